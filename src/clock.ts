@@ -1,0 +1,13 @@
+/** The only reader of the time. Everything that judges a date takes a `Clock`. */
+export interface Clock {
+  /** The current instant. */
+  now(): Date;
+}
+
+/** The machine's own clock. */
+export const systemClock: Clock = Object.freeze({ now: () => new Date() });
+
+/** Seconds since the epoch, rounded down: the unit of JWT and OAuth payloads (RFC 7519 §2 NumericDate). */
+export function epochSeconds(at: Date): number {
+  return Math.floor(at.getTime() / 1000);
+}

@@ -1,0 +1,64 @@
+/**
+ * The store contract. One record is one JSON value under (kind, id).
+ *
+ * Every compound step is atomic for all processes that share the store, and an acknowledged write is durable.
+ * Every operation throws `ERR_STORAGE_UNAVAILABLE` when the store cannot answer.
+ */
+export interface Store {
+  /** The live record, or undefined when there is none or it has expired. */
+  find(kind: string, id: string): Promise<StoredRecord | undefined>;
+
+  /** The live record of `kind` whose index `name` has `value`, for indexes that name one record. */
+  findByIndex(kind: string, name: string, value: string): Promise<StoredRecord | undefined>;
+
+  /** Every live record of `kind` whose index `name` has `value`, oldest first. */
+  listByIndex(kind: string, name: string, value: string): Promise<readonly StoredRecord[]>;
+
+  /**
+   * Writes a record, replacing any other under the same id. A consumption mark survives the replacement.
+   *
+   * @throws ERR_STORAGE_REVOKED when one of its index values has a tombstone
+   */
+  put(kind: string, id: string, record: RecordToStore): Promise<void>;
+
+  /** Writes a record if no live one has the id: true for exactly one caller until it expires. */
+  putIfAbsent(kind: string, id: string, record: RecordToStore): Promise<boolean>;
+
+  /** Marks the record as used: true for exactly one caller, false for all others and when it is gone or expired. */
+  consume(kind: string, id: string): Promise<boolean>;
+
+  /** Removes a record; removing nothing is no error. */
+  delete(kind: string, id: string): Promise<void>;
+
+  /**
+   * Removes every record of `kind` with that index value and leaves a tombstone until `tombstoneUntil`: until
+   * then `put` and `putIfAbsent` of that kind with that index value throw `ERR_STORAGE_REVOKED`.
+   */
+  deleteByIndex(kind: string, name: string, value: string, tombstoneUntil: Date): Promise<void>;
+
+  /** Takes `count` numbers from a durable counter and answers with the first; no number is given twice. */
+  allocate(counter: string, count: number): Promise<number>;
+
+  /** Whether the store can read and write now. */
+  isHealthy(): Promise<boolean>;
+
+  /** Flushes and closes. */
+  close(): Promise<void>;
+}
+
+export interface RecordToStore {
+  /** A JSON value. */
+  readonly value: unknown;
+  /** When the record stops existing; absent only for records with an owner that deletes them. */
+  readonly expiresAt?: Date;
+  /** Values by which the record can be found or deleted, by index name. */
+  readonly indexes?: Readonly<Record<string, string>>;
+}
+
+export interface StoredRecord {
+  readonly id: string;
+  readonly value: unknown;
+  /** When `consume` succeeded, if it did. */
+  readonly consumedAt?: Date;
+  readonly expiresAt?: Date;
+}
