@@ -48,9 +48,10 @@ export interface ErrorDetails {
   };
 
   // client authentication and grants: authorization-server/
+  ERR_SCOPE_UNKNOWN: { readonly scope: string };
   ERR_CLIENT_ASSERTION: { readonly clientId: string; readonly problem: string };
   ERR_CLIENT_SUBJECT_MISMATCH: { readonly clientId: string; readonly property: string };
-  ERR_REDIRECT_REFUSED: { readonly problem: string };
+  ERR_PSU_INPUT: { readonly problem: string };
 
   // token: resource-server/
   ERR_TOKEN_MISSING: Record<never, never>;
@@ -123,12 +124,12 @@ const RULES: { readonly [C in ErrorCode]: string } = {
   ERR_TPP_CLIENT_MISMATCH:
     'the client does not belong to the TPP of the certificate (TS 119 495 clause 5.2.1)',
   ERR_TPP_ROLE_MISSING: 'the TPP does not hold the role that the scope needs (TS 119 495 clause 5.2.2)',
+  ERR_SCOPE_UNKNOWN: 'the scope is not one that this server and this client know (RFC 6749 section 3.3)',
   ERR_CLIENT_ASSERTION:
     'the client assertion does not follow the rules (FAPI 2.0 section 5.3.2.1, RFC 7523 section 3)',
   ERR_CLIENT_SUBJECT_MISMATCH:
     'the certificate subject is not the one registered for the client (RFC 8705 section 2.1.2)',
-  ERR_REDIRECT_REFUSED:
-    'the request was not pushed, or its parameters are refused (FAPI 2.0 section 5.3.2.2)',
+  ERR_PSU_INPUT: 'the form was not sent from this page, or does not fit it',
   ERR_TOKEN_MISSING: 'an access token is required (RFC 6750 section 2.1)',
   ERR_TOKEN_REQUEST:
     'exactly one access token must be sent, in the Authorization header (RFC 6750 section 2)',

@@ -24,6 +24,9 @@ export interface LogFields {
   readonly certificateSerial?: string;
   readonly issuer?: string;
   readonly url?: string;
+  /** The error code of a protocol answer, such as `invalid_grant`. */
+  readonly oauthError?: string;
+  readonly problem?: string;
   readonly file?: string;
   readonly count?: number;
   readonly seconds?: number;
@@ -60,6 +63,8 @@ const FIELDS = [
   'certificateSerial',
   'issuer',
   'url',
+  'oauthError',
+  'problem',
   'file',
   'count',
   'seconds',
