@@ -1,0 +1,179 @@
+import { LineCounter, parseDocument } from 'yaml';
+import { z } from 'zod';
+import { OpenBankingError, type Problem } from '../src/errors.ts';
+import { canonicalNca, sameNca } from './nca.ts';
+
+/** Roles of a payment service provider (TS 119 495 cl. 5.2.2): account servicing, payment initiation, account information, issuing of card-based instruments. */
+export type PspRole = 'PSP_AS' | 'PSP_PI' | 'PSP_AI' | 'PSP_IC';
+
+export type TppStatus = 'active' | 'suspended' | 'withdrawn';
+
+/** What a register says of a third-party provider. Frozen. */
+export interface TppRecord {
+  /** The organizationIdentifier of its certificates, such as `PSDGB-FCA-123456`. */
+  readonly authorizationNumber: string;
+  readonly legalName: string;
+  readonly tradingName?: string;
+  readonly nca: { readonly id: string; readonly name?: string };
+  /** ISO 3166-1 code of its home country. */
+  readonly country: string;
+  readonly roles: ReadonlySet<PspRole>;
+  /** Other countries in which it may act (PSD2 article 28). */
+  readonly passportedCountries: readonly string[];
+  readonly status: TppStatus;
+  readonly statusSince: Date;
+  readonly statusReason?: string;
+}
+
+/** More than ten times the EBA register. */
+const MAX_RECORDS = 100_000;
+/** A register file names nothing twice, so aliases are for bombs. */
+const MAX_ALIASES = 0;
+
+const text = (max: number) =>
+  z
+    .string()
+    .min(1)
+    .max(max)
+    .regex(/^[^\p{Cc}\p{Cf}]*$/u, 'must not hold control or formatting characters');
+const country = z.string().regex(/^[A-Z]{2}$/, 'must be two capital letters (ISO 3166-1)');
+const day = z
+  .string()
+  .regex(/^\d{4}-\d{2}-\d{2}(T\d{2}:\d{2}:\d{2}Z)?$/, 'must be a date such as 2026-01-31')
+  .transform((value, context) => {
+    const date = new Date(value);
+    if (Number.isNaN(date.getTime()) || !date.toISOString().startsWith(value.slice(0, 10))) {
+      context.addIssue({ code: 'custom', message: 'is not a day of the calendar' });
+      return z.NEVER;
+    }
+    return date;
+  });
+
+const record = z.strictObject({
+  authorizationNumber: text(128),
+  legalName: text(256),
+  tradingName: text(256).optional(),
+  nca: z.strictObject({ id: text(32), name: text(256).optional() }),
+  country,
+  roles: z.array(z.enum(['PSP_AS', 'PSP_PI', 'PSP_AI', 'PSP_IC'])),
+  passportedCountries: z.array(country).default([]),
+  status: z.enum(['active', 'suspended', 'withdrawn']),
+  statusSince: day,
+  statusReason: text(512).optional(),
+});
+const registryFile = z.strictObject({ tpps: z.array(record).max(MAX_RECORDS) });
+
+/**
+ * Parses a registry in YAML or JSON, and reports every problem with its place.
+ *
+ *     tpps:
+ *       - authorizationNumber: PSDGB-FCA-123456
+ *         legalName: Acme Accounts Ltd
+ *         nca: { id: GB-FCA, name: Financial Conduct Authority }
+ *         country: GB
+ *         roles: [PSP_AI]
+ *         status: active        # or suspended, withdrawn
+ *         statusSince: 2026-01-31
+ *
+ * @throws ERR_REGISTRY_INVALID
+ */
+export function parseTppRecords(content: string, from: { readonly source: string }): readonly TppRecord[] {
+  const lines = new LineCounter();
+  const document = parseDocument(content, {
+    lineCounter: lines,
+    uniqueKeys: true,
+    strict: true,
+    schema: 'core',
+  });
+  if (document.errors.length > 0) {
+    const problems = document.errors.map((error) => ({
+      path: `line ${lines.linePos(error.pos[0]).line}`,
+      message: error.message.split('\n')[0] ?? '',
+    }));
+    throw invalid(from.source, problems);
+  }
+  const lineOf = (path: readonly PropertyKey[]): string => {
+    for (let length = path.length; length > 0; length -= 1) {
+      const node: unknown = document.getIn(path.slice(0, length), true);
+      const at = (node as { readonly range?: readonly number[] } | undefined)?.range?.[0];
+      if (at !== undefined) return ` (line ${lines.linePos(at).line})`;
+    }
+    return '';
+  };
+  const parsed = registryFile.safeParse(plainValue(document, from.source));
+  if (!parsed.success) {
+    const problems = parsed.error.issues.map((issue) => ({
+      path: placeOf(issue.path) + lineOf(issue.path),
+      message: issue.message,
+    }));
+    throw invalid(from.source, problems);
+  }
+  const problems = parsed.data.tpps.flatMap((one, at) =>
+    inconsistencies(one).map(([name, message]) => ({
+      path: `tpps[${at}].${name}${lineOf(['tpps', at])}`,
+      message,
+    })),
+  );
+  problems.push(...ambiguities(parsed.data.tpps));
+  if (problems.length > 0) throw invalid(from.source, problems);
+  return Object.freeze(parsed.data.tpps.map(frozenRecord));
+}
+
+type ParsedRecord = z.infer<typeof record>;
+
+function plainValue(document: ReturnType<typeof parseDocument>, source: string): unknown {
+  try {
+    return document.toJS({ maxAliasCount: MAX_ALIASES });
+  } catch (cause) {
+    const problems = [{ path: '', message: cause instanceof Error ? cause.message : 'is not a document' }];
+    throw invalid(source, problems);
+  }
+}
+
+function inconsistencies(one: ParsedRecord): [name: string, message: string][] {
+  const found: [string, string][] = [];
+  if (canonicalNca(one.nca.id) === undefined) found.push(['nca.id', 'is no known competent authority']);
+  const named = /^PSD([A-Z]{2}-[A-Z]{2,8})-.+$/.exec(one.authorizationNumber)?.[1];
+  if (named !== undefined && canonicalNca(named) !== undefined && !sameNca(named, one.nca.id)) {
+    found.push(['nca.id', `is not the authority of the identifier, ${named}`]);
+  }
+  if (new Set(one.roles).size !== one.roles.length) found.push(['roles', 'names a role twice']);
+  if (one.passportedCountries.includes(one.country)) {
+    found.push(['passportedCountries', 'holds the home country']);
+  }
+  return found;
+}
+
+/** Two records for one identifier and authority would make the answer depend on their order (also by case). */
+function ambiguities(records: readonly ParsedRecord[]): Problem[] {
+  const first = new Map<string, number>();
+  return records.flatMap((one, at) => {
+    const key = `${canonicalNca(one.nca.id) ?? one.nca.id} ${one.authorizationNumber.normalize('NFKC').toUpperCase()}`;
+    const earlier = first.get(key);
+    first.set(key, earlier ?? at);
+    if (earlier === undefined) return [];
+    return [{ path: `tpps[${at}].authorizationNumber`, message: `is also that of tpps[${earlier}]` }];
+  });
+}
+
+function frozenRecord({ tradingName, nca, roles, statusReason, ...rest }: ParsedRecord): TppRecord {
+  return Object.freeze({
+    ...rest,
+    ...(tradingName === undefined ? {} : { tradingName }),
+    nca: Object.freeze({ id: nca.id, ...(nca.name === undefined ? {} : { name: nca.name }) }),
+    roles: new Set(roles),
+    ...(statusReason === undefined ? {} : { statusReason }),
+  });
+}
+
+/** `tpps[3].nca.id`, as people write it. */
+function placeOf(path: readonly PropertyKey[]): string {
+  return path
+    .map((part) => (typeof part === 'number' ? `[${part}]` : `.${String(part)}`))
+    .join('')
+    .replace(/^\./, '');
+}
+
+function invalid(source: string, problems: readonly Problem[]): OpenBankingError<'ERR_REGISTRY_INVALID'> {
+  return new OpenBankingError('ERR_REGISTRY_INVALID', { source, problems });
+}

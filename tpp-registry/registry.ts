@@ -1,0 +1,49 @@
+import { canonicalNca } from './nca.ts';
+import type { TppRecord } from './record.ts';
+
+/** The register of third-party providers, in memory: it is asked on every request. */
+export interface TppRegistry {
+  /**
+   * The record under this organization identifier at this authority, whatever spelling of the authority is used.
+   * Without an authority the identifier must be unique in the registry.
+   */
+  find(authorizationNumber: string, nca?: string): TppRecord | undefined;
+  list(): readonly TppRecord[];
+  /** When the records were read. */
+  readonly loadedAt: Date;
+  /** Stops watching the source. */
+  close(): Promise<void>;
+}
+
+export type Index = ReadonlyMap<string, readonly TppRecord[]>;
+
+/** Records by identifier; several only where authorities have given the same one. */
+export function indexRecords(records: readonly TppRecord[]): Index {
+  const index = new Map<string, TppRecord[]>();
+  for (const record of records) {
+    const same = index.get(record.authorizationNumber);
+    if (same === undefined) index.set(record.authorizationNumber, [record]);
+    else same.push(record);
+  }
+  return index;
+}
+
+/** @see TppRegistry.find */
+export function findRecord(index: Index, authorizationNumber: string, nca?: string): TppRecord | undefined {
+  const same = index.get(authorizationNumber) ?? [];
+  if (nca === undefined) return same.length === 1 ? same[0] : undefined;
+  const authority = canonicalNca(nca);
+  if (authority === undefined) return undefined;
+  return same.find((record) => canonicalNca(record.nca.id) === authority);
+}
+
+/** A registry of fixed records. */
+export function createRegistry(records: readonly TppRecord[], loadedAt: Date): TppRegistry {
+  const index = indexRecords(records);
+  return {
+    find: (authorizationNumber, nca) => findRecord(index, authorizationNumber, nca),
+    list: () => records,
+    loadedAt,
+    close: async () => {},
+  };
+}
