@@ -1,0 +1,64 @@
+import type { PspRole } from '../../tpp-registry/record.ts';
+import { OpenBankingError } from '../errors.ts';
+
+/** The object identifier of each role that grants something. @see TS 119 495 cl. 5.2.2, Annex A */
+export const ROLE_OIDS: Readonly<Record<PspRole, string>> = Object.freeze({
+  PSP_AS: '0.4.0.19495.1.1',
+  PSP_PI: '0.4.0.19495.1.2',
+  PSP_AI: '0.4.0.19495.1.3',
+  PSP_IC: '0.4.0.19495.1.4',
+});
+
+/** A payment service provider without one of the roles. It grants nothing. @see TS 119 495 cl. 5.2.2 */
+export const UNSPECIFIED_ROLE = Object.freeze({ oid: '0.4.0.19495.1.0', name: 'Unspecified' });
+
+const BY_OID: ReadonlyMap<string, PspRole> = new Map(
+  Object.entries(ROLE_OIDS).flatMap(([name, oid]) => (isPspRole(name) ? [[oid, name] as const] : [])),
+);
+
+/** The role that each scope needs: PSD2 articles 67 (account information), 66 (payment initiation) and 65 (funds). */
+const NEEDED: ReadonlyMap<string, PspRole> = new Map([
+  ['accounts', 'PSP_AI'],
+  ['payments', 'PSP_PI'],
+  ['fundsconfirmations', 'PSP_IC'],
+]);
+
+/** Whether the name is one of the four that grant something. */
+export function isPspRole(name: string): name is PspRole {
+  return Object.hasOwn(ROLE_OIDS, name);
+}
+
+/** The role under this object identifier, or undefined for one that grants nothing here. */
+export function findRole(oid: string): PspRole | undefined {
+  return BY_OID.get(oid);
+}
+
+/**
+ * Proves that the roles cover every scope. A scope without a rule needs no role.
+ *
+ * @throws ERR_TPP_ROLE_MISSING for the first scope that they do not cover
+ */
+export function assertScopesAllowed(
+  holder: { readonly authorizationNumber: string; readonly roles: ReadonlySet<PspRole> },
+  scopes: readonly string[],
+): void {
+  const { authorizationNumber, roles } = holder;
+  for (const scope of scopes) {
+    const needed = NEEDED.get(scope);
+    if (needed === undefined || roles.has(needed)) continue;
+    throw new OpenBankingError('ERR_TPP_ROLE_MISSING', {
+      authorizationNumber,
+      scope,
+      needed,
+      held: Object.freeze([...roles]),
+    });
+  }
+}
+
+/** The scopes that the roles cover, in the order given. */
+export function scopesAllowed(roles: ReadonlySet<PspRole>, scopes: readonly string[]): string[] {
+  return scopes.filter((scope) => {
+    const needed = NEEDED.get(scope);
+    return needed === undefined || roles.has(needed);
+  });
+}
