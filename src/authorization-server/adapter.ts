@@ -1,0 +1,163 @@
+import { createCipheriv, createDecipheriv, createHmac, hkdfSync, randomBytes } from 'node:crypto';
+import type { Adapter, AdapterPayload } from 'oidc-provider';
+import { type Clock, epochSeconds } from '../clock.ts';
+import { isRefusal } from '../errors.ts';
+import type { Store, StoredRecord } from '../storage/store.ts';
+import { errors } from './library.ts';
+
+export interface AdapterOptions {
+  readonly store: Store;
+  /** Keys the hashes of identifiers and the seals of payloads; 32 bytes. */
+  readonly secret: Buffer;
+  readonly clock: Clock;
+  /** Called before the tokens of a grant are removed: JWTs are not in the store and must die too. */
+  readonly onGrantRevoked: (grantId: string) => Promise<void>;
+}
+
+/**
+ * Records are kept this much longer than the provider asks where it reads them after their end, to tell
+ * "expired" or "used" from "unknown". A pushed request is marked as used only when its flow ends, which may be
+ * a whole interaction after the request itself has expired.
+ */
+const KEPT_LONGER_SECONDS: Readonly<Record<string, number>> = {
+  AuthorizationCode: 60,
+  RefreshToken: 60,
+  Grant: 60,
+  BackchannelAuthenticationRequest: 60,
+  PushedAuthorizationRequest: 20 * 60,
+};
+/** How long nothing may be written under a revoked grant: longer than any request takes. */
+const TOMBSTONE_SECONDS = 24 * 3600;
+/** Payload members by which the provider, or an operator, finds records. */
+const INDEXED = ['uid', 'userCode', 'grantId', 'clientId', 'accountId'] as const;
+
+/**
+ * Storage for the provider's models (their list: oidc-provider's `Adapter`). Identifiers, which are the opaque
+ * tokens themselves, are stored as keyed hashes only; payloads are sealed, since they hold identifiers too.
+ */
+export function createAdapterFactory(options: AdapterOptions): (model: string) => Adapter {
+  const hash = hasherOf(options.secret);
+  const seals = sealsOf(options.secret);
+  return (model) => adapterOf(model, options, { hash, ...seals });
+}
+
+/**
+ * Replaces the provider's `ReplayDetection.unique`, which looks and then writes: here exactly one of any number
+ * of callers is told that the `jti` is new. The parts are separated, so that ("ab", "c") is not ("a", "bc").
+ */
+export function replayDetectionUnique(options: Pick<AdapterOptions, 'store' | 'secret'>) {
+  const hash = hasherOf(options.secret);
+  return (issuer: string, jti: string, exp: number): Promise<boolean> =>
+    options.store.putIfAbsent('ReplayDetection', hash('ReplayDetection', JSON.stringify([issuer, jti])), {
+      value: null,
+      expiresAt: new Date(exp * 1000),
+    });
+}
+
+type Hash = (kind: string, id: string) => string;
+
+interface Secrets {
+  readonly hash: Hash;
+  readonly seal: (payload: AdapterPayload, boundTo: string) => string;
+  readonly unseal: (sealed: unknown, boundTo: string) => AdapterPayload;
+}
+
+function adapterOf(model: string, options: AdapterOptions, secrets: Secrets): Adapter {
+  const { store, clock, onGrantRevoked } = options;
+  const { hash, seal, unseal } = secrets;
+  const idOf = (id: string) => hash(model, id);
+  const payloadOf = (record: StoredRecord | undefined): AdapterPayload | undefined =>
+    record === undefined
+      ? undefined
+      : {
+          ...unseal(record.value, `${model}\0${record.id}`),
+          ...(record.consumedAt === undefined ? {} : { consumed: epochSeconds(record.consumedAt) }),
+        };
+  const inSeconds = (seconds: number) => new Date(clock.now().getTime() + seconds * 1000);
+
+  return {
+    async upsert(id, payload, expiresIn) {
+      const key = idOf(id);
+      // The mark of use is the store's; a copy in the payload could bring it back after a rewrite.
+      const { consumed, ...rest } = payload;
+      try {
+        await store.put(model, key, {
+          value: seal(rest, `${model}\0${key}`),
+          indexes: indexesOf(payload, hash),
+          ...(expiresIn === undefined
+            ? {}
+            : { expiresAt: inSeconds(expiresIn + (KEPT_LONGER_SECONDS[model] ?? 0)) }),
+        });
+      } catch (error) {
+        if (!isRefusal(error, 'ERR_STORAGE_REVOKED')) throw error;
+        throw new errors.InvalidGrant('the grant has been revoked');
+      }
+    },
+
+    find: async (id) => payloadOf(await store.find(model, idOf(id))),
+    findByUid: async (uid) => payloadOf(await store.findByIndex(model, 'uid', hash('uid', uid))),
+    findByUserCode: async (userCode) =>
+      payloadOf(await store.findByIndex(model, 'userCode', hash('userCode', userCode))),
+
+    async consume(id) {
+      // The provider ignores the answer of this hook, so that only a throw stops the second caller.
+      if (await store.consume(model, idOf(id))) return;
+      if (model === 'PushedAuthorizationRequest') {
+        throw new errors.InvalidRequestUri('request_uri is invalid, expired, or was already used');
+      }
+      throw new errors.InvalidGrant(`${model} already consumed`);
+    },
+
+    async destroy(id) {
+      if (model === 'Grant') await onGrantRevoked(id);
+      await store.delete(model, idOf(id));
+    },
+
+    async revokeByGrantId(grantId) {
+      if (model === 'AccessToken') await onGrantRevoked(grantId);
+      await store.deleteByIndex(model, 'grantId', hash('grantId', grantId), inSeconds(TOMBSTONE_SECONDS));
+    },
+  };
+}
+
+function indexesOf(payload: AdapterPayload, hash: Hash): Record<string, string> {
+  return Object.fromEntries(
+    INDEXED.flatMap((name) => {
+      const value = payload[name];
+      return typeof value === 'string' ? [[name, hash(name, value)]] : [];
+    }),
+  );
+}
+
+function hasherOf(secret: Buffer): Hash {
+  const key = Buffer.from(hkdfSync('sha256', secret, '', 'tallystick identifiers', 32));
+  return (kind, id) => createHmac('sha256', key).update(`${kind}\0${id}`).digest('base64url');
+}
+
+const NONCE_BYTES = 12;
+const TAG_BYTES = 16;
+
+/** AES-256-GCM; the kind and identifier are authenticated too, so that no record can pass for another. */
+function sealsOf(secret: Buffer): Pick<Secrets, 'seal' | 'unseal'> {
+  const key = Buffer.from(hkdfSync('sha256', secret, '', 'tallystick payloads', 32));
+  return {
+    seal(payload, boundTo) {
+      const nonce = randomBytes(NONCE_BYTES);
+      const cipher = createCipheriv('aes-256-gcm', key, nonce).setAAD(Buffer.from(boundTo));
+      const sealed = Buffer.concat([cipher.update(JSON.stringify(payload), 'utf8'), cipher.final()]);
+      return Buffer.concat([nonce, cipher.getAuthTag(), sealed]).toString('base64');
+    },
+    unseal(sealed, boundTo) {
+      const bytes = Buffer.from(String(sealed), 'base64');
+      const decipher = createDecipheriv('aes-256-gcm', key, bytes.subarray(0, NONCE_BYTES), {
+        authTagLength: TAG_BYTES,
+      }).setAAD(Buffer.from(boundTo));
+      decipher.setAuthTag(bytes.subarray(NONCE_BYTES, NONCE_BYTES + TAG_BYTES));
+      const text = Buffer.concat([
+        decipher.update(bytes.subarray(NONCE_BYTES + TAG_BYTES)),
+        decipher.final(),
+      ]);
+      return JSON.parse(text.toString('utf8'));
+    },
+  };
+}

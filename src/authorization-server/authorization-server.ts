@@ -1,0 +1,109 @@
+import { createHmac } from 'node:crypto';
+import type { RequestListener } from 'node:http';
+import type { Clock } from '../clock.ts';
+import type { Consents } from '../consent/consent.ts';
+import { OpenBankingError } from '../errors.ts';
+import type { Log } from '../log.ts';
+import type { Store } from '../storage/store.ts';
+import type { TppAuthenticator } from '../tpp/authenticate.ts';
+import type { TppRegistry } from '../../tpp-registry/index.ts';
+import { createAdapterFactory, replayDetectionUnique } from './adapter.ts';
+import { standing } from './api-scopes.ts';
+import type { Aspsp } from './aspsp.ts';
+import type { RegisteredClient } from './clients.ts';
+import { discoveryOnBothListeners } from './discovery.ts';
+import { edge, listenForFaults } from './edge.ts';
+import { interactions } from './interactions.ts';
+import { createPages, pageHeaders } from './pages/pages.ts';
+import { createProvider } from './provider.ts';
+import { revokeStructuredTokens } from './revocation.ts';
+import { type ListenerName, routesOf, STATUS_LIST_PATH } from './routes.ts';
+import type { SigningKeys } from './signing-keys.ts';
+import { statusLists } from './status-lists.ts';
+import { createTokenStatus } from './token-status.ts';
+import { tppGate } from './tpp-gate.ts';
+
+export interface AuthorizationServerOptions {
+  /** URL of the front channel; the issuer identifier (RFC 8414 §2). */
+  readonly issuer: string;
+  readonly mtlsUrl: URL;
+  readonly clients: readonly RegisteredClient[];
+  readonly resource: string;
+  readonly apiScopes: readonly string[];
+  readonly accessTokenFormat: 'jwt' | 'opaque';
+  readonly accessTokenSeconds: number;
+  readonly consentSeconds: number;
+  readonly signingKeys: SigningKeys;
+  /** Keys hashes, seals and cookies; 32 bytes. */
+  readonly secret: Buffer;
+  readonly store: Store;
+  readonly consents: Consents;
+  readonly registry: TppRegistry;
+  readonly authenticator: TppAuthenticator;
+  readonly aspsp: Aspsp;
+  readonly clock: Clock;
+  readonly log: Log;
+}
+
+/** One handler for each listener; both lead to the same provider. */
+export interface AuthorizationServer {
+  readonly handlers: Readonly<Record<ListenerName, RequestListener>>;
+}
+
+/** Puts the rooms of this folder together: edge, routes, gate, provider, pages, token status. */
+export function createAuthorizationServer(options: AuthorizationServerOptions): AuthorizationServer {
+  const { store, secret, clock, log } = options;
+  const tokenStatus = createTokenStatus({
+    store,
+    clock,
+    keys: options.signingKeys,
+    issuer: options.issuer,
+    listBaseUrl: new URL(STATUS_LIST_PATH, options.issuer).href,
+    grantSeconds: options.consentSeconds + options.accessTokenSeconds,
+    hashId: (id) => createHmac('sha256', secret).update(`status\0${id}`).digest('base64url'),
+  });
+  const pages = createPages({ bankName: options.aspsp.name });
+  const provider = createProvider({
+    ...options,
+    tokenStatus,
+    adapter: createAdapterFactory({ store, secret, clock, onGrantRevoked: tokenStatus.revokeGrant }),
+    renderError: (ctx, _out, error) => {
+      ctx.state.fault ??= error;
+      const description = (error as { readonly error_description?: string }).error_description;
+      pages.error(ctx, { status: ctx.status, rule: ctx.status < 500 ? description : undefined });
+    },
+  });
+  Object.assign(provider.ReplayDetection, {
+    unique: replayDetectionUnique({ store, secret }),
+  });
+  listenForFaults(provider);
+
+  const listeners = new WeakMap<object, ListenerName>();
+  const listenerOf = (request: object): ListenerName => {
+    const name = listeners.get(request);
+    if (name === undefined) throw new OpenBankingError('ERR_HTTP_NOT_FOUND', { path: '' });
+    return name;
+  };
+  const onFront = pageHeaders({
+    hasStrictTransportSecurity: new URL(options.issuer).hostname !== 'localhost',
+  });
+  provider.use(edge({ pages, log, listenerOf }));
+  provider.use((ctx, next) => (listenerOf(ctx.req) === 'front' ? onFront(ctx, next) : next()));
+  provider.use(routesOf(listenerOf));
+  provider.use(tppGate(options.authenticator));
+  provider.use(discoveryOnBothListeners({ issuer: options.issuer, mtlsUrl: options.mtlsUrl }));
+  provider.use(statusLists(tokenStatus));
+  provider.use(revokeStructuredTokens({ keys: options.signingKeys, issuer: options.issuer, tokenStatus }));
+  provider.use(
+    interactions({ ...options, provider, pages, standing: (client) => standing(options.registry, client) }),
+  );
+
+  const callback = provider.callback();
+  const handlerOf =
+    (name: ListenerName): RequestListener =>
+    (request, response) => {
+      listeners.set(request, name);
+      void callback(request, response);
+    };
+  return { handlers: { front: handlerOf('front'), mtls: handlerOf('mtls') } };
+}

@@ -1,0 +1,28 @@
+import type { Middleware } from 'koa';
+import { ENDPOINTS } from './routes.ts';
+
+/**
+ * The metadata (RFC 8414, OpenID Connect Discovery) is the same on both listeners. The provider derives each
+ * address from the Host of the request, so that half of them would name the wrong listener.
+ */
+export function discoveryOnBothListeners(urls: {
+  readonly issuer: string;
+  readonly mtlsUrl: URL;
+}): Middleware {
+  const { authorization, jwks, ...onMtls } = ENDPOINTS;
+  const front = (path: string) => new URL(path, urls.issuer).href;
+  const addresses = {
+    authorization_endpoint: front(authorization),
+    jwks_uri: front(jwks),
+    ...Object.fromEntries(
+      Object.entries(onMtls).map(([name, path]) => [`${name}_endpoint`, new URL(path, urls.mtlsUrl).href]),
+    ),
+  };
+  return async (ctx, next) => {
+    await next();
+    if (ctx.path.startsWith('/.well-known/') && ctx.status === 200) {
+      ctx.body = { ...(ctx.body as object), ...addresses };
+      ctx.set('cache-control', 'public, max-age=300');
+    }
+  };
+}

@@ -1,0 +1,147 @@
+import { randomUUID } from 'node:crypto';
+import type { Context, Middleware } from 'koa';
+import type { errors, KoaContextWithOIDC, Provider } from 'oidc-provider';
+import { isRefusal, type OpenBankingError } from '../errors.ts';
+import type { Log, LogFields } from '../log.ts';
+import { findRefusal, oauthAnswer } from './oauth-error.ts';
+import type { Pages } from './pages/pages.ts';
+import { provenTpp } from './tpp-gate.ts';
+
+export interface EdgeOptions {
+  readonly pages: Pages;
+  readonly log: Log;
+  readonly listenerOf: (request: object) => string;
+}
+
+/**
+ * The outermost middleware: gives the request an id, turns every refusal into one answer and one log event.
+ *
+ * A refusal of ours keeps its code and rule, also where the provider would say only "client authentication
+ * failed". A fault that is nobody's refusal is a 500 whose text stays in the log.
+ */
+export function edge(options: EdgeOptions): Middleware {
+  return async (ctx, next) => {
+    const requestId = randomUUID();
+    ctx.state.requestId = requestId;
+    ctx.set('x-request-id', requestId);
+    ctx.set('x-content-type-options', 'nosniff');
+    try {
+      await next();
+      const refusal = noted(ctx);
+      if (refusal !== undefined && isErrorBody(ctx.body)) answerJson(ctx, refusal);
+      else if (isErrorBody(ctx.body)) nameRule(ctx, ctx.body);
+    } catch (error) {
+      ctx.state.fault ??= error;
+      answerThrown(ctx, error, options);
+    }
+    record(ctx, options);
+  };
+}
+
+/** Hears every error of the provider's endpoints, which answer it themselves, so that `edge` can tell it. */
+export function listenForFaults(provider: Provider): void {
+  const note = (ctx: KoaContextWithOIDC, error: Error) => {
+    ctx.state.fault ??= error;
+  };
+  provider.on('authorization.error', note);
+  provider.on('grant.error', note);
+  provider.on('pushed_authorization_request.error', note);
+  provider.on('introspection.error', note);
+  provider.on('revocation.error', note);
+  provider.on('userinfo.error', note);
+  provider.on('discovery.error', note);
+  provider.on('jwks.error', note);
+  provider.on('server_error', note);
+}
+
+interface ErrorBody {
+  error: string;
+  error_description?: string;
+}
+
+function isErrorBody(body: unknown): body is ErrorBody {
+  return typeof body === 'object' && body !== null && 'error' in body && typeof body.error === 'string';
+}
+
+function noted(ctx: Context): OpenBankingError | undefined {
+  return isRefusal(ctx.state.refusal) ? ctx.state.refusal : findRefusal(ctx.state.fault);
+}
+
+function answerJson(ctx: Context, refusal: OpenBankingError): void {
+  const { status, body, headers } = oauthAnswer(refusal);
+  ctx.status = status;
+  ctx.set(headers);
+  ctx.body = body;
+}
+
+/** The provider's own refusals say little ("grant request is invalid"); its detail names the rule. */
+function nameRule(ctx: Context, body: ErrorBody): void {
+  const detail = (ctx.state.fault as errors.OIDCProviderError | undefined)?.error_detail;
+  if (ctx.status >= 500 || detail === undefined || body.error_description?.includes(detail)) return;
+  const isSafe = /^[\x20\x21\x23-\x5b\x5d-\x7e]{1,200}$/.test(detail);
+  if (isSafe) body.error_description = [body.error_description, detail].filter(Boolean).join(': ');
+}
+
+function answerThrown(ctx: Context, error: unknown, options: EdgeOptions): void {
+  const refusal = findRefusal(error);
+  const status = refusal === undefined ? 500 : oauthAnswer(refusal).status;
+  if (options.listenerOf(ctx.req) === 'front' && ctx.accepts('json', 'html') === 'html') {
+    ctx.status = status;
+    if (refusal !== undefined) ctx.set(oauthAnswer(refusal).headers);
+    options.pages.error(ctx, { status, rule: refusal?.rule });
+  } else if (refusal !== undefined) {
+    answerJson(ctx, refusal);
+  } else {
+    ctx.status = 500;
+    ctx.body = { error: 'server_error', error_description: 'the request could not be processed' };
+  }
+}
+
+function record(ctx: Context, options: EdgeOptions): void {
+  const fault: unknown = ctx.state.refusal ?? ctx.state.fault;
+  if (fault === undefined) return;
+  const fields: LogFields = { ...requestFields(ctx, options), ...providerFault(fault) };
+  if (ctx.status >= 500 && findRefusal(fault) === undefined) options.log.error('server.unexpected', fields);
+  else options.log.warn(eventOf(fault), fields);
+}
+
+function requestFields(ctx: Context, options: EdgeOptions): LogFields {
+  const client = (ctx as Partial<KoaContextWithOIDC>).oidc?.client?.clientId;
+  const tpp = provenTpp(ctx);
+  const certificate: unknown = ctx.state.certificate;
+  return {
+    requestId: String(ctx.state.requestId),
+    listener: options.listenerOf(ctx.req),
+    method: ctx.method,
+    route: ctx.path.slice(0, 100),
+    status: ctx.status,
+    ...(client === undefined ? {} : { clientId: client }),
+    ...(tpp === undefined ? {} : { authorizationNumber: tpp.authorizationNumber }),
+    ...(typeof certificate === 'string' ? { certificate: hexPrefix(certificate) } : {}),
+  };
+}
+
+function providerFault(fault: unknown): LogFields {
+  const refusal = findRefusal(fault);
+  if (refusal !== undefined) return { error: refusal };
+  const own = fault as Partial<errors.OIDCProviderError>;
+  return own.expose === true && typeof own.error === 'string'
+    ? {
+        oauthError: own.error,
+        problem: [own.error_description, own.error_detail].filter(Boolean).join(': '),
+      }
+    : { error: fault };
+}
+
+function eventOf(fault: unknown): string {
+  const code = findRefusal(fault)?.code ?? '';
+  const name = (fault as Partial<errors.OIDCProviderError>).error ?? '';
+  if (/^ERR_(CERT|TPP|CLIENT)/.test(code) || name === 'invalid_client') return 'client.auth.refused';
+  if (/^ERR_(STORAGE|REGISTRY|OUTBOUND)/.test(code)) return 'dependency.unavailable';
+  return name === 'invalid_grant' ? 'grant.refused' : 'request.refused';
+}
+
+/** First 16 hexadecimal digits of a thumbprint that is base64url. */
+function hexPrefix(thumbprint: string): string {
+  return Buffer.from(thumbprint, 'base64url').toString('hex').slice(0, 16);
+}

@@ -1,0 +1,193 @@
+import { hkdfSync } from 'node:crypto';
+import type { EventEmitter } from 'node:events';
+import type { AdapterFactory, Configuration, JWKS } from 'oidc-provider';
+import type { Clock } from '../clock.ts';
+import type { Consents } from '../consent/consent.ts';
+import type { Log } from '../log.ts';
+import { presentedCertificate } from '../mutual-tls/client-certificate.ts';
+import type { TppRegistry } from '../../tpp-registry/index.ts';
+import { apiScopes, standing } from './api-scopes.ts';
+import { assertClientAssertion, certificateSubjectMatches } from './client-authentication.ts';
+import { clientMetadata, EXTRA_CLIENT_METADATA, type RegisteredClient } from './clients.ts';
+import { interactionPolicy } from './interaction-policy.ts';
+import { Provider } from './library.ts';
+import { ENDPOINTS } from './routes.ts';
+import type { SigningKeys } from './signing-keys.ts';
+import type { TokenStatus } from './token-status.ts';
+import { provenTpp } from './tpp-gate.ts';
+
+export interface ProviderOptions {
+  readonly issuer: string;
+  readonly mtlsUrl: URL;
+  readonly clients: readonly RegisteredClient[];
+  readonly resource: string;
+  readonly apiScopes: readonly string[];
+  readonly accessTokenFormat: 'jwt' | 'opaque';
+  readonly accessTokenSeconds: number;
+  readonly consentSeconds: number;
+  readonly signingKeys: SigningKeys;
+  /** Signs cookies; at least 32 bytes. */
+  readonly secret: Buffer;
+  readonly adapter: AdapterFactory;
+  readonly registry: TppRegistry;
+  readonly consents: Consents;
+  readonly tokenStatus: TokenStatus;
+  readonly renderError: NonNullable<Configuration['renderError']>;
+  readonly clock: Clock;
+  readonly log: Log;
+}
+
+/** FAPI 2.0 §5.3.2.1: at most 60 s. */
+const CODE_SECONDS = 60;
+const INTERACTION_SECONDS = 15 * 60;
+const SIGNATURES = ['PS256', 'ES256', 'EdDSA'] as const;
+
+/** oidc-provider as a FAPI 2.0 server whose every access token is bound to a certificate. */
+export function createProvider(options: ProviderOptions): Provider {
+  const provider = new Provider(options.issuer, configuration(options));
+  // `error` is koa's own event; the library's types do not know it.
+  (provider as EventEmitter).on('error', (error) => options.log.error('server.unexpected', { error }));
+  return provider;
+}
+
+function configuration(options: ProviderOptions): Configuration {
+  const scopes = apiScopes({
+    resource: options.resource,
+    scopes: options.apiScopes,
+    registry: options.registry,
+    accessTokenSeconds: options.accessTokenSeconds,
+    accessTokenFormat: options.accessTokenFormat,
+  });
+  return {
+    adapter: options.adapter,
+    clients: options.clients.map(clientMetadata),
+    jwks: { keys: [...options.signingKeys.keys] } as JWKS,
+    routes: { ...ENDPOINTS },
+    scopes: ['openid', 'offline_access'],
+    claims: { openid: ['sub'] },
+    subjectTypes: ['public'],
+    responseTypes: ['code'],
+    clientAuthMethods: ['tls_client_auth', 'private_key_jwt'],
+    clientDefaults: {
+      id_token_signed_response_alg: 'ES256',
+      authorization_signed_response_alg: 'ES256',
+      introspection_signed_response_alg: 'ES256',
+      token_endpoint_auth_method: 'tls_client_auth',
+      tls_client_certificate_bound_access_tokens: true,
+    },
+    enabledJWA: {
+      clientAuthSigningAlgValues: [...SIGNATURES],
+      idTokenSigningAlgValues: ['ES256', 'PS256'],
+      requestObjectSigningAlgValues: [...SIGNATURES],
+      userinfoSigningAlgValues: ['ES256', 'PS256'],
+      introspectionSigningAlgValues: ['ES256', 'PS256'],
+      authorizationSigningAlgValues: ['ES256', 'PS256'],
+    },
+    clockTolerance: 10,
+    extraClientMetadata: { properties: [...EXTRA_CLIENT_METADATA] },
+    discovery: discoveryExtras(options.mtlsUrl),
+    features: {
+      devInteractions: { enabled: false },
+      rpInitiatedLogout: { enabled: false },
+      dPoP: { enabled: false },
+      fapi: { enabled: true, profile: '2.0' },
+      pushedAuthorizationRequests: { enabled: true, requirePushedAuthorizationRequests: true },
+      clientCredentials: { enabled: true },
+      // A TPP sees and ends its own tokens only.
+      introspection: {
+        enabled: true,
+        allowedPolicy: (_ctx, client, token) => token.clientId === client.clientId,
+      },
+      revocation: {
+        enabled: true,
+        allowedPolicy: (_ctx, client, token) => token.clientId === client.clientId,
+      },
+      userinfo: { enabled: true },
+      mTLS: {
+        enabled: true,
+        tlsClientAuth: true,
+        certificateBoundAccessTokens: true,
+        getCertificate: (ctx) => presentedCertificate(ctx.socket as never)?.certificate,
+        certificateAuthorized: (ctx) => provenTpp(ctx) !== undefined,
+        certificateSubjectMatches,
+      },
+      resourceIndicators: {
+        enabled: true,
+        defaultResource: scopes.defaultResource,
+        getResourceServerInfo: scopes.getResourceServerInfo,
+        useGrantedResource: () => true,
+      },
+    },
+    assertJwtClientAuthClaimsAndHeader: assertClientAssertion(options.clock),
+    interactions: {
+      policy: interactionPolicy((client) => standing(options.registry, client)),
+      url: (_ctx, interaction) => `/interaction/${interaction.uid}`,
+    },
+    cookies: cookies(options.secret),
+    findAccount: (_ctx, sub) => ({ accountId: sub, claims: () => ({ sub }) }),
+    loadExistingGrant: (ctx) => {
+      // The grant of this authorization only: an earlier consent of the same PSU says nothing about this one.
+      const grantId = ctx.oidc.result?.consent?.grantId;
+      return Promise.resolve(grantId === undefined ? undefined : ctx.oidc.provider.Grant.find(grantId));
+    },
+    issueRefreshToken: (_ctx, client) => Promise.resolve(client.grantTypeAllowed('refresh_token')),
+    rotateRefreshToken: false,
+    expiresWithSession: () => Promise.resolve(false),
+    revokeGrantPolicy: () => true,
+    extraTokenClaims: (ctx, token) => tokenClaims(options, ctx.state.tpp?.authorizationNumber, token),
+    renderError: options.renderError,
+    ttl: {
+      AccessToken: options.accessTokenSeconds,
+      ClientCredentials: options.accessTokenSeconds,
+      AuthorizationCode: CODE_SECONDS,
+      Grant: options.consentSeconds,
+      RefreshToken: options.consentSeconds,
+      IdToken: 300,
+      Interaction: INTERACTION_SECONDS,
+      Session: INTERACTION_SECONDS,
+    },
+  };
+}
+
+/** What discovery lacks: the aliases of RFC 8705 §5, and how clients authenticate at the other endpoints. */
+function discoveryExtras(mtlsUrl: URL): Record<string, unknown> {
+  const at = (path: string) => new URL(path, mtlsUrl).href;
+  const methods = ['tls_client_auth', 'private_key_jwt'];
+  return {
+    mtls_endpoint_aliases: {
+      token_endpoint: at(ENDPOINTS.token),
+      pushed_authorization_request_endpoint: at(ENDPOINTS.pushed_authorization_request),
+      introspection_endpoint: at(ENDPOINTS.introspection),
+      revocation_endpoint: at(ENDPOINTS.revocation),
+      userinfo_endpoint: at(ENDPOINTS.userinfo),
+    },
+    introspection_endpoint_auth_methods_supported: methods,
+    introspection_endpoint_auth_signing_alg_values_supported: SIGNATURES,
+    revocation_endpoint_auth_methods_supported: methods,
+    revocation_endpoint_auth_signing_alg_values_supported: SIGNATURES,
+  };
+}
+
+function cookies(secret: Buffer): NonNullable<Configuration['cookies']> {
+  const key = Buffer.from(hkdfSync('sha256', secret, '', 'tallystick cookies', 32)).toString('base64url');
+  const attributes = { signed: true, httpOnly: true, secure: true, sameSite: 'lax' } as const;
+  return {
+    keys: [key],
+    names: { session: '__Host-session', interaction: '__Secure-interaction', resume: '__Secure-resume' },
+    long: { ...attributes },
+    short: { ...attributes },
+  };
+}
+
+async function tokenClaims(
+  options: ProviderOptions,
+  authorizationNumber: unknown,
+  token: { readonly kind: string; readonly grantId?: string },
+): Promise<Record<string, unknown>> {
+  const consent = token.grantId === undefined ? undefined : await options.consents.findByGrant(token.grantId);
+  return {
+    status: await options.tokenStatus.reference(token.grantId),
+    ...(typeof authorizationNumber === 'string' ? { authorization_number: authorizationNumber } : {}),
+    ...(consent === undefined ? {} : { consent_id: consent.consentId }),
+  };
+}

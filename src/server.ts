@@ -1,0 +1,204 @@
+import { randomBytes } from 'node:crypto';
+import { readFile, writeFile } from 'node:fs/promises';
+import { createServer as createHttpServer, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import type { Aspsp } from './authorization-server/aspsp.ts';
+import { createAuthorizationServer } from './authorization-server/authorization-server.ts';
+import { type RegisteredClient, SUBJECT_PROPERTIES } from './authorization-server/clients.ts';
+import { openSigningKeys } from './authorization-server/signing-keys.ts';
+import { type Clock, systemClock } from './clock.ts';
+import type { Config } from './config.ts';
+import { type Consents, createConsents } from './consent/consent.ts';
+import { OpenBankingError } from './errors.ts';
+import { createLog, type Log } from './log.ts';
+import { createListener } from './mutual-tls/listeners.ts';
+import { openSqliteStore } from './storage/sqlite.ts';
+import type { Store } from './storage/store.ts';
+import { createTppAuthenticator, type TppAuthenticator } from './tpp/authenticate.ts';
+import { createTrustProfile, type TrustProfile } from './tpp/trust-profile.ts';
+import { openFileRegistry, type TppRegistry } from '../tpp-registry/index.ts';
+
+export interface ServerParts {
+  readonly aspsp: Aspsp;
+  readonly log?: Log;
+  readonly clock?: Clock;
+}
+
+/** A running authorization server. */
+export interface RunningServer {
+  readonly issuer: string;
+  readonly mtlsUrl: string;
+  /** What customers have consented to, for the bank's own APIs: access tokens carry `consent_id`. */
+  readonly consents: Consents;
+  readonly registry: TppRegistry;
+  /** The same decision about a TPP certificate that the token endpoint makes. */
+  readonly authenticator: TppAuthenticator;
+  /** Not ready, drain, close everything. */
+  close(): Promise<void>;
+}
+
+/**
+ * The composition root: opens the files of the configuration, builds every object, listens.
+ *
+ * @throws ERR_CONFIG_INVALID, ERR_REGISTRY_INVALID, ERR_STORAGE_UNAVAILABLE
+ */
+export async function startServer(config: Config, parts: ServerParts): Promise<RunningServer> {
+  const clock = parts.clock ?? systemClock;
+  const log = parts.log ?? createLog({ level: config.logLevel });
+  const [certificatePem, privateKeyPem, secret, signingKeys, trustProfiles] = await Promise.all([
+    readRequired(config.tls.certificateFile, 'tls.certificateFile'),
+    readRequired(config.tls.privateKeyFile, 'tls.privateKeyFile'),
+    openSecret(config.storage.secretFile),
+    openSigningKeys(config.signingKeysFile),
+    Promise.all(config.trust.map(openTrustProfile)),
+  ]);
+  const registry = await openFileRegistry({
+    file: config.registry.file,
+    pollSeconds: config.registry.pollSeconds,
+    clock,
+    log,
+  });
+  const store = await openSqliteStore({ file: config.storage.file, clock, log });
+  const consents = createConsents({ store, clock });
+  const authenticator = createTppAuthenticator({
+    trustProfiles,
+    registry,
+    clock,
+    ...(config.hostCountry === undefined ? {} : { hostCountry: config.hostCountry }),
+  });
+  const { handlers } = createAuthorizationServer({
+    issuer: config.issuer.replace(/\/$/, ''),
+    mtlsUrl: new URL(config.mtlsUrl),
+    clients: config.clients.map(registeredClient),
+    resource: config.resource,
+    apiScopes: config.apiScopes,
+    accessTokenFormat: config.accessToken.format,
+    accessTokenSeconds: config.accessToken.lifetimeSeconds,
+    consentSeconds: config.consent.lifetimeSeconds,
+    signingKeys,
+    secret,
+    store,
+    consents,
+    registry,
+    authenticator,
+    aspsp: parts.aspsp,
+    clock,
+    log,
+  });
+  const tls = { certificatePem, privateKeyPem, log };
+  const front = createListener({ name: 'front', requestClientCertificate: false, ...tls });
+  const mtls = createListener({ name: 'mtls', requestClientCertificate: true, ...tls });
+  front.serve(new URL(config.issuer), handlers.front);
+  mtls.serve(new URL(config.mtlsUrl), handlers.mtls);
+  const health = healthServer(store);
+  await front.listen(config.listen.front, config.listen.host);
+  await mtls.listen(config.listen.mtls, config.listen.host);
+  await health.listen(config.listen.health);
+  log.info('server.started', { issuer: config.issuer, count: config.clients.length });
+
+  return {
+    issuer: config.issuer.replace(/\/$/, ''),
+    mtlsUrl: config.mtlsUrl.replace(/\/$/, ''),
+    consents,
+    registry,
+    authenticator,
+    close: async () => {
+      health.notReady();
+      await Promise.all([front.close(), mtls.close()]);
+      await Promise.all([health.close(), registry.close(), store.close()]);
+      log.info('server.stopped');
+    },
+  };
+}
+
+async function openTrustProfile(trust: Config['trust'][number]): Promise<TrustProfile> {
+  const [anchorsPem, intermediatesPem] = await Promise.all([
+    readRequired(trust.anchorsFile, 'trust.anchorsFile'),
+    trust.intermediatesFile === undefined
+      ? undefined
+      : readRequired(trust.intermediatesFile, 'trust.intermediatesFile'),
+  ]);
+  return createTrustProfile({
+    preset: trust.profile,
+    anchorsPem,
+    ...(intermediatesPem === undefined ? {} : { intermediatesPem }),
+  });
+}
+
+function registeredClient(client: Config['clients'][number]): RegisteredClient {
+  const property = SUBJECT_PROPERTIES.find((name) => client[name] !== undefined);
+  const value = property === undefined ? undefined : client[property];
+  const { nca, jwks, id_token_signed_response_alg: idTokenAlg } = client;
+  return {
+    client_id: client.client_id,
+    client_name: client.client_name,
+    authorization_number: client.authorization_number,
+    token_endpoint_auth_method: client.token_endpoint_auth_method,
+    redirect_uris: client.redirect_uris,
+    grant_types: client.grant_types,
+    scope: client.scope,
+    ...(nca === undefined ? {} : { nca }),
+    ...(jwks === undefined ? {} : { jwks }),
+    ...(idTokenAlg === undefined ? {} : { id_token_signed_response_alg: idTokenAlg }),
+    ...(property === undefined || value === undefined ? {} : { subject: { property, value } }),
+  };
+}
+
+/** Reads the 32 bytes, and makes the file (mode 0600) when there is none. */
+async function openSecret(file: string): Promise<Buffer> {
+  const text = await readFile(file, 'utf8').catch((error: NodeJS.ErrnoException) => {
+    if (error.code === 'ENOENT') return undefined;
+    throw unreadable(file, 'storage.secretFile', error);
+  });
+  if (text === undefined) {
+    const created = randomBytes(32);
+    await writeFile(file, `${created.toString('base64url')}\n`, { mode: 0o600, flag: 'wx' });
+    return created;
+  }
+  const secret = Buffer.from(text.trim(), 'base64url');
+  if (secret.length < 32) {
+    const problems = [{ path: 'storage.secretFile', message: 'must hold at least 32 bytes in base64url' }];
+    throw new OpenBankingError('ERR_CONFIG_INVALID', { source: file, problems });
+  }
+  return secret;
+}
+
+function readRequired(file: string, path: string): Promise<string> {
+  return readFile(file, 'utf8').catch((error: NodeJS.ErrnoException) => {
+    throw unreadable(file, path, error);
+  });
+}
+
+function unreadable(file: string, path: string, error: NodeJS.ErrnoException) {
+  return new OpenBankingError('ERR_CONFIG_INVALID', {
+    source: file,
+    problems: [{ path, message: `cannot be read: ${error.code}` }],
+  });
+}
+
+/** Live and ready, for container health checks and load balancers. On loopback only, without TLS. */
+function healthServer(store: Store) {
+  let isReady = true;
+  const server: Server = createHttpServer((request, response) => {
+    void answerOf(request.url).then((status) => {
+      response.writeHead(status, { 'content-type': 'application/json', 'cache-control': 'no-store' });
+      response.end(JSON.stringify({ status: status === 200 ? 'ok' : 'unavailable' }));
+    });
+  });
+  const answerOf = async (path: string | undefined): Promise<number> => {
+    if (path === '/health/live') return 200;
+    if (path === '/health/ready') return isReady && (await store.isHealthy()) ? 200 : 503;
+    return 404;
+  };
+  return {
+    listen: (port: number) =>
+      new Promise<number>((resolve, reject) => {
+        server.once('error', reject);
+        server.listen(port, '127.0.0.1', () => resolve((server.address() as AddressInfo).port));
+      }),
+    notReady: () => {
+      isReady = false;
+    },
+    close: () => new Promise<void>((resolve) => server.close(() => resolve())),
+  };
+}
