@@ -1,0 +1,66 @@
+import { existsSync } from 'node:fs';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { styleText } from 'node:util';
+import { Command } from 'commander';
+import { type DemoStep, runDemo } from '../sandbox/demo.ts';
+import type { SandboxDescription } from '../sandbox/folder.ts';
+import { startSandbox } from '../sandbox/sandbox.ts';
+
+/** `tallystick demo`: walks as TPPs do, against a running sandbox or one of its own. */
+export function demoCommand(): Command {
+  return new Command('demo')
+    .description('walk as a TPP would, one line a step; exit code 1 when a step did not do what it should')
+    .option('--dir <folder>', 'the folder of the sandbox', '.tallystick')
+    .option('--json', 'one JSON line a step')
+    .action(async (flags: { readonly dir: string; readonly json?: true }) => {
+      const running = await runningSandbox(flags.dir);
+      const isRight = running === undefined ? await withOwnSandbox(flags) : await walk(running, flags);
+      if (!isRight) process.exitCode = 1;
+    });
+}
+
+async function walk(description: SandboxDescription, flags: { readonly json?: true }): Promise<boolean> {
+  const isRight = await runDemo(description, (step) => {
+    console.log(flags.json === true ? JSON.stringify(step) : lineOf(step));
+  });
+  if (flags.json !== true) {
+    console.log(isRight ? '\nEvery step did what it should.' : '\nA step did not do what it should.');
+  }
+  return isRight;
+}
+
+async function withOwnSandbox(flags: { readonly json?: true }): Promise<boolean> {
+  const folder = await mkdtemp(join(tmpdir(), 'tallystick-demo-'));
+  if (flags.json !== true) console.log('No sandbox is running: starting one for this walk.\n');
+  const sandbox = await startSandbox({ folder, ports: { front: 0, mtls: 0, resource: 0 } });
+  try {
+    return await walk(sandbox.description, flags);
+  } finally {
+    await sandbox.close();
+    await rm(folder, { recursive: true, force: true });
+  }
+}
+
+/** The sandbox of the folder if something answers at its issuer. */
+async function runningSandbox(folder: string): Promise<SandboxDescription | undefined> {
+  const file = join(folder, 'sandbox.json');
+  if (!existsSync(file)) return undefined;
+  const description = JSON.parse(await readFile(file, 'utf8')) as SandboxDescription;
+  const { connect } = await import('node:net');
+  const isListening = await new Promise<boolean>((resolve) => {
+    const socket = connect(Number(new URL(description.issuer).port), '127.0.0.1');
+    socket.once('connect', () => {
+      socket.destroy();
+      resolve(true);
+    });
+    socket.once('error', () => resolve(false));
+  });
+  return isListening ? description : undefined;
+}
+
+function lineOf({ title, isRight, happened }: DemoStep): string {
+  const mark = isRight ? styleText('green', '✓') : styleText('red', '✗');
+  return `${mark} ${title}: ${happened}`;
+}

@@ -1,0 +1,73 @@
+import { Command, InvalidArgumentError } from 'commander';
+import { curlLines } from '../sandbox/curl-lines.ts';
+import { type RunningSandbox, startSandbox } from '../sandbox/sandbox.ts';
+import { stopOnSignal } from './stop-on-signal.ts';
+
+interface Flags {
+  readonly dir: string;
+  readonly reset?: true;
+  readonly port: number;
+  readonly mtlsPort: number;
+  readonly resourcePort: number;
+  readonly redirectUri: readonly string[];
+}
+
+/** `tallystick sandbox`: everything in one process, to try and to test against. */
+export function sandboxCommand(): Command {
+  return new Command('sandbox')
+    .description('start an authorization server, a TPP registry and a demo bank, with a PKI made afresh')
+    .option('--dir <folder>', 'where everything is kept', '.tallystick')
+    .option('--reset', 'start anew: new keys, certificates and clients')
+    .option('--port <number>', 'port of the front channel, 0 = any free one', portNumber, 8443)
+    .option('--mtls-port <number>', 'port of the mTLS listener, 0 = any free one', portNumber, 8444)
+    .option('--resource-port <number>', 'port of the demo bank, 0 = any free one', portNumber, 8445)
+    .option('--redirect-uri <url>', 'add a redirect URI to the demo clients (repeatable)', collectUrl, [])
+    .action(async (flags: Flags) => {
+      const sandbox = await startSandbox({
+        folder: flags.dir,
+        isReset: flags.reset === true,
+        ports: { front: flags.port, mtls: flags.mtlsPort, resource: flags.resourcePort },
+        redirectUris: flags.redirectUri,
+      });
+      console.log(welcome(sandbox));
+      await stopOnSignal(() => sandbox.close());
+    });
+}
+
+function welcome({ description, logFile, descriptionFile }: RunningSandbox): string {
+  const { bound, stolen } = curlLines(description);
+  const customers = description.customers.map(({ username, password }) => `${username} / ${password}`);
+  return [
+    'The sandbox is ready.',
+    '',
+    `  authorization server   ${description.issuer}`,
+    `  mTLS endpoints         ${description.mtlsUrl}`,
+    `  demo bank              ${description.resourceUrl}`,
+    `  demo customers         ${customers.join(', ')}`,
+    `  all of it, for tools   ${descriptionFile}`,
+    `  log                    ${logFile}`,
+    '',
+    'A token by certificate, and a call to the bank with it:',
+    '',
+    bound,
+    '',
+    'The same token, stolen: refused from the certificate of another TPP:',
+    '',
+    stolen,
+    '',
+    'The whole walk, in another terminal: npm run demo. Stop with Ctrl+C.',
+  ].join('\n');
+}
+
+function portNumber(text: string): number {
+  const port = Number(text);
+  if (!/^\d+$/.test(text) || port > 65_535) throw new InvalidArgumentError('It must be a port number.');
+  return port;
+}
+
+function collectUrl(text: string, earlier: readonly string[]): string[] {
+  if (!URL.canParse(text) || text.includes('#')) {
+    throw new InvalidArgumentError('It must be an absolute URL without a fragment.');
+  }
+  return [...earlier, text];
+}

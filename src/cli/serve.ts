@@ -1,0 +1,53 @@
+import { pathToFileURL } from 'node:url';
+import { Command } from 'commander';
+import { type Aspsp, loadConfig, OpenBankingError, startServer } from '../index.ts';
+import { stopOnSignal } from './stop-on-signal.ts';
+
+/** `tallystick serve`: the authorization server of a bank. */
+export function serveCommand(): Command {
+  return new Command('serve')
+    .description('start the authorization server')
+    .requiredOption('--config <file>', 'the configuration, YAML or JSON')
+    .action(async (flags: { readonly config: string }) => {
+      refuseUnsafeEnvironment();
+      const config = await loadConfig(flags.config);
+      const server = await startServer(config, { aspsp: await loadAspsp(config.aspspModule, flags.config) });
+      await stopOnSignal(() => server.close());
+    });
+}
+
+async function loadAspsp(file: string | undefined, source: string): Promise<Aspsp> {
+  const invalid = (message: string, cause?: unknown) =>
+    new OpenBankingError(
+      'ERR_CONFIG_INVALID',
+      { source, problems: [{ path: 'aspspModule', message }] },
+      { cause },
+    );
+  if (file === undefined) throw invalid('is required to serve: the server has no login of its own');
+  const loaded: Record<string, unknown> = await import(pathToFileURL(file).href).catch((cause: unknown) => {
+    throw invalid('cannot be loaded', cause);
+  });
+  const { createAspsp } = loaded;
+  if (typeof createAspsp !== 'function') throw invalid('does not export a function createAspsp');
+  const aspsp: unknown = await createAspsp();
+  const isWhole =
+    typeof aspsp === 'object' &&
+    aspsp !== null &&
+    'name' in aspsp &&
+    'authenticatePsu' in aspsp &&
+    typeof aspsp.authenticatePsu === 'function' &&
+    'listAccounts' in aspsp &&
+    typeof aspsp.listAccounts === 'function';
+  if (!isWhole) throw invalid('createAspsp must answer with name, authenticatePsu and listAccounts');
+  return aspsp as Aspsp;
+}
+
+/** Settings of the process that would quietly undo what TLS promises. */
+function refuseUnsafeEnvironment(): void {
+  if (process.env.NODE_TLS_REJECT_UNAUTHORIZED === '0') {
+    throw new OpenBankingError('ERR_CONFIG_INVALID', {
+      source: 'environment',
+      problems: [{ path: 'NODE_TLS_REJECT_UNAUTHORIZED', message: 'must not be 0' }],
+    });
+  }
+}

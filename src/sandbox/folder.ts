@@ -1,0 +1,285 @@
+import { createHash } from 'node:crypto';
+import { existsSync } from 'node:fs';
+import { chmod, mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { stringify } from 'yaml';
+import { DEMO_CUSTOMERS } from './customers.ts';
+import { type Authority, createAuthority, type IssuedCertificate } from './pki.ts';
+import {
+  makeBrokenCertificates,
+  makeTppMaterial,
+  NCA,
+  organizationIdentifierOf,
+  type Period,
+  TPP_PLANS,
+  type TppPlan,
+} from './tpps.ts';
+
+/** A certificate and its key, as files. */
+export interface CertificateFiles {
+  readonly certificateFile: string;
+  readonly keyFile: string;
+}
+
+/** `sandbox.json`: what a foreign client or a test needs to know. File names are absolute. */
+export interface SandboxDescription {
+  readonly issuer: string;
+  readonly mtlsUrl: string;
+  readonly resourceUrl: string;
+  readonly caFile: string;
+  readonly tpps: readonly SandboxTpp[];
+  readonly broken: readonly (CertificateFiles & { readonly name: string; readonly expectedCode: string })[];
+  readonly customers: readonly { readonly username: string; readonly password: string }[];
+}
+
+export interface SandboxTpp extends CertificateFiles {
+  readonly name: string;
+  readonly legalName: string;
+  readonly organizationIdentifier: string;
+  readonly roles: readonly string[];
+  readonly status: string;
+  readonly clients: Readonly<
+    Record<
+      'tls_client_auth' | 'private_key_jwt',
+      { readonly client_id: string; readonly redirect_uris: readonly string[] }
+    >
+  >;
+  /** Private JSON Web Key of the `private_key_jwt` client. */
+  readonly signingKeyFile: string;
+  readonly renewed: CertificateFiles;
+  readonly seal: CertificateFiles;
+}
+
+export interface Ports {
+  readonly front: number;
+  readonly mtls: number;
+  readonly resource: number;
+}
+
+/** What the sandbox remembers between runs. */
+interface State {
+  readonly version: 1;
+  readonly notAfter: string;
+  readonly ports: Ports;
+  readonly redirectUris: readonly string[];
+}
+
+/** Where the demo's own flow ends; nothing listens there. */
+export const DEMO_REDIRECT_URI = 'https://tpp.example/callback';
+const DAYS_VALID = 365;
+const DAY = 86_400_000;
+const LINUX_OWNER_ONLY = 0o700;
+
+/** The sandbox's files, by name. */
+export function pathsOf(folder: string) {
+  const at = (...parts: string[]) => join(folder, ...parts);
+  return {
+    state: at('state.json'),
+    description: at('sandbox.json'),
+    root: at('pki', 'root.pem'),
+    issuingCa: at('pki', 'issuing-ca.pem'),
+    server: { certificateFile: at('pki', 'server.pem'), keyFile: at('pki', 'server.key') },
+    registry: at('registry.yaml'),
+    store: at('tallystick.sqlite'),
+    secret: at('secret'),
+    signingKeys: at('signing-keys.json'),
+    log: at('tallystick.log'),
+    tpp: (name: string, file: string) => at('tpps', name, file),
+    broken: (name: string, file: string) => at('broken', name, file),
+  };
+}
+
+/** Makes the PKI, the TPPs and the registry, unless an earlier run has. Answers with the state that is kept. */
+export async function prepareFolder(
+  folder: string,
+  options: { readonly isReset: boolean; readonly now: Date },
+): Promise<State | undefined> {
+  const paths = pathsOf(folder);
+  if (options.isReset) await removeSandbox(folder);
+  const state = await readState(paths.state);
+  if (state !== undefined && new Date(state.notAfter) > options.now) return state;
+  if (state !== undefined) await removeSandbox(folder);
+  await mkdir(folder, { recursive: true });
+  await chmod(folder, LINUX_OWNER_ONLY);
+  await makeFiles(folder, periodFrom(options.now));
+  return undefined;
+}
+
+/** Writes what is remembered and what is told, after the ports are known. */
+export async function describeSandbox(
+  folder: string,
+  facts: { readonly ports: Ports; readonly redirectUris: readonly string[]; readonly now: Date },
+): Promise<SandboxDescription> {
+  const paths = pathsOf(folder);
+  const kept = await readState(paths.state);
+  const state: State = {
+    version: 1,
+    notAfter: kept?.notAfter ?? periodFrom(facts.now).notAfter.toISOString(),
+    ports: facts.ports,
+    redirectUris: facts.redirectUris,
+  };
+  const description: SandboxDescription = {
+    issuer: `https://localhost:${facts.ports.front}`,
+    mtlsUrl: `https://localhost:${facts.ports.mtls}`,
+    resourceUrl: `https://localhost:${facts.ports.resource}`,
+    caFile: paths.root,
+    tpps: TPP_PLANS.map((plan) => describeTpp(folder, plan, [DEMO_REDIRECT_URI, ...facts.redirectUris])),
+    broken: await describeBroken(folder),
+    customers: DEMO_CUSTOMERS.map(({ username, password }) => ({ username, password })),
+  };
+  await writeWhole(paths.state, JSON.stringify(state, undefined, 2));
+  await writeWhole(paths.description, `${JSON.stringify(description, undefined, 2)}\n`);
+  return description;
+}
+
+function describeTpp(folder: string, plan: TppPlan, redirectUris: readonly string[]): SandboxTpp {
+  const at = (file: string) => pathsOf(folder).tpp(plan.name, file);
+  return {
+    name: plan.name,
+    legalName: plan.legalName,
+    organizationIdentifier: organizationIdentifierOf(plan),
+    roles: plan.roles,
+    status: plan.status,
+    clients: {
+      tls_client_auth: { client_id: `${plan.name}-mtls`, redirect_uris: redirectUris },
+      private_key_jwt: { client_id: `${plan.name}-jwt`, redirect_uris: redirectUris },
+    },
+    certificateFile: at('qwac.pem'),
+    keyFile: at('qwac.key'),
+    signingKeyFile: at('signing-key.json'),
+    renewed: { certificateFile: at('renewed.pem'), keyFile: at('renewed.key') },
+    seal: { certificateFile: at('qsealc.pem'), keyFile: at('qsealc.key') },
+  };
+}
+
+async function describeBroken(folder: string): Promise<SandboxDescription['broken']> {
+  const paths = pathsOf(folder);
+  const codes: unknown = JSON.parse(await readFile(join(folder, 'broken', 'codes.json'), 'utf8'));
+  return Object.entries(codes as Record<string, string>).map(([name, expectedCode]) => ({
+    name,
+    expectedCode,
+    certificateFile: paths.broken(name, 'qwac.pem'),
+    keyFile: paths.broken(name, 'qwac.key'),
+  }));
+}
+
+function periodFrom(now: Date): Period {
+  return {
+    notBefore: new Date(now.getTime() - 2 * DAY),
+    notAfter: new Date(now.getTime() + DAYS_VALID * DAY),
+  };
+}
+
+async function makeFiles(folder: string, period: Period): Promise<void> {
+  const paths = pathsOf(folder);
+  const root = await createAuthority({
+    name: 'Tallystick Sandbox Root CA',
+    organization: 'Tallystick Sandbox',
+    country: 'GB',
+    ...period,
+  });
+  const issuing = {
+    name: 'Tallystick Sandbox Issuing CA',
+    organization: 'Tallystick Sandbox',
+    country: 'GB',
+    ...period,
+  };
+  const [issuer, impostor, server] = await Promise.all([
+    createAuthority({ ...issuing, parent: root }),
+    createAuthority({ ...issuing }),
+    root.issue({ profile: 'server', subject: { commonName: 'localhost' }, ...period }),
+  ]);
+  await Promise.all([
+    writeWhole(paths.root, root.certificatePem),
+    writeWhole(paths.issuingCa, issuer.certificatePem),
+    writeCertificate(paths.server, server),
+    writeWhole(paths.registry, registryText(period)),
+    makeTpps(folder, issuer, period),
+    makeBroken(folder, { issuer, impostor, period }),
+  ]);
+}
+
+async function makeTpps(folder: string, issuer: Authority, period: Period): Promise<void> {
+  await Promise.all(
+    TPP_PLANS.map(async (plan) => {
+      const material = await makeTppMaterial(issuer, plan, period);
+      const tpp = describeTpp(folder, plan, []);
+      await Promise.all([
+        writeCertificate(tpp, material.qwac),
+        writeCertificate(tpp.renewed, material.renewed),
+        writeCertificate(tpp.seal, material.qsealc),
+        writeWhole(tpp.signingKeyFile, `${JSON.stringify(material.signingKey, undefined, 2)}\n`),
+      ]);
+    }),
+  );
+}
+
+async function makeBroken(
+  folder: string,
+  from: { readonly issuer: Authority; readonly impostor: Authority; readonly period: Period },
+): Promise<void> {
+  const plan = TPP_PLANS.find(({ name }) => name === 'money-one');
+  if (plan === undefined) throw new TypeError('there is no TPP to break');
+  const broken = await makeBrokenCertificates({ ...from, plan });
+  const paths = pathsOf(folder);
+  await Promise.all(
+    broken.map(({ name, certificate }) =>
+      writeCertificate(
+        { certificateFile: paths.broken(name, 'qwac.pem'), keyFile: paths.broken(name, 'qwac.key') },
+        certificate,
+      ),
+    ),
+  );
+  const codes = Object.fromEntries(broken.map(({ name, expectedCode }) => [name, expectedCode]));
+  await writeWhole(join(folder, 'broken', 'codes.json'), JSON.stringify(codes));
+}
+
+function registryText(period: Period): string {
+  const since = period.notBefore.toISOString().slice(0, 10);
+  return stringify({
+    tpps: TPP_PLANS.map((plan) => ({
+      authorizationNumber: organizationIdentifierOf(plan),
+      legalName: plan.legalName,
+      tradingName: plan.tradingName,
+      nca: { ...NCA },
+      country: 'GB',
+      roles: [...plan.roles],
+      status: plan.status,
+      statusSince: since,
+      ...(plan.status === 'withdrawn' ? { statusReason: 'authorization withdrawn' } : {}),
+    })),
+  });
+}
+
+async function writeCertificate(files: CertificateFiles, certificate: IssuedCertificate): Promise<void> {
+  await Promise.all([
+    writeWhole(files.certificateFile, certificate.certificatePem),
+    writeWhole(files.keyFile, certificate.privateKeyPem),
+  ]);
+}
+
+/** Another reader sees the old file or the new one, never a part. */
+async function writeWhole(file: string, content: string): Promise<void> {
+  await mkdir(join(file, '..'), { recursive: true });
+  const half = `${file}.${createHash('sha256').update(content).digest('hex').slice(0, 8)}.new`;
+  await writeFile(half, content, { mode: 0o600 });
+  await rename(half, file);
+}
+
+async function readState(file: string): Promise<State | undefined> {
+  if (!existsSync(file)) return undefined;
+  const state: unknown = JSON.parse(await readFile(file, 'utf8'));
+  const isKnown = typeof state === 'object' && state !== null && 'version' in state && state.version === 1;
+  return isKnown ? (state as State) : undefined;
+}
+
+/** Removes what a sandbox makes, and nothing else that somebody keeps in the folder. */
+async function removeSandbox(folder: string): Promise<void> {
+  const paths = pathsOf(folder);
+  const made = [
+    ...['pki', 'tpps', 'broken'].map((name) => join(folder, name)),
+    ...[paths.state, paths.description, paths.registry, paths.secret, paths.signingKeys, paths.log],
+    ...['', '-wal', '-shm'].map((suffix) => paths.store + suffix),
+  ];
+  await Promise.all(made.map((path) => rm(path, { recursive: true, force: true })));
+}

@@ -1,0 +1,171 @@
+import { readFile } from 'node:fs/promises';
+import { createServer } from 'node:net';
+import { resolve } from 'node:path';
+import { pino } from 'pino';
+import {
+  createListener,
+  createLog,
+  type Log,
+  parseConfig,
+  type RunningServer,
+  startServer,
+  systemClock,
+} from '../index.ts';
+import { createAuthorizer } from '../resource-server/index.ts';
+import { demoAspsp } from './customers.ts';
+import { demoBank } from './demo-bank.ts';
+import { describeSandbox, pathsOf, type Ports, prepareFolder, type SandboxDescription } from './folder.ts';
+
+export interface SandboxOptions {
+  /** Where everything is kept. */
+  readonly folder: string;
+  /** Starts anew: new PKI, no clients' tokens. */
+  readonly isReset?: boolean;
+  /** 0 = any free one; the one of the last run if it is still free. */
+  readonly ports?: Partial<Ports>;
+  /** Added to every demo client. */
+  readonly redirectUris?: readonly string[];
+}
+
+export interface RunningSandbox {
+  readonly description: SandboxDescription;
+  readonly server: RunningServer;
+  readonly descriptionFile: string;
+  readonly logFile: string;
+  close(): Promise<void>;
+}
+
+const DEFAULT_PORTS: Ports = { front: 8443, mtls: 8444, resource: 8445 };
+const SCOPES = 'openid accounts payments fundsconfirmations';
+
+/** Starts the authorization server and the demo bank in this process, on the embedded store. */
+export async function startSandbox(options: SandboxOptions): Promise<RunningSandbox> {
+  const folder = resolve(options.folder);
+  const paths = pathsOf(folder);
+  const now = systemClock.now();
+  const kept = await prepareFolder(folder, { isReset: options.isReset ?? false, now });
+  const ports = await choosePorts({ ...DEFAULT_PORTS, ...options.ports }, kept?.ports);
+  const redirectUris = [...new Set([...(kept?.redirectUris ?? []), ...(options.redirectUris ?? [])])];
+  const description = await describeSandbox(folder, { ports, redirectUris, now });
+  const log = createLog({ destination: pino.destination({ dest: paths.log, sync: false, mode: 0o600 }) });
+  const config = parseConfig(await configuration(folder, description, ports), { source: folder, folder });
+  const server = await startServer(config, { aspsp: demoAspsp(), log });
+  try {
+    const bank = await startBank(folder, { description, server, log, port: ports.resource });
+    return {
+      description,
+      server,
+      descriptionFile: paths.description,
+      logFile: paths.log,
+      close: async () => {
+        await bank.close();
+        await server.close();
+      },
+    };
+  } catch (error) {
+    await server.close();
+    throw error;
+  }
+}
+
+async function startBank(
+  folder: string,
+  parts: {
+    readonly description: SandboxDescription;
+    readonly server: RunningServer;
+    readonly log: Log;
+    readonly port: number;
+  },
+) {
+  const { description, server, log } = parts;
+  const paths = pathsOf(folder);
+  const [certificatePem, privateKeyPem, caPem] = await Promise.all([
+    readFile(paths.server.certificateFile, 'utf8'),
+    readFile(paths.server.keyFile, 'utf8'),
+    readFile(paths.root, 'utf8'),
+  ]);
+  const authorizer = createAuthorizer({
+    issuer: description.issuer,
+    audience: description.resourceUrl,
+    caPem,
+  });
+  const listener = createListener({
+    name: 'resource',
+    certificatePem,
+    privateKeyPem,
+    requestClientCertificate: true,
+    log,
+  });
+  listener.serve(
+    new URL(description.resourceUrl),
+    demoBank({ authorizer, findConsent: server.consents.find, log }),
+  );
+  await listener.listen(parts.port, '127.0.0.1');
+  return listener;
+}
+
+async function configuration(
+  folder: string,
+  description: SandboxDescription,
+  ports: Ports,
+): Promise<unknown> {
+  const paths = pathsOf(folder);
+  return {
+    issuer: description.issuer,
+    mtlsUrl: description.mtlsUrl,
+    listen: { host: '127.0.0.1', front: ports.front, mtls: ports.mtls, health: 0 },
+    tls: { certificateFile: paths.server.certificateFile, privateKeyFile: paths.server.keyFile },
+    storage: { file: paths.store, secretFile: paths.secret },
+    signingKeysFile: paths.signingKeys,
+    resource: description.resourceUrl,
+    trust: [{ profile: 'eu-qualified', anchorsFile: paths.root, intermediatesFile: paths.issuingCa }],
+    registry: { file: paths.registry, pollSeconds: 1 },
+    hostCountry: 'GB',
+    clients: (await Promise.all(description.tpps.map(clientsOf))).flat(),
+  };
+}
+
+async function clientsOf(tpp: SandboxDescription['tpps'][number]): Promise<readonly unknown[]> {
+  const { d, ...publicKey } = JSON.parse(await readFile(tpp.signingKeyFile, 'utf8')) as Record<
+    string,
+    unknown
+  >;
+  const { tls_client_auth: mtls, private_key_jwt: jwt } = tpp.clients;
+  const common = {
+    authorization_number: tpp.organizationIdentifier,
+    client_name: tpp.legalName.replace(/^Sandbox | Ltd$/g, ''),
+    grant_types: ['client_credentials', 'authorization_code', 'refresh_token'],
+    scope: SCOPES,
+  };
+  return [
+    { ...common, ...mtls, token_endpoint_auth_method: 'tls_client_auth' },
+    { ...common, ...jwt, token_endpoint_auth_method: 'private_key_jwt', jwks: { keys: [publicKey] } },
+  ];
+}
+
+/** A port of 0 becomes the one of the last run, so that tokens and clients survive a restart, or a free one. */
+async function choosePorts(wanted: Ports, last: Ports | undefined): Promise<Ports> {
+  const chosen: number[] = [];
+  for (const name of ['front', 'mtls', 'resource'] as const) {
+    const before = last?.[name];
+    const isKept = wanted[name] === 0 && before !== undefined && (await freePort(before)) === before;
+    chosen.push(wanted[name] !== 0 ? wanted[name] : isKept ? before : await freePort(0, chosen));
+  }
+  const [front = 0, mtls = 0, resource = 0] = chosen;
+  return { front, mtls, resource };
+}
+
+/** The port if it is free, or any free one for 0; undefined when it is taken. */
+function freePort(port: number, taken: readonly number[] = []): Promise<number> {
+  return new Promise((resolvePort, reject) => {
+    const probe = createServer();
+    probe.once('error', (error) => (port === 0 ? reject(error) : resolvePort(0)));
+    probe.listen(port, '127.0.0.1', () => {
+      const address = probe.address();
+      const found = typeof address === 'object' && address !== null ? address.port : 0;
+      probe.close(() =>
+        taken.includes(found) ? freePort(0, taken).then(resolvePort, reject) : resolvePort(found),
+      );
+    });
+  });
+}
