@@ -49,6 +49,9 @@ export interface ErrorDetails {
 
   // client authentication and grants: authorization-server/
   ERR_SCOPE_UNKNOWN: { readonly scope: string };
+  ERR_CLIENT_AUTHENTICATION: { readonly problem: string };
+  ERR_GRANT_INVALID: { readonly problem: string };
+  ERR_REQUEST_INVALID: { readonly error: string; readonly problem: string };
   ERR_CLIENT_ASSERTION: { readonly clientId: string; readonly problem: string };
   ERR_CLIENT_SUBJECT_MISMATCH: { readonly clientId: string; readonly property: string };
   ERR_PSU_INPUT: { readonly problem: string };
@@ -124,6 +127,9 @@ const RULES: { readonly [C in ErrorCode]: string } = {
   ERR_TPP_CLIENT_MISMATCH:
     'the client does not belong to the TPP of the certificate (TS 119 495 clause 5.2.1)',
   ERR_TPP_ROLE_MISSING: 'the TPP does not hold the role that the scope needs (TS 119 495 clause 5.2.2)',
+  ERR_CLIENT_AUTHENTICATION: 'the client could not be authenticated (RFC 6749 section 5.2)',
+  ERR_GRANT_INVALID: 'the grant is unknown, over, used or of another client (RFC 6749 section 5.2)',
+  ERR_REQUEST_INVALID: 'the request does not follow the protocol of this endpoint',
   ERR_SCOPE_UNKNOWN: 'the scope is not one that this server and this client know (RFC 6749 section 3.3)',
   ERR_CLIENT_ASSERTION:
     'the client assertion does not follow the rules (FAPI 2.0 section 5.3.2.1, RFC 7523 section 3)',

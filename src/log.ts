@@ -24,9 +24,6 @@ export interface LogFields {
   readonly certificateSerial?: string;
   readonly issuer?: string;
   readonly url?: string;
-  /** The error code of a protocol answer, such as `invalid_grant`. */
-  readonly oauthError?: string;
-  readonly problem?: string;
   readonly file?: string;
   readonly count?: number;
   readonly seconds?: number;
@@ -63,8 +60,6 @@ const FIELDS = [
   'certificateSerial',
   'issuer',
   'url',
-  'oauthError',
-  'problem',
   'file',
   'count',
   'seconds',

@@ -43,7 +43,8 @@ export function apiScopes(options: ApiScopesOptions) {
       const holder = provenTpp(ctx) ?? standing(options.registry, client);
       const known = options.scopes.filter((scope) => clientScopes(client).includes(scope));
       if (!EARLIER_GRANTS.includes(ctx.oidc.params?.grant_type)) {
-        refuseScopes(requestedScopes(ctx), known, holder);
+        const isForNobody = ctx.oidc.params?.grant_type === 'client_credentials';
+        refuseScopes(requestedScopes(ctx), isForNobody ? known : [...OPENID_SCOPES, ...known], holder);
       }
       return {
         scope: scopesAllowed(holder.roles, known).join(' '),
@@ -89,12 +90,11 @@ interface RoleHolder {
 
 function refuseScopes(requested: readonly string[], known: readonly string[], holder: RoleHolder): void {
   try {
-    const apis = requested.filter((scope) => !OPENID_SCOPES.includes(scope));
-    const unknown = apis.find((scope) => !known.includes(scope));
+    const unknown = requested.find((scope) => !known.includes(scope));
     if (unknown !== undefined) {
       throw new OpenBankingError('ERR_SCOPE_UNKNOWN', { scope: unknown.slice(0, 100) });
     }
-    assertScopesAllowed(holder, apis);
+    assertScopesAllowed(holder, requested);
   } catch (error) {
     throw error instanceof OpenBankingError ? providerError(error) : error;
   }

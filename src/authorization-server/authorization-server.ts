@@ -91,7 +91,7 @@ export function createAuthorizationServer(options: AuthorizationServerOptions): 
   provider.use((ctx, next) => (listenerOf(ctx.req) === 'front' ? onFront(ctx, next) : next()));
   provider.use(routesOf(listenerOf));
   provider.use(tppGate(options.authenticator));
-  provider.use(discoveryOnBothListeners({ issuer: options.issuer, mtlsUrl: options.mtlsUrl }));
+  provider.use(discoveryOnBothListeners(options));
   provider.use(statusLists(tokenStatus));
   provider.use(revokeStructuredTokens({ keys: options.signingKeys, issuer: options.issuer, tokenStatus }));
   provider.use(

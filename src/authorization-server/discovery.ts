@@ -1,4 +1,5 @@
 import type { Middleware } from 'koa';
+import { OPENID_SCOPES } from './clients.ts';
 import { ENDPOINTS } from './routes.ts';
 
 /**
@@ -8,6 +9,7 @@ import { ENDPOINTS } from './routes.ts';
 export function discoveryOnBothListeners(urls: {
   readonly issuer: string;
   readonly mtlsUrl: URL;
+  readonly apiScopes: readonly string[];
 }): Middleware {
   const { authorization, jwks, ...onMtls } = ENDPOINTS;
   const front = (path: string) => new URL(path, urls.issuer).href;
@@ -21,7 +23,11 @@ export function discoveryOnBothListeners(urls: {
   return async (ctx, next) => {
     await next();
     if (ctx.path.startsWith('/.well-known/') && ctx.status === 200) {
-      ctx.body = { ...(ctx.body as object), ...addresses };
+      ctx.body = {
+        ...(ctx.body as object),
+        ...addresses,
+        scopes_supported: [...OPENID_SCOPES, ...urls.apiScopes],
+      };
       ctx.set('cache-control', 'public, max-age=300');
     }
   };

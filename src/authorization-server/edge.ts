@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import type { Context, Middleware } from 'koa';
 import type { errors, KoaContextWithOIDC, Provider } from 'oidc-provider';
-import { isRefusal, type OpenBankingError } from '../errors.ts';
+import { type ErrorCode, isRefusal, OpenBankingError } from '../errors.ts';
 import type { Log, LogFields } from '../log.ts';
 import { findRefusal, oauthAnswer } from './oauth-error.ts';
 import type { Pages } from './pages/pages.ts';
@@ -29,7 +29,7 @@ export function edge(options: EdgeOptions): Middleware {
       await next();
       const refusal = noted(ctx);
       if (refusal !== undefined && isErrorBody(ctx.body)) answerJson(ctx, refusal);
-      else if (isErrorBody(ctx.body)) nameRule(ctx, ctx.body);
+      else if (isErrorBody(ctx.body)) answerProtocolRefusal(ctx, ctx.body);
     } catch (error) {
       ctx.state.fault ??= error;
       answerThrown(ctx, error, options);
@@ -75,11 +75,27 @@ function answerJson(ctx: Context, refusal: OpenBankingError): void {
 }
 
 /** The provider's own refusals say little ("grant request is invalid"); its detail names the rule. */
-function nameRule(ctx: Context, body: ErrorBody): void {
-  const detail = (ctx.state.fault as errors.OIDCProviderError | undefined)?.error_detail;
-  if (ctx.status >= 500 || detail === undefined || body.error_description?.includes(detail)) return;
-  const isSafe = /^[\x20\x21\x23-\x5b\x5d-\x7e]{1,200}$/.test(detail);
-  if (isSafe) body.error_description = [body.error_description, detail].filter(Boolean).join(': ');
+function answerProtocolRefusal(ctx: Context, body: ErrorBody): void {
+  const refusal = protocolRefusal(ctx.state.fault);
+  if (refusal === undefined) return;
+  const { problem } = refusal.details;
+  const isSafe = /^[\x20\x21\x23-\x5b\x5d-\x7e]{1,200}$/.test(problem);
+  body.error_description = isSafe ? `${refusal.message}: ${problem}` : refusal.message;
+  if (problem.includes('request entity too large')) ctx.status = 413;
+}
+
+/** A refusal of the provider's in our catalogue's words; undefined for faults and for refusals of ours. */
+function protocolRefusal(
+  fault: unknown,
+): OpenBankingError<'ERR_CLIENT_AUTHENTICATION' | 'ERR_GRANT_INVALID' | 'ERR_REQUEST_INVALID'> | undefined {
+  const own = fault as Partial<errors.OIDCProviderError> | undefined;
+  if (own?.expose !== true || typeof own.error !== 'string' || findRefusal(fault) !== undefined)
+    return undefined;
+  const { error, error_description: description, error_detail: detail } = own;
+  const problem = (detail ?? description ?? error).replaceAll('"', "'").slice(0, 200);
+  if (error === 'invalid_client') return new OpenBankingError('ERR_CLIENT_AUTHENTICATION', { problem });
+  if (error === 'invalid_grant') return new OpenBankingError('ERR_GRANT_INVALID', { problem });
+  return new OpenBankingError('ERR_REQUEST_INVALID', { error, problem });
 }
 
 function answerThrown(ctx: Context, error: unknown, options: EdgeOptions): void {
@@ -100,9 +116,10 @@ function answerThrown(ctx: Context, error: unknown, options: EdgeOptions): void 
 function record(ctx: Context, options: EdgeOptions): void {
   const fault: unknown = ctx.state.refusal ?? ctx.state.fault;
   if (fault === undefined) return;
-  const fields: LogFields = { ...requestFields(ctx, options), ...providerFault(fault) };
-  if (ctx.status >= 500 && findRefusal(fault) === undefined) options.log.error('server.unexpected', fields);
-  else options.log.warn(eventOf(fault), fields);
+  const refusal = findRefusal(fault) ?? protocolRefusal(fault);
+  const fields: LogFields = { ...requestFields(ctx, options), error: refusal ?? fault };
+  if (refusal === undefined) options.log.error('server.unexpected', fields);
+  else options.log.warn(eventOf(refusal.code), fields);
 }
 
 function requestFields(ctx: Context, options: EdgeOptions): LogFields {
@@ -121,24 +138,11 @@ function requestFields(ctx: Context, options: EdgeOptions): LogFields {
   };
 }
 
-function providerFault(fault: unknown): LogFields {
-  const refusal = findRefusal(fault);
-  if (refusal !== undefined) return { error: refusal };
-  const own = fault as Partial<errors.OIDCProviderError>;
-  return own.expose === true && typeof own.error === 'string'
-    ? {
-        oauthError: own.error,
-        problem: [own.error_description, own.error_detail].filter(Boolean).join(': '),
-      }
-    : { error: fault };
-}
-
-function eventOf(fault: unknown): string {
-  const code = findRefusal(fault)?.code ?? '';
-  const name = (fault as Partial<errors.OIDCProviderError>).error ?? '';
-  if (/^ERR_(CERT|TPP|CLIENT)/.test(code) || name === 'invalid_client') return 'client.auth.refused';
-  if (/^ERR_(STORAGE|REGISTRY|OUTBOUND)/.test(code)) return 'dependency.unavailable';
-  return name === 'invalid_grant' ? 'grant.refused' : 'request.refused';
+function eventOf(code: ErrorCode): string {
+  if (/^ERR_(CERT|TPP|CLIENT)_/.test(code)) return 'client.auth.refused';
+  if (/^ERR_(STORAGE|REGISTRY|OUTBOUND)_/.test(code)) return 'dependency.unavailable';
+  if (code === 'ERR_GRANT_INVALID') return 'grant.refused';
+  return code.startsWith('ERR_HTTP_') ? 'http.refused' : 'request.refused';
 }
 
 /** First 16 hexadecimal digits of a thumbprint that is base64url. */
