@@ -30,6 +30,7 @@ export function revokeStructuredTokens(options: RevocationOptions): Middleware {
     ctx.state.fault = undefined;
     ctx.status = 200;
     ctx.body = '';
+    ctx.remove('content-type');
   };
 }
 
