@@ -47,7 +47,7 @@ export async function startSandbox(options: SandboxOptions): Promise<RunningSand
   const ports = await choosePorts({ ...DEFAULT_PORTS, ...options.ports }, kept?.ports);
   const redirectUris = [...new Set([...(kept?.redirectUris ?? []), ...(options.redirectUris ?? [])])];
   const description = await describeSandbox(folder, { ports, redirectUris, now });
-  const log = createLog({ destination: pino.destination({ dest: paths.log, sync: false, mode: 0o600 }) });
+  const log = createLog({ destination: pino.destination({ dest: paths.log, mode: 0o600 }) });
   const config = parseConfig(await configuration(folder, description, ports), { source: folder, folder });
   const server = await startServer(config, { aspsp: demoAspsp(), log });
   try {

@@ -138,7 +138,7 @@ export async function makeBrokenCertificates(authorities: {
       issuer,
       { ...good, notBefore: new Date(period.notAfter.getTime() - DAY) },
     ],
-    ['wrong-ca', 'ERR_CERT_SIGNATURE_INVALID', impostor, good],
+    ['wrong-ca', 'ERR_CERT_UNTRUSTED', impostor, good],
     ['no-psd2-statement', 'ERR_TPP_STATEMENT_MISSING', issuer, { ...good, deviation: { omit: ['psd2'] } }],
     ['no-role', 'ERR_TPP_STATEMENT_INVALID', issuer, { ...good, deviation: { roleEntries: [] } }],
     ['seal-used-for-tls', 'ERR_TPP_CERTIFICATE_TYPE', issuer, { ...good, deviation: { qcType: 'eseal' } }],

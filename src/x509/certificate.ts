@@ -1,4 +1,4 @@
-import { createHash, createPublicKey, type KeyObject } from 'node:crypto';
+import { createHash, type KeyObject } from 'node:crypto';
 import { OpenBankingError } from '../errors.ts';
 import {
   contextTag,
@@ -6,221 +6,174 @@ import {
   DerReader,
   decodeCount,
   decodeInteger,
-  decodeNamedBits,
   decodeOctetBits,
   readAll,
   TAG,
 } from './der.ts';
 import { readTime } from './der-time.ts';
 import { type DistinguishedName, readName } from './distinguished-name.ts';
+import { EXTENSION, type Extension, type KnownExtensions, readKnownExtensions } from './extensions.ts';
+import { parsePublicKey } from './public-key.ts';
+import { readSignatureAlgorithm, type SignatureAlgorithm } from './signature.ts';
 
-const KEY_USAGES = [
-  'digitalSignature',
-  'nonRepudiation',
-  'keyEncipherment',
-  'dataEncipherment',
-  'keyAgreement',
-  'keyCertSign',
-  'cRLSign',
-  'encipherOnly',
-  'decipherOnly',
-] as const;
-export type KeyUsage = (typeof KEY_USAGES)[number];
+export { EXTENSION, type Extension, type KeyUsage } from './extensions.ts';
+export type { GeneralName } from './general-name.ts';
+export { parsePem } from './pem.ts';
 
-export interface Extension {
-  readonly critical: boolean;
-  readonly value: Buffer;
-}
-
-export type GeneralName =
-  | { readonly kind: 'dns' | 'uri' | 'email'; readonly value: string }
-  | { readonly kind: 'ip'; readonly value: Buffer }
-  | { readonly kind: 'other'; readonly value: Buffer };
-
-/** A certificate that is strict DER and follows RFC 5280 §4.1. Nothing of it is verified. Frozen. */
-export interface Certificate {
-  /** Exactly the bytes that were given. */
+/** An X.509 certificate: a frozen value over exactly the bytes that were received. */
+export interface Certificate extends KnownExtensions {
   readonly der: Buffer;
-  /** `x5t#S256`: SHA-256 of `der`, base64url. */
+  /** What is signed. */
+  readonly tbs: Buffer;
+  /** base64url of SHA-256 over `der`: the `x5t#S256` of RFC 8705 §3.1. */
   readonly thumbprint: string;
-  /** Lower-case hexadecimal. */
+  readonly version: 1 | 2 | 3;
+  /** Lower-case hexadecimal octets, as OpenSSL prints them, without a sign octet. */
   readonly serialNumber: string;
   readonly issuer: DistinguishedName;
   readonly subject: DistinguishedName;
   readonly notBefore: Date;
   readonly notAfter: Date;
   readonly publicKey: KeyObject;
-  /** The part that the issuer signed. */
-  readonly tbs: Buffer;
-  readonly signatureAlgorithm: string;
+  /** DER of the SubjectPublicKeyInfo. */
+  readonly publicKeyInfo: Buffer;
+  /** What the BIT STRING subjectPublicKey holds: key identifiers and OCSP CertIDs are hashed over it. */
+  readonly publicKeyOctets: Buffer;
+  readonly signatureAlgorithm: SignatureAlgorithm;
   readonly signature: Buffer;
   readonly extensions: ReadonlyMap<string, Extension>;
-  readonly keyUsage?: ReadonlySet<KeyUsage>;
-  readonly extendedKeyUsage?: readonly string[];
-  readonly basicConstraints?: { readonly isCa: boolean; readonly pathLength?: number };
-  readonly subjectAlternativeNames: readonly GeneralName[];
 }
 
-export const EXTENSION = Object.freeze({
-  keyUsage: '2.5.29.15',
-  subjectAlternativeName: '2.5.29.17',
-  basicConstraints: '2.5.29.19',
-  nameConstraints: '2.5.29.30',
-  extendedKeyUsage: '2.5.29.37',
-  qcStatements: '1.3.6.1.5.5.7.1.3',
-});
-
+/** More than twenty times a usual certificate; whoever sends more wants to cost time. */
+const MAX_BYTES = 65_536;
 /** RFC 5280 §4.1.2.2. */
-const MAX_SERIAL_OCTETS = 20;
-/** A certificate of a path in use has about 2 kB; OpenSSL accepts messages up to 100 kB. */
-const MAX_CERTIFICATE_BYTES = 64 * 1024;
+const MAX_SERIAL_BYTES = 20;
 
 /**
- * Parses a certificate of version 3.
+ * Reads one certificate of strict DER, all of it: no BER, no bytes after the end, no extension twice, no serial number
+ * that is not positive, no disagreement of the two algorithm fields, times as RFC 5280 writes them.
  *
  *     Certificate ::= SEQUENCE { tbsCertificate, signatureAlgorithm, signatureValue BIT STRING }
+ *     TBSCertificate ::= SEQUENCE { version [0] DEFAULT v1, serialNumber, signature, issuer, validity, subject,
+ *       subjectPublicKeyInfo, issuerUniqueID [1] OPTIONAL, subjectUniqueID [2] OPTIONAL, extensions [3] OPTIONAL }
+ *
+ * Proves nothing about trust, dates or strength: that is `verifyPath`.
  *
  * @throws ERR_CERT_MALFORMED
  * @see RFC 5280 §4.1
  */
-export function parseCertificate(bytes: Uint8Array): Certificate {
-  const der = Buffer.from(bytes);
+export function parseCertificate(der: Uint8Array): Certificate {
   try {
-    if (der.length > MAX_CERTIFICATE_BYTES) throw new DerError('the certificate is too large');
-    return readAll(der, (outer) => outer.within(TAG.sequence, (reader) => readCertificate(reader, der)));
-  } catch (error) {
-    if (error instanceof OpenBankingError) throw error;
-    const problem = error instanceof DerError ? error.message : 'the key or a value cannot be read';
-    throw new OpenBankingError('ERR_CERT_MALFORMED', { problem }, { cause: error });
+    if (der.length > MAX_BYTES) throw new DerError(`longer than ${MAX_BYTES} bytes`);
+    return readCertificate(Buffer.from(der));
+  } catch (cause) {
+    if (!(cause instanceof DerError)) throw cause;
+    throw new OpenBankingError('ERR_CERT_MALFORMED', { problem: cause.message }, { cause });
   }
 }
 
-function readCertificate(reader: DerReader, der: Buffer): Certificate {
-  const tbs = reader.element(TAG.sequence);
-  const outerAlgorithm = reader.element(TAG.sequence);
-  const signature = decodeOctetBits(reader.content(TAG.bitString));
-  const body = readAll(tbs.content, readBody);
-  if (!body.algorithm.equals(outerAlgorithm.raw)) throw new DerError('signature algorithms differ');
-  const { algorithm, ...fields } = body;
+function readCertificate(der: Buffer): Certificate {
+  const fields = new DerReader(readAll(der, (reader) => reader.content(TAG.sequence)));
+  const tbs = fields.element(TAG.sequence);
+  const outer = fields.any();
+  const signature = decodeOctetBits(fields.content(TAG.bitString));
+  fields.end();
+  const { innerAlgorithm, ...contents } = readAll(tbs.content, readTbs);
+  if (!innerAlgorithm.equals(outer.raw)) throw new DerError('the two signature algorithms differ');
   return Object.freeze({
     der,
-    thumbprint: createHash('sha256').update(der).digest('base64url'),
     tbs: tbs.raw,
-    signatureAlgorithm: new DerReader(outerAlgorithm.content).oid(),
+    thumbprint: createHash('sha256').update(der).digest('base64url'),
+    signatureAlgorithm: readAll(outer.raw, readSignatureAlgorithm),
     signature,
-    ...fields,
-    ...readUsages(fields.extensions),
+    ...contents,
   });
 }
 
-function readBody(reader: DerReader) {
-  const version = reader.within(contextTag(0, 'constructed'), (inner) =>
-    decodeCount(inner.content(TAG.integer)),
-  );
-  if (version !== 2) throw new DerError('not a version 3 certificate');
-  const serial = decodeInteger(reader.content(TAG.integer));
-  if (
-    serial.length > MAX_SERIAL_OCTETS ||
-    (serial[0] ?? 0x80) >= 0x80 ||
-    serial.every((octet) => octet === 0)
-  ) {
-    throw new DerError('the serial number is not positive, or longer than 20 octets');
-  }
-  const algorithm = reader.element(TAG.sequence).raw;
-  const issuer = readName(reader);
-  if (issuer.rdns.length === 0) throw new DerError('the issuer is empty');
-  const { notBefore, notAfter } = reader.within(TAG.sequence, (times) => ({
+function readTbs(fields: DerReader) {
+  const version: 1 | 2 | 3 = fields.optionalWithin(contextTag(0, 'constructed'), readVersion) ?? 1;
+  const serialNumber = readSerial(fields.content(TAG.integer));
+  const innerAlgorithm = fields.element(TAG.sequence).raw;
+  const issuer = readName(fields);
+  const validity = fields.within(TAG.sequence, (times) => ({
     notBefore: readTime(times),
     notAfter: readTime(times),
   }));
-  const subject = readName(reader);
-  const publicKey = createPublicKey({ key: reader.element(TAG.sequence).raw, format: 'der', type: 'spki' });
+  const subject = readName(fields);
+  const publicKey = parsePublicKey(fields.element(TAG.sequence));
+  const hasUniqueId = readUniqueIds(fields);
   const extensions =
-    reader.optionalWithin(contextTag(3, 'constructed'), (inner) =>
-      inner.within(TAG.sequence, readExtensions),
-    ) ?? new Map<string, Extension>();
+    fields.optionalWithin(contextTag(3, 'constructed'), readExtensions) ?? new Map<string, Extension>();
+  if (hasUniqueId && version === 1) throw new DerError('unique identifiers in version 1');
+  if (extensions.size > 0 && version !== 3) throw new DerError(`extensions in version ${version}`);
+  const known = readKnownExtensions(extensions);
+  checkNames({ issuer, subject }, extensions, known);
   return {
-    algorithm,
-    serialNumber: serial.toString('hex'),
+    version,
+    serialNumber,
+    innerAlgorithm,
     issuer,
-    notBefore,
-    notAfter,
     subject,
-    publicKey,
+    ...validity,
+    publicKey: publicKey.key,
+    publicKeyInfo: publicKey.der,
+    publicKeyOctets: publicKey.octets,
     extensions,
+    ...known,
   };
 }
 
-function readExtensions(reader: DerReader): ReadonlyMap<string, Extension> {
-  const found = new Map<string, Extension>();
-  reader.all((one) =>
-    one.within(TAG.sequence, (extension) => {
-      const oid = extension.oid();
-      if (found.has(oid)) throw new DerError(`extension ${oid} is there twice`);
-      found.set(oid, { critical: extension.flag(), value: extension.content(TAG.octetString) });
-    }),
-  );
-  return found;
+function readVersion(reader: DerReader): 2 | 3 {
+  const number = decodeCount(reader.content(TAG.integer));
+  if (number !== 1 && number !== 2) throw new DerError('version is neither v2 nor v3 (v1 is left out)');
+  return number === 1 ? 2 : 3;
 }
 
-function readUsages(extensions: ReadonlyMap<string, Extension>) {
-  const read = <T>(oid: string, how: (reader: DerReader) => T): T | undefined => {
-    const extension = extensions.get(oid);
-    return extension === undefined ? undefined : readAll(extension.value, how);
-  };
-  const keyUsage = read(
-    EXTENSION.keyUsage,
-    (reader) =>
-      new Set(decodeNamedBits(reader.content(TAG.bitString)).flatMap((bit) => KEY_USAGES[bit] ?? [])),
-  );
-  const extendedKeyUsage = read(EXTENSION.extendedKeyUsage, (reader) =>
-    reader.within(TAG.sequence, (list) => list.all((one) => one.oid())),
-  );
-  const basicConstraints = read(EXTENSION.basicConstraints, (reader) =>
-    reader.within(TAG.sequence, (inner) => {
-      const isCa = inner.flag();
-      const length = inner.optional(TAG.integer);
-      return { isCa, ...(length === undefined ? {} : { pathLength: decodeCount(length.content) }) };
-    }),
-  );
-  return {
-    ...(keyUsage === undefined ? {} : { keyUsage }),
-    ...(extendedKeyUsage === undefined ? {} : { extendedKeyUsage }),
-    ...(basicConstraints === undefined ? {} : { basicConstraints }),
-    subjectAlternativeNames:
-      read(EXTENSION.subjectAlternativeName, (reader) =>
-        reader.within(TAG.sequence, (list) => list.all(readGeneralName)),
-      ) ?? [],
-  };
+function readSerial(content: Buffer): string {
+  const octets = decodeInteger(content);
+  const magnitude = octets[0] === 0 ? octets.subarray(1) : octets;
+  if ((octets[0] ?? 0) >= 0x80 || magnitude.length === 0) throw new DerError('serial number is not positive');
+  if (octets.length > MAX_SERIAL_BYTES)
+    throw new DerError(`serial number is longer than ${MAX_SERIAL_BYTES} octets`);
+  return magnitude.toString('hex');
 }
 
-function readGeneralName(reader: DerReader): GeneralName {
-  const { tag, content, raw } = reader.any();
-  const kind = ({ 129: 'email', 130: 'dns', 134: 'uri' } as const)[tag];
-  if (kind !== undefined) {
-    if (!/^[\x21-\x7e]+$/.test(content.toString('latin1'))) throw new DerError(`the ${kind} name is not IA5`);
-    return { kind, value: content.toString('latin1') };
+function readUniqueIds(fields: DerReader): boolean {
+  const ids = [fields.optional(contextTag(1, 'primitive')), fields.optional(contextTag(2, 'primitive'))];
+  for (const id of ids) if (id !== undefined) decodeOctetBits(id.content);
+  return ids.some((id) => id !== undefined);
+}
+
+/** Extension ::= SEQUENCE { extnID OBJECT IDENTIFIER, critical BOOLEAN DEFAULT FALSE, extnValue OCTET STRING } */
+function readExtensions(reader: DerReader): Map<string, Extension> {
+  const extensions = new Map<string, Extension>();
+  const list = reader.within(TAG.sequence, (all) =>
+    all.all((item) =>
+      item.within(TAG.sequence, (fields) => ({
+        oid: fields.oid(),
+        critical: fields.flag(),
+        value: fields.content(TAG.octetString),
+      })),
+    ),
+  );
+  for (const { oid, critical, value } of list) {
+    if (extensions.has(oid)) throw new DerError(`extension ${oid} occurs twice`);
+    extensions.set(oid, Object.freeze({ critical, value }));
   }
-  if (tag === 0x87) return { kind: 'ip', value: content };
-  return { kind: 'other', value: raw };
+  return extensions;
 }
 
-const PEM_BLOCK =
-  /-----BEGIN CERTIFICATE-----\r?\n([A-Za-z0-9+/=\r\n]+)-----END CERTIFICATE-----(?:\r?\n|$)/g;
-
-/**
- * The DER of every CERTIFICATE block of a PEM file (RFC 7468 §5). Text between blocks is allowed, other blocks
- * are not.
- *
- * @throws ERR_CERT_MALFORMED
- */
-export function parsePem(text: string): Buffer[] {
-  const blocks = [...text.matchAll(PEM_BLOCK)].map((match) => Buffer.from(match[1] ?? '', 'base64'));
-  const begun = text.split('-----BEGIN ').length - 1;
-  if (blocks.length === 0 || begun !== blocks.length) {
-    throw new OpenBankingError('ERR_CERT_MALFORMED', {
-      problem: 'the PEM holds something else than certificates',
-    });
+/** RFC 5280 §4.1.2.4 and §4.1.2.6: only an end entity may lack a subject, and then a critical subjectAltName has it. */
+function checkNames(
+  names: { readonly issuer: DistinguishedName; readonly subject: DistinguishedName },
+  extensions: ReadonlyMap<string, Extension>,
+  known: KnownExtensions,
+): void {
+  if (names.issuer.rdns.length === 0) throw new DerError('issuer is empty');
+  if (names.subject.rdns.length > 0) return;
+  if (known.basicConstraints?.isCa === true)
+    throw new DerError('subject of a certification authority is empty');
+  if (extensions.get(EXTENSION.subjectAlternativeName)?.critical !== true) {
+    throw new DerError('subject is empty and subjectAltName is not critical');
   }
-  return blocks;
 }

@@ -182,13 +182,12 @@ export function decodeOctetBits(content: Buffer): Buffer {
   return octets;
 }
 
-/** The numbers of the set bits of a named bit list; X.690 §11.2.2 forbids trailing zero bits. */
+/**
+ * The numbers of the set bits of a named bit list. Trailing zero bits, which X.690 §11.2.2 forbids, are let pass: the
+ * signers of the German trusted list have them, and they change no meaning.
+ */
 export function decodeNamedBits(content: Buffer): number[] {
-  const { octets, unusedBits } = decodeBitString(content);
-  const last = octets.at(-1);
-  if (last !== undefined && ((last >> unusedBits) & 1) === 0) {
-    throw new DerError('named bit list ends in a zero bit');
-  }
+  const { octets } = decodeBitString(content);
   const found: number[] = [];
   for (let bit = 0; bit < octets.length * 8; bit += 1) {
     if (((octets[bit >> 3] ?? 0) & (0x80 >> (bit & 7))) !== 0) found.push(bit);

@@ -92,7 +92,8 @@ export function formatName(name: DistinguishedName, form: 'readable' | 'strict' 
 
 function formatAttribute({ type, text, der }: NameAttribute, form: 'readable' | 'strict'): string {
   const name = attributeTypeName(type, form);
-  if (text !== undefined && (name !== undefined || der === undefined)) {
+  const isReadable = text !== undefined && (der?.[0] !== TAG.teletexString || /^[ -~]*$/.test(text));
+  if (isReadable && (name !== undefined || der === undefined)) {
     return `${name ?? type}=${escapeValue(text)}`;
   }
   return `${name ?? type}=#${der?.toString('hex') ?? ''}`;
@@ -100,7 +101,7 @@ function formatAttribute({ type, text, der }: NameAttribute, form: 'readable' | 
 
 /** Whether two names match, RDN by RDN in order; within an RDN the attributes are a set. */
 export function namesEqual(a: DistinguishedName, b: DistinguishedName): boolean {
-  return a.keys.length === b.keys.length && isWithin(a, b);
+  return a.keys.length === b.keys.length && a.keys.at(-1) === b.keys.at(-1) && isWithin(a, b);
 }
 
 /** Whether `base` is `name` or stands above it in the directory tree (RFC 5280 §4.2.1.10, directoryName). */

@@ -1,6 +1,7 @@
-import { BlockList, isIP } from 'node:net';
-import type { Certificate, GeneralName } from './certificate.ts';
-import { namesEqual, parseName } from './distinguished-name.ts';
+import { isIPv4, isIPv6 } from 'node:net';
+import type { Certificate } from './certificate.ts';
+import { formatName, namesEqual, parseName } from './distinguished-name.ts';
+import { findMailHost } from './general-name.ts';
 
 /** The five values by which RFC 8705 §2.1.2 names the subject of a client's certificate. */
 export type SubjectProperty =
@@ -11,41 +12,61 @@ export type SubjectProperty =
   | 'tls_client_auth_san_email';
 
 /**
- * Whether the certificate has the subject that a client registered. Names are compared by RFC 5280 §7.1, DNS names
- * without case, addresses by value, URIs and e-mail addresses to the letter. A wildcard matches only itself.
+ * Whether the certificate has the subject that a client registered. Distinguished names are compared by RFC 5280 §7.1
+ * in order, host names without case (a wildcard is only itself, a trailing dot or a U-label matches nothing), addresses
+ * by their octets, URIs to the letter, mailboxes with the case of the local part. A common name is never a host name.
  *
- * @throws ERR_NAME_MALFORMED when the registered name cannot be read
+ * @throws ERR_NAME_MALFORMED when the registered distinguished name cannot be read
+ * @see RFC 8705 §2.1.2, RFC 5280 §7
  */
 export function matchesSubject(
   certificate: Certificate,
   property: SubjectProperty,
   expected: string,
 ): boolean {
-  const names = certificate.subjectAlternativeNames;
   switch (property) {
     case 'tls_client_auth_subject_dn':
-      return namesEqual(certificate.subject, parseName(expected));
+      return hasSubject(certificate, expected);
     case 'tls_client_auth_san_dns':
-      return texts(names, 'dns').some((name) => name.toLowerCase() === expected.toLowerCase());
+      return namesOf(certificate, 'dns').some((name) => name.toLowerCase() === expected.toLowerCase());
     case 'tls_client_auth_san_uri':
-      return texts(names, 'uri').includes(expected);
+      return namesOf(certificate, 'uri').includes(expected);
     case 'tls_client_auth_san_email':
-      return texts(names, 'email').includes(expected);
-    case 'tls_client_auth_san_ip':
-      return names.some((name) => name.kind === 'ip' && isAddress(name.value, expected));
+      return namesOf(certificate, 'email').some((name) => isSameMailbox(name, expected));
+    case 'tls_client_auth_san_ip': {
+      const octets = findAddress(expected);
+      return certificate.subjectAlternativeNames.some(
+        (name) => name.kind === 'ip' && octets !== undefined && name.value.equals(octets),
+      );
+    }
   }
 }
 
-function texts(names: readonly GeneralName[], kind: 'dns' | 'uri' | 'email'): string[] {
-  return names.flatMap((name) => (name.kind === kind ? [name.value] : []));
+/** A TeletexString of plain ASCII, which equals only itself octet by octet, is also found by how it reads. */
+function hasSubject({ subject }: Certificate, expected: string): boolean {
+  const name = parseName(expected);
+  if (name.rdns.length === 0) return false;
+  return namesEqual(subject, name) || namesEqual(parseName(formatName(subject)), name);
 }
 
-function isAddress(octets: Buffer, expected: string): boolean {
-  const family = isIP(expected);
-  const text =
-    octets.length === 4 ? [...octets].join('.') : (octets.toString('hex').match(/.{4}/g) ?? []).join(':');
-  if (family === 0 || isIP(text) !== family) return false;
-  const only = new BlockList();
-  only.addAddress(text, family === 4 ? 'ipv4' : 'ipv6');
-  return only.check(expected, family === 4 ? 'ipv4' : 'ipv6');
+function namesOf(certificate: Certificate, kind: 'dns' | 'uri' | 'email'): string[] {
+  return certificate.subjectAlternativeNames.flatMap((name) => (name.kind === kind ? [name.value] : []));
+}
+
+function isSameMailbox(a: string, b: string): boolean {
+  const [hostOfA, hostOfB] = [findMailHost(a), findMailHost(b)];
+  if (hostOfA === undefined || hostOfB === undefined) return false;
+  const isSameHost = hostOfA.toLowerCase() === hostOfB.toLowerCase();
+  return isSameHost && a.slice(0, -hostOfA.length) === b.slice(0, -hostOfB.length);
+}
+
+/** The octets of an address in any of its texts; undefined for what is none, or has a zone. */
+function findAddress(text: string): Buffer | undefined {
+  if (isIPv4(text)) return Buffer.from(text.split('.').map(Number));
+  if (!isIPv6(text) || text.includes('%')) return undefined;
+  const [head = '', tail] = new URL(`http://[${text}]`).hostname.slice(1, -1).split('::');
+  const groups = (part: string): string[] => (part === '' ? [] : part.split(':'));
+  const [before, after] = [groups(head), groups(tail ?? '')];
+  const zeros: string[] = Array(8 - before.length - after.length).fill('0');
+  return Buffer.from([...before, ...zeros, ...after].map((group) => group.padStart(4, '0')).join(''), 'hex');
 }

@@ -85,7 +85,8 @@ export function pageHeaders(options: { readonly hasStrictTransportSecurity: bool
       },
     },
     strictTransportSecurity: options.hasStrictTransportSecurity && { maxAge: 31_536_000 },
-    referrerPolicy: { policy: 'no-referrer' },
+    // With no-referrer a browser also hides the origin of its forms, by which we tell them from foreign ones.
+    referrerPolicy: { policy: 'same-origin' },
     xFrameOptions: { action: 'deny' },
   });
 }

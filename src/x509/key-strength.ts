@@ -1,0 +1,54 @@
+import type { KeyObject } from 'node:crypto';
+import { readRsaKey } from './public-key.ts';
+
+/** FAPI 2.0 §5.4.1 asks for 2048; above 8192 a verification takes milliseconds, which an attacker would choose. */
+const RSA_BITS = { minimum: 2048, maximum: 8192 };
+/** FIPS 186-5 §A.1.1: 2^16 < e. The upper bound is OpenSSL's for long moduli: larger ones only cost time. */
+const RSA_EXPONENT = { minimum: 65_537n, maximum: 2n ** 64n };
+/** P-256, P-384 and P-521 by OpenSSL's names. */
+const CURVES: readonly (string | undefined)[] = ['prime256v1', 'secp384r1', 'secp521r1'];
+
+/** What makes a key too weak, such as `RSA 1024 bits`; undefined for a key that is strong enough. */
+export function findKeyWeakness(key: KeyObject, octets: Buffer): string | undefined {
+  switch (key.asymmetricKeyType) {
+    case 'ed25519':
+      return undefined;
+    case 'ec': {
+      const curve = key.asymmetricKeyDetails?.namedCurve;
+      return CURVES.includes(curve) ? undefined : `curve ${curve ?? 'unknown'}`;
+    }
+    case 'rsa':
+    case 'rsa-pss':
+      return findRsaWeakness(octets);
+    default:
+      return `${key.asymmetricKeyType ?? 'unknown'} key`;
+  }
+}
+
+function findRsaWeakness(octets: Buffer): string | undefined {
+  const { modulus, exponent } = readRsaKey(octets);
+  const bits = modulus.toString(2).length;
+  if (bits < RSA_BITS.minimum || bits > RSA_BITS.maximum || bits % 8 !== 0) return `RSA ${bits} bits`;
+  if (exponent < RSA_EXPONENT.minimum || exponent > RSA_EXPONENT.maximum || exponent % 2n === 0n) {
+    return `RSA exponent ${exponent.toString().slice(0, 20)}`;
+  }
+  if (modulus % 2n === 0n) return 'RSA even modulus';
+  return isRoca(modulus) ? 'RSA modulus of the ROCA generator (CVE-2017-15361)' : undefined;
+}
+
+/** Primes whose residues the ROCA paper's detector looks at (Nemec et al., CCS 2017, §2.3). */
+const ROCA_PRIMES = [11, 13, 17, 19, 37, 53, 61, 71, 73, 79, 97, 103, 107, 109, 127, 151, 157].map(BigInt);
+const ROCA_RESIDUES: ReadonlyMap<bigint, ReadonlySet<bigint>> = new Map(
+  ROCA_PRIMES.map((prime) => [prime, powersOf(65_537n % prime, prime)]),
+);
+
+function powersOf(base: bigint, prime: bigint): ReadonlySet<bigint> {
+  const powers = new Set<bigint>();
+  for (let power = 1n; !powers.has(power); power = (power * base) % prime) powers.add(power);
+  return powers;
+}
+
+/** ROCA primes are k·M + 65537^a mod M, so the modulus is a power of 65537 modulo each small prime of M. */
+function isRoca(modulus: bigint): boolean {
+  return ROCA_PRIMES.every((prime) => ROCA_RESIDUES.get(prime)?.has(modulus % prime) === true);
+}
