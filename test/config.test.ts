@@ -1,0 +1,120 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { loadConfig, parseConfig } from '../src/config.ts';
+import { isRefusal, type Problem } from '../src/errors.ts';
+
+const client = {
+  client_id: 'acme',
+  client_name: 'Acme',
+  authorization_number: 'PSDGB-FCA-123456',
+  token_endpoint_auth_method: 'tls_client_auth',
+  redirect_uris: ['https://acme.example/callback'],
+  grant_types: ['authorization_code'],
+  scope: 'accounts',
+};
+const valid = {
+  issuer: 'https://as.bank.example',
+  mtlsUrl: 'https://mtls.bank.example',
+  tls: { certificateFile: 'server.pem', privateKeyFile: 'server.key' },
+  storage: { file: 'data.sqlite', secretFile: 'secret' },
+  signingKeysFile: 'keys.json',
+  resource: 'https://api.bank.example',
+  trust: [{ profile: 'eu-qualified', anchorsFile: 'anchors.pem' }],
+  registry: { file: 'tpps.yaml' },
+  clients: [client],
+};
+const from = { source: 'test', folder: '/etc/bank' };
+
+function problemsOf(value: unknown): readonly Problem[] {
+  try {
+    parseConfig(value, from);
+  } catch (error) {
+    if (isRefusal(error, 'ERR_CONFIG_INVALID')) return error.details.problems;
+    throw error;
+  }
+  return [];
+}
+
+describe('the configuration', () => {
+  it('has strict defaults, absolute file names, and cannot be changed', () => {
+    const config = parseConfig(valid, from);
+    expect(config.accessToken).toEqual({ format: 'jwt', lifetimeSeconds: 600 });
+    expect(config.tls.certificateFile).toBe('/etc/bank/server.pem');
+    expect(() => Object.assign(config.clients[0] ?? {}, { scope: 'more' })).toThrow(TypeError);
+  });
+
+  it('reports every problem at once, with its place', () => {
+    const problems = problemsOf({
+      ...valid,
+      issuer: 'http://as.bank.example',
+      accesstoken: {},
+      listen: { front: 70_000 },
+      clients: [
+        { ...client, token_endpoint_auth_method: 'client_secret_basic' },
+        { ...client, redirect_uris: [] },
+      ],
+    });
+    expect(problems.map(({ path }) => path).sort()).toEqual([
+      '',
+      'clients[0].token_endpoint_auth_method',
+      'clients[1].redirect_uris',
+      'issuer',
+      'listen.front',
+    ]);
+    expect(problems.find(({ path }) => path === '')?.message).toContain('accesstoken');
+  });
+
+  const refused: readonly [title: string, change: object, path: string][] = [
+    ['an issuer with a path', { issuer: 'https://bank.example/as' }, 'issuer'],
+    ['no trust anchors', { trust: [] }, 'trust'],
+    [
+      'a client without the keys that it signs with',
+      { clients: [{ ...client, token_endpoint_auth_method: 'private_key_jwt' }] },
+      'clients[0].jwks',
+    ],
+    [
+      'a private key in a registration',
+      { clients: [{ ...client, jwks: { keys: [{ kty: 'EC', kid: '1', d: 'x' }] } }] },
+      'clients[0].jwks.keys[0]',
+    ],
+    [
+      'a symmetric key in a registration',
+      { clients: [{ ...client, jwks: { keys: [{ kty: 'oct', kid: '1', k: 'x' }] } }] },
+      'clients[0].jwks.keys[0].kty',
+    ],
+    [
+      'two subjects for one client (RFC 8705 §2.1.2)',
+      {
+        clients: [
+          { ...client, tls_client_auth_san_dns: 'a.example', tls_client_auth_san_uri: 'https://a.example' },
+        ],
+      },
+      'clients[0].tls_client_auth_san_uri',
+    ],
+    ['two clients with one name', { clients: [client, client] }, 'clients'],
+    [
+      'an unbound client',
+      { clients: [{ ...client, tls_client_certificate_bound_access_tokens: false }] },
+      'clients[0]',
+    ],
+  ];
+  it.each(refused)('refuses %s', (_title, change, path) => {
+    expect(problemsOf({ ...valid, ...change }).map((problem) => problem.path)).toEqual([path]);
+  });
+
+  it('is read from YAML, and a file that is none is refused with the line', async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'tallystick-config-'));
+    const good = join(folder, 'good.yaml');
+    const bad = join(folder, 'bad.yaml');
+    await writeFile(good, JSON.stringify(valid));
+    await writeFile(bad, 'issuer: https://a\nissuer: https://b\ntls: [\n');
+    expect((await loadConfig(good)).storage.file).toBe(join(folder, 'data.sqlite'));
+    const error = await loadConfig(bad).catch((caught: unknown) => caught);
+    expect(
+      isRefusal(error, 'ERR_CONFIG_INVALID') && error.details.problems.map(({ path }) => path),
+    ).toContain('line 2');
+    await rm(folder, { recursive: true });
+  });
+});
