@@ -41,8 +41,11 @@ export interface Outbound {
   close(): Promise<void>;
 }
 
-/** What is not the public Internet: RFC 6890 and its updates, multicast, and addresses that embed IPv4 ones. */
-const SPECIAL = new BlockList();
+/**
+ * What is not the public Internet: RFC 6890 and its updates, multicast, and addresses that embed IPv4 ones. One list
+ * a family: a BlockList with the IPv4-mapped range in it holds every IPv4 address.
+ */
+const SPECIAL = { ipv4: new BlockList(), ipv6: new BlockList() };
 for (const [network, prefix] of [
   ['0.0.0.0', 8],
   ['10.0.0.0', 8],
@@ -59,29 +62,34 @@ for (const [network, prefix] of [
   ['203.0.113.0', 24],
   ['224.0.0.0', 3],
 ] as const) {
-  SPECIAL.addSubnet(network, prefix, 'ipv4');
+  SPECIAL.ipv4.addSubnet(network, prefix, 'ipv4');
 }
 for (const [network, prefix] of [
   ['::', 96],
   ['::ffff:0:0', 96],
+  ['::ffff:0:0:0', 96],
   ['64:ff9b::', 96],
   ['64:ff9b:1::', 48],
   ['100::', 64],
   ['2001::', 23],
   ['2001:db8::', 32],
   ['2002::', 16],
+  ['3fff::', 20],
+  ['5f00::', 16],
   ['fc00::', 7],
   ['fe80::', 10],
+  ['fec0::', 10],
   ['ff00::', 8],
 ] as const) {
-  SPECIAL.addSubnet(network, prefix, 'ipv6');
+  SPECIAL.ipv6.addSubnet(network, prefix, 'ipv6');
 }
 
 /** Whether an IP address is of this machine, a private network or otherwise not public. */
 export function isSpecialAddress(address: string): boolean {
   const family = isIP(address);
   if (family === 0) return true;
-  return SPECIAL.check(address, family === 4 ? 'ipv4' : 'ipv6');
+  const kind = family === 4 ? 'ipv4' : 'ipv6';
+  return SPECIAL[kind].check(address, kind);
 }
 
 /**
@@ -122,7 +130,10 @@ export function createOutbound(options: OutboundOptions): Outbound {
           signal: AbortSignal.timeout(options.timeoutSeconds * 1000),
         });
         const encoding = response.headers.get('content-encoding') ?? 'identity';
-        if (encoding !== 'identity') throw failed(url.hostname, 'the answer is compressed');
+        if (encoding !== 'identity') {
+          await response.body?.cancel();
+          throw failed(url.hostname, 'the answer is compressed');
+        }
         const body = await boundedBody(response.body, url.hostname, options.maxBytes);
         return { status: response.status, headers: response.headers as Headers, body };
       } catch (error) {

@@ -35,27 +35,37 @@ export async function openFileRegistry(options: FileRegistryOptions): Promise<Fi
   log.info('registry.loaded', { file, count: current.records.length });
   let pending: Promise<boolean> | undefined;
 
-  const look = async (): Promise<boolean> => {
-    const version = await versionOf(file);
-    if (version === seen) return false;
-    seen = version;
+  const take = async (version: string): Promise<boolean> => {
     try {
       current = await read(file, clock);
+      seen = version;
       log.info('registry.loaded', { file, count: current.records.length });
       return true;
     } catch (error) {
+      const isFault = isRefusal(error) && error.cause !== undefined;
+      // A file that cannot be read is tried again; one that is bad stays so until it changes.
+      if (!isFault) seen = version;
       const problems = isRefusal(error, 'ERR_REGISTRY_INVALID') ? error.details.problems : [];
       log.error('registry.refused', { file, problems, error });
       return false;
     }
   };
   const reload = (): Promise<boolean> => {
-    pending ??= look().finally(() => {
-      pending = undefined;
-    });
+    pending ??= versionOf(file)
+      .then((version) => (version === seen ? false : take(version)))
+      .finally(() => {
+        pending = undefined;
+      });
     return pending;
   };
-  const timer = setInterval(() => void reload(), (options.pollSeconds ?? POLL_SECONDS) * 1000);
+  // A change is taken up at the second look: an editor may still be writing at the first.
+  let changing: string | undefined;
+  const poll = async (): Promise<void> => {
+    const version = await versionOf(file);
+    if (version !== seen && version === changing) await reload();
+    changing = version;
+  };
+  const timer = setInterval(() => void poll(), (options.pollSeconds ?? POLL_SECONDS) * 1000);
   timer.unref();
 
   return {

@@ -8,7 +8,7 @@ export type PspRole = 'PSP_AS' | 'PSP_PI' | 'PSP_AI' | 'PSP_IC';
 
 export type TppStatus = 'active' | 'suspended' | 'withdrawn';
 
-/** What a register says of a third-party provider. Frozen. */
+/** What a register says of a third-party provider. Frozen; the set of roles by its type. */
 export interface TppRecord {
   /** The organizationIdentifier of its certificates, such as `PSDGB-FCA-123456`. */
   readonly authorizationNumber: string;
@@ -27,6 +27,10 @@ export interface TppRecord {
 
 /** More than ten times the EBA register. */
 const MAX_RECORDS = 100_000;
+/** TS 119 495 GEN-5.2.1-3: `PSD`, country, authority, then anything. */
+const PSD_IDENTIFIER = /^PSD([A-Z]{2}-[A-Z]{2,8})-.+$/;
+/** The UK directory stands in the place of the authority in its own identifiers, `PSDGB-OB-…`. */
+const UK_DIRECTORY = 'GB-OB';
 /** A register file names nothing twice, so aliases are for bombs. */
 const MAX_ALIASES = 0;
 
@@ -61,7 +65,7 @@ const record = z.strictObject({
   statusSince: day,
   statusReason: text(512).optional(),
 });
-const registryFile = z.strictObject({ tpps: z.array(record).max(MAX_RECORDS) });
+const registryFile = z.strictObject({ tpps: z.array(z.unknown()).min(1).max(MAX_RECORDS) });
 
 /**
  * Parses a registry in YAML or JSON, and reports every problem with its place.
@@ -88,7 +92,7 @@ export function parseTppRecords(content: string, from: { readonly source: string
   if (document.errors.length > 0) {
     const problems = document.errors.map((error) => ({
       path: `line ${lines.linePos(error.pos[0]).line}`,
-      message: error.message.split('\n')[0] ?? '',
+      message: (error.message.split('\n')[0] ?? '').replace(/:$/, ''),
     }));
     throw invalid(from.source, problems);
   }
@@ -100,23 +104,21 @@ export function parseTppRecords(content: string, from: { readonly source: string
     }
     return '';
   };
-  const parsed = registryFile.safeParse(plainValue(document, from.source));
-  if (!parsed.success) {
-    const problems = parsed.error.issues.map((issue) => ({
-      path: placeOf(issue.path) + lineOf(issue.path),
-      message: issue.message,
-    }));
-    throw invalid(from.source, problems);
-  }
-  const problems = parsed.data.tpps.flatMap((one, at) =>
-    inconsistencies(one).map(([name, message]) => ({
-      path: `tpps[${at}].${name}${lineOf(['tpps', at])}`,
-      message,
-    })),
-  );
-  problems.push(...ambiguities(parsed.data.tpps));
+  const problems: Problem[] = [];
+  const note = (path: readonly PropertyKey[], message: string) =>
+    problems.push({ path: placeOf(path) + lineOf(path), message });
+  const file = registryFile.safeParse(plainValue(document, from.source));
+  for (const { path, message } of file.error?.issues ?? []) note(path, message);
+  const records = (file.data?.tpps ?? []).flatMap((entry, at) => {
+    const parsed = record.safeParse(entry);
+    for (const { path, message } of parsed.error?.issues ?? []) note(['tpps', at, ...path], message);
+    if (parsed.data === undefined) return [];
+    for (const [path, message] of inconsistencies(parsed.data)) note(['tpps', at, ...path], message);
+    return [{ at, one: parsed.data }];
+  });
+  for (const { at, message } of ambiguities(records)) note(['tpps', at, 'authorizationNumber'], message);
   if (problems.length > 0) throw invalid(from.source, problems);
-  return Object.freeze(parsed.data.tpps.map(frozenRecord));
+  return Object.freeze(records.map(({ one }) => frozenRecord(one)));
 }
 
 type ParsedRecord = z.infer<typeof record>;
@@ -130,35 +132,48 @@ function plainValue(document: ReturnType<typeof parseDocument>, source: string):
   }
 }
 
-function inconsistencies(one: ParsedRecord): [name: string, message: string][] {
-  const found: [string, string][] = [];
-  if (canonicalNca(one.nca.id) === undefined) found.push(['nca.id', 'is no known competent authority']);
-  const named = /^PSD([A-Z]{2}-[A-Z]{2,8})-.+$/.exec(one.authorizationNumber)?.[1];
-  if (named !== undefined && canonicalNca(named) !== undefined && !sameNca(named, one.nca.id)) {
-    found.push(['nca.id', `is not the authority of the identifier, ${named}`]);
+function inconsistencies(one: ParsedRecord): [path: readonly string[], message: string][] {
+  const found: [readonly string[], string][] = [];
+  const { authorizationNumber, nca } = one;
+  if (canonicalNca(nca.id) === undefined) found.push([['nca', 'id'], 'is no known competent authority']);
+  else if (canonicalNca(nca.id)?.slice(0, 2) !== one.country) {
+    found.push([['country'], 'is not the country of the authority']);
   }
-  if (new Set(one.roles).size !== one.roles.length) found.push(['roles', 'names a role twice']);
+  const named = PSD_IDENTIFIER.exec(authorizationNumber)?.[1];
+  if (/^PSD/i.test(authorizationNumber) && named === undefined) {
+    found.push([['authorizationNumber'], 'is not PSD, a country, an authority and a number']);
+  }
+  if (named !== undefined && named !== UK_DIRECTORY && !sameNca(named, nca.id)) {
+    found.push([['nca', 'id'], `is not the authority of the identifier, ${named}`]);
+  }
+  if (new Set(one.roles).size !== one.roles.length) found.push([['roles'], 'names a role twice']);
+  if (new Set(one.passportedCountries).size !== one.passportedCountries.length) {
+    found.push([['passportedCountries'], 'names a country twice']);
+  }
   if (one.passportedCountries.includes(one.country)) {
-    found.push(['passportedCountries', 'holds the home country']);
+    found.push([['passportedCountries'], 'holds the home country']);
   }
   return found;
 }
 
 /** Two records for one identifier and authority would make the answer depend on their order (also by case). */
-function ambiguities(records: readonly ParsedRecord[]): Problem[] {
+function ambiguities(
+  records: readonly { readonly at: number; readonly one: ParsedRecord }[],
+): { readonly at: number; readonly message: string }[] {
   const first = new Map<string, number>();
-  return records.flatMap((one, at) => {
-    const key = `${canonicalNca(one.nca.id) ?? one.nca.id} ${one.authorizationNumber.normalize('NFKC').toUpperCase()}`;
+  return records.flatMap(({ at, one }) => {
+    const authority = canonicalNca(one.nca.id) ?? one.nca.id;
+    const key = `${authority} ${one.authorizationNumber.normalize('NFKC').toUpperCase()}`;
     const earlier = first.get(key);
     first.set(key, earlier ?? at);
-    if (earlier === undefined) return [];
-    return [{ path: `tpps[${at}].authorizationNumber`, message: `is also that of tpps[${earlier}]` }];
+    return earlier === undefined ? [] : [{ at, message: `is also that of tpps[${earlier}]` }];
   });
 }
 
 function frozenRecord({ tradingName, nca, roles, statusReason, ...rest }: ParsedRecord): TppRecord {
   return Object.freeze({
     ...rest,
+    passportedCountries: Object.freeze(rest.passportedCountries),
     ...(tradingName === undefined ? {} : { tradingName }),
     nca: Object.freeze({ id: nca.id, ...(nca.name === undefined ? {} : { name: nca.name }) }),
     roles: new Set(roles),

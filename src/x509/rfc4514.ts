@@ -97,7 +97,7 @@ export function escapeValue(text: string): string {
   return text
     .replace(/[\\"+,;<>]/g, '\\$&')
     .replace(/^[ #]/, '\\$&')
-    .replace(/(?<!^) $/, '\\ ')
+    .replace(/(?<!^\\) $/, '\\ ')
     .replace(INVISIBLE, (character) =>
       Buffer.from(character, 'utf8')
         .toString('hex')

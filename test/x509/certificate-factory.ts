@@ -26,6 +26,10 @@ export function rsaKeys(modulusLength = 2048, publicExponent = 65_537): Keys {
   return generateKeyPairSync('rsa', { modulusLength, publicExponent });
 }
 
+export function ed25519Keys(): Keys {
+  return generateKeyPairSync('ed25519');
+}
+
 /** An algorithm identifier and how to sign by it. */
 export interface Signer {
   readonly algorithm: Buffer;
