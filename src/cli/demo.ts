@@ -1,12 +1,12 @@
 import { existsSync } from 'node:fs';
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { styleText } from 'node:util';
 import { Command } from 'commander';
-import { type DemoStep, runDemo } from '../sandbox/demo.ts';
+import type { DemoStep } from '../sandbox/demo.ts';
 import type { SandboxDescription } from '../sandbox/folder.ts';
-import { startSandbox } from '../sandbox/sandbox.ts';
 
 /** `tallystick demo`: walks as TPPs do, against a running sandbox or one of its own. */
 export function demoCommand(): Command {
@@ -22,6 +22,7 @@ export function demoCommand(): Command {
 }
 
 async function walk(description: SandboxDescription, flags: { readonly json?: true }): Promise<boolean> {
+  const { runDemo } = await import('../sandbox/demo.ts');
   const isRight = await runDemo(description, (step) => {
     console.log(flags.json === true ? JSON.stringify(step) : lineOf(step));
   });
@@ -34,6 +35,7 @@ async function walk(description: SandboxDescription, flags: { readonly json?: tr
 async function withOwnSandbox(flags: { readonly json?: true }): Promise<boolean> {
   const folder = await mkdtemp(join(tmpdir(), 'tallystick-demo-'));
   if (flags.json !== true) console.log('No sandbox is running: starting one for this walk.\n');
+  const { startSandbox } = await import('../sandbox/sandbox.ts');
   const sandbox = await startSandbox({ folder, ports: { front: 0, mtls: 0, resource: 0 } });
   try {
     return await walk(sandbox.description, flags);
@@ -48,7 +50,6 @@ async function runningSandbox(folder: string): Promise<SandboxDescription | unde
   const file = join(folder, 'sandbox.json');
   if (!existsSync(file)) return undefined;
   const description = JSON.parse(await readFile(file, 'utf8')) as SandboxDescription;
-  const { connect } = await import('node:net');
   const isListening = await new Promise<boolean>((resolve) => {
     const socket = connect(Number(new URL(description.issuer).port), '127.0.0.1');
     socket.once('connect', () => {

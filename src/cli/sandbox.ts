@@ -1,6 +1,6 @@
 import { Command, InvalidArgumentError } from 'commander';
 import { curlLines } from '../sandbox/curl-lines.ts';
-import { type RunningSandbox, startSandbox } from '../sandbox/sandbox.ts';
+import type { RunningSandbox } from '../sandbox/sandbox.ts';
 import { stopOnSignal } from './stop-on-signal.ts';
 
 interface Flags {
@@ -23,6 +23,7 @@ export function sandboxCommand(): Command {
     .option('--resource-port <number>', 'port of the demo bank, 0 = any free one', portNumber, 8445)
     .option('--redirect-uri <url>', 'add a redirect URI to the demo clients (repeatable)', collectUrl, [])
     .action(async (flags: Flags) => {
+      const { startSandbox } = await import('../sandbox/sandbox.ts');
       const sandbox = await startSandbox({
         folder: flags.dir,
         isReset: flags.reset === true,

@@ -1,6 +1,7 @@
 import { pathToFileURL } from 'node:url';
 import { Command } from 'commander';
-import { type Aspsp, loadConfig, OpenBankingError, startServer } from '../index.ts';
+import type { Aspsp } from '../index.ts';
+import { OpenBankingError } from '../errors.ts';
 import { stopOnSignal } from './stop-on-signal.ts';
 
 /** `tallystick serve`: the authorization server of a bank. */
@@ -10,6 +11,7 @@ export function serveCommand(): Command {
     .requiredOption('--config <file>', 'the configuration, YAML or JSON')
     .action(async (flags: { readonly config: string }) => {
       refuseUnsafeEnvironment();
+      const { loadConfig, startServer } = await import('../index.ts');
       const config = await loadConfig(flags.config);
       const server = await startServer(config, { aspsp: await loadAspsp(config.aspspModule, flags.config) });
       await stopOnSignal(() => server.close());

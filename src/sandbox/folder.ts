@@ -1,19 +1,12 @@
+import { execFile } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { chmod, mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { stringify } from 'yaml';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
 import { DEMO_CUSTOMERS } from './customers.ts';
-import { type Authority, createAuthority, type IssuedCertificate } from './pki.ts';
-import {
-  makeBrokenCertificates,
-  makeTppMaterial,
-  NCA,
-  organizationIdentifierOf,
-  type Period,
-  TPP_PLANS,
-  type TppPlan,
-} from './tpps.ts';
+import { organizationIdentifierOf, type Period, TPP_PLANS, type TppPlan } from './tpps.ts';
 
 /** A certificate and its key, as files. */
 export interface CertificateFiles {
@@ -101,8 +94,19 @@ export async function prepareFolder(
   if (state !== undefined) await removeSandbox(folder);
   await mkdir(folder, { recursive: true });
   await chmod(folder, LINUX_OWNER_ONLY);
-  await makeFiles(folder, periodFrom(options.now));
+  await madeByChild(folder, periodFrom(options.now));
   return undefined;
+}
+
+/** In a process of its own: what makes certificates is needed once, and its memory would stay with the server. */
+async function madeByChild(folder: string, period: Period): Promise<void> {
+  const script = import.meta.url.endsWith('.ts') ? './make-files.ts' : './make-files.js';
+  const dates = [period.notBefore, period.notAfter].map((date) => date.toISOString());
+  await promisify(execFile)(process.execPath, [
+    fileURLToPath(new URL(script, import.meta.url)),
+    folder,
+    ...dates,
+  ]);
 }
 
 /** Writes what is remembered and what is told, after the ports are known. */
@@ -132,7 +136,8 @@ export async function describeSandbox(
   return description;
 }
 
-function describeTpp(folder: string, plan: TppPlan, redirectUris: readonly string[]): SandboxTpp {
+/** The files and clients of a TPP. */
+export function describeTpp(folder: string, plan: TppPlan, redirectUris: readonly string[]): SandboxTpp {
   const at = (file: string) => pathsOf(folder).tpp(plan.name, file);
   return {
     name: plan.name,
@@ -170,96 +175,8 @@ function periodFrom(now: Date): Period {
   };
 }
 
-async function makeFiles(folder: string, period: Period): Promise<void> {
-  const paths = pathsOf(folder);
-  const root = await createAuthority({
-    name: 'Tallystick Sandbox Root CA',
-    organization: 'Tallystick Sandbox',
-    country: 'GB',
-    ...period,
-  });
-  const issuing = {
-    name: 'Tallystick Sandbox Issuing CA',
-    organization: 'Tallystick Sandbox',
-    country: 'GB',
-    ...period,
-  };
-  const [issuer, impostor, server] = await Promise.all([
-    createAuthority({ ...issuing, parent: root }),
-    createAuthority({ ...issuing }),
-    root.issue({ profile: 'server', subject: { commonName: 'localhost' }, ...period }),
-  ]);
-  await Promise.all([
-    writeWhole(paths.root, root.certificatePem),
-    writeWhole(paths.issuingCa, issuer.certificatePem),
-    writeCertificate(paths.server, server),
-    writeWhole(paths.registry, registryText(period)),
-    makeTpps(folder, issuer, period),
-    makeBroken(folder, { issuer, impostor, period }),
-  ]);
-}
-
-async function makeTpps(folder: string, issuer: Authority, period: Period): Promise<void> {
-  await Promise.all(
-    TPP_PLANS.map(async (plan) => {
-      const material = await makeTppMaterial(issuer, plan, period);
-      const tpp = describeTpp(folder, plan, []);
-      await Promise.all([
-        writeCertificate(tpp, material.qwac),
-        writeCertificate(tpp.renewed, material.renewed),
-        writeCertificate(tpp.seal, material.qsealc),
-        writeWhole(tpp.signingKeyFile, `${JSON.stringify(material.signingKey, undefined, 2)}\n`),
-      ]);
-    }),
-  );
-}
-
-async function makeBroken(
-  folder: string,
-  from: { readonly issuer: Authority; readonly impostor: Authority; readonly period: Period },
-): Promise<void> {
-  const plan = TPP_PLANS.find(({ name }) => name === 'money-one');
-  if (plan === undefined) throw new TypeError('there is no TPP to break');
-  const broken = await makeBrokenCertificates({ ...from, plan });
-  const paths = pathsOf(folder);
-  await Promise.all(
-    broken.map(({ name, certificate }) =>
-      writeCertificate(
-        { certificateFile: paths.broken(name, 'qwac.pem'), keyFile: paths.broken(name, 'qwac.key') },
-        certificate,
-      ),
-    ),
-  );
-  const codes = Object.fromEntries(broken.map(({ name, expectedCode }) => [name, expectedCode]));
-  await writeWhole(join(folder, 'broken', 'codes.json'), JSON.stringify(codes));
-}
-
-function registryText(period: Period): string {
-  const since = period.notBefore.toISOString().slice(0, 10);
-  return stringify({
-    tpps: TPP_PLANS.map((plan) => ({
-      authorizationNumber: organizationIdentifierOf(plan),
-      legalName: plan.legalName,
-      tradingName: plan.tradingName,
-      nca: { ...NCA },
-      country: 'GB',
-      roles: [...plan.roles],
-      status: plan.status,
-      statusSince: since,
-      ...(plan.status === 'withdrawn' ? { statusReason: 'authorization withdrawn' } : {}),
-    })),
-  });
-}
-
-async function writeCertificate(files: CertificateFiles, certificate: IssuedCertificate): Promise<void> {
-  await Promise.all([
-    writeWhole(files.certificateFile, certificate.certificatePem),
-    writeWhole(files.keyFile, certificate.privateKeyPem),
-  ]);
-}
-
 /** Another reader sees the old file or the new one, never a part. */
-async function writeWhole(file: string, content: string): Promise<void> {
+export async function writeWhole(file: string, content: string): Promise<void> {
   await mkdir(join(file, '..'), { recursive: true });
   const half = `${file}.${createHash('sha256').update(content).digest('hex').slice(0, 8)}.new`;
   await writeFile(half, content, { mode: 0o600 });

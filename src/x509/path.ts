@@ -130,9 +130,13 @@ class PathSearch {
 
   /** Certificates with the wanted name whose name and key are not in the path yet, most promising first. */
   #candidatesFor(child: Certificate, path: readonly Certificate[]): Certificate[] {
-    const { anchors, intermediates } = this.#options;
+    const { anchors, intermediates, policy } = this.#options;
+    // RFC 5280 §4.2.1.1 obliges issuers to name their own key; §6.1 alone does not look at it.
+    const leastMatch = policy.issuance === 'path' ? 0 : 1;
     const isNew = (candidate: Certificate): boolean =>
-      namesEqual(candidate.subject, child.issuer) && !path.some((one) => isSameEntity(one, candidate));
+      namesEqual(candidate.subject, child.issuer) &&
+      keyMatch(child, candidate) >= leastMatch &&
+      !path.some((one) => isSameEntity(one, candidate));
     const trusted = anchors.filter(isNew);
     const others = intermediates.filter(isNew);
     const known = new Set(trusted.map(({ thumbprint }) => thumbprint));

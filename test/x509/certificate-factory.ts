@@ -250,26 +250,29 @@ export function authorityExtensions(keys: Keys, issuer: Keys): Buffer[] {
   ];
 }
 
-/** Issues a certificate; `extra` extensions are added to those of its kind, replacing the same type. */
-export function issue(
-  kind: 'authority' | 'end entity',
-  commonName: string,
-  options: CertificateOptions & {
-    readonly extra?: readonly Buffer[];
-    readonly without?: readonly string[];
-  } = {},
-): Party {
-  const keys = options.keys ?? ecKeys();
+export type Kind = 'authority' | 'end entity';
+
+/** `extra` extensions are added to those of the kind, replacing the same type; `without` leaves types out. */
+export interface IssueOptions extends CertificateOptions {
+  readonly extra?: readonly Buffer[];
+  readonly without?: readonly string[];
+}
+
+/** The DER of a certificate of a kind. */
+export function write(kind: Kind, options: IssueOptions & { readonly keys: Keys }): Buffer {
+  const { keys, extra = [], without = [] } = options;
   const issuer = options.issuer?.keys ?? keys;
   const usual = kind === 'authority' ? authorityExtensions(keys, issuer) : endEntityExtensions(keys, issuer);
-  const dropped = [
-    ...(options.extra ?? []).map(typeOf),
-    ...(options.without ?? []).map((one) => der.oid(one)),
-  ];
+  const dropped = [...extra.map(typeOf), ...without.map(der.oid)];
   const kept = usual.filter((one) => !dropped.some((type) => typeOf(one).equals(type)));
+  return writeCertificate({ ...options, extensions: options.extensions ?? [...kept, ...extra] });
+}
+
+/** Issues a certificate that parses. */
+export function issue(kind: Kind, commonName: string, options: IssueOptions = {}): Party {
+  const keys = options.keys ?? ecKeys();
   const subject = options.subject ?? named(commonName);
-  const extensions = options.extensions ?? [...kept, ...(options.extra ?? [])];
-  const bytes = writeCertificate({ ...options, subject, keys, extensions });
+  const bytes = write(kind, { ...options, keys, subject });
   return { der: bytes, certificate: parseCertificate(bytes), keys, name: subject };
 }
 
