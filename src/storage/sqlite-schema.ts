@@ -34,23 +34,31 @@ const MIGRATIONS: readonly string[] = [
 ];
 
 /**
- * Brings the file to this program's schema, in one transaction that other processes wait for.
+ * Proves that this program knows the file's schema, before anything is written to it.
  *
  * @throws ERR_STORAGE_UNAVAILABLE for a file that a newer version has written
  */
+export function assertKnownSchema(database: DatabaseSync): void {
+  const version = versionOf(database);
+  if (version > MIGRATIONS.length) {
+    const operation = `open: the file has schema ${version}, this program knows ${MIGRATIONS.length}`;
+    throw new OpenBankingError('ERR_STORAGE_UNAVAILABLE', { operation });
+  }
+}
+
+/** Brings the file to this program's schema, in one transaction that other processes wait for. */
 export function migrate(database: DatabaseSync): void {
   database.exec('BEGIN IMMEDIATE');
   try {
-    const version = Number(database.prepare('PRAGMA user_version').get()?.user_version);
-    if (version > MIGRATIONS.length) {
-      const operation = `open: the file has schema ${version}, this program knows ${MIGRATIONS.length}`;
-      throw new OpenBankingError('ERR_STORAGE_UNAVAILABLE', { operation });
-    }
-    for (const step of MIGRATIONS.slice(version)) database.exec(step);
+    for (const step of MIGRATIONS.slice(versionOf(database))) database.exec(step);
     database.exec(`PRAGMA user_version = ${MIGRATIONS.length}`);
     database.exec('COMMIT');
   } catch (error) {
     database.exec('ROLLBACK');
     throw error;
   }
+}
+
+function versionOf(database: DatabaseSync): number {
+  return Number(database.prepare('PRAGMA user_version').get()?.user_version);
 }

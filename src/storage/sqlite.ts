@@ -4,7 +4,7 @@ import type { Clock } from '../clock.ts';
 import { isRefusal, OpenBankingError } from '../errors.ts';
 import type { Log } from '../log.ts';
 import { createGroupCommit, type GroupCommit } from './sqlite-group-commit.ts';
-import { migrate } from './sqlite-schema.ts';
+import { assertKnownSchema, migrate } from './sqlite-schema.ts';
 import type { RecordToStore, Store, StoredRecord } from './store.ts';
 
 export interface SqliteStoreOptions {
@@ -12,6 +12,8 @@ export interface SqliteStoreOptions {
   readonly file: string;
   readonly clock: Clock;
   readonly log: Log;
+  /** Caps the file, in pages of 4 kB; a write beyond it is refused as on a full disk. Default: the disk. */
+  readonly maxPages?: number;
 }
 
 /** How long a writer waits for another process: within the two seconds in which callers expect an answer. */
@@ -28,7 +30,7 @@ const PURGE_BATCH = 200;
  * @throws ERR_STORAGE_UNAVAILABLE when the file cannot be opened, is damaged or is of a newer version
  */
 export async function openSqliteStore(options: SqliteStoreOptions): Promise<Store> {
-  const database = opened(options.file);
+  const database = opened(options);
   const commit = createGroupCommit(database);
   const statements = prepared(database);
   const now = () => options.clock.now().getTime();
@@ -43,12 +45,14 @@ export async function openSqliteStore(options: SqliteStoreOptions): Promise<Stor
   return storeOver({ database, commit, statements, now, stop: () => clearInterval(purge) });
 }
 
-function opened(file: string): DatabaseSync {
+function opened({ file, maxPages }: SqliteStoreOptions): DatabaseSync {
   try {
     const isNew = !existsSync(file);
     const database = new DatabaseSync(file, { timeout: BUSY_TIMEOUT_MILLISECONDS });
     if (isNew) chmodSync(file, 0o600);
+    assertKnownSchema(database);
     database.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON;');
+    if (maxPages !== undefined) database.exec(`PRAGMA max_page_count = ${Math.trunc(maxPages)}`);
     migrate(database);
     return database;
   } catch (cause) {

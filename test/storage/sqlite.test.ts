@@ -1,0 +1,155 @@
+import { type ChildProcess, fork } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
+import { fileURLToPath } from 'node:url';
+import { afterAll, describe, expect, it } from 'vitest';
+import { systemClock } from '../../src/clock.ts';
+import { isRefusal } from '../../src/errors.ts';
+import { silentLog } from '../../src/log.ts';
+import { openSqliteStore } from '../../src/storage/sqlite.ts';
+import { describeStore } from './store-contract.ts';
+
+const folder = mkdtempSync(join(tmpdir(), 'tallystick-sqlite-'));
+afterAll(() => rmSync(folder, { recursive: true }));
+let files = 0;
+const newFile = () => {
+  files += 1;
+  return join(folder, `store-${files}.sqlite`);
+};
+const open = (file: string) => openSqliteStore({ file, clock: systemClock, log: silentLog });
+const WRITER = fileURLToPath(new URL('./sqlite-child.ts', import.meta.url));
+const inAnHour = () => new Date(systemClock.now().getTime() + 3_600_000);
+
+describeStore('SQLite', (clock) => openSqliteStore({ file: newFile(), clock, log: silentLog }));
+
+function refusalOf(work: Promise<unknown>): Promise<unknown> {
+  return work.then(
+    () => undefined,
+    (error: unknown) => error,
+  );
+}
+
+function child(...words: string[]): { readonly process: ChildProcess; readonly said: Promise<string[]> } {
+  const started = fork(WRITER, words, {
+    execPath: process.execPath,
+    stdio: ['ignore', 'pipe', 'inherit', 'ipc'],
+  });
+  let text = '';
+  started.stdout?.on('data', (chunk: Buffer) => {
+    text += chunk.toString();
+  });
+  const said = new Promise<string[]>((resolve) =>
+    started.once('close', () => resolve(text.split('\n').filter(Boolean))),
+  );
+  return { process: started, said };
+}
+
+describe('the SQLite store', () => {
+  it('is durable and private: WAL, synchronous=FULL, mode 0600', async () => {
+    const file = newFile();
+    const store = await open(file);
+    await store.put('Token', 'a', { value: 'kept' });
+    expect(statSync(file).mode & 0o077).toBe(0);
+    await store.close();
+    const database = new DatabaseSync(file, { readOnly: true });
+    expect(database.prepare('PRAGMA journal_mode').get()).toEqual({ journal_mode: 'wal' });
+    database.close();
+    const again = await open(file);
+    expect((await again.find('Token', 'a'))?.value).toBe('kept');
+    await again.close();
+  });
+
+  it('has one winner among two processes on one file (J1, J8, M12)', async () => {
+    const file = newFile();
+    const store = await open(file);
+    for (let at = 0; at < 200; at += 1)
+      await store.put('Code', `c${at}`, { value: at, expiresAt: inAnHour() });
+    const racers = ['one', 'two'].map((name) => child('race', file, name));
+    const said = (await Promise.all(racers.map((racer) => racer.said))).flat();
+    const consumed = said.filter((line) => line.startsWith('consumed'));
+    const put = said.filter((line) => line.startsWith('put'));
+    expect(consumed.toSorted()).toEqual(Array.from({ length: 200 }, (_, at) => `consumed c${at}`).toSorted());
+    expect(put.toSorted()).toEqual(Array.from({ length: 200 }, (_, at) => `put j${at}`).toSorted());
+    await store.close();
+  }, 60_000);
+
+  it('keeps every acknowledged write when its process is killed at any moment (M10)', async () => {
+    const file = newFile();
+    const acknowledged: string[] = [];
+    for (let kill = 0; kill < 8; kill += 1) {
+      const writer = child('write', file, `k${kill}`);
+      await new Promise((resolve) => writer.process.stdout?.once('data', resolve));
+      await new Promise((resolve) => setTimeout(resolve, 5 + kill * 7));
+      writer.process.kill('SIGKILL');
+      acknowledged.push(
+        ...(await writer.said).filter((line) => line.endsWith('.')).map((line) => line.slice(0, -1)),
+      );
+    }
+    const store = await open(file);
+    const found = await Promise.all(acknowledged.map((id) => store.find('Token', id)));
+    expect(acknowledged.length).toBeGreaterThan(50);
+    expect(found.filter((record) => record === undefined)).toEqual([]);
+    await store.close();
+  }, 60_000);
+
+  it('says that it is unavailable while another process holds the file, and recovers (M8)', async () => {
+    const file = newFile();
+    const store = await open(file);
+    const other = new DatabaseSync(file);
+    other.exec('BEGIN IMMEDIATE');
+    expect(isRefusal(await refusalOf(store.put('Token', 'a', { value: 1 })), 'ERR_STORAGE_UNAVAILABLE')).toBe(
+      true,
+    );
+    expect(await store.isHealthy()).toBe(false);
+    other.exec('ROLLBACK');
+    other.close();
+    await store.put('Token', 'a', { value: 1 });
+    expect(await store.isHealthy()).toBe(true);
+    await store.close();
+  }, 20_000);
+
+  it('acknowledges nothing when the disk is full, and goes on when there is room (M9)', async () => {
+    const file = newFile();
+    const store = await open(file);
+    await store.put('Token', 'before', { value: 1 });
+    const limit = new DatabaseSync(file);
+    const pages = Number(limit.prepare('PRAGMA page_count').get()?.page_count);
+    limit.close();
+    await store.close();
+    const small = await openSqliteStore({ file, clock: systemClock, log: silentLog, maxPages: pages + 2 });
+    const big = 'x'.repeat(20_000);
+    expect(
+      isRefusal(await refusalOf(small.put('Token', 'big', { value: big })), 'ERR_STORAGE_UNAVAILABLE'),
+    ).toBe(true);
+    expect(await small.find('Token', 'big')).toBeUndefined();
+    expect((await small.find('Token', 'before'))?.value).toBe(1);
+    await small.put('Token', 'small', { value: 2 });
+    await small.close();
+  });
+
+  it.each([
+    ['junk', (file: string) => writeFileSync(file, 'this is not a database, it is a letter '.repeat(200))],
+    [
+      'a newer version of ours',
+      (file: string) => {
+        const database = new DatabaseSync(file);
+        database.exec('PRAGMA user_version = 99');
+        database.close();
+      },
+    ],
+  ])('refuses to open a file of %s, and leaves it as it is (M11)', async (_what, make) => {
+    const file = newFile();
+    make(file);
+    const before = readFileSync(file);
+    expect(isRefusal(await refusalOf(open(file)), 'ERR_STORAGE_UNAVAILABLE')).toBe(true);
+    expect(readFileSync(file).equals(before)).toBe(true);
+  });
+
+  it('refuses a folder that is not there', async () => {
+    expect(
+      isRefusal(await refusalOf(open(join(folder, 'none', 'x.sqlite'))), 'ERR_STORAGE_UNAVAILABLE'),
+    ).toBe(true);
+  });
+});

@@ -1,0 +1,135 @@
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import type { Clock } from '../../src/clock.ts';
+import { isRefusal } from '../../src/errors.ts';
+import type { Store } from '../../src/storage/store.ts';
+
+/** A clock that a test moves. */
+export class TestClock implements Clock {
+  #now = Date.parse('2026-11-24T12:00:00Z');
+  now(): Date {
+    return new Date(this.#now);
+  }
+  forward(seconds: number): void {
+    this.#now += seconds * 1000;
+  }
+}
+
+/** What every store must do, whatever is behind it. */
+export function describeStore(name: string, open: (clock: Clock) => Promise<Store>): void {
+  describe(`${name} keeps the store contract`, () => {
+    let clock: TestClock;
+    let store: Store;
+    beforeEach(async () => {
+      clock = new TestClock();
+      store = await open(clock);
+    });
+    afterEach(() => store.close());
+    const inSeconds = (seconds: number) => new Date(clock.now().getTime() + seconds * 1000);
+
+    it('finds what was put, by id and by index, until it expires', async () => {
+      const value = { text: 'ä"\\', list: [1, null], nested: { yes: true } };
+      await store.put('Code', 'a', { value, expiresAt: inSeconds(10), indexes: { grant: 'g', user: 'u' } });
+      expect((await store.find('Code', 'a'))?.value).toEqual(value);
+      expect((await store.findByIndex('Code', 'user', 'u'))?.id).toBe('a');
+      expect(await store.find('Token', 'a')).toBeUndefined();
+      expect(await store.findByIndex('Token', 'user', 'u')).toBeUndefined();
+      clock.forward(10);
+      expect(await store.find('Code', 'a')).toBeUndefined();
+      expect(await store.findByIndex('Code', 'user', 'u')).toBeUndefined();
+      expect(await store.consume('Code', 'a')).toBe(false);
+    });
+
+    it('replaces a record with its indexes, and keeps its mark of use', async () => {
+      await store.put('Code', 'a', { value: 1, expiresAt: inSeconds(10), indexes: { grant: 'old' } });
+      expect(await store.consume('Code', 'a')).toBe(true);
+      await store.put('Code', 'a', { value: 2, expiresAt: inSeconds(20), indexes: { grant: 'new' } });
+      expect(await store.findByIndex('Code', 'grant', 'old')).toBeUndefined();
+      expect(await store.findByIndex('Code', 'grant', 'new')).toMatchObject({
+        value: 2,
+        consumedAt: clock.now(),
+      });
+      expect(await store.consume('Code', 'a')).toBe(false);
+    });
+
+    it('starts afresh under an id whose record has expired', async () => {
+      await store.put('Code', 'a', { value: 1, expiresAt: inSeconds(1) });
+      await store.consume('Code', 'a');
+      clock.forward(2);
+      await store.put('Code', 'a', { value: 2, expiresAt: inSeconds(10) });
+      expect(await store.consume('Code', 'a')).toBe(true);
+    });
+
+    it('lets exactly one of many consume (J1)', async () => {
+      for (let round = 0; round < 20; round += 1) {
+        await store.put('Code', `c${round}`, { value: round, expiresAt: inSeconds(10) });
+        const answers = await Promise.all(
+          Array.from({ length: 16 }, () => store.consume('Code', `c${round}`)),
+        );
+        expect(answers.filter(Boolean)).toHaveLength(1);
+      }
+      expect(await store.consume('Code', 'none')).toBe(false);
+    });
+
+    it('lets exactly one of many put what must be new, and another one after it expired (J8)', async () => {
+      const attempt = () => store.putIfAbsent('Replay', 'jti', { value: null, expiresAt: inSeconds(5) });
+      expect((await Promise.all(Array.from({ length: 16 }, attempt))).filter(Boolean)).toHaveLength(1);
+      clock.forward(5);
+      expect((await Promise.all(Array.from({ length: 16 }, attempt))).filter(Boolean)).toHaveLength(1);
+    });
+
+    it('deletes by index, and lets nothing be written there until the tombstone is over (J2)', async () => {
+      const record = { value: 1, expiresAt: inSeconds(1000), indexes: { grant: 'g' } };
+      await store.put('Token', 'a', record);
+      await store.put('Token', 'b', record);
+      await store.put('Token', 'c', { ...record, indexes: { grant: 'other' } });
+      await store.put('Refresh', 'a', record);
+      await store.deleteByIndex('Token', 'grant', 'g', inSeconds(60));
+      expect(await store.listByIndex('Token', 'grant', 'g')).toEqual([]);
+      expect(await store.find('Token', 'c')).toBeDefined();
+      expect(await store.find('Refresh', 'a')).toBeDefined();
+      for (const write of [store.put('Token', 'd', record), store.putIfAbsent('Token', 'd', record)]) {
+        const error = await write.then(
+          () => undefined,
+          (caught: unknown) => caught,
+        );
+        expect(isRefusal(error, 'ERR_STORAGE_REVOKED')).toBe(true);
+      }
+      clock.forward(60);
+      await store.put('Token', 'd', record);
+      expect(await store.listByIndex('Token', 'grant', 'g')).toHaveLength(1);
+    });
+
+    it('commits the neighbours of a write that is refused', async () => {
+      await store.deleteByIndex('Token', 'grant', 'dead', inSeconds(60));
+      const writes = [
+        store.put('Token', 'a', { value: 1, expiresAt: inSeconds(10) }),
+        store.put('Token', 'b', { value: 2, expiresAt: inSeconds(10), indexes: { grant: 'dead' } }),
+        store.put('Token', 'c', { value: 3, expiresAt: inSeconds(10) }),
+      ];
+      expect((await Promise.allSettled(writes)).map(({ status }) => status)).toEqual([
+        'fulfilled',
+        'rejected',
+        'fulfilled',
+      ]);
+      expect((await store.find('Token', 'c'))?.value).toBe(3);
+    });
+
+    it('gives no number twice', async () => {
+      const firsts = await Promise.all(Array.from({ length: 50 }, () => store.allocate('counter', 10)));
+      expect(new Set(firsts).size).toBe(50);
+      expect(firsts.every((first) => first % 10 === 0)).toBe(true);
+      expect(await store.allocate('other', 1)).toBe(0);
+    });
+
+    it('lists the oldest first, deletes one, and is healthy', async () => {
+      for (const id of ['a', 'b', 'c']) {
+        await store.put('Consent', id, { value: id, indexes: { psu: 'p' } });
+        clock.forward(1);
+      }
+      await store.delete('Consent', 'b');
+      await store.delete('Consent', 'none');
+      expect((await store.listByIndex('Consent', 'psu', 'p')).map(({ id }) => id)).toEqual(['a', 'c']);
+      expect(await store.isHealthy()).toBe(true);
+    });
+  });
+}
