@@ -1,0 +1,59 @@
+import { describe, expect, it } from 'vitest';
+import { ERROR_CODES, OpenBankingError, ruleOf } from '../src/errors.ts';
+import { createLog } from '../src/log.ts';
+
+describe('the catalogue of refusals', () => {
+  it.each(ERROR_CODES)('%s has a rule that fits an error_description (RFC 6749 §5.2)', (code) => {
+    expect(ruleOf(code)).toMatch(/^[\x20\x21\x23-\x5b\x5d-\x7e]{15,140}$/);
+    expect(ruleOf(code)).not.toMatch(/\.$/);
+  });
+});
+
+describe('the log', () => {
+  function lineOf(fields: Record<string, unknown>): Record<string, unknown> {
+    const lines: string[] = [];
+    createLog({ destination: { write: (line) => void lines.push(line) } }).warn('some.event', fields);
+    return JSON.parse(lines[0] ?? '{}');
+  }
+
+  it('writes the fields that it knows, and no other', () => {
+    const line = lineOf({
+      requestId: 'r',
+      clientId: 'c',
+      access_token: 'secret',
+      password: 'secret',
+      body: { token: 'secret' },
+    });
+    expect(line).toMatchObject({ event: 'some.event', level: 'warn', requestId: 'r', clientId: 'c' });
+    expect(JSON.stringify(line)).not.toContain('secret');
+  });
+
+  it('writes code, details and causes of a refusal', () => {
+    const cause = new OpenBankingError(
+      'ERR_OUTBOUND_FAILED',
+      { host: 'as', problem: 'down' },
+      { cause: new Error('ECONNREFUSED') },
+    );
+    const error = new OpenBankingError('ERR_TOKEN_KEYS_UNAVAILABLE', { issuer: 'https://as' }, { cause });
+    expect(lineOf({ error })).toMatchObject({
+      code: 'ERR_TOKEN_KEYS_UNAVAILABLE',
+      details: { issuer: 'https://as' },
+      cause: {
+        code: 'ERR_OUTBOUND_FAILED',
+        cause: { code: 'ERR_UNEXPECTED', problem: 'Error: ECONNREFUSED' },
+      },
+    });
+  });
+
+  it('bounds what a stranger can write, and keeps it on one line (O1, O2)', () => {
+    const subject = `CN=${'x'.repeat(65_536)}`;
+    const lines: string[] = [];
+    createLog({ destination: { write: (line) => void lines.push(line) } }).warn('x', {
+      route: 'a\r\nb\u001b[31m',
+      error: new OpenBankingError('ERR_CERT_NOT_A_CA', { subject }),
+    });
+    expect(lines).toHaveLength(1);
+    expect(lines[0]?.length).toBeLessThan(1000);
+    for (const control of ['\r', '\n', '\u001b']) expect(lines[0]?.trimEnd()).not.toContain(control);
+  });
+});
