@@ -177,9 +177,11 @@ function listening(server: Server, port: number, host?: string): Promise<number>
 
 function closed(server: Server): Promise<void> {
   return new Promise((resolve) => {
+    // A kept connection becomes idle only when its last answer is out.
+    const sweep = setInterval(() => server.closeIdleConnections(), 50);
     const cut = setTimeout(() => server.closeAllConnections(), DRAIN_SECONDS * 1000);
-    cut.unref();
     server.close(() => {
+      clearInterval(sweep);
       clearTimeout(cut);
       resolve();
     });

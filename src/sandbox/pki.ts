@@ -146,19 +146,6 @@ export async function createAuthority(options: AuthorityOptions): Promise<Author
   return authorityOf(certificate, key, options.parent);
 }
 
-/** Takes up an authority that was saved as PEM. `parent` is needed for `chainPem` under a second level only. */
-export function loadAuthority(saved: {
-  readonly certificatePem: string;
-  readonly privateKeyPem: string;
-  readonly parent?: Authority;
-}): Authority {
-  return authorityOf(
-    new X509Certificate(saved.certificatePem),
-    createPrivateKey(saved.privateKeyPem),
-    saved.parent,
-  );
-}
-
 function authorityOf(certificate: X509Certificate, key: KeyObject, parent?: Authority): Authority {
   const own = issuedOf(certificate, key, parent?.chainPem ?? '');
   const authority: Authority = Object.freeze({

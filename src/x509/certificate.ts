@@ -16,8 +16,7 @@ import { EXTENSION, type Extension, type KnownExtensions, readKnownExtensions } 
 import { parsePublicKey } from './public-key.ts';
 import { readSignatureAlgorithm, type SignatureAlgorithm } from './signature.ts';
 
-export { EXTENSION, type Extension, type KeyUsage } from './extensions.ts';
-export type { GeneralName } from './general-name.ts';
+export { EXTENSION, type Extension } from './extensions.ts';
 export { parsePem } from './pem.ts';
 
 /** An X.509 certificate: a frozen value over exactly the bytes that were received. */

@@ -139,7 +139,7 @@ function keyOf(rdn: RelativeDistinguishedName): string {
 function attributeKey({ type, text, der }: NameAttribute): string {
   if (text === undefined || der?.[0] === TAG.teletexString) return `${type}#${der?.toString('hex') ?? ''}`;
   const folded = text.replace(/[A-Z]+/g, (letters) => letters.toLowerCase());
-  return `${type}=${folded.replace(/^ +| +$/g, '').replace(/ {2,}/g, ' ')}`;
+  return `${type}=${folded.replace(/ {2,}/g, ' ').replace(/^ /, '').replace(/ $/, '')}`;
 }
 
 function refusingName<T>(read: () => T): T {

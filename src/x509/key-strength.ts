@@ -30,7 +30,7 @@ function findRsaWeakness(octets: Buffer): string | undefined {
   const bits = modulus.toString(2).length;
   if (bits < RSA_BITS.minimum || bits > RSA_BITS.maximum || bits % 8 !== 0) return `RSA ${bits} bits`;
   if (exponent < RSA_EXPONENT.minimum || exponent > RSA_EXPONENT.maximum || exponent % 2n === 0n) {
-    return `RSA exponent ${exponent.toString().slice(0, 20)}`;
+    return `RSA exponent 0x${exponent.toString(16).slice(0, 17)}`;
   }
   if (modulus % 2n === 0n) return 'RSA even modulus';
   return isRoca(modulus) ? 'RSA modulus of the ROCA generator (CVE-2017-15361)' : undefined;

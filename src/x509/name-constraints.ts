@@ -44,8 +44,10 @@ export class ConstraintSet {
       for (const { permitted, excluded } of this.#constraints) {
         const hit = excluded.find((base) => this.#matches(name, base, 'excluded'));
         if (hit !== undefined) throw refusal(certificate, `excluded ${describe(hit)}`);
-        const bases = permitted.filter((base) => base.kind === name.kind);
-        if (bases.length > 0 && !bases.some((base) => this.#matches(name, base, 'permitted'))) {
+        if (
+          !permitted.some((base) => this.#matches(name, base, 'permitted')) &&
+          isConstrained(name, permitted)
+        ) {
           throw refusal(certificate, `${describe(name)} is not permitted`);
         }
       }
@@ -56,6 +58,11 @@ export class ConstraintSet {
     this.#budget.spend('comparisons');
     return name.kind === base.kind && isCovered(name, base, list);
   }
+}
+
+/** Permitted subtrees say something about the kinds of names that they list, and nothing about others. */
+function isConstrained(name: GeneralName, permitted: readonly GeneralName[]): boolean {
+  return permitted.some(({ kind }) => kind === name.kind);
 }
 
 function namesOf(certificate: Certificate): GeneralName[] {

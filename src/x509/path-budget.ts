@@ -2,8 +2,8 @@ import { OpenBankingError } from '../errors.ts';
 
 /** What one decision may spend. A real one takes three signatures and a few dozen comparisons. */
 const LIMITS = Object.freeze({
-  /** The slowest accepted key (P-521) takes half a millisecond for one: 25 ms in all. */
-  signatures: 50,
+  /** The slowest accepted key (P-521) takes a millisecond for one: 40 ms in all. */
+  signatures: 40,
   /** Issuers that are looked at, those whose signature is known included: a graph of cross-signing ends here. */
   candidates: 200,
   /** Complete paths to which all rules are applied. */

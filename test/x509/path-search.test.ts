@@ -70,6 +70,17 @@ describe('the search for a path', () => {
     expect(verdict(leaf, [], [issuing, root])).toBe('ERR_CERT_UNTRUSTED');
   });
 
+  it('refuses an issuer that is not the one the certificate names by key, unless only the path counts', () => {
+    const astray = issue('end entity', 'tpp', {
+      issuer: root,
+      extra: [authorityKeyId(Buffer.from('00', 'hex'))],
+    });
+    expect(verdict(astray, [root], [])).toBe('ERR_CERT_UNTRUSTED');
+    const policy = { ...TLS_CLIENT_POLICY, issuance: 'path' as const };
+    const options = { anchors: [root.certificate], intermediates: [], at: NOW, policy };
+    expect(outcomeOf(() => verifyPath(astray.certificate, options))).toBe('accepted');
+  });
+
   it('refuses a forged signature as such', () => {
     const thief = { keys: ecKeys(), name: issuing.name };
     const forged = issue('end entity', 'tpp', { issuer: thief });

@@ -1,0 +1,39 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { redirectUrisOf, suiteConfiguration } from '../../conformance/configuration.ts';
+import { startTestSandbox, type TestSandbox } from '../authorization-server/running-sandbox.ts';
+
+let sandbox: TestSandbox;
+beforeAll(async () => {
+  sandbox = await startTestSandbox();
+});
+afterAll(() => sandbox.stop());
+
+describe('the configuration for the OpenID Foundation suite', () => {
+  it('has two clients with different keys and certificates, and the ids that our pages have', async () => {
+    const made = await suiteConfiguration(sandbox.description, { alias: 'x', method: 'private_key_jwt' });
+    const { client, client2, mtls, mtls2 } = made as Record<
+      string,
+      { client_id?: string; jwks?: unknown; cert?: string }
+    >;
+    expect([client?.client_id, client2?.client_id]).toEqual(['money-one-jwt', 'money-two-jwt']);
+    expect(client?.jwks).not.toEqual(client2?.jwks);
+    expect(mtls?.cert).not.toBe(mtls2?.cert);
+    const ids = ['username', 'password', 'login'];
+    const { readFile } = await import('node:fs/promises');
+    const login = await readFile(
+      new URL('../../src/authorization-server/pages/login.eta', import.meta.url),
+      'utf8',
+    );
+    for (const id of ids) {
+      expect(JSON.stringify(made)).toContain(`"id","${id}"`);
+      expect(login).toContain(`id="${id}"`);
+    }
+  });
+
+  it('names both redirect URIs of an alias', () => {
+    expect(redirectUrisOf(new URL('https://suite.example:8443'), 'a')).toEqual([
+      'https://suite.example:8443/test/a/a/callback',
+      'https://suite.example:8443/test/a/a/callback?dummy1=lorem&dummy2=ipsum',
+    ]);
+  });
+});
