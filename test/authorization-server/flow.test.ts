@@ -184,6 +184,61 @@ describe('the whole flow with openid-client (FAPI 2.0 §5.3)', () => {
   });
 });
 
+describe('what else a TPP does with its tokens', () => {
+  it('reads userinfo with a token for openid alone, over its own certificate only (RFC 8705 §3)', async () => {
+    const tpp = await connect('money-one');
+    const pushed = await push(tpp, { scope: 'openid' });
+    const tokens = await redeem(tpp, await walk(pushed.url, alice()), pushed);
+    const userinfo = (name: string) =>
+      sandbox.send(`${sandbox.description.mtlsUrl}/userinfo`, {
+        certificate: tppNamed(sandbox.description, name),
+        headers: { authorization: `Bearer ${tokens.access_token}` },
+      });
+    expect((await userinfo('money-one')).json).toEqual({ sub: 'psu-6f1c2a' });
+    expect((await userinfo('money-two')).status).toBe(401);
+    // Not a token for the APIs: it names no audience of theirs.
+    expect((await tpp.call('/accounts', tokens.access_token)).status).toBe(401);
+  });
+
+  it('introspects and revokes its own tokens only (L1, L8)', async () => {
+    const tpp = await connect('money-one');
+    const pushed = await push(tpp);
+    const { refresh_token: token = '' } = await redeem(tpp, await walk(pushed.url, alice()), pushed);
+    const ask = (name: string, path: string) =>
+      sandbox.post(name, path, { client_id: `${name}-mtls`, token });
+    expect((await ask('money-one', '/introspect')).json).toMatchObject({
+      active: true,
+      client_id: 'money-one-mtls',
+    });
+    expect((await ask('money-two', '/introspect')).json).toEqual({ active: false });
+    expect((await ask('money-two', '/revoke')).status).toBe(200);
+    expect((await ask('money-one', '/introspect')).json.active).toBe(true);
+    expect((await ask('money-one', '/revoke')).status).toBe(200);
+    expect((await ask('money-one', '/introspect')).json).toEqual({ active: false });
+  });
+
+  it('leaves none of them in the store (J10)', async () => {
+    const tpp = await connect('money-one');
+    const pushed = await push(tpp);
+    const callback = await walk(pushed.url, alice());
+    const tokens = await redeem(tpp, callback, pushed);
+    const requestUri = pushed.url.searchParams.get('request_uri') ?? '';
+    const secrets = [
+      tokens.access_token,
+      tokens.refresh_token,
+      callback.searchParams.get('code'),
+      requestUri.split(':').at(-1),
+    ];
+    const files = ['tallystick.sqlite', 'tallystick.sqlite-wal', 'tallystick.log'];
+    const bytes = Buffer.concat(await Promise.all(files.map((file) => readFile(join(sandbox.folder, file)))));
+    for (const secret of secrets) {
+      expect(secret?.length).toBeGreaterThan(20);
+      expect(bytes.includes(secret ?? '')).toBe(false);
+    }
+    expect(bytes.includes('money-one-mtls')).toBe(true);
+  });
+});
+
 describe('the authorization request', () => {
   it('must be pushed (FAPI 2.0 §5.3.2.2)', async () => {
     const url = new URL(`${sandbox.description.issuer}/authorize`);

@@ -212,7 +212,9 @@ describe('closing', () => {
     });
     socket.write(`GET / HTTP/1.1\r\nHost: localhost:${port}\r\n\r\n`);
     await arrived;
+    const ended = new Promise((resolve) => socket.once('close', resolve));
     await listener.close();
+    await ended;
     expect(text).toContain('whole');
     socket.destroy();
   });
