@@ -14,6 +14,7 @@ import type { RegisteredClient } from './clients.ts';
 import { discoveryOnBothListeners } from './discovery.ts';
 import { edge, listenForFaults } from './edge.ts';
 import { interactions } from './interactions.ts';
+import { findRefusal, oauthAnswer } from './oauth-error.ts';
 import { createPages, pageHeaders } from './pages/pages.ts';
 import { createProvider } from './provider.ts';
 import { revokeStructuredTokens } from './revocation.ts';
@@ -69,8 +70,10 @@ export function createAuthorizationServer(options: AuthorizationServerOptions): 
     adapter: createAdapterFactory({ store, secret, clock, onGrantRevoked: tokenStatus.revokeGrant }),
     renderError: (ctx, _out, error) => {
       ctx.state.fault ??= error;
-      const description = (error as { readonly error_description?: string }).error_description;
-      pages.error(ctx, { status: ctx.status, rule: ctx.status < 500 ? description : undefined });
+      const refusal = findRefusal(error);
+      const status = refusal === undefined ? ctx.status : oauthAnswer(refusal).status;
+      const { error_description: description } = error as { readonly error_description?: string };
+      pages.error(ctx, { status, rule: refusal?.rule ?? (status < 500 ? description : undefined) });
     },
   });
   Object.assign(provider.ReplayDetection, {

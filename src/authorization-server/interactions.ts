@@ -6,7 +6,7 @@ import type { Client, Interaction, Provider } from 'oidc-provider';
 import { RateLimiterMemory } from 'rate-limiter-flexible';
 import type { Clock } from '../clock.ts';
 import type { Consents } from '../consent/consent.ts';
-import { OpenBankingError } from '../errors.ts';
+import { isRefusal, OpenBankingError } from '../errors.ts';
 import type { Log } from '../log.ts';
 import type { TppRecord } from '../../tpp-registry/index.ts';
 import type { Aspsp } from './aspsp.ts';
@@ -51,7 +51,14 @@ export function interactions(options: InteractionOptions): Middleware {
     await show(options, ctx, step, {});
   });
 
-  router.post('/interaction/:uid', bodyParser({ enableTypes: ['form'], formLimit: '16kb' }), async (ctx) => {
+  const readForm = bodyParser({
+    enableTypes: ['form'],
+    formLimit: '16kb',
+    onError: (cause) => {
+      throw new OpenBankingError('ERR_PSU_INPUT', { problem: 'the form cannot be read' }, { cause });
+    },
+  });
+  router.post('/interaction/:uid', readForm, async (ctx) => {
     const step = await openStep(options, ctx);
     const form = formOf(ctx);
     assertOwnForm(options, ctx, step, form);
@@ -63,9 +70,8 @@ export function interactions(options: InteractionOptions): Middleware {
     throw new OpenBankingError('ERR_PSU_INPUT', { problem: 'the action does not belong to this page' });
   });
 
-  const routes = router.routes();
   provider.use(resumeAsThisPsu(provider));
-  return routes as unknown as Middleware;
+  return router.routes() as unknown as Middleware;
 }
 
 interface Step {
@@ -79,6 +85,7 @@ interface Step {
 
 async function openStep(options: InteractionOptions, ctx: Context): Promise<Step> {
   const interaction = await options.provider.interactionDetails(ctx.req, ctx.res).catch((cause: unknown) => {
+    if (isRefusal(cause)) throw cause;
     throw new OpenBankingError('ERR_PSU_INPUT', { problem: 'there is no such interaction' }, { cause });
   });
   const { client_id: clientId, scope, redirect_uri: redirectUri } = interaction.params;

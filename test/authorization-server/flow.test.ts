@@ -339,7 +339,12 @@ describe('the pages', () => {
       headers: { accept: 'text/html' },
       body: body(page.csrf),
     });
-    for (const answer of [foreign, forged, without]) {
+    const huge = await sandbox.send(page.url, {
+      method: 'POST',
+      headers,
+      body: new URLSearchParams({ csrf: page.csrf, action: 'cancel', username: 'x'.repeat(100_000) }),
+    });
+    for (const answer of [foreign, forged, without, huge]) {
       expect(answer.status).toBe(400);
       expect(answer.text).toContain('The request could not be processed.');
       expect(answer.text).toContain(answer.headers.get('x-request-id'));

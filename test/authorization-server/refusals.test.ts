@@ -1,5 +1,7 @@
 import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { tppNamed } from '../../src/sandbox/curl-lines.ts';
 import { startTestSandbox, type TestSandbox } from './running-sandbox.ts';
@@ -233,6 +235,38 @@ describe('bad input gets a 4xx and the server goes on', () => {
   it('has not polluted anything', () => {
     expect(({} as Record<string, unknown>).x).toBeUndefined();
   });
+});
+
+describe('a store that is held by another process', () => {
+  it('gives 503 with Retry-After on either listener, and all is well when it is free again (M8)', async () => {
+    const push = () =>
+      sandbox.post('money-one', '/par', {
+        client_id: 'money-one-mtls',
+        response_type: 'code',
+        scope: 'accounts',
+        redirect_uri: 'https://tpp.example/callback',
+        code_challenge: 'E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM',
+        code_challenge_method: 'S256',
+      });
+    const pushed = await push();
+    const authorize = `${sandbox.description.issuer}/authorize?client_id=money-one-mtls&request_uri=${pushed.json.request_uri}`;
+    const other = new DatabaseSync(join(sandbox.folder, 'tallystick.sqlite'));
+    other.exec('BEGIN IMMEDIATE');
+    const refused = await push();
+    const page = await sandbox.send(authorize, { headers: { accept: 'text/html' } });
+    other.exec('ROLLBACK');
+    other.close();
+    expect([refused.status, refused.json.error, refused.headers.get('retry-after')]).toEqual([
+      503,
+      'temporarily_unavailable',
+      '5',
+    ]);
+    expect(refused.json.error_description).toContain('ERR_STORAGE_UNAVAILABLE');
+    expect(page.status === 303 ? page.headers.get('location') : page.text).toMatch(
+      /server_error|temporarily_unavailable|could not be processed/,
+    );
+    expect((await push()).status).toBe(201);
+  }, 20_000);
 });
 
 describe('a token that is issued', () => {
