@@ -12,13 +12,15 @@ export interface SqliteStoreOptions {
   readonly file: string;
   readonly clock: Clock;
   readonly log: Log;
+  /** How often expired rows are removed, some at a time. Default 30. */
+  readonly purgeSeconds?: number;
   /** Caps the file, in pages of 4 kB; a write beyond it is refused as on a full disk. Default: the disk. */
   readonly maxPages?: number;
 }
 
 /** How long a writer waits for another process: within the two seconds in which callers expect an answer. */
 const BUSY_TIMEOUT_MILLISECONDS = 1500;
-const PURGE_INTERVAL_SECONDS = 30;
+const PURGE_SECONDS = 30;
 /** Rows removed at once: about a millisecond, so that no request waits for the purge. */
 const PURGE_BATCH = 200;
 
@@ -34,13 +36,16 @@ export async function openSqliteStore(options: SqliteStoreOptions): Promise<Stor
   const commit = createGroupCommit(database);
   const statements = prepared(database);
   const now = () => options.clock.now().getTime();
-  const purge = setInterval(() => {
-    commit
-      .write('purge', () => purgeBatch(statements, now()))
-      .catch((error: unknown) => {
-        options.log.warn('storage.purge.failed', { error });
-      });
-  }, PURGE_INTERVAL_SECONDS * 1000);
+  const purge = setInterval(
+    () => {
+      commit
+        .write('purge', () => purgeBatch(statements, now()))
+        .catch((error: unknown) => {
+          options.log.warn('storage.purge.failed', { error });
+        });
+    },
+    (options.purgeSeconds ?? PURGE_SECONDS) * 1000,
+  );
   purge.unref();
   return storeOver({ database, commit, statements, now, stop: () => clearInterval(purge) });
 }

@@ -374,6 +374,25 @@ describe('the pages', () => {
     expect(codes).toContain('psu.login.blocked');
   });
 
+  it('are followed by scopes that are cut when the TPP loses a role (G2, G4)', async () => {
+    const tpp = await connect('money-two');
+    const pushed = await push(tpp, { scope: 'accounts payments' });
+    const tokens = await redeem(tpp, await walk(pushed.url, alice()), pushed);
+    expect(tokens.scope).toBe('accounts payments');
+    const registry = join(sandbox.folder, 'registry.yaml');
+    const before = await readFile(registry, 'utf8');
+    const number = tppNamed(sandbox.description, 'money-two').organizationIdentifier;
+    const roles = () => [...(sandbox.server.registry.find(number)?.roles ?? [])].sort();
+    await writeFile(registry, before.replace(new RegExp(`(${number}[\\s\\S]*?)      - PSP_PI\n`), '$1'));
+    await expect.poll(roles, { timeout: 8000 }).toEqual(['PSP_AI', 'PSP_IC']);
+    expect((await oauth.refreshTokenGrant(tpp.config, tokens.refresh_token ?? '')).scope).toBe('accounts');
+    await writeFile(registry, before);
+    await expect.poll(roles, { timeout: 8000 }).toHaveLength(3);
+    expect((await oauth.refreshTokenGrant(tpp.config, tokens.refresh_token ?? '')).scope).toBe(
+      'accounts payments',
+    );
+  });
+
   it('stop when the TPP loses its authorization between PAR and the browser (I17)', async () => {
     const pushed = await push(await connect('money-two'));
     const registry = join(sandbox.folder, 'registry.yaml');

@@ -9,7 +9,7 @@ import { systemClock } from '../../src/clock.ts';
 import { isRefusal } from '../../src/errors.ts';
 import { silentLog } from '../../src/log.ts';
 import { openSqliteStore } from '../../src/storage/sqlite.ts';
-import { describeStore } from './store-contract.ts';
+import { describeStore, TestClock } from './store-contract.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'tallystick-sqlite-'));
 afterAll(() => rmSync(folder, { recursive: true }));
@@ -59,6 +59,26 @@ describe('the SQLite store', () => {
     const again = await open(file);
     expect((await again.find('Token', 'a'))?.value).toBe('kept');
     await again.close();
+  });
+
+  it('removes expired rows with their indexes, and tombstones, by itself', async () => {
+    const file = newFile();
+    const clock = new TestClock();
+    const store = await openSqliteStore({ file, clock, log: silentLog, purgeSeconds: 0.02 });
+    const until = new Date(clock.now().getTime() + 1000);
+    for (let at = 0; at < 500; at += 1)
+      await store.put('Code', `c${at}`, { value: at, expiresAt: until, indexes: { g: 'x' } });
+    await store.put('Code', 'kept', { value: 1 });
+    await store.deleteByIndex('Code', 'g', 'other', until);
+    clock.forward(2);
+    const database = new DatabaseSync(file, { readOnly: true });
+    const rows = () =>
+      ['record', 'record_index', 'tombstone'].map(
+        (table) => database.prepare(`SELECT count(*) AS n FROM ${table}`).get()?.n,
+      );
+    await expect.poll(rows, { timeout: 10_000 }).toEqual([1, 0, 0]);
+    database.close();
+    await store.close();
   });
 
   it('has one winner among two processes on one file (J1, J8, M12)', async () => {

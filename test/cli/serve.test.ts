@@ -1,0 +1,147 @@
+import { spawn } from 'node:child_process';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import * as oauth from 'openid-client';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { stringify } from 'yaml';
+import { tppNamed } from '../../src/sandbox/curl-lines.ts';
+import { connectTpp } from '../../src/sandbox/demo-tpp.ts';
+import { pathsOf } from '../../src/sandbox/folder.ts';
+import { type RunningSandbox, startSandbox } from '../../src/sandbox/sandbox.ts';
+
+const MAIN = fileURLToPath(new URL('../../src/cli/main.ts', import.meta.url));
+const BANK = `export const createAspsp = async () => ({
+  name: 'Example Bank',
+  authenticatePsu: async () => undefined,
+  listAccounts: async () => [],
+});`;
+
+let folder: string;
+let sandbox: RunningSandbox;
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'tallystick-serve-'));
+  // Only for its certificates, registry and free ports.
+  sandbox = await startSandbox({ folder, ports: { front: 0, mtls: 0, resource: 0 } });
+  await sandbox.close();
+});
+afterAll(() => rm(folder, { recursive: true, force: true }));
+
+function freePort(): Promise<number> {
+  return new Promise((resolve) => {
+    const probe = createServer().listen(0, '127.0.0.1', () => {
+      const address = probe.address();
+      probe.close(() => resolve(typeof address === 'object' && address !== null ? address.port : 0));
+    });
+  });
+}
+
+describe('tallystick serve', () => {
+  it('runs from a configuration file and a module of the bank, and stops on SIGTERM', async () => {
+    const { description } = sandbox;
+    const paths = pathsOf(folder);
+    const health = await freePort();
+    const tpp = tppNamed(description, 'money-one');
+    const config = {
+      issuer: description.issuer,
+      mtlsUrl: description.mtlsUrl,
+      listen: {
+        host: '127.0.0.1',
+        front: Number(new URL(description.issuer).port),
+        mtls: Number(new URL(description.mtlsUrl).port),
+        health,
+      },
+      tls: { certificateFile: 'pki/server.pem', privateKeyFile: 'pki/server.key' },
+      storage: { file: 'bank.sqlite', secretFile: 'bank.secret' },
+      signingKeysFile: 'bank.keys.json',
+      resource: 'https://api.bank.example',
+      trust: [{ profile: 'eu-qualified', anchorsFile: paths.root, intermediatesFile: paths.issuingCa }],
+      registry: { file: 'registry.yaml' },
+      aspspModule: 'bank.mjs',
+      clients: [
+        {
+          client_id: tpp.clients.tls_client_auth.client_id,
+          client_name: 'Money One',
+          authorization_number: tpp.organizationIdentifier,
+          token_endpoint_auth_method: 'tls_client_auth',
+          // RFC 8705 §2.1.2: this client is narrowed to one subject, in the order of RFC 4514.
+          tls_client_auth_subject_dn: `CN=money-one.tpp.example,organizationIdentifier=${tpp.organizationIdentifier},O=${tpp.legalName},C=GB`,
+          grant_types: ['client_credentials'],
+          scope: 'accounts',
+        },
+        {
+          client_id: 'money-one-other',
+          client_name: 'Money One',
+          authorization_number: tpp.organizationIdentifier,
+          token_endpoint_auth_method: 'tls_client_auth',
+          tls_client_auth_san_dns: 'other.tpp.example',
+          grant_types: ['client_credentials'],
+          scope: 'accounts',
+        },
+      ],
+    };
+    await writeFile(join(folder, 'tallystick.yaml'), stringify(config));
+    await writeFile(join(folder, 'bank.mjs'), BANK);
+    const server = spawn(process.execPath, [MAIN, 'serve', '--config', join(folder, 'tallystick.yaml')]);
+    let output = '';
+    server.stdout.on('data', (chunk) => {
+      output += chunk.toString();
+    });
+    server.stderr.on('data', (chunk) => {
+      output += chunk.toString();
+    });
+    const ended = new Promise((resolve) => server.once('exit', resolve));
+    const statusOf = (path: string) =>
+      fetch(`http://127.0.0.1:${health}${path}`).then(
+        ({ status }) => status,
+        () => 0,
+      );
+    await expect.poll(() => statusOf('/health/ready'), { timeout: 10_000, message: output }).toBe(200);
+    expect([await statusOf('/health/live'), await statusOf('/')]).toEqual([200, 404]);
+
+    const connected = await connectTpp({ description, tpp });
+    expect((await oauth.clientCredentialsGrant(connected.config, { scope: 'accounts' })).token_type).toBe(
+      'bearer',
+    );
+    await connected.close();
+    const other = await connectTpp({
+      description,
+      tpp: {
+        ...tpp,
+        clients: { ...tpp.clients, tls_client_auth: { client_id: 'money-one-other', redirect_uris: [] } },
+      },
+    });
+    const refused = await oauth
+      .clientCredentialsGrant(other.config, { scope: 'accounts' })
+      .catch((error: unknown) => error);
+    expect(refused).toMatchObject({
+      error: 'invalid_client',
+      error_description: expect.stringContaining('ERR_CLIENT_SUBJECT_MISMATCH'),
+    });
+    await other.close();
+
+    server.kill('SIGTERM');
+    expect(await ended).toBe(0);
+    const events = output
+      .split('\n')
+      .filter((line) => line.startsWith('{'))
+      .map((line) => JSON.parse(line).event);
+    expect(events).toEqual(
+      expect.arrayContaining(['registry.loaded', 'server.started', 'client.auth.refused', 'server.stopped']),
+    );
+  }, 60_000);
+
+  it('says what is wrong with the module of the bank', async () => {
+    const { spawnSync } = await import('node:child_process');
+    await writeFile(join(folder, 'bank.mjs'), 'export const createAspsp = () => ({});');
+    const run = spawnSync(process.execPath, [MAIN, 'serve', '--config', join(folder, 'tallystick.yaml')], {
+      encoding: 'utf8',
+    });
+    expect([run.status, run.stderr]).toEqual([
+      2,
+      expect.stringContaining('aspspModule: createAspsp must answer'),
+    ]);
+  });
+});
