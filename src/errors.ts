@@ -19,6 +19,7 @@ export interface ErrorDetails {
   ERR_CERT_KEY_USAGE: { readonly subject: string; readonly needed: string };
   ERR_CERT_EXTENDED_KEY_USAGE: { readonly subject: string; readonly needed: string };
   ERR_CERT_POLICY: { readonly subject: string; readonly problem: string };
+  ERR_CERT_PROFILE: { readonly subject: string; readonly problem: string };
   ERR_CERT_PATH_BUDGET: { readonly limit: string; readonly maximum: number };
   ERR_NAME_MALFORMED: { readonly problem: string };
 
@@ -112,6 +113,7 @@ const RULES: { readonly [C in ErrorCode]: string } = {
   ERR_CERT_EXTENDED_KEY_USAGE:
     'the extended key usage does not allow TLS client authentication (RFC 5280 section 4.2.1.12)',
   ERR_CERT_POLICY: 'the certificate policies do not allow this path (RFC 5280 section 6.1.5)',
+  ERR_CERT_PROFILE: 'a certificate of the path was not issued by the rules (RFC 5280 section 4)',
   ERR_CERT_PATH_BUDGET: 'the certificate path takes more work than is allowed',
   ERR_NAME_MALFORMED: 'the distinguished name is not well formed (RFC 4514)',
   ERR_TPP_IDENTIFIER_INVALID: 'the certificate has no valid organizationIdentifier (TS 119 495 clause 5.2.1)',

@@ -147,7 +147,7 @@ function checkCritical(certificate: Certificate, { policy }: PathState): void {
 function checkIssuance(certificate: Certificate, { policy }: PathState, position: Position): void {
   const problem = findIssuanceProblem(certificate, position, policy.issuance ?? 'rfc5280');
   if (problem !== undefined) {
-    throw new OpenBankingError('ERR_CERT_POLICY', { subject: subjectOf(certificate), problem });
+    throw new OpenBankingError('ERR_CERT_PROFILE', { subject: subjectOf(certificate), problem });
   }
 }
 

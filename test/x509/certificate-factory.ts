@@ -73,8 +73,10 @@ const HASH_OIDS: Record<string, string> = {
 
 /** RSASSA-PSS as stated; `stated` may disagree with what is done, or be left out. */
 export function pssSigner(hash: string, saltLength: number, stated: PssParameters | null = {}): Signer {
-  const hashOf = (name: string): Buffer => der.sequence(der.oid(HASH_OIDS[name] ?? ''), der.nothing);
-  const mask = der.sequence(der.oid('1.2.840.113549.1.1.8'), hashOf(stated?.mask ?? hash));
+  const hashOf = (name: string): Buffer =>
+    der.sequence(der.oid(HASH_OIDS[name] ?? ''), stated?.hashParameters ?? der.nothing);
+  const generator = stated?.generator ?? '1.2.840.113549.1.1.8';
+  const mask = der.sequence(der.oid(generator), hashOf(stated?.mask ?? hash));
   const parameters =
     stated === null
       ? Buffer.alloc(0)
@@ -90,6 +92,8 @@ export function pssSigner(hash: string, saltLength: number, stated: PssParameter
 }
 
 interface PssParameters {
+  readonly hashParameters?: Buffer;
+  readonly generator?: string;
   readonly mask?: string;
   readonly saltLength?: number;
 }

@@ -8,7 +8,12 @@ const element = (hex: string) => der.readAll(octets(hex), (reader) => reader.any
 const text = (tag: number) => (hex: string) => decodeText(tag, octets(hex));
 
 describe('strict DER (X.690 section 10)', () => {
-  const rows: readonly (readonly [what: string, read: (hex: string) => unknown, wrong: readonly string[], right: string])[] = [
+  const rows: readonly (readonly [
+    what: string,
+    read: (hex: string) => unknown,
+    wrong: readonly string[],
+    right: string,
+  ])[] = [
     ['element cut off', element, ['', '04', '04 02 aa', '04 82 01', '04 85 01 01 01 01 01'], '04 01 aa'],
     ['indefinite length', element, ['30 80 00 00'], '30 00'],
     ['length not minimal', element, ['04 81 01 aa', '04 82 00 01 aa'], `04 81 80 ${'aa'.repeat(128)}`],
@@ -20,13 +25,23 @@ describe('strict DER (X.690 section 10)', () => {
     ['count', (hex) => der.decodeCount(octets(hex)), ['80', 'ff'], '7f'],
     ['BIT STRING', (hex) => der.decodeNamedBits(octets(hex)), ['', '01', '08 00', '01 01'], '01 02'],
     ['whole octets', (hex) => der.decodeOctetBits(octets(hex)), ['01 02'], '00 02'],
-    ['OBJECT IDENTIFIER', (hex) => der.decodeOid(octets(hex)), ['', '80 01', '2a 80 01', '2a 81', 'aa'.repeat(65)], '2a 81 01'],
+    [
+      'OBJECT IDENTIFIER',
+      (hex) => der.decodeOid(octets(hex)),
+      ['', '80 01', '2a 80 01', '2a 81', 'aa'.repeat(65)],
+      '2a 81 01',
+    ],
     ['UTF8String', text(0x0c), ['ff', 'c0 80', 'ed a0 80'], 'c3 a4'],
     ['PrintableString', text(0x13), ['0a', '7f', '80'], '20'],
     ['IA5String', text(0x16), ['80'], '7f'],
     ['BMPString', text(0x1e), ['00', 'd8 35', 'd8 35 dc 00'], '00 61'],
     ['UniversalString', text(0x1c), ['00 00 61', '00 11 00 00', '00 00 d8 00'], '00 01 d4 00'],
-    ['time', (hex) => der.readAll(octets(hex), readTime), [`16 0d ${Buffer.from('260101000000Z').toString('hex')}`], `17 0d ${Buffer.from('260101000000Z').toString('hex')}`],
+    [
+      'time',
+      (hex) => der.readAll(octets(hex), readTime),
+      [`16 0d ${Buffer.from('260101000000Z').toString('hex')}`],
+      `17 0d ${Buffer.from('260101000000Z').toString('hex')}`,
+    ],
   ];
 
   it.each(rows)('refuses a wrong %s', (_what, read, wrong, right) => {

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { PathBudget } from '../../src/x509/path-budget.ts';
 import { TLS_CLIENT_POLICY, verifyPath } from '../../src/x509/path.ts';
 import { authorityKeyId, ecKeys, issue, NOW, type Party, subjectKeyId } from './certificate-factory.ts';
 import { outcomeOf } from './refusals.ts';
@@ -132,5 +133,18 @@ describe('the search for a path', () => {
     if (first === undefined) throw new Error('the hydra has heads');
     const below = issue('end entity', 'tpp', { issuer: first, without: ['2.5.29.35'] });
     expect(verdict(below, [root], graph)).toBe('ERR_CERT_PATH_BUDGET');
+  });
+});
+
+describe('the budget of a decision', () => {
+  it.each([
+    ['signatures', 40],
+    ['candidates', 200],
+    ['paths', 20],
+    ['comparisons', 250_000],
+  ] as const)('D13: has %s for %i', (limit, maximum) => {
+    const budget = new PathBudget();
+    for (let spent = 0; spent < maximum; spent += 1) budget.spend(limit);
+    expect(() => budget.spend(limit)).toThrow('ERR_CERT_PATH_BUDGET');
   });
 });

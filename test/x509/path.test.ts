@@ -262,7 +262,7 @@ describe('the length of a path (RFC 5280 section 6.1.4)', () => {
 
   it('D4: a limit on an end entity is the issuer’s mistake', () => {
     const question = leafWith({ extra: [factory.basicConstraints(false, 0)] });
-    expect(verdict(question)).toBe('ERR_CERT_POLICY');
+    expect(verdict(question)).toBe('ERR_CERT_PROFILE');
     expect(verdict({ ...question, policy: { issuance: 'path' } })).toBe('accepted');
   });
 });

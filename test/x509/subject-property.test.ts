@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { parseCertificate } from '../../src/x509/certificate.ts';
 import { matchesSubject, type SubjectProperty } from '../../src/x509/subject-property.ts';
-import { general, name, subjectAltName, writeCertificate } from './certificate-factory.ts';
+import { extension, general, issue, name, subjectAltName, writeCertificate } from './certificate-factory.ts';
 import * as der from './der-writer.ts';
 import { outcomeOf } from './refusals.ts';
 
@@ -27,6 +27,7 @@ const certificate = parseCertificate(
     ],
   }),
 );
+const ca = issue('authority', 'ca');
 const bare = parseCertificate(writeCertificate({ subject }));
 
 describe('the registered subject of a client (RFC 8705 section 2.1.2)', () => {
@@ -68,6 +69,15 @@ describe('the registered subject of a client (RFC 8705 section 2.1.2)', () => {
     if (property !== 'tls_client_auth_subject_dn') {
       expect(matchesSubject(bare, property, expected)).toBe(false);
     }
+  });
+
+  it('E4: the empty name is no subject, even of a certificate without one', () => {
+    const names = extension('2.5.29.17', der.sequence(general.dns('a.example')), true);
+    const nameless = parseCertificate(
+      writeCertificate({ subject: der.sequence(), issuer: ca, extensions: [names] }),
+    );
+    expect(matchesSubject(nameless, 'tls_client_auth_subject_dn', '')).toBe(false);
+    expect(matchesSubject(nameless, 'tls_client_auth_san_dns', 'a.example')).toBe(true);
   });
 
   it('E1: is refused, not compared, when the registered name does not parse', () => {
