@@ -5,6 +5,7 @@ import { type ErrorCode, isRefusal, OpenBankingError } from '../errors.ts';
 import type { Log, LogFields } from '../log.ts';
 import { findRefusal, oauthAnswer } from './oauth-error.ts';
 import type { Pages } from './pages/pages.ts';
+import { ENDPOINTS } from './routes.ts';
 import { provenTpp } from './tpp-gate.ts';
 
 export interface EdgeOptions {
@@ -115,11 +116,24 @@ function answerThrown(ctx: Context, error: unknown, options: EdgeOptions): void 
 
 function record(ctx: Context, options: EdgeOptions): void {
   const fault: unknown = ctx.state.refusal ?? ctx.state.fault;
-  if (fault === undefined) return;
+  if (fault === undefined) {
+    if (ctx.path === ENDPOINTS.token) options.log.info('token.issued', tokenFields(ctx, options));
+    return;
+  }
   const refusal = findRefusal(fault) ?? protocolRefusal(fault);
   const fields: LogFields = { ...requestFields(ctx, options), error: refusal ?? fault };
   if (refusal === undefined) options.log.error('server.unexpected', fields);
   else options.log.warn(eventOf(refusal.code), fields);
+}
+
+function tokenFields(ctx: Context, options: EdgeOptions): LogFields {
+  const { grant_type: grantType } = (ctx as Partial<KoaContextWithOIDC>).oidc?.params ?? {};
+  const { scope } = ctx.body as { readonly scope?: string };
+  return {
+    ...requestFields(ctx, options),
+    grantType: String(grantType),
+    ...(scope === undefined ? {} : { scope }),
+  };
 }
 
 function requestFields(ctx: Context, options: EdgeOptions): LogFields {
