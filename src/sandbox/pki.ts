@@ -1,6 +1,5 @@
 import 'reflect-metadata';
-import { createPrivateKey, createPublicKey, generateKeyPair, type KeyObject, randomBytes } from 'node:crypto';
-import { promisify } from 'node:util';
+import { createPrivateKey, type KeyObject, randomBytes } from 'node:crypto';
 import {
   AuthorityKeyIdentifierExtension,
   BasicConstraintsExtension,
@@ -19,9 +18,8 @@ import {
 } from '@peculiar/x509';
 import type { PspRole } from '../../tpp-registry/record.ts';
 import { ROLE_OIDS } from '../tpp/psp-role.ts';
+import { algorithmOf, bufferOf, cryptoKeyOf, type KeyType, keyOf, spkiOf } from './keys.ts';
 import { encodeQcStatements, type QcStatementsFault, type QcType, type RoleEntry } from './qc-statements.ts';
-
-export type KeyType = 'ec-p256' | 'ec-p384' | 'ed25519' | 'rsa-2048' | 'rsa-1024';
 
 /** A certificate and its key, as text for files and as bytes for checks. */
 export interface IssuedCertificate {
@@ -298,49 +296,6 @@ function nameOf(attributes: readonly (readonly [type: string, value: string | un
     return [{ [type]: [type === 'C' ? { printableString: value } : { utf8String: value }] }];
   });
   return new Name(present);
-}
-
-async function keyOf(type: KeyType, privateKeyPem?: string): Promise<KeyObject> {
-  if (privateKeyPem !== undefined) return createPrivateKey(privateKeyPem);
-  const generate = promisify(generateKeyPair);
-  switch (type) {
-    case 'ec-p256':
-      return (await generate('ec', { namedCurve: 'P-256' })).privateKey;
-    case 'ec-p384':
-      return (await generate('ec', { namedCurve: 'P-384' })).privateKey;
-    case 'ed25519':
-      return (await generate('ed25519')).privateKey;
-    case 'rsa-2048':
-      return (await generate('rsa', { modulusLength: 2048 })).privateKey;
-    case 'rsa-1024':
-      return (await generate('rsa', { modulusLength: 1024 })).privateKey;
-  }
-}
-
-function algorithmOf(key: KeyObject, hash: string): { name: string; namedCurve?: string; hash?: string } {
-  switch (key.asymmetricKeyType) {
-    case 'rsa':
-      return { name: 'RSASSA-PKCS1-v1_5', hash };
-    case 'ed25519':
-      return { name: 'Ed25519' };
-    default:
-      return {
-        name: 'ECDSA',
-        namedCurve: key.asymmetricKeyDetails?.namedCurve === 'secp384r1' ? 'P-384' : 'P-256',
-      };
-  }
-}
-
-function cryptoKeyOf(key: KeyObject, hash: string) {
-  return key.toCryptoKey(algorithmOf(key, hash), true, ['sign']);
-}
-
-function spkiOf(key: KeyObject): ArrayBuffer {
-  return bufferOf(createPublicKey(key).export({ type: 'spki', format: 'der' }));
-}
-
-function bufferOf(bytes: Uint8Array): ArrayBuffer {
-  return Uint8Array.from(bytes).buffer;
 }
 
 function signerOf(authority: Authority): Signer {
