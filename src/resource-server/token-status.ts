@@ -3,6 +3,7 @@ import { inflate } from 'node:zlib';
 import { jwtVerify } from 'jose';
 import { type Clock, epochSeconds } from '../clock.ts';
 import { OpenBankingError } from '../errors.ts';
+import { createRefreshable, type Refreshable } from '../refreshable.ts';
 import type { KeySource, StatusReference } from './access-token.ts';
 import type { FetchDocument } from './issuer-keys.ts';
 
@@ -34,14 +35,7 @@ const inflated = promisify(inflate);
 
 interface List {
   readonly bits: Buffer;
-  readonly readAt: number;
   readonly expiresAt: number;
-}
-
-interface Entry {
-  list?: List;
-  failedAt?: number;
-  pending?: Promise<List>;
 }
 
 /**
@@ -49,35 +43,30 @@ interface Entry {
  * none for a list younger than `maxAgeSeconds`. A list may come from the issuer's own origin only.
  */
 export function tokenStatusLists(options: TokenStatusOptions): TokenStatusLists {
-  const entries = new Map<string, Entry>();
+  const { clock, maxAgeSeconds, whenUnavailable } = options;
+  const lists = new Map<string, Refreshable<List>>();
   const origin = new URL(options.issuer).origin;
-  const now = () => options.clock.now().getTime() / 1000;
 
-  const entryOf = (uri: string): Entry => {
-    const known = entries.get(uri) ?? {};
-    entries.delete(uri);
-    entries.set(uri, known);
-    const oldest = entries.keys().next().value;
-    if (entries.size > MAX_LISTS && oldest !== undefined) entries.delete(oldest);
-    return known;
+  const listAt = (uri: string): Refreshable<List> => {
+    const list =
+      lists.get(uri) ??
+      createRefreshable({ clock, coolDownSeconds: COOL_DOWN_SECONDS, read: () => readList(uri, options) });
+    // The one that was asked for longest ago makes room.
+    lists.delete(uri);
+    lists.set(uri, list);
+    const oldest = lists.keys().next().value;
+    if (lists.size > MAX_LISTS && oldest !== undefined) lists.delete(oldest);
+    return list;
   };
 
   const currentList = async (uri: string): Promise<List> => {
-    const entry = entryOf(uri);
-    const { list, failedAt } = entry;
-    if (list !== undefined && now() - list.readAt < options.maxAgeSeconds) return list;
+    const list = listAt(uri);
     try {
-      if (failedAt !== undefined && now() - failedAt < COOL_DOWN_SECONDS) throw new Error('cooling down');
-      entry.pending ??= readList(uri, options).finally(() => {
-        delete entry.pending;
-      });
-      entry.list = await entry.pending;
-      delete entry.failedAt;
-      return entry.list;
+      return (await list.fresh(maxAgeSeconds)).value;
     } catch (cause) {
-      entry.failedAt ??= now();
-      if (now() - entry.failedAt >= COOL_DOWN_SECONDS) entry.failedAt = now();
-      if (options.whenUnavailable === 'tolerate' && list !== undefined && list.expiresAt > now()) return list;
+      const last = list.last?.value;
+      const isSigned = last !== undefined && last.expiresAt > epochSeconds(clock.now());
+      if (whenUnavailable === 'tolerate' && isSigned) return last;
       throw new OpenBankingError('ERR_TOKEN_STATUS_UNAVAILABLE', { statusList: uri }, { cause });
     }
   };
@@ -100,7 +89,6 @@ export function tokenStatusLists(options: TokenStatusOptions): TokenStatusLists 
 }
 
 async function readList(uri: string, options: TokenStatusOptions): Promise<List> {
-  const readAt = options.clock.now().getTime() / 1000;
   const text = (await options.fetchDocument(uri)).toString('utf8');
   const { payload } = await jwtVerify(text, options.keys, {
     algorithms: ['ES256', 'PS256', 'EdDSA', 'Ed25519'],
@@ -117,5 +105,5 @@ async function readList(uri: string, options: TokenStatusOptions): Promise<List>
   }
   if (!('bits' in list) || list.bits !== 1) throw new Error('only one bit a token is understood');
   const bits = await inflated(Buffer.from(list.lst, 'base64url'), { maxOutputLength: MAX_LIST_BYTES });
-  return { bits, readAt, expiresAt: payload.exp ?? epochSeconds(options.clock.now()) };
+  return { bits, expiresAt: payload.exp ?? epochSeconds(options.clock.now()) };
 }

@@ -249,6 +249,8 @@ describe("the issuer's keys", () => {
     });
     expect(await decide(authorizer, await token())).toBe('ERR_TOKEN_KEYS_UNAVAILABLE');
     isDown = false;
+    expect(await decide(authorizer, await token())).toBe('ERR_TOKEN_KEYS_UNAVAILABLE');
+    now = new Date(NOW.getTime() + 1000);
     expect(await decide(authorizer, await token())).toBe('allowed');
     isDown = true;
     now = new Date(NOW.getTime() + 400_000);
