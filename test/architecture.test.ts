@@ -4,7 +4,14 @@ import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
 
 const root = resolve(dirname(fileURLToPath(import.meta.url)), '..');
-const LAYER_0 = ['src/errors.ts', 'src/clock.ts', 'src/log.ts', 'src/refreshable.ts', 'src/outbound.ts'];
+const LAYER_0 = [
+  'src/errors.ts',
+  'src/clock.ts',
+  'src/log.ts',
+  'src/refreshable.ts',
+  'src/followed-file.ts',
+  'src/outbound.ts',
+];
 const LAYER_4 = ['src/server.ts', 'src/config.ts', 'src/index.ts'];
 const ROOMS: Readonly<Record<string, number>> = {
   'src/x509': 1,
