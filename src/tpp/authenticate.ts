@@ -1,19 +1,14 @@
 import { createHash } from 'node:crypto';
 import type { Clock } from '../clock.ts';
-import { isRefusal, OpenBankingError } from '../errors.ts';
-import {
-  canonicalNca,
-  type PspRole,
-  sameNca,
-  type TppRecord,
-  type TppRegistry,
-} from '../../tpp-registry/index.ts';
-import { type Certificate, EXTENSION, parseCertificate } from '../x509/certificate.ts';
-import { ATTRIBUTE, findAttribute, formatName } from '../x509/distinguished-name.ts';
-import { type VerifiedPath, verifyPath } from '../x509/path.ts';
-import { parseOrganizationIdentifier } from './organization-identifier.ts';
-import { type Psd2Statement, parseQcStatements } from './qc-statements.ts';
+import { isRefusal, type OpenBankingError } from '../errors.ts';
+import type { PspRole, TppRegistry } from '../../tpp-registry/index.ts';
+import type { Certificate } from '../x509/certificate.ts';
+import { type PresentedTpp, proveCredential, type TppCredential } from './credential.ts';
+import { type DecisionStep, Trail } from './decision.ts';
+import { proveStanding, type TppStanding } from './standing.ts';
 import type { TrustProfile } from './trust-profile.ts';
+
+export type { PresentedTpp } from './credential.ts';
 
 /** A third-party provider that has proved itself by its certificate, and may act now. Frozen. */
 export interface Tpp {
@@ -35,12 +30,10 @@ export interface Tpp {
   };
 }
 
-/** A certificate as a peer presented it. */
-export interface PresentedTpp {
-  readonly der: Uint8Array;
-  /** Hints from the handshake, believed only as far as their signatures lead to an anchor. */
-  readonly intermediates?: readonly Uint8Array[];
-}
+/** A decision that can be explained: every rule that was applied, in order; the last is the one that refused. */
+export type TppEvaluation =
+  | { readonly tpp: Tpp; readonly steps: readonly DecisionStep[] }
+  | { readonly refusal: OpenBankingError; readonly steps: readonly DecisionStep[] };
 
 export interface TppAuthenticator {
   /**
@@ -49,6 +42,8 @@ export interface TppAuthenticator {
    * @throws ERR_CERT_*, ERR_TPP_* except CLIENT_MISMATCH and ROLE_MISSING
    */
   authenticate(presented: PresentedTpp): Promise<Tpp>;
+  /** The same decision with its steps, for people who ask why. Remembers nothing and believes no memory. */
+  evaluate(presented: PresentedTpp): Promise<TppEvaluation>;
 }
 
 export interface TppAuthenticatorOptions {
@@ -59,7 +54,7 @@ export interface TppAuthenticatorOptions {
   readonly hostCountry?: string;
 }
 
-/** Verdicts that are remembered: more TPP certificates than Europe has. */
+/** Credentials that are remembered: more TPP certificates than Europe has. */
 const MAX_REMEMBERED = 10_000;
 
 /**
@@ -71,152 +66,64 @@ const MAX_REMEMBERED = 10_000;
  * would let strangers fill the memory, and a corrected trust store must help at once.
  */
 export function createTppAuthenticator(options: TppAuthenticatorOptions): TppAuthenticator {
-  const remembered = new Map<string, Credential>();
+  const { trustProfiles: profiles, clock } = options;
+  const memory = new CredentialMemory(MAX_REMEMBERED);
+  /** What can change, judged on every request: the seam between what a certificate says and how its TPP stands. */
+  const decide = async (credential: TppCredential, trail: Trail): Promise<Tpp> =>
+    tppOf(credential, proveStanding(credential, { ...options, trail }));
   return {
     authenticate: async (presented) => {
-      const at = options.clock.now();
-      const key = createHash('sha256').update(presented.der).digest('base64url');
-      const known = remembered.get(key);
-      const isStillGood = known !== undefined && at >= known.path.notBefore && at <= known.path.notAfter;
-      const credential = isStillGood ? known : proveCredential(presented, options.trustProfiles, at);
-      if (!isStillGood) remember(remembered, key, credential);
-      return tppOf(credential, standingOf(credential, options));
+      const at = clock.now();
+      const trail = new Trail();
+      const credential = memory.recall(presented.der, at, () =>
+        proveCredential(presented, { profiles, at, trail }),
+      );
+      return decide(credential, trail);
+    },
+    evaluate: async (presented) => {
+      const trail = new Trail();
+      try {
+        const credential = proveCredential(presented, { profiles, at: clock.now(), trail });
+        return { tpp: await decide(credential, trail), steps: trail.steps };
+      } catch (error) {
+        if (!isRefusal(error)) throw error;
+        return { refusal: error, steps: trail.steps };
+      }
     },
   };
 }
 
-/** What a certificate alone proves. */
-interface Credential {
-  readonly certificate: Certificate;
-  readonly path: VerifiedPath;
-  readonly authorizationNumber: string;
-  readonly issuer: string;
-  readonly statement: Psd2Statement;
-}
+/** Credentials by the hash of their certificate, the oldest forgotten first. */
+class CredentialMemory {
+  readonly #known = new Map<string, TppCredential>();
+  readonly #maximum: number;
 
-function remember(remembered: Map<string, Credential>, key: string, credential: Credential): void {
-  const oldest = remembered.keys().next().value;
-  if (remembered.size >= MAX_REMEMBERED && oldest !== undefined) remembered.delete(oldest);
-  remembered.set(key, credential);
-}
-
-/** Tries each trust profile. When all refuse, the first that knows the certificate's issuer tells the reason. */
-function proveCredential(presented: PresentedTpp, profiles: readonly TrustProfile[], at: Date): Credential {
-  const certificate = parseCertificate(presented.der);
-  const hints = (presented.intermediates ?? []).flatMap(parsedHint);
-  let refusal: OpenBankingError | undefined;
-  for (const profile of profiles) {
-    try {
-      return credentialUnder(certificate, profile, { hints, at });
-    } catch (error) {
-      if (!isRefusal(error)) throw error;
-      if (refusal === undefined || isRefusal(refusal, 'ERR_CERT_UNTRUSTED')) refusal = error;
-    }
+  constructor(maximum: number) {
+    this.#maximum = maximum;
   }
-  const subject = formatName(certificate.subject);
-  throw (
-    refusal ?? new OpenBankingError('ERR_CERT_UNTRUSTED', { subject, issuer: formatName(certificate.issuer) })
-  );
-}
 
-function credentialUnder(
-  certificate: Certificate,
-  profile: TrustProfile,
-  { hints, at }: { readonly hints: readonly Certificate[]; readonly at: Date },
-): Credential {
-  const path = verifyPath(certificate, {
-    anchors: profile.anchors,
-    intermediates: [...profile.intermediates, ...hints],
-    at,
-    policy: profile.path,
-  });
-  const subject = formatName(certificate.subject);
-  const missing = (statement: string) =>
-    new OpenBankingError('ERR_TPP_STATEMENT_MISSING', { subject, statement });
-  const extension = certificate.extensions.get(EXTENSION.qcStatements);
-  if (extension === undefined) throw missing('qcStatements');
-  const statements = parseQcStatements(extension.value, subject);
-  if (statements.psd2 === undefined) throw missing('PSD2 (0.4.0.19495.2)');
-  if (statements.type === undefined) throw missing('QcType (0.4.0.1862.1.6)');
-  if (statements.type !== 'web') {
-    throw new OpenBankingError('ERR_TPP_CERTIFICATE_TYPE', { subject, found: statements.type });
-  }
-  if (profile.needsCompliance && !statements.isQualified) throw missing('QcCompliance (0.4.0.1862.1.1)');
-  return {
-    certificate,
-    path,
-    authorizationNumber: identifierOf(certificate, statements.psd2, subject),
-    issuer: formatName(certificate.issuer),
-    statement: statements.psd2,
-  };
-}
-
-/** Exactly one identifier, of the authority that the statement names (UK directory identifiers name the directory). */
-function identifierOf(certificate: Certificate, statement: Psd2Statement, subject: string): string {
-  const [text, more] = findAttribute(certificate.subject, ATTRIBUTE.organizationIdentifier);
-  if (text === undefined || more !== undefined) {
-    const problem = text === undefined ? 'there is none' : 'there are several';
-    throw new OpenBankingError('ERR_TPP_IDENTIFIER_INVALID', { subject, problem });
-  }
-  const { nca } = parseOrganizationIdentifier(text);
-  const isDirectory = nca === 'GB-OB';
-  if (nca !== undefined && !isDirectory && nca !== statement.nca.id && !sameNca(nca, statement.nca.id)) {
-    throw new OpenBankingError('ERR_TPP_NCA_MISMATCH', {
-      authorizationNumber: text,
-      found: statement.nca.id,
-      expected: nca,
-    });
-  }
-  return text;
-}
-
-function parsedHint(der: Uint8Array): Certificate[] {
-  try {
-    return [parseCertificate(der)];
-  } catch (error) {
-    // An unreadable hint is no hint. Whatever is needed for the path is then missing, and that is told.
-    if (isRefusal(error)) return [];
-    throw error;
+  /** The remembered credential while its path is valid; otherwise what `prove` gives, which is then remembered. */
+  recall(der: Uint8Array, at: Date, prove: () => TppCredential): TppCredential {
+    const key = createHash('sha256').update(der).digest('base64url');
+    const known = this.#known.get(key);
+    if (known !== undefined && at >= known.path.notBefore && at <= known.path.notAfter) return known;
+    const credential = prove();
+    const oldest = this.#known.keys().next().value;
+    if (this.#known.size >= this.#maximum && oldest !== undefined) this.#known.delete(oldest);
+    this.#known.set(key, credential);
+    return credential;
   }
 }
 
-/** The registry's record, if the TPP may act here now. */
-function standingOf(credential: Credential, { registry, hostCountry }: TppAuthenticatorOptions): TppRecord {
-  const { authorizationNumber, statement } = credential;
-  const nca = statement.nca.id;
-  const record = registry.find(authorizationNumber, nca);
-  if (record === undefined) {
-    const elsewhere = registry.find(authorizationNumber);
-    if (elsewhere === undefined)
-      throw new OpenBankingError('ERR_TPP_NOT_REGISTERED', { authorizationNumber, nca });
-    throw new OpenBankingError('ERR_TPP_NCA_MISMATCH', {
-      authorizationNumber,
-      found: nca,
-      expected: canonicalNca(elsewhere.nca.id) ?? elsewhere.nca.id,
-    });
-  }
-  if (record.status !== 'active') {
-    const { status, statusSince: since } = record;
-    throw new OpenBankingError('ERR_TPP_NOT_AUTHORIZED', { authorizationNumber, status, since });
-  }
-  const isHere =
-    hostCountry === undefined ||
-    record.country === hostCountry ||
-    record.passportedCountries.includes(hostCountry);
-  if (!isHere) {
-    throw new OpenBankingError('ERR_TPP_NOT_PASSPORTED', { authorizationNumber, country: hostCountry });
-  }
-  return record;
-}
-
-function tppOf({ certificate, authorizationNumber, issuer, statement }: Credential, record: TppRecord): Tpp {
+function tppOf(credential: TppCredential, { record, roles }: TppStanding): Tpp {
+  const { certificate, authorizationNumber, issuer, statement } = credential;
   return Object.freeze({
     authorizationNumber,
     nca: statement.nca,
     country: record.country,
     legalName: record.legalName,
     ...(record.tradingName === undefined ? {} : { tradingName: record.tradingName }),
-    roles: new Set(statement.roles.filter((role) => record.roles.has(role))),
+    roles,
     certificate: Object.freeze({
       thumbprint: certificate.thumbprint,
       serialNumber: certificate.serialNumber,

@@ -1,7 +1,7 @@
 import { X509Certificate } from 'node:crypto';
 import { beforeAll, describe, expect, it } from 'vitest';
 import type { Clock } from '../../src/clock.ts';
-import { isRefusal } from '../../src/errors.ts';
+import { isRefusal, type OpenBankingError } from '../../src/errors.ts';
 import {
   type Authority,
   createAuthority,
@@ -13,6 +13,7 @@ import {
   type Tpp,
   type TppAuthenticatorOptions,
 } from '../../src/tpp/authenticate.ts';
+import type { DecisionStep } from '../../src/tpp/decision.ts';
 import { createTrustProfile, type TrustPreset } from '../../src/tpp/trust-profile.ts';
 import { createRegistry, parseTppRecords } from '../../tpp-registry/index.ts';
 
@@ -294,5 +295,74 @@ describe('the registry has the last word', () => {
     await subject.authenticate({ der });
     now = new Date('2026-12-02');
     await expect(subject.authenticate({ der })).rejects.toMatchObject({ code: 'ERR_CERT_EXPIRED' });
+  });
+});
+
+describe('a decision that is explained', () => {
+  const rulesOf = (steps: readonly DecisionStep[]) => steps.map(({ rule }) => rule);
+
+  it('names every rule that was applied, with its clause, and ends in the same TPP', async () => {
+    const { der } = await issuer.issue(GOOD);
+    const subject = authenticator({ hostCountry: 'GB' });
+    const evaluation = await subject.evaluate({ der });
+    expect(evaluation).toMatchObject({ tpp: { authorizationNumber: 'PSDGB-FCA-123456' } });
+    const rules = rulesOf(evaluation.steps);
+    expect(rules.slice(0, 2)).toEqual(['certificate', 'trust profile']);
+    expect(rules).toContain('name constraints');
+    expect(rules.slice(-10)).toEqual([
+      'QCStatements',
+      'PSD2 statement',
+      'QcType',
+      'QcCompliance',
+      'organizationIdentifier',
+      'competent authority',
+      'registered',
+      'authorized',
+      'passported',
+      'roles',
+    ]);
+    expect(evaluation.steps.every(({ clause, refusal }) => clause !== '' && refusal === undefined)).toBe(
+      true,
+    );
+  });
+
+  it.each<[rule: string, change: Partial<IssueOptions>, registry: Record<string, unknown>]>([
+    ['validity', { notAfter: new Date('2026-11-24T11:59:59Z') }, {}],
+    ['QCStatements', { deviation: { qcFault: 'flat-roles' } }, {}],
+    ['PSD2 statement', { deviation: { omit: ['psd2'] } }, {}],
+    ['QcType', { deviation: { qcType: 'eseal' } }, {}],
+    ['QcCompliance', { deviation: { omit: ['qcCompliance'] } }, {}],
+    ['organizationIdentifier', { deviation: { organizationIdentifiers: [] } }, {}],
+    ['competent authority', { deviation: { statementNca: { id: 'DE-BAFIN', name: 'BaFin' } } }, {}],
+    ['registered', { authorizationNumber: '654321' }, {}],
+    ['authorized', {}, { status: 'withdrawn' }],
+  ])('ends with the rule that refused: %s', async (rule, change, record) => {
+    const { der } = await issuer.issue({ ...GOOD, ...change });
+    const subject = authenticator({ registry: registryOf(record) });
+    const evaluation = await subject.evaluate({ der });
+    const code = await subject.authenticate({ der }).catch((error: unknown) => error);
+    expect(evaluation).toMatchObject({ refusal: { code: (code as OpenBankingError).code } });
+    expect(rulesOf(evaluation.steps).at(-1)).toBe(rule);
+    expect(evaluation.steps.filter(({ refusal }) => refusal !== undefined)).toHaveLength(1);
+  });
+
+  it('is told of the profile that knows the issuer, and of bytes that are no certificate', async () => {
+    const stranger = await createAuthority({ name: 'Stranger', ...PERIOD });
+    const profiles = [stranger, root].map(({ certificatePem }) =>
+      createTrustProfile({
+        preset: 'own-ca',
+        anchorsPem: certificatePem,
+        intermediatesPem: issuer.certificatePem,
+      }),
+    );
+    const subject = authenticator({ trustProfiles: profiles });
+    const { der } = await issuer.issue({ ...GOOD, deviation: { omit: ['psd2'] } });
+    const { steps } = await subject.evaluate({ der });
+    expect(rulesOf(steps).filter((rule) => rule === 'trust profile')).toHaveLength(1);
+    expect(rulesOf(steps).at(-1)).toBe('PSD2 statement');
+    expect(await subject.evaluate({ der: Buffer.from('junk') })).toMatchObject({
+      refusal: { code: 'ERR_CERT_MALFORMED' },
+      steps: [{ rule: 'certificate' }],
+    });
   });
 });
