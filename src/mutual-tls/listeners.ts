@@ -2,6 +2,7 @@ import { constants } from 'node:crypto';
 import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http';
 import { createServer, type Server } from 'node:https';
 import type { AddressInfo, Socket } from 'node:net';
+import type { TLSSocket } from 'node:tls';
 import { type ErrorCode, OpenBankingError } from '../errors.ts';
 import type { Log } from '../log.ts';
 
@@ -94,12 +95,19 @@ export function createListener(options: ListenerOptions): Listener {
       }
     },
   );
+  const notTls = new WeakSet<Socket>();
   server.on('clientError', (error: NodeJS.ErrnoException, socket: Socket) => {
+    if (notTls.has(socket)) {
+      socket.destroy();
+      return;
+    }
     const status = malformedStatus(error.code);
     log.warn('http.malformed', { listener: name, status, error: malformed(error.code ?? error.name) });
     answerMalformed(socket, status);
   });
-  server.on('tlsClientError', (error: NodeJS.ErrnoException) => {
+  // Node reports a failed handshake as a client error too. Prepended, so that this is the one that tells it.
+  server.prependListener('tlsClientError', (error: NodeJS.ErrnoException, socket: TLSSocket) => {
+    notTls.add(socket);
     log.info('tls.refused', { listener: name, error: malformed(error.code ?? error.name) });
   });
 

@@ -93,8 +93,12 @@ function answerFaults(log: Log): Middleware {
   return async (ctx, next) => {
     try {
       await next();
-      if (ctx.body === undefined && ctx.status >= 400)
-        ctx.body = { error: ctx.status === 404 ? 'not_found' : 'refused' };
+      // The router leaves the status to Koa; a body alone would turn it into 200.
+      if (ctx.body === undefined && ctx.status >= 400) {
+        const { status } = ctx;
+        ctx.body = { error: status === 404 ? 'not_found' : 'invalid_request' };
+        ctx.status = status;
+      }
     } catch (error) {
       const status = statusOf(error);
       if (status >= 500) log.error('bank.unexpected', { error });

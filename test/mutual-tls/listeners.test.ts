@@ -1,3 +1,4 @@
+import { connect as connectTcp } from 'node:net';
 import { connect, type SecureVersion, type TLSSocket } from 'node:tls';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { silentLog } from '../../src/log.ts';
@@ -183,6 +184,33 @@ describe('TLS (FAPI 2.0 §5.2.2, C10)', () => {
     expect(
       await exchange(get('/', `Host: ${host('front')}`), { name: 'front', certificate: client }),
     ).toContain('none 0');
+  });
+});
+
+describe('a handshake that fails', () => {
+  it('is told once, and answered with nothing that looks like HTTP', async () => {
+    const server = await root.issue({ profile: 'server', subject: { commonName: 'localhost' }, ...PERIOD });
+    const events: string[] = [];
+    const note = (event: string) => events.push(event);
+    const listener = createListener({
+      name: 'x',
+      certificatePem: server.certificatePem,
+      privateKeyPem: server.privateKeyPem,
+      requestClientCertificate: false,
+      log: { error: note, warn: note, info: note },
+    });
+    const port = await listener.listen(0, '127.0.0.1');
+    const answer = await new Promise<string>((resolve) => {
+      const socket = connectTcp(port, '127.0.0.1', () => socket.end('GET / HTTP/1.1\r\n\r\n'));
+      let text = '';
+      socket.on('data', (chunk) => {
+        text += chunk.toString('latin1');
+      });
+      socket.once('close', () => resolve(text));
+    });
+    await listener.close();
+    expect(answer).not.toContain('HTTP');
+    expect(events).toEqual(['tls.refused']);
   });
 });
 
