@@ -12,11 +12,13 @@ import {
 } from './der.ts';
 import { readTime } from './der-time.ts';
 import { type DistinguishedName, readName } from './distinguished-name.ts';
-import { EXTENSION, type Extension, type KnownExtensions, readKnownExtensions } from './extensions.ts';
+import { type Extension, readExtensions } from './extension.ts';
+import { EXTENSION, type KnownExtensions, readKnownExtensions } from './extensions.ts';
 import { parsePublicKey } from './public-key.ts';
 import { readSignatureAlgorithm, type SignatureAlgorithm } from './signature.ts';
 
-export { EXTENSION, type Extension } from './extensions.ts';
+export type { Extension } from './extension.ts';
+export { EXTENSION } from './extensions.ts';
 export { parsePem } from './pem.ts';
 
 /** An X.509 certificate: a frozen value over exactly the bytes that were received. */
@@ -141,25 +143,6 @@ function readUniqueIds(fields: DerReader): boolean {
   const ids = [fields.optional(contextTag(1, 'primitive')), fields.optional(contextTag(2, 'primitive'))];
   for (const id of ids) if (id !== undefined) decodeOctetBits(id.content);
   return ids.some((id) => id !== undefined);
-}
-
-/** Extension ::= SEQUENCE { extnID OBJECT IDENTIFIER, critical BOOLEAN DEFAULT FALSE, extnValue OCTET STRING } */
-function readExtensions(reader: DerReader): Map<string, Extension> {
-  const extensions = new Map<string, Extension>();
-  const list = reader.within(TAG.sequence, (all) =>
-    all.all((item) =>
-      item.within(TAG.sequence, (fields) => ({
-        oid: fields.oid(),
-        critical: fields.flag(),
-        value: fields.content(TAG.octetString),
-      })),
-    ),
-  );
-  for (const { oid, critical, value } of list) {
-    if (extensions.has(oid)) throw new DerError(`extension ${oid} occurs twice`);
-    extensions.set(oid, Object.freeze({ critical, value }));
-  }
-  return extensions;
 }
 
 /** RFC 5280 §4.1.2.4 and §4.1.2.6: only an end entity may lack a subject, and then a critical subjectAltName has it. */

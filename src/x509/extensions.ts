@@ -8,6 +8,7 @@ import {
   readAll,
   TAG,
 } from './der.ts';
+import type { Extension } from './extension.ts';
 import { type GeneralName, readGeneralName, subjectNameProblem } from './general-name.ts';
 
 /** Object identifiers of the extensions that are read here. */
@@ -31,12 +32,6 @@ export const EXTENSION = Object.freeze({
 });
 
 export const ANY_EXTENDED_KEY_USAGE = '2.5.29.37.0';
-
-/** An extension as it stands: `value` is the content of extnValue. */
-export interface Extension {
-  readonly critical: boolean;
-  readonly value: Buffer;
-}
 
 const KEY_USAGES = [
   'digitalSignature',
