@@ -28,7 +28,10 @@ export interface ServerParts {
 export interface RunningServer {
   readonly issuer: string;
   readonly mtlsUrl: string;
-  /** What customers have consented to, for the bank's own APIs: access tokens carry `consent_id`. */
+  /**
+   * What customers have consented to, for the bank's own APIs: access tokens carry `consent_id`. `revoke` also
+   * ends the grant, its refresh tokens and, within seconds at the APIs, its access tokens.
+   */
   readonly consents: Consents;
   readonly registry: TppRegistry;
   /** The same decision about a TPP certificate that the token endpoint makes. */
@@ -66,7 +69,7 @@ export async function startServer(config: Config, parts: ServerParts): Promise<R
     clock,
     ...(config.hostCountry === undefined ? {} : { hostCountry: config.hostCountry }),
   });
-  const { handlers } = createAuthorizationServer({
+  const { handlers, endGrant } = createAuthorizationServer({
     issuer: config.issuer.replace(/\/$/, ''),
     mtlsUrl: new URL(config.mtlsUrl),
     clients: config.clients.map(registeredClient),
@@ -82,6 +85,7 @@ export async function startServer(config: Config, parts: ServerParts): Promise<R
     registry,
     authenticator,
     aspsp: parts.aspsp,
+    ...(config.hostCountry === undefined ? {} : { hostCountry: config.hostCountry }),
     clock,
     log,
   });
@@ -99,7 +103,7 @@ export async function startServer(config: Config, parts: ServerParts): Promise<R
   return {
     issuer: config.issuer.replace(/\/$/, ''),
     mtlsUrl: config.mtlsUrl.replace(/\/$/, ''),
-    consents,
+    consents: withGrants(consents, endGrant),
     registry,
     authenticator,
     close: async () => {
@@ -107,6 +111,18 @@ export async function startServer(config: Config, parts: ServerParts): Promise<R
       await Promise.all([front.close(), mtls.close()]);
       await Promise.all([health.close(), registry.close(), store.close()]);
       log.info('server.stopped');
+    },
+  };
+}
+
+/** Ending a consent ends its grant and tokens first: a failure in between leaves a consent that can be ended again. */
+function withGrants(consents: Consents, endGrant: (grantId: string) => Promise<void>): Consents {
+  return {
+    ...consents,
+    revoke: async (consentId) => {
+      const consent = await consents.find(consentId);
+      if (consent !== undefined) await endGrant(consent.grantId);
+      await consents.revoke(consentId);
     },
   };
 }

@@ -1,5 +1,6 @@
 import { createHmac } from 'node:crypto';
 import type { RequestListener } from 'node:http';
+import type { Provider } from 'oidc-provider';
 import type { Clock } from '../clock.ts';
 import type { Consents } from '../consent/consent.ts';
 import { OpenBankingError } from '../errors.ts';
@@ -20,8 +21,10 @@ import { createProvider } from './provider.ts';
 import { revokeStructuredTokens } from './revocation.ts';
 import { type ListenerName, routesOf, STATUS_LIST_PATH } from './routes.ts';
 import type { SigningKeys } from './signing-keys.ts';
+import { createStatusEntries } from './status-entries.ts';
 import { statusLists } from './status-lists.ts';
-import { createTokenStatus } from './token-status.ts';
+import { createHolderStanding, type TokenHolder } from './token-holder.ts';
+import { createTokenStatus, type TokenStatus } from './token-status.ts';
 import { tppGate } from './tpp-gate.ts';
 
 export interface AuthorizationServerOptions {
@@ -42,6 +45,10 @@ export interface AuthorizationServerOptions {
   readonly registry: TppRegistry;
   readonly authenticator: TppAuthenticator;
   readonly aspsp: Aspsp;
+  /** ISO 3166-1: tokens of TPPs that are no longer passported into it end. */
+  readonly hostCountry?: string;
+  /** Further reasons why tokens of a holder must end now: synchronous, in memory. */
+  readonly isHolderRefused?: (holder: TokenHolder) => boolean;
   readonly clock: Clock;
   readonly log: Log;
 }
@@ -49,20 +56,14 @@ export interface AuthorizationServerOptions {
 /** One handler for each listener; both lead to the same provider. */
 export interface AuthorizationServer {
   readonly handlers: Readonly<Record<ListenerName, RequestListener>>;
+  /** Ends a grant and every token of it; ending one that is over is no error. */
+  endGrant(grantId: string): Promise<void>;
 }
 
 /** Puts the rooms of this folder together: edge, routes, gate, provider, pages, token status. */
 export function createAuthorizationServer(options: AuthorizationServerOptions): AuthorizationServer {
   const { store, secret, clock, log } = options;
-  const tokenStatus = createTokenStatus({
-    store,
-    clock,
-    keys: options.signingKeys,
-    issuer: options.issuer,
-    listBaseUrl: new URL(STATUS_LIST_PATH, options.issuer).href,
-    grantSeconds: options.consentSeconds + options.accessTokenSeconds,
-    hashId: (id) => createHmac('sha256', secret).update(`status\0${id}`).digest('base64url'),
-  });
+  const tokenStatus = openTokenStatus(options);
   const pages = createPages({ bankName: options.aspsp.name });
   const provider = createProvider({
     ...options,
@@ -108,5 +109,42 @@ export function createAuthorizationServer(options: AuthorizationServerOptions): 
       listeners.set(request, name);
       void callback(request, response);
     };
-  return { handlers: { front: handlerOf('front'), mtls: handlerOf('mtls') } };
+  return {
+    handlers: { front: handlerOf('front'), mtls: handlerOf('mtls') },
+    endGrant: (grantId) => endGrant(provider, tokenStatus, grantId),
+  };
+}
+
+function openTokenStatus(options: AuthorizationServerOptions): TokenStatus {
+  const { store, secret, clock, registry, hostCountry, isHolderRefused } = options;
+  const clients = new Set(options.clients.map((client) => client.client_id));
+  return createTokenStatus({
+    entries: createStatusEntries({
+      store,
+      clock,
+      accessTokenSeconds: options.accessTokenSeconds,
+      hashId: (id) => createHmac('sha256', secret).update(`status\0${id}`).digest('base64url'),
+    }),
+    isInGoodStanding: createHolderStanding({
+      registry,
+      isClientKnown: (clientId) => clients.has(clientId),
+      ...(hostCountry === undefined ? {} : { hostCountry }),
+      ...(isHolderRefused === undefined ? {} : { isRefused: isHolderRefused }),
+    }),
+    clock,
+    keys: options.signingKeys,
+    issuer: options.issuer,
+    listBaseUrl: new URL(STATUS_LIST_PATH, options.issuer).href,
+  });
+}
+
+/** The grant first: every other artefact asks for it. */
+async function endGrant(provider: Provider, tokenStatus: TokenStatus, grantId: string): Promise<void> {
+  await tokenStatus.revokeGrant(grantId);
+  const grant = await provider.Grant.find(grantId, { ignoreExpiration: true });
+  await grant?.destroy();
+  const { AccessToken, AuthorizationCode, RefreshToken } = provider;
+  await Promise.all(
+    [AccessToken, AuthorizationCode, RefreshToken].map((kind) => kind.revokeByGrantId(grantId)),
+  );
 }

@@ -3,16 +3,20 @@ import type { EventEmitter } from 'node:events';
 import type { AdapterFactory, Configuration, JWKS } from 'oidc-provider';
 import type { Clock } from '../clock.ts';
 import type { Consents } from '../consent/consent.ts';
+import { isRefusal, OpenBankingError } from '../errors.ts';
 import type { Log } from '../log.ts';
 import { presentedCertificate } from '../mutual-tls/client-certificate.ts';
+import type { Tpp } from '../tpp/authenticate.ts';
 import type { TppRegistry } from '../../tpp-registry/index.ts';
 import { apiScopes, standing } from './api-scopes.ts';
 import { assertClientAssertion, certificateSubjectMatches } from './client-authentication.ts';
 import { clientMetadata, EXTRA_CLIENT_METADATA, type RegisteredClient } from './clients.ts';
 import { interactionPolicy } from './interaction-policy.ts';
 import { Provider } from './library.ts';
+import { providerError } from './refusal.ts';
 import { ENDPOINTS } from './routes.ts';
 import type { SigningKeys } from './signing-keys.ts';
+import { holderOf, type TokenHolder } from './token-holder.ts';
 import type { TokenStatus } from './token-status.ts';
 import { provenTpp } from './tpp-gate.ts';
 
@@ -134,7 +138,7 @@ function configuration(options: ProviderOptions): Configuration {
     rotateRefreshToken: false,
     expiresWithSession: () => Promise.resolve(false),
     revokeGrantPolicy: () => true,
-    extraTokenClaims: (ctx, token) => tokenClaims(options, ctx.state.tpp?.authorizationNumber, token),
+    extraTokenClaims: (ctx, token) => tokenClaims(options, provenTpp(ctx), token),
     renderError: options.renderError,
     ttl: {
       AccessToken: options.accessTokenSeconds,
@@ -179,15 +183,33 @@ function cookies(secret: Buffer): NonNullable<Configuration['cookies']> {
   };
 }
 
+/** What a resource server must know to decide alone: whose token it is, what stands behind it, where it may die. */
 async function tokenClaims(
   options: ProviderOptions,
-  authorizationNumber: unknown,
-  token: { readonly kind: string; readonly grantId?: string },
+  tpp: Tpp | undefined,
+  token: { readonly clientId?: string | undefined; readonly grantId?: string },
 ): Promise<Record<string, unknown>> {
-  const consent = token.grantId === undefined ? undefined : await options.consents.findByGrant(token.grantId);
+  if (tpp === undefined || token.clientId === undefined) {
+    throw providerError(new OpenBankingError('ERR_CERT_MISSING', {}));
+  }
+  const holder = holderOf(tpp, token.clientId);
+  const [consent, status] = await Promise.all([
+    token.grantId === undefined ? undefined : options.consents.findByGrant(token.grantId),
+    referenceFor(options.tokenStatus, holder, token.grantId),
+  ]);
   return {
-    status: await options.tokenStatus.reference(token.grantId),
-    ...(typeof authorizationNumber === 'string' ? { authorization_number: authorizationNumber } : {}),
+    status,
+    authorization_number: holder.authorizationNumber,
+    nca: holder.nca,
+    tpp_roles: holder.roles,
     ...(consent === undefined ? {} : { consent_id: consent.consentId }),
   };
+}
+
+async function referenceFor(tokenStatus: TokenStatus, holder: TokenHolder, grantId: string | undefined) {
+  try {
+    return await tokenStatus.reference(holder, grantId);
+  } catch (error) {
+    throw isRefusal(error) ? providerError(error) : error;
+  }
 }

@@ -1,4 +1,3 @@
-import { createHash } from 'node:crypto';
 import type { Middleware } from 'koa';
 import { STATUS_LIST_PATH } from './routes.ts';
 import type { TokenStatus } from './token-status.ts';
@@ -7,10 +6,10 @@ import type { TokenStatus } from './token-status.ts';
 export function statusLists(tokenStatus: TokenStatus): Middleware {
   return async (ctx, next) => {
     if (!ctx.path.startsWith(STATUS_LIST_PATH)) return next();
-    const jwt = await tokenStatus.list(Number(ctx.path.slice(STATUS_LIST_PATH.length)));
+    const { jwt, etag } = await tokenStatus.list(Number(ctx.path.slice(STATUS_LIST_PATH.length)));
     ctx.type = 'application/statuslist+jwt';
     ctx.set('cache-control', 'no-cache');
-    ctx.set('etag', `"${createHash('sha256').update(jwt).digest('base64url').slice(0, 22)}"`);
+    ctx.set('etag', etag);
     ctx.body = jwt;
     ctx.status = 200;
     if (ctx.fresh) ctx.status = 304;

@@ -1,149 +1,164 @@
+import { createHash } from 'node:crypto';
 import { deflateSync } from 'node:zlib';
 import { importJWK, SignJWT } from 'jose';
 import { type Clock, epochSeconds } from '../clock.ts';
-import type { Store } from '../storage/store.ts';
 import type { SigningKeys } from './signing-keys.ts';
+import { LIST_SIZE, type StatusEntries } from './status-entries.ts';
+import type { HolderStanding, TokenHolder } from './token-holder.ts';
 
-/** Entries of one list: 16 kB of bits, about 40 bytes on the wire while nothing is revoked. */
-const LIST_SIZE = 2 ** 17;
-/** Numbers taken from the durable counter at once, so that a token costs no write of its own. */
-const BLOCK_SIZE = 1024;
-/** How long a resource server may use a list, and how long a made list is served again. */
+/** How long a resource server may use a list. */
 const LIST_TTL_SECONDS = 5;
-/** Made lists that are kept for a second; anybody may ask for any number. */
+/** How long what a list says is believed before it is judged again. */
+const JUDGED_MILLISECONDS = 500;
+/** A list that still says the same is signed again after this long, well before it ends. */
+const SIGNED_MILLISECONDS = 20_000;
+const SIGNED_LIFE_SECONDS = 60;
+/** Made lists that are kept; anybody may ask for any number. */
 const MAX_CACHED_LISTS = 64;
-const REFERENCE = 'StatusReference';
-const REVOCATION = 'StatusRevocation';
-const COUNTER = 'token-status-index';
 
 /** The `status` claim of an access token (Token Status List, draft-ietf-oauth-status-list, section 6.1). */
 export interface StatusClaim {
   readonly status_list: { readonly idx: number; readonly uri: string };
 }
 
+/** A signed list, typ `statuslist+jwt`, and its entity tag. */
+export interface SignedList {
+  readonly jwt: string;
+  readonly etag: string;
+}
+
 /**
  * Lets resource servers learn that an access token is dead although it is a JWT: each token names an entry of
- * a list that we sign and serve. All tokens of one grant share an entry, tokens without a grant have their own.
+ * a list that we sign and serve. An entry is set when it was revoked, and while its holder is not in good
+ * standing: the TPP, the client or the certificate.
  */
 export interface TokenStatus {
-  /** The claim for a token of the grant, or for a token of its own when there is no grant. */
-  reference(grantId: string | undefined): Promise<StatusClaim>;
-  /** Every token of the grant is dead from now on. */
+  /** The claim for a token of the holder; tokens of one grant and certificate share it for a while. */
+  reference(holder: TokenHolder, grantId: string | undefined): Promise<StatusClaim>;
+  /** Every token of the grant is dead from now on, and no new one is issued under it. */
   revokeGrant(grantId: string): Promise<void>;
-  /** The token with this claim is dead from now on, and with it all tokens of its grant. */
+  /** The tokens with this claim are dead from now on. */
   revoke(claim: StatusClaim): Promise<void>;
-  /** The signed list, typ `statuslist+jwt`. */
-  list(number: number): Promise<string>;
+  /** Whether tokens with this claim may be used, by a judgement that is less than a second old. */
+  isLive(claim: StatusClaim): Promise<boolean>;
+  list(number: number): Promise<SignedList>;
 }
 
 export interface TokenStatusOptions {
-  readonly store: Store;
+  readonly entries: StatusEntries;
+  readonly isInGoodStanding: HolderStanding;
   readonly clock: Clock;
   readonly keys: SigningKeys;
   readonly issuer: string;
   /** Base of the list addresses; the list number is appended. */
   readonly listBaseUrl: string;
-  /** How long a grant's entry is kept after its newest token: at least the longest grant. */
-  readonly grantSeconds: number;
-  /** Hides grant identifiers in the store. */
-  readonly hashId: (id: string) => string;
+}
+
+interface MadeList extends SignedList {
+  readonly bits: Buffer;
+  readonly judgedAt: number;
+  readonly signedAt: number;
 }
 
 export function createTokenStatus(options: TokenStatusOptions): TokenStatus {
-  const { store, clock } = options;
-  const made = new Map<number, { readonly until: number; readonly jwt: Promise<string> }>();
-  const nextIndex = blockAllocator(store);
-
+  const { entries, listBaseUrl } = options;
+  const lists = madeLists(options);
   const claimOf = (index: number): StatusClaim => ({
-    status_list: {
-      idx: index % LIST_SIZE,
-      uri: `${options.listBaseUrl}${Math.floor(index / LIST_SIZE)}`,
-    },
+    status_list: { idx: index % LIST_SIZE, uri: `${listBaseUrl}${Math.floor(index / LIST_SIZE)}` },
   });
-  const numberOf = (claim: StatusClaim) => Number(claim.status_list.uri.slice(options.listBaseUrl.length));
-  const grantExpiry = () => new Date(clock.now().getTime() + options.grantSeconds * 1000);
+  const numberOf = (claim: StatusClaim) => Number(claim.status_list.uri.slice(listBaseUrl.length));
 
-  const revokeIndex = async (index: number) => {
-    const list = Math.floor(index / LIST_SIZE);
-    await store.put(REVOCATION, String(index), {
-      value: index % LIST_SIZE,
-      expiresAt: grantExpiry(),
-      indexes: { list: String(list) },
-    });
-    made.delete(list);
+  return {
+    reference: async (holder, grantId) => claimOf(await entries.entryOf(holder, grantId)),
+
+    async revokeGrant(grantId) {
+      await entries.revokeGrant(grantId);
+      lists.judgeAgain();
+    },
+
+    async revoke(claim) {
+      await entries.revoke(numberOf(claim) * LIST_SIZE + claim.status_list.idx);
+      lists.judgeAgain();
+    },
+
+    async isLive(claim) {
+      const { bits } = await lists.current(numberOf(claim));
+      const { idx } = claim.status_list;
+      return (bits.readUInt8(idx >> 3) & (1 << (idx & 7))) === 0;
+    },
+
+    list: (number) => lists.current(number),
   };
+}
 
-  const indexOfGrant = async (grantId: string): Promise<number> => {
-    const id = options.hashId(grantId);
-    const known = await store.find(REFERENCE, id);
-    if (known !== undefined) return Number(known.value);
-    const index = await nextIndex();
-    const isFirst = await store.putIfAbsent(REFERENCE, id, { value: index, expiresAt: grantExpiry() });
-    return isFirst ? index : indexOfGrant(grantId);
+/** Lists that were made a moment ago, so that any number of readers cost one judgement. */
+function madeLists(options: TokenStatusOptions) {
+  const made = new Map<number, MadeList>();
+  const making = new Map<number, Promise<MadeList>>();
+  let revocations = 0;
+
+  const make = async (number: number): Promise<MadeList> => {
+    const seen = revocations;
+    const now = options.clock.now().getTime();
+    const bits = await judgedBits(options, number);
+    const last = made.get(number);
+    const isSame = last?.bits.equals(bits) === true && now - last.signedAt < SIGNED_MILLISECONDS;
+    const list = isSame ? { ...last, judgedAt: now } : await signedList(options, { number, bits, now });
+    if (made.size >= MAX_CACHED_LISTS && !made.has(number)) made.clear();
+    // What was revoked while the list was made may not be in it.
+    made.set(number, seen === revocations ? list : { ...list, judgedAt: 0 });
+    return list;
   };
 
   return {
-    reference: async (grantId) =>
-      claimOf(grantId === undefined ? await nextIndex() : await indexOfGrant(grantId)),
-
-    // A grant without an entry gets one that is revoked: a token that is being written now will name it.
-    revokeGrant: async (grantId) => revokeIndex(await indexOfGrant(grantId)),
-
-    async revoke(claim) {
-      await revokeIndex(numberOf(claim) * LIST_SIZE + claim.status_list.idx);
+    current(number: number): Promise<MadeList> {
+      const last = made.get(number);
+      const age = last === undefined ? Infinity : options.clock.now().getTime() - last.judgedAt;
+      if (last !== undefined && age < JUDGED_MILLISECONDS) return Promise.resolve(last);
+      const pending = making.get(number) ?? make(number).finally(() => making.delete(number));
+      making.set(number, pending);
+      return pending;
     },
-
-    async list(number) {
-      const now = epochSeconds(clock.now());
-      const cached = made.get(number);
-      if (cached !== undefined && cached.until > now) return cached.jwt;
-      const jwt = signedList(options, number, now);
-      if (made.size >= MAX_CACHED_LISTS) made.clear();
-      made.set(number, { until: now + 1, jwt });
-      jwt.catch(() => made.delete(number));
-      return jwt;
+    judgeAgain() {
+      revocations += 1;
+      for (const [number, list] of made) made.set(number, { ...list, judgedAt: 0 });
+      making.clear();
     },
   };
 }
 
-function blockAllocator(store: Store): () => Promise<number> {
-  let next = 0;
-  let end = 0;
-  let pending: Promise<void> | undefined;
-  const refill = async () => {
-    next = await store.allocate(COUNTER, BLOCK_SIZE);
-    end = next + BLOCK_SIZE;
-  };
-  return async () => {
-    while (next >= end) {
-      pending ??= refill().finally(() => {
-        pending = undefined;
-      });
-      await pending;
-    }
-    const index = next;
-    next += 1;
-    return index;
-  };
-}
-
-async function signedList(options: TokenStatusOptions, number: number, now: number): Promise<string> {
-  const uri = `${options.listBaseUrl}${number}`;
+async function judgedBits(options: TokenStatusOptions, number: number): Promise<Buffer> {
   const bits = Buffer.alloc(LIST_SIZE / 8);
-  for (const { value } of await options.store.listByIndex(REVOCATION, 'list', String(number))) {
-    const index = Number(value);
-    bits.writeUInt8(bits.readUInt8(index >> 3) | (1 << (index & 7)), index >> 3);
+  const set = (index: number) => {
+    const at = index % LIST_SIZE;
+    bits.writeUInt8(bits.readUInt8(at >> 3) | (1 << (at & 7)), at >> 3);
+  };
+  const { blocks, revoked } = await options.entries.contentOf(number);
+  for (const { first, count, holder } of blocks) {
+    if (holder !== undefined && options.isInGoodStanding(holder)) continue;
+    for (let index = first; index < first + count; index += 1) set(index);
   }
+  for (const index of revoked) set(index);
+  return bits;
+}
+
+async function signedList(
+  options: TokenStatusOptions,
+  { number, bits, now }: { readonly number: number; readonly bits: Buffer; readonly now: number },
+): Promise<MadeList> {
   const jwk = options.keys.keys.find((key) => key.alg === 'ES256');
   if (jwk === undefined) throw new TypeError('there is no ES256 key');
-  return new SignJWT({
+  const seconds = epochSeconds(new Date(now));
+  const jwt = await new SignJWT({
     status_list: { bits: 1, lst: deflateSync(bits, { level: 9 }).toString('base64url') },
     ttl: LIST_TTL_SECONDS,
   })
     .setProtectedHeader({ alg: 'ES256', typ: 'statuslist+jwt', kid: jwk.kid ?? '' })
     .setIssuer(options.issuer)
-    .setSubject(uri)
-    .setIssuedAt(now)
-    .setExpirationTime(now + 60)
+    .setSubject(`${options.listBaseUrl}${number}`)
+    .setIssuedAt(seconds)
+    .setExpirationTime(seconds + SIGNED_LIFE_SECONDS)
     .sign(await importJWK(jwk, 'ES256'));
+  const etag = `"${createHash('sha256').update(jwt).digest('base64url').slice(0, 22)}"`;
+  return { jwt, etag, bits, judgedAt: now, signedAt: now };
 }
