@@ -21,6 +21,24 @@ export interface ErrorDetails {
   ERR_CERT_POLICY: { readonly subject: string; readonly problem: string };
   ERR_CERT_PROFILE: { readonly subject: string; readonly problem: string };
   ERR_CERT_PATH_BUDGET: { readonly limit: string; readonly maximum: number };
+  ERR_CERT_REVOKED: {
+    readonly subject: string;
+    readonly serialNumber: string;
+    readonly source: 'crl' | 'ocsp';
+    readonly reason: string;
+    readonly revokedAt: Date;
+  };
+  ERR_CERT_REVOCATION_INVALID: {
+    readonly subject: string;
+    readonly serialNumber: string;
+    readonly problems: readonly string[];
+  };
+  ERR_CERT_REVOCATION_UNAVAILABLE: {
+    readonly subject: string;
+    readonly serialNumber: string;
+    readonly problems: readonly string[];
+  };
+  ERR_OCSP_MALFORMED: { readonly problem: string };
   ERR_NAME_MALFORMED: { readonly problem: string };
 
   // third-party provider: tpp/
@@ -115,6 +133,12 @@ const RULES: { readonly [C in ErrorCode]: string } = {
   ERR_CERT_POLICY: 'the certificate policies do not allow this path (RFC 5280 section 6.1.5)',
   ERR_CERT_PROFILE: 'a certificate of the path was not issued by the rules (RFC 5280 section 4)',
   ERR_CERT_PATH_BUDGET: 'the certificate path takes more work than is allowed',
+  ERR_CERT_REVOKED: 'a certificate of the path has been revoked (RFC 5280 section 6.3, RFC 6960 section 2.2)',
+  ERR_CERT_REVOCATION_INVALID:
+    'the evidence that a certificate of the path is not revoked is not valid (RFC 5280 section 6.3, RFC 6960 section 3.2)',
+  ERR_CERT_REVOCATION_UNAVAILABLE:
+    'whether a certificate of the path is revoked cannot be had at present (RFC 5280 section 6.3)',
+  ERR_OCSP_MALFORMED: 'the OCSP response is not well formed (RFC 6960 section 4.2.1)',
   ERR_NAME_MALFORMED: 'the distinguished name is not well formed (RFC 4514)',
   ERR_TPP_IDENTIFIER_INVALID: 'the certificate has no valid organizationIdentifier (TS 119 495 clause 5.2.1)',
   ERR_TPP_STATEMENT_MISSING: 'the certificate lacks a required QCStatement (TS 119 495 clause 5.1)',

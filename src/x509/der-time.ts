@@ -17,6 +17,13 @@ export function readTime(reader: DerReader): Date {
   return instant(Number(year), rest);
 }
 
+/** GeneralizedTime of any year, with seconds, without fractions, in `Z` (RFC 6960 §4.2.2.1, RFC 5280 §5.3.2). */
+export function readGeneralizedTime(reader: DerReader): Date {
+  const text = reader.content(TAG.generalizedTime).toString('latin1');
+  const [, year, ...rest] = GENERALIZED_TIME.exec(text) ?? broken('GeneralizedTime is not YYYYMMDDHHMMSSZ');
+  return instant(Number(year), rest);
+}
+
 function instant(year: number, rest: readonly string[]): Date {
   const [month = 0, day = 0, hour = 0, minute = 0, second = 0] = rest.map(Number);
   const at = new Date(0);

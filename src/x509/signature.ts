@@ -117,7 +117,8 @@ function readPss(parameters: Buffer): { hash: string; maskHash: string; saltLeng
   );
 }
 
-function readHash(reader: DerReader): string {
+/** The object identifier of a hash, with NULL or nothing as parameters. */
+export function readHash(reader: DerReader): string {
   const { oid, parameters } = readIdentifier(reader);
   if (!isNullOrAbsent(parameters)) throw new DerError('a hash takes NULL as parameters');
   return oid;
