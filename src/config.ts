@@ -1,8 +1,8 @@
 import { readFile } from 'node:fs/promises';
 import { dirname, isAbsolute, resolve } from 'node:path';
-import { LineCounter, parseDocument } from 'yaml';
 import { z } from 'zod';
-import { OpenBankingError, type Problem } from './errors.ts';
+import { clientSchema, doubledClients } from './client-schema.ts';
+import { invalidConfig, parseValue, parseYaml } from './yaml-document.ts';
 
 const httpsUrl = z.url({ protocol: /^https$/, error: 'must be an https URL' });
 const origin = httpsUrl.refine(
@@ -15,50 +15,6 @@ const file = z.string().min(1);
 const port = z.int().min(0).max(65_535);
 const seconds = z.int().positive();
 const scopeToken = z.string().regex(/^[\x21\x23-\x5b\x5d-\x7e]+$/, 'must be a scope token (RFC 6749 §3.3)');
-const CODE_GRANT = 'authorization_code';
-
-const subjectProperties = {
-  tls_client_auth_subject_dn: z.string().min(1).optional(),
-  tls_client_auth_san_dns: z.string().min(1).optional(),
-  tls_client_auth_san_uri: z.string().min(1).optional(),
-  tls_client_auth_san_ip: z.string().min(1).optional(),
-  tls_client_auth_san_email: z.string().min(1).optional(),
-};
-
-const publicJwk = z
-  .looseObject({ kty: z.enum(['RSA', 'EC', 'OKP']), kid: z.string().min(1) })
-  .refine((jwk) => !('d' in jwk), { error: 'must be a public key: it holds "d"' });
-
-const client = z
-  .strictObject({
-    client_id: z.string().regex(/^[\x20-\x7e]{1,128}$/, 'must be 1 to 128 printable ASCII characters'),
-    client_name: z.string().min(1).max(140),
-    authorization_number: z.string().min(3),
-    nca: z.string().optional(),
-    token_endpoint_auth_method: z.enum(['tls_client_auth', 'private_key_jwt']),
-    jwks: z.strictObject({ keys: z.array(publicJwk).min(1).max(20) }).optional(),
-    redirect_uris: z
-      .array(z.url().refine((text) => !text.includes('#'), { error: 'must not have a fragment' }))
-      .default([]),
-    grant_types: z.array(z.enum(['client_credentials', CODE_GRANT, 'refresh_token'])).min(1),
-    scope: z.string(),
-    id_token_signed_response_alg: z.enum(['ES256', 'PS256']).optional(),
-    ...subjectProperties,
-  })
-  .superRefine((value, context) => {
-    const fault = (path: string, message: string) =>
-      context.addIssue({ code: 'custom', path: [path], message });
-    const subjects = Object.keys(subjectProperties).filter((name) => name in value);
-    if (value.token_endpoint_auth_method === 'private_key_jwt' && value.jwks === undefined) {
-      fault('jwks', 'is required for private_key_jwt');
-    }
-    if (value.grant_types.includes(CODE_GRANT) && value.redirect_uris.length === 0) {
-      fault('redirect_uris', 'at least one is required for authorization_code');
-    }
-    if (subjects.length > 1)
-      fault(subjects[1] ?? '', 'only one tls_client_auth_* may be set (RFC 8705 §2.1.2)');
-  });
-
 /** The configuration file. Every field says what it means; README's table is made from this. */
 export const configSchema = z.strictObject({
   issuer: origin.meta({
@@ -142,7 +98,14 @@ export const configSchema = z.strictObject({
     .enum(['error', 'warn', 'info'])
     .default('info')
     .meta({ description: 'Least level that is logged.' }),
-  clients: z.array(client).default([]).meta({ description: 'Registered clients, in the names of RFC 7591.' }),
+  clients: z
+    .array(clientSchema)
+    .default([])
+    .meta({ description: 'Registered clients, in the names of RFC 7591.' }),
+  clientsFile: file.optional().meta({
+    description:
+      'YAML or JSON with more `clients`; looked at every two seconds, so that no restart is needed.',
+  }),
 });
 
 /** The validated configuration; frozen. File names are absolute. */
@@ -155,18 +118,9 @@ export type Config = z.infer<typeof configSchema>;
  */
 export async function loadConfig(path: string): Promise<Config> {
   const text = await readFile(path, 'utf8').catch((error: NodeJS.ErrnoException) => {
-    throw invalid(path, [{ path: '', message: `cannot be read: ${error.code}` }]);
+    throw invalidConfig(path, [{ path: '', message: `cannot be read: ${error.code}` }]);
   });
-  const lines = new LineCounter();
-  const document = parseDocument(text, { lineCounter: lines, uniqueKeys: true, strict: true });
-  if (document.errors.length > 0) {
-    const problems = document.errors.map((error) => ({
-      path: `line ${lines.linePos(error.pos[0]).line}`,
-      message: error.message.split('\n')[0] ?? '',
-    }));
-    throw invalid(path, problems);
-  }
-  return parseConfig(document.toJS({ maxAliasCount: 20 }), { source: path, folder: dirname(resolve(path)) });
+  return parseConfig(parseYaml(text, path), { source: path, folder: dirname(resolve(path)) });
 }
 
 /**
@@ -178,22 +132,10 @@ export function parseConfig(
   value: unknown,
   from: { readonly source: string; readonly folder: string },
 ): Config {
-  const result = configSchema.safeParse(value);
-  if (!result.success) {
-    const problems = result.error.issues.map((issue) => ({
-      path: placeOf(issue.path),
-      message: issue.message,
-    }));
-    throw invalid(from.source, problems);
-  }
-  const doubles = doubled(result.data.clients.map((one) => one.client_id));
-  if (doubles.length > 0) {
-    throw invalid(
-      from.source,
-      doubles.map((id) => ({ path: 'clients', message: `client_id twice: ${id}` })),
-    );
-  }
-  return frozen(withAbsoluteFiles(result.data, from.folder));
+  const config = parseValue(configSchema, value, from.source);
+  const doubles = doubledClients(config.clients);
+  if (doubles.length > 0) throw invalidConfig(from.source, doubles);
+  return frozen(withAbsoluteFiles(config, from.folder));
 }
 
 function withAbsoluteFiles(config: Config, folder: string): Config {
@@ -210,19 +152,8 @@ function withAbsoluteFiles(config: Config, folder: string): Config {
     })),
     registry: { ...config.registry, file: at(config.registry.file) },
     ...(config.aspspModule === undefined ? {} : { aspspModule: at(config.aspspModule) }),
+    ...(config.clientsFile === undefined ? {} : { clientsFile: at(config.clientsFile) }),
   };
-}
-
-/** `clients[0].jwks`, as people write it. */
-function placeOf(path: readonly PropertyKey[]): string {
-  return path
-    .map((part) => (typeof part === 'number' ? `[${part}]` : `.${String(part)}`))
-    .join('')
-    .replace(/^\./, '');
-}
-
-function doubled(ids: readonly string[]): string[] {
-  return [...new Set(ids.filter((id, at) => ids.indexOf(id) !== at))];
 }
 
 function frozen<T>(value: T): T {
@@ -231,8 +162,4 @@ function frozen<T>(value: T): T {
     for (const inner of Object.values(value)) frozen(inner);
   }
   return value;
-}
-
-function invalid(source: string, problems: readonly Problem[]): OpenBankingError<'ERR_CONFIG_INVALID'> {
-  return new OpenBankingError('ERR_CONFIG_INVALID', { source, problems });
 }

@@ -1,17 +1,19 @@
 import { randomBytes } from 'node:crypto';
-import { readFile, writeFile } from 'node:fs/promises';
+import { readFile } from 'node:fs/promises';
 import { createServer as createHttpServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { Aspsp } from './authorization-server/aspsp.ts';
 import { createAuthorizationServer } from './authorization-server/authorization-server.ts';
-import { type RegisteredClient, SUBJECT_PROPERTIES } from './authorization-server/clients.ts';
+import type { Clients } from './authorization-server/clients.ts';
 import { openSigningKeys } from './authorization-server/signing-keys.ts';
 import { type Clock, systemClock } from './clock.ts';
 import type { Config } from './config.ts';
 import { type Consents, createConsents } from './consent/consent.ts';
+import { readOrCreate } from './created-file.ts';
 import { OpenBankingError } from './errors.ts';
 import { createLog, type Log } from './log.ts';
 import { createListener } from './mutual-tls/listeners.ts';
+import { openRegisteredClients } from './registered-clients.ts';
 import { openSqliteStore } from './storage/sqlite.ts';
 import type { Store } from './storage/store.ts';
 import { createTppAuthenticator, type TppAuthenticator } from './tpp/authenticate.ts';
@@ -34,6 +36,8 @@ export interface RunningServer {
    */
   readonly consents: Consents;
   readonly registry: TppRegistry;
+  /** The registered clients, as they are at the moment. */
+  readonly clients: Pick<Clients, 'find'>;
   /** The same decision about a TPP certificate that the token endpoint makes. */
   readonly authenticator: TppAuthenticator;
   /** Not ready, drain, close everything. */
@@ -52,7 +56,7 @@ export async function startServer(config: Config, parts: ServerParts): Promise<R
     readRequired(config.tls.certificateFile, 'tls.certificateFile'),
     readRequired(config.tls.privateKeyFile, 'tls.privateKeyFile'),
     openSecret(config.storage.secretFile),
-    openSigningKeys(config.signingKeysFile),
+    openSigningKeys({ file: config.signingKeysFile, clock, log, retainSeconds: retainKeysSeconds(config) }),
     Promise.all(config.trust.map(openTrustProfile)),
   ]);
   const registry = await openFileRegistry({
@@ -60,6 +64,11 @@ export async function startServer(config: Config, parts: ServerParts): Promise<R
     pollSeconds: config.registry.pollSeconds,
     clock,
     log,
+  });
+  const clients = await openRegisteredClients({
+    entries: config.clients,
+    log,
+    ...(config.clientsFile === undefined ? {} : { file: config.clientsFile }),
   });
   const store = await openSqliteStore({ file: config.storage.file, clock, log });
   const consents = createConsents({ store, clock });
@@ -72,7 +81,7 @@ export async function startServer(config: Config, parts: ServerParts): Promise<R
   const { handlers, endGrant } = createAuthorizationServer({
     issuer: config.issuer.replace(/\/$/, ''),
     mtlsUrl: new URL(config.mtlsUrl),
-    clients: config.clients.map(registeredClient),
+    clients,
     resource: config.resource,
     apiScopes: config.apiScopes,
     accessTokenFormat: config.accessToken.format,
@@ -105,11 +114,12 @@ export async function startServer(config: Config, parts: ServerParts): Promise<R
     mtlsUrl: config.mtlsUrl.replace(/\/$/, ''),
     consents: withGrants(consents, endGrant),
     registry,
+    clients,
     authenticator,
     close: async () => {
       health.notReady();
       await Promise.all([front.close(), mtls.close()]);
-      await Promise.all([health.close(), registry.close(), store.close()]);
+      await Promise.all([health, registry, clients, signingKeys, store].map((part) => part.close()));
       log.info('server.stopped');
     },
   };
@@ -127,6 +137,11 @@ function withGrants(consents: Consents, endGrant: (grantId: string) => Promise<v
   };
 }
 
+/** Longest life of what a signing key has signed, with a margin for clocks. */
+export function retainKeysSeconds(config: Pick<Config, 'accessToken'>): number {
+  return Math.max(config.accessToken.lifetimeSeconds, 600) + 300;
+}
+
 async function openTrustProfile(trust: Config['trust'][number]): Promise<TrustProfile> {
   const [anchorsPem, intermediatesPem] = await Promise.all([
     readRequired(trust.anchorsFile, 'trust.anchorsFile'),
@@ -141,36 +156,13 @@ async function openTrustProfile(trust: Config['trust'][number]): Promise<TrustPr
   });
 }
 
-function registeredClient(client: Config['clients'][number]): RegisteredClient {
-  const property = SUBJECT_PROPERTIES.find((name) => client[name] !== undefined);
-  const value = property === undefined ? undefined : client[property];
-  const { nca, jwks, id_token_signed_response_alg: idTokenAlg } = client;
-  return {
-    client_id: client.client_id,
-    client_name: client.client_name,
-    authorization_number: client.authorization_number,
-    token_endpoint_auth_method: client.token_endpoint_auth_method,
-    redirect_uris: client.redirect_uris,
-    grant_types: client.grant_types,
-    scope: client.scope,
-    ...(nca === undefined ? {} : { nca }),
-    ...(jwks === undefined ? {} : { jwks }),
-    ...(idTokenAlg === undefined ? {} : { id_token_signed_response_alg: idTokenAlg }),
-    ...(property === undefined || value === undefined ? {} : { subject: { property, value } }),
-  };
-}
-
 /** Reads the 32 bytes, and makes the file (mode 0600) when there is none. */
 async function openSecret(file: string): Promise<Buffer> {
-  const text = await readFile(file, 'utf8').catch((error: NodeJS.ErrnoException) => {
-    if (error.code === 'ENOENT') return undefined;
-    throw unreadable(file, 'storage.secretFile', error);
-  });
-  if (text === undefined) {
-    const created = randomBytes(32);
-    await writeFile(file, `${created.toString('base64url')}\n`, { mode: 0o600, flag: 'wx' });
-    return created;
-  }
+  const text = await readOrCreate(file, () => `${randomBytes(32).toString('base64url')}\n`).catch(
+    (error: NodeJS.ErrnoException) => {
+      throw unreadable(file, 'storage.secretFile', error);
+    },
+  );
   const secret = Buffer.from(text.trim(), 'base64url');
   if (secret.length < 32) {
     const problems = [{ path: 'storage.secretFile', message: 'must hold at least 32 bytes in base64url' }];

@@ -10,9 +10,17 @@ const LAYER_0 = [
   'src/log.ts',
   'src/refreshable.ts',
   'src/followed-file.ts',
+  'src/created-file.ts',
   'src/outbound.ts',
 ];
-const LAYER_4 = ['src/server.ts', 'src/config.ts', 'src/index.ts'];
+const LAYER_4 = [
+  'src/server.ts',
+  'src/config.ts',
+  'src/client-schema.ts',
+  'src/yaml-document.ts',
+  'src/registered-clients.ts',
+  'src/index.ts',
+];
 const ROOMS: Readonly<Record<string, number>> = {
   'src/x509': 1,
   'src/mutual-tls': 1,

@@ -11,7 +11,7 @@ import type { TppRegistry } from '../../tpp-registry/index.ts';
 import { createAdapterFactory, replayDetectionUnique } from './adapter.ts';
 import { standing } from './api-scopes.ts';
 import type { Aspsp } from './aspsp.ts';
-import type { RegisteredClient } from './clients.ts';
+import type { Clients } from './clients.ts';
 import { discoveryOnBothListeners } from './discovery.ts';
 import { edge, listenForFaults } from './edge.ts';
 import { interactions } from './interactions.ts';
@@ -20,7 +20,7 @@ import { createPages, pageHeaders } from './pages/pages.ts';
 import { createProvider } from './provider.ts';
 import { revokeStructuredTokens } from './revocation.ts';
 import { type ListenerName, routesOf, STATUS_LIST_PATH } from './routes.ts';
-import type { SigningKeys } from './signing-keys.ts';
+import type { SigningKeyring } from './signing-keys.ts';
 import { createStatusEntries } from './status-entries.ts';
 import { statusLists } from './status-lists.ts';
 import { createHolderStanding, type TokenHolder } from './token-holder.ts';
@@ -31,13 +31,13 @@ export interface AuthorizationServerOptions {
   /** URL of the front channel; the issuer identifier (RFC 8414 §2). */
   readonly issuer: string;
   readonly mtlsUrl: URL;
-  readonly clients: readonly RegisteredClient[];
+  readonly clients: Clients;
   readonly resource: string;
   readonly apiScopes: readonly string[];
   readonly accessTokenFormat: 'jwt' | 'opaque';
   readonly accessTokenSeconds: number;
   readonly consentSeconds: number;
-  readonly signingKeys: SigningKeys;
+  readonly signingKeys: SigningKeyring;
   /** Keys hashes, seals and cookies; 32 bytes. */
   readonly secret: Buffer;
   readonly store: Store;
@@ -117,7 +117,6 @@ export function createAuthorizationServer(options: AuthorizationServerOptions): 
 
 function openTokenStatus(options: AuthorizationServerOptions): TokenStatus {
   const { store, secret, clock, registry, hostCountry, isHolderRefused } = options;
-  const clients = new Set(options.clients.map((client) => client.client_id));
   return createTokenStatus({
     entries: createStatusEntries({
       store,
@@ -127,7 +126,7 @@ function openTokenStatus(options: AuthorizationServerOptions): TokenStatus {
     }),
     isInGoodStanding: createHolderStanding({
       registry,
-      isClientKnown: (clientId) => clients.has(clientId),
+      isClientKnown: (clientId) => options.clients.find(clientId) !== undefined,
       ...(hostCountry === undefined ? {} : { hostCountry }),
       ...(isHolderRefused === undefined ? {} : { isRefused: isHolderRefused }),
     }),

@@ -30,6 +30,13 @@ export interface RegisteredClient {
   readonly subject?: { readonly property: SubjectProperty; readonly value: string };
 }
 
+/** The registered clients, as they are at the moment. */
+export interface Clients {
+  find(clientId: string): RegisteredClient | undefined;
+  /** Calls now, and before other clients are in use; what `take` throws refuses them as a whole. */
+  follow(take: (clients: readonly RegisteredClient[]) => void): void;
+}
+
 /** Members of our own on the provider's client. */
 export const EXTRA_CLIENT_METADATA = [
   'authorization_number',

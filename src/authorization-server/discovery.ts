@@ -22,6 +22,8 @@ export function discoveryOnBothListeners(urls: {
   };
   return async (ctx, next) => {
     await next();
+    // A new key is published for longer than this before it signs.
+    if (ctx.path === jwks && ctx.status === 200) ctx.set('cache-control', 'public, max-age=300');
     if (ctx.path.startsWith('/.well-known/') && ctx.status === 200) {
       ctx.body = {
         ...(ctx.body as object),

@@ -1,6 +1,8 @@
 import type * as typed from 'oidc-provider';
 import * as libraryErrors from 'oidc-provider/lib/helpers/errors.js';
+import initializeKeystore from 'oidc-provider/lib/helpers/initialize_keystore.js';
 import * as libraryPolicy from 'oidc-provider/lib/helpers/interaction_policy/index.js';
+import { get as internalsOf } from 'oidc-provider/lib/helpers/weak_cache.js';
 
 /*
  * What we use of oidc-provider at run time, from the modules that define it. The package's index adds only a
@@ -9,3 +11,44 @@ import * as libraryPolicy from 'oidc-provider/lib/helpers/interaction_policy/ind
 export { Provider } from 'oidc-provider/lib/provider.js';
 export const errors: typeof typed.errors = libraryErrors;
 export const interactionPolicy: typeof typed.interactionPolicy = libraryPolicy;
+
+/**
+ * Replaces the keys of a running provider: the first of an algorithm signs, all are in its JWKS. On a throw the
+ * old keys stay. The provider offers no public way (its maintainer: "edit and restart").
+ */
+export function replaceKeys(provider: typed.Provider, keys: typed.JWKS): void {
+  initializeKeystore.call(provider, structuredClone(keys));
+}
+
+/**
+ * Replaces the static clients of a running provider as a whole. A client whose metadata is the same stays the
+ * same object; on a throw (bad metadata) the old clients stay.
+ */
+export function replaceClients(provider: typed.Provider, clients: readonly typed.ClientMetadata[]): void {
+  const last = known.get(provider);
+  const next = new Map(
+    clients.map((metadata) => {
+      const text = JSON.stringify(metadata);
+      const same = last?.get(metadata.client_id);
+      return [
+        metadata.client_id,
+        same?.text === text ? same : { text, client: createClient(provider, metadata) },
+      ];
+    }),
+  );
+  known.set(provider, next);
+  internalsOf(provider).staticClients = new Map([...next].map(([id, { client }]) => [id, client]));
+}
+
+interface KnownClient {
+  readonly text: string;
+  readonly client: typed.Client;
+}
+
+const known = new WeakMap<typed.Provider, ReadonlyMap<string, KnownClient>>();
+
+function createClient(provider: typed.Provider, metadata: typed.ClientMetadata): typed.Client {
+  // The types know the class by its static side only.
+  const Client = provider.Client as unknown as new (metadata: typed.ClientMetadata) => typed.Client;
+  return new Client(structuredClone(metadata));
+}

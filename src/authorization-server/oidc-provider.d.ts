@@ -4,3 +4,17 @@ declare module 'oidc-provider/lib/provider.js' {
 }
 declare module 'oidc-provider/lib/helpers/errors.js';
 declare module 'oidc-provider/lib/helpers/interaction_policy/index.js';
+declare module 'oidc-provider/lib/helpers/initialize_keystore.js' {
+  function initializeKeystore(
+    this: import('oidc-provider').Provider,
+    jwks: import('oidc-provider').JWKS,
+  ): void;
+  // biome-ignore lint/style/noDefaultExport: the library's own
+  export { initializeKeystore as default };
+}
+declare module 'oidc-provider/lib/helpers/weak_cache.js' {
+  /** The provider's own state, as far as we touch it. */
+  export function get(provider: import('oidc-provider').Provider): {
+    staticClients: Map<string, import('oidc-provider').Client>;
+  };
+}

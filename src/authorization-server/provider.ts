@@ -10,12 +10,12 @@ import type { Tpp } from '../tpp/authenticate.ts';
 import type { TppRegistry } from '../../tpp-registry/index.ts';
 import { apiScopes, standing } from './api-scopes.ts';
 import { assertClientAssertion, certificateSubjectMatches } from './client-authentication.ts';
-import { clientMetadata, EXTRA_CLIENT_METADATA, type RegisteredClient } from './clients.ts';
+import { clientMetadata, type Clients, EXTRA_CLIENT_METADATA, type RegisteredClient } from './clients.ts';
 import { interactionPolicy } from './interaction-policy.ts';
-import { Provider } from './library.ts';
+import { Provider, replaceClients, replaceKeys } from './library.ts';
 import { providerError } from './refusal.ts';
 import { ENDPOINTS } from './routes.ts';
-import type { SigningKeys } from './signing-keys.ts';
+import type { SigningKeyring, SigningKeys } from './signing-keys.ts';
 import { holderOf, type TokenHolder } from './token-holder.ts';
 import type { TokenStatus } from './token-status.ts';
 import { provenTpp } from './tpp-gate.ts';
@@ -23,13 +23,13 @@ import { provenTpp } from './tpp-gate.ts';
 export interface ProviderOptions {
   readonly issuer: string;
   readonly mtlsUrl: URL;
-  readonly clients: readonly RegisteredClient[];
+  readonly clients: Clients;
   readonly resource: string;
   readonly apiScopes: readonly string[];
   readonly accessTokenFormat: 'jwt' | 'opaque';
   readonly accessTokenSeconds: number;
   readonly consentSeconds: number;
-  readonly signingKeys: SigningKeys;
+  readonly signingKeys: SigningKeyring;
   /** Signs cookies; at least 32 bytes. */
   readonly secret: Buffer;
   readonly adapter: AdapterFactory;
@@ -51,7 +51,24 @@ export function createProvider(options: ProviderOptions): Provider {
   const provider = new Provider(options.issuer, configuration(options));
   // `error` is koa's own event; the library's types do not know it.
   (provider as EventEmitter).on('error', (error) => options.log.error('server.unexpected', { error }));
+  options.signingKeys.follow((signing) => replaceKeys(provider, jwksOf(signing)));
+  options.clients.follow((clients) => takeClients(provider, clients));
   return provider;
+}
+
+function takeClients(provider: Provider, clients: readonly RegisteredClient[]): void {
+  try {
+    replaceClients(provider, clients.map(clientMetadata));
+  } catch (cause) {
+    const { error_description: description } = cause as { readonly error_description?: string };
+    if (description === undefined) throw cause;
+    const problems = [{ path: 'clients', message: description }];
+    throw new OpenBankingError('ERR_CONFIG_INVALID', { source: 'clients', problems });
+  }
+}
+
+function jwksOf(signing: SigningKeys): JWKS {
+  return { keys: [...signing.keys] } as JWKS;
 }
 
 function configuration(options: ProviderOptions): Configuration {
@@ -64,8 +81,7 @@ function configuration(options: ProviderOptions): Configuration {
   });
   return {
     adapter: options.adapter,
-    clients: options.clients.map(clientMetadata),
-    jwks: { keys: [...options.signingKeys.keys] } as JWKS,
+    jwks: jwksOf(options.signingKeys),
     routes: { ...ENDPOINTS },
     scopes: ['openid', 'offline_access'],
     claims: { openid: ['sub'] },

@@ -2,11 +2,11 @@ import { createLocalJWKSet, errors, type JWTPayload, jwtVerify } from 'jose';
 import type { Context, Middleware } from 'koa';
 import type { KoaContextWithOIDC } from 'oidc-provider';
 import { ENDPOINTS } from './routes.ts';
-import { publicKeys, type SigningKeys } from './signing-keys.ts';
+import { publicKeys, type SigningKeyring } from './signing-keys.ts';
 import type { StatusClaim, TokenStatus } from './token-status.ts';
 
 export interface RevocationOptions {
-  readonly keys: SigningKeys;
+  readonly keys: SigningKeyring;
   readonly issuer: string;
   readonly tokenStatus: TokenStatus;
 }
@@ -17,7 +17,10 @@ export interface RevocationOptions {
  * As with opaque tokens, the other access tokens of the grant end with it.
  */
 export function revokeStructuredTokens(options: RevocationOptions): Middleware {
-  const keySet = createLocalJWKSet(publicKeys(options.keys));
+  let keySet = createLocalJWKSet({ keys: [] });
+  options.keys.follow((signing) => {
+    keySet = createLocalJWKSet(publicKeys(signing));
+  });
   return async (ctx, next) => {
     await next();
     if (ctx.path !== ENDPOINTS.revocation || !isStructuredTokenRefused(ctx)) return;

@@ -3,6 +3,7 @@ import { Command, CommanderError } from 'commander';
 import { isRefusal } from '../errors.ts';
 import { demoCommand } from './demo.ts';
 import { exitCodeOf } from './exit-codes.ts';
+import { keysCommand } from './keys.ts';
 import { sandboxCommand } from './sandbox.ts';
 import { serveCommand } from './serve.ts';
 
@@ -11,8 +12,9 @@ const program = new Command('tallystick')
   .exitOverride()
   .addCommand(sandboxCommand())
   .addCommand(demoCommand())
-  .addCommand(serveCommand());
-for (const command of program.commands) command.exitOverride();
+  .addCommand(serveCommand())
+  .addCommand(keysCommand());
+for (const command of program.commands.flatMap((one) => [one, ...one.commands])) command.exitOverride();
 
 try {
   await program.parseAsync();
