@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { dirname, isAbsolute, resolve } from 'node:path';
 import { z } from 'zod';
+import { clientCertificateSchema } from './client-certificate-schema.ts';
 import { clientSchema, doubledClients } from './client-schema.ts';
 import { invalidConfig, parseValue, parseYaml } from './yaml-document.ts';
 
@@ -37,6 +38,7 @@ export const configSchema = z.strictObject({
     }),
     privateKeyFile: file.meta({ description: 'PEM of its private key.' }),
   }),
+  clientCertificate: clientCertificateSchema,
   storage: z.strictObject({
     file: file.meta({ description: 'The SQLite file; made when there is none.' }),
     secretFile: file.meta({

@@ -94,6 +94,10 @@ export interface ErrorDetails {
   ERR_OUTBOUND_REFUSED: { readonly host: string; readonly problem: string };
   ERR_OUTBOUND_FAILED: { readonly host: string; readonly problem: string };
 
+  // certificates in headers: mutual-tls/proxy-headers.ts
+  ERR_PROXY_UNTRUSTED: { readonly header: string; readonly peer: string };
+  ERR_PROXY_HEADER: { readonly problem: string };
+
   // HTTP: mutual-tls/listeners.ts
   ERR_HTTP_MALFORMED: { readonly problem: string };
   ERR_HTTP_MISDIRECTED: { readonly host: string; readonly expected: string };
@@ -178,6 +182,9 @@ const RULES: { readonly [C in ErrorCode]: string } = {
   ERR_STORAGE_REVOKED: 'the grant has been revoked (RFC 6749 section 5.2)',
   ERR_OUTBOUND_REFUSED: 'the address may not be fetched',
   ERR_OUTBOUND_FAILED: 'the address could not be fetched',
+  ERR_PROXY_UNTRUSTED:
+    'a client certificate may come in a header from a trusted proxy only (RFC 9440 section 4)',
+  ERR_PROXY_HEADER: 'the forwarded client certificate is not well formed (RFC 9440 section 2)',
   ERR_HTTP_MALFORMED: 'the request is not well formed (RFC 9112)',
   ERR_HTTP_MISDIRECTED: 'this listener does not serve that host (RFC 9110 section 15.5.20)',
   ERR_HTTP_NOT_FOUND: 'there is nothing at this address on this listener',

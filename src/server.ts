@@ -6,12 +6,14 @@ import type { Aspsp } from './authorization-server/aspsp.ts';
 import { createAuthorizationServer } from './authorization-server/authorization-server.ts';
 import type { Clients } from './authorization-server/clients.ts';
 import { openSigningKeys } from './authorization-server/signing-keys.ts';
+import { clientCertificateOptions } from './client-certificate-schema.ts';
 import { type Clock, systemClock } from './clock.ts';
 import type { Config } from './config.ts';
 import { type Consents, createConsents } from './consent/consent.ts';
 import { readOrCreate } from './created-file.ts';
 import { OpenBankingError } from './errors.ts';
 import { createLog, type Log } from './log.ts';
+import { createClientCertificateSource } from './mutual-tls/client-certificate.ts';
 import { createListener } from './mutual-tls/listeners.ts';
 import { openRegisteredClients } from './registered-clients.ts';
 import { openSqliteStore } from './storage/sqlite.ts';
@@ -78,6 +80,7 @@ export async function startServer(config: Config, parts: ServerParts): Promise<R
     clock,
     ...(config.hostCountry === undefined ? {} : { hostCountry: config.hostCountry }),
   });
+  const clientCertificate = createClientCertificateSource(clientCertificateOptions(config.clientCertificate));
   const { handlers, endGrant } = createAuthorizationServer({
     issuer: config.issuer.replace(/\/$/, ''),
     mtlsUrl: new URL(config.mtlsUrl),
@@ -93,6 +96,7 @@ export async function startServer(config: Config, parts: ServerParts): Promise<R
     consents,
     registry,
     authenticator,
+    clientCertificate,
     aspsp: parts.aspsp,
     ...(config.hostCountry === undefined ? {} : { hostCountry: config.hostCountry }),
     clock,
@@ -100,7 +104,11 @@ export async function startServer(config: Config, parts: ServerParts): Promise<R
   });
   const tls = { certificatePem, privateKeyPem, log };
   const front = createListener({ name: 'front', requestClientCertificate: false, ...tls });
-  const mtls = createListener({ name: 'mtls', requestClientCertificate: true, ...tls });
+  const mtls = createListener({
+    name: 'mtls',
+    requestClientCertificate: clientCertificate.isTlsCertificateNeeded,
+    ...tls,
+  });
   front.serve(new URL(config.issuer), handlers.front);
   mtls.serve(new URL(config.mtlsUrl), handlers.mtls);
   const health = healthServer(store);

@@ -17,6 +17,7 @@ const LAYER_4 = [
   'src/server.ts',
   'src/config.ts',
   'src/client-schema.ts',
+  'src/client-certificate-schema.ts',
   'src/yaml-document.ts',
   'src/registered-clients.ts',
   'src/index.ts',

@@ -5,6 +5,7 @@ import type { Clock } from '../clock.ts';
 import type { Consents } from '../consent/consent.ts';
 import { OpenBankingError } from '../errors.ts';
 import type { Log } from '../log.ts';
+import type { ClientCertificateSource } from '../mutual-tls/client-certificate.ts';
 import type { Store } from '../storage/store.ts';
 import type { TppAuthenticator } from '../tpp/authenticate.ts';
 import type { TppRegistry } from '../../tpp-registry/index.ts';
@@ -44,6 +45,8 @@ export interface AuthorizationServerOptions {
   readonly consents: Consents;
   readonly registry: TppRegistry;
   readonly authenticator: TppAuthenticator;
+  /** Where the certificates of TPPs come from on the mTLS listener. */
+  readonly clientCertificate: ClientCertificateSource;
   readonly aspsp: Aspsp;
   /** ISO 3166-1: tokens of TPPs that are no longer passported into it end. */
   readonly hostCountry?: string;
@@ -94,7 +97,7 @@ export function createAuthorizationServer(options: AuthorizationServerOptions): 
   provider.use(edge({ pages, log, listenerOf }));
   provider.use((ctx, next) => (listenerOf(ctx.req) === 'front' ? onFront(ctx, next) : next()));
   provider.use(routesOf(listenerOf));
-  provider.use(tppGate(options.authenticator));
+  provider.use(tppGate(options.authenticator, options.clientCertificate));
   provider.use(discoveryOnBothListeners(options));
   provider.use(statusLists(tokenStatus));
   provider.use(revokeStructuredTokens({ keys: options.signingKeys, issuer: options.issuer, tokenStatus }));

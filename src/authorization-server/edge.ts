@@ -6,7 +6,7 @@ import type { Log, LogFields } from '../log.ts';
 import { findRefusal, oauthAnswer } from './oauth-error.ts';
 import type { Pages } from './pages/pages.ts';
 import { ENDPOINTS } from './routes.ts';
-import { provenTpp } from './tpp-gate.ts';
+import { gateCertificate, provenTpp } from './tpp-gate.ts';
 
 export interface EdgeOptions {
   readonly pages: Pages;
@@ -139,7 +139,7 @@ function tokenFields(ctx: Context, options: EdgeOptions): LogFields {
 function requestFields(ctx: Context, options: EdgeOptions): LogFields {
   const client = (ctx as Partial<KoaContextWithOIDC>).oidc?.client?.clientId;
   const tpp = provenTpp(ctx);
-  const certificate: unknown = ctx.state.certificate;
+  const certificate = gateCertificate(ctx);
   return {
     requestId: String(ctx.state.requestId),
     listener: options.listenerOf(ctx.req),
@@ -148,13 +148,14 @@ function requestFields(ctx: Context, options: EdgeOptions): LogFields {
     status: ctx.status,
     ...(client === undefined ? {} : { clientId: client }),
     ...(tpp === undefined ? {} : { authorizationNumber: tpp.authorizationNumber }),
-    ...(typeof certificate === 'string' ? { certificate: hexPrefix(certificate) } : {}),
+    ...(certificate === undefined ? {} : { certificate: hexPrefix(certificate.thumbprint) }),
   };
 }
 
 function eventOf(code: ErrorCode): string {
   if (/^ERR_(CERT|TPP|CLIENT)_/.test(code)) return 'client.auth.refused';
   if (/^ERR_(STORAGE|REGISTRY|OUTBOUND)_/.test(code)) return 'dependency.unavailable';
+  if (code === 'ERR_PROXY_UNTRUSTED') return 'proxy.untrusted_header';
   if (code === 'ERR_GRANT_INVALID') return 'grant.refused';
   return code.startsWith('ERR_HTTP_') ? 'http.refused' : 'request.refused';
 }

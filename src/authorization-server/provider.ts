@@ -5,7 +5,6 @@ import type { Clock } from '../clock.ts';
 import type { Consents } from '../consent/consent.ts';
 import { isRefusal, OpenBankingError } from '../errors.ts';
 import type { Log } from '../log.ts';
-import { presentedCertificate } from '../mutual-tls/client-certificate.ts';
 import type { Tpp } from '../tpp/authenticate.ts';
 import type { TppRegistry } from '../../tpp-registry/index.ts';
 import { apiScopes, standing } from './api-scopes.ts';
@@ -18,7 +17,7 @@ import { ENDPOINTS } from './routes.ts';
 import type { SigningKeyring, SigningKeys } from './signing-keys.ts';
 import { holderOf, type TokenHolder } from './token-holder.ts';
 import type { TokenStatus } from './token-status.ts';
-import { provenTpp } from './tpp-gate.ts';
+import { gateCertificate, provenTpp } from './tpp-gate.ts';
 
 export interface ProviderOptions {
   readonly issuer: string;
@@ -127,7 +126,7 @@ function configuration(options: ProviderOptions): Configuration {
         enabled: true,
         tlsClientAuth: true,
         certificateBoundAccessTokens: true,
-        getCertificate: (ctx) => presentedCertificate(ctx.socket as never)?.certificate,
+        getCertificate: (ctx) => gateCertificate(ctx)?.certificate,
         certificateAuthorized: (ctx) => provenTpp(ctx) !== undefined,
         certificateSubjectMatches,
       },

@@ -1,7 +1,7 @@
-import type { TLSSocket } from 'node:tls';
 import type { Context, Middleware } from 'koa';
 import { OpenBankingError } from '../errors.ts';
-import { handshakeIntermediates, presentedCertificate } from '../mutual-tls/client-certificate.ts';
+import type { ClientCertificateSource } from '../mutual-tls/client-certificate.ts';
+import type { PresentedCertificate } from '../mutual-tls/presented-certificate.ts';
 import type { Tpp, TppAuthenticator } from '../tpp/authenticate.ts';
 
 /**
@@ -11,22 +11,27 @@ import type { Tpp, TppAuthenticator } from '../tpp/authenticate.ts';
  *
  * Does not check that a client belongs to the TPP: no client is known yet. See client-authentication.ts.
  *
- * @throws ERR_CERT_MISSING, and what `TppAuthenticator.authenticate` throws
+ * @throws ERR_CERT_MISSING, ERR_PROXY_UNTRUSTED, ERR_PROXY_HEADER, and what `TppAuthenticator.authenticate` throws
  */
-export function tppGate(authenticator: TppAuthenticator): Middleware {
+export function tppGate(authenticator: TppAuthenticator, source: ClientCertificateSource): Middleware {
   return async (ctx, next) => {
     if (ctx.state.isForTpp === true) {
-      const socket = ctx.req.socket as TLSSocket;
-      const certificate = presentedCertificate(socket);
+      const presented = source.read(ctx.req);
+      const { certificate } = presented;
       if (certificate === undefined) throw new OpenBankingError('ERR_CERT_MISSING', {});
-      ctx.state.certificate = certificate.thumbprint;
+      ctx.state.certificate = certificate;
       ctx.state.tpp = await authenticator.authenticate({
         der: certificate.der,
-        intermediates: handshakeIntermediates(socket),
+        intermediates: presented.intermediates,
       });
     }
     await next();
   };
+}
+
+/** The certificate that the gate has read for this request. */
+export function gateCertificate(ctx: Pick<Context, 'state'>): PresentedCertificate | undefined {
+  return ctx.state.certificate as PresentedCertificate | undefined;
 }
 
 /** The TPP that the gate has proved for this request; undefined on the front channel. */

@@ -1,55 +1,51 @@
-import { createHash, type X509Certificate } from 'node:crypto';
-import type { Socket } from 'node:net';
-import { TLSSocket } from 'node:tls';
+import type { IncomingMessage } from 'node:http';
+import type { ClientCertificate } from './presented-certificate.ts';
 
-/** The certificate whose key the peer has proved to hold on this connection. */
-export interface PresentedCertificate {
-  /** Exactly the bytes that the peer sent. */
-  readonly der: Buffer;
-  /** `x5t#S256` (RFC 8705 §3.1): SHA-256 of `der`, base64url, 43 characters. */
-  readonly thumbprint: string;
-  readonly certificate: X509Certificate;
+import { assertNothingForwarded, type ProxyHeaderOptions, proxyHeaderReader } from './proxy-headers.ts';
+import { findSocketCertificate, handshakeIntermediates } from './socket-certificate.ts';
+
+export type { ClientCertificate, PresentedCertificate } from './presented-certificate.ts';
+
+/** Where the certificate of a client comes from: the TLS connection, or a header of our own proxies. Never both. */
+export type ClientCertificateOptions =
+  | { readonly from: 'socket' }
+  | ({ readonly from: 'proxy' } & ProxyHeaderOptions);
+
+/** The one place that says which certificate a request came with. */
+export interface ClientCertificateSource {
+  /** Whether the listener has to ask its peers for a certificate: the clients', or the proxies' own. */
+  readonly isTlsCertificateNeeded: boolean;
+  /** @throws ERR_PROXY_UNTRUSTED, ERR_PROXY_HEADER */
+  read(request: IncomingMessage): ClientCertificate;
 }
 
-/** A real path has one to three; more are not worth the work. */
-const MAX_INTERMEDIATES = 8;
-
-const presented = new WeakMap<Socket, PresentedCertificate | undefined>();
-
 /**
- * The certificate that the peer presented, or undefined on a connection without one or without TLS.
+ * Makes the source that the options name. With `socket`, a request that brings a certificate in a header is refused:
+ * it passed a proxy that we do not know, or somebody tries one on (RFC 9440 §4).
  *
- * Remembered by socket: our listeners refuse renegotiation, so it cannot change. Proves possession of the key
- * only; whether the certificate is worth anything is decided in tpp/.
+ * @throws TypeError for options that cannot work
  */
-export function presentedCertificate(socket: Socket): PresentedCertificate | undefined {
-  if (!(socket instanceof TLSSocket)) return undefined;
-  if (presented.has(socket)) return presented.get(socket);
-  const certificate = socket.getPeerX509Certificate();
-  const value =
-    certificate === undefined
-      ? undefined
-      : Object.freeze({
-          der: certificate.raw,
-          thumbprint: createHash('sha256').update(certificate.raw).digest('base64url'),
-          certificate,
-        });
-  presented.set(socket, value);
-  return value;
+export function createClientCertificateSource(options: ClientCertificateOptions): ClientCertificateSource {
+  if (options?.from === 'proxy') {
+    const isTlsCertificateNeeded = options.proxyCertificates !== undefined;
+    return Object.freeze({ isTlsCertificateNeeded, read: proxyHeaderReader(options) });
+  }
+  if (options?.from !== 'socket') throw new TypeError("clientCertificate.from must be 'socket' or 'proxy'");
+  return Object.freeze({
+    isTlsCertificateNeeded: true,
+    read: (request: IncomingMessage) => {
+      assertNothingForwarded(request);
+      return socketCertificate(request);
+    },
+  });
 }
 
-/**
- * The other certificates of the handshake, as hints for path building: untrusted, and in some Node releases or
- * on resumed sessions not there at all, so nothing may depend on them.
- */
-export function handshakeIntermediates(socket: Socket): Buffer[] {
-  const found: Buffer[] = [];
-  if (!(socket instanceof TLSSocket)) return found;
-  let at = socket.getPeerX509Certificate()?.issuerCertificate;
-  while (at !== undefined && found.length < MAX_INTERMEDIATES) {
-    if (found.some((one) => one.equals(at?.raw ?? one))) break;
-    found.push(at.raw);
-    at = at.issuerCertificate;
-  }
-  return found;
+function socketCertificate({ socket }: IncomingMessage): ClientCertificate {
+  return {
+    certificate: findSocketCertificate(socket),
+    // Walked only where a path is built.
+    get intermediates() {
+      return handshakeIntermediates(socket);
+    },
+  };
 }

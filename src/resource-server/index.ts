@@ -1,5 +1,11 @@
 export { OpenBankingError } from '../errors.ts';
-export { type PresentedCertificate, presentedCertificate } from '../mutual-tls/client-certificate.ts';
+export {
+  type ClientCertificate,
+  type ClientCertificateOptions,
+  type ClientCertificateSource,
+  createClientCertificateSource,
+  type PresentedCertificate,
+} from '../mutual-tls/client-certificate.ts';
 export {
   type Authorization,
   type Authorizer,
@@ -11,4 +17,11 @@ export {
 export { type RefusalAnswer, refusalAnswer } from './challenge.ts';
 export { koaProtection } from './koa.ts';
 export { type AuthorizedHandler, nodeProtection } from './node.ts';
-export type { ProtectionOptions } from './protection.ts';
+export {
+  authorizationOf,
+  createProtection,
+  type OriginalRequest,
+  type Protection,
+  type ProtectionOptions,
+  type Verdict,
+} from './protection.ts';

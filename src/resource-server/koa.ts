@@ -1,16 +1,28 @@
-import type { Middleware } from 'koa';
-import type { Authorizer } from './authorize.ts';
-import { type ProtectionOptions, protect } from './protection.ts';
+import type { IncomingMessage } from 'node:http';
+import type { Requirement } from './authorize.ts';
+import { assertRequirement, type Protection } from './protection.ts';
+
+/** The part of koa's context that is used: koa itself is not needed, not even for its types. */
+interface KoaContext {
+  readonly req: IncomingMessage;
+  readonly state: { [name: string]: unknown };
+  status: number;
+  body: unknown;
+  set(fields: { [name: string]: string }): void;
+}
 
 /**
- * Koa middleware: lets a request through when its token holds the scopes, with the proof in
- * `ctx.state.authorization` (an `Authorization`); answers the challenge otherwise.
- *
- * Koa must run on a TLS listener that asks for client certificates. `app.proxy` has no influence.
+ * Koa middleware: lets a request through when its token meets the requirement, with the proof in
+ * `ctx.state.authorization` and for `authorizationOf(ctx)`; answers the challenge otherwise. `app.proxy` has no
+ * influence.
  */
-export function koaProtection(authorizer: Authorizer, options: ProtectionOptions): Middleware {
+export function koaProtection(
+  protection: Protection,
+  requirement: Requirement,
+): (ctx: KoaContext, next: () => Promise<unknown>) => Promise<void> {
+  assertRequirement(requirement);
   return async (ctx, next) => {
-    const verdict = await protect(ctx.req, authorizer, options);
+    const verdict = await protection.decide(ctx.req, requirement);
     if ('refusal' in verdict) {
       ctx.status = verdict.refusal.status;
       ctx.set({ ...verdict.refusal.headers });

@@ -1,6 +1,7 @@
 import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http';
-import type { Authorization, Authorizer } from './authorize.ts';
-import { type ProtectionOptions, protect } from './protection.ts';
+import type { Authorization, Requirement } from './authorize.ts';
+import type { RefusalAnswer } from './challenge.ts';
+import { assertRequirement, type Protection } from './protection.ts';
 
 /** A handler that is called only with a proven authorization. */
 export type AuthorizedHandler = (
@@ -10,30 +11,43 @@ export type AuthorizedHandler = (
 ) => void | Promise<void>;
 
 /**
- * A listener for `https.createServer({ requestCert: true, rejectUnauthorized: false, … })` that calls `handler`
- * when the token holds the scopes, and answers the challenge otherwise. A handler that throws is a 500.
+ * A listener for node:http or node:https that calls `handler` when the token meets the requirement, and answers the
+ * challenge otherwise. A handler that throws is a 500.
  */
 export function nodeProtection(
-  authorizer: Authorizer,
-  options: ProtectionOptions,
+  protection: Protection,
+  requirement: Requirement,
   handler: AuthorizedHandler,
 ): RequestListener {
+  assertRequirement(requirement);
   const answer = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
-    const verdict = await protect(request, authorizer, options);
+    const verdict = await protection.decide(request, requirement);
     if ('refusal' in verdict) {
-      request.resume();
-      response.writeHead(verdict.refusal.status, { ...verdict.refusal.headers });
-      response.end(JSON.stringify(verdict.refusal.body));
+      answerRefusal(request, response, verdict.refusal);
       return;
     }
     for (const [name, value] of Object.entries(verdict.headers)) response.setHeader(name, value);
     await handler(request, response, verdict.authorization);
   };
   return (request, response) => {
-    answer(request, response).catch((error: unknown) => {
-      options.log?.error('rs.unexpected', { error });
-      if (!response.headersSent) response.writeHead(500, { 'content-type': 'application/json' });
-      response.end(JSON.stringify({ error: 'server_error' }));
-    });
+    answer(request, response).catch((error: unknown) => answerFault(response, protection, error));
   };
+}
+
+/** Answers with the status, headers and body of a refusal. */
+export function answerRefusal(
+  request: IncomingMessage,
+  response: ServerResponse,
+  { status, headers, body }: RefusalAnswer,
+): void {
+  request.resume();
+  response.writeHead(status, { ...headers });
+  response.end(JSON.stringify(body));
+}
+
+/** A 500 that says nothing; the fault goes to the log. */
+export function answerFault(response: ServerResponse, { log }: Protection, error: unknown): void {
+  log.error('rs.unexpected', { error });
+  if (!response.headersSent) response.writeHead(500, { 'content-type': 'application/json' });
+  response.end(JSON.stringify({ error: 'server_error' }));
 }

@@ -2,58 +2,120 @@ import { randomUUID } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
 import { isRefusal } from '../errors.ts';
 import { type Log, silentLog } from '../log.ts';
-import { presentedCertificate } from '../mutual-tls/client-certificate.ts';
+import {
+  type ClientCertificate,
+  type ClientCertificateOptions,
+  createClientCertificateSource,
+} from '../mutual-tls/client-certificate.ts';
 import type { Authorization, Authorizer, Requirement } from './authorize.ts';
 import { type RefusalAnswer, refusalAnswer } from './challenge.ts';
 
-export interface ProtectionOptions extends Requirement {
+export interface ProtectionOptions {
+  readonly authorizer: Authorizer;
+  /** Where the client's certificate comes from. There is no default: a wrong guess would trust a stranger. */
+  readonly clientCertificate: ClientCertificateOptions;
   /** Where refusals are logged. Default: nowhere. */
   readonly log?: Log;
 }
 
+/** What was decided, and the headers that the answer must have in either case. */
 export type Verdict =
   | { readonly authorization: Authorization; readonly headers: Readonly<Record<string, string>> }
   | { readonly refusal: RefusalAnswer };
 
+/** A request as its client sent it, where that differs from what this process got: see gateway.ts. */
+export interface OriginalRequest {
+  readonly method: string;
+  readonly url: string;
+}
+
+/** What stands before an API, the same for every framework: the glue of each one only carries the verdict out. */
+export interface Protection {
+  readonly log: Log;
+  decide(request: IncomingMessage, requirement: Requirement, original?: OriginalRequest): Promise<Verdict>;
+}
+
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
 
 /**
- * Decides about a request of node:http and prepares its headers, the same for every framework: the caller's
- * `x-fapi-interaction-id` comes back, or a new one (FAPI 1.0 Baseline §6.2.1), and nothing is cached.
+ * Ties the decision about tokens to the place that certificates come from.
+ *
+ * The caller's `x-fapi-interaction-id` comes back, or a new one when it sent none or no UUID (FAPI 1.0 Baseline
+ * §6.2.1), and nothing is cached.
+ *
+ * @throws TypeError for options that cannot work, above all without a certificate source
  */
-export async function protect(
-  request: IncomingMessage,
-  authorizer: Authorizer,
-  options: ProtectionOptions,
-): Promise<Verdict> {
-  const sent = request.headers['x-fapi-interaction-id'];
-  const interactionId = typeof sent === 'string' && UUID.test(sent) ? sent : randomUUID();
-  const headers = { 'x-fapi-interaction-id': interactionId, 'cache-control': 'no-store' };
-  const certificate = presentedCertificate(request.socket);
-  const url = request.url ?? '';
-  try {
-    const facts = { method: request.method ?? '', url, rawHeaders: request.rawHeaders, certificate };
-    return { authorization: await authorizer.authorize(facts, options), headers };
-  } catch (error) {
-    const answer = refusalAnswer(error, options.scopes);
-    const log = options.log ?? silentLog;
-    const fields = {
-      interactionId,
-      method: request.method ?? '',
-      route: (url.split('?')[0] ?? '').slice(0, 100),
-      status: answer.status,
-      error,
-      ...(certificate === undefined
-        ? {}
-        : { certificate: Buffer.from(certificate.thumbprint, 'base64url').toString('hex').slice(0, 16) }),
-    };
-    if (isRefusal(error)) log.warn(eventOf(answer.status), fields);
-    else log.error('rs.unexpected', fields);
-    return { refusal: { ...answer, headers: { ...answer.headers, ...headers } } };
-  }
+export function createProtection(options: ProtectionOptions): Protection {
+  if (typeof options?.authorizer?.authorize !== 'function') throw new TypeError('authorizer is missing');
+  const { authorizer } = options;
+  const source = createClientCertificateSource(options.clientCertificate);
+  const log = options.log ?? silentLog;
+
+  return Object.freeze({
+    log,
+    decide: async (request: IncomingMessage, requirement: Requirement, original?: OriginalRequest) => {
+      const { method = '', url = '' } = original ?? request;
+      const headers = fapiHeaders(request);
+      let certificate: ClientCertificate['certificate'];
+      try {
+        ({ certificate } = source.read(request));
+        const facts = { method, url, rawHeaders: request.rawHeaders, certificate };
+        const authorization = await authorizer.authorize(facts, requirement);
+        authorizations.set(request, authorization);
+        return { authorization, headers };
+      } catch (error) {
+        const answer = refusalAnswer(error, requirement.scopes);
+        const fields = {
+          interactionId: headers['x-fapi-interaction-id'],
+          method,
+          route: (url.split('?')[0] ?? '').slice(0, 100),
+          status: answer.status,
+          error,
+          ...(certificate === undefined ? {} : { certificate: hexPrefix(certificate.thumbprint) }),
+        };
+        if (isRefusal(error)) log.warn(eventOf(answer.status, error.code), fields);
+        else log.error('rs.unexpected', fields);
+        return { refusal: { ...answer, headers: { ...answer.headers, ...headers } } };
+      }
+    },
+  });
 }
 
-function eventOf(status: number): string {
+const authorizations = new WeakMap<IncomingMessage, Authorization>();
+
+/**
+ * The authorization that a protection has proved for this request: give it the request of node:http or express, the
+ * context of koa, or the request of fastify.
+ *
+ * @throws TypeError on a route that no protection stands before
+ */
+export function authorizationOf(
+  request: IncomingMessage | { readonly req: IncomingMessage } | { readonly raw: IncomingMessage },
+): Authorization {
+  const incoming = 'raw' in request ? request.raw : 'req' in request ? request.req : request;
+  const authorization = authorizations.get(incoming);
+  if (authorization === undefined) throw new TypeError('no protection has let this request through');
+  return authorization;
+}
+
+/** Routes are mounted once, by people who may write JavaScript: a missing list must not mean "anything goes". */
+export function assertRequirement(requirement: Requirement): void {
+  if (!Array.isArray(requirement?.scopes))
+    throw new TypeError('a route must name its scopes; [] is for none');
+}
+
+function fapiHeaders(request: IncomingMessage) {
+  const sent = request.headers['x-fapi-interaction-id'];
+  const interactionId = typeof sent === 'string' && UUID.test(sent) ? sent : randomUUID();
+  return { 'x-fapi-interaction-id': interactionId, 'cache-control': 'no-store' };
+}
+
+function hexPrefix(thumbprint: string): string {
+  return Buffer.from(thumbprint, 'base64url').toString('hex').slice(0, 16);
+}
+
+function eventOf(status: number, code: string): string {
+  if (code === 'ERR_PROXY_UNTRUSTED') return 'proxy.untrusted_header';
   if (status === 403) return 'rs.scope.refused';
   return status === 503 ? 'dependency.unavailable' : 'rs.token.refused';
 }

@@ -5,11 +5,11 @@ import Router from '@koa/router';
 import Koa, { type Context, type Middleware } from 'koa';
 import { z } from 'zod';
 import type { Consent, Log } from '../index.ts';
-import { type Authorization, type Authorizer, koaProtection } from '../resource-server/index.ts';
+import { authorizationOf, koaProtection, type Protection } from '../resource-server/index.ts';
 import { accountsOf, type DemoAccount } from './customers.ts';
 
 export interface DemoBankOptions {
-  readonly authorizer: Authorizer;
+  readonly protection: Protection;
   /** The consent behind a token: a bank's APIs ask which accounts the customer chose. */
   readonly findConsent: (consentId: string) => Promise<Consent | undefined>;
   readonly log: Log;
@@ -37,11 +37,11 @@ const MAX_PAYMENTS = 1000;
 
 /** The account APIs of a demo bank, behind our own middleware: what a bank would write, and nothing more. */
 export function demoBank(options: DemoBankOptions): RequestListener {
-  const { authorizer, log } = options;
+  const { protection, log } = options;
   const app = new Koa();
   const router = new Router();
   const payments = new Map<string, Payment & { readonly clientId: string }>();
-  const needs = (scope: string): Middleware => koaProtection(authorizer, { scopes: [scope], log });
+  const needs = (scope: string): Middleware => koaProtection(protection, { scopes: [scope] });
   const json = bodyParser({ enableTypes: ['json'], jsonLimit: '16kb', onError: refuseBody });
 
   router.get('/accounts', needs('accounts'), async (ctx) => {
@@ -124,10 +124,6 @@ function parsedBody<T>(ctx: Context, schema: z.ZodType<T>): T {
   if (result.success) return result.data;
   const [issue] = result.error.issues;
   return ctx.throw(400, `${issue?.path.join('.') || 'body'}: ${issue?.message ?? 'is not valid'}`);
-}
-
-function authorizationOf(ctx: Context): Authorization {
-  return ctx.state.authorization as Authorization;
 }
 
 function consentIdOf(ctx: Context): string | undefined {

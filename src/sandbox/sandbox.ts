@@ -11,7 +11,7 @@ import {
   startServer,
   systemClock,
 } from '../index.ts';
-import { createAuthorizer } from '../resource-server/index.ts';
+import { createAuthorizer, createProtection } from '../resource-server/index.ts';
 import { demoAspsp } from './customers.ts';
 import { demoBank } from './demo-bank.ts';
 import { describeSandbox, pathsOf, type Ports, prepareFolder, type SandboxDescription } from './folder.ts';
@@ -84,10 +84,14 @@ async function startBank(
     readFile(paths.server.keyFile, 'utf8'),
     readFile(paths.root, 'utf8'),
   ]);
-  const authorizer = createAuthorizer({
-    issuer: description.issuer,
-    audience: description.resourceUrl,
-    caPem,
+  const protection = createProtection({
+    authorizer: createAuthorizer({
+      issuer: description.issuer,
+      audience: description.resourceUrl,
+      caPem,
+    }),
+    clientCertificate: { from: 'socket' },
+    log,
   });
   const listener = createListener({
     name: 'resource',
@@ -98,7 +102,7 @@ async function startBank(
   });
   listener.serve(
     new URL(description.resourceUrl),
-    demoBank({ authorizer, findConsent: server.consents.find, log }),
+    demoBank({ protection, findConsent: server.consents.find, log }),
   );
   await listener.listen(parts.port, '127.0.0.1');
   return listener;

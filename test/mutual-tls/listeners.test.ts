@@ -2,8 +2,8 @@ import { connect as connectTcp } from 'node:net';
 import { connect, type SecureVersion, type TLSSocket } from 'node:tls';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { silentLog } from '../../src/log.ts';
-import { handshakeIntermediates, presentedCertificate } from '../../src/mutual-tls/client-certificate.ts';
 import { createListener, type Listener } from '../../src/mutual-tls/listeners.ts';
+import { findSocketCertificate, handshakeIntermediates } from '../../src/mutual-tls/socket-certificate.ts';
 import { type Authority, createAuthority, type IssuedCertificate } from '../../src/sandbox/pki.ts';
 
 const PERIOD = { notBefore: new Date('2020-01-01'), notAfter: new Date('2049-01-01') };
@@ -27,7 +27,7 @@ beforeAll(async () => {
     });
     const port = await listener.listen(0, '127.0.0.1');
     listener.serve(new URL(`https://localhost:${port}`), (request, response) => {
-      const thumbprint = presentedCertificate(request.socket)?.thumbprint ?? 'none';
+      const thumbprint = findSocketCertificate(request.socket)?.thumbprint ?? 'none';
       const hints = handshakeIntermediates(request.socket).length;
       setTimeout(() => response.end(`${thumbprint} ${hints}`), request.url === '/slow' ? 300 : 0);
     });

@@ -5,6 +5,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import {
   type Authorization,
   createAuthorizer,
+  createProtection,
   koaProtection,
   nodeProtection,
 } from '../../src/resource-server/index.ts';
@@ -37,12 +38,13 @@ beforeAll(async () => {
     clock: { now: () => NOW },
     fetchDocument: async () => Buffer.from(await issuer.statusList([3])),
   });
+  const protection = createProtection({ authorizer, clientCertificate: { from: 'socket' } });
   const app = new Koa();
-  app.use(koaProtection(authorizer, { scopes: ['accounts'] }));
+  app.use(koaProtection(protection, { scopes: ['accounts'] }));
   app.use((ctx) => {
     ctx.body = (ctx.state.authorization as Authorization).claims;
   });
-  const node = nodeProtection(authorizer, { scopes: ['accounts'] }, (_request, response, authorization) => {
+  const node = nodeProtection(protection, { scopes: ['accounts'] }, (_request, response, authorization) => {
     response.end(JSON.stringify(authorization.claims));
   });
   servers = {

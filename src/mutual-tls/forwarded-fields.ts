@@ -1,0 +1,36 @@
+import { PROXY_FORMATS } from './proxy-formats.ts';
+
+/** Names that other software uses; none of ours reads them. */
+const FURTHER_NAMES = [
+  'x-client-cert-chain',
+  'x-ssl-cert',
+  'x-ssl-client-certificate',
+  'x-client-certificate',
+];
+
+const KNOWN = new Set([
+  ...Object.values(PROXY_FORMATS).flatMap((format) => [
+    format.header,
+    ...('chainHeader' in format ? [format.chainHeader] : []),
+  ]),
+  ...FURTHER_NAMES,
+]);
+
+/** Names that much software takes for one: case does not count, and `_` becomes `-` on the way through CGI. */
+export function foldedName(name: string): string {
+  return name.toLowerCase().replaceAll(/[^a-z0-9]/g, '-');
+}
+
+/** The first field that would forward a certificate, under any name that is known for it or is in `names`. */
+export function findForwardedField(
+  rawHeaders: readonly string[],
+  names: readonly string[] = [],
+): string | undefined {
+  for (let at = 0; at < rawHeaders.length; at += 2) {
+    const name = rawHeaders[at] ?? '';
+    if (!/cert|ssl|tls/i.test(name) && names.length === 0) continue;
+    const folded = foldedName(name);
+    if (KNOWN.has(folded) || names.includes(folded)) return name;
+  }
+  return undefined;
+}

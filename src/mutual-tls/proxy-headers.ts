@@ -1,0 +1,126 @@
+import type { IncomingMessage } from 'node:http';
+import { OpenBankingError } from '../errors.ts';
+import { foldedName, findForwardedField } from './forwarded-fields.ts';
+import {
+  type ClientCertificate,
+  malformedHeader,
+  parsePresentedCertificate,
+} from './presented-certificate.ts';
+import { isDerSequence } from './der-form.ts';
+import { PROXY_FORMATS, type ProxyFormat, type ProxyFormatName } from './proxy-formats.ts';
+import { createTrustedProxies } from './trusted-proxies.ts';
+
+export interface ProxyHeaderOptions {
+  /** How the proxy writes the certificate. */
+  readonly format: ProxyFormatName;
+  /** Name of the field, where it is not the usual one of the format. */
+  readonly header?: string | undefined;
+  /** Addresses and CIDR ranges from which the proxies connect. */
+  readonly trustedProxies: readonly string[];
+  /**
+   * SHA-256 thumbprints (hexadecimal) of the certificates that the proxies present to us, on a listener that asks
+   * for them. Recommended wherever another host can reach this port.
+   */
+  readonly proxyCertificates?: readonly string[] | undefined;
+}
+
+const MAX_FIELD_CHARACTERS = 16 * 1024;
+const MAX_INTERMEDIATES = 8;
+/** Certificates that are remembered by the text of their field: a bank has a few hundred TPPs. */
+const MAX_REMEMBERED = 1000;
+const FIELD_NAME = /^[A-Za-z0-9-]+$/;
+const NONE: ClientCertificate = Object.freeze({ certificate: undefined, intermediates: Object.freeze([]) });
+
+/**
+ * Reads the certificate that a trusted proxy forwards. No field means no certificate: the certificate that the
+ * proxy itself presents is never taken for the client's. Fields with a verdict of the proxy are not read.
+ *
+ * @throws TypeError for options that cannot work
+ */
+export function proxyHeaderReader(
+  options: ProxyHeaderOptions,
+): (request: IncomingMessage) => ClientCertificate {
+  const format: ProxyFormat = PROXY_FORMATS[options.format];
+  if (format === undefined) throw new TypeError(`there is no proxy format ${String(options.format)}`);
+  const header = (options.header ?? format.header).toLowerCase();
+  if (!FIELD_NAME.test(header)) throw new TypeError('header must be letters, digits and hyphens');
+  const proxies = createTrustedProxies({
+    addresses: options.trustedProxies,
+    certificates: options.proxyCertificates,
+  });
+  const own = format.chainHeader === undefined ? [header] : [header, format.chainHeader];
+  const parse = remembering((leaf, chain) => parseForwarded(format, leaf, chain));
+
+  return (request) => {
+    if (!proxies.isTrusted(request.socket)) {
+      assertNothingForwarded(request, own);
+      return NONE;
+    }
+    const [leaf, chain] = own.map((name) => oneField(request.rawHeaders, name));
+    return isNothing(leaf) ? NONE : parse(leaf, isNothing(chain) ? '' : chain);
+  };
+}
+
+/**
+ * Refuses a request that brings a certificate in a field where none may come from.
+ *
+ * @throws ERR_PROXY_UNTRUSTED
+ * @see RFC 9440 §4
+ */
+export function assertNothingForwarded(request: IncomingMessage, names: readonly string[] = []): void {
+  const field = findForwardedField(request.rawHeaders, names);
+  if (field !== undefined) {
+    throw new OpenBankingError('ERR_PROXY_UNTRUSTED', {
+      header: field.slice(0, 100),
+      peer: request.socket.remoteAddress ?? 'unknown',
+    });
+  }
+}
+
+/** Proxies write an empty value, and Apache `(null)`, when there is no certificate. */
+function isNothing(value: string | undefined): value is undefined | '' | '(null)' {
+  return value === undefined || value === '' || value === '(null)';
+}
+
+function oneField(rawHeaders: readonly string[], name: string): string | undefined {
+  let found: string | undefined;
+  for (let at = 0; at < rawHeaders.length; at += 2) {
+    const sent = rawHeaders[at] ?? '';
+    if (sent.length !== name.length || foldedName(sent) !== name) continue;
+    if (sent.toLowerCase() !== name) throw malformedHeader('a field has a look-alike name');
+    if (found !== undefined) throw malformedHeader('the field comes more than once');
+    found = rawHeaders[at + 1] ?? '';
+  }
+  if (found !== undefined && found.length > MAX_FIELD_CHARACTERS)
+    throw malformedHeader('the field is too long');
+  return found;
+}
+
+function parseForwarded(format: ProxyFormat, leafField: string, chainField: string): ClientCertificate {
+  const [leaf, ...following] = format.parse(leafField);
+  if (leaf === undefined) throw malformedHeader('there is no certificate');
+  const others = chainField === '' ? [] : (format.parseChain?.(chainField) ?? []);
+  const intermediates = [...following, ...others];
+  if (intermediates.length > MAX_INTERMEDIATES) throw malformedHeader('there are too many certificates');
+  if (!intermediates.every(isDerSequence)) throw malformedHeader('an intermediate is not one DER structure');
+  return Object.freeze({
+    certificate: parsePresentedCertificate(leaf),
+    intermediates: Object.freeze(intermediates),
+  });
+}
+
+function remembering(
+  parse: (leaf: string, chain: string) => ClientCertificate,
+): (leaf: string, chain: string) => ClientCertificate {
+  const remembered = new Map<string, ClientCertificate>();
+  return (leaf, chain) => {
+    const key = chain === '' ? leaf : `${leaf}\n${chain}`;
+    const known = remembered.get(key);
+    if (known !== undefined) return known;
+    const parsed = parse(leaf, chain);
+    const oldest = remembered.keys().next().value;
+    if (remembered.size >= MAX_REMEMBERED && oldest !== undefined) remembered.delete(oldest);
+    remembered.set(key, parsed);
+    return parsed;
+  };
+}

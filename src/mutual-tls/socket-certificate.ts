@@ -1,0 +1,40 @@
+import type { Socket } from 'node:net';
+import { TLSSocket } from 'node:tls';
+import { type PresentedCertificate, presented } from './presented-certificate.ts';
+
+/** A real path has one to three; more are not worth the work. */
+const MAX_INTERMEDIATES = 8;
+
+const certificates = new WeakMap<Socket, PresentedCertificate | undefined>();
+
+/**
+ * The certificate that the peer of a connection presented, or undefined without one or without TLS.
+ *
+ * Remembered by socket: our listeners refuse renegotiation, so it cannot change. Proves possession of the key
+ * only; whether the certificate is worth anything is decided in tpp/.
+ */
+export function findSocketCertificate(socket: Socket): PresentedCertificate | undefined {
+  if (!(socket instanceof TLSSocket)) return undefined;
+  const known = certificates.get(socket);
+  if (known !== undefined || certificates.has(socket)) return known;
+  const certificate = socket.getPeerX509Certificate();
+  const value = certificate === undefined ? undefined : presented(certificate);
+  certificates.set(socket, value);
+  return value;
+}
+
+/**
+ * The other certificates of the handshake, as hints for path building: untrusted, and in some Node releases or
+ * on resumed sessions not there at all, so nothing may depend on them.
+ */
+export function handshakeIntermediates(socket: Socket): Buffer[] {
+  const found: Buffer[] = [];
+  if (!(socket instanceof TLSSocket)) return found;
+  let at = socket.getPeerX509Certificate()?.issuerCertificate;
+  while (at !== undefined && found.length < MAX_INTERMEDIATES) {
+    if (found.some((one) => one.equals(at?.raw ?? one))) break;
+    found.push(at.raw);
+    at = at.issuerCertificate;
+  }
+  return found;
+}

@@ -1,0 +1,72 @@
+import { BlockList, isIP, type Socket } from 'node:net';
+import { findSocketCertificate } from './socket-certificate.ts';
+
+export interface TrustedProxiesOptions {
+  /** Addresses and CIDR ranges from which the proxies connect, such as `10.0.0.0/28` or `::1`. */
+  readonly addresses: readonly string[];
+  /** SHA-256 thumbprints (hexadecimal, colons allowed) of the certificates that the proxies present to us. */
+  readonly certificates?: readonly string[] | undefined;
+}
+
+/** Tells the connections of our own proxies from all others. */
+export interface TrustedProxies {
+  /** Decided once for a connection: by its address, never by a header, and by its certificate if one is pinned. */
+  isTrusted(socket: Socket): boolean;
+}
+
+/**
+ * @throws TypeError for an empty list, a bad address or thumbprint, or a range of all addresses without a pinned
+ * certificate
+ */
+export function createTrustedProxies(options: TrustedProxiesOptions): TrustedProxies {
+  const pins =
+    options.certificates === undefined ? undefined : new Set(options.certificates.map(thumbprintOf));
+  if (options.addresses.length === 0) throw new TypeError('trustedProxies must name at least one address');
+  if (pins?.size === 0) throw new TypeError('proxyCertificates must name at least one certificate');
+  const addresses = new BlockList();
+  for (const text of options.addresses) addRange(addresses, text, pins !== undefined);
+  const decided = new WeakMap<Socket, boolean>();
+
+  const decide = (socket: Socket): boolean => {
+    const { remoteAddress } = socket;
+    if (remoteAddress === undefined) return false;
+    const family = isIP(remoteAddress) === 6 ? 'ipv6' : 'ipv4';
+    if (!addresses.check(remoteAddress, family)) return false;
+    return pins === undefined || pins.has(findSocketCertificate(socket)?.thumbprint ?? '');
+  };
+
+  return {
+    isTrusted(socket) {
+      const known = decided.get(socket);
+      if (known !== undefined) return known;
+      const verdict = decide(socket);
+      decided.set(socket, verdict);
+      return verdict;
+    },
+  };
+}
+
+function addRange(list: BlockList, text: string, isPinned: boolean): void {
+  const [address = '', prefix, ...rest] = text.split('/');
+  const version = isIP(address);
+  const bits = prefix === undefined ? undefined : Number(prefix);
+  const maximum = version === 6 ? 128 : 32;
+  const isRange = bits === undefined || (/^\d{1,3}$/.test(prefix ?? '') && bits <= maximum);
+  if (version === 0 || rest.length > 0 || !isRange) {
+    throw new TypeError(`trustedProxies must hold addresses and CIDR ranges, not ${JSON.stringify(text)}`);
+  }
+  if (bits === 0 && !isPinned) {
+    throw new TypeError(`trustedProxies must not be everybody (${text}) without proxyCertificates`);
+  }
+  const family = version === 6 ? 'ipv6' : 'ipv4';
+  if (bits === undefined) list.addAddress(address, family);
+  else list.addSubnet(address, bits, family);
+}
+
+function thumbprintOf(text: string): string {
+  const hex = text.replaceAll(':', '');
+  if (!/^[0-9a-fA-F]{64}$/.test(hex)) {
+    throw new TypeError('proxyCertificates must hold SHA-256 thumbprints of 64 hexadecimal digits');
+  }
+  return Buffer.from(hex, 'hex').toString('base64url');
+}

@@ -1,0 +1,55 @@
+import { createHash } from 'node:crypto';
+import { describe, expect, it } from 'vitest';
+import { behind, one, outcome, REFUSED, thumbprintOf, two } from './forwarded-request.ts';
+import { pemOf, xfccOf } from './forwarders.ts';
+
+describe('x-forwarded-client-cert (Envoy)', () => {
+  const good = xfccOf(one);
+  const hash = (der: Buffer) => createHash('sha256').update(der).digest('hex');
+  const cert = (der: Buffer) => `Cert="${encodeURIComponent(pemOf(der))}"`;
+  const both = (der: Buffer) => `Hash=${hash(der)};${cert(der)}`;
+
+  it.each([
+    ['two elements', `${both(one)},${both(two)}`],
+    ['an element that a client sent before', `${both(two)},${good}`],
+    ['a Hash of another certificate', `Hash=${hash(two)};${cert(one)}`],
+    ['no Hash', cert(one)],
+    ['no Cert', `Hash=${hash(one)};Subject="CN=one"`],
+    ['a Chain only', `Hash=${hash(one)};Chain="${encodeURIComponent(pemOf(one))}"`],
+    [
+      'a Chain that begins with another certificate',
+      `${both(one)};Chain="${encodeURIComponent(pemOf(two) + pemOf(one))}"`,
+    ],
+    ['two Certs', `${both(one)};${cert(two)}`],
+    ['two Certs in different case', `${both(one)};${cert(two).toLowerCase()}`],
+    ['two Hashes', `${both(one)};Hash=${hash(two)}`],
+    ['a URI that writes pairs of its own', `By=x;${both(one)};URI=x;${both(two)}`],
+    ['a URI that writes an element of its own', `By=x;${both(one)};URI=x,${both(two)}`],
+    ['an open quote', `Subject="CN=x,${both(one)}`],
+    ['an open quote that swallows the proxy’s element', `${both(two)};Subject=",${good}`],
+    ['a quote that ends early', `Subject="a"b;${both(one)}`],
+    ['a quote in a bare value', `URI=a"b;${both(one)}`],
+    ['an unknown key', `${both(one)};Admin=true`],
+    ['a semicolon at the end', `${both(one)};`],
+    ['a comma at the end', `${both(one)},`],
+    ['two certificates in Cert', `Hash=${hash(one)};Cert="${encodeURIComponent(pemOf(one) + pemOf(two))}"`],
+    ['a Cert that is not escaped', `Hash=${hash(one)};Cert="${pemOf(one)}"`],
+    [
+      'a Cert that is escaped twice',
+      `Hash=${hash(one)};Cert="${encodeURIComponent(encodeURIComponent(pemOf(one)))}"`,
+    ],
+    ['a Hash in base64', `Hash=${Buffer.from(hash(one), 'hex').toString('base64')};${cert(one)}`],
+    ['spaces between pairs', `Hash=${hash(one)}; ${cert(one)}`],
+  ])('is refused with %s (B7)', (_title, text) => {
+    expect(outcome(behind('envoy'), ['x-forwarded-client-cert', text])).toBe(REFUSED);
+  });
+
+  it.each([
+    ['quotes and separators in the subject', `${both(one)};Subject="CN=\\",Hash=${hash(two)};Cert=\\"x\\""`],
+    ['an empty subject', `${both(one)};Subject=""`],
+    ['several URIs and names', `By=a;By=b;${both(one)};URI=x;URI=y;DNS=a;DNS=b`],
+    ['another order', `URI=x;${cert(one)};Hash=${hash(one)}`],
+  ])('is read with %s', (_title, text) => {
+    expect(outcome(behind('envoy'), ['x-forwarded-client-cert', text])).toBe(thumbprintOf(one));
+  });
+});
