@@ -42,6 +42,9 @@ export const clientSchema = z
     if (value.grant_types.includes(CODE_GRANT) && value.redirect_uris.length === 0) {
       fault('redirect_uris', 'at least one is required for authorization_code');
     }
+    if (value.nca === undefined && !/^PSD[A-Z]{2}-/.test(value.authorization_number)) {
+      fault('nca', 'is required: the authorization_number does not name its authority');
+    }
     if (subjects.length > 1)
       fault(subjects[1] ?? '', 'only one tls_client_auth_* may be set (RFC 8705 §2.1.2)');
   });

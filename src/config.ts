@@ -79,6 +79,21 @@ export const configSchema = z.strictObject({
         intermediatesFile: file
           .optional()
           .meta({ description: 'PEM of issuing CAs: TPPs often send their own certificate only.' }),
+        extendedKeyUsage: z.enum(['client-auth', 'client-or-server-auth']).default('client-auth').meta({
+          description:
+            '`client-or-server-auth` takes certificates without id-kp-clientAuth: QWACs of hierarchies that browsers trust.',
+        }),
+        policies: z
+          .array(z.string().regex(/^[012](\.\d+)+$/, 'must be an object identifier, dotted'))
+          .min(1)
+          .optional()
+          .meta({ description: 'Certificate policies of which a path must have one; absent: any or none.' }),
+        tolerate: z
+          .array(z.enum(['flat-roles', 'missing-outer-sequence']))
+          .default([])
+          .meta({
+            description: 'Wrong encodings of QCStatements to let pass; each certificate with one is logged.',
+          }),
       }),
     )
     .min(1),

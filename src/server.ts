@@ -78,6 +78,7 @@ export async function startServer(config: Config, parts: ServerParts): Promise<R
     trustProfiles,
     registry,
     clock,
+    log,
     ...(config.hostCountry === undefined ? {} : { hostCountry: config.hostCountry }),
   });
   const clientCertificate = createClientCertificateSource(clientCertificateOptions(config.clientCertificate));
@@ -161,6 +162,9 @@ async function openTrustProfile(trust: Config['trust'][number]): Promise<TrustPr
     preset: trust.profile,
     anchorsPem,
     ...(intermediatesPem === undefined ? {} : { intermediatesPem }),
+    extendedKeyUsage: trust.extendedKeyUsage,
+    ...(trust.policies === undefined ? {} : { policies: trust.policies }),
+    tolerate: trust.tolerate,
   });
 }
 

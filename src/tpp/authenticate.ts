@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import type { Clock } from '../clock.ts';
 import { isRefusal, type OpenBankingError } from '../errors.ts';
+import { type Log, silentLog } from '../log.ts';
 import type { PspRole, TppRegistry } from '../../tpp-registry/index.ts';
 import type { Certificate } from '../x509/certificate.ts';
 import { type PresentedTpp, proveCredential, type TppCredential } from './credential.ts';
@@ -52,6 +53,8 @@ export interface TppAuthenticatorOptions {
   readonly clock: Clock;
   /** ISO 3166-1. When set, a TPP of another country must be passported into it. */
   readonly hostCountry?: string;
+  /** Hears of wrong encodings that a trust profile let pass. Default: nobody does. */
+  readonly log?: Log;
 }
 
 /** Credentials that are remembered: more TPP certificates than Europe has. */
@@ -66,7 +69,7 @@ const MAX_REMEMBERED = 10_000;
  * would let strangers fill the memory, and a corrected trust store must help at once.
  */
 export function createTppAuthenticator(options: TppAuthenticatorOptions): TppAuthenticator {
-  const { trustProfiles: profiles, clock } = options;
+  const { trustProfiles: profiles, clock, log = silentLog } = options;
   const memory = new CredentialMemory(MAX_REMEMBERED);
   /** What can change, judged on every request: the seam between what a certificate says and how its TPP stands. */
   const decide = async (credential: TppCredential, trail: Trail): Promise<Tpp> =>
@@ -75,9 +78,11 @@ export function createTppAuthenticator(options: TppAuthenticatorOptions): TppAut
     authenticate: async (presented) => {
       const at = clock.now();
       const trail = new Trail();
-      const credential = memory.recall(presented.der, at, () =>
-        proveCredential(presented, { profiles, at, trail }),
-      );
+      const credential = memory.recall(presented.der, at, () => {
+        const proven = proveCredential(presented, { profiles, at, trail });
+        if (proven.tolerated.length > 0) noteTolerated(proven, log);
+        return proven;
+      });
       return decide(credential, trail);
     },
     evaluate: async (presented) => {
@@ -91,6 +96,18 @@ export function createTppAuthenticator(options: TppAuthenticatorOptions): TppAut
       }
     },
   };
+}
+
+function noteTolerated(
+  { authorizationNumber, certificate, issuer, tolerated }: TppCredential,
+  log: Log,
+): void {
+  log.warn('tpp.encoding.tolerated', {
+    authorizationNumber,
+    certificateSerial: certificate.serialNumber,
+    issuer,
+    problems: tolerated.map((message) => ({ path: 'qcStatements', message })),
+  });
 }
 
 /** Credentials by the hash of their certificate, the oldest forgotten first. */

@@ -1,11 +1,11 @@
 import { isRefusal, OpenBankingError } from '../errors.ts';
-import { sameNca } from '../../tpp-registry/index.ts';
-import { type Certificate, EXTENSION, parseCertificate } from '../x509/certificate.ts';
-import { ATTRIBUTE, findAttribute, formatName } from '../x509/distinguished-name.ts';
-import { evaluatePath, type VerifiedPath } from '../x509/path.ts';
+import { type Certificate, parseCertificate } from '../x509/certificate.ts';
+import { formatName } from '../x509/distinguished-name.ts';
+import { evaluatePath, type PathPolicy, type VerifiedPath } from '../x509/path.ts';
 import { Trail } from './decision.ts';
-import { parseOrganizationIdentifier } from './organization-identifier.ts';
-import { type Psd2Statement, parseQcStatements, type QcStatements } from './qc-statements.ts';
+import type { Psd2Statement } from './psd2-statement.ts';
+import type { Tolerance } from './qc-statements.ts';
+import { proveIdentity, proveStatements } from './statement-rules.ts';
 import type { TrustPreset, TrustProfile } from './trust-profile.ts';
 
 /** A certificate as a peer presented it. */
@@ -25,17 +25,11 @@ export interface TppCredential {
   /** RFC 4514 string. */
   readonly issuer: string;
   readonly statement: Psd2Statement;
+  /** Wrong encodings that the profile let pass. */
+  readonly tolerated: readonly Tolerance[];
 }
 
-const RULE = Object.freeze({
-  certificate: { rule: 'certificate', clause: 'RFC 5280 §4.1' },
-  statements: { rule: 'QCStatements', clause: 'EN 319 412-5 cl. 4, RFC 3739 §3.2.6' },
-  psd2: { rule: 'PSD2 statement', clause: 'TS 119 495 GEN-5.1-1' },
-  type: { rule: 'QcType', clause: 'EN 319 412-5 cl. 4.2.3' },
-  compliance: { rule: 'QcCompliance', clause: 'EN 319 412-5 cl. 4.2.1' },
-  identifier: { rule: 'organizationIdentifier', clause: 'TS 119 495 cl. 5.2.1, EN 319 412-1 cl. 5.1.4' },
-  authority: { rule: 'competent authority', clause: 'TS 119 495 cl. 5.2.3' },
-});
+const CERTIFICATE_RULE = Object.freeze({ rule: 'certificate', clause: 'RFC 5280 §4.1' });
 
 /**
  * Proves what a certificate alone can prove: form, path to an anchor, QCStatements, organization identifier. Tries
@@ -50,7 +44,7 @@ export function proveCredential(
   context: { readonly profiles: readonly TrustProfile[]; readonly at: Date; readonly trail: Trail },
 ): TppCredential {
   const { profiles, at, trail } = context;
-  const certificate = trail.check(RULE.certificate, () => parseCertificate(presented.der));
+  const certificate = trail.check(CERTIFICATE_RULE, () => parseCertificate(presented.der));
   const hints = (presented.intermediates ?? []).flatMap(parsedHint);
   let best: { readonly refusal: OpenBankingError; readonly trail: Trail } | undefined;
   for (const profile of profiles) {
@@ -83,22 +77,17 @@ function credentialUnder(
   { hints, at, trail }: Attempt,
 ): TppCredential {
   trail.add(profileStep(profile.preset));
-  const evaluation = evaluatePath(certificate, {
-    anchors: profile.anchors,
-    intermediates: [...profile.intermediates, ...hints],
-    at,
-    policy: profile.path,
-  });
-  trail.add(...evaluation.steps);
-  if ('refusal' in evaluation) throw evaluation.refusal;
-  const statement = proveStatements(certificate, profile, trail);
+  const path = provePath(certificate, profile, { hints, at, trail });
+  const statements = proveStatements(certificate, profile, trail);
+  const { authorizationNumber, statement } = proveIdentity(certificate, { statements, profile, trail });
   return Object.freeze({
     certificate,
-    path: evaluation.path,
+    path,
     profile,
-    authorizationNumber: proveIdentifier(certificate, statement, trail),
+    authorizationNumber,
     issuer: formatName(certificate.issuer),
     statement,
+    tolerated: statements.tolerated,
   });
 }
 
@@ -106,63 +95,25 @@ function profileStep(found: TrustPreset) {
   return { rule: 'trust profile', clause: 'configuration', found };
 }
 
-function proveStatements(certificate: Certificate, profile: TrustProfile, trail: Trail): Psd2Statement {
-  const subject = formatName(certificate.subject);
-  const missing = (statement: string) =>
-    new OpenBankingError('ERR_TPP_STATEMENT_MISSING', { subject, statement });
-  const statements: QcStatements = trail.check(RULE.statements, () => {
-    const extension = certificate.extensions.get(EXTENSION.qcStatements);
-    if (extension === undefined) throw missing('qcStatements');
-    return parseQcStatements(extension.value, subject);
-  });
-  const psd2 = trail.check(
-    RULE.psd2,
-    () => {
-      if (statements.psd2 === undefined) throw missing('PSD2 (0.4.0.19495.2)');
-      return statements.psd2;
-    },
-    ({ roles, nca }) => `${nca.id}: ${roles.join(', ') || 'no role'}`,
-  );
-  trail.check(RULE.type, () => {
-    if (statements.type === undefined) throw missing('QcType (0.4.0.1862.1.6)');
-    if (statements.type === 'web') return;
-    throw new OpenBankingError('ERR_TPP_CERTIFICATE_TYPE', { subject, found: statements.type });
-  });
-  if (profile.needsCompliance) {
-    trail.check(RULE.compliance, () => {
-      if (!statements.isQualified) throw missing('QcCompliance (0.4.0.1862.1.1)');
+/** By the first purpose that the extended key usages allow; any other refusal is the last word. */
+function provePath(certificate: Certificate, profile: TrustProfile, attempt: Attempt): VerifiedPath {
+  const { hints, at, trail } = attempt;
+  const evaluate = (policy: PathPolicy) =>
+    evaluatePath(certificate, {
+      anchors: profile.anchors,
+      intermediates: [...profile.intermediates, ...hints],
+      at,
+      policy,
     });
+  const [first, ...others] = profile.paths;
+  let evaluation = evaluate(first);
+  for (const policy of others) {
+    if ('path' in evaluation || !isRefusal(evaluation.refusal, 'ERR_CERT_EXTENDED_KEY_USAGE')) break;
+    evaluation = evaluate(policy);
   }
-  return psd2;
-}
-
-/** Exactly one identifier, of the authority that the statement names (UK directory identifiers name the directory). */
-function proveIdentifier(certificate: Certificate, statement: Psd2Statement, trail: Trail): string {
-  const subject = formatName(certificate.subject);
-  const identifier = trail.check(
-    RULE.identifier,
-    () => {
-      const [text, more] = findAttribute(certificate.subject, ATTRIBUTE.organizationIdentifier);
-      if (text === undefined || more !== undefined) {
-        const problem = text === undefined ? 'there is none' : 'there are several';
-        throw new OpenBankingError('ERR_TPP_IDENTIFIER_INVALID', { subject, problem });
-      }
-      return parseOrganizationIdentifier(text);
-    },
-    ({ text }) => text,
-  );
-  const { text: authorizationNumber, nca: expected } = identifier;
-  const found = statement.nca.id;
-  trail.check(
-    RULE.authority,
-    () => {
-      const agrees = expected === undefined || expected === found || sameNca(expected, found);
-      if (agrees || expected === 'GB-OB') return;
-      throw new OpenBankingError('ERR_TPP_NCA_MISMATCH', { authorizationNumber, found, expected });
-    },
-    () => found,
-  );
-  return authorizationNumber;
+  trail.add(...evaluation.steps);
+  if ('refusal' in evaluation) throw evaluation.refusal;
+  return evaluation.path;
 }
 
 function parsedHint(der: Uint8Array): Certificate[] {

@@ -1,17 +1,23 @@
 import { OpenBankingError } from '../errors.ts';
+import { isIsoCountry } from './iso-country.ts';
 
-/** `national` is a scheme of one country, two letters and a colon (EN 319 412-1 LEG-5.1.4-03). */
-export type IdentifierScheme = 'PSD' | 'NTR' | 'VAT' | 'LEI' | 'national';
+/**
+ * `national` is a scheme of one country, two letters and a colon (EN 319 412-1 LEG-5.1.4-03); `OFB` is the directory
+ * of Open Finance Brasil.
+ */
+export type IdentifierScheme = 'PSD' | 'NTR' | 'VAT' | 'LEI' | 'OFB' | 'national';
 
-/** An organizationIdentifier, taken apart. */
+/** An organizationIdentifier, taken apart. Frozen. */
 export interface OrganizationIdentifier {
   /** As it stands in the certificate: what the registry and clients are tied to. */
   readonly text: string;
   readonly scheme: IdentifierScheme;
   /** Two letters: ISO 3166-1, `EL` or `XI` for VAT, `XG` for LEI. */
   readonly country: string;
-  /** `FI-FINFSA`; of the PSD scheme only. */
+  /** `FI-FINFSA`; of the PSD scheme only, and not when `directory` stands in its place. */
   readonly nca?: string;
+  /** `GB-OB`: the UK directory, which stands where the authority should in identifiers of its own. */
+  readonly directory?: string;
   /** All behind the prefix; it may hold hyphens, dots and spaces (`C 56251`, `0751699-0`). */
   readonly reference: string;
 }
@@ -20,18 +26,23 @@ export interface OrganizationIdentifier {
 const MAX_LENGTH = 128;
 /** The reference is whatever follows the second hyphen. */
 const PSD = /^PSD([A-Z]{2})-([A-Z]{2,8})-(.+)$/su;
-const LEGAL_PERSON = /^(NTR|VAT)([A-Z]{2})-(.+)$/su;
-const LEI = /^LEI(XG)-([A-Z0-9]{18}[0-9]{2})$/u;
+const PERSON = /^(NTR|VAT|LEI|OFB)([A-Z]{2})-(.+)$/su;
 const NATIONAL = /^[A-Z]{2}:([A-Z]{2})-(.+)$/su;
+const LEI_REFERENCE = /^[A-Z0-9]{18}[0-9]{2}$/;
 /** Two texts that look the same must not be two identities. */
 const INVISIBLE = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]|^\s|\s$/u;
+const UK_DIRECTORY = 'GB-OB';
+/** Codes beside ISO 3166-1: Greece and Northern Ireland for VAT, the one country of all LEIs. */
+const OTHER_COUNTRIES: Readonly<Record<string, readonly string[]>> = { VAT: ['EL', 'XI'] };
+const ONLY_COUNTRY: Readonly<Record<string, string>> = { LEI: 'XG', OFB: 'BR' };
 
 /**
  * Takes an organizationIdentifier apart.
  *
- *     PSDFI-FINFSA-0751699-0     NTRGB-09215384     VATEL-094014201     LEIXG-529900T8BM49AURSDO55     XX:GR-18050
+ *     PSDFI-FINFSA-0751699-0     NTRGB-09215384     VATEL-094014201     LEIXG-529900T8BM49AURSDO55
+ *     PSDGB-OB-Unknown0015800001HQQrZAAX     OFBBR-d7384bd0-842f-43c5-be02-9d2b2d5efc2c     XX:GR-18050
  *
- * Does not know which countries and authorities exist: the registry does.
+ * Does not know which authorities exist: the registry does.
  *
  * @throws ERR_TPP_IDENTIFIER_INVALID
  * @see EN 319 412-1 cl. 5.1.4, TS 119 495 GEN-5.2.1-3
@@ -41,25 +52,37 @@ export function parseOrganizationIdentifier(text: string): OrganizationIdentifie
     new OpenBankingError('ERR_TPP_IDENTIFIER_INVALID', { subject: text.slice(0, MAX_LENGTH), problem });
   if (text.length > MAX_LENGTH) throw refuse(`is longer than ${MAX_LENGTH} characters`);
   if (INVISIBLE.test(text)) throw refuse('holds a character that does not show');
+  const parts = takeApart(text);
+  if (parts === undefined) throw refuse('is of no scheme of EN 319 412-1');
+  if (!isCountryOf(parts)) throw refuse(`is of a country that the scheme does not know: ${parts.country}`);
+  if (parts.scheme === 'LEI' && !LEI_REFERENCE.test(parts.reference)) throw refuse('is no LEI of ISO 17442');
+  return Object.freeze({ text, ...parts });
+}
+
+type Parts = Omit<OrganizationIdentifier, 'text'>;
+
+function takeApart(text: string): Parts | undefined {
   const psd = PSD.exec(text);
   if (psd !== null) {
     const [, country = '', authority = '', reference = ''] = psd;
-    return Object.freeze({ text, scheme: 'PSD', country, nca: `${country}-${authority}`, reference });
+    const id = `${country}-${authority}`;
+    const named = id === UK_DIRECTORY ? { directory: id } : { nca: id };
+    return { scheme: 'PSD', country, reference, ...named };
   }
-  const person = LEGAL_PERSON.exec(text);
+  const person = PERSON.exec(text);
   if (person !== null) {
-    const [, scheme, country = '', reference = ''] = person;
-    return Object.freeze({ text, scheme: scheme === 'NTR' ? 'NTR' : 'VAT', country, reference });
-  }
-  const lei = LEI.exec(text);
-  if (lei !== null) {
-    const [, country = '', reference = ''] = lei;
-    return Object.freeze({ text, scheme: 'LEI', country, reference });
+    const [, name = '', country = '', reference = ''] = person;
+    const scheme = (['NTR', 'VAT', 'LEI', 'OFB'] as const).find((one) => one === name);
+    return scheme === undefined ? undefined : { scheme, country, reference };
   }
   const national = NATIONAL.exec(text);
-  if (national !== null) {
-    const [, country = '', reference = ''] = national;
-    return Object.freeze({ text, scheme: 'national', country, reference });
-  }
-  throw refuse('is of no scheme of EN 319 412-1');
+  if (national === null) return undefined;
+  const [, country = '', reference = ''] = national;
+  return { scheme: 'national', country, reference };
+}
+
+function isCountryOf({ scheme, country }: Parts): boolean {
+  const only = ONLY_COUNTRY[scheme];
+  if (only !== undefined) return country === only;
+  return isIsoCountry(country) || OTHER_COUNTRIES[scheme]?.includes(country) === true;
 }

@@ -9,12 +9,23 @@ export const ROLE_OIDS: Readonly<Record<PspRole, string>> = Object.freeze({
   PSP_IC: '0.4.0.19495.1.4',
 });
 
-/** A payment service provider without one of the roles. It grants nothing. @see TS 119 495 cl. 5.2.2 */
-export const UNSPECIFIED_ROLE = Object.freeze({ oid: '0.4.0.19495.1.0', name: 'Unspecified' });
+/**
+ * Roles of TS 119 495 V1.8.1 that grant nothing here: a provider without one of the four, central banks and public
+ * authorities (whose authority is `NA`), and the two of the verification of payee.
+ */
+const OTHER_ROLES: Readonly<Record<string, string>> = {
+  '0.4.0.19495.1.0': 'Unspecified',
+  '0.4.0.19495.1.5': 'PSP_CB',
+  '0.4.0.19495.1.6': 'PSP_PA',
+  '0.4.0.19495.1.51': 'VOP_RS',
+  '0.4.0.19495.1.52': 'VOP_VS',
+};
 
-const BY_OID: ReadonlyMap<string, PspRole> = new Map(
-  Object.entries(ROLE_OIDS).flatMap(([name, oid]) => (isPspRole(name) ? [[oid, name] as const] : [])),
-);
+const NAMES: ReadonlyMap<string, string> = new Map([
+  ...Object.entries(ROLE_OIDS).map(([name, oid]) => [oid, name] as const),
+  ...Object.entries(OTHER_ROLES),
+]);
+const KNOWN_NAMES: ReadonlySet<string> = new Set(NAMES.values());
 
 /** The role that each scope needs: PSD2 articles 67 (account information), 66 (payment initiation) and 65 (funds). */
 const NEEDED: ReadonlyMap<string, PspRole> = new Map([
@@ -28,9 +39,13 @@ export function isPspRole(name: string): name is PspRole {
   return Object.hasOwn(ROLE_OIDS, name);
 }
 
-/** The role under this object identifier, or undefined for one that grants nothing here. */
-export function findRole(oid: string): PspRole | undefined {
-  return BY_OID.get(oid);
+/**
+ * Whether a role goes by its name (TS 119 495 REG-5.2.2-5): a known identifier has the name of the standard, and an
+ * unknown one has none of those names.
+ */
+export function isRightRoleName(oid: string, name: string): boolean {
+  const known = NAMES.get(oid);
+  return known === undefined ? !KNOWN_NAMES.has(name) : known === name;
 }
 
 /**

@@ -1,149 +1,194 @@
 import { OpenBankingError } from '../errors.ts';
-import { canonicalNca, type PspRole } from '../../tpp-registry/index.ts';
-import { DerError, DerReader, decodeOid, type Element, readAll, TAG } from '../x509/der.ts';
+import { DerError, DerReader, decodeCount, decodeInteger, type Element, readAll, TAG } from '../x509/der.ts';
 import { decodeText } from '../x509/der-text.ts';
-import { findRole, isPspRole, UNSPECIFIED_ROLE } from './psp-role.ts';
+import { type Psd2Statement, readPsd2Statement } from './psd2-statement.ts';
 
-/** The PSD2 statement (TS 119 495 cl. 5.1). */
-export interface Psd2Statement {
-  /** Roles that grant something; unknown ones and `Unspecified` are left out. */
-  readonly roles: readonly PspRole[];
-  readonly nca: { readonly id: string; readonly name: string };
-}
+export type QcType = 'esign' | 'eseal' | 'web';
 
-/** What the QCStatements extension of a certificate says, as far as it matters here. */
+/** Encodings that some real certificates have and no standard allows; a trust profile may tolerate them. */
+export const TOLERANCES = ['flat-roles', 'missing-outer-sequence'] as const;
+
+export type Tolerance = (typeof TOLERANCES)[number];
+
+/** What the QCStatements extension of a certificate says. Statements that are not known here are ignored. Frozen. */
 export interface QcStatements {
-  /** QcCompliance (EN 319 412-5 cl. 4.2.1): qualified in the sense of eIDAS. */
+  /** QcCompliance (EN 319 412-5 cl. 4.2.1): qualified in the sense of eIDAS, or of `legislation` if there is any. */
   readonly isQualified: boolean;
-  /** QcType (cl. 4.2.3), when it is stated. */
-  readonly type?: 'web' | 'eseal' | 'esign';
+  /** QcType (cl. 4.2.3), empty when it is not stated; a type that is not known stands there as dotted identifier. */
+  readonly types: readonly string[];
+  /** QcSSCD (cl. 4.2.2): the key is in a qualified device. It says nothing about TLS, so it decides nothing. */
+  readonly hasSecureDevice: boolean;
+  /** QcCClegislation (cl. 4.2.4): countries whose law makes it qualified; empty for the European Union. */
+  readonly legislation: readonly string[];
+  /** QcPDS (cl. 4.3.4): for people to read. */
+  readonly disclosures: readonly { readonly url: string; readonly language: string }[];
+  /** QcLimitValue (cl. 4.3.2): a currency of ISO 4217 by letters or number, and amount × 10^exponent. */
+  readonly limit?: { readonly currency: string; readonly amount: number; readonly exponent: number };
+  /** QcRetentionPeriod (cl. 4.3.3). */
+  readonly retentionYears?: number;
   readonly psd2?: Psd2Statement;
+  /** Wrong encodings that were let pass. */
+  readonly tolerated: readonly Tolerance[];
 }
 
 const STATEMENT = Object.freeze({
   compliance: '0.4.0.1862.1.1',
+  limit: '0.4.0.1862.1.2',
+  retention: '0.4.0.1862.1.3',
+  secureDevice: '0.4.0.1862.1.4',
+  disclosures: '0.4.0.1862.1.5',
   type: '0.4.0.1862.1.6',
+  legislation: '0.4.0.1862.1.7',
   psd2: '0.4.0.19495.2',
 });
-const TYPES: Readonly<Record<string, 'web' | 'eseal' | 'esign'>> = {
-  '0.4.0.1862.1.6.1': 'esign',
-  '0.4.0.1862.1.6.2': 'eseal',
-  '0.4.0.1862.1.6.3': 'web',
-};
-/** SIZE (1..256) of the ASN.1 module. */
-const MAX_TEXT = 256;
-/** There are nine roles at most in TS 119 495 V1.8.1. */
-const MAX_ROLES = 16;
+const TYPES: ReadonlyMap<string, QcType> = new Map([
+  ['0.4.0.1862.1.6.1', 'esign'],
+  ['0.4.0.1862.1.6.2', 'eseal'],
+  ['0.4.0.1862.1.6.3', 'web'],
+]);
+/** Real certificates have four to six. */
+const MAX_STATEMENTS = 32;
 
 /**
- * Parses the value of the QCStatements extension, strictly: two encodings that some real certificates have (roles
- * in one flat SEQUENCE, no outer SEQUENCE) are refused by name.
+ * Parses the value of the QCStatements extension, strictly. Two encodings of some real certificates (roles in one
+ * flat SEQUENCE, no outer SEQUENCE) are refused by name unless `tolerate` lists them.
  *
  *     QCStatements ::= SEQUENCE OF SEQUENCE { statementId OBJECT IDENTIFIER, statementInfo ANY OPTIONAL }
- *     PSD2QcType   ::= SEQUENCE { rolesOfPSP, nCAName UTF8String, nCAId UTF8String }
- *     RolesOfPSP   ::= SEQUENCE OF SEQUENCE { roleOfPspOid OBJECT IDENTIFIER, roleOfPspName UTF8String }
  *
  * @throws ERR_TPP_STATEMENT_INVALID
- * @see RFC 3739 §3.2.6, EN 319 412-5, TS 119 495 Annex A
+ * @see RFC 3739 §3.2.6, EN 319 412-5
  */
-export function parseQcStatements(der: Buffer, subject: string): QcStatements {
+export function parseQcStatements(
+  der: Buffer,
+  subject: string,
+  tolerate: readonly Tolerance[] = [],
+): QcStatements {
   try {
-    return readAll(der, (reader) => readStatements(reader));
-  } catch (error) {
-    if (!(error instanceof DerError)) throw error;
-    throw new OpenBankingError(
-      'ERR_TPP_STATEMENT_INVALID',
-      { subject, problem: error.message },
-      { cause: error },
-    );
+    return readStatements(der, tolerate);
+  } catch (cause) {
+    if (!(cause instanceof DerError)) throw cause;
+    throw new OpenBankingError('ERR_TPP_STATEMENT_INVALID', { subject, problem: cause.message }, { cause });
   }
 }
 
-function readStatements(reader: DerReader): QcStatements {
-  const list = reader.element(TAG.sequence);
-  if (new DerReader(list.content).nextTag === TAG.oid) throw new DerError('the outer SEQUENCE is missing');
-  const found = new Map<string, readonly Element[]>();
-  readAll(list.content, (statements) =>
+function readStatements(der: Buffer, tolerate: readonly Tolerance[]): QcStatements {
+  const tolerated = new Set<Tolerance>();
+  const ask = (encoding: Tolerance, problem: string): void => {
+    if (!tolerate.includes(encoding)) throw new DerError(`${problem} (${encoding})`);
+    tolerated.add(encoding);
+  };
+  const found = readList(der, ask);
+  const read = <T>(id: string, name: string, reader: (info: Element) => T): T | undefined => {
+    if (!found.has(id)) return undefined;
+    const info = found.get(id);
+    if (info === undefined) throw new DerError(`${name} holds no value`);
+    try {
+      return reader(info);
+    } catch (error) {
+      if (error instanceof DerError) throw new DerError(`${name}: ${error.message}`, { cause: error });
+      throw error;
+    }
+  };
+  const psd2 = read(STATEMENT.psd2, 'PSD2 statement', (info) => readPsd2Statement(sequenceOf(info), ask));
+  const limit = read(STATEMENT.limit, 'QcLimitValue', readLimit);
+  const retentionYears = read(STATEMENT.retention, 'QcRetentionPeriod', ({ tag, content }) => {
+    if (tag !== TAG.integer) throw new DerError('is no INTEGER');
+    return decodeCount(content);
+  });
+  return Object.freeze({
+    isQualified: hasFlag(found, STATEMENT.compliance, 'QcCompliance'),
+    types: read(STATEMENT.type, 'QcType', readTypes) ?? [],
+    hasSecureDevice: hasFlag(found, STATEMENT.secureDevice, 'QcSSCD'),
+    legislation: read(STATEMENT.legislation, 'QcCClegislation', readCountries) ?? [],
+    disclosures: read(STATEMENT.disclosures, 'QcPDS', readDisclosures) ?? [],
+    ...(limit === undefined ? {} : { limit }),
+    ...(retentionYears === undefined ? {} : { retentionYears }),
+    ...(psd2 === undefined ? {} : { psd2 }),
+    tolerated: Object.freeze([...tolerated]),
+  });
+}
+
+type StatementList = ReadonlyMap<string, Element | undefined>;
+
+function readList(der: Buffer, ask: (encoding: Tolerance, problem: string) => void): StatementList {
+  const list = readAll(der, (reader) => reader.element(TAG.sequence));
+  const isSingle = new DerReader(list.content).nextTag === TAG.oid;
+  if (isSingle) ask('missing-outer-sequence', 'the outer SEQUENCE is missing');
+  const found = new Map<string, Element | undefined>();
+  readAll(isSingle ? list.raw : list.content, (statements) =>
     statements.all((one) =>
       one.within(TAG.sequence, (statement) => {
         const id = statement.oid();
         if (found.has(id)) throw new DerError(`statement ${id} is there twice`);
-        const info = statement.isAtEnd ? [] : [statement.any()];
-        found.set(id, info);
+        if (found.size >= MAX_STATEMENTS) throw new DerError('there are too many statements');
+        found.set(id, statement.isAtEnd ? undefined : statement.any());
       }),
     ),
   );
-  const compliance = found.get(STATEMENT.compliance);
-  if (compliance !== undefined && compliance.length > 0) throw new DerError('QcCompliance holds a value');
-  const type = found.get(STATEMENT.type);
-  const psd2 = found.get(STATEMENT.psd2);
-  return Object.freeze({
-    isQualified: compliance !== undefined,
-    ...(type === undefined ? {} : { type: readType(infoOf(type, 'QcType')) }),
-    ...(psd2 === undefined ? {} : { psd2: readPsd2(infoOf(psd2, 'the PSD2 statement')) }),
-  });
+  return found;
 }
 
-function infoOf([info]: readonly Element[], name: string): Element {
-  if (info?.tag !== TAG.sequence) throw new DerError(`${name} holds no SEQUENCE`);
-  return info;
+/** A statement that says all by being there. */
+function hasFlag(found: StatementList, id: string, name: string): boolean {
+  if (found.get(id) !== undefined) throw new DerError(`${name} holds a value`);
+  return found.has(id);
 }
 
-/** SEQUENCE OF, but exactly one: a certificate is for one use (EN 319 412-5 QCS-4.2.3-01). */
-function readType({ content }: Element): 'web' | 'eseal' | 'esign' {
-  const [oid, more] = readAll(content, (reader) => reader.all((one) => one.oid()));
-  const type = TYPES[oid ?? ''];
-  if (type === undefined || more !== undefined) throw new DerError('QcType is not exactly one known type');
-  return type;
+function sequenceOf({ tag, content }: Element): Buffer {
+  if (tag !== TAG.sequence) throw new DerError('is no SEQUENCE');
+  return content;
 }
 
-function readPsd2({ content }: Element): Psd2Statement {
-  return readAll(content, (reader) => {
-    const roles = readRoles(reader.element(TAG.sequence).content);
-    const name = utf8String(reader, 'NCAName');
-    const id = utf8String(reader, 'NCAId');
-    if (!/^[A-Z]{2}-[A-Z]{2,8}$/.test(id) && canonicalNca(id) === undefined) {
-      throw new DerError('NCAId is not a country, a hyphen and two to eight capital letters');
-    }
-    return Object.freeze({ roles, nca: Object.freeze({ id, name }) });
-  });
+function readTypes(info: Element): readonly string[] {
+  const oids = readAll(sequenceOf(info), (reader) => reader.all((one) => one.oid()));
+  if (new Set(oids).size !== oids.length) throw new DerError('a type is there twice');
+  return Object.freeze(oids.map((oid) => TYPES.get(oid) ?? oid));
 }
 
-function readRoles(content: Buffer): readonly PspRole[] {
-  if (content[0] === TAG.oid) throw new DerError('the roles are in one flat SEQUENCE');
-  const entries = readAll(content, (reader) =>
-    reader.all((one) =>
-      one.within(TAG.sequence, (role) => ({
-        oid: decodeOid(role.content(TAG.oid)),
-        name: utf8String(role, 'roleOfPspName'),
-      })),
+function readCountries(info: Element): readonly string[] {
+  return Object.freeze(
+    readAll(sequenceOf(info), (reader) =>
+      reader.all((one) => {
+        const country = one.content(TAG.printableString).toString('latin1');
+        if (!/^[A-Z]{2}$/.test(country)) throw new DerError('a country is not two capital letters');
+        return country;
+      }),
     ),
   );
-  if (entries.length > MAX_ROLES) throw new DerError('there are too many roles');
-  if (new Set(entries.map(({ oid }) => oid)).size !== entries.length)
-    throw new DerError('a role is there twice');
-  const isUnspecified = entries.some(({ oid }) => oid === UNSPECIFIED_ROLE.oid);
-  if (isUnspecified && entries.length > 1) throw new DerError('Unspecified stands beside another role');
-  return Object.freeze(entries.flatMap(grantedRole));
 }
 
-/** The identifier decides; a name that belongs to another identifier is a mistake that nobody may profit from. */
-function grantedRole({ oid, name }: { readonly oid: string; readonly name: string }): PspRole[] {
-  const role = findRole(oid);
-  const isUnspecified = oid === UNSPECIFIED_ROLE.oid;
-  const isRightName = role === undefined ? !isPspRole(name) : name === role;
-  if (!isRightName || (isUnspecified && name !== UNSPECIFIED_ROLE.name)) {
-    throw new DerError(`role ${oid} does not go by its name`);
-  }
-  return role === undefined ? [] : [role];
+/** Of any string type: nothing hangs on them. */
+function readDisclosures(info: Element): QcStatements['disclosures'] {
+  return Object.freeze(
+    readAll(sequenceOf(info), (reader) =>
+      reader.all((one) =>
+        one.within(TAG.sequence, (location) =>
+          Object.freeze({ url: anyText(location), language: anyText(location) }),
+        ),
+      ),
+    ),
+  );
 }
 
-function utf8String(reader: DerReader, what: string): string {
+function anyText(reader: DerReader): string {
   const { tag, content } = reader.any();
-  if (tag !== TAG.utf8String) throw new DerError(`${what} is not a UTF8String`);
   const text = decodeText(tag, content);
-  if (text === undefined || text === '' || [...text].length > MAX_TEXT) {
-    throw new DerError(`${what} is not 1 to ${MAX_TEXT} characters`);
-  }
+  if (text === undefined) throw new DerError('a text is of no string type');
   return text;
+}
+
+/** MonetaryValue ::= SEQUENCE { currency CHOICE { PrintableString (SIZE(3)), INTEGER }, amount, exponent INTEGER } */
+function readLimit(info: Element): { currency: string; amount: number; exponent: number } {
+  return readAll(sequenceOf(info), (reader) => {
+    const { tag, content } = reader.any();
+    const isNumeric = tag === TAG.integer;
+    const currency = isNumeric ? String(decodeCount(content)).padStart(3, '0') : content.toString('latin1');
+    if (!isNumeric && (tag !== TAG.printableString || !/^[A-Z]{3}$/.test(currency))) {
+      throw new DerError('the currency is not three capital letters or a number');
+    }
+    const amount = decodeCount(reader.content(TAG.integer));
+    const octets = decodeInteger(reader.content(TAG.integer));
+    if (octets.length > 1) throw new DerError('the exponent is out of range');
+    return Object.freeze({ currency, amount, exponent: octets.readInt8(0) });
+  });
 }

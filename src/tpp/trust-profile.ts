@@ -1,41 +1,76 @@
 import { type Certificate, parseCertificate, parsePem } from '../x509/certificate.ts';
 import { type PathPolicy, TLS_CLIENT_POLICY } from '../x509/path.ts';
+import type { Tolerance } from './qc-statements.ts';
 
 export type TrustPreset = 'eu-qualified' | 'uk-directory' | 'own-ca';
 
-/** What certificates of some anchors must look like. Unlike schemes have unlike rules, so each has its own. */
+/**
+ * `client-auth`: id-kp-clientAuth must be stated. `client-or-server-auth`: id-kp-serverAuth will do, as in QWACs of
+ * hierarchies that browsers trust, which are no longer issued for clients (Chrome Root Program, 2026).
+ */
+export type ExtendedKeyUsageRule = 'client-auth' | 'client-or-server-auth';
+
+/**
+ * What certificates of some anchors must look like. Unlike schemes have unlike rules, so each has its own. Frozen.
+ *
+ * The key usage rule is the same for all: digitalSignature where the extension is there, and never an authority.
+ */
 export interface TrustProfile {
   readonly preset: TrustPreset;
   readonly anchors: readonly Certificate[];
   /** Issuing CAs that TPPs do not send along. */
   readonly intermediates: readonly Certificate[];
-  readonly path: PathPolicy;
-  /** QcCompliance: certificates of the UK directory have none (they are on no EU trusted list). */
+  /** What a path must be good for: one of these, tried in order. */
+  readonly paths: readonly [PathPolicy, ...PathPolicy[]];
+  /** QcCompliance, without legislation of other countries: certificates of the UK directory have none. */
   readonly needsCompliance: boolean;
+  /** Identifiers that name the directory in place of the authority, `PSDGB-OB-…`. */
+  readonly allowsDirectoryIdentifier: boolean;
+  /** Wrong encodings that are let pass; each use is logged. */
+  readonly tolerate: readonly Tolerance[];
 }
 
-const NEEDS_COMPLIANCE: Readonly<Record<TrustPreset, boolean>> = {
-  'eu-qualified': true,
-  'uk-directory': false,
-  'own-ca': false,
-};
-
-/**
- * A profile from PEM files. Every preset asks for id-kp-clientAuth, QcType web and the PSD2 statement.
- *
- * @throws ERR_CERT_MALFORMED
- */
-export function createTrustProfile(options: {
+export interface TrustProfileOptions {
   readonly preset: TrustPreset;
   readonly anchorsPem: string;
   readonly intermediatesPem?: string;
-}): TrustProfile {
-  const { preset, anchorsPem, intermediatesPem } = options;
+  /** Default: client-auth. */
+  readonly extendedKeyUsage?: ExtendedKeyUsageRule;
+  /** Certificate policies of which the path must have one, dotted. Default: none is asked for. */
+  readonly policies?: readonly string[];
+  /** Default: none. */
+  readonly tolerate?: readonly Tolerance[];
+}
+
+const RULES: Readonly<
+  Record<TrustPreset, Pick<TrustProfile, 'needsCompliance' | 'allowsDirectoryIdentifier'>>
+> = {
+  'eu-qualified': { needsCompliance: true, allowsDirectoryIdentifier: false },
+  'uk-directory': { needsCompliance: false, allowsDirectoryIdentifier: true },
+  'own-ca': { needsCompliance: false, allowsDirectoryIdentifier: true },
+};
+const SERVER_AUTH = '1.3.6.1.5.5.7.3.1';
+
+/**
+ * A profile from PEM files. Every preset asks for QcType web and the PSD2 statement.
+ *
+ * @throws ERR_CERT_MALFORMED
+ */
+export function createTrustProfile(options: TrustProfileOptions): TrustProfile {
+  const { preset, anchorsPem, intermediatesPem, policies, tolerate = [] } = options;
+  const client: PathPolicy = {
+    ...TLS_CLIENT_POLICY,
+    ...(policies === undefined ? {} : { acceptedPolicies: policies, requireExplicitPolicy: true }),
+  };
+  const server: PathPolicy = { ...client, keyPurpose: SERVER_AUTH };
+  const paths: TrustProfile['paths'] =
+    options.extendedKeyUsage === 'client-or-server-auth' ? [client, server] : [client];
   return Object.freeze({
     preset,
     anchors: parsePem(anchorsPem).map(parseCertificate),
     intermediates: intermediatesPem === undefined ? [] : parsePem(intermediatesPem).map(parseCertificate),
-    path: TLS_CLIENT_POLICY,
-    needsCompliance: NEEDS_COMPLIANCE[preset],
+    paths,
+    ...RULES[preset],
+    tolerate,
   });
 }
