@@ -3,6 +3,7 @@ import { dirname, isAbsolute, resolve } from 'node:path';
 import { z } from 'zod';
 import { clientCertificateSchema } from './client-certificate-schema.ts';
 import { clientSchema, doubledClients } from './client-schema.ts';
+import { storageSchema, withStorageFiles } from './storage-schema.ts';
 import { invalidConfig, parseValue, parseYaml } from './yaml-document.ts';
 
 const httpsUrl = z.url({ protocol: /^https$/, error: 'must be an https URL' });
@@ -16,6 +17,7 @@ const file = z.string().min(1);
 const port = z.int().min(0).max(65_535);
 const seconds = z.int().positive();
 const scopeToken = z.string().regex(/^[\x21\x23-\x5b\x5d-\x7e]+$/, 'must be a scope token (RFC 6749 §3.3)');
+
 /** The configuration file. Every field says what it means; README's table is made from this. */
 export const configSchema = z.strictObject({
   issuer: origin.meta({
@@ -39,13 +41,7 @@ export const configSchema = z.strictObject({
     privateKeyFile: file.meta({ description: 'PEM of its private key.' }),
   }),
   clientCertificate: clientCertificateSchema,
-  storage: z.strictObject({
-    file: file.meta({ description: 'The SQLite file; made when there is none.' }),
-    secretFile: file.meta({
-      description:
-        '32 random bytes that key the hashes and seals in the store, and cookies; made when there is none.',
-    }),
-  }),
+  storage: storageSchema,
   signingKeysFile: file.meta({
     description: 'Private JSON Web Key Set with an ES256 key; made when there is none.',
   }),
@@ -160,7 +156,7 @@ function withAbsoluteFiles(config: Config, folder: string): Config {
   return {
     ...config,
     tls: { certificateFile: at(config.tls.certificateFile), privateKeyFile: at(config.tls.privateKeyFile) },
-    storage: { file: at(config.storage.file), secretFile: at(config.storage.secretFile) },
+    storage: withStorageFiles(config.storage, at),
     signingKeysFile: at(config.signingKeysFile),
     trust: config.trust.map((one) => ({
       ...one,

@@ -16,6 +16,7 @@ import { createLog, type Log } from './log.ts';
 import { createClientCertificateSource } from './mutual-tls/client-certificate.ts';
 import { createListener } from './mutual-tls/listeners.ts';
 import { openRegisteredClients } from './registered-clients.ts';
+import { openRedisStore } from './storage/redis.ts';
 import { openSqliteStore } from './storage/sqlite.ts';
 import type { Store } from './storage/store.ts';
 import { createTppAuthenticator, type TppAuthenticator } from './tpp/authenticate.ts';
@@ -72,7 +73,7 @@ export async function startServer(config: Config, parts: ServerParts): Promise<R
     log,
     ...(config.clientsFile === undefined ? {} : { file: config.clientsFile }),
   });
-  const store = await openSqliteStore({ file: config.storage.file, clock, log });
+  const store = await openStore(config.storage, { clock, log });
   const consents = createConsents({ store, clock });
   const authenticator = createTppAuthenticator({
     trustProfiles,
@@ -149,6 +150,15 @@ function withGrants(consents: Consents, endGrant: (grantId: string) => Promise<v
 /** Longest life of what a signing key has signed, with a margin for clocks. */
 export function retainKeysSeconds(config: Pick<Config, 'accessToken'>): number {
   return Math.max(config.accessToken.lifetimeSeconds, 600) + 300;
+}
+
+function openStore(
+  { file, redis }: Config['storage'],
+  parts: { readonly clock: Clock; readonly log: Log },
+): Promise<Store> {
+  if (redis !== undefined) return openRedisStore({ settings: redis, ...parts });
+  if (file !== undefined) return openSqliteStore({ file, ...parts });
+  throw new TypeError('the configuration names no store');
 }
 
 async function openTrustProfile(trust: Config['trust'][number]): Promise<TrustProfile> {

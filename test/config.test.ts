@@ -45,6 +45,19 @@ describe('the configuration', () => {
     expect(() => Object.assign(config.clients[0] ?? {}, { scope: 'more' })).toThrow(TypeError);
   });
 
+  it('waits for a replica by default where there are replicas, and finds the files of Redis', () => {
+    const redisOf = (redis: object) =>
+      parseConfig({ ...valid, storage: { secretFile: 'secret', redis } }, from).storage.redis;
+    expect(redisOf({ url: 'rediss://r:6380/2' })).toMatchObject({ keyPrefix: 'tallystick', waitReplicas: 0 });
+    const { waitReplicas, passwordFile, tls } =
+      redisOf({ nodes: ['[::1]:7000', 'b:7000'], passwordFile: 'p', tls: { caFile: 'ca.pem' } }) ?? {};
+    expect({ waitReplicas, passwordFile, tls }).toEqual({
+      waitReplicas: 1,
+      passwordFile: '/etc/bank/p',
+      tls: { caFile: '/etc/bank/ca.pem' },
+    });
+  });
+
   it('reports every problem at once, with its place', () => {
     const problems = problemsOf({
       ...valid,
@@ -92,6 +105,28 @@ describe('the configuration', () => {
         ],
       },
       'clients[0].tls_client_auth_san_uri',
+    ],
+    ['no store', { storage: { secretFile: 'secret' } }, 'storage'],
+    ['two stores', { storage: { ...valid.storage, redis: { url: 'redis://r' } } }, 'storage'],
+    [
+      'a password in the address of Redis',
+      { storage: { secretFile: 's', redis: { url: 'redis://user:secret@r:6379' } } },
+      'storage.redis.url',
+    ],
+    [
+      'Sentinels without the name of the primary',
+      { storage: { secretFile: 's', redis: { sentinels: ['a:26379'] } } },
+      'storage.redis.sentinelName',
+    ],
+    [
+      'one Redis and a Cluster at once',
+      { storage: { secretFile: 's', redis: { url: 'redis://r', nodes: ['a:1'] } } },
+      'storage.redis.nodes',
+    ],
+    [
+      'a wait for replicas that is longer than the answer may take',
+      { storage: { secretFile: 's', redis: { url: 'redis://r', waitTimeoutMilliseconds: 1000 } } },
+      'storage.redis.waitTimeoutMilliseconds',
     ],
     ['two clients with one name', { clients: [client, client] }, 'clients'],
     [

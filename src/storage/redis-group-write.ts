@@ -1,0 +1,139 @@
+import type { Redis } from 'ioredis';
+import type { RedisPrimaries } from './redis-primaries.ts';
+import type { RedisScript } from './redis-scripts.ts';
+
+export interface ScriptCall {
+  readonly script: RedisScript;
+  /** The first decides the slot. */
+  readonly keys: readonly string[];
+  readonly args: readonly (string | number)[];
+}
+
+/** The time of one operation of the store: what is not sent when it is over is never sent. */
+export interface Budget {
+  isOver: boolean;
+}
+
+/** Runs scripts on the primaries, those of one moment together, and waits for the replicas once for all of them. */
+export interface RedisGroupWrite {
+  /** The answer of the script, when enough replicas have what it wrote. Throws what ioredis or Redis says. */
+  run(call: ScriptCall, budget: Budget): Promise<unknown>;
+}
+
+interface Pending extends ScriptCall {
+  readonly budget: Budget;
+  readonly resolve: (reply: unknown) => void;
+  readonly reject: (error: unknown) => void;
+  /** The server does not have the script: send the text. */
+  withText: boolean;
+  /** The slot is on its way to the node that this goes to (ASK). */
+  isAsking: boolean;
+  /** Times that it was sent again, always because it was not carried out. */
+  resent: number;
+}
+
+/** Scripts of one group: bounds how long Redis is busy with it. */
+const MAX_GROUP = 256;
+const MAX_RESENT = 6;
+const TRY_AGAIN_MILLISECONDS = 50;
+
+/**
+ * One group at a time is on its way to each primary, and WAIT is its last command: on the same connection, since
+ * it speaks for the writes of its own connection only. What comes meanwhile waits here, where it can still be
+ * dropped when its time is over, and not in a socket, where Redis would find it later.
+ *
+ * A script is sent again only when Redis says that it did not run it: NOSCRIPT, MOVED, ASK, TRYAGAIN.
+ */
+export function createRedisGroupWrite(
+  primaries: RedisPrimaries,
+  wait: { readonly replicas: number; readonly milliseconds: number },
+): RedisGroupWrite {
+  const queues = new WeakMap<Redis, { waiting: Pending[]; isBusy: boolean }>();
+
+  const enqueue = (pending: Pending, redis: Redis | undefined) => {
+    if (redis === undefined) {
+      pending.reject(new Error('no connection to the primary'));
+      return;
+    }
+    const queue = queues.get(redis) ?? { waiting: [], isBusy: false };
+    queues.set(redis, queue);
+    queue.waiting.push(pending);
+    if (queue.isBusy) return;
+    queue.isBusy = true;
+    queueMicrotask(() => void drain(redis, queue));
+  };
+
+  const drain = async (redis: Redis, queue: { waiting: Pending[]; isBusy: boolean }) => {
+    while (queue.waiting.length > 0) {
+      const group = queue.waiting.splice(0, MAX_GROUP).filter(({ budget }) => !budget.isOver);
+      if (group.length > 0) await send(redis, group);
+    }
+    queue.isBusy = false;
+  };
+
+  const send = async (redis: Redis, group: readonly Pending[]) => {
+    try {
+      const { replies, acknowledged } = await exchange(redis, group, wait);
+      for (const [at, pending] of group.entries()) {
+        const [error, reply] = replies[at] ?? [new Error('no answer'), undefined];
+        if (error !== null) redirect(pending, error);
+        else if (acknowledged < wait.replicas) pending.reject(unacknowledged(acknowledged, wait.replicas));
+        else pending.resolve(reply);
+      }
+    } catch (error) {
+      for (const { reject } of group) reject(error);
+    }
+  };
+
+  const redirect = (pending: Pending, error: Error) => {
+    const [name, , address = ''] = error.message.split(' ');
+    pending.resent += 1;
+    if (pending.resent > MAX_RESENT || pending.budget.isOver) pending.reject(error);
+    else if (name === 'NOSCRIPT') {
+      pending.withText = true;
+      enqueue(pending, primaries.primaryOf(pending.keys[0] ?? ''));
+    } else if (name === 'MOVED' || name === 'ASK') {
+      pending.isAsking = name === 'ASK';
+      enqueue(pending, primaries.redirected(address));
+    } else if (name === 'TRYAGAIN') {
+      setTimeout(() => enqueue(pending, primaries.primaryOf(pending.keys[0] ?? '')), TRY_AGAIN_MILLISECONDS);
+    } else pending.reject(error);
+  };
+
+  return {
+    run: (call, budget) =>
+      new Promise((resolve, reject) => {
+        const pending = { ...call, budget, resolve, reject, withText: false, isAsking: false, resent: 0 };
+        enqueue(pending, primaries.primaryOf(call.keys[0] ?? ''));
+      }),
+  };
+}
+
+type Reply = readonly [error: Error | null, reply: unknown];
+
+async function exchange(
+  redis: Redis,
+  group: readonly Pending[],
+  wait: { readonly replicas: number; readonly milliseconds: number },
+): Promise<{ readonly replies: readonly Reply[]; readonly acknowledged: number }> {
+  if (redis.status !== 'ready') throw new Error('the connection to the primary is lost');
+  const pipeline = redis.pipeline();
+  const places = group.map((pending) => {
+    if (pending.isAsking) pipeline.asking();
+    const { script, keys, args, withText } = pending;
+    if (withText) pipeline.eval(script.lua, keys.length, ...keys, ...args);
+    else pipeline.evalsha(script.sha, keys.length, ...keys, ...args);
+    return pipeline.length - 1;
+  });
+  if (wait.replicas > 0) pipeline.wait(wait.replicas, wait.milliseconds);
+  const replies = (await pipeline.exec()) ?? [];
+  const [waitError, acknowledged] = wait.replicas > 0 ? (replies.at(-1) ?? []) : [null, 0];
+  return {
+    replies: places.map((place) => replies[place] ?? [new Error('no answer'), undefined]),
+    acknowledged: waitError == null ? Number(acknowledged) : 0,
+  };
+}
+
+function unacknowledged(found: number, wanted: number): Error {
+  return new Error(`${found} of ${wanted} replicas have the write`);
+}

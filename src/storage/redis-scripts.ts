@@ -1,0 +1,141 @@
+import { createHash } from 'node:crypto';
+
+/** A Lua script and the SHA-1 by which Redis knows it. */
+export interface RedisScript {
+  readonly lua: string;
+  readonly sha: string;
+}
+
+/** Answers of REGISTER and PUT. */
+export const BURIED = 'buried';
+export const EXISTS = 'exists';
+/** The tombstone of an index: a member whose score is its end. No member of a record is so short. */
+export const TOMBSTONE = '!';
+/**
+ * What Redis removes by itself goes this much later than the record ends by the clock of the caller, which alone
+ * decides what is live: hosts whose clocks differ by less than this agree about what is there.
+ */
+export const MARGIN_MILLISECONDS = 60_000;
+
+/**
+ * Each script touches one key in a Cluster, so that a slot can move at any time (two keys of a moving slot are
+ * refused with TRYAGAIN). Only PUT has more, the indexes of the record, where there are no slots.
+ *
+ * Times are milliseconds of the caller's clock and come as arguments; removal by Redis is relative to its own.
+ *
+ * A record is a hash: `v` value, `e` end ('' for none), `w` first written, `n` nonce of the write, `i` indexes,
+ * `c` consumed at, `t` token of the consumer; `g:<nonce>` is a grave, until `gu` at the latest.
+ */
+const COMMON = `
+local MARGIN = ${MARGIN_MILLISECONDS}
+local function settleRecord(key, now)
+  local r = redis.call('HMGET', key, 'n', 'e', 'gu')
+  local last = tonumber(r[3] or 0)
+  if r[1] and r[2] == '' then return redis.call('PERSIST', key) end
+  if r[1] then last = math.max(last, tonumber(r[2])) end
+  redis.call('PEXPIRE', key, last - now + MARGIN)
+end
+local function removeRecord(key)
+  redis.call('HDEL', key, 'v', 'e', 'w', 'n', 'i', 'c', 't')
+end
+local function settleIndex(key, now)
+  local top = redis.call('ZREVRANGE', key, 0, 0, 'WITHSCORES')
+  if top[2] == 'inf' then redis.call('PERSIST', key)
+  elseif top[2] then redis.call('PEXPIRE', key, tonumber(top[2]) - now + MARGIN) end
+end
+local function isBuried(key, now)
+  local tombstone = redis.call('ZSCORE', key, '${TOMBSTONE}')
+  return tombstone and tonumber(tombstone) > now
+end
+local function register(key, now, ends, member)
+  redis.call('ZREMRANGEBYSCORE', key, '-inf', '(' .. string.format('%d', now - MARGIN))
+  redis.call('ZADD', key, ends == '' and '+inf' or ends, member)
+  settleIndex(key, now)
+end
+`;
+
+/** KEYS: index. ARGV: now, end, member. Answers `buried`, or `registered`. */
+export const REGISTER = script(`
+local now = tonumber(ARGV[1])
+if isBuried(KEYS[1], now) then return '${BURIED}' end
+register(KEYS[1], now, ARGV[2], ARGV[3])
+return 'registered'`);
+
+/** KEYS: index. ARGV: now, members. Removes members whose writes are known to be over. */
+export const FORGET = script(`
+for at = 2, #ARGV do redis.call('ZREM', KEYS[1], ARGV[at]) end
+settleIndex(KEYS[1], tonumber(ARGV[1]))
+return 1`);
+
+/**
+ * KEYS: record, indexes to register. ARGV: now, end, member, nonce, value, indexes as JSON, 'new' or 'any'.
+ * Answers [`buried`], [`exists`], or [`written`, nonce and indexes of the record that was replaced].
+ */
+export const PUT = script(`
+local key, now, nonce = KEYS[1], tonumber(ARGV[1]), ARGV[4]
+for at = 2, #KEYS do
+  if isBuried(KEYS[at], now) then return { '${BURIED}' } end
+end
+if redis.call('HEXISTS', key, 'g:' .. nonce) == 1 then return { '${BURIED}' } end
+local old = redis.call('HMGET', key, 'n', 'e', 'i')
+local isOver = old[1] and old[2] ~= '' and tonumber(old[2]) <= now
+if old[1] and not isOver and ARGV[7] == 'new' and old[1] ~= nonce then return { '${EXISTS}' } end
+if isOver then removeRecord(key) end
+redis.call('HSET', key, 'v', ARGV[5], 'e', ARGV[2], 'n', nonce, 'i', ARGV[6])
+redis.call('HSETNX', key, 'w', ARGV[1])
+settleRecord(key, now)
+for at = 2, #KEYS do register(KEYS[at], now, ARGV[2], ARGV[3]) end
+return { 'written', old[1] or '', old[3] or '' }`);
+
+/** KEYS: record. ARGV: now, token. Answers 1 to the one token that consumed it, else 0. */
+export const CONSUME = script(`
+local r = redis.call('HMGET', KEYS[1], 'n', 'e', 'c', 't')
+if not r[1] or (r[2] ~= '' and tonumber(r[2]) <= tonumber(ARGV[1])) then return 0 end
+if r[3] then return r[4] == ARGV[2] and 1 or 0 end
+redis.call('HSET', KEYS[1], 'c', ARGV[1], 't', ARGV[2])
+return 1`);
+
+/** KEYS: record. ARGV: now. Answers with nonce and indexes of what was removed. Graves stay. */
+export const DELETE = script(`
+local old = redis.call('HMGET', KEYS[1], 'n', 'i')
+if not old[1] then return { '', '' } end
+removeRecord(KEYS[1])
+settleRecord(KEYS[1], tonumber(ARGV[1]))
+return { old[1], old[2] }`);
+
+/** KEYS: index. ARGV: now, end of the tombstone, limit. Sets the tombstone and answers with members. */
+export const BURY = script(`
+local now, ends = tonumber(ARGV[1]), tonumber(ARGV[2])
+redis.call('ZADD', KEYS[1], 'GT', ends, '${TOMBSTONE}')
+settleIndex(KEYS[1], now)
+local members = redis.call('ZRANGE', KEYS[1], 0, tonumber(ARGV[3]))
+for at = #members, 1, -1 do
+  if members[at] == '${TOMBSTONE}' then table.remove(members, at) end
+end
+return members`);
+
+/**
+ * KEYS: record. ARGV: now, nonce, end of the grave. Removes what that write has written, or else digs a grave
+ * in which the write ends if it is still to come. Answers with the indexes of what was removed.
+ */
+export const KILL = script(`
+local key, now, nonce = KEYS[1], tonumber(ARGV[1]), ARGV[2]
+local old = redis.call('HMGET', key, 'n', 'i', 'gu')
+if old[1] == nonce then
+  removeRecord(key)
+else
+  redis.call('HSET', key, 'g:' .. nonce, 1, 'gu', math.max(tonumber(old[3] or 0), tonumber(ARGV[3])))
+end
+settleRecord(key, now)
+return old[1] == nonce and old[2] or ''`);
+
+/** KEYS: counter. ARGV: count. Answers with the first of the numbers taken. */
+export const ALLOCATE = script(`return redis.call('INCRBY', KEYS[1], ARGV[1]) - tonumber(ARGV[1])`);
+
+/** KEYS: health. Writes what disappears again by itself. */
+export const HEALTH = script(`return redis.call('SET', KEYS[1], '1', 'PX', MARGIN)`);
+
+function script(body: string): RedisScript {
+  const lua = `${COMMON}${body}`;
+  return Object.freeze({ lua, sha: createHash('sha1').update(lua).digest('hex') });
+}

@@ -1,0 +1,55 @@
+import type { Redis } from 'ioredis';
+
+export interface RedisServerCheck {
+  /** Why this server must not be used. */
+  readonly problem?: string;
+  /** What its operator should know. */
+  readonly warnings: readonly string[];
+}
+
+/** ZADD with GT, and ACLs. */
+const LEAST_VERSION = [6, 2] as const;
+
+/**
+ * Looks at a server before it is trusted with anything that may happen once: it must not evict, and must be
+ * recent enough. What the server does not let us see is a warning.
+ */
+export async function checkRedisServer(redis: Redis): Promise<RedisServerCheck> {
+  let info: Map<string, string>;
+  try {
+    info = fieldsOf(await redis.info());
+  } catch (error) {
+    if (!(error instanceof Error) || !error.message.startsWith('NOPERM')) throw error;
+    return {
+      warnings: ['INFO is not permitted: version, maxmemory-policy and persistence are not checked'],
+    };
+  }
+  const problem = problemOf(info);
+  const warnings =
+    info.get('aof_enabled') === '0'
+      ? ['appendonly is off: a restart of Redis loses what it acknowledged']
+      : [];
+  return problem === undefined ? { warnings } : { problem, warnings };
+}
+
+function problemOf(info: ReadonlyMap<string, string>): string | undefined {
+  const version = info.get('redis_version') ?? '0.0';
+  const [major = 0, minor = 0] = version.split('.').map(Number);
+  if (major < LEAST_VERSION[0] || (major === LEAST_VERSION[0] && minor < LEAST_VERSION[1])) {
+    return `Redis ${version} is too old: ${LEAST_VERSION.join('.')} or later is needed`;
+  }
+  const policy = info.get('maxmemory_policy');
+  if (policy !== undefined && policy !== 'noeviction') {
+    return `maxmemory-policy is ${policy}: it must be noeviction, or marks of use and tombstones get lost`;
+  }
+  return undefined;
+}
+
+function fieldsOf(info: string): Map<string, string> {
+  return new Map(
+    info.split('\r\n').flatMap((line) => {
+      const colon = line.indexOf(':');
+      return colon > 0 ? [[line.slice(0, colon), line.slice(colon + 1)] as const] : [];
+    }),
+  );
+}
