@@ -15,6 +15,31 @@ if (job === 'race') {
   }
   await store.close();
   process.disconnect?.();
+} else if (job === 'open') {
+  await store.put('Opened', name, { value: name });
+  process.stdout.write(`opened ${name}\n`);
+  await store.close();
+  process.disconnect?.();
+} else if (job === 'fill') {
+  // Writes until the disk or the quota is full, then tells how it ended and what it may still read.
+  const acknowledged: string[] = [];
+  const big = 'x'.repeat(20_000);
+  for (let at = 0; ; at += 1) {
+    const refused = await store.put('Token', `t${at}`, { value: big }).then(
+      () => undefined,
+      (error: { readonly code?: string }) => error.code,
+    );
+    if (refused !== undefined) {
+      process.stdout.write(`refused ${refused}\n`);
+      break;
+    }
+    acknowledged.push(`t${at}`);
+  }
+  const found = await Promise.all(acknowledged.map((id) => store.find('Token', id)));
+  process.stdout.write(`acknowledged ${acknowledged.length} found ${found.filter(Boolean).length}\n`);
+  process.stdout.write(`healthy ${await store.isHealthy()}\n`);
+  await store.close().catch(() => undefined);
+  process.disconnect?.();
 } else {
   for (let at = 0; ; at += 1) {
     const id = `${name}-${at}`;

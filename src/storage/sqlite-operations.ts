@@ -1,0 +1,143 @@
+import type { DatabaseSync, StatementSync } from 'node:sqlite';
+
+/** A write, as data: it is done in another thread. Times are milliseconds since the epoch. */
+export type Operation =
+  | ({ readonly do: 'put' | 'putIfAbsent' } & RecordToWrite)
+  | { readonly do: 'consume'; readonly kind: string; readonly id: string; readonly now: number }
+  | { readonly do: 'delete'; readonly kind: string; readonly id: string }
+  | ({ readonly do: 'deleteByIndex'; readonly until: number } & IndexValue)
+  | { readonly do: 'allocate'; readonly counter: string; readonly count: number }
+  | { readonly do: 'purge'; readonly now: number; readonly limit: number };
+
+interface RecordToWrite {
+  readonly kind: string;
+  readonly id: string;
+  readonly json: string;
+  readonly expires: number | null;
+  readonly indexes: readonly (readonly [name: string, value: string])[];
+  readonly now: number;
+}
+
+interface IndexValue {
+  readonly kind: string;
+  readonly name: string;
+  readonly value: string;
+}
+
+/** The answer to a write: a value, or that one of its index values has a tombstone. */
+export type Outcome = { readonly value: boolean | number | null } | { readonly isRevoked: true };
+
+const REVOKED: Outcome = Object.freeze({ isRevoked: true });
+const DONE: Outcome = Object.freeze({ value: null });
+
+/** Does writes on a connection, inside a transaction of the caller's. */
+export function preparedOperations(database: DatabaseSync): (operation: Operation) => Outcome {
+  const statements = prepared(database);
+
+  const isBuried = ({ kind, indexes, now }: RecordToWrite) =>
+    indexes.some(([name, value]) => statements.tombstone.get({ kind, name, value, now }) !== undefined);
+  const reindex = ({ kind, id, indexes }: RecordToWrite) => {
+    for (const [name, value] of indexes) statements.index.run({ kind, name, value, id });
+  };
+  const put = (record: RecordToWrite): Outcome => {
+    if (isBuried(record)) return REVOKED;
+    const { kind, id, json, expires, now } = record;
+    if (statements.insert.run({ kind, id, json, expires, now }).changes === 0) {
+      // Deleting what has expired also ends its mark of use.
+      statements.deleteExpired.run({ kind, id, now });
+      statements.put.run({ kind, id, json, expires, now });
+      statements.unindex.run({ kind, id });
+    }
+    reindex(record);
+    return DONE;
+  };
+  const putIfAbsent = (record: RecordToWrite): Outcome => {
+    if (isBuried(record)) return REVOKED;
+    const { kind, id, json, expires, now } = record;
+    statements.deleteExpired.run({ kind, id, now });
+    const isNew = statements.insert.run({ kind, id, json, expires, now }).changes === 1;
+    if (isNew) reindex(record);
+    return { value: isNew };
+  };
+
+  return (operation) => {
+    switch (operation.do) {
+      case 'put':
+        return put(operation);
+      case 'putIfAbsent':
+        return putIfAbsent(operation);
+      case 'consume': {
+        const { kind, id, now } = operation;
+        return { value: statements.consume.run({ kind, id, now }).changes === 1 };
+      }
+      case 'delete': {
+        const { kind, id } = operation;
+        statements.delete.run({ kind, id });
+        return DONE;
+      }
+      case 'deleteByIndex': {
+        const { kind, name, value, until } = operation;
+        statements.bury.run({ kind, name, value, until });
+        statements.deleteByIndex.run({ kind, name, value });
+        return DONE;
+      }
+      case 'allocate': {
+        const { counter, count } = operation;
+        return { value: Number(statements.allocate.get({ name: counter, count })?.first) };
+      }
+      case 'purge': {
+        const { now, limit } = operation;
+        const records = Number(statements.purge.run({ now, limit }).changes);
+        const tombstones = Number(statements.purgeTombstones.run({ now, limit }).changes);
+        return { value: Math.max(records, tombstones) };
+      }
+    }
+  };
+}
+
+function prepared(database: DatabaseSync) {
+  const sql = (text: string) => database.prepare(text);
+  return {
+    put: sql(
+      `INSERT INTO record (kind, id, value, expires_at, consumed_at, written)
+       VALUES (:kind, :id, :json, :expires, NULL, :now)
+       ON CONFLICT (kind, id) DO UPDATE SET value = excluded.value, expires_at = excluded.expires_at`,
+    ),
+    deleteExpired: sql(
+      'DELETE FROM record WHERE kind = :kind AND id = :id AND expires_at IS NOT NULL AND expires_at <= :now',
+    ),
+    insert: sql(
+      `INSERT INTO record (kind, id, value, expires_at, consumed_at, written)
+       VALUES (:kind, :id, :json, :expires, NULL, :now) ON CONFLICT DO NOTHING`,
+    ),
+    consume: sql(
+      `UPDATE record SET consumed_at = :now WHERE kind = :kind AND id = :id AND consumed_at IS NULL
+         AND (expires_at IS NULL OR expires_at > :now)`,
+    ),
+    delete: sql('DELETE FROM record WHERE kind = :kind AND id = :id'),
+    unindex: sql('DELETE FROM record_index WHERE kind = :kind AND id = :id'),
+    index: sql('INSERT INTO record_index (kind, name, value, id) VALUES (:kind, :name, :value, :id)'),
+    deleteByIndex: sql(
+      `DELETE FROM record WHERE kind = :kind AND id IN
+         (SELECT id FROM record_index WHERE kind = :kind AND name = :name AND value = :value)`,
+    ),
+    tombstone: sql(
+      'SELECT 1 FROM tombstone WHERE kind = :kind AND name = :name AND value = :value AND until > :now',
+    ),
+    bury: sql(
+      `INSERT INTO tombstone (kind, name, value, until) VALUES (:kind, :name, :value, :until)
+       ON CONFLICT (kind, name, value) DO UPDATE SET until = max(until, excluded.until)`,
+    ),
+    allocate: sql(
+      `INSERT INTO counter (name, next) VALUES (:name, :count)
+       ON CONFLICT (name) DO UPDATE SET next = next + :count RETURNING next - :count AS first`,
+    ),
+    purge: sql(
+      `DELETE FROM record WHERE rowid IN
+         (SELECT rowid FROM record WHERE expires_at IS NOT NULL AND expires_at <= :now LIMIT :limit)`,
+    ),
+    purgeTombstones: sql(
+      'DELETE FROM tombstone WHERE rowid IN (SELECT rowid FROM tombstone WHERE until <= :now LIMIT :limit)',
+    ),
+  } satisfies Record<string, StatementSync>;
+}

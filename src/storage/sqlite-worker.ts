@@ -1,0 +1,79 @@
+import { type MessagePort, parentPort, receiveMessageOnPort, workerData } from 'node:worker_threads';
+import { type Connection, type ConnectionOptions, createConnection, isBusy } from './sqlite-connection.ts';
+import { type Operation, type Outcome, preparedOperations } from './sqlite-operations.ts';
+import { absoluteNow, type WriteAnswer, type WriteRequest } from './sqlite-write-request.ts';
+
+/*
+ * The thread that writes. Everything that waits in the queue shares one transaction, and with it one fsync; waits
+ * for locks and disks stop this thread only.
+ */
+
+/** Added to the deadline: after this nobody waits for the answer any more, and nothing is done. */
+const GRACE_MILLISECONDS = 300;
+/** Writes of one transaction: bounds how long each of them waits for the others. */
+const MAX_GROUP = 256;
+const RETRY_MILLISECONDS = 1;
+const sleeper = new Int32Array(new SharedArrayBuffer(4));
+
+type Writer = Connection<(operation: Operation) => Outcome>;
+
+function serve(port: MessagePort, options: ConnectionOptions): void {
+  const connection: Writer = createConnection(options, preparedOperations);
+  port.on('message', (first: WriteRequest | 'close') => {
+    const requests = queued(port, first);
+    const wanted = requests.filter((request) => request !== 'close');
+    if (wanted.length > 0) answer(port, connection, wanted);
+    if (wanted.length < requests.length) {
+      connection.close();
+      port.close();
+    }
+  });
+}
+
+function queued(port: MessagePort, first: WriteRequest | 'close'): (WriteRequest | 'close')[] {
+  const requests = [first];
+  let count = first === 'close' ? 0 : first.operations.length;
+  while (count < MAX_GROUP) {
+    const next = receiveMessageOnPort(port)?.message as WriteRequest | 'close' | undefined;
+    if (next === undefined) break;
+    requests.push(next);
+    count += next === 'close' ? 0 : next.operations.length;
+  }
+  return requests;
+}
+
+function answer(port: MessagePort, connection: Writer, requests: readonly WriteRequest[]): void {
+  let waiting = requests.filter((request) => request.deadline + GRACE_MILLISECONDS > absoluteNow());
+  for (const { id } of requests.filter((request) => !waiting.includes(request))) {
+    port.postMessage({ id, fault: 'the write came too late' } satisfies WriteAnswer);
+  }
+  while (waiting.length > 0) {
+    try {
+      for (const done of commit(connection, waiting)) port.postMessage(done);
+      return;
+    } catch (error) {
+      const isOver = (request: WriteRequest) => !isBusy(error) || request.deadline <= absoluteNow();
+      const fault = error instanceof Error ? error.message : String(error);
+      for (const { id } of waiting.filter(isOver)) port.postMessage({ id, fault } satisfies WriteAnswer);
+      waiting = waiting.filter((request) => !isOver(request));
+      if (waiting.length > 0) Atomics.wait(sleeper, 0, 0, RETRY_MILLISECONDS);
+    }
+  }
+}
+
+/** Nothing is answered before COMMIT is back from the disk. */
+function commit(connection: Writer, requests: readonly WriteRequest[]): WriteAnswer[] {
+  return connection.use((perform, database) => {
+    try {
+      database.exec('BEGIN IMMEDIATE');
+      const answers = requests.map(({ id, operations }) => ({ id, outcomes: operations.map(perform) }));
+      database.exec('COMMIT');
+      return answers;
+    } catch (error) {
+      if (database.isTransaction) database.exec('ROLLBACK');
+      throw error;
+    }
+  });
+}
+
+if (parentPort !== null) serve(parentPort, workerData as ConnectionOptions);
