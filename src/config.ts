@@ -97,6 +97,14 @@ export const configSchema = z.strictObject({
     file: file.meta({ description: 'The TPP registry, YAML or JSON; read again when it changes.' }),
     pollSeconds: seconds.default(5).meta({ description: 'How often the file is looked at.' }),
   }),
+  blockList: z
+    .strictObject({
+      file: file.meta({
+        description: 'Certificates and TPPs to refuse, YAML or JSON; read again when it changes.',
+      }),
+      pollSeconds: seconds.default(5).meta({ description: 'How often the file is looked at.' }),
+    })
+    .optional(),
   hostCountry: z
     .string()
     .regex(/^[A-Z]{2}$/, 'must be two capital letters (ISO 3166-1)')
@@ -164,6 +172,9 @@ function withAbsoluteFiles(config: Config, folder: string): Config {
       ...(one.intermediatesFile === undefined ? {} : { intermediatesFile: at(one.intermediatesFile) }),
     })),
     registry: { ...config.registry, file: at(config.registry.file) },
+    ...(config.blockList === undefined
+      ? {}
+      : { blockList: { ...config.blockList, file: at(config.blockList.file) } }),
     ...(config.aspspModule === undefined ? {} : { aspspModule: at(config.aspspModule) }),
     ...(config.clientsFile === undefined ? {} : { clientsFile: at(config.clientsFile) }),
   };

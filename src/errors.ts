@@ -39,6 +39,12 @@ export interface ErrorDetails {
     readonly problems: readonly string[];
   };
   ERR_OCSP_MALFORMED: { readonly problem: string };
+  ERR_CERT_BLOCKED: {
+    readonly issuer: string;
+    readonly serialNumber: string;
+    readonly since: Date;
+    readonly reason: string;
+  };
   ERR_NAME_MALFORMED: { readonly problem: string };
 
   // third-party provider: tpp/
@@ -58,6 +64,12 @@ export interface ErrorDetails {
     readonly since: Date;
   };
   ERR_TPP_NOT_PASSPORTED: { readonly authorizationNumber: string; readonly country: string };
+  ERR_TPP_BLOCKED: {
+    readonly authorizationNumber: string;
+    readonly nca: string;
+    readonly since: Date;
+    readonly reason: string;
+  };
   ERR_TPP_CLIENT_MISMATCH: { readonly authorizationNumber: string; readonly clientId: string };
   ERR_TPP_ROLE_MISSING: {
     readonly authorizationNumber: string;
@@ -89,6 +101,7 @@ export interface ErrorDetails {
 
   // dependencies: tpp-registry/, storage/, outbound.ts
   ERR_REGISTRY_INVALID: { readonly source: string; readonly problems: readonly Problem[] };
+  ERR_BLOCK_LIST_INVALID: { readonly source: string; readonly problems: readonly Problem[] };
   ERR_STORAGE_UNAVAILABLE: { readonly operation: string };
   ERR_STORAGE_REVOKED: { readonly kind: string };
   ERR_OUTBOUND_REFUSED: { readonly host: string; readonly problem: string };
@@ -143,6 +156,7 @@ const RULES: { readonly [C in ErrorCode]: string } = {
   ERR_CERT_REVOCATION_UNAVAILABLE:
     'whether a certificate of the path is revoked cannot be had at present (RFC 5280 section 6.3)',
   ERR_OCSP_MALFORMED: 'the OCSP response is not well formed (RFC 6960 section 4.2.1)',
+  ERR_CERT_BLOCKED: 'the client certificate has been blocked here (PSD2 article 68)',
   ERR_NAME_MALFORMED: 'the distinguished name is not well formed (RFC 4514)',
   ERR_TPP_IDENTIFIER_INVALID: 'the certificate has no valid organizationIdentifier (TS 119 495 clause 5.2.1)',
   ERR_TPP_STATEMENT_MISSING: 'the certificate lacks a required QCStatement (TS 119 495 clause 5.1)',
@@ -154,6 +168,7 @@ const RULES: { readonly [C in ErrorCode]: string } = {
   ERR_TPP_NOT_REGISTERED: 'the TPP of the certificate is not in the registry (PSD2 article 14)',
   ERR_TPP_NOT_AUTHORIZED: 'the TPP of the certificate is not authorized at present (PSD2 article 14)',
   ERR_TPP_NOT_PASSPORTED: 'the TPP is not authorized in this country (PSD2 article 28)',
+  ERR_TPP_BLOCKED: 'the TPP of the certificate has been blocked here (PSD2 article 68)',
   ERR_TPP_CLIENT_MISMATCH:
     'the client does not belong to the TPP of the certificate (TS 119 495 clause 5.2.1)',
   ERR_TPP_ROLE_MISSING: 'the TPP does not hold the role that the scope needs (TS 119 495 clause 5.2.2)',
@@ -178,6 +193,7 @@ const RULES: { readonly [C in ErrorCode]: string } = {
   ERR_TOKEN_SCOPE: 'the access token does not have the scope that this request needs (RFC 6750 section 3.1)',
   ERR_TOKEN_KEYS_UNAVAILABLE: 'the keys of the issuer cannot be had at present (RFC 9068 section 4)',
   ERR_REGISTRY_INVALID: 'the TPP registry is not valid',
+  ERR_BLOCK_LIST_INVALID: 'the block list is not valid',
   ERR_STORAGE_UNAVAILABLE: 'the store is not available at present',
   ERR_STORAGE_REVOKED: 'the grant has been revoked (RFC 6749 section 5.2)',
   ERR_OUTBOUND_REFUSED: 'the address may not be fetched',

@@ -105,7 +105,9 @@ async function read<T>({ file, parse, unreadable }: FollowedFileOptions<T>): Pro
 }
 
 function problemsOf(error: unknown): readonly { readonly path: string; readonly message: string }[] {
-  return isRefusal(error, 'ERR_REGISTRY_INVALID', 'ERR_CONFIG_INVALID') ? error.details.problems : [];
+  return isRefusal(error, 'ERR_REGISTRY_INVALID', 'ERR_BLOCK_LIST_INVALID', 'ERR_CONFIG_INVALID')
+    ? error.details.problems
+    : [];
 }
 
 /** Changes whenever the content may have; `missing` when there is no file. */

@@ -20,6 +20,7 @@ import { openRedisStore } from './storage/redis.ts';
 import { openSqliteStore } from './storage/sqlite.ts';
 import type { Store } from './storage/store.ts';
 import { createTppAuthenticator, type TppAuthenticator } from './tpp/authenticate.ts';
+import { type BlockList, createBlockList, openFileBlockList } from './tpp/block-list.ts';
 import { createTrustProfile, type TrustProfile } from './tpp/trust-profile.ts';
 import { openFileRegistry, type TppRegistry } from '../tpp-registry/index.ts';
 
@@ -39,6 +40,7 @@ export interface RunningServer {
    */
   readonly consents: Consents;
   readonly registry: TppRegistry;
+  readonly blockList: BlockList;
   /** The registered clients, as they are at the moment. */
   readonly clients: Pick<Clients, 'find'>;
   /** The same decision about a TPP certificate that the token endpoint makes. */
@@ -68,6 +70,10 @@ export async function startServer(config: Config, parts: ServerParts): Promise<R
     clock,
     log,
   });
+  const blockList =
+    config.blockList === undefined
+      ? createBlockList([])
+      : await openFileBlockList({ ...config.blockList, log });
   const clients = await openRegisteredClients({
     entries: config.clients,
     log,
@@ -78,6 +84,7 @@ export async function startServer(config: Config, parts: ServerParts): Promise<R
   const authenticator = createTppAuthenticator({
     trustProfiles,
     registry,
+    blockList,
     clock,
     log,
     ...(config.hostCountry === undefined ? {} : { hostCountry: config.hostCountry }),
@@ -99,6 +106,7 @@ export async function startServer(config: Config, parts: ServerParts): Promise<R
     registry,
     authenticator,
     clientCertificate,
+    isHolderRefused: (holder) => blockList.isBlocked(holder),
     aspsp: parts.aspsp,
     ...(config.hostCountry === undefined ? {} : { hostCountry: config.hostCountry }),
     clock,
@@ -124,12 +132,15 @@ export async function startServer(config: Config, parts: ServerParts): Promise<R
     mtlsUrl: config.mtlsUrl.replace(/\/$/, ''),
     consents: withGrants(consents, endGrant),
     registry,
+    blockList,
     clients,
     authenticator,
     close: async () => {
       health.notReady();
       await Promise.all([front.close(), mtls.close()]);
-      await Promise.all([health, registry, clients, signingKeys, store].map((part) => part.close()));
+      await Promise.all(
+        [health, registry, blockList, clients, signingKeys, store].map((part) => part.close()),
+      );
       log.info('server.stopped');
     },
   };

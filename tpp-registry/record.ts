@@ -1,7 +1,8 @@
-import { LineCounter, parseDocument } from 'yaml';
 import { z } from 'zod';
 import { OpenBankingError, type Problem } from '../src/errors.ts';
 import { canonicalNca, sameNca } from './nca.ts';
+import { openDocument } from './placed-document.ts';
+import { dayField, textField } from './record-fields.ts';
 
 /** Roles of a payment service provider (TS 119 495 cl. 5.2.2): account servicing, payment initiation, account information, issuing of card-based instruments. */
 export type PspRole = 'PSP_AS' | 'PSP_PI' | 'PSP_AI' | 'PSP_IC';
@@ -31,39 +32,20 @@ const MAX_RECORDS = 100_000;
 const PSD_IDENTIFIER = /^PSD([A-Z]{2}-[A-Z]{2,8})-.+$/;
 /** The UK directory stands in the place of the authority in its own identifiers, `PSDGB-OB-…`. */
 const UK_DIRECTORY = 'GB-OB';
-/** A register file names nothing twice, so aliases are for bombs. */
-const MAX_ALIASES = 0;
 
-const text = (max: number) =>
-  z
-    .string()
-    .min(1)
-    .max(max)
-    .regex(/^[^\p{Cc}\p{Cf}]*$/u, 'must not hold control or formatting characters');
 const country = z.string().regex(/^[A-Z]{2}$/, 'must be two capital letters (ISO 3166-1)');
-const day = z
-  .string()
-  .regex(/^\d{4}-\d{2}-\d{2}(T\d{2}:\d{2}:\d{2}Z)?$/, 'must be a date such as 2026-01-31')
-  .transform((value, context) => {
-    const date = new Date(value);
-    if (Number.isNaN(date.getTime()) || !date.toISOString().startsWith(value.slice(0, 10))) {
-      context.addIssue({ code: 'custom', message: 'is not a day of the calendar' });
-      return z.NEVER;
-    }
-    return date;
-  });
 
 const record = z.strictObject({
-  authorizationNumber: text(128),
-  legalName: text(256),
-  tradingName: text(256).optional(),
-  nca: z.strictObject({ id: text(32), name: text(256).optional() }),
+  authorizationNumber: textField(128),
+  legalName: textField(256),
+  tradingName: textField(256).optional(),
+  nca: z.strictObject({ id: textField(32), name: textField(256).optional() }),
   country,
   roles: z.array(z.enum(['PSP_AS', 'PSP_PI', 'PSP_AI', 'PSP_IC'])),
   passportedCountries: z.array(country).default([]),
   status: z.enum(['active', 'suspended', 'withdrawn']),
-  statusSince: day,
-  statusReason: text(512).optional(),
+  statusSince: dayField,
+  statusReason: textField(512).optional(),
 });
 const registryFile = z.strictObject({ tpps: z.array(z.unknown()).min(1).max(MAX_RECORDS) });
 
@@ -82,32 +64,9 @@ const registryFile = z.strictObject({ tpps: z.array(z.unknown()).min(1).max(MAX_
  * @throws ERR_REGISTRY_INVALID
  */
 export function parseTppRecords(content: string, from: { readonly source: string }): readonly TppRecord[] {
-  const lines = new LineCounter();
-  const document = parseDocument(content, {
-    lineCounter: lines,
-    uniqueKeys: true,
-    strict: true,
-    schema: 'core',
-  });
-  if (document.errors.length > 0) {
-    const problems = document.errors.map((error) => ({
-      path: `line ${lines.linePos(error.pos[0]).line}`,
-      message: (error.message.split('\n')[0] ?? '').replace(/:$/, ''),
-    }));
-    throw invalid(from.source, problems);
-  }
-  const lineOf = (path: readonly PropertyKey[]): string => {
-    for (let length = path.length; length > 0; length -= 1) {
-      const node: unknown = document.getIn(path.slice(0, length), true);
-      const at = (node as { readonly range?: readonly number[] } | undefined)?.range?.[0];
-      if (at !== undefined) return ` (line ${lines.linePos(at).line})`;
-    }
-    return '';
-  };
-  const problems: Problem[] = [];
-  const note = (path: readonly PropertyKey[], message: string) =>
-    problems.push({ path: placeOf(path) + lineOf(path), message });
-  const file = registryFile.safeParse(plainValue(document, from.source));
+  const document = openDocument(content, (problems) => invalid(from.source, problems));
+  const { note } = document;
+  const file = registryFile.safeParse(document.value);
   for (const { path, message } of file.error?.issues ?? []) note(path, message);
   const records = (file.data?.tpps ?? []).flatMap((entry, at) => {
     const parsed = record.safeParse(entry);
@@ -117,20 +76,11 @@ export function parseTppRecords(content: string, from: { readonly source: string
     return [{ at, one: parsed.data }];
   });
   for (const { at, message } of ambiguities(records)) note(['tpps', at, 'authorizationNumber'], message);
-  if (problems.length > 0) throw invalid(from.source, problems);
+  document.assertSound();
   return Object.freeze(records.map(({ one }) => frozenRecord(one)));
 }
 
 type ParsedRecord = z.infer<typeof record>;
-
-function plainValue(document: ReturnType<typeof parseDocument>, source: string): unknown {
-  try {
-    return document.toJS({ maxAliasCount: MAX_ALIASES });
-  } catch (cause) {
-    const problems = [{ path: '', message: cause instanceof Error ? cause.message : 'is not a document' }];
-    throw invalid(source, problems);
-  }
-}
 
 function inconsistencies(one: ParsedRecord): [path: readonly string[], message: string][] {
   const found: [readonly string[], string][] = [];
@@ -179,14 +129,6 @@ function frozenRecord({ tradingName, nca, roles, statusReason, ...rest }: Parsed
     roles: new Set(roles),
     ...(statusReason === undefined ? {} : { statusReason }),
   });
-}
-
-/** `tpps[3].nca.id`, as people write it. */
-function placeOf(path: readonly PropertyKey[]): string {
-  return path
-    .map((part) => (typeof part === 'number' ? `[${part}]` : `.${String(part)}`))
-    .join('')
-    .replace(/^\./, '');
 }
 
 function invalid(source: string, problems: readonly Problem[]): OpenBankingError<'ERR_REGISTRY_INVALID'> {

@@ -4,6 +4,7 @@ import { isRefusal, type OpenBankingError } from '../errors.ts';
 import { type Log, silentLog } from '../log.ts';
 import type { PspRole, TppRegistry } from '../../tpp-registry/index.ts';
 import type { Certificate } from '../x509/certificate.ts';
+import { assertNotBlocked, type BlockList } from './block-list.ts';
 import { type PresentedTpp, proveCredential, type TppCredential } from './credential.ts';
 import { type DecisionStep, Trail } from './decision.ts';
 import { proveStanding, type TppStanding } from './standing.ts';
@@ -53,6 +54,8 @@ export interface TppAuthenticatorOptions {
   readonly clock: Clock;
   /** ISO 3166-1. When set, a TPP of another country must be passported into it. */
   readonly hostCountry?: string;
+  /** Default: nobody is blocked. */
+  readonly blockList?: BlockList;
   /** Hears of wrong encodings that a trust profile let pass. Default: nobody does. */
   readonly log?: Log;
 }
@@ -65,15 +68,17 @@ const MAX_REMEMBERED = 10_000;
  * registry. Does not check revocation.
  *
  * What a certificate says does not change, so its path and statements are remembered until the path's first
- * notAfter. Dates, status and roles of the registry are judged every time. Refusals are not remembered: they
+ * notAfter. Dates, blocks, status and roles of the registry are judged every time. Refusals are not remembered: they
  * would let strangers fill the memory, and a corrected trust store must help at once.
  */
 export function createTppAuthenticator(options: TppAuthenticatorOptions): TppAuthenticator {
-  const { trustProfiles: profiles, clock, log = silentLog } = options;
+  const { trustProfiles: profiles, clock, blockList, log = silentLog } = options;
   const memory = new CredentialMemory(MAX_REMEMBERED);
   /** What can change, judged on every request: the seam between what a certificate says and how its TPP stands. */
-  const decide = async (credential: TppCredential, trail: Trail): Promise<Tpp> =>
-    tppOf(credential, proveStanding(credential, { ...options, trail }));
+  const decide = async (credential: TppCredential, trail: Trail): Promise<Tpp> => {
+    if (blockList !== undefined) assertNotBlocked(credential, blockList, trail);
+    return tppOf(credential, proveStanding(credential, { ...options, trail }));
+  };
   return {
     authenticate: async (presented) => {
       const at = clock.now();

@@ -59,6 +59,7 @@ describe('tallystick serve', () => {
       resource: 'https://api.bank.example',
       trust: [{ profile: 'eu-qualified', anchorsFile: paths.root, intermediatesFile: paths.issuingCa }],
       registry: { file: 'registry.yaml' },
+      blockList: { file: 'blocked.yaml', pollSeconds: 1 },
       aspspModule: 'bank.mjs',
       clients: [
         {
@@ -84,6 +85,7 @@ describe('tallystick serve', () => {
     };
     await writeFile(join(folder, 'tallystick.yaml'), stringify(config));
     await writeFile(join(folder, 'bank.mjs'), BANK);
+    await writeFile(join(folder, 'blocked.yaml'), 'blocked: []');
     const server = spawn(process.execPath, [MAIN, 'serve', '--config', join(folder, 'tallystick.yaml')]);
     let output = '';
     server.stdout.on('data', (chunk) => {
@@ -121,6 +123,19 @@ describe('tallystick serve', () => {
       error_description: expect.stringContaining('ERR_CLIENT_SUBJECT_MISMATCH'),
     });
     await other.close();
+
+    const blocked = [
+      { authorizationNumber: tpp.organizationIdentifier, reason: 'fraud', since: '2026-11-20' },
+    ];
+    await writeFile(join(folder, 'blocked.yaml'), stringify({ blocked }));
+    const again = await connectTpp({ description, tpp });
+    const answer = () =>
+      oauth.clientCredentialsGrant(again.config, { scope: 'accounts' }).then(
+        () => 'token',
+        (error) => error.error_description,
+      );
+    await expect.poll(answer, { timeout: 10_000, interval: 250 }).toContain('ERR_TPP_BLOCKED');
+    await again.close();
 
     server.kill('SIGTERM');
     expect(await ended).toBe(0);

@@ -1,5 +1,6 @@
 import { constants, createHash, generateKeyPairSync, type KeyObject, sign } from 'node:crypto';
 import { type Certificate, parseCertificate } from '../../src/x509/certificate.ts';
+import { DerReader, decodeOctetBits } from '../../src/x509/der.ts';
 import * as der from './der-writer.ts';
 
 /** The instant of every test here. */
@@ -284,4 +285,19 @@ export function issue(kind: Kind, commonName: string, options: IssueOptions = {}
 function typeOf(encoded: Buffer): Buffer {
   const start = (encoded[1] ?? 0) < 0x80 ? 2 : 2 + ((encoded[1] ?? 0) & 0x7f);
   return encoded.subarray(start, start + 2 + (encoded[start + 1] ?? 0));
+}
+
+const P256_ORDER = 0xffffffff00000000ffffffffffffffffbce6faada7179e84f3b9cac2fc632551n;
+
+/**
+ * The same certificate with the other signature that verifies: s turned to n - s. Anyone can make it, and its
+ * thumbprint differs (threats §0.4). For certificates signed with P-256.
+ */
+export function twinOf(certificate: Buffer): Buffer {
+  const fields = new DerReader(new DerReader(certificate).content(0x30));
+  const [tbs, algorithm] = [fields.any().raw, fields.any().raw];
+  const signature = new DerReader(new DerReader(decodeOctetBits(fields.content(0x03))).content(0x30));
+  const r = signature.any().raw;
+  const s = BigInt(`0x${signature.content(0x02).toString('hex')}`);
+  return der.sequence(tbs, algorithm, der.bitString(der.sequence(r, der.integer(P256_ORDER - s))));
 }
