@@ -98,6 +98,10 @@ export interface ErrorDetails {
   ERR_TOKEN_STATUS_UNAVAILABLE: { readonly statusList: string };
   ERR_TOKEN_SCOPE: { readonly needed: readonly string[]; readonly held: readonly string[] };
   ERR_TOKEN_KEYS_UNAVAILABLE: { readonly issuer: string };
+  ERR_TOKEN_INTROSPECTION_UNAVAILABLE: { readonly issuer: string; readonly problem: string };
+  ERR_DPOP_PROOF: { readonly problem: string };
+  ERR_DPOP_NONCE: { readonly nonce: string };
+  ERR_DPOP_UNAVAILABLE: { readonly proofs: number };
 
   // dependencies: tpp-registry/, storage/, outbound.ts
   ERR_REGISTRY_INVALID: { readonly source: string; readonly problems: readonly Problem[] };
@@ -192,6 +196,11 @@ const RULES: { readonly [C in ErrorCode]: string } = {
   ERR_TOKEN_STATUS_UNAVAILABLE: 'the status of the access token cannot be had at present (Token Status List)',
   ERR_TOKEN_SCOPE: 'the access token does not have the scope that this request needs (RFC 6750 section 3.1)',
   ERR_TOKEN_KEYS_UNAVAILABLE: 'the keys of the issuer cannot be had at present (RFC 9068 section 4)',
+  ERR_TOKEN_INTROSPECTION_UNAVAILABLE:
+    'the issuer cannot be asked about the access token at present (RFC 7662 section 2)',
+  ERR_DPOP_PROOF: 'the DPoP proof is missing or not valid for this request and token (RFC 9449 section 4.3)',
+  ERR_DPOP_NONCE: 'the DPoP proof must hold the nonce of this server (RFC 9449 section 9)',
+  ERR_DPOP_UNAVAILABLE: 'no more DPoP proofs can be remembered at present (RFC 9449 section 11.1)',
   ERR_REGISTRY_INVALID: 'the TPP registry is not valid',
   ERR_BLOCK_LIST_INVALID: 'the block list is not valid',
   ERR_STORAGE_UNAVAILABLE: 'the store is not available at present',

@@ -13,6 +13,8 @@ export interface OutboundOptions {
   readonly allowHttp?: boolean;
   /** PEM of the only authorities that may vouch for the servers. Default: the public ones. */
   readonly caPem?: string;
+  /** The certificate that this side presents, and its key, in PEM. */
+  readonly clientCertificate?: { readonly certificatePem: string; readonly privateKeyPem: string };
   /** From the first look-up to the last byte. */
   readonly timeoutSeconds: number;
   readonly maxBytes: number;
@@ -101,6 +103,12 @@ export function createOutbound(options: OutboundOptions): Outbound {
     connect: {
       timeout: options.timeoutSeconds * 1000,
       ...(options.caPem === undefined ? {} : { ca: options.caPem }),
+      ...(options.clientCertificate === undefined
+        ? {}
+        : {
+            cert: options.clientCertificate.certificatePem,
+            key: options.clientCertificate.privateKeyPem,
+          }),
       lookup: (host, lookupOptions, callback) => {
         checkedAddresses(host, options).then(
           (found) =>

@@ -1,13 +1,5 @@
-import { type CryptoKey, errors, type FlattenedJWSInput, type JWSHeaderParameters, jwtVerify } from 'jose';
-import { type Clock, epochSeconds } from '../clock.ts';
 import { OpenBankingError } from '../errors.ts';
-import { boundThumbprint } from './certificate-binding.ts';
-
-/** FAPI 2.0 §5.4.1. An allow-list: the header of the token chooses among these, not beyond. */
-const ALGORITHMS = ['ES256', 'PS256', 'EdDSA', 'Ed25519'];
-
-/** Finds the key that a token names. @throws ERR_TOKEN_KEYS_UNAVAILABLE when keys cannot be had */
-export type KeySource = (header: JWSHeaderParameters, token: FlattenedJWSInput) => Promise<CryptoKey>;
+import { type Confirmation, parseConfirmation } from './certificate-binding.ts';
 
 /** Where the status of a token is kept (draft-ietf-oauth-status-list §6.1). */
 export interface StatusReference {
@@ -15,91 +7,174 @@ export interface StatusReference {
   readonly uri: string;
 }
 
-/** An access token whose signature and fixed claims are proved. Its life, binding and scope are not judged here. */
-export interface AccessToken {
-  readonly tokenId: string;
+/** A proven authorization: a live token of the issuer, for this API, bound to the presented certificate. Frozen. */
+export interface Authorization {
+  /** `jti`. Opaque tokens have none. */
+  readonly tokenId?: string;
   readonly clientId: string;
   readonly subject: string;
   readonly audience: string;
   readonly scopes: readonly string[];
   readonly expiresAt: Date;
-  readonly notBefore?: Date;
-  /** `x5t#S256` of the certificate that it is bound to. */
+  /** `x5t#S256` of the certificate that the token is bound to. */
   readonly thumbprint: string;
-  readonly status?: StatusReference;
+  /** The consent that a customer gave; undefined for a token of the TPP alone. */
   readonly consentId?: string;
+  /** The organizationIdentifier of the TPP. */
   readonly authorizationNumber?: string;
+  /** Its competent authority. */
+  readonly nca?: string;
+  /** Roles of the TPP when the token was issued. */
+  readonly roles: readonly string[];
+  /** RFC 9396. */
+  readonly authorizationDetails: readonly Readonly<Record<string, unknown>>[];
+  /** Every claim of the token. */
   readonly claims: Readonly<Record<string, unknown>>;
 }
 
-export interface AccessTokenRules {
-  readonly issuer: string;
+/** An access token whose source is proved: its signature, or the issuer's answer. Its life, binding and status are not. */
+export interface AccessToken {
+  readonly authorization: Authorization;
+  readonly confirmation: Confirmation;
+  readonly expiresAt: number;
+  readonly notBefore: number;
+  readonly status: StatusReference | undefined;
+}
+
+export interface TokenRules {
   readonly audience: string;
-  readonly keys: KeySource;
-  readonly clock: Clock;
+  /** Seconds since the epoch. */
+  readonly now: number;
   /** For `iat` of tokens from a server whose clock runs ahead. */
   readonly clockToleranceSeconds: number;
 }
 
 /**
- * Proves that a JWT is an access token of the issuer for this audience, bound to some certificate.
+ * Reads the claims of a token, from its JWT or from an introspection answer. `claimsOf` gives them again, so that
+ * thousands of remembered tokens need not hold them.
  *
- * Does not check `exp`, which `authorize` does on every request because this verdict is remembered.
- *
- * @throws ERR_TOKEN_INVALID, ERR_TOKEN_UNBOUND, ERR_TOKEN_KEYS_UNAVAILABLE
- * @see RFC 9068 §4
+ * @throws ERR_TOKEN_INVALID, ERR_TOKEN_UNBOUND
+ * @see RFC 9068 §2.2, RFC 7662 §2.2
  */
-export async function verifyAccessToken(token: string, rules: AccessTokenRules): Promise<AccessToken> {
-  const claims = await signedClaims(token, rules);
-  const { client_id: clientId, sub, jti, aud, exp, scope } = claims;
-  if (typeof clientId !== 'string' || typeof sub !== 'string' || typeof jti !== 'string') {
-    throw invalid('client_id, sub or jti is missing');
-  }
+export function parseAccessToken(
+  claims: Readonly<Record<string, unknown>>,
+  claimsOf: () => Readonly<Record<string, unknown>>,
+  rules: TokenRules,
+): AccessToken {
+  const { client_id: clientId, sub, aud, exp, nbf } = claims;
+  if (typeof clientId !== 'string' || typeof sub !== 'string') throw invalid('client_id or sub is missing');
   // One resource a token: a list would let a token for another API pass here (RFC 9068 §3).
   if (aud !== rules.audience) throw invalid('aud is not this resource');
   if (typeof exp !== 'number' || !Number.isSafeInteger(exp)) throw invalid('exp is missing');
-  if (scope !== undefined && typeof scope !== 'string') throw invalid('scope is not a string');
-  const now = epochSeconds(rules.clock.now());
-  const issuedAt = claims.iat;
-  if (typeof issuedAt !== 'number' || issuedAt > now + rules.clockToleranceSeconds) {
+  if (nbf !== undefined && typeof nbf !== 'number') throw invalid('nbf is not a number');
+  if (typeof claims.iat !== 'number' || claims.iat > rules.now + rules.clockToleranceSeconds) {
     throw invalid('iat is missing or in the future');
   }
-  const status = statusReference(claims.status);
-  return Object.freeze({
-    tokenId: jti,
-    clientId,
-    subject: sub,
-    audience: aud,
-    scopes: Object.freeze((scope ?? '').split(' ').filter(Boolean)),
-    expiresAt: new Date(exp * 1000),
-    ...(typeof claims.nbf === 'number' ? { notBefore: new Date(claims.nbf * 1000) } : {}),
-    thumbprint: boundThumbprint(claims.cnf),
-    ...(status === undefined ? {} : { status }),
-    ...(typeof claims.consent_id === 'string' ? { consentId: claims.consent_id } : {}),
-    ...(typeof claims.authorization_number === 'string'
-      ? { authorizationNumber: claims.authorization_number }
-      : {}),
-    claims: Object.freeze(claims),
-  });
+  const confirmation = parseConfirmation(claims.cnf);
+  return {
+    authorization: Object.freeze(
+      new ProvenAuthorization(
+        { clientId, sub, aud, exp, thumbprint: confirmation.thumbprint, claims },
+        claimsOf,
+      ),
+    ),
+    confirmation,
+    expiresAt: exp * 1000,
+    notBefore: nbf === undefined ? 0 : nbf * 1000,
+    status: statusReference(claims.status),
+  };
 }
 
-async function signedClaims(token: string, rules: AccessTokenRules): Promise<Record<string, unknown>> {
-  try {
-    const { payload } = await jwtVerify(token, rules.keys, {
-      algorithms: ALGORITHMS,
-      typ: 'at+jwt',
-      issuer: rules.issuer,
-      // The dates are judged on every request: see `authorize`.
-      currentDate: new Date(0),
-      clockTolerance: Number.MAX_SAFE_INTEGER,
-    });
-    return payload;
-  } catch (error) {
-    if (error instanceof errors.JOSEError) {
-      throw new OpenBankingError('ERR_TOKEN_INVALID', { problem: error.code }, { cause: error });
-    }
-    throw error;
+interface CheckedClaims {
+  readonly clientId: string;
+  readonly sub: string;
+  readonly aud: string;
+  readonly exp: number;
+  readonly thumbprint: string;
+  readonly claims: Readonly<Record<string, unknown>>;
+}
+
+class ProvenAuthorization implements Authorization {
+  readonly tokenId?: string;
+  readonly clientId: string;
+  readonly subject: string;
+  readonly audience: string;
+  readonly scopes: readonly string[];
+  readonly expiresAt: Date;
+  readonly thumbprint: string;
+  readonly consentId?: string;
+  readonly authorizationNumber?: string;
+  readonly nca?: string;
+  readonly roles: readonly string[];
+  readonly authorizationDetails: readonly Readonly<Record<string, unknown>>[];
+  readonly #claimsOf: () => Readonly<Record<string, unknown>>;
+
+  constructor(checked: CheckedClaims, claimsOf: () => Readonly<Record<string, unknown>>) {
+    const { jti, scope, consent_id, authorization_number, nca, tpp_roles, authorization_details } =
+      checked.claims;
+    const tokenId = optionalText(jti, 'jti');
+    const consentId = optionalText(consent_id, 'consent_id');
+    const authorizationNumber = optionalText(authorization_number, 'authorization_number');
+    const authority = optionalText(nca, 'nca');
+    this.clientId = checked.clientId;
+    this.subject = checked.sub;
+    this.audience = checked.aud;
+    this.scopes = words(optionalText(scope, 'scope') ?? '');
+    this.expiresAt = new Date(checked.exp * 1000);
+    this.thumbprint = checked.thumbprint;
+    this.roles = words(roleList(tpp_roles).join(' '));
+    this.authorizationDetails = details(authorization_details);
+    if (tokenId !== undefined) this.tokenId = tokenId;
+    if (consentId !== undefined) this.consentId = consentId;
+    if (authorizationNumber !== undefined) this.authorizationNumber = authorizationNumber;
+    if (authority !== undefined) this.nca = authority;
+    this.#claimsOf = claimsOf;
   }
+
+  get claims(): Readonly<Record<string, unknown>> {
+    return this.#claimsOf();
+  }
+}
+
+/** Few combinations of scopes and of roles are in use: tokens share their arrays. */
+const MAX_SHARED_WORDS = 1000;
+const sharedWords = new Map<string, readonly string[]>();
+
+function words(text: string): readonly string[] {
+  const known = sharedWords.get(text);
+  if (known !== undefined) return known;
+  const made = Object.freeze(text.split(' ').filter(Boolean));
+  if (sharedWords.size < MAX_SHARED_WORDS) sharedWords.set(text, made);
+  return made;
+}
+
+function optionalText(value: unknown, name: string): string | undefined {
+  if (value !== undefined && typeof value !== 'string') throw invalid(`${name} is not a string`);
+  return value;
+}
+
+function roleList(value: unknown): readonly string[] {
+  if (value === undefined) return [];
+  const isList = Array.isArray(value) && value.every((one) => typeof one === 'string' && !one.includes(' '));
+  if (!isList) throw invalid('tpp_roles is not a list of roles');
+  return value;
+}
+
+const NO_DETAILS = Object.freeze([]);
+
+function details(value: unknown): readonly Readonly<Record<string, unknown>>[] {
+  if (value === undefined) return NO_DETAILS;
+  const isList = Array.isArray(value) && value.every((one) => typeof one === 'object' && one !== null);
+  if (!isList) throw invalid('authorization_details is not a list of objects');
+  return deepFrozen(value);
+}
+
+function deepFrozen<T>(value: T): T {
+  if (typeof value === 'object' && value !== null) {
+    Object.freeze(value);
+    for (const inner of Object.values(value)) deepFrozen(inner);
+  }
+  return value;
 }
 
 function statusReference(claim: unknown): StatusReference | undefined {

@@ -3,43 +3,60 @@ import { OpenBankingError } from '../errors.ts';
 import type { PresentedCertificate } from '../mutual-tls/client-certificate.ts';
 
 /** 32 bytes in base64url without padding, and no other spelling of them. */
-const THUMBPRINT = /^[A-Za-z0-9_-]{42}[AEIMQUYcgkosw048]$/;
+const DIGEST = /^[A-Za-z0-9_-]{42}[AEIMQUYcgkosw048]$/;
+
+/** What the presenter of a token must prove (RFC 7800): all of it. */
+export interface Confirmation {
+  /** `x5t#S256` of the certificate. */
+  readonly thumbprint: string;
+  /** RFC 7638 thumbprint of a DPoP key (RFC 9449 §6). */
+  readonly jkt?: string;
+}
 
 /**
- * The thumbprint that a token is bound to. Every confirmation of a token must hold (RFC 7800 §3.1) and this is
- * the only one that we know how to prove, so a token with another one besides is refused as well.
+ * Reads the confirmation of a token: a certificate, and perhaps a DPoP key besides. Every confirmation must hold
+ * (RFC 7800 §3.1), so a token with one that we do not know how to prove is refused.
  *
  * @throws ERR_TOKEN_UNBOUND
  * @see RFC 8705 §3.1
  */
-export function boundThumbprint(confirmation: unknown): string {
+export function parseConfirmation(confirmation: unknown): Confirmation {
   if (typeof confirmation !== 'object' || confirmation === null || Array.isArray(confirmation)) {
     throw unbound('cnf is missing or not an object');
   }
-  const members = Object.keys(confirmation);
-  if (members.length !== 1 || !('x5t#S256' in confirmation)) throw unbound('cnf is not exactly x5t#S256');
-  const thumbprint = confirmation['x5t#S256'];
-  if (typeof thumbprint !== 'string' || !THUMBPRINT.test(thumbprint)) {
+  if (!('x5t#S256' in confirmation)) throw unbound('cnf has no x5t#S256');
+  const { 'x5t#S256': thumbprint, ...more } = confirmation;
+  if (typeof thumbprint !== 'string' || !DIGEST.test(thumbprint)) {
     throw unbound('x5t#S256 is not 32 bytes in base64url');
   }
-  return thumbprint;
+  if (Object.keys(more).length === 0) return Object.freeze({ thumbprint });
+  if (Object.keys(more).length > 1 || !('jkt' in more)) {
+    throw unbound('cnf has a member besides x5t#S256 and jkt');
+  }
+  const { jkt } = more;
+  if (typeof jkt !== 'string' || !DIGEST.test(jkt)) throw unbound('jkt is not 32 bytes in base64url');
+  return Object.freeze({ thumbprint, jkt });
 }
 
 /**
- * Proves that the presented certificate is the one that the token is bound to. Compares decoded bytes in
- * constant time.
+ * Proves that the presented certificate is the one that the token is bound to.
  *
  * @throws ERR_TOKEN_BINDING
  */
 export function verifyBinding(thumbprint: string, presented: PresentedCertificate): void {
-  const bound = Buffer.from(thumbprint, 'base64url');
-  const seen = Buffer.from(presented.thumbprint, 'base64url');
-  if (bound.length !== seen.length || !timingSafeEqual(bound, seen)) {
+  if (!isSameDigest(thumbprint, presented.thumbprint)) {
+    const prefix = (text: string) => Buffer.from(text, 'base64url').toString('hex').slice(0, 16);
     throw new OpenBankingError('ERR_TOKEN_BINDING', {
-      bound: bound.toString('hex').slice(0, 16),
-      presented: seen.toString('hex').slice(0, 16),
+      bound: prefix(thumbprint),
+      presented: prefix(presented.thumbprint),
     });
   }
+}
+
+/** Compares two digests in base64url by their bytes, in constant time. */
+export function isSameDigest(one: string, other: string): boolean {
+  const [a, b] = [Buffer.from(one, 'base64url'), Buffer.from(other, 'base64url')];
+  return a.length === b.length && timingSafeEqual(a, b);
 }
 
 function unbound(problem: string): OpenBankingError<'ERR_TOKEN_UNBOUND'> {

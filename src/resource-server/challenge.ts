@@ -1,4 +1,5 @@
 import { type ErrorCode, isRefusal } from '../errors.ts';
+import { ALGORITHMS } from './structured-token.ts';
 
 /** What a protected resource answers to a refusal (RFC 6750 §3). */
 export interface RefusalAnswer {
@@ -10,7 +11,14 @@ export interface RefusalAnswer {
 interface Row {
   readonly status: number;
   /** Absent: a bare challenge, because the request held no token at all. */
-  readonly error?: 'invalid_request' | 'invalid_token' | 'insufficient_scope';
+  readonly error?:
+    | 'invalid_request'
+    | 'invalid_token'
+    | 'insufficient_scope'
+    | 'invalid_dpop_proof'
+    | 'use_dpop_nonce';
+  /** RFC 9449 §7.1 has its own challenge. Default: Bearer. */
+  readonly scheme?: 'DPoP';
 }
 
 const NO_TOKEN: Row = { status: 401 };
@@ -72,6 +80,10 @@ const ANSWERS = {
   ERR_TOKEN_STATUS_UNAVAILABLE: UNAVAILABLE,
   ERR_TOKEN_SCOPE: INSUFFICIENT_SCOPE,
   ERR_TOKEN_KEYS_UNAVAILABLE: UNAVAILABLE,
+  ERR_TOKEN_INTROSPECTION_UNAVAILABLE: UNAVAILABLE,
+  ERR_DPOP_PROOF: { status: 401, error: 'invalid_dpop_proof', scheme: 'DPoP' },
+  ERR_DPOP_NONCE: { status: 401, error: 'use_dpop_nonce', scheme: 'DPoP' },
+  ERR_DPOP_UNAVAILABLE: UNAVAILABLE,
   ERR_REGISTRY_INVALID: UNAVAILABLE,
   ERR_BLOCK_LIST_INVALID: UNAVAILABLE,
   ERR_STORAGE_UNAVAILABLE: UNAVAILABLE,
@@ -105,6 +117,7 @@ export function refusalAnswer(error: unknown, scopes: readonly string[] = []): R
       ...(row === NO_TOKEN || row.error !== undefined
         ? { 'www-authenticate': challenge(row, description, scopes) }
         : {}),
+      ...(isRefusal(error, 'ERR_DPOP_NONCE') ? { 'dpop-nonce': error.details.nonce } : {}),
     },
     body: { error: row.error ?? nameOf(row), error_description: description },
   };
@@ -114,6 +127,9 @@ export function refusalAnswer(error: unknown, scopes: readonly string[] = []): R
 function challenge(row: Row, description: string, scopes: readonly string[]): string {
   if (row.error === undefined) return 'Bearer';
   const scope = row.error === 'insufficient_scope' ? `, scope="${scopes.join(' ')}"` : '';
+  if (row.scheme === 'DPoP') {
+    return `DPoP error="${row.error}", error_description="${description}", algs="${ALGORITHMS.join(' ')}"`;
+  }
   return `Bearer error="${row.error}", error_description="${description}"${scope}`;
 }
 

@@ -6,17 +6,13 @@ export {
   createClientCertificateSource,
   type PresentedCertificate,
 } from '../mutual-tls/client-certificate.ts';
-export {
-  type Authorization,
-  type Authorizer,
-  type AuthorizerOptions,
-  createAuthorizer,
-  type RequestWithCertificate,
-  type Requirement,
-} from './authorize.ts';
+export type { Authorization } from './access-token.ts';
+export { type Authorizer, createAuthorizer } from './authorize.ts';
+export type { AuthorizerOptions, DpopOptions, IntrospectionOptions } from './authorizer-options.ts';
 export { type RefusalAnswer, refusalAnswer } from './challenge.ts';
 export { koaProtection } from './koa.ts';
 export { type AuthorizedHandler, nodeProtection } from './node.ts';
+export type { RequestWithCertificate } from './presented-token.ts';
 export {
   authorizationOf,
   createProtection,
@@ -25,3 +21,5 @@ export {
   type ProtectionOptions,
   type Verdict,
 } from './protection.ts';
+export type { Requirement } from './requirement.ts';
+export type { CheckedTpp, TppCheck } from './tpp-check.ts';

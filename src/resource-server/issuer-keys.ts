@@ -2,10 +2,8 @@ import { createLocalJWKSet, errors, type JSONWebKeySet } from 'jose';
 import type { Clock } from '../clock.ts';
 import { OpenBankingError } from '../errors.ts';
 import { createRefreshable } from '../refreshable.ts';
-import type { KeySource } from './access-token.ts';
-
-/** Reads a document of the issuer. @throws when it cannot be had */
-export type FetchDocument = (url: string) => Promise<Buffer>;
+import type { FetchDocument } from './issuer-documents.ts';
+import type { KeySource } from './structured-token.ts';
 
 export interface IssuerKeysOptions {
   readonly issuer: string;
@@ -15,7 +13,7 @@ export interface IssuerKeysOptions {
 }
 
 /** A key that left the issuer's set is refused after this long at the latest. */
-const FRESH_SECONDS = 300;
+export const KEYS_FRESH_SECONDS = 300;
 /** A token with an unknown `kid` makes us look again, but not more often than this. */
 const UNKNOWN_KEY_SECONDS = 30;
 const COOL_DOWN_SECONDS = 1;
@@ -29,7 +27,9 @@ export function issuerKeys(options: IssuerKeysOptions): KeySource {
     clock: options.clock,
     coolDownSeconds: COOL_DOWN_SECONDS,
     read: async () => {
-      const set: unknown = JSON.parse((await options.fetchDocument(options.jwksUri)).toString('utf8'));
+      const document = await options.fetchDocument(options.jwksUri);
+      if (document === 'unchanged') throw new Error('an unconditional request has no such answer');
+      const set: unknown = JSON.parse(document.body.toString('utf8'));
       return createLocalJWKSet(set as JSONWebKeySet);
     },
   });
@@ -42,7 +42,7 @@ export function issuerKeys(options: IssuerKeysOptions): KeySource {
     }
   };
   return async (header, token) => {
-    const known = await current(FRESH_SECONDS);
+    const known = await current(KEYS_FRESH_SECONDS);
     try {
       return await known(header, token);
     } catch (error) {

@@ -1,5 +1,5 @@
 import type { IncomingMessage } from 'node:http';
-import type { Requirement } from './authorize.ts';
+import type { Requirement } from './requirement.ts';
 import { assertRequirement, type Protection } from './protection.ts';
 
 /** The part of koa's context that is used: koa itself is not needed, not even for its types. */

@@ -1,7 +1,8 @@
 import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http';
-import type { Authorization, Requirement } from './authorize.ts';
+import type { Authorization } from './access-token.ts';
 import type { RefusalAnswer } from './challenge.ts';
 import { assertRequirement, type Protection } from './protection.ts';
+import type { Requirement } from './requirement.ts';
 
 /** A handler that is called only with a proven authorization. */
 export type AuthorizedHandler = (

@@ -7,8 +7,10 @@ import {
   type ClientCertificateOptions,
   createClientCertificateSource,
 } from '../mutual-tls/client-certificate.ts';
-import type { Authorization, Authorizer, Requirement } from './authorize.ts';
+import type { Authorization } from './access-token.ts';
+import type { Authorizer } from './authorize.ts';
 import { type RefusalAnswer, refusalAnswer } from './challenge.ts';
+import type { Requirement } from './requirement.ts';
 
 export interface ProtectionOptions {
   readonly authorizer: Authorizer;
@@ -60,7 +62,8 @@ export function createProtection(options: ProtectionOptions): Protection {
       try {
         ({ certificate } = source.read(request));
         const facts = { method, url, rawHeaders: request.rawHeaders, certificate };
-        const authorization = await authorizer.authorize(facts, requirement);
+        const authorization =
+          authorizer.authorizeNow(facts, requirement) ?? (await authorizer.authorize(facts, requirement));
         authorizations.set(request, authorization);
         return { authorization, headers };
       } catch (error) {

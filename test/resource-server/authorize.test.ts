@@ -91,7 +91,7 @@ describe('authorize', () => {
     expect(Object.isFrozen(authorization) && Object.isFrozen(authorization.scopes)).toBe(true);
   });
 
-  it('refuses a token that is not bound by exactly one well-formed x5t#S256 (A6, A7)', async () => {
+  it('refuses a token that is not bound by a well-formed x5t#S256, or also by something unknown (A6)', async () => {
     const good = certificate.thumbprint;
     const confirmations: unknown[] = [
       undefined,
@@ -113,7 +113,9 @@ describe('authorize', () => {
       { x5t: good },
       { 'x5t#s256': good },
       { jkt: good },
-      { 'x5t#S256': good, jkt: good },
+      { 'x5t#S256': good, jkt: good.slice(1) },
+      { 'x5t#S256': good, jkt: good, kid: 'one' },
+      { 'x5t#S256': good, kid: 'one' },
     ];
     const codes = await Promise.all(confirmations.map(async (cnf) => verdict(await withClaims({ cnf }))));
     expect(codes).toEqual(confirmations.map(() => 'ERR_TOKEN_UNBOUND'));

@@ -1,0 +1,79 @@
+import type { PresentedCertificate } from '../mutual-tls/client-certificate.ts';
+import type { Authorization } from './access-token.ts';
+import { type CertificateDates, certificateDates } from './certificate-dates.ts';
+import type { DecisionParts } from './decision-parts.ts';
+import { plainAuthorization, type RequestWithCertificate } from './presented-token.ts';
+import type { ProvenToken } from './proven-tokens.ts';
+import { isCovered, type Requirement } from './requirement.ts';
+
+/** What was decided last on one connection: its certificate object is the same as long as it lives. */
+interface LastDecision {
+  /** The whole Authorization field: comparing it is all that a token that was seen before costs. */
+  readonly field: string;
+  readonly proven: ProvenToken;
+  readonly dates: CertificateDates;
+  /** Milliseconds since the epoch until which the TPP need not be checked again. */
+  readonly checkedUntil: number;
+}
+
+/** Decisions that need nothing but the memory. */
+export interface WarmDecisions {
+  /** The authorization if everything that a decision needs is at hand and fresh; undefined says nothing. */
+  find(request: RequestWithCertificate, requirement: Requirement): Authorization | undefined;
+  /** Remembers that this token was found to be bound to this certificate. */
+  remember(request: RequestWithCertificate, proven: ProvenToken): void;
+}
+
+const TPP_CHECKED_MILLISECONDS = 1000;
+
+export function createWarmDecisions(parts: DecisionParts): WarmDecisions {
+  const { clock, tokens, lists, tppCheck, allowExpiredCertificates } = parts;
+  const toleranceMilliseconds = parts.clockToleranceSeconds * 1000;
+  const last = new WeakMap<PresentedCertificate, LastDecision>();
+
+  const isLive = ({ status, expiresAt, notBefore, until }: ProvenToken, now: number) =>
+    expiresAt > now &&
+    until > now &&
+    notBefore <= now + toleranceMilliseconds &&
+    (lists === undefined || status === 'asked' || (status !== undefined && lists.isKnownLive(status)));
+
+  const areGood = ({ notBefore, notAfter }: CertificateDates, now: number) =>
+    allowExpiredCertificates || (now >= notBefore && now <= notAfter);
+
+  /** Another token of the same certificate, or the first on a new connection: known already, perhaps. */
+  const knownToken = (field: string, certificate: PresentedCertificate, now: number) => {
+    if (tppCheck !== undefined || !field.startsWith('Bearer ')) return undefined;
+    const proven = tokens.find(field.slice('Bearer '.length), now);
+    if (proven?.confirmation.thumbprint !== certificate.thumbprint) return undefined;
+    const decision = { field, proven, dates: certificateDates(certificate), checkedUntil: 0 };
+    last.set(certificate, decision);
+    return decision;
+  };
+
+  return {
+    find(request, requirement) {
+      const { certificate } = request;
+      const field = plainAuthorization(request);
+      if (certificate === undefined || field === undefined) return undefined;
+      const now = clock.now().getTime();
+      const latest = last.get(certificate);
+      const decision = latest?.field === field ? latest : knownToken(field, certificate, now);
+      if (decision === undefined) return undefined;
+      const { proven, dates, checkedUntil } = decision;
+      // A proof of possession of a key is new for every request, and a role that is checked is checked anew.
+      if (proven.confirmation.jkt !== undefined) return undefined;
+      if (tppCheck !== undefined && (now >= checkedUntil || requirement.roles !== undefined))
+        return undefined;
+      if (!isLive(proven, now) || !areGood(dates, now)) return undefined;
+      return isCovered(requirement, proven.authorization) ? proven.authorization : undefined;
+    },
+
+    remember(request, proven) {
+      const { certificate } = request;
+      const field = plainAuthorization(request);
+      if (certificate === undefined || field === undefined) return;
+      const checkedUntil = clock.now().getTime() + TPP_CHECKED_MILLISECONDS;
+      last.set(certificate, { field, proven, dates: certificateDates(certificate), checkedUntil });
+    },
+  };
+}
