@@ -46,6 +46,8 @@ export interface ErrorDetails {
     readonly reason: string;
   };
   ERR_NAME_MALFORMED: { readonly problem: string };
+  ERR_CRL_MALFORMED: { readonly problem: string };
+  ERR_CRL_UNTRUSTED: { readonly issuer: string; readonly problem: string };
 
   // third-party provider: tpp/
   ERR_TPP_IDENTIFIER_INVALID: { readonly subject: string; readonly problem: string };
@@ -162,6 +164,8 @@ const RULES: { readonly [C in ErrorCode]: string } = {
   ERR_OCSP_MALFORMED: 'the OCSP response is not well formed (RFC 6960 section 4.2.1)',
   ERR_CERT_BLOCKED: 'the client certificate has been blocked here (PSD2 article 68)',
   ERR_NAME_MALFORMED: 'the distinguished name is not well formed (RFC 4514)',
+  ERR_CRL_MALFORMED: 'a revocation list is not well formed (RFC 5280 section 5.1)',
+  ERR_CRL_UNTRUSTED: 'no issuer of a certificate has signed its revocation list (RFC 5280 section 6.3.3)',
   ERR_TPP_IDENTIFIER_INVALID: 'the certificate has no valid organizationIdentifier (TS 119 495 clause 5.2.1)',
   ERR_TPP_STATEMENT_MISSING: 'the certificate lacks a required QCStatement (TS 119 495 clause 5.1)',
   ERR_TPP_STATEMENT_INVALID: 'the QCStatements of the certificate are not valid (TS 119 495 clause 5.1)',

@@ -35,6 +35,8 @@ export interface Certificate extends KnownExtensions {
   readonly subject: DistinguishedName;
   readonly notBefore: Date;
   readonly notAfter: Date;
+  /** Whether one of the two is a GeneralizedTime though UTCTime could write it, which issuers must not do. */
+  readonly hasEarlyGeneralizedTime: boolean;
   readonly publicKey: KeyObject;
   /** DER of the SubjectPublicKeyInfo. */
   readonly publicKeyInfo: Buffer;
@@ -52,7 +54,7 @@ const MAX_SERIAL_BYTES = 20;
 
 /**
  * Reads one certificate of strict DER, all of it: no BER, no bytes after the end, no extension twice, no serial number
- * that is not positive, no disagreement of the two algorithm fields, times as RFC 5280 writes them.
+ * that is not positive, no disagreement of the two algorithm fields, times of one of the two forms that RFC 5280 knows.
  *
  *     Certificate ::= SEQUENCE { tbsCertificate, signatureAlgorithm, signatureValue BIT STRING }
  *     TBSCertificate ::= SEQUENCE { version [0] DEFAULT v1, serialNumber, signature, issuer, validity, subject,
@@ -96,10 +98,7 @@ function readTbs(fields: DerReader) {
   const serialNumber = readSerial(fields.content(TAG.integer));
   const innerAlgorithm = fields.element(TAG.sequence).raw;
   const issuer = readName(fields);
-  const validity = fields.within(TAG.sequence, (times) => ({
-    notBefore: readTime(times),
-    notAfter: readTime(times),
-  }));
+  const validity = fields.within(TAG.sequence, readValidity);
   const subject = readName(fields);
   const publicKey = parsePublicKey(fields.element(TAG.sequence));
   const hasUniqueId = readUniqueIds(fields);
@@ -122,6 +121,18 @@ function readTbs(fields: DerReader) {
     extensions,
     ...known,
   };
+}
+
+/** Validity ::= SEQUENCE { notBefore Time, notAfter Time } */
+function readValidity(times: DerReader) {
+  let hasEarlyGeneralizedTime = false;
+  const read = (): Date => {
+    const isGeneralized = times.nextTag === TAG.generalizedTime;
+    const at = readTime(times);
+    hasEarlyGeneralizedTime ||= isGeneralized && at.getUTCFullYear() < 2050;
+    return at;
+  };
+  return { notBefore: read(), notAfter: read(), hasEarlyGeneralizedTime };
 }
 
 function readVersion(reader: DerReader): 2 | 3 {

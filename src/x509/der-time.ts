@@ -1,45 +1,73 @@
 import { DerError, type DerReader, TAG } from './der.ts';
 
-const UTC_TIME = /^(\d\d)(\d\d)(\d\d)(\d\d)(\d\d)(\d\d)Z$/;
-const GENERALIZED_TIME = /^(\d{4})(\d\d)(\d\d)(\d\d)(\d\d)(\d\d)Z$/;
+const ZERO = 0x30;
+const Z = 0x5a;
+const SECONDS_A_DAY = 86_400;
+const DAYS_OF_MONTH = [31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31];
 
-/** UTCTime through 2049, GeneralizedTime from 2050, both with seconds and `Z` (RFC 5280 §4.1.2.5). */
+/**
+ * UTCTime or GeneralizedTime, both with seconds and `Z`. Issuers must write the former through 2049 and the latter
+ * from 2050; readers must take either (RFC 5280 §4.1.2.5).
+ *
+ * @throws DerError
+ */
 export function readTime(reader: DerReader): Date {
-  const { tag, content } = reader.any();
-  const text = content.toString('latin1');
-  if (tag === TAG.utcTime) {
-    const [, year = '', ...rest] = UTC_TIME.exec(text) ?? broken('UTCTime is not YYMMDDHHMMSSZ');
-    return instant(Number(year) + (Number(year) < 50 ? 2000 : 1900), rest);
-  }
-  if (tag !== TAG.generalizedTime) throw new DerError('a time was expected');
-  const [, year, ...rest] = GENERALIZED_TIME.exec(text) ?? broken('GeneralizedTime is not YYYYMMDDHHMMSSZ');
-  if (Number(year) < 2050) throw new DerError('GeneralizedTime before 2050');
-  return instant(Number(year), rest);
+  return new Date(decodeEpochSeconds(reader.any().raw, 0) * 1000);
 }
 
 /** GeneralizedTime of any year, with seconds, without fractions, in `Z` (RFC 6960 §4.2.2.1, RFC 5280 §5.3.2). */
 export function readGeneralizedTime(reader: DerReader): Date {
-  const text = reader.content(TAG.generalizedTime).toString('latin1');
-  const [, year, ...rest] = GENERALIZED_TIME.exec(text) ?? broken('GeneralizedTime is not YYYYMMDDHHMMSSZ');
-  return instant(Number(year), rest);
+  return new Date(decodeEpochSeconds(reader.element(TAG.generalizedTime).raw, 0) * 1000);
 }
 
-function instant(year: number, rest: readonly string[]): Date {
-  const [month = 0, day = 0, hour = 0, minute = 0, second = 0] = rest.map(Number);
-  const at = new Date(0);
-  at.setUTCFullYear(year, month - 1, day);
-  at.setUTCHours(hour, minute, second);
-  const same =
-    at.getUTCFullYear() === year &&
-    at.getUTCMonth() === month - 1 &&
-    at.getUTCDate() === day &&
-    at.getUTCHours() === hour &&
-    at.getUTCMinutes() === minute &&
-    at.getUTCSeconds() === second;
-  if (!same) throw new DerError('time is no date of the calendar');
-  return at;
+/**
+ * Seconds since the epoch of the UTCTime `YYMMDDHHMMSSZ` or GeneralizedTime `YYYYMMDDHHMMSSZ` whose tag is at
+ * `start`. Makes no objects: a CRL has a million of them.
+ *
+ * @throws DerError
+ */
+export function decodeEpochSeconds(bytes: Buffer, start: number): number {
+  const tag = bytes[start];
+  const isUtc = tag === TAG.utcTime;
+  if (!isUtc && tag !== TAG.generalizedTime) throw new DerError('a time was expected');
+  const length = isUtc ? 13 : 15;
+  const from = start + 2;
+  if (bytes[start + 1] !== length || bytes[from + length - 1] !== Z) throw broken(isUtc);
+  const first = twoDigits(bytes, from, isUtc);
+  const year = isUtc ? first + (first < 50 ? 2000 : 1900) : first * 100 + twoDigits(bytes, from + 2, isUtc);
+  // Before UTCTime begins no certificate was made.
+  if (year < 1950) throw noDate();
+  const rest = from + length - 11;
+  const day = daysUntil(year, twoDigits(bytes, rest, isUtc), twoDigits(bytes, rest + 2, isUtc));
+  const hour = twoDigits(bytes, rest + 4, isUtc);
+  const minute = twoDigits(bytes, rest + 6, isUtc);
+  const second = twoDigits(bytes, rest + 8, isUtc);
+  if (hour > 23 || minute > 59 || second > 59) throw noDate();
+  return day * SECONDS_A_DAY + hour * 3600 + minute * 60 + second;
 }
 
-function broken(problem: string): never {
-  throw new DerError(problem);
+function twoDigits(bytes: Buffer, at: number, isUtc: boolean): number {
+  const tens = (bytes[at] ?? 0) - ZERO;
+  const ones = (bytes[at + 1] ?? 0) - ZERO;
+  if (tens < 0 || tens > 9 || ones < 0 || ones > 9) throw broken(isUtc);
+  return tens * 10 + ones;
+}
+
+/** Days from 1970-01-01 in the proleptic Gregorian calendar, counted in years that begin with March. */
+function daysUntil(year: number, month: number, day: number): number {
+  const isLeap = year % 4 === 0 && (year % 100 !== 0 || year % 400 === 0);
+  const last = month === 2 && isLeap ? 29 : (DAYS_OF_MONTH[month - 1] ?? 0);
+  if (day < 1 || day > last) throw noDate();
+  const years = month > 2 ? year : year - 1;
+  const daysBefore = Math.floor((153 * (month > 2 ? month - 3 : month + 9) + 2) / 5);
+  const leapDays = Math.floor(years / 4) - Math.floor(years / 100) + Math.floor(years / 400);
+  return years * 365 + leapDays + daysBefore + day - 1 - 719_468;
+}
+
+function broken(isUtc: boolean): DerError {
+  return new DerError(isUtc ? 'UTCTime is not YYMMDDHHMMSSZ' : 'GeneralizedTime is not YYYYMMDDHHMMSSZ');
+}
+
+function noDate(): DerError {
+  return new DerError('time is no date of the calendar');
 }

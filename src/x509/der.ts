@@ -121,10 +121,10 @@ export class DerReader {
     return decodeBoolean(this.content(TAG.boolean));
   }
 
-  /** A BOOLEAN DEFAULT FALSE: DER leaves the default out (X.690 §11.5). */
-  flag(): boolean {
-    if (this.nextTag !== TAG.boolean) return false;
-    if (!this.boolean()) throw new DerError('the default FALSE is written out');
+  /** A BOOLEAN DEFAULT FALSE, under a tag of its own where one is given: DER leaves the default out (X.690 §11.5). */
+  flag(tag: number = TAG.boolean): boolean {
+    if (this.nextTag !== tag) return false;
+    if (!decodeBoolean(this.content(tag))) throw new DerError('the default FALSE is written out');
     return true;
   }
 

@@ -49,6 +49,23 @@ function readRdn(reader: DerReader): NameAttribute[] {
 }
 
 /**
+ * Reads the content of a RelativeDistinguishedName.
+ *
+ * @throws DerError
+ */
+export function readRelativeName(content: Buffer): RelativeDistinguishedName {
+  return Object.freeze(readAll(content, readRdn));
+}
+
+/** The name one level below `base` (RFC 5280 §4.2.1.13, nameRelativeToCRLIssuer). */
+export function nameBelow(base: DistinguishedName, rdn: RelativeDistinguishedName): DistinguishedName {
+  return Object.freeze({
+    rdns: Object.freeze([...base.rdns, rdn]),
+    keys: Object.freeze([...base.keys, keyOf(rdn)]),
+  });
+}
+
+/**
  * Reads the DER of a Name.
  *
  * @throws ERR_NAME_MALFORMED

@@ -9,7 +9,8 @@ import {
   TAG,
 } from './der.ts';
 import type { Extension } from './extension.ts';
-import { type GeneralName, readGeneralName, subjectNameProblem } from './general-name.ts';
+import { type CrlDistributionPoint, readDistributionPoints } from './distribution-point.ts';
+import { type GeneralName, readGeneralName, readGeneralNames, subjectNameProblem } from './general-name.ts';
 
 /** Object identifiers of the extensions that are read here. */
 export const EXTENSION = Object.freeze({
@@ -69,15 +70,6 @@ export interface PolicyConstraints {
   readonly inhibitPolicyMapping?: number;
 }
 
-export interface CrlDistributionPoint {
-  readonly fullName: readonly GeneralName[];
-  /** DER of the relative name's content, when it stands in place of a full name. */
-  readonly relativeName?: Buffer;
-  /** Bits of ReasonFlags; absent means all reasons. */
-  readonly reasons?: readonly number[];
-  readonly crlIssuer: readonly GeneralName[];
-}
-
 export interface AccessDescription {
   readonly method: string;
   readonly location: GeneralName;
@@ -98,6 +90,8 @@ export interface KnownExtensions {
   readonly inhibitAnyPolicy?: number;
   readonly authorityInformationAccess: readonly AccessDescription[];
   readonly crlDistributionPoints: readonly CrlDistributionPoint[];
+  /** Where the changes since the complete list are (RFC 5280 §4.2.1.15). */
+  readonly freshestCrl: readonly CrlDistributionPoint[];
 }
 
 type Reader = (reader: DerReader) => Partial<KnownExtensions>;
@@ -117,6 +111,7 @@ const READERS: Readonly<Record<string, Reader>> = {
   [EXTENSION.inhibitAnyPolicy]: (reader) => ({ inhibitAnyPolicy: decodeCount(reader.content(TAG.integer)) }),
   [EXTENSION.authorityInformationAccess]: (reader) => ({ authorityInformationAccess: readAccess(reader) }),
   [EXTENSION.crlDistributionPoints]: (reader) => ({ crlDistributionPoints: readDistributionPoints(reader) }),
+  [EXTENSION.freshestCrl]: (reader) => ({ freshestCrl: readDistributionPoints(reader) }),
 };
 
 /**
@@ -126,7 +121,12 @@ const READERS: Readonly<Record<string, Reader>> = {
  * @see RFC 5280 §4.2
  */
 export function readKnownExtensions(extensions: ReadonlyMap<string, Extension>): KnownExtensions {
-  const known = { subjectAlternativeNames: [], authorityInformationAccess: [], crlDistributionPoints: [] };
+  const known = {
+    subjectAlternativeNames: [],
+    authorityInformationAccess: [],
+    crlDistributionPoints: [],
+    freshestCrl: [],
+  };
   for (const [oid, { value }] of extensions) {
     const read = READERS[oid];
     if (read !== undefined) Object.assign(known, readAll(value, read));
@@ -157,10 +157,6 @@ function readKeyUsage(reader: DerReader): ReadonlySet<KeyUsage> {
 
 function readOids(reader: DerReader, minimum: number): string[] {
   return reader.within(TAG.sequence, (oids) => oids.all((oid) => oid.oid(), minimum));
-}
-
-function readGeneralNames(reader: DerReader, tag: number): GeneralName[] {
-  return reader.within(tag, (names) => names.all(readGeneralName));
 }
 
 function readSubjectNames(reader: DerReader): GeneralName[] {
@@ -255,34 +251,4 @@ function readAccess(reader: DerReader): AccessDescription[] {
       description.within(TAG.sequence, (pair) => ({ method: pair.oid(), location: readGeneralName(pair) })),
     ),
   );
-}
-
-/**
- *     DistributionPoint ::= SEQUENCE { distributionPoint [0] CHOICE { fullName [0], nameRelativeToCRLIssuer [1] }
- *       OPTIONAL, reasons [1] BIT STRING OPTIONAL, cRLIssuer [2] GeneralNames OPTIONAL }
- */
-function readDistributionPoints(reader: DerReader): CrlDistributionPoint[] {
-  return reader.within(TAG.sequence, (list) =>
-    list.all((point) => point.within(TAG.sequence, readDistributionPoint)),
-  );
-}
-
-function readDistributionPoint(fields: DerReader): CrlDistributionPoint {
-  const names = (reader: DerReader): GeneralName[] => reader.all(readGeneralName);
-  const name = fields.optionalWithin(contextTag(0, 'constructed'), (choice) => ({
-    fullName: choice.optionalWithin(contextTag(0, 'constructed'), names),
-    relativeName: choice.optional(contextTag(1, 'constructed'))?.content,
-  }));
-  const reasons = fields.optional(contextTag(1, 'primitive'));
-  const crlIssuer = fields.optionalWithin(contextTag(2, 'constructed'), names);
-  const isNamed = name?.fullName !== undefined || name?.relativeName !== undefined;
-  if (isNamed !== (name !== undefined) || (!isNamed && crlIssuer === undefined)) {
-    throw new DerError('distribution point names nothing');
-  }
-  return {
-    fullName: name?.fullName ?? [],
-    ...(name?.relativeName === undefined ? {} : { relativeName: name.relativeName }),
-    ...(reasons === undefined ? {} : { reasons: decodeNamedBits(reasons.content) }),
-    crlIssuer: crlIssuer ?? [],
-  };
 }

@@ -1,6 +1,6 @@
 import { contextTag, DerError, type DerReader, decodeOid, type Element, readAll, TAG } from './der.ts';
 import { decodeText } from './der-text.ts';
-import { type DistinguishedName, readName } from './distinguished-name.ts';
+import { type DistinguishedName, namesEqual, readName } from './distinguished-name.ts';
 
 /** A GeneralName (RFC 5280 §4.2.1.6). `ip` holds address octets; the kinds that nothing here reads stay raw. */
 export type GeneralName =
@@ -42,6 +42,11 @@ export function readGeneralName(reader: DerReader): GeneralName {
   }
 }
 
+/** GeneralNames ::= SEQUENCE SIZE (1..MAX) OF GeneralName, under a tag of its own where one is given. */
+export function readGeneralNames(reader: DerReader, tag: number = TAG.sequence): GeneralName[] {
+  return reader.within(tag, (names) => names.all(readGeneralName));
+}
+
 function readOtherName({ content }: Element): { type: string; value: Buffer } {
   return readAll(content, (reader) => ({
     type: reader.oid(),
@@ -51,6 +56,16 @@ function readOtherName({ content }: Element): { type: string; value: Buffer } {
 
 function ia5({ content }: Element): string {
   return decodeText(TAG.ia5String, content) ?? '';
+}
+
+/** Whether two names are the same: texts and octets as they are, directory names by RFC 5280 §7.1. */
+export function generalNamesEqual(one: GeneralName, other: GeneralName): boolean {
+  if (one.kind === 'directoryName') return other.kind === one.kind && namesEqual(one.value, other.value);
+  if (one.kind !== other.kind) return false;
+  if (one.kind === 'other' && (other.kind !== 'other' || one.type !== other.type)) return false;
+  return typeof one.value === 'string'
+    ? one.value === other.value
+    : Buffer.isBuffer(other.value) && one.value.equals(other.value);
 }
 
 const LABEL = '[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?';

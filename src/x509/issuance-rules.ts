@@ -43,6 +43,11 @@ const MUST_NOT_BE_CRITICAL = [
 const RULES: readonly IssuanceRule[] = [
   {
     level: 'rfc5280',
+    problem: 'a date before 2050 is a GeneralizedTime',
+    isBroken: ({ hasEarlyGeneralizedTime }) => hasEarlyGeneralizedTime,
+  },
+  {
+    level: 'rfc5280',
     problem: 'an extension that must not be critical is',
     isBroken: ({ extensions }) => MUST_NOT_BE_CRITICAL.some((oid) => extensions.get(oid)?.critical === true),
   },

@@ -16,6 +16,9 @@ export interface PathPolicy extends PolicyInputs {
   readonly absentExtendedKeyUsage?: 'refuse' | 'allow';
   /** An end entity with anyExtendedKeyUsage in place of the purpose. Default: refuse. */
   readonly anyExtendedKeyUsage?: 'refuse' | 'allow';
+  /** What the key of the end entity must be allowed to do; an authority may stand in its place when that is to sign
+   * CRLs. Default: digitalSignature. */
+  readonly endEntityUsage?: 'digitalSignature' | 'cRLSign';
   /** Default: rfc5280. */
   readonly issuance?: IssuanceLevel;
   /** Authorities that may stand between end entity and anchor, self-issued ones not counted. Default: any number. */
@@ -175,14 +178,15 @@ function checkPathLength(certificate: Certificate, state: PathState, position: P
   state.pathLength = own !== undefined && own < rest ? { left: own, maximum: own } : { left: rest, maximum };
 }
 
-/** An absent extension allows every use, except that a certification authority is never an end entity. */
-function checkKeyUsage(certificate: Certificate, _state: PathState, position: Position): void {
+/** An absent extension allows every use, except that a certification authority is never a client. */
+function checkKeyUsage(certificate: Certificate, { policy }: PathState, position: Position): void {
+  const { endEntityUsage = 'digitalSignature' } = policy;
   const isEndEntity = position === 'end entity';
-  const needed: KeyUsage = isEndEntity ? 'digitalSignature' : 'keyCertSign';
+  const needed: KeyUsage = isEndEntity ? endEntityUsage : 'keyCertSign';
   const isAllowed = certificate.keyUsage?.has(needed) ?? true;
   const isAuthority =
     certificate.basicConstraints?.isCa === true || certificate.keyUsage?.has('keyCertSign') === true;
-  if (!isAllowed || (isEndEntity && isAuthority)) {
+  if (!isAllowed || (isEndEntity && isAuthority && endEntityUsage !== 'cRLSign')) {
     const wanted = isAllowed ? 'an end entity, not a certification authority' : needed;
     throw new OpenBankingError('ERR_CERT_KEY_USAGE', { subject: subjectOf(certificate), needed: wanted });
   }

@@ -260,6 +260,14 @@ describe('the length of a path (RFC 5280 section 6.1.4)', () => {
     expect(verdict(question)).toBe(expected);
   });
 
+  it('D2: a GeneralizedTime before 2050 is read, and is the issuer’s mistake (section 4.1.2.5)', () => {
+    const early = der.tlv(0x18, Buffer.from('20260101000000Z'));
+    const question = leafWith({ raw: { validity: der.sequence(early, der.time(NOT_AFTER)) } });
+    expect(verdict(question)).toBe('ERR_CERT_PROFILE');
+    expect(verdict({ ...question, policy: { issuance: 'path' } })).toBe('accepted');
+    expect(question.leaf?.certificate.notBefore).toEqual(NOT_BEFORE);
+  });
+
   it('D4: a limit on an end entity is the issuer’s mistake', () => {
     const question = leafWith({ extra: [factory.basicConstraints(false, 0)] });
     expect(verdict(question)).toBe('ERR_CERT_PROFILE');
