@@ -1,5 +1,7 @@
+import { malformedHeader } from './presented-certificate.ts';
 import { PROXY_FORMATS } from './proxy-formats.ts';
 
+const MAX_FIELD_CHARACTERS = 16 * 1024;
 /** Names that other software uses; none of ours reads them. */
 const FURTHER_NAMES = [
   'x-client-cert-chain',
@@ -33,4 +35,23 @@ export function findForwardedField(
     if (KNOWN.has(folded) || names.includes(folded)) return name;
   }
   return undefined;
+}
+
+/**
+ * The value of a field that a proxy sets, or undefined. `name` is in lower case.
+ *
+ * @throws ERR_PROXY_HEADER when it comes twice, is too long, or a look-alike of its name is there
+ */
+export function findOneField(rawHeaders: readonly string[], name: string): string | undefined {
+  let found: string | undefined;
+  for (let at = 0; at < rawHeaders.length; at += 2) {
+    const sent = rawHeaders[at] ?? '';
+    if (sent.length !== name.length || foldedName(sent) !== name) continue;
+    if (sent.toLowerCase() !== name) throw malformedHeader('a field has a look-alike name');
+    if (found !== undefined) throw malformedHeader('the field comes more than once');
+    found = rawHeaders[at + 1] ?? '';
+  }
+  if (found !== undefined && found.length > MAX_FIELD_CHARACTERS)
+    throw malformedHeader('the field is too long');
+  return found;
 }

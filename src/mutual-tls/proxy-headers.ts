@@ -1,6 +1,6 @@
 import type { IncomingMessage } from 'node:http';
 import { OpenBankingError } from '../errors.ts';
-import { foldedName, findForwardedField } from './forwarded-fields.ts';
+import { findForwardedField, findOneField } from './forwarded-fields.ts';
 import {
   type ClientCertificate,
   malformedHeader,
@@ -24,7 +24,6 @@ export interface ProxyHeaderOptions {
   readonly proxyCertificates?: readonly string[] | undefined;
 }
 
-const MAX_FIELD_CHARACTERS = 16 * 1024;
 const MAX_INTERMEDIATES = 8;
 /** Certificates that are remembered by the text of their field: a bank has a few hundred TPPs. */
 const MAX_REMEMBERED = 1000;
@@ -56,7 +55,7 @@ export function proxyHeaderReader(
       assertNothingForwarded(request, own);
       return NONE;
     }
-    const [leaf, chain] = own.map((name) => oneField(request.rawHeaders, name));
+    const [leaf, chain] = own.map((name) => findOneField(request.rawHeaders, name));
     return isNothing(leaf) ? NONE : parse(leaf, isNothing(chain) ? '' : chain);
   };
 }
@@ -80,20 +79,6 @@ export function assertNothingForwarded(request: IncomingMessage, names: readonly
 /** Proxies write an empty value, and Apache `(null)`, when there is no certificate. */
 function isNothing(value: string | undefined): value is undefined | '' | '(null)' {
   return value === undefined || value === '' || value === '(null)';
-}
-
-function oneField(rawHeaders: readonly string[], name: string): string | undefined {
-  let found: string | undefined;
-  for (let at = 0; at < rawHeaders.length; at += 2) {
-    const sent = rawHeaders[at] ?? '';
-    if (sent.length !== name.length || foldedName(sent) !== name) continue;
-    if (sent.toLowerCase() !== name) throw malformedHeader('a field has a look-alike name');
-    if (found !== undefined) throw malformedHeader('the field comes more than once');
-    found = rawHeaders[at + 1] ?? '';
-  }
-  if (found !== undefined && found.length > MAX_FIELD_CHARACTERS)
-    throw malformedHeader('the field is too long');
-  return found;
 }
 
 function parseForwarded(format: ProxyFormat, leafField: string, chainField: string): ClientCertificate {

@@ -5,6 +5,8 @@ import { assertRequirement, type Protection } from './protection.ts';
 /** The part of koa's context that is used: koa itself is not needed, not even for its types. */
 interface KoaContext {
   readonly req: IncomingMessage;
+  /** What the client asked for; mounting cuts its own part off `url`. */
+  readonly originalUrl: string;
   readonly state: { [name: string]: unknown };
   status: number;
   body: unknown;
@@ -22,7 +24,8 @@ export function koaProtection(
 ): (ctx: KoaContext, next: () => Promise<unknown>) => Promise<void> {
   assertRequirement(requirement);
   return async (ctx, next) => {
-    const verdict = await protection.decide(ctx.req, requirement);
+    const original = { method: ctx.req.method ?? '', url: ctx.originalUrl };
+    const verdict = await protection.decide(ctx.req, requirement, original);
     if ('refusal' in verdict) {
       ctx.status = verdict.refusal.status;
       ctx.set({ ...verdict.refusal.headers });

@@ -35,6 +35,8 @@ export interface OriginalRequest {
 export interface Protection {
   readonly log: Log;
   decide(request: IncomingMessage, requirement: Requirement, original?: OriginalRequest): Promise<Verdict>;
+  /** The answer to a fault that glue itself has found, logged like any other. */
+  refuse(request: IncomingMessage, error: unknown): { readonly refusal: RefusalAnswer };
 }
 
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
@@ -67,21 +69,40 @@ export function createProtection(options: ProtectionOptions): Protection {
         authorizations.set(request, authorization);
         return { authorization, headers };
       } catch (error) {
-        const answer = refusalAnswer(error, requirement.scopes);
-        const fields = {
-          interactionId: headers['x-fapi-interaction-id'],
-          method,
-          route: (url.split('?')[0] ?? '').slice(0, 100),
-          status: answer.status,
-          error,
-          ...(certificate === undefined ? {} : { certificate: hexPrefix(certificate.thumbprint) }),
-        };
-        if (isRefusal(error)) log.warn(eventOf(answer.status, error.code), fields);
-        else log.error('rs.unexpected', fields);
-        return { refusal: { ...answer, headers: { ...answer.headers, ...headers } } };
+        return refused(error, { log, headers, method, url, certificate, scopes: requirement.scopes });
       }
     },
+    refuse: (request: IncomingMessage, error: unknown) => {
+      const { method = '', url = '' } = request;
+      const headers = fapiHeaders(request);
+      return refused(error, { log, headers, method, url, certificate: undefined, scopes: [] });
+    },
   });
+}
+
+interface RefusedRequest {
+  readonly log: Log;
+  readonly headers: ReturnType<typeof fapiHeaders>;
+  readonly method: string;
+  readonly url: string;
+  readonly certificate: ClientCertificate['certificate'];
+  readonly scopes: readonly string[];
+}
+
+function refused(error: unknown, request: RefusedRequest): { readonly refusal: RefusalAnswer } {
+  const { log, headers, method, url, certificate } = request;
+  const answer = refusalAnswer(error, request.scopes);
+  const fields = {
+    interactionId: headers['x-fapi-interaction-id'],
+    method,
+    route: (url.split('?')[0] ?? '').slice(0, 100),
+    status: answer.status,
+    error,
+    ...(certificate === undefined ? {} : { certificate: hexPrefix(certificate.thumbprint) }),
+  };
+  if (isRefusal(error)) log.warn(eventOf(answer.status, error.code), fields);
+  else log.error('rs.unexpected', fields);
+  return { refusal: { ...answer, headers: { ...answer.headers, ...headers } } };
 }
 
 const authorizations = new WeakMap<IncomingMessage, Authorization>();

@@ -1,4 +1,3 @@
-import { createHash } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
 import { connect, createServer, type Server, type Socket } from 'node:net';
 import { afterAll, beforeAll } from 'vitest';
@@ -16,7 +15,6 @@ export const root = issue('authority', 'root', { keys: rsaKeys() });
 export const issuing = issue('authority', 'issuing', { issuer: root });
 export const one = issue('end entity', 'one', { issuer: issuing }).der;
 export const two = issue('end entity', 'two', { issuer: issuing }).der;
-export const thumbprintOf = (der: Buffer) => createHash('sha256').update(der).digest('base64url');
 
 /** A real connection from 127.0.0.1, as our side of it sees it. */
 let socket: Socket;

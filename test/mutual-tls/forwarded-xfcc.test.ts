@@ -1,7 +1,8 @@
 import { createHash } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
-import { behind, one, outcome, REFUSED, thumbprintOf, two } from './forwarded-request.ts';
+import { behind, one, outcome, REFUSED, two } from './forwarded-request.ts';
 import { pemOf, xfccOf } from './forwarders.ts';
+import { thumbprintOf } from './thumbprint.ts';
 
 describe('x-forwarded-client-cert (Envoy)', () => {
   const good = xfccOf(one);

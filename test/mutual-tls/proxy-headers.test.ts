@@ -20,10 +20,10 @@ import {
   REFUSED,
   request,
   root,
-  thumbprintOf,
   two,
 } from './forwarded-request.ts';
 import { FORWARDERS, pemOf, WITH_CHAIN } from './forwarders.ts';
+import { thumbprintOf } from './thumbprint.ts';
 
 const SEED = 9440;
 const LENIENT = /^(traefik|aws-alb|apache|envoy)/;

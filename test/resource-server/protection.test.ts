@@ -1,13 +1,19 @@
 import { createHash } from 'node:crypto';
+import express from 'express';
 import fc from 'fast-check';
+import fastify from 'fastify';
 import Koa from 'koa';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import {
-  type Authorization,
+  authorizationOf,
+  type ClientCertificateOptions,
   createAuthorizer,
   createProtection,
+  expressProtection,
+  fastifyProtection,
   koaProtection,
   nodeProtection,
+  type RequestWithCertificate,
 } from '../../src/resource-server/index.ts';
 import type { IssuedCertificate } from '../../src/sandbox/pki.ts';
 import {
@@ -21,33 +27,51 @@ import {
   type TestServer,
 } from './issuer.ts';
 
+const GLUES = ['koa', 'express', 'fastify', 'node'] as const;
+type Glue = (typeof GLUES)[number];
+
 let issuer: TestIssuer;
 let certificates: Awaited<ReturnType<typeof createTestCertificates>>;
-let servers: Readonly<Record<'koa' | 'node', TestServer>>;
+let servers: Readonly<Record<Glue, TestServer>>;
 
 const thumbprintOf = ({ der }: IssuedCertificate) => createHash('sha256').update(der).digest('base64url');
+const bearerField = (token: string) => ['Authorization', `Bearer ${token}`];
 const bearer = (token: string) => ({ authorization: `Bearer ${token}` });
 
-beforeAll(async () => {
-  issuer = await createTestIssuer();
-  certificates = await createTestCertificates();
-  const authorizer = createAuthorizer({
+const authorizerOf = () =>
+  createAuthorizer({
     issuer: ISSUER,
     audience: AUDIENCE,
     jwks: issuer.jwks,
     clock: { now: () => NOW },
     fetchDocument: async () => Buffer.from(await issuer.statusList([3])),
   });
-  const protection = createProtection({ authorizer, clientCertificate: { from: 'socket' } });
+const mounted = () => createProtection({ authorizer: authorizerOf(), clientCertificate: { from: 'socket' } });
+
+beforeAll(async () => {
+  issuer = await createTestIssuer();
+  certificates = await createTestCertificates();
+  const protection = mounted();
   const app = new Koa();
   app.use(koaProtection(protection, { scopes: ['accounts'] }));
   app.use((ctx) => {
-    ctx.body = (ctx.state.authorization as Authorization).claims;
+    ctx.body = authorizationOf(ctx).claims;
   });
   const node = nodeProtection(protection, { scopes: ['accounts'] }, (_request, response, authorization) => {
     response.end(JSON.stringify(authorization.claims));
   });
+  const onExpress = express();
+  onExpress.use(expressProtection(protection, { scopes: ['accounts'] }));
+  onExpress.use((request, response) => {
+    response.json(authorizationOf(request).claims);
+  });
+  const onFastify = fastify();
+  onFastify.addHook('onRequest', fastifyProtection(protection, { scopes: ['accounts'] }));
+  onFastify.all('/*', async (request) => authorizationOf(request).claims);
+  await onFastify.ready();
   servers = {
+    express: await serveOverTls(onExpress, certificates),
+    fastify: await serveOverTls((request, response) => onFastify.routing(request, response), certificates),
     koa: await serveOverTls(app.callback(), certificates),
     node: await serveOverTls(node, certificates),
   };
@@ -56,7 +80,7 @@ afterAll(async () => {
   await Promise.all(Object.values(servers).map((server) => server.close()));
 });
 
-describe.each(['koa', 'node'] as const)('an API behind the %s glue', (glue) => {
+describe.each(GLUES)('an API behind the %s glue', (glue) => {
   it('lets each token through with its own certificate only (A1, RFC 8705 §3)', async () => {
     const owners = [certificates.one, certificates.two];
     for (const owner of owners) {
@@ -150,5 +174,57 @@ describe.each(['koa', 'node'] as const)('an API behind the %s glue', (glue) => {
       }),
       { numRuns: 40, seed: 1 },
     );
+  });
+});
+
+describe('a protection (A8)', () => {
+  const authorizer = { authorize: () => Promise.reject(new Error('unused')) };
+  const clientCertificate = { from: 'socket' } as const;
+  const protection = createProtection({ authorizer, clientCertificate });
+
+  it('is not made without a source of certificates or without an authorizer', () => {
+    // @ts-expect-error no source
+    expect(() => createProtection({ authorizer })).toThrow(TypeError);
+    // @ts-expect-error no trusted proxies
+    const open: ClientCertificateOptions = { from: 'proxy', format: 'nginx' };
+    expect(() => createProtection({ authorizer, clientCertificate: open })).toThrow(TypeError);
+    // @ts-expect-error no authorizer
+    expect(() => createProtection({ clientCertificate })).toThrow(TypeError);
+  });
+
+  it('is not mounted without a list of scopes', () => {
+    for (const mount of [koaProtection, expressProtection, fastifyProtection]) {
+      // @ts-expect-error no scopes
+      expect(() => mount(protection, {})).toThrow(TypeError);
+      // @ts-expect-error no requirement
+      expect(() => mount(protection)).toThrow(TypeError);
+    }
+    // @ts-expect-error no scopes
+    expect(() => nodeProtection(protection, {}, () => {})).toThrow(TypeError);
+  });
+
+  it('cannot verify a token without saying which certificate came with it', async () => {
+    // @ts-expect-error the certificate must be given, even when there is none
+    const facts: RequestWithCertificate = { method: 'GET', url: '/', rawHeaders: bearerField('a.b.c') };
+    await expect(authorizerOf().authorize(facts, { scopes: [] })).rejects.toMatchObject({
+      code: 'ERR_CERT_MISSING',
+    });
+  });
+
+  it('gives no authorization on a route that it does not stand before', () => {
+    expect(() => authorizationOf({ req: {} as never })).toThrow(TypeError);
+  });
+
+  it('sees what the client asked for, also under a mounted router (L4)', async () => {
+    const app = express();
+    app.use('/api', expressProtection(mounted(), { scopes: ['accounts'] }), (request, response) => {
+      response.json({ url: request.url });
+    });
+    const server = await serveOverTls(app, certificates);
+    const certificate = certificates.one;
+    const headers = bearer(await issuer.token(thumbprintOf(certificate)));
+    expect((await server.send('/api/x', { certificate, headers })).json).toEqual({ url: '/x' });
+    expect((await server.send('/api?access_token=a', { certificate, headers })).status).toBe(400);
+    await server.close();
   });
 });
