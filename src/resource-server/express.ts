@@ -1,7 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import type { Authorization, Requirement } from './authorize.ts';
+import type { Authorization } from './access-token.ts';
 import { answerRefusal } from './node.ts';
-import { assertRequirement, type Protection } from './protection.ts';
+import { assertRequirement, type Protection, type RouteRequirement } from './protection.ts';
 
 /** The part of express's request that is used: express itself is not needed, not even for its types. */
 interface ExpressRequest extends IncomingMessage {
@@ -16,7 +16,7 @@ interface ExpressRequest extends IncomingMessage {
  */
 export function expressProtection(
   protection: Protection,
-  requirement: Requirement,
+  requirement: RouteRequirement,
 ): (request: ExpressRequest, response: ServerResponse, next: (error?: unknown) => void) => void {
   assertRequirement(requirement);
   return (request, response, next) => {

@@ -1,6 +1,5 @@
 import type { IncomingMessage } from 'node:http';
-import type { Requirement } from './authorize.ts';
-import { assertRequirement, type Protection } from './protection.ts';
+import { assertRequirement, type Protection, type RouteRequirement } from './protection.ts';
 
 /** The parts of fastify that are used: fastify itself is not needed, not even for its types. */
 interface FastifyRequest {
@@ -20,7 +19,7 @@ interface FastifyReply {
  */
 export function fastifyProtection(
   protection: Protection,
-  requirement: Requirement,
+  requirement: RouteRequirement,
 ): (request: FastifyRequest, reply: FastifyReply) => Promise<unknown> {
   assertRequirement(requirement);
   return async (request, reply) => {

@@ -1,4 +1,4 @@
-import type { Authorization } from './authorize.ts';
+import type { Authorization } from './access-token.ts';
 import type { RefusalAnswer } from './challenge.ts';
 
 /** Every name that the API behind may trust, because it is always set here: a client's own value never gets through. */
@@ -10,16 +10,14 @@ export const IDENTITY_PREFIX = 'x-tallystick-';
  */
 export function identityHeaders(authorization: Authorization): Readonly<Record<string, string>> {
   const { clientId, subject, scopes, consentId, authorizationNumber, expiresAt, thumbprint } = authorization;
-  const roles: unknown = authorization.claims.tpp_roles;
-  const list = (values: unknown) =>
-    Array.isArray(values) ? values.map((value) => encodeURIComponent(String(value))).join(' ') : '';
+  const list = (values: readonly string[]) => values.map(encodeURIComponent).join(' ');
   return {
     [`${IDENTITY_PREFIX}client-id`]: encodeURIComponent(clientId),
     [`${IDENTITY_PREFIX}subject`]: encodeURIComponent(subject),
     [`${IDENTITY_PREFIX}authorization-number`]: encodeURIComponent(authorizationNumber ?? ''),
     [`${IDENTITY_PREFIX}consent-id`]: encodeURIComponent(consentId ?? ''),
     [`${IDENTITY_PREFIX}scopes`]: list(scopes),
-    [`${IDENTITY_PREFIX}roles`]: list(roles),
+    [`${IDENTITY_PREFIX}roles`]: list(authorization.roles),
     [`${IDENTITY_PREFIX}expires-at`]: expiresAt.toISOString(),
     [`${IDENTITY_PREFIX}certificate`]: thumbprint,
   };

@@ -1,9 +1,8 @@
 import { OpenBankingError } from '../errors.ts';
-import type { Requirement } from './authorize.ts';
-import { assertRequirement, type OriginalRequest } from './protection.ts';
+import { assertRequirement, type OriginalRequest, type RouteRequirement } from './protection.ts';
 
 /** What a request of the protected API needs. */
-export interface GatewayRoute extends Requirement {
+export interface GatewayRoute extends RouteRequirement {
   /** As in `/accounts/*`: `*` is one segment; `**` at the end is everything below, and the place itself. */
   readonly path: string;
   /** Default: every method. */

@@ -23,6 +23,7 @@ export {
   type OriginalRequest,
   type Protection,
   type ProtectionOptions,
+  type RouteRequirement,
   type Verdict,
 } from './protection.ts';
 export type { Requirement } from './requirement.ts';

@@ -1,6 +1,5 @@
 import type { IncomingMessage } from 'node:http';
-import type { Requirement } from './requirement.ts';
-import { assertRequirement, type Protection } from './protection.ts';
+import { assertRequirement, type Protection, type RouteRequirement } from './protection.ts';
 
 /** The part of koa's context that is used: koa itself is not needed, not even for its types. */
 interface KoaContext {
@@ -20,7 +19,7 @@ interface KoaContext {
  */
 export function koaProtection(
   protection: Protection,
-  requirement: Requirement,
+  requirement: RouteRequirement,
 ): (ctx: KoaContext, next: () => Promise<unknown>) => Promise<void> {
   assertRequirement(requirement);
   return async (ctx, next) => {

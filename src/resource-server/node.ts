@@ -1,8 +1,7 @@
 import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http';
 import type { Authorization } from './access-token.ts';
 import type { RefusalAnswer } from './challenge.ts';
-import { assertRequirement, type Protection } from './protection.ts';
-import type { Requirement } from './requirement.ts';
+import { assertRequirement, type Protection, type RouteRequirement } from './protection.ts';
 
 /** A handler that is called only with a proven authorization. */
 export type AuthorizedHandler = (
@@ -17,7 +16,7 @@ export type AuthorizedHandler = (
  */
 export function nodeProtection(
   protection: Protection,
-  requirement: Requirement,
+  requirement: RouteRequirement,
   handler: AuthorizedHandler,
 ): RequestListener {
   assertRequirement(requirement);

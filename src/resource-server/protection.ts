@@ -25,6 +25,9 @@ export type Verdict =
   | { readonly authorization: Authorization; readonly headers: Readonly<Record<string, string>> }
   | { readonly refusal: RefusalAnswer };
 
+/** What a route needs. Both lists are named, so that nobody forgets one; [] asks for nothing. */
+export type RouteRequirement = Required<Requirement>;
+
 /** A request as its client sent it, where that differs from what this process got: see gateway.ts. */
 export interface OriginalRequest {
   readonly method: string;
@@ -34,7 +37,11 @@ export interface OriginalRequest {
 /** What stands before an API, the same for every framework: the glue of each one only carries the verdict out. */
 export interface Protection {
   readonly log: Log;
-  decide(request: IncomingMessage, requirement: Requirement, original?: OriginalRequest): Promise<Verdict>;
+  decide(
+    request: IncomingMessage,
+    requirement: RouteRequirement,
+    original?: OriginalRequest,
+  ): Promise<Verdict>;
   /** The answer to a fault that glue itself has found, logged like any other. */
   refuse(request: IncomingMessage, error: unknown): { readonly refusal: RefusalAnswer };
 }
@@ -57,7 +64,7 @@ export function createProtection(options: ProtectionOptions): Protection {
 
   return Object.freeze({
     log,
-    decide: async (request: IncomingMessage, requirement: Requirement, original?: OriginalRequest) => {
+    decide: async (request: IncomingMessage, requirement: RouteRequirement, original?: OriginalRequest) => {
       const { method = '', url = '' } = original ?? request;
       const headers = fapiHeaders(request);
       let certificate: ClientCertificate['certificate'];
@@ -122,10 +129,17 @@ export function authorizationOf(
   return authorization;
 }
 
-/** Routes are mounted once, by people who may write JavaScript: a missing list must not mean "anything goes". */
-export function assertRequirement(requirement: Requirement): void {
-  if (!Array.isArray(requirement?.scopes))
-    throw new TypeError('a route must name its scopes; [] is for none');
+/**
+ * Routes are mounted once, by people who may write JavaScript: a missing list must not mean "anything goes".
+ *
+ * @throws TypeError
+ */
+export function assertRequirement(requirement: RouteRequirement): void {
+  for (const name of ['scopes', 'roles'] as const) {
+    if (!Array.isArray(requirement?.[name])) {
+      throw new TypeError(`a route must name the ${name} that it needs; [] is for none`);
+    }
+  }
 }
 
 function fapiHeaders(request: IncomingMessage) {

@@ -32,6 +32,8 @@ const fundsRequest = z.strictObject({
 
 type Payment = z.infer<typeof payment> & { readonly paymentId: string; readonly status: 'accepted' };
 
+/** The role that each scope needs (PSD2 articles 67, 66 and 65). */
+const ROLES = { accounts: 'PSP_AI', payments: 'PSP_PI', fundsconfirmations: 'PSP_IC' } as const;
 /** More payments than a demonstration makes; the oldest are forgotten. */
 const MAX_PAYMENTS = 1000;
 
@@ -41,7 +43,8 @@ export function demoBank(options: DemoBankOptions): RequestListener {
   const app = new Koa();
   const router = new Router();
   const payments = new Map<string, Payment & { readonly clientId: string }>();
-  const needs = (scope: string): Middleware => koaProtection(protection, { scopes: [scope] });
+  const needs = (scope: keyof typeof ROLES): Middleware =>
+    koaProtection(protection, { scopes: [scope], roles: [ROLES[scope]] });
   const json = bodyParser({ enableTypes: ['json'], jsonLimit: '16kb', onError: refuseBody });
 
   router.get('/accounts', needs('accounts'), async (ctx) => {

@@ -25,9 +25,10 @@ let good: Record<string, string>;
 const servers: Server[] = [];
 
 const ROUTES: readonly GatewayRoute[] = [
-  { path: '/accounts/**', methods: ['GET'], scopes: ['accounts'] },
-  { path: '/payments/*', scopes: ['payments'] },
-  { path: '/cards', scopes: ['cards'] },
+  { path: '/accounts/**', methods: ['GET'], scopes: ['accounts'], roles: ['PSP_AI'] },
+  { path: '/payments/*', scopes: ['payments'], roles: ['PSP_PI'] },
+  { path: '/funds', scopes: ['accounts'], roles: ['PSP_IC'] },
+  { path: '/cards', scopes: ['cards'], roles: [] },
 ];
 
 beforeAll(async () => {
@@ -100,6 +101,7 @@ describe('the gateway for nginx', () => {
     ['GET', '/payments', 404],
     ['GET', '/payments/1/x', 404],
     ['GET', '/cards', 403],
+    ['GET', '/funds', 403],
     ['GET', '/Accounts', 404],
     ['GET', '/accountsx', 404],
     ['GET', '/', 404],
@@ -206,10 +208,11 @@ describe('a gateway', () => {
     ['no protection', { protection: undefined }],
     ['an unknown proxy', { proxy: 'squid' }],
     ['no routes', { routes: [] }],
-    ['a route without scopes', { routes: [{ path: '/x' }] }],
-    ['a route that is not a path', { routes: [{ path: 'x', scopes: [] }] }],
-    ['a star within a segment', { routes: [{ path: '/x*', scopes: [] }] }],
-    ['two stars in the middle', { routes: [{ path: '/**/x', scopes: [] }] }],
+    ['a route without scopes', { routes: [{ path: '/x', roles: [] }] }],
+    ['a route without roles', { routes: [{ path: '/x', scopes: [] }] }],
+    ['a route that is not a path', { routes: [{ path: 'x', scopes: [], roles: [] }] }],
+    ['a star within a segment', { routes: [{ path: '/x*', scopes: [], roles: [] }] }],
+    ['two stars in the middle', { routes: [{ path: '/**/x', scopes: [], roles: [] }] }],
   ])('is not made from %s (A8)', (_title, change) => {
     expect(() =>
       createGateway({ protection: protectionOf(), proxy: 'nginx', routes: ROUTES, ...change } as never),

@@ -44,6 +44,7 @@ export async function createTestIssuer(kid = 'one'): Promise<TestIssuer> {
         exp: seconds + 600,
         scope: 'accounts payments',
         consent_id: 'consent-1',
+        tpp_roles: ['PSP_AI', 'PSP_PI'],
         cnf: { 'x5t#S256': thumbprint },
         status: { status_list: { idx: 7, uri: `${ISSUER}/status-lists/0` } },
         ...change.claims,

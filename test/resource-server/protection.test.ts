@@ -6,6 +6,7 @@ import Koa from 'koa';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import {
   authorizationOf,
+  type Authorizer,
   type ClientCertificateOptions,
   createAuthorizer,
   createProtection,
@@ -30,6 +31,8 @@ import {
 const GLUES = ['koa', 'express', 'fastify', 'node'] as const;
 type Glue = (typeof GLUES)[number];
 
+const NEEDED = { scopes: ['accounts'], roles: ['PSP_AI'] } as const;
+
 let issuer: TestIssuer;
 let certificates: Awaited<ReturnType<typeof createTestCertificates>>;
 let servers: Readonly<Record<Glue, TestServer>>;
@@ -53,20 +56,20 @@ beforeAll(async () => {
   certificates = await createTestCertificates();
   const protection = mounted();
   const app = new Koa();
-  app.use(koaProtection(protection, { scopes: ['accounts'] }));
+  app.use(koaProtection(protection, NEEDED));
   app.use((ctx) => {
     ctx.body = authorizationOf(ctx).claims;
   });
-  const node = nodeProtection(protection, { scopes: ['accounts'] }, (_request, response, authorization) => {
+  const node = nodeProtection(protection, NEEDED, (_request, response, authorization) => {
     response.end(JSON.stringify(authorization.claims));
   });
   const onExpress = express();
-  onExpress.use(expressProtection(protection, { scopes: ['accounts'] }));
+  onExpress.use(expressProtection(protection, NEEDED));
   onExpress.use((request, response) => {
     response.json(authorizationOf(request).claims);
   });
   const onFastify = fastify();
-  onFastify.addHook('onRequest', fastifyProtection(protection, { scopes: ['accounts'] }));
+  onFastify.addHook('onRequest', fastifyProtection(protection, NEEDED));
   onFastify.all('/*', async (request) => authorizationOf(request).claims);
   await onFastify.ready();
   servers = {
@@ -140,6 +143,12 @@ describe.each(GLUES)('an API behind the %s glue', (glue) => {
     const certificate = certificates.one;
     const none = await servers[glue].send('/x', { certificate });
     expect([none.status, none.headers.get('www-authenticate')]).toEqual([401, 'Bearer']);
+    const noRole = await issuer.token(thumbprintOf(certificate), { claims: { tpp_roles: ['PSP_PI'] } });
+    const role = await servers[glue].send('/x', { certificate, headers: bearer(noRole) });
+    expect([role.status, role.headers.get('www-authenticate')]).toEqual([
+      403,
+      expect.stringContaining('error="insufficient_scope", error_description="ERR_TPP_ROLE_MISSING'),
+    ]);
     const token = await issuer.token(thumbprintOf(certificate), { claims: { scope: 'payments' } });
     const scope = await servers[glue].send('/x', { certificate, headers: bearer(token) });
     expect([scope.status, scope.headers.get('www-authenticate')]).toEqual([
@@ -178,7 +187,11 @@ describe.each(GLUES)('an API behind the %s glue', (glue) => {
 });
 
 describe('a protection (A8)', () => {
-  const authorizer = { authorize: () => Promise.reject(new Error('unused')) };
+  const authorizer: Authorizer = {
+    authorize: () => Promise.reject(new Error('unused')),
+    authorizeNow: () => undefined,
+    close: async () => {},
+  };
   const clientCertificate = { from: 'socket' } as const;
   const protection = createProtection({ authorizer, clientCertificate });
 
@@ -192,15 +205,17 @@ describe('a protection (A8)', () => {
     expect(() => createProtection({ clientCertificate })).toThrow(TypeError);
   });
 
-  it('is not mounted without a list of scopes', () => {
+  it('is not mounted without a list of scopes and one of roles', () => {
     for (const mount of [koaProtection, expressProtection, fastifyProtection]) {
       // @ts-expect-error no scopes
-      expect(() => mount(protection, {})).toThrow(TypeError);
+      expect(() => mount(protection, { roles: [] })).toThrow(TypeError);
+      // @ts-expect-error no roles
+      expect(() => mount(protection, { scopes: [] })).toThrow(TypeError);
       // @ts-expect-error no requirement
       expect(() => mount(protection)).toThrow(TypeError);
     }
     // @ts-expect-error no scopes
-    expect(() => nodeProtection(protection, {}, () => {})).toThrow(TypeError);
+    expect(() => nodeProtection(protection, { roles: [] }, () => {})).toThrow(TypeError);
   });
 
   it('cannot verify a token without saying which certificate came with it', async () => {
@@ -217,7 +232,7 @@ describe('a protection (A8)', () => {
 
   it('sees what the client asked for, also under a mounted router (L4)', async () => {
     const app = express();
-    app.use('/api', expressProtection(mounted(), { scopes: ['accounts'] }), (request, response) => {
+    app.use('/api', expressProtection(mounted(), NEEDED), (request, response) => {
       response.json({ url: request.url });
     });
     const server = await serveOverTls(app, certificates);
