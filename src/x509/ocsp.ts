@@ -6,7 +6,7 @@ import { findResponder } from './ocsp-responder.ts';
 import type { BasicOcspResponse, OcspResponse, SingleResponse } from './ocsp-response.ts';
 import type { RevocationStatus } from './revocation-status.ts';
 
-export type { IssuedPair } from './ocsp-cert-id.ts';
+export type { CertIdHash, IssuedPair } from './ocsp-cert-id.ts';
 export { writeOcspRequest } from './ocsp-request.ts';
 export { type OcspResponse, parseOcspResponse } from './ocsp-response.ts';
 
@@ -18,8 +18,11 @@ export interface OcspPolicy {
   readonly maxWindowSeconds?: number;
   /** How far the responder's clock may be ahead. Default 300. */
   readonly skewSeconds?: number;
-  /** `required`: an answer without the nonce that was sent is refused. Default: the responder may leave it out. */
-  readonly nonce?: 'required' | 'optional';
+  /**
+   * `required`: an answer without the nonce that was sent is refused. `not-sent`: for responders that refuse requests
+   * with one. Default: the responder may leave it out.
+   */
+  readonly nonce?: 'required' | 'optional' | 'not-sent';
 }
 
 export interface OcspOptions extends IssuedPair {
@@ -83,7 +86,7 @@ function findNonceProblem(
   { nonce = 'optional' }: OcspPolicy,
 ): string | undefined {
   const found = extensions.get(NONCE)?.value;
-  if (found === undefined) return nonce === 'optional' ? undefined : 'the answer has no nonce';
+  if (found === undefined) return nonce === 'required' ? 'the answer has no nonce' : undefined;
   return found.equals(writeNonce(sent)) ? undefined : 'the nonce is not the one that was sent';
 }
 
