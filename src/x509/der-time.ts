@@ -59,8 +59,8 @@ function daysUntil(year: number, month: number, day: number): number {
   const last = month === 2 && isLeap ? 29 : (DAYS_OF_MONTH[month - 1] ?? 0);
   if (day < 1 || day > last) throw noDate();
   const years = month > 2 ? year : year - 1;
-  const daysBefore = Math.floor((153 * (month > 2 ? month - 3 : month + 9) + 2) / 5);
-  const leapDays = Math.floor(years / 4) - Math.floor(years / 100) + Math.floor(years / 400);
+  const daysBefore = Math.trunc((153 * (month > 2 ? month - 3 : month + 9) + 2) / 5);
+  const leapDays = Math.trunc(years / 4) - Math.trunc(years / 100) + Math.trunc(years / 400);
   return years * 365 + leapDays + daysBefore + day - 1 - 719_468;
 }
 
