@@ -5,6 +5,7 @@ import { clientCertificateSchema } from './client-certificate-schema.ts';
 import { clientSchema, doubledClients } from './client-schema.ts';
 import { storageSchema, withStorageFiles } from './storage-schema.ts';
 import { invalidConfig, parseValue, parseYaml } from './yaml-document.ts';
+import { resourceServerSchema } from './resource-server-schema.ts';
 
 const httpsUrl = z.url({ protocol: /^https$/, error: 'must be an https URL' });
 const origin = httpsUrl.refine(
@@ -112,6 +113,7 @@ export const configSchema = z.strictObject({
     .meta({
       description: "The bank's country. When set, TPPs of other countries must be passported into it.",
     }),
+  resourceServers: z.array(resourceServerSchema).default([]),
   aspspModule: file.optional().meta({
     description: 'JavaScript module whose export `createAspsp` plugs in the login and accounts of the bank.',
   }),
@@ -172,6 +174,7 @@ function withAbsoluteFiles(config: Config, folder: string): Config {
       ...(one.intermediatesFile === undefined ? {} : { intermediatesFile: at(one.intermediatesFile) }),
     })),
     registry: { ...config.registry, file: at(config.registry.file) },
+    resourceServers: config.resourceServers.map((one) => ({ ...one, anchorsFile: at(one.anchorsFile) })),
     ...(config.blockList === undefined
       ? {}
       : { blockList: { ...config.blockList, file: at(config.blockList.file) } }),

@@ -16,6 +16,7 @@ import { createLog, type Log } from './log.ts';
 import { createClientCertificateSource } from './mutual-tls/client-certificate.ts';
 import { createListener } from './mutual-tls/listeners.ts';
 import { openRegisteredClients } from './registered-clients.ts';
+import { registeredResourceServer } from './resource-server-schema.ts';
 import { openRedisStore } from './storage/redis.ts';
 import { openSqliteStore } from './storage/sqlite.ts';
 import type { Store } from './storage/store.ts';
@@ -79,6 +80,11 @@ export async function startServer(config: Config, parts: ServerParts): Promise<R
     log,
     ...(config.clientsFile === undefined ? {} : { file: config.clientsFile }),
   });
+  const resourceServers = await Promise.all(
+    config.resourceServers.map(async (one) =>
+      registeredResourceServer(one, await readRequired(one.anchorsFile, 'resourceServers.anchorsFile')),
+    ),
+  );
   const store = await openStore(config.storage, { clock, log });
   const consents = createConsents({ store, clock });
   const authenticator = createTppAuthenticator({
@@ -106,6 +112,7 @@ export async function startServer(config: Config, parts: ServerParts): Promise<R
     registry,
     authenticator,
     clientCertificate,
+    resourceServers,
     isHolderRefused: (holder) => blockList.isBlocked(holder),
     aspsp: parts.aspsp,
     ...(config.hostCountry === undefined ? {} : { hostCountry: config.hostCountry }),

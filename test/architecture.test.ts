@@ -21,6 +21,7 @@ const LAYER_4 = [
   'src/storage-schema.ts',
   'src/yaml-document.ts',
   'src/registered-clients.ts',
+  'src/resource-server-schema.ts',
   'src/index.ts',
 ];
 const ROOMS: Readonly<Record<string, number>> = {

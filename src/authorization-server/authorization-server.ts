@@ -16,9 +16,12 @@ import type { Clients } from './clients.ts';
 import { discoveryOnBothListeners } from './discovery.ts';
 import { edge, listenForFaults } from './edge.ts';
 import { interactions } from './interactions.ts';
+import { introspectForResourceServers } from './introspection.ts';
+import { createIssuedTokens } from './issued-tokens.ts';
 import { findRefusal, oauthAnswer } from './oauth-error.ts';
 import { createPages, pageHeaders } from './pages/pages.ts';
 import { createProvider } from './provider.ts';
+import { createResourceServers, type RegisteredResourceServer } from './resource-servers.ts';
 import { revokeStructuredTokens } from './revocation.ts';
 import { type ListenerName, routesOf, STATUS_LIST_PATH } from './routes.ts';
 import type { SigningKeyring } from './signing-keys.ts';
@@ -47,6 +50,8 @@ export interface AuthorizationServerOptions {
   readonly authenticator: TppAuthenticator;
   /** Where the certificates of TPPs come from on the mTLS listener. */
   readonly clientCertificate: ClientCertificateSource;
+  /** The bank's APIs that may introspect tokens. */
+  readonly resourceServers: readonly RegisteredResourceServer[];
   readonly aspsp: Aspsp;
   /** ISO 3166-1: tokens of TPPs that are no longer passported into it end. */
   readonly hostCountry?: string;
@@ -97,10 +102,22 @@ export function createAuthorizationServer(options: AuthorizationServerOptions): 
   provider.use(edge({ pages, log, listenerOf }));
   provider.use((ctx, next) => (listenerOf(ctx.req) === 'front' ? onFront(ctx, next) : next()));
   provider.use(routesOf(listenerOf));
+  const issuedTokens = createIssuedTokens({ keys: options.signingKeys, issuer: options.issuer });
+  const resourceServers = createResourceServers(options.resourceServers, clock);
+  provider.use(
+    introspectForResourceServers({
+      ...options,
+      keys: options.signingKeys,
+      provider,
+      resourceServers,
+      issuedTokens,
+      tokenStatus,
+    }),
+  );
   provider.use(tppGate(options.authenticator, options.clientCertificate));
   provider.use(discoveryOnBothListeners(options));
   provider.use(statusLists(tokenStatus));
-  provider.use(revokeStructuredTokens({ keys: options.signingKeys, issuer: options.issuer, tokenStatus }));
+  provider.use(revokeStructuredTokens({ issuedTokens, tokenStatus }));
   provider.use(
     interactions({ ...options, provider, pages, standing: (client) => standing(options.registry, client) }),
   );
