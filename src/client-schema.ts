@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import type { Problem } from './errors.ts';
+import { findJwkProblem } from './x509/public-jwk.ts';
 
 const CODE_GRANT = 'authorization_code';
 
@@ -13,7 +14,10 @@ const subjectProperties = {
 
 const publicJwk = z
   .looseObject({ kty: z.enum(['RSA', 'EC', 'OKP']), kid: z.string().min(1) })
-  .refine((jwk) => !('d' in jwk), { error: 'must be a public key: it holds "d"' });
+  .superRefine((jwk, context) => {
+    const problem = findJwkProblem(jwk);
+    if (problem !== undefined) context.addIssue({ code: 'custom', message: problem });
+  });
 
 /** A registered client, in the names of RFC 7591: an entry of `clients`, in the configuration or in a file. */
 export const clientSchema = z

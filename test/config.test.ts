@@ -93,6 +93,16 @@ describe('the configuration', () => {
       'clients[0].jwks.keys[0]',
     ],
     [
+      'a key in a registration that is too weak (H11)',
+      { clients: [{ ...client, jwks: { keys: [{ kty: 'RSA', kid: '1', n: 'AQAB', e: 'AQ' }] } }] },
+      'clients[0].jwks.keys[0]',
+    ],
+    [
+      'an identifier in a registration that does not name its authority',
+      { clients: [{ ...client, authorization_number: 'NTRGB-123' }] },
+      'clients[0].nca',
+    ],
+    [
       'a symmetric key in a registration',
       { clients: [{ ...client, jwks: { keys: [{ kty: 'oct', kid: '1', k: 'x' }] } }] },
       'clients[0].jwks.keys[0].kty',

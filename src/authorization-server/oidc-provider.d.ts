@@ -18,3 +18,14 @@ declare module 'oidc-provider/lib/helpers/weak_cache.js' {
     staticClients: Map<string, import('oidc-provider').Client>;
   };
 }
+// For tests: the way in which the provider verifies client assertions.
+declare module 'oidc-provider/lib/helpers/jwt.js' {
+  export function verify(jwt: string, keystore: object, options: { algorithm?: string }): Promise<unknown>;
+}
+declare module 'oidc-provider/lib/helpers/keystore.js' {
+  class KeyStore {
+    constructor(keys: readonly object[]);
+  }
+  // biome-ignore lint/style/noDefaultExport: the library's own
+  export { KeyStore as default };
+}

@@ -2,6 +2,7 @@ import { createLocalJWKSet, errors, type JSONWebKeySet } from 'jose';
 import type { Clock } from '../clock.ts';
 import { OpenBankingError } from '../errors.ts';
 import { createRefreshable } from '../refreshable.ts';
+import { findJwkProblem } from '../x509/public-jwk.ts';
 import type { FetchDocument } from './issuer-documents.ts';
 import type { KeySource } from './structured-token.ts';
 
@@ -30,7 +31,7 @@ export function issuerKeys(options: IssuerKeysOptions): KeySource {
       const document = await options.fetchDocument(options.jwksUri);
       if (document === 'unchanged') throw new Error('an unconditional request has no such answer');
       const set: unknown = JSON.parse(document.body.toString('utf8'));
-      return createLocalJWKSet(set as JSONWebKeySet);
+      return createLocalJWKSet(withoutBadKeys(set as JSONWebKeySet));
     },
   });
   const current = async (maxAgeSeconds: number) => {
@@ -51,4 +52,10 @@ export function issuerKeys(options: IssuerKeysOptions): KeySource {
       return newer(header, token);
     }
   };
+}
+
+/** One key that is weak or broken must not make every token a fault (RFC 7517 §5: ignore what is not usable). */
+function withoutBadKeys(set: JSONWebKeySet): JSONWebKeySet {
+  if (!Array.isArray(set?.keys)) return set;
+  return { ...set, keys: set.keys.filter((jwk) => findJwkProblem({ ...jwk }) === undefined) };
 }
