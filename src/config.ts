@@ -46,6 +46,23 @@ export const configSchema = z.strictObject({
   signingKeysFile: file.meta({
     description: 'Private JSON Web Key Set with an ES256 key; made when there is none.',
   }),
+  workers: z.int().min(1).max(64).default(1).meta({
+    description: 'Processes that serve requests; more than one share the ports of this machine.',
+  }),
+  shutdown: z
+    .strictObject({
+      noticeSeconds: z.number().min(0).max(60).default(2).meta({
+        description:
+          'From "not ready" until no more connections are accepted: longer than a load balancer looks.',
+      }),
+      drainSeconds: z
+        .number()
+        .min(0)
+        .max(60)
+        .default(8)
+        .meta({ description: 'How long requests in flight may then take.' }),
+    })
+    .prefault({}),
   resource: z.url().meta({ description: 'Identifier of the account APIs: the audience of access tokens.' }),
   apiScopes: z
     .array(scopeToken)
@@ -64,6 +81,14 @@ export const configSchema = z.strictObject({
       lifetimeSeconds: seconds
         .default(180 * 86_400)
         .meta({ description: 'Life of a consent, its grant and refresh tokens (RTS article 10: 180 days).' }),
+    })
+    .prefault({}),
+  refreshToken: z
+    .strictObject({
+      rotation: z.boolean().default(false).meta({
+        description:
+          'A new refresh token at each use, for clients outside FAPI 2.0, which forbids it (§5.3.2.1). A second use of an old one ends the grant.',
+      }),
     })
     .prefault({}),
   trust: z

@@ -27,6 +27,7 @@ export interface LogFields {
   readonly file?: string;
   readonly count?: number;
   readonly seconds?: number;
+  readonly worker?: number;
   readonly problems?: readonly { readonly path: string; readonly message: string }[];
   /** A refusal or fault: its code, details and chain of causes are logged. */
   readonly error?: unknown;
@@ -63,6 +64,7 @@ const FIELDS = [
   'file',
   'count',
   'seconds',
+  'worker',
   'problems',
 ] as const satisfies readonly (keyof LogFields)[];
 

@@ -1,7 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
-import { createServer as createHttpServer, type Server } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { Aspsp } from './authorization-server/aspsp.ts';
 import { createAuthorizationServer } from './authorization-server/authorization-server.ts';
 import type { Clients } from './authorization-server/clients.ts';
@@ -12,6 +11,7 @@ import type { Config } from './config.ts';
 import { type Consents, createConsents } from './consent/consent.ts';
 import { readOrCreate } from './created-file.ts';
 import { OpenBankingError } from './errors.ts';
+import { createHealthServer } from './health.ts';
 import { createLog, type Log } from './log.ts';
 import { createClientCertificateSource } from './mutual-tls/client-certificate.ts';
 import { createListener } from './mutual-tls/listeners.ts';
@@ -29,6 +29,10 @@ export interface ServerParts {
   readonly aspsp: Aspsp;
   readonly log?: Log;
   readonly clock?: Clock;
+  /** Used instead of the store that the configuration names, and closed with the server. */
+  readonly store?: Store;
+  /** Whether this process answers for its health itself; workers do not. Default true. */
+  readonly isHealthServed?: boolean;
 }
 
 /** A running authorization server. */
@@ -46,7 +50,9 @@ export interface RunningServer {
   readonly clients: Pick<Clients, 'find'>;
   /** The same decision about a TPP certificate that the token endpoint makes. */
   readonly authenticator: TppAuthenticator;
-  /** Not ready, drain, close everything. */
+  /** Whether requests can be served now: not stopping, and the store reads and writes. */
+  isReady(): Promise<boolean>;
+  /** Not ready, keep serving for a notice, drain, close everything. Calling it again is no error. */
   close(): Promise<void>;
 }
 
@@ -85,7 +91,7 @@ export async function startServer(config: Config, parts: ServerParts): Promise<R
       registeredResourceServer(one, await readRequired(one.anchorsFile, 'resourceServers.anchorsFile')),
     ),
   );
-  const store = await openStore(config.storage, { clock, log });
+  const store = parts.store ?? (await openStore(config.storage, { clock, log }));
   const consents = createConsents({ store, clock });
   const authenticator = createTppAuthenticator({
     trustProfiles,
@@ -105,6 +111,7 @@ export async function startServer(config: Config, parts: ServerParts): Promise<R
     accessTokenFormat: config.accessToken.format,
     accessTokenSeconds: config.accessToken.lifetimeSeconds,
     consentSeconds: config.consent.lifetimeSeconds,
+    rotatesRefreshTokens: config.refreshToken.rotation,
     signingKeys,
     secret,
     store,
@@ -128,10 +135,12 @@ export async function startServer(config: Config, parts: ServerParts): Promise<R
   });
   front.serve(new URL(config.issuer), handlers.front);
   mtls.serve(new URL(config.mtlsUrl), handlers.mtls);
-  const health = healthServer(store);
+  let closing: Promise<void> | undefined;
+  const isReady = async () => closing === undefined && (await store.isHealthy());
+  const health = createHealthServer(isReady);
   await front.listen(config.listen.front, config.listen.host);
   await mtls.listen(config.listen.mtls, config.listen.host);
-  await health.listen(config.listen.health);
+  if (parts.isHealthServed !== false) await health.listen(config.listen.health);
   log.info('server.started', { issuer: config.issuer, count: config.clients.length });
 
   return {
@@ -142,15 +151,22 @@ export async function startServer(config: Config, parts: ServerParts): Promise<R
     blockList,
     clients,
     authenticator,
-    close: async () => {
-      health.notReady();
-      await Promise.all([front.close(), mtls.close()]);
-      await Promise.all(
-        [health, registry, blockList, clients, signingKeys, store].map((part) => part.close()),
-      );
-      log.info('server.stopped');
+    isReady,
+    close: () => {
+      closing ??= stop();
+      return closing;
     },
   };
+
+  async function stop(): Promise<void> {
+    const { noticeSeconds, drainSeconds } = config.shutdown;
+    for (const listener of [front, mtls]) listener.drain();
+    // A load balancer sends its new connections elsewhere before this one stops to accept them.
+    await sleep(noticeSeconds * 1000);
+    await Promise.all([front.close(drainSeconds), mtls.close(drainSeconds)]);
+    await Promise.all([health, registry, blockList, clients, signingKeys, store].map((part) => part.close()));
+    log.info('server.stopped');
+  }
 }
 
 /** Ending a consent ends its grant and tokens first: a failure in between leaves a consent that can be ended again. */
@@ -222,31 +238,4 @@ function unreadable(file: string, path: string, error: NodeJS.ErrnoException) {
     source: file,
     problems: [{ path, message: `cannot be read: ${error.code}` }],
   });
-}
-
-/** Live and ready, for container health checks and load balancers. On loopback only, without TLS. */
-function healthServer(store: Store) {
-  let isReady = true;
-  const server: Server = createHttpServer((request, response) => {
-    void answerOf(request.url).then((status) => {
-      response.writeHead(status, { 'content-type': 'application/json', 'cache-control': 'no-store' });
-      response.end(JSON.stringify({ status: status === 200 ? 'ok' : 'unavailable' }));
-    });
-  });
-  const answerOf = async (path: string | undefined): Promise<number> => {
-    if (path === '/health/live') return 200;
-    if (path === '/health/ready') return isReady && (await store.isHealthy()) ? 200 : 503;
-    return 404;
-  };
-  return {
-    listen: (port: number) =>
-      new Promise<number>((resolve, reject) => {
-        server.once('error', reject);
-        server.listen(port, '127.0.0.1', () => resolve((server.address() as AddressInfo).port));
-      }),
-    notReady: () => {
-      isReady = false;
-    },
-    close: () => new Promise<void>((resolve) => server.close(() => resolve())),
-  };
 }

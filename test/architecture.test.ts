@@ -22,6 +22,8 @@ const LAYER_4 = [
   'src/yaml-document.ts',
   'src/registered-clients.ts',
   'src/resource-server-schema.ts',
+  'src/health.ts',
+  'src/workers.ts',
   'src/index.ts',
 ];
 const ROOMS: Readonly<Record<string, number>> = {

@@ -1,7 +1,7 @@
 import { createCipheriv, createDecipheriv, createHmac, hkdfSync, randomBytes } from 'node:crypto';
 import type { Adapter, AdapterPayload } from 'oidc-provider';
 import { type Clock, epochSeconds } from '../clock.ts';
-import { isRefusal } from '../errors.ts';
+import { isRefusal, OpenBankingError } from '../errors.ts';
 import type { Store, StoredRecord } from '../storage/store.ts';
 import { errors } from './library.ts';
 
@@ -28,8 +28,20 @@ const KEPT_LONGER_SECONDS: Readonly<Record<string, number>> = {
 };
 /** How long nothing may be written under a revoked grant: longer than any request takes. */
 const TOMBSTONE_SECONDS = 24 * 3600;
-/** Payload members by which the provider, or an operator, finds records. */
-const INDEXED = ['uid', 'userCode', 'grantId', 'clientId', 'accountId'] as const;
+/**
+ * Payload members by which records are found or deleted: those that the provider looks up, `grantId` of everything
+ * that ends with its grant, and of the grant itself what an operator asks for.
+ */
+const INDEXED: Readonly<Record<string, readonly (keyof AdapterPayload & string)[]>> = {
+  Session: ['uid'],
+  Grant: ['clientId', 'accountId'],
+  AccessToken: ['grantId'],
+  AuthorizationCode: ['grantId'],
+  RefreshToken: ['grantId'],
+  DeviceCode: ['grantId', 'userCode'],
+  BackchannelAuthenticationRequest: ['grantId'],
+  PreAuthorizedCode: ['grantId'],
+};
 
 /**
  * Storage for the provider's models (their list: oidc-provider's `Adapter`). Identifiers, which are the opaque
@@ -83,7 +95,7 @@ function adapterOf(model: string, options: AdapterOptions, secrets: Secrets): Ad
       try {
         await store.put(model, key, {
           value: seal(rest, `${model}\0${key}`),
-          indexes: indexesOf(payload, hash),
+          indexes: indexesOf(model, payload, hash),
           ...(expiresIn === undefined
             ? {}
             : { expiresAt: inSeconds(expiresIn + (KEPT_LONGER_SECONDS[model] ?? 0)) }),
@@ -120,9 +132,9 @@ function adapterOf(model: string, options: AdapterOptions, secrets: Secrets): Ad
   };
 }
 
-function indexesOf(payload: AdapterPayload, hash: Hash): Record<string, string> {
+function indexesOf(model: string, payload: AdapterPayload, hash: Hash): Record<string, string> {
   return Object.fromEntries(
-    INDEXED.flatMap((name) => {
+    (INDEXED[model] ?? []).flatMap((name) => {
       const value = payload[name];
       return typeof value === 'string' ? [[name, hash(name, value)]] : [];
     }),
@@ -148,16 +160,22 @@ function sealsOf(secret: Buffer): Pick<Secrets, 'seal' | 'unseal'> {
       return Buffer.concat([nonce, cipher.getAuthTag(), sealed]).toString('base64');
     },
     unseal(sealed, boundTo) {
-      const bytes = Buffer.from(String(sealed), 'base64');
-      const decipher = createDecipheriv('aes-256-gcm', key, bytes.subarray(0, NONCE_BYTES), {
-        authTagLength: TAG_BYTES,
-      }).setAAD(Buffer.from(boundTo));
-      decipher.setAuthTag(bytes.subarray(NONCE_BYTES, NONCE_BYTES + TAG_BYTES));
-      const text = Buffer.concat([
-        decipher.update(bytes.subarray(NONCE_BYTES + TAG_BYTES)),
-        decipher.final(),
-      ]);
-      return JSON.parse(text.toString('utf8'));
+      try {
+        return opened(sealed, boundTo);
+      } catch (cause) {
+        // Damaged, or sealed with another secret: never "not found", which a caller might take for an answer.
+        throw new OpenBankingError('ERR_STORAGE_UNAVAILABLE', { operation: 'unseal' }, { cause });
+      }
     },
   };
+
+  function opened(sealed: unknown, boundTo: string): AdapterPayload {
+    const bytes = Buffer.from(String(sealed), 'base64');
+    const decipher = createDecipheriv('aes-256-gcm', key, bytes.subarray(0, NONCE_BYTES), {
+      authTagLength: TAG_BYTES,
+    }).setAAD(Buffer.from(boundTo));
+    decipher.setAuthTag(bytes.subarray(NONCE_BYTES, NONCE_BYTES + TAG_BYTES));
+    const text = Buffer.concat([decipher.update(bytes.subarray(NONCE_BYTES + TAG_BYTES)), decipher.final()]);
+    return JSON.parse(text.toString('utf8'));
+  }
 }

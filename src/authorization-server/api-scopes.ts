@@ -1,8 +1,10 @@
 import type { Client, KoaContextWithOIDC, ResourceServer } from 'oidc-provider';
+import type { Clock } from '../clock.ts';
 import { OpenBankingError } from '../errors.ts';
 import { assertScopesAllowed, scopesAllowed } from '../tpp/psp-role.ts';
 import type { PspRole, TppRecord, TppRegistry } from '../../tpp-registry/index.ts';
 import { OPENID_SCOPES } from './clients.ts';
+import { withinGrant } from './grant-lifetime.ts';
 import { errors } from './library.ts';
 import { providerError } from './refusal.ts';
 import { provenTpp } from './tpp-gate.ts';
@@ -14,6 +16,7 @@ export interface ApiScopesOptions {
   readonly scopes: readonly string[];
   readonly registry: TppRegistry;
   readonly accessTokenSeconds: number;
+  readonly clock: Clock;
   readonly accessTokenFormat: 'jwt' | 'opaque';
 }
 
@@ -49,7 +52,7 @@ export function apiScopes(options: ApiScopesOptions) {
       return {
         scope: scopesAllowed(holder.roles, known).join(' '),
         audience: options.resource,
-        accessTokenTTL: options.accessTokenSeconds,
+        accessTokenTTL: withinGrant(options.clock, ctx, options.accessTokenSeconds),
         accessTokenFormat: options.accessTokenFormat,
         jwt: { sign: { alg: 'ES256' } },
       };

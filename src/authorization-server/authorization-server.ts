@@ -41,6 +41,7 @@ export interface AuthorizationServerOptions {
   readonly accessTokenFormat: 'jwt' | 'opaque';
   readonly accessTokenSeconds: number;
   readonly consentSeconds: number;
+  readonly rotatesRefreshTokens?: boolean;
   readonly signingKeys: SigningKeyring;
   /** Keys hashes, seals and cookies; 32 bytes. */
   readonly secret: Buffer;

@@ -29,3 +29,4 @@ declare module 'oidc-provider/lib/helpers/keystore.js' {
   // biome-ignore lint/style/noDefaultExport: the library's own
   export { KeyStore as default };
 }
+declare module 'oidc-provider/lib/models/index.js';

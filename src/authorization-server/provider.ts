@@ -10,6 +10,7 @@ import type { TppRegistry } from '../../tpp-registry/index.ts';
 import { apiScopes, standing } from './api-scopes.ts';
 import { assertClientAssertion, certificateSubjectMatches } from './client-authentication.ts';
 import { clientMetadata, type Clients, EXTRA_CLIENT_METADATA, type RegisteredClient } from './clients.ts';
+import { withinGrant } from './grant-lifetime.ts';
 import { interactionPolicy } from './interaction-policy.ts';
 import { Provider, replaceClients, replaceKeys } from './library.ts';
 import { providerError } from './refusal.ts';
@@ -28,6 +29,8 @@ export interface ProviderOptions {
   readonly accessTokenFormat: 'jwt' | 'opaque';
   readonly accessTokenSeconds: number;
   readonly consentSeconds: number;
+  /** FAPI 2.0 §5.3.2.1 forbids it but in extraordinary circumstances. Default false. */
+  readonly rotatesRefreshTokens?: boolean;
   readonly signingKeys: SigningKeyring;
   /** Signs cookies; at least 32 bytes. */
   readonly secret: Buffer;
@@ -77,6 +80,7 @@ function configuration(options: ProviderOptions): Configuration {
     registry: options.registry,
     accessTokenSeconds: options.accessTokenSeconds,
     accessTokenFormat: options.accessTokenFormat,
+    clock: options.clock,
   });
   return {
     adapter: options.adapter,
@@ -151,17 +155,17 @@ function configuration(options: ProviderOptions): Configuration {
       return Promise.resolve(grantId === undefined ? undefined : ctx.oidc.provider.Grant.find(grantId));
     },
     issueRefreshToken: (_ctx, client) => Promise.resolve(client.grantTypeAllowed('refresh_token')),
-    rotateRefreshToken: false,
+    rotateRefreshToken: options.rotatesRefreshTokens === true,
     expiresWithSession: () => Promise.resolve(false),
     revokeGrantPolicy: () => true,
     extraTokenClaims: (ctx, token) => tokenClaims(options, provenTpp(ctx), token),
     renderError: options.renderError,
     ttl: {
-      AccessToken: options.accessTokenSeconds,
+      AccessToken: (ctx) => withinGrant(options.clock, ctx, options.accessTokenSeconds),
       ClientCredentials: options.accessTokenSeconds,
       AuthorizationCode: CODE_SECONDS,
       Grant: options.consentSeconds,
-      RefreshToken: options.consentSeconds,
+      RefreshToken: (ctx) => withinGrant(options.clock, ctx, options.consentSeconds),
       IdToken: 300,
       Interaction: INTERACTION_SECONDS,
       Session: INTERACTION_SECONDS,

@@ -1,8 +1,12 @@
+import cluster from 'node:cluster';
 import { pathToFileURL } from 'node:url';
 import { Command } from 'commander';
-import type { Aspsp } from '../index.ts';
+import type { Aspsp, Config } from '../index.ts';
 import { OpenBankingError } from '../errors.ts';
 import { stopOnSignal } from './stop-on-signal.ts';
+
+/** For closing stores and files after the last connection. */
+const STOP_MARGIN_SECONDS = 3;
 
 /** `tallystick serve`: the authorization server of a bank. */
 export function serveCommand(): Command {
@@ -11,11 +15,38 @@ export function serveCommand(): Command {
     .requiredOption('--config <file>', 'the configuration, YAML or JSON')
     .action(async (flags: { readonly config: string }) => {
       refuseUnsafeEnvironment();
-      const { loadConfig, startServer } = await import('../index.ts');
+      const { loadConfig } = await import('../index.ts');
       const config = await loadConfig(flags.config);
-      const server = await startServer(config, { aspsp: await loadAspsp(config.aspspModule, flags.config) });
-      await stopOnSignal(() => server.close());
+      if (config.workers > 1 && cluster.isPrimary) await watchWorkers(config);
+      else await serve(config, flags.config);
     });
+}
+
+async function serve(config: Config, source: string): Promise<void> {
+  const { startServer } = await import('../server.ts');
+  const aspsp = await loadAspsp(config.aspspModule, source);
+  if (cluster.isPrimary) {
+    const server = await startServer(config, { aspsp });
+    await stopOnSignal(() => server.close());
+    return;
+  }
+  const { serveAsWorker } = await import('../workers.ts');
+  const server = await startServer(config, { aspsp, isHealthServed: false });
+  // A service manager may signal every process of the group.
+  await Promise.race([serveAsWorker(server), stopOnSignal(() => server.close())]);
+  process.disconnect?.();
+}
+
+async function watchWorkers({ workers: count, listen, logLevel, shutdown }: Config): Promise<void> {
+  const { createLog } = await import('../log.ts');
+  const { startWorkers } = await import('../workers.ts');
+  const workers = await startWorkers({
+    count,
+    healthPort: listen.health,
+    stopSeconds: shutdown.noticeSeconds + shutdown.drainSeconds + STOP_MARGIN_SECONDS,
+    log: createLog({ level: logLevel }),
+  });
+  await stopOnSignal(() => workers.close());
 }
 
 async function loadAspsp(file: string | undefined, source: string): Promise<Aspsp> {

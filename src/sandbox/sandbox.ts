@@ -121,6 +121,7 @@ async function configuration(
     tls: { certificateFile: paths.server.certificateFile, privateKeyFile: paths.server.keyFile },
     storage: { file: paths.store, secretFile: paths.secret },
     signingKeysFile: paths.signingKeys,
+    shutdown: { noticeSeconds: 0 },
     resource: description.resourceUrl,
     trust: [{ profile: 'eu-qualified', anchorsFile: paths.root, intermediatesFile: paths.issuingCa }],
     registry: { file: paths.registry, pollSeconds: 1 },

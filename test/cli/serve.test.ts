@@ -60,6 +60,7 @@ describe('tallystick serve', () => {
       trust: [{ profile: 'eu-qualified', anchorsFile: paths.root, intermediatesFile: paths.issuingCa }],
       registry: { file: 'registry.yaml' },
       blockList: { file: 'blocked.yaml', pollSeconds: 1 },
+      shutdown: { noticeSeconds: 0 },
       aspspModule: 'bank.mjs',
       clients: [
         {
