@@ -3,6 +3,7 @@ import { dirname, isAbsolute, resolve } from 'node:path';
 import { z } from 'zod';
 import { clientCertificateSchema } from './client-certificate-schema.ts';
 import { clientSchema, doubledClients } from './client-schema.ts';
+import { revocationPolicySchema, revocationSchema } from './revocation-schema.ts';
 import { storageSchema, withStorageFiles } from './storage-schema.ts';
 import { invalidConfig, parseValue, parseYaml } from './yaml-document.ts';
 import { resourceServerSchema } from './resource-server-schema.ts';
@@ -116,9 +117,11 @@ export const configSchema = z.strictObject({
           .meta({
             description: 'Wrong encodings of QCStatements to let pass; each certificate with one is logged.',
           }),
+        revocation: revocationPolicySchema,
       }),
     )
     .min(1),
+  revocation: revocationSchema,
   registry: z.strictObject({
     file: file.meta({ description: 'The TPP registry, YAML or JSON; read again when it changes.' }),
     pollSeconds: seconds.default(5).meta({ description: 'How often the file is looked at.' }),
@@ -197,7 +200,15 @@ function withAbsoluteFiles(config: Config, folder: string): Config {
       ...one,
       anchorsFile: at(one.anchorsFile),
       ...(one.intermediatesFile === undefined ? {} : { intermediatesFile: at(one.intermediatesFile) }),
+      revocation: {
+        ...one.revocation,
+        issuers: one.revocation.issuers.map((pin) => ({ ...pin, certificateFile: at(pin.certificateFile) })),
+      },
     })),
+    revocation: {
+      ...config.revocation,
+      ...(config.revocation.folder === undefined ? {} : { folder: at(config.revocation.folder) }),
+    },
     registry: { ...config.registry, file: at(config.registry.file) },
     resourceServers: config.resourceServers.map((one) => ({ ...one, anchorsFile: at(one.anchorsFile) })),
     ...(config.blockList === undefined

@@ -40,6 +40,7 @@ export interface Outbound {
    * @throws ERR_OUTBOUND_REFUSED before anything is sent; ERR_OUTBOUND_FAILED
    */
   fetchBytes(url: string, request?: OutboundRequest): Promise<OutboundResponse>;
+  /** Cuts off what is under way. */
   close(): Promise<void>;
 }
 
@@ -148,7 +149,7 @@ export function createOutbound(options: OutboundOptions): Outbound {
         throw asRefusal(error, url.hostname);
       }
     },
-    close: () => agent.close(),
+    close: () => agent.destroy(),
   };
 }
 

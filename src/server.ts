@@ -16,6 +16,7 @@ import { createLog, type Log } from './log.ts';
 import { createClientCertificateSource } from './mutual-tls/client-certificate.ts';
 import { createListener } from './mutual-tls/listeners.ts';
 import { openRegisteredClients } from './registered-clients.ts';
+import { openRevocationPolicy } from './revocation-schema.ts';
 import { registeredResourceServer } from './resource-server-schema.ts';
 import { openRedisStore } from './storage/redis.ts';
 import { openSqliteStore } from './storage/sqlite.ts';
@@ -23,6 +24,7 @@ import type { Store } from './storage/store.ts';
 import { createTppAuthenticator, type TppAuthenticator } from './tpp/authenticate.ts';
 import { type BlockList, createBlockList, openFileBlockList } from './tpp/block-list.ts';
 import { createTrustProfile, type TrustProfile } from './tpp/trust-profile.ts';
+import { openRevocation } from './x509/revocation.ts';
 import { openFileRegistry, type TppRegistry } from '../tpp-registry/index.ts';
 
 export interface ServerParts {
@@ -93,10 +95,18 @@ export async function startServer(config: Config, parts: ServerParts): Promise<R
   );
   const store = parts.store ?? (await openStore(config.storage, { clock, log }));
   const consents = createConsents({ store, clock });
+  const { folder, ...caps } = config.revocation;
+  const revocation = openRevocation({ ...caps, ...(folder === undefined ? {} : { folder }), clock, log });
+  for (const { profile } of config.trust.filter((trust) => trust.revocation.mode === 'none')) {
+    log.warn('revocation.not.checked', {
+      problems: [{ path: 'trust', message: `revoked certificates are accepted: ${profile}` }],
+    });
+  }
   const authenticator = createTppAuthenticator({
     trustProfiles,
     registry,
     blockList,
+    revocation,
     clock,
     log,
     ...(config.hostCountry === undefined ? {} : { hostCountry: config.hostCountry }),
@@ -120,7 +130,7 @@ export async function startServer(config: Config, parts: ServerParts): Promise<R
     authenticator,
     clientCertificate,
     resourceServers,
-    isHolderRefused: (holder) => blockList.isBlocked(holder),
+    isHolderRefused: (holder) => blockList.isBlocked(holder) || revocation.isKnownRevoked(holder.certificate),
     aspsp: parts.aspsp,
     ...(config.hostCountry === undefined ? {} : { hostCountry: config.hostCountry }),
     clock,
@@ -164,7 +174,9 @@ export async function startServer(config: Config, parts: ServerParts): Promise<R
     // A load balancer sends its new connections elsewhere before this one stops to accept them.
     await sleep(noticeSeconds * 1000);
     await Promise.all([front.close(drainSeconds), mtls.close(drainSeconds)]);
-    await Promise.all([health, registry, blockList, clients, signingKeys, store].map((part) => part.close()));
+    await Promise.all(
+      [health, registry, blockList, clients, signingKeys, revocation, store].map((part) => part.close()),
+    );
     log.info('server.stopped');
   }
 }
@@ -196,11 +208,12 @@ function openStore(
 }
 
 async function openTrustProfile(trust: Config['trust'][number]): Promise<TrustProfile> {
-  const [anchorsPem, intermediatesPem] = await Promise.all([
+  const [anchorsPem, intermediatesPem, revocation] = await Promise.all([
     readRequired(trust.anchorsFile, 'trust.anchorsFile'),
     trust.intermediatesFile === undefined
       ? undefined
       : readRequired(trust.intermediatesFile, 'trust.intermediatesFile'),
+    openRevocationPolicy(trust.revocation),
   ]);
   return createTrustProfile({
     preset: trust.profile,
@@ -209,6 +222,7 @@ async function openTrustProfile(trust: Config['trust'][number]): Promise<TrustPr
     extendedKeyUsage: trust.extendedKeyUsage,
     ...(trust.policies === undefined ? {} : { policies: trust.policies }),
     tolerate: trust.tolerate,
+    revocation,
   });
 }
 

@@ -18,6 +18,7 @@ const LAYER_4 = [
   'src/config.ts',
   'src/client-schema.ts',
   'src/client-certificate-schema.ts',
+  'src/revocation-schema.ts',
   'src/storage-schema.ts',
   'src/yaml-document.ts',
   'src/registered-clients.ts',

@@ -12,6 +12,8 @@ export interface TokenHolder {
   readonly certificate: {
     /** RFC 4514 string. */
     readonly issuer: string;
+    /** Hexadecimal SHA-256 of the issuer's SubjectPublicKeyInfo: two issuers may share a name (F23). */
+    readonly issuerKeyHash: string;
     readonly serialNumber: string;
   };
 }
@@ -33,7 +35,11 @@ export function holderOf(tpp: Tpp, clientId: string): TokenHolder {
     authorizationNumber: tpp.authorizationNumber,
     nca: tpp.nca.id,
     roles: [...tpp.roles].sort(),
-    certificate: { issuer: tpp.certificate.issuer, serialNumber: tpp.certificate.serialNumber },
+    certificate: {
+      issuer: tpp.certificate.issuer,
+      issuerKeyHash: tpp.certificate.issuerKeyHash,
+      serialNumber: tpp.certificate.serialNumber,
+    },
   };
 }
 

@@ -22,6 +22,7 @@ export function tppGate(authenticator: TppAuthenticator, source: ClientCertifica
       ctx.state.certificate = certificate;
       ctx.state.tpp = await authenticator.authenticate({
         der: certificate.der,
+        thumbprint: certificate.thumbprint,
         intermediates: presented.intermediates,
       });
     }

@@ -123,7 +123,14 @@ async function configuration(
     signingKeysFile: paths.signingKeys,
     shutdown: { noticeSeconds: 0 },
     resource: description.resourceUrl,
-    trust: [{ profile: 'eu-qualified', anchorsFile: paths.root, intermediatesFile: paths.issuingCa }],
+    trust: [
+      {
+        profile: 'eu-qualified',
+        anchorsFile: paths.root,
+        intermediatesFile: paths.issuingCa,
+        revocation: { mode: 'none' },
+      },
+    ],
     registry: { file: paths.registry, pollSeconds: 1 },
     hostCountry: 'GB',
     clients: (await Promise.all(description.tpps.map(clientsOf))).flat(),

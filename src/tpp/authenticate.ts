@@ -4,11 +4,13 @@ import { isRefusal, type OpenBankingError } from '../errors.ts';
 import { type Log, silentLog } from '../log.ts';
 import type { PspRole, TppRegistry } from '../../tpp-registry/index.ts';
 import type { Certificate } from '../x509/certificate.ts';
+import type { Revocation } from '../x509/revocation.ts';
 import { assertNotBlocked, type BlockList } from './block-list.ts';
 import { type PresentedTpp, proveCredential, type TppCredential } from './credential.ts';
 import { type DecisionStep, Trail } from './decision.ts';
 import { proveStanding, type TppStanding } from './standing.ts';
 import type { TrustProfile } from './trust-profile.ts';
+import { proveUnrevoked } from './unrevoked.ts';
 
 export type { PresentedTpp } from './credential.ts';
 
@@ -27,6 +29,8 @@ export interface Tpp {
     readonly serialNumber: string;
     /** RFC 4514 string. */
     readonly issuer: string;
+    /** Hexadecimal SHA-256 of the issuer's SubjectPublicKeyInfo: with the serial number, what is revoked. */
+    readonly issuerKeyHash: string;
     readonly notAfter: Date;
     readonly parsed: Certificate;
   };
@@ -54,6 +58,8 @@ export interface TppAuthenticatorOptions {
   readonly clock: Clock;
   /** ISO 3166-1. When set, a TPP of another country must be passported into it. */
   readonly hostCountry?: string;
+  /** Needed as soon as a trust profile has a revocation policy. */
+  readonly revocation?: Pick<Revocation, 'check'>;
   /** Default: nobody is blocked. */
   readonly blockList?: BlockList;
   /** Hears of wrong encodings that a trust profile let pass. Default: nobody does. */
@@ -65,25 +71,30 @@ const MAX_REMEMBERED = 10_000;
 
 /**
  * Makes the decision about TPP certificates: path to an anchor, QCStatements, organization identifier, authority,
- * registry. Does not check revocation.
+ * revocation, registry.
  *
  * What a certificate says does not change, so its path and statements are remembered until the path's first
- * notAfter. Dates, blocks, status and roles of the registry are judged every time. Refusals are not remembered: they
+ * notAfter. Dates, blocks, revocation, status and roles of the registry are judged every time, from memory where all is known. Refusals are not remembered: they
  * would let strangers fill the memory, and a corrected trust store must help at once.
  */
 export function createTppAuthenticator(options: TppAuthenticatorOptions): TppAuthenticator {
-  const { trustProfiles: profiles, clock, blockList, log = silentLog } = options;
+  const { trustProfiles: profiles, clock, blockList, revocation, log = silentLog } = options;
+  if (revocation === undefined && profiles.some((profile) => profile.revocation !== undefined)) {
+    throw new TypeError('a trust profile asks for revocation, and nothing here can check it');
+  }
   const memory = new CredentialMemory(MAX_REMEMBERED);
   /** What can change, judged on every request: the seam between what a certificate says and how its TPP stands. */
   const decide = async (credential: TppCredential, trail: Trail): Promise<Tpp> => {
     if (blockList !== undefined) assertNotBlocked(credential, blockList, trail);
+    const unsettled = proveUnrevoked(credential, revocation, trail);
+    if (unsettled !== undefined) await unsettled;
     return tppOf(credential, proveStanding(credential, { ...options, trail }));
   };
   return {
     authenticate: async (presented) => {
       const at = clock.now();
       const trail = new Trail();
-      const credential = memory.recall(presented.der, at, () => {
+      const credential = memory.recall(thumbprintOf(presented), at, () => {
         const proven = proveCredential(presented, { profiles, at, trail });
         if (proven.tolerated.length > 0) noteTolerated(proven, log);
         return proven;
@@ -125,8 +136,7 @@ class CredentialMemory {
   }
 
   /** The remembered credential while its path is valid; otherwise what `prove` gives, which is then remembered. */
-  recall(der: Uint8Array, at: Date, prove: () => TppCredential): TppCredential {
-    const key = createHash('sha256').update(der).digest('base64url');
+  recall(key: string, at: Date, prove: () => TppCredential): TppCredential {
     const known = this.#known.get(key);
     if (known !== undefined && at >= known.path.notBefore && at <= known.path.notAfter) return known;
     const credential = prove();
@@ -137,8 +147,12 @@ class CredentialMemory {
   }
 }
 
+function thumbprintOf({ der, thumbprint }: PresentedTpp): string {
+  return thumbprint ?? createHash('sha256').update(der).digest('base64url');
+}
+
 function tppOf(credential: TppCredential, { record, roles }: TppStanding): Tpp {
-  const { certificate, authorizationNumber, issuer, statement } = credential;
+  const { certificate, authorizationNumber, issuer, issuerKeyHash, statement } = credential;
   return Object.freeze({
     authorizationNumber,
     nca: statement.nca,
@@ -150,6 +164,7 @@ function tppOf(credential: TppCredential, { record, roles }: TppStanding): Tpp {
       thumbprint: certificate.thumbprint,
       serialNumber: certificate.serialNumber,
       issuer,
+      issuerKeyHash,
       notAfter: certificate.notAfter,
       parsed: certificate,
     }),

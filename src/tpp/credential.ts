@@ -2,6 +2,7 @@ import { isRefusal, OpenBankingError } from '../errors.ts';
 import { type Certificate, parseCertificate } from '../x509/certificate.ts';
 import { formatName } from '../x509/distinguished-name.ts';
 import { evaluatePath, type PathPolicy, type VerifiedPath } from '../x509/path.ts';
+import { revocationKey } from '../x509/revocation-pointers.ts';
 import { Trail } from './decision.ts';
 import type { Psd2Statement } from './psd2-statement.ts';
 import type { Tolerance } from './qc-statements.ts';
@@ -11,6 +12,8 @@ import type { TrustPreset, TrustProfile } from './trust-profile.ts';
 /** A certificate as a peer presented it. */
 export interface PresentedTpp {
   readonly der: Uint8Array;
+  /** SHA-256 of `der`, base64url, from whoever has it already: it is not computed again. */
+  readonly thumbprint?: string;
   /** Hints from the handshake, believed only as far as their signatures lead to an anchor. */
   readonly intermediates?: readonly Uint8Array[];
 }
@@ -24,6 +27,8 @@ export interface TppCredential {
   readonly authorizationNumber: string;
   /** RFC 4514 string. */
   readonly issuer: string;
+  /** Hexadecimal SHA-256 of the issuer's SubjectPublicKeyInfo. */
+  readonly issuerKeyHash: string;
   readonly statement: Psd2Statement;
   /** Wrong encodings that the profile let pass. */
   readonly tolerated: readonly Tolerance[];
@@ -86,6 +91,7 @@ function credentialUnder(
     profile,
     authorizationNumber,
     issuer: formatName(certificate.issuer),
+    issuerKeyHash: revocationKey(certificate, path.certificates[1] ?? certificate).issuerKeyHash,
     statement,
     tolerated: statements.tolerated,
   });

@@ -1,5 +1,6 @@
 import { type Certificate, parseCertificate, parsePem } from '../x509/certificate.ts';
 import { type PathPolicy, TLS_CLIENT_POLICY } from '../x509/path.ts';
+import type { RevocationPolicy } from '../x509/revocation.ts';
 import type { Tolerance } from './qc-statements.ts';
 
 export type TrustPreset = 'eu-qualified' | 'uk-directory' | 'own-ca';
@@ -28,6 +29,8 @@ export interface TrustProfile {
   readonly allowsDirectoryIdentifier: boolean;
   /** Wrong encodings that are let pass; each use is logged. */
   readonly tolerate: readonly Tolerance[];
+  /** Absent: revocation is not checked. */
+  readonly revocation?: RevocationPolicy;
 }
 
 export interface TrustProfileOptions {
@@ -40,6 +43,8 @@ export interface TrustProfileOptions {
   readonly policies?: readonly string[];
   /** Default: none. */
   readonly tolerate?: readonly Tolerance[];
+  /** Absent: revocation is not checked. */
+  readonly revocation?: RevocationPolicy;
 }
 
 const RULES: Readonly<
@@ -57,7 +62,7 @@ const SERVER_AUTH = '1.3.6.1.5.5.7.3.1';
  * @throws ERR_CERT_MALFORMED
  */
 export function createTrustProfile(options: TrustProfileOptions): TrustProfile {
-  const { preset, anchorsPem, intermediatesPem, policies, tolerate = [] } = options;
+  const { preset, anchorsPem, intermediatesPem, policies, tolerate = [], revocation } = options;
   const client: PathPolicy = {
     ...TLS_CLIENT_POLICY,
     ...(policies === undefined ? {} : { acceptedPolicies: policies, requireExplicitPolicy: true }),
@@ -72,5 +77,6 @@ export function createTrustProfile(options: TrustProfileOptions): TrustProfile {
     paths,
     ...RULES[preset],
     tolerate,
+    ...(revocation === undefined ? {} : { revocation }),
   });
 }

@@ -5,6 +5,7 @@ import type { Log } from '../log.ts';
 import { createRefreshable } from '../refreshable.ts';
 import type { Certificate } from './certificate.ts';
 import { type CrlIndex, crlStatus } from './crl.ts';
+import type { CrlIndexer } from './crl-indexer.ts';
 import { formatName } from './distinguished-name.ts';
 import { assertListed, type RevocationIo } from './revocation-io.ts';
 import { type CheckedCertificate, crlUrls } from './revocation-pointers.ts';
@@ -18,15 +19,9 @@ import {
   unproven,
 } from './revocation-refusal.ts';
 
-/** Reads lists away from the event loop, and lets only those through that one of the signers signed. */
-export interface CrlReader {
-  /** @throws ERR_CRL_MALFORMED, ERR_CRL_UNTRUSTED */
-  index(der: Uint8Array, signers: readonly Certificate[]): Promise<CrlIndex>;
-}
-
 export interface CrlShelfOptions {
   readonly io: RevocationIo;
-  readonly reader: CrlReader;
+  readonly indexer: CrlIndexer;
   readonly clock: Clock;
   readonly log: Log;
   readonly coolDownSeconds: number;
@@ -141,9 +136,9 @@ interface HeldListOptions extends CrlShelfOptions {
 }
 
 function holdList(key: string, options: HeldListOptions): HeldList {
-  const { io, reader, clock, log, coolDownSeconds, url, about } = options;
+  const { io, indexer, clock, log, coolDownSeconds, url, about } = options;
   const file = `${hash('sha256', key, 'hex')}.crl`;
-  const index = (bytes: Buffer) => reader.index(bytes, [about.issuer, ...about.authorities]);
+  const index = (bytes: Buffer) => indexer.index(bytes, [about.issuer, ...about.authorities]);
   const kept = io.load(file).then(async (bytes) => {
     if (bytes === undefined) return undefined;
     return index(bytes).catch((error: unknown) => {

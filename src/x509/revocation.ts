@@ -1,10 +1,11 @@
 import type { Clock } from '../clock.ts';
 import type { Log } from '../log.ts';
 import type { Certificate } from './certificate.ts';
-import { type CrlReader, createCrlShelf } from './crl-shelf.ts';
+import { type CrlIndexer, openCrlIndexer } from './crl-indexer.ts';
+import { createCrlShelf } from './crl-shelf.ts';
 import { createOcspClient } from './ocsp-client.ts';
 import type { VerifiedPath } from './path.ts';
-import type { RevocationIo } from './revocation-io.ts';
+import { createRevocationIo, type RevocationIo, type RevocationIoOptions } from './revocation-io.ts';
 import { checkedCertificates, type RevocationKey } from './revocation-pointers.ts';
 import type { RevocationPolicy } from './revocation-policy.ts';
 import { type RevocationEvent, RevocationRecord, type RevocationSources } from './revocation-record.ts';
@@ -15,7 +16,7 @@ export { type RevocationPin, type RevocationPolicy, STRICT_REVOCATION } from './
 
 export interface RevocationOptions {
   readonly io: RevocationIo;
-  readonly reader: CrlReader;
+  readonly indexer: CrlIndexer;
   readonly clock: Clock;
   readonly log: Log;
   readonly count?: (event: RevocationEvent) => void;
@@ -46,6 +47,13 @@ const MAX_REFRESHES = 16;
 /** Certificates that nobody used for so long are not kept fresh. */
 const IDLE_SECONDS = 86_400;
 
+/** A checker with everything that it needs to fetch, to keep and to index. */
+export function openRevocation(
+  options: Omit<RevocationOptions, 'io' | 'indexer'> & RevocationIoOptions,
+): Revocation {
+  return createRevocation({ ...options, io: createRevocationIo(options), indexer: openCrlIndexer() });
+}
+
 export function createRevocation(options: RevocationOptions): Revocation {
   const book = new RevocationBook(options);
   const timer = setInterval(() => book.refreshDue(), (options.tickSeconds ?? 1) * 1000);
@@ -55,7 +63,8 @@ export function createRevocation(options: RevocationOptions): Revocation {
     isKnownRevoked: (one) => book.isKnownRevoked(one),
     close: async () => {
       clearInterval(timer);
-      await options.io.close();
+      book.close();
+      await Promise.all([options.io.close(), options.indexer.close()]);
     },
   };
 }
@@ -72,6 +81,7 @@ class RevocationBook {
   readonly #paths = new WeakMap<VerifiedPath, CheckedPath>();
   readonly #certificates = new WeakMap<Certificate, RevocationRecord>();
   #refreshes = 0;
+  #isClosed = false;
 
   constructor(options: RevocationOptions) {
     const { io, clock, log, coolDownSeconds = 15 } = options;
@@ -118,6 +128,10 @@ class RevocationBook {
     return record?.verdict?.status === 'revoked';
   }
 
+  close(): void {
+    this.#isClosed = true;
+  }
+
   refreshDue(): void {
     const now = this.#options.clock.now().getTime();
     for (const record of this.#records.values()) {
@@ -126,7 +140,10 @@ class RevocationBook {
       this.#refreshes += 1;
       void record
         .refresh()
-        .catch((error: unknown) => this.#options.log.error('revocation.fault', { error }))
+        .catch((error: unknown) => {
+          // What is under way when this is closed is cut off.
+          if (!this.#isClosed) this.#options.log.error('revocation.fault', { error });
+        })
         .finally(() => {
           this.#refreshes -= 1;
         });

@@ -29,13 +29,13 @@ const acme: TokenHolder = {
   authorizationNumber: 'PSDGB-FCA-100',
   nca: 'GB-FCA',
   roles: ['PSP_AI'],
-  certificate: { issuer: 'CN=CA', serialNumber: '01' },
+  certificate: { issuer: 'CN=CA', issuerKeyHash: 'ab'.repeat(32), serialNumber: '01' },
 };
 const bolt: TokenHolder = {
   ...acme,
   clientId: 'bolt',
   authorizationNumber: 'PSDGB-FCA-200',
-  certificate: { issuer: 'CN=CA', serialNumber: '02' },
+  certificate: { issuer: 'CN=CA', issuerKeyHash: 'ab'.repeat(32), serialNumber: '02' },
 };
 const record = (authorizationNumber: string, change: Partial<TppRecord> = {}): TppRecord => ({
   authorizationNumber,
@@ -124,7 +124,10 @@ describe('a status reference', () => {
     const status = open();
     const [one, same] = [await status.reference(acme, 'g'), await status.reference(acme, 'g')];
     expect(same).toEqual(one);
-    const renewed = { ...acme, certificate: { issuer: 'CN=CA', serialNumber: '99' } };
+    const renewed = {
+      ...acme,
+      certificate: { issuer: 'CN=CA', issuerKeyHash: 'ab'.repeat(32), serialNumber: '99' },
+    };
     expect(await status.reference(renewed, 'g')).not.toEqual(one);
     expect(await status.reference(acme, 'h')).not.toEqual(one);
     later(601);
@@ -212,7 +215,10 @@ describe('a status list', () => {
 
   it('has every entry of a grant that ended, and no token can be issued under it again (L2)', async () => {
     const status = open();
-    const renewed = { ...acme, certificate: { issuer: 'CN=CA', serialNumber: '99' } };
+    const renewed = {
+      ...acme,
+      certificate: { issuer: 'CN=CA', issuerKeyHash: 'ab'.repeat(32), serialNumber: '99' },
+    };
     const claims = [await status.reference(acme, 'g'), await status.reference(renewed, 'g')];
     later(601);
     claims.push(await status.reference(acme, 'g'));

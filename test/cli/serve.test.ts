@@ -57,7 +57,14 @@ describe('tallystick serve', () => {
       storage: { file: 'bank.sqlite', secretFile: 'bank.secret' },
       signingKeysFile: 'bank.keys.json',
       resource: 'https://api.bank.example',
-      trust: [{ profile: 'eu-qualified', anchorsFile: paths.root, intermediatesFile: paths.issuingCa }],
+      trust: [
+        {
+          profile: 'eu-qualified',
+          anchorsFile: paths.root,
+          intermediatesFile: paths.issuingCa,
+          revocation: { mode: 'none' },
+        },
+      ],
       registry: { file: 'registry.yaml' },
       blockList: { file: 'blocked.yaml', pollSeconds: 1 },
       shutdown: { noticeSeconds: 0 },

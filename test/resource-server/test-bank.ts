@@ -60,7 +60,14 @@ export async function createTestBank(options: { readonly format: 'jwt' | 'opaque
       signingKeysFile: paths.signingKeys,
       resource: resourceUrl,
       accessToken: { format: options.format },
-      trust: [{ profile: 'eu-qualified', anchorsFile: paths.root, intermediatesFile: paths.issuingCa }],
+      trust: [
+        {
+          profile: 'eu-qualified',
+          anchorsFile: paths.root,
+          intermediatesFile: paths.issuingCa,
+          revocation: { mode: 'none' },
+        },
+      ],
       registry: { file: paths.registry, pollSeconds: 1 },
       blockList: { file: blocks, pollSeconds: 1 },
       clientsFile: clients,

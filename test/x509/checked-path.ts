@@ -8,7 +8,7 @@ import {
   STRICT_REVOCATION,
   type RevocationPolicy,
 } from '../../src/x509/revocation.ts';
-import { indexCrl } from '../../src/x509/crl.ts';
+import { openCrlIndexer } from '../../src/x509/crl-indexer.ts';
 import type { LogFields } from '../../src/log.ts';
 import * as factory from './certificate-factory.ts';
 import { general, issue, NOW, type Party } from './certificate-factory.ts';
@@ -94,7 +94,7 @@ export function openDesk(
   });
   const revocation = createRevocation({
     io,
-    reader: { index: async (bytes, signers) => indexCrl(bytes, signers) },
+    indexer: openCrlIndexer(),
     clock,
     log,
     count: (event) => events.push(event),
