@@ -6,6 +6,7 @@ import {
   DerReader,
   decodeCount,
   decodeInteger,
+  decodeNamedBits,
   decodeOctetBits,
   readAll,
   TAG,
@@ -152,7 +153,7 @@ function readSerial(content: Buffer): string {
 
 function readUniqueIds(fields: DerReader): boolean {
   const ids = [fields.optional(contextTag(1, 'primitive')), fields.optional(contextTag(2, 'primitive'))];
-  for (const id of ids) if (id !== undefined) decodeOctetBits(id.content);
+  for (const id of ids) if (id !== undefined) decodeNamedBits(id.content);
   return ids.some((id) => id !== undefined);
 }
 

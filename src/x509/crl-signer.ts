@@ -32,14 +32,20 @@ interface Candidates {
   readonly at: Date;
 }
 
+/** Whose key signed a list; `path` when that is not on the path of the certificate that is asked about. */
+export interface CrlSigner {
+  readonly certificate: Certificate;
+  readonly path?: VerifiedPath;
+}
+
 /** The proven certificate whose key signed the list, or why there is none (RFC 5280 §6.3.3 (f)(g)). */
-export function findSigner(crl: CrlIndex, candidates: Candidates): Certificate | string {
+export function findSigner(crl: CrlIndex, candidates: Candidates): CrlSigner | string {
   const { issuer, authorities = [], signers = [], at } = candidates;
   const anchor = authorities.at(-1) ?? issuer;
   let first: string | undefined;
   for (const certificate of [issuer, ...authorities]) {
     const problem = findProblem(crl, certificate, at);
-    if (problem === undefined) return certificate;
+    if (problem === undefined) return { certificate };
     first ??= problem;
   }
   for (const path of signers) {
@@ -49,7 +55,7 @@ export function findSigner(crl: CrlIndex, candidates: Candidates): Certificate |
       path.notBefore <= at &&
       at <= path.notAfter;
     if (certificate !== undefined && isProven && findProblem(crl, certificate, at) === undefined) {
-      return certificate;
+      return { certificate, path };
     }
   }
   return first ?? 'no certificate is named like its issuer';

@@ -1,8 +1,8 @@
 import type { Certificate } from './certificate.ts';
 import type { CrlIndex } from './crl-index.ts';
 import { findScopeProblem, pointsOf, REASONS, reasonsOf } from './crl-scope.ts';
-import { findSigner } from './crl-signer.ts';
-import { formatName, namesEqual } from './distinguished-name.ts';
+import { type CrlSigner, findSigner } from './crl-signer.ts';
+import { namesEqual } from './distinguished-name.ts';
 import type { CrlDistributionPoint } from './distribution-point.ts';
 import { EXTENSION } from './extensions.ts';
 import type { VerifiedPath } from './path.ts';
@@ -18,7 +18,8 @@ export interface CrlOptions {
   readonly issuer: Certificate;
   /** The rest of that path, anchor last: for lists signed with another key of the issuer. */
   readonly authorities?: readonly Certificate[];
-  /** Paths by `verifyCrlSigner`, for lists whose signer is not on the certificate's path. */
+  /** Paths by `verifyCrlSigner`, for lists whose signer is not on the certificate's path: of certificates that the
+   * trust store has, never of any that the other side sent. */
   readonly signers?: readonly VerifiedPath[];
   readonly crls: readonly CrlIndex[];
   readonly at: Date;
@@ -48,16 +49,17 @@ interface Finding {
 export function crlStatus(certificate: Certificate, options: CrlOptions): RevocationStatus {
   const findings: Finding[] = [];
   const problems: string[] = [];
+  const own = options.crls.filter(({ issuer }) => namesEqual(issuer, certificate.issuer));
   for (const point of pointsOf(certificate)) {
-    for (const crl of options.crls) {
-      const found = consult(crl, point, { certificate, ...options });
+    for (const crl of own) {
+      const found = consult(crl, point, { ...options, certificate });
       if (typeof found === 'string') problems.push(found);
       else if (found.entry !== undefined) return { status: 'revoked', source: 'crl', ...found.entry };
       else findings.push(found);
     }
   }
   if (covered(findings) === REASONS.all) return goodBy(findings);
-  const none = findings.length > 0 ? 'the lists do not cover every reason' : 'there is no list for it';
+  const none = findings.length > 0 ? 'the lists do not cover every reason' : 'there is no list of its issuer';
   return { status: 'unknown', source: 'crl', problem: problems[0] ?? none };
 }
 
@@ -85,30 +87,22 @@ function consult(crl: CrlIndex, point: CrlDistributionPoint, question: Question)
   const problem =
     crl.problem ??
     (crl.scope.baseNumber === undefined ? undefined : 'a delta list says nothing alone') ??
-    findIssuerProblem(crl, point, certificate) ??
+    (point.crlIssuer.length === 0
+      ? undefined
+      : 'the certificate names another CRL issuer, which is not supported') ??
     findScopeProblem(crl, point, certificate) ??
     findDateProblem(crl, question);
   if (problem !== undefined) return problem;
   const signer = findSigner(crl, question);
   if (typeof signer === 'string') return signer;
-  const delta = findDelta(crl, signer, question);
+  const doubt = findSignerDoubt(signer, question);
+  if (doubt !== undefined) return doubt;
+  const delta = findDelta(crl, signer.certificate, question);
   const needsDelta = crl.scope.hasFreshest || certificate.extensions.has(EXTENSION.freshestCrl);
   if (delta === undefined && needsDelta && question.deltas !== 'optional') {
     return 'changes are announced in a delta list, and there is none that can be used';
   }
   return combine(crl, delta, { certificate, reasons: reasonsOf(crl, point) });
-}
-
-/** RFC 5280 §6.3.3 (b)(1). */
-function findIssuerProblem(
-  { issuer }: CrlIndex,
-  point: CrlDistributionPoint,
-  certificate: Certificate,
-): string | undefined {
-  if (point.crlIssuer.length > 0)
-    return 'the certificate names another CRL issuer: indirect lists are not supported';
-  if (!namesEqual(issuer, certificate.issuer)) return `the list is of another issuer: ${formatName(issuer)}`;
-  return undefined;
 }
 
 /** Written so that an invalid date refuses. */
@@ -122,6 +116,21 @@ function findDateProblem(crl: CrlIndex, { at, maxAgeSeconds }: CrlOptions): stri
     return maxAgeSeconds === undefined ? 'the list does not say until when it is good' : undefined;
   }
   return now <= crl.nextUpdate.getTime() ? undefined : 'the list is past its next update';
+}
+
+/** A signer that is not on the path, so that nobody else asks whether it is revoked, must be good by the lists, too. */
+function findSignerDoubt({ path }: CrlSigner, question: Question): string | undefined {
+  const certificates = path?.certificates ?? [];
+  for (const [index, certificate] of certificates.slice(0, -1).entries()) {
+    const [issuer, ...authorities] = certificates.slice(index + 1);
+    if (issuer === undefined) continue;
+    // Without signers of its own: a list is no evidence for who signed it.
+    const status = crlStatus(certificate, { ...question, issuer, authorities, signers: [] });
+    if (status.status === 'revoked') return 'a certificate that its signer depends on is revoked';
+    if (status.status === 'unknown')
+      return `it is not known whether its signer is revoked: ${status.problem}`;
+  }
+  return undefined;
 }
 
 /** The newest usable list of changes to a complete one, signed by the same key (RFC 5280 §5.2.4, §6.3.3 (c)(h)). */

@@ -253,7 +253,7 @@ describe('the form of a certificate', () => {
       'D25',
       'a unique identifier in version 1',
       () => raw({ ...v1, extensions: der.field(1, Buffer.from([0, 1])) }),
-      () => raw({ version: der.context(0, der.integer(1)), extensions: der.field(1, Buffer.from([0, 1])) }),
+      () => raw({ version: der.context(0, der.integer(1)), extensions: der.field(1, Buffer.from([3, 8])) }),
     ],
     [
       '§4.2.1.3',

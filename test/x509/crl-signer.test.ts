@@ -17,16 +17,21 @@ interface Asked {
   readonly signers?: readonly VerifiedPath[];
   readonly by: Party;
   readonly entries?: CrlFactoryOptions['entries'];
+  /** What the list of the root says, which is about the signer; null: there is none. */
+  readonly rootEntries?: CrlFactoryOptions['entries'] | null;
+  /** Whose good lists are there as well. */
+  readonly also?: readonly Party[];
 }
 
-function ask({ issuer, authorities, signers = [], by, entries = [] }: Asked, at = NOW): string {
+function ask(asked: Asked, at = NOW): string {
+  const { issuer, authorities, signers = [], by, entries = [], rootEntries = [], also = [] } = asked;
   const leaf = issue('end entity', 'tpp', { issuer, raw: { serial: Buffer.from([2, 1, 9]) } });
-  const list = crl({ issuer: by, entries });
+  const rootList = rootEntries === null ? [] : [crl({ issuer: root, entries: rootEntries })];
   return crlStatus(leaf.certificate, {
     issuer: issuer.certificate,
     authorities: authorities.map(({ certificate }) => certificate),
     signers,
-    crls: [list],
+    crls: [crl({ issuer: by, entries }), ...rootList, ...also.map((party) => crl({ issuer: party }))],
     at,
   }).status;
 }
@@ -74,10 +79,26 @@ describe('a list signed by a certificate for lists only', () => {
     expect(ask({ ...asked(good, prove(good)), signers: [] })).toBe('unknown');
   });
 
+  it('F5: does not count when the signer is revoked, or nothing is known of it', () => {
+    const question = asked(good, prove(good));
+    expect(ask({ ...question, rootEntries: [entry({ serial: serialOf(good) })] })).toBe('unknown');
+    expect(ask({ ...question, rootEntries: null })).toBe('unknown');
+  });
+
+  it('F5: a list is no evidence for its own signer', () => {
+    const own = signer({ issuer: old });
+    const path = verifyCrlSigner(own.certificate, {
+      anchors: [root.certificate],
+      intermediates: [old.certificate],
+      at: NOW,
+    });
+    expect(ask(asked(own, path))).toBe('unknown');
+  });
+
   it('F5: does not count when the path leads to another anchor', () => {
     const elsewhere = issue('authority', 'elsewhere');
     const foreign = signer({ issuer: elsewhere });
-    expect(ask(asked(foreign, prove(foreign, elsewhere)))).toBe('unknown');
+    expect(ask({ ...asked(foreign, prove(foreign, elsewhere)), also: [elsewhere] })).toBe('unknown');
   });
 
   it('F5: does not count when the path has ended', () => {

@@ -43,7 +43,7 @@ describe('a certificate and its list (RFC 5280 section 6.3)', () => {
     expect(statusOf({ lists: [] })).toEqual({
       status: 'unknown',
       source: 'crl',
-      problem: 'there is no list for it',
+      problem: 'there is no list of its issuer',
     });
   });
 });

@@ -8,6 +8,7 @@ import { matchesSubject, type SubjectProperty } from '../../src/x509/subject-pro
 import * as factory from './certificate-factory.ts';
 import { general, issue, NOW, pssSigner, rsaKeys } from './certificate-factory.ts';
 import * as der from './der-writer.ts';
+import { mutantsOf } from './mutants.ts';
 
 const SEED = 5280;
 
@@ -53,26 +54,6 @@ const constrained = issue('authority', 'issuing', {
     factory.extension('2.5.29.54', der.integer(1), true),
   ],
 });
-
-/** A few octets of something valid put otherwise, left out or added. */
-function mutantsOf(...originals: readonly Buffer[]): fc.Arbitrary<Buffer> {
-  const edit = fc.record({
-    at: fc.double({ min: 0, max: 1, noNaN: true }),
-    drop: fc.nat({ max: 3 }),
-    put: fc.oneof(
-      fc.uint8Array({ maxLength: 3 }),
-      fc.constantFrom(...[0, 1, 2, 3, 6, 0x30, 0x80, 0xff].map((one) => Uint8Array.of(one))),
-    ),
-  });
-  return fc
-    .tuple(fc.constantFrom(...originals), fc.array(edit, { minLength: 1, maxLength: 3 }))
-    .map(([original, edits]) =>
-      edits.reduce((bytes, { at, drop, put }) => {
-        const offset = Math.floor(at * bytes.length);
-        return Buffer.concat([bytes.subarray(0, offset), put, bytes.subarray(offset + drop)]);
-      }, original),
-    );
-}
 
 describe('whatever the bytes', () => {
   it('parseCertificate refuses or reads, and what it reads has the bytes it was given', () => {
