@@ -124,14 +124,14 @@ export const configSchema = z.strictObject({
   revocation: revocationSchema,
   registry: z.strictObject({
     file: file.meta({ description: 'The TPP registry, YAML or JSON; read again when it changes.' }),
-    pollSeconds: seconds.default(5).meta({ description: 'How often the file is looked at.' }),
+    pollSeconds: seconds.default(1).meta({ description: 'How often the file is looked at.' }),
   }),
   blockList: z
     .strictObject({
       file: file.meta({
         description: 'Certificates and TPPs to refuse, YAML or JSON; read again when it changes.',
       }),
-      pollSeconds: seconds.default(5).meta({ description: 'How often the file is looked at.' }),
+      pollSeconds: seconds.default(1).meta({ description: 'How often the file is looked at.' }),
     })
     .optional(),
   hostCountry: z

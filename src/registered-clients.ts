@@ -19,7 +19,7 @@ export interface FollowedClients extends Clients {
   close(): Promise<void>;
 }
 
-const POLL_SECONDS = 2;
+const POLL_SECONDS = 1;
 const clientsFile = z.strictObject({ clients: z.array(clientSchema) });
 
 /**

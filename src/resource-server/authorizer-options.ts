@@ -24,7 +24,7 @@ export interface AuthorizerOptions {
   /** How opaque tokens are asked about. Needed when they are taken. */
   readonly introspection?: IntrospectionOptions;
   /**
-   * Whether JWTs are looked up in the issuer's token status lists. `maxAgeSeconds` (default 3) is how old a list
+   * Whether JWTs are looked up in the issuer's token status lists. `maxAgeSeconds` (default 2) is how old a list
    * may be when it decides; `false` means that a revoked token lives until it expires.
    */
   readonly status?:
@@ -56,7 +56,7 @@ export interface IntrospectionOptions {
   readonly privateKeyPem: string;
   /** `signed` (RFC 9701) by default. */
   readonly response?: 'signed' | 'plain';
-  /** How long a positive answer decides: 1 to 30, default 3. */
+  /** How long a positive answer decides: 1 to 30, default 2. */
   readonly maxAgeSeconds?: number;
   /** How long a negative answer decides: 0 to 5, default 5. */
   readonly maxNegativeAgeSeconds?: number;

@@ -33,9 +33,12 @@ export interface DecisionParts {
 }
 
 const CLOCK_TOLERANCE_SECONDS = 10;
-/** With the half second that our server may serve a list again, together less than five. */
-const STATUS_MAX_AGE_SECONDS = 3;
-const ANSWER_MAX_AGE_SECONDS = 3;
+/**
+ * Our server sees a changed file at its second look, one second apart, and may say for half a second what it said
+ * before: with these two, less than five (README).
+ */
+const STATUS_MAX_AGE_SECONDS = 2;
+const ANSWER_MAX_AGE_SECONDS = 2;
 const NEGATIVE_MAX_AGE_SECONDS = 5;
 const PROOF_MAX_AGE_SECONDS = 60;
 const MAX_TOKENS = 100_000;
