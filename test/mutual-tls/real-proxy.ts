@@ -1,0 +1,161 @@
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { connect, createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { adapted, readmeSnippet } from './readme-snippet.ts';
+
+export type ProxyName = 'nginx' | 'haproxy' | 'apache';
+
+const COMMANDS: Readonly<Record<ProxyName, string>> = {
+  nginx: 'nginx',
+  haproxy: 'haproxy',
+  apache: 'apache2',
+};
+const MODULES = '/usr/lib/apache2/modules';
+
+export function isInstalled(name: ProxyName): boolean {
+  return (
+    spawnSync(COMMANDS[name], ['-v'], { env: { PATH: `${process.env.PATH}:/usr/sbin` } }).error === undefined
+  );
+}
+
+export interface ProxyOptions {
+  /** Its own TLS certificate and key, and the CA of clients. PEM. */
+  readonly tls: { readonly certificatePem: string; readonly privateKeyPem: string; readonly caPem: string };
+  /** Where requests go on to. */
+  readonly apiPort: number;
+  /** Further changes of the snippet, or of the configuration around it. */
+  readonly change?: (text: string, folder: string) => string;
+  /** Title of the README snippet, where it is not the usual one. */
+  readonly snippet?: string;
+}
+
+export interface RunningProxy {
+  readonly port: number;
+  readonly folder: string;
+  close(): Promise<void>;
+}
+
+const SNIPPETS: Readonly<Record<ProxyName, string>> = {
+  nginx: 'nginx in front of an API, format nginx',
+  haproxy: 'HAProxy in front of an API, format rfc9440',
+  apache: 'Apache in front of an API, format apache',
+};
+
+/** Starts a real proxy with the lines of the README on a free port. */
+export async function startProxy(name: ProxyName, options: ProxyOptions): Promise<RunningProxy> {
+  const folder = await mkdtemp(join(tmpdir(), `tallystick-${name}-`));
+  const port = await freePort();
+  const { certificatePem, privateKeyPem, caPem } = options.tls;
+  await Promise.all([
+    writeFile(join(folder, 'server.pem'), `${certificatePem}\n${name === 'haproxy' ? privateKeyPem : ''}`),
+    writeFile(join(folder, 'server.key'), privateKeyPem, { mode: 0o600 }),
+    writeFile(join(folder, 'tpp-cas.pem'), caPem),
+  ]);
+  const snippet = adapted(readmeSnippet(options.snippet ?? SNIPPETS[name]), {
+    [`/etc/${name === 'apache' ? 'apache2' : name}/`]: `${folder}/`,
+    '127.0.0.1:3000': `127.0.0.1:${options.apiPort}`,
+    ...portChange(name, port),
+  });
+  const file = join(folder, `${name}.conf`);
+  await writeFile(file, AROUND[name](options.change?.(snippet, folder) ?? snippet, folder, port));
+  const child = spawn(COMMANDS[name], argumentsOf(name, file, folder), {
+    env: { PATH: `${process.env.PATH}:/usr/sbin` },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  const said: string[] = [];
+  child.stdout.on('data', (chunk) => said.push(String(chunk)));
+  child.stderr.on('data', (chunk) => said.push(String(chunk)));
+  try {
+    await untilItListens(port, child);
+  } catch (error) {
+    child.kill('SIGKILL');
+    throw new Error(`${name} did not start: ${said.join('')}`, { cause: error });
+  }
+  return {
+    port,
+    folder,
+    close: async () => {
+      const ended = new Promise((resolve) => child.once('exit', resolve));
+      if (child.exitCode === null) {
+        child.kill('SIGTERM');
+        await ended;
+      }
+      await rm(folder, { recursive: true, force: true });
+    },
+  };
+}
+
+function portChange(name: ProxyName, port: number): Readonly<Record<string, string>> {
+  if (name === 'nginx') return { 'listen 443 ssl': `listen 127.0.0.1:${port} ssl` };
+  return name === 'haproxy' ? { 'bind :443': `bind 127.0.0.1:${port}` } : { '*:443': `127.0.0.1:${port}` };
+}
+
+function argumentsOf(name: ProxyName, file: string, folder: string): string[] {
+  if (name === 'nginx') return ['-p', folder, '-c', file, '-e', join(folder, 'error.log')];
+  return name === 'haproxy' ? ['-f', file, '-db'] : ['-d', folder, '-f', file, '-X'];
+}
+
+/** What a distribution's own configuration has around such lines. */
+const AROUND: Readonly<Record<ProxyName, (snippet: string, folder: string, port: number) => string>> = {
+  nginx: (snippet, folder) => `
+    daemon off; master_process off; pid ${folder}/nginx.pid; error_log ${folder}/error.log info;
+    events { worker_connections 64; }
+    http {
+      access_log off;
+      client_body_temp_path ${folder}/body; proxy_temp_path ${folder}/proxy; fastcgi_temp_path ${folder}/fastcgi;
+      uwsgi_temp_path ${folder}/uwsgi; scgi_temp_path ${folder}/scgi;
+      ${snippet}
+    }`,
+  haproxy: (snippet) => `global
+  maxconn 64
+defaults
+  mode http
+  timeout connect 5s
+  timeout client 10s
+  timeout server 10s
+${snippet}`,
+  apache: (snippet, folder, port) => `
+    ServerRoot ${folder}
+    ServerName localhost
+    PidFile ${folder}/apache.pid
+    ErrorLog ${folder}/error.log
+    LogLevel warn
+    DefaultRuntimeDir ${folder}
+    Mutex pthread
+    User www-data
+    Group www-data
+    ${['mpm_event', 'authz_core', 'headers', 'ssl', 'socache_shmcb', 'proxy', 'proxy_http']
+      .map((module) => `LoadModule ${module}_module ${MODULES}/mod_${module}.so`)
+      .join('\n')}
+    Listen 127.0.0.1:${port}
+    ${snippet}`,
+};
+
+export function freePort(): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const probe = createServer();
+    probe.once('error', reject);
+    probe.listen(0, '127.0.0.1', () => {
+      const address = probe.address();
+      const port = typeof address === 'object' ? (address?.port ?? 0) : 0;
+      probe.close(() => resolve(port));
+    });
+  });
+}
+
+async function untilItListens(port: number, child: ChildProcess): Promise<void> {
+  for (let tries = 0; tries < 200; tries += 1) {
+    if (child.exitCode !== null) throw new Error(`it ended with ${child.exitCode}`);
+    const isOpen = await new Promise<boolean>((resolve) => {
+      const socket = connect(port, '127.0.0.1');
+      socket.once('connect', () => resolve(true));
+      socket.once('error', () => resolve(false));
+      socket.once('connect', () => socket.destroy());
+    });
+    if (isOpen) return;
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+  throw new Error('it does not listen');
+}
