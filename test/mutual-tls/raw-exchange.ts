@@ -1,3 +1,4 @@
+import { connect as connectPlain } from 'node:net';
 import { connect } from 'node:tls';
 
 export interface RawAnswer {
@@ -12,15 +13,25 @@ export interface RawAnswer {
 export interface RawExchange {
   readonly port: number;
   readonly caPem: string;
+  /** Address that the connection comes from. */
+  readonly from?: string;
   readonly certificate?: { readonly certificatePem: string; readonly privateKeyPem: string } | undefined;
 }
 
 /** Sends bytes over TLS as they are, and answers with all that comes back until the other side closes. */
-export function rawExchange(bytes: string, { port, caPem, certificate }: RawExchange): Promise<RawAnswer> {
+export function rawExchange(
+  bytes: string,
+  { port, caPem, certificate, from = '127.0.0.1' }: RawExchange,
+): Promise<RawAnswer> {
   return new Promise((resolve, reject) => {
     const identity =
       certificate === undefined ? {} : { cert: certificate.certificatePem, key: certificate.privateKeyPem };
-    const socket = connect({ port, host: '127.0.0.1', servername: 'localhost', ca: caPem, ...identity });
+    const socket = connect({
+      socket: connectPlain({ port, host: '127.0.0.1', localAddress: from }),
+      servername: 'localhost',
+      ca: caPem,
+      ...identity,
+    });
     let text = '';
     socket.setTimeout(5000, () => socket.destroy());
     socket.on('data', (chunk) => {
