@@ -19,6 +19,8 @@ const LAYER_4 = [
   'src/client-schema.ts',
   'src/client-certificate-schema.ts',
   'src/revocation-schema.ts',
+  'src/gateway-config.ts',
+  'src/gateway-server.ts',
   'src/storage-schema.ts',
   'src/yaml-document.ts',
   'src/registered-clients.ts',

@@ -3,6 +3,7 @@ import { Command, CommanderError } from 'commander';
 import { isRefusal } from '../errors.ts';
 import { demoCommand } from './demo.ts';
 import { exitCodeOf } from './exit-codes.ts';
+import { gatewayCommand } from './gateway.ts';
 import { keysCommand } from './keys.ts';
 import { sandboxCommand } from './sandbox.ts';
 import { serveCommand } from './serve.ts';
@@ -13,6 +14,7 @@ const program = new Command('tallystick')
   .addCommand(sandboxCommand())
   .addCommand(demoCommand())
   .addCommand(serveCommand())
+  .addCommand(gatewayCommand())
   .addCommand(keysCommand());
 for (const command of program.commands.flatMap((one) => [one, ...one.commands])) command.exitOverride();
 

@@ -4,6 +4,7 @@ import { Command } from 'commander';
 import type { Aspsp, Config } from '../index.ts';
 import { OpenBankingError } from '../errors.ts';
 import { stopOnSignal } from './stop-on-signal.ts';
+import { refuseUnsafeEnvironment } from './unsafe-environment.ts';
 
 /** For closing stores and files after the last connection. */
 const STOP_MARGIN_SECONDS = 3;
@@ -73,14 +74,4 @@ async function loadAspsp(file: string | undefined, source: string): Promise<Asps
     typeof aspsp.listAccounts === 'function';
   if (!isWhole) throw invalid('createAspsp must answer with name, authenticatePsu and listAccounts');
   return aspsp as Aspsp;
-}
-
-/** Settings of the process that would quietly undo what TLS promises. */
-function refuseUnsafeEnvironment(): void {
-  if (process.env.NODE_TLS_REJECT_UNAUTHORIZED === '0') {
-    throw new OpenBankingError('ERR_CONFIG_INVALID', {
-      source: 'environment',
-      problems: [{ path: 'NODE_TLS_REJECT_UNAUTHORIZED', message: 'must not be 0' }],
-    });
-  }
 }

@@ -62,7 +62,7 @@ export function createWarmDecisions(parts: DecisionParts): WarmDecisions {
       const { proven, dates, checkedUntil } = decision;
       // A proof of possession of a key is new for every request, and a role that is checked is checked anew.
       if (proven.confirmation.jkt !== undefined) return undefined;
-      if (tppCheck !== undefined && (now >= checkedUntil || requirement.roles !== undefined))
+      if (tppCheck !== undefined && (now >= checkedUntil || (requirement.roles ?? []).length > 0))
         return undefined;
       if (!isLive(proven, now) || !areGood(dates, now)) return undefined;
       return isCovered(requirement, proven.authorization) ? proven.authorization : undefined;

@@ -1,0 +1,20 @@
+import { Command } from 'commander';
+import { stopOnSignal } from './stop-on-signal.ts';
+import { refuseUnsafeEnvironment } from './unsafe-environment.ts';
+
+/** `tallystick gateway`: decides for nginx or Envoy, in front of APIs in any language. */
+export function gatewayCommand(): Command {
+  return new Command('gateway')
+    .description('decide for nginx (auth_request) or Envoy (ext_authz) in front of your APIs')
+    .requiredOption('--config <file>', 'the configuration, YAML or JSON')
+    .action(async (flags: { readonly config: string }) => {
+      refuseUnsafeEnvironment();
+      const [{ loadGatewayConfig }, { startGateway }] = await Promise.all([
+        import('../gateway-config.ts'),
+        import('../gateway-server.ts'),
+      ]);
+      const config = await loadGatewayConfig(flags.config);
+      const gateway = await startGateway(config, { source: flags.config });
+      await stopOnSignal(() => gateway.close());
+    });
+}
