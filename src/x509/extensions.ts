@@ -85,6 +85,8 @@ export interface KnownExtensions {
   readonly authorityKeyIdentifier?: AuthorityKeyIdentifier;
   readonly nameConstraints?: NameConstraints;
   readonly certificatePolicies?: readonly string[];
+  /** A qualifier of a policy that is neither of the two that RFC 5280 §4.2.1.4 knows. */
+  readonly hasUnknownPolicyQualifier?: boolean;
   readonly policyMappings?: readonly { readonly issuer: string; readonly subject: string }[];
   readonly policyConstraints?: PolicyConstraints;
   readonly inhibitAnyPolicy?: number;
@@ -105,7 +107,7 @@ const READERS: Readonly<Record<string, Reader>> = {
   [EXTENSION.subjectKeyIdentifier]: (reader) => ({ subjectKeyIdentifier: reader.content(TAG.octetString) }),
   [EXTENSION.authorityKeyIdentifier]: (reader) => ({ authorityKeyIdentifier: readAuthorityKey(reader) }),
   [EXTENSION.nameConstraints]: (reader) => ({ nameConstraints: readNameConstraints(reader) }),
-  [EXTENSION.certificatePolicies]: (reader) => ({ certificatePolicies: readPolicies(reader) }),
+  [EXTENSION.certificatePolicies]: readPolicies,
   [EXTENSION.policyMappings]: (reader) => ({ policyMappings: readMappings(reader) }),
   [EXTENSION.policyConstraints]: (reader) => ({ policyConstraints: readPolicyConstraints(reader) }),
   [EXTENSION.inhibitAnyPolicy]: (reader) => ({ inhibitAnyPolicy: decodeCount(reader.content(TAG.integer)) }),
@@ -207,22 +209,34 @@ function readNameConstraints(reader: DerReader): NameConstraints {
   });
 }
 
+/** id-qt-cps and id-qt-unotice. */
+const POLICY_QUALIFIERS: readonly string[] = ['1.3.6.1.5.5.7.2.1', '1.3.6.1.5.5.7.2.2'];
+
 /** SEQUENCE OF SEQUENCE { policyIdentifier, policyQualifiers SEQUENCE OF { OID, ANY } OPTIONAL }, no policy twice. */
-function readPolicies(reader: DerReader): string[] {
+function readPolicies(reader: DerReader): Partial<KnownExtensions> {
   const policies = reader.within(TAG.sequence, (list) =>
     list.all((policy) =>
-      policy.within(TAG.sequence, (fields) => {
-        const oid = fields.oid();
-        fields.optionalWithin(TAG.sequence, (qualifiers) =>
-          qualifiers.all((qualifier) => qualifier.within(TAG.sequence, (pair) => [pair.oid(), pair.any()])),
-        );
-        return oid;
-      }),
+      policy.within(TAG.sequence, (fields) => ({
+        oid: fields.oid(),
+        qualifiers: fields.optionalWithin(TAG.sequence, (list) => list.all(readQualifier)) ?? [],
+      })),
     ),
   );
-  if (new Set(policies).size !== policies.length)
-    throw new DerError('certificatePolicies names a policy twice');
-  return policies;
+  const oids = policies.map(({ oid }) => oid);
+  if (new Set(oids).size !== oids.length) throw new DerError('certificatePolicies names a policy twice');
+  const qualifiers = policies.flatMap((policy) => policy.qualifiers);
+  return {
+    certificatePolicies: oids,
+    hasUnknownPolicyQualifier: qualifiers.some((oid) => !POLICY_QUALIFIERS.includes(oid)),
+  };
+}
+
+function readQualifier(reader: DerReader): string {
+  return reader.within(TAG.sequence, (pair) => {
+    const oid = pair.oid();
+    pair.any();
+    return oid;
+  });
 }
 
 function readMappings(reader: DerReader): { issuer: string; subject: string }[] {

@@ -139,12 +139,18 @@ const UNDERSTOOD: ReadonlySet<string> = new Set([
 function checkCritical(certificate: Certificate, { policy }: PathState): void {
   for (const [extension, { critical }] of certificate.extensions) {
     const isUnderstood =
-      UNDERSTOOD.has(extension) || policy.understoodExtensions?.includes(extension) === true;
+      isReadHere(certificate, extension) || policy.understoodExtensions?.includes(extension) === true;
     if (critical && !isUnderstood) {
       const details = { subject: subjectOf(certificate), extension };
       throw new OpenBankingError('ERR_CERT_CRITICAL_EXTENSION', details);
     }
   }
+}
+
+/** RFC 5280 §4.2.1.4: policies count as understood with their qualifiers only. */
+function isReadHere({ hasUnknownPolicyQualifier }: Certificate, extension: string): boolean {
+  const isStrange = extension === EXTENSION.certificatePolicies && hasUnknownPolicyQualifier === true;
+  return UNDERSTOOD.has(extension) && !isStrange;
 }
 
 function checkIssuance(certificate: Certificate, { policy }: PathState, position: Position): void {

@@ -46,6 +46,14 @@ const rootWith = (options: Extra): Question => {
   return { anchors: [anchor], intermediates: [], leaf: issue('end entity', 'tpp', { issuer: anchor }) };
 };
 const unknownCritical = factory.extension('1.2.3.4', der.nothing, true);
+const qualified = (qualifier: string, critical: boolean): Buffer =>
+  factory.extension(
+    '2.5.29.32',
+    der.sequence(
+      der.sequence(der.oid('1.2.3'), der.sequence(der.sequence(der.oid(qualifier), der.ia5('x')))),
+    ),
+    critical,
+  );
 const later = (at: Date, seconds: number): Date => new Date(at.getTime() + seconds * 1000);
 
 describe('a verified path', () => {
@@ -179,6 +187,19 @@ describe('authorities and end entities', () => {
       'D8',
       'the same, understood by the caller',
       { ...leafWith({ extra: [unknownCritical] }), policy: { understoodExtensions: ['1.2.3.4'] } },
+      'accepted',
+    ],
+    [
+      'D8',
+      'a critical policy with a qualifier that nobody knows',
+      leafWith({ extra: [qualified('1.2.3', true)] }),
+      'ERR_CERT_CRITICAL_EXTENSION',
+    ],
+    ['D8', 'the same, not critical', leafWith({ extra: [qualified('1.2.3', false)] }), 'accepted'],
+    [
+      'D8',
+      'the same, with a qualifier of RFC 5280 section 4.2.1.4',
+      leafWith({ extra: [qualified('1.3.6.1.5.5.7.2.1', true)] }),
       'accepted',
     ],
     [
