@@ -1,6 +1,7 @@
 import { Command, InvalidArgumentError } from 'commander';
 import { curlLines } from '../sandbox/curl-lines.ts';
 import type { RunningSandbox } from '../sandbox/sandbox.ts';
+import { sandboxRevokeCommand } from './sandbox-revoke.ts';
 import { stopOnSignal } from './stop-on-signal.ts';
 
 interface Flags {
@@ -9,6 +10,7 @@ interface Flags {
   readonly port: number;
   readonly mtlsPort: number;
   readonly resourcePort: number;
+  readonly revocationPort: number;
   readonly redirectUri: readonly string[];
 }
 
@@ -21,18 +23,25 @@ export function sandboxCommand(): Command {
     .option('--port <number>', 'port of the front channel, 0 = any free one', portNumber, 8443)
     .option('--mtls-port <number>', 'port of the mTLS listener, 0 = any free one', portNumber, 8444)
     .option('--resource-port <number>', 'port of the demo bank, 0 = any free one', portNumber, 8445)
+    .option('--revocation-port <number>', 'port of the revocation service, chosen once', portNumber, 0)
     .option('--redirect-uri <url>', 'add a redirect URI to the demo clients (repeatable)', collectUrl, [])
     .action(async (flags: Flags) => {
       const { startSandbox } = await import('../sandbox/sandbox.ts');
       const sandbox = await startSandbox({
         folder: flags.dir,
         isReset: flags.reset === true,
-        ports: { front: flags.port, mtls: flags.mtlsPort, resource: flags.resourcePort },
+        ports: {
+          front: flags.port,
+          mtls: flags.mtlsPort,
+          resource: flags.resourcePort,
+          revocation: flags.revocationPort,
+        },
         redirectUris: flags.redirectUri,
       });
       console.log(welcome(sandbox));
       await stopOnSignal(() => sandbox.close());
-    });
+    })
+    .addCommand(sandboxRevokeCommand().exitOverride());
 }
 
 function welcome({ description, logFile, descriptionFile }: RunningSandbox): string {
@@ -44,6 +53,7 @@ function welcome({ description, logFile, descriptionFile }: RunningSandbox): str
     `  authorization server   ${description.issuer}`,
     `  mTLS endpoints         ${description.mtlsUrl}`,
     `  demo bank              ${description.resourceUrl}`,
+    `  OCSP and CRLs          ${description.revocationUrl}`,
     `  demo customers         ${customers.join(', ')}`,
     `  all of it, for tools   ${descriptionFile}`,
     `  log                    ${logFile}`,

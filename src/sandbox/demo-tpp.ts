@@ -27,6 +27,8 @@ export interface DemoTppOptions {
   readonly method?: 'tls_client_auth' | 'private_key_jwt';
   /** The TPP's own certificate unless another is named; `none` presents none. */
   readonly certificate?: CertificateFiles | 'none';
+  /** Lets OpenSSL present what it would hold back itself: SHA-1 signatures, short keys. */
+  readonly presentsWeak?: boolean;
 }
 
 /** Reads the discovery document and prepares a client of the TPP. */
@@ -40,6 +42,7 @@ export async function connectTpp(options: DemoTppOptions): Promise<DemoTpp> {
           ca,
           cert: await readFile(certificate.certificateFile, 'utf8'),
           key: await readFile(certificate.keyFile, 'utf8'),
+          ...(options.presentsWeak === true ? { ciphers: 'DEFAULT@SECLEVEL=0' } : {}),
         };
   const agent = new Agent({ connect });
   const overTls = ((url: string, init: object) =>

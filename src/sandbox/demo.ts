@@ -100,7 +100,7 @@ async function showRefusals(walk: Walk): Promise<void> {
 
 async function showBrokenCertificates(walk: Walk): Promise<void> {
   for (const broken of walk.description.broken) {
-    const tpp = await connect(walk, 'money-one', { certificate: broken });
+    const tpp = await connect(walk, 'money-one', { certificate: broken, presentsWeak: true });
     await refusalStep(walk, `a broken certificate: ${broken.name}`, {
       code: broken.expectedCode,
       run: () => oauth.clientCredentialsGrant(tpp.config, { scope: 'accounts' }),

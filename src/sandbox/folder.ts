@@ -1,12 +1,12 @@
 import { execFile } from 'node:child_process';
-import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
-import { chmod, mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { DEMO_CUSTOMERS } from './customers.ts';
 import { organizationIdentifierOf, type Period, TPP_PLANS, type TppPlan } from './tpps.ts';
+import { writeWhole } from './write-whole.ts';
 
 /** A certificate and its key, as files. */
 export interface CertificateFiles {
@@ -20,6 +20,8 @@ export interface SandboxDescription {
   readonly mtlsUrl: string;
   readonly resourceUrl: string;
   readonly caFile: string;
+  /** Where the PKI says what it has revoked: `/ocsp`, `/root.crl`, `/issuing-ca.crl`. Plain HTTP. */
+  readonly revocationUrl: string;
   readonly tpps: readonly SandboxTpp[];
   readonly broken: readonly (CertificateFiles & { readonly name: string; readonly expectedCode: string })[];
   readonly customers: readonly { readonly username: string; readonly password: string }[];
@@ -47,11 +49,13 @@ export interface Ports {
   readonly front: number;
   readonly mtls: number;
   readonly resource: number;
+  /** Of the revocation service. The certificates point to it, so it is chosen with them and never changes. */
+  readonly revocation: number;
 }
 
 /** What the sandbox remembers between runs. */
 interface State {
-  readonly version: 1;
+  readonly version: 2;
   readonly notAfter: string;
   readonly ports: Ports;
   readonly redirectUris: readonly string[];
@@ -71,6 +75,17 @@ export function pathsOf(folder: string) {
     description: at('sandbox.json'),
     root: at('pki', 'root.pem'),
     issuingCa: at('pki', 'issuing-ca.pem'),
+    intermediates: at('pki', 'intermediates.pem'),
+    authority: (name: string) => ({
+      certificateFile: at('pki', `${name}.pem`),
+      keyFile: at('pki', `${name}.key`),
+      responder: {
+        certificateFile: at('pki', `${name}-ocsp.pem`),
+        keyFile: at('pki', `${name}-ocsp.key`),
+      },
+    }),
+    issued: at('pki', 'issued.json'),
+    revocations: at('revocations.json'),
     server: { certificateFile: at('pki', 'server.pem'), keyFile: at('pki', 'server.key') },
     registry: at('registry.yaml'),
     store: at('tallystick.sqlite'),
@@ -82,31 +97,42 @@ export function pathsOf(folder: string) {
   };
 }
 
-/** Makes the PKI, the TPPs and the registry, unless an earlier run has. Answers with the state that is kept. */
-export async function prepareFolder(
+/** What an earlier run has left, if it is of use: otherwise it is removed. */
+export async function keptState(
   folder: string,
   options: { readonly isReset: boolean; readonly now: Date },
 ): Promise<State | undefined> {
   const paths = pathsOf(folder);
-  if (options.isReset) await removeSandbox(folder);
-  const state = await readState(paths.state);
+  if (!existsSync(paths.state)) return undefined;
+  const state = options.isReset ? undefined : await readState(paths.state);
   if (state !== undefined && new Date(state.notAfter) > options.now) return state;
-  if (state !== undefined) await removeSandbox(folder);
-  await mkdir(folder, { recursive: true });
-  await chmod(folder, LINUX_OWNER_ONLY);
-  await madeByChild(folder, periodFrom(options.now));
+  await removeSandbox(folder);
   return undefined;
 }
 
-/** In a process of its own: what makes certificates is needed once, and its memory would stay with the server. */
-async function madeByChild(folder: string, period: Period): Promise<void> {
+/**
+ * Makes the PKI, the TPPs and the registry. In a process of its own: what makes certificates is needed once, and its
+ * memory would stay with the server.
+ */
+export async function makeFolder(
+  folder: string,
+  options: { readonly ports: Ports; readonly now: Date },
+): Promise<void> {
+  await mkdir(folder, { recursive: true });
+  await chmod(folder, LINUX_OWNER_ONLY);
   const script = import.meta.url.endsWith('.ts') ? './make-files.ts' : './make-files.js';
-  const dates = [period.notBefore, period.notAfter].map((date) => date.toISOString());
+  const { notBefore, notAfter } = periodFrom(options.now);
   await promisify(execFile)(process.execPath, [
     fileURLToPath(new URL(script, import.meta.url)),
     folder,
-    ...dates,
+    revocationUrlOf(options.ports),
+    ...[notBefore, notAfter].map((date) => date.toISOString()),
   ]);
+}
+
+/** Base URL of the revocation service, as the certificates have it. */
+function revocationUrlOf({ revocation }: Ports): string {
+  return `http://127.0.0.1:${revocation}`;
 }
 
 /** Writes what is remembered and what is told, after the ports are known. */
@@ -117,7 +143,7 @@ export async function describeSandbox(
   const paths = pathsOf(folder);
   const kept = await readState(paths.state);
   const state: State = {
-    version: 1,
+    version: 2,
     notAfter: kept?.notAfter ?? periodFrom(facts.now).notAfter.toISOString(),
     ports: facts.ports,
     redirectUris: facts.redirectUris,
@@ -127,6 +153,7 @@ export async function describeSandbox(
     mtlsUrl: `https://localhost:${facts.ports.mtls}`,
     resourceUrl: `https://localhost:${facts.ports.resource}`,
     caFile: paths.root,
+    revocationUrl: revocationUrlOf(facts.ports),
     tpps: TPP_PLANS.map((plan) => describeTpp(folder, plan, [DEMO_REDIRECT_URI, ...facts.redirectUris])),
     broken: await describeBroken(folder),
     customers: DEMO_CUSTOMERS.map(({ username, password }) => ({ username, password })),
@@ -175,18 +202,10 @@ function periodFrom(now: Date): Period {
   };
 }
 
-/** Another reader sees the old file or the new one, never a part. */
-export async function writeWhole(file: string, content: string): Promise<void> {
-  await mkdir(join(file, '..'), { recursive: true });
-  const half = `${file}.${createHash('sha256').update(content).digest('hex').slice(0, 8)}.new`;
-  await writeFile(half, content, { mode: 0o600 });
-  await rename(half, file);
-}
-
 async function readState(file: string): Promise<State | undefined> {
   if (!existsSync(file)) return undefined;
   const state: unknown = JSON.parse(await readFile(file, 'utf8'));
-  const isKnown = typeof state === 'object' && state !== null && 'version' in state && state.version === 1;
+  const isKnown = typeof state === 'object' && state !== null && 'version' in state && state.version === 2;
   return isKnown ? (state as State) : undefined;
 }
 
@@ -195,7 +214,8 @@ async function removeSandbox(folder: string): Promise<void> {
   const paths = pathsOf(folder);
   const made = [
     ...['pki', 'tpps', 'broken'].map((name) => join(folder, name)),
-    ...[paths.state, paths.description, paths.registry, paths.secret, paths.signingKeys, paths.log],
+    ...[paths.state, paths.description, paths.registry, paths.secret, paths.signingKeys],
+    ...[paths.log, paths.revocations],
     ...['', '-wal', '-shm'].map((suffix) => paths.store + suffix),
   ];
   await Promise.all(made.map((path) => rm(path, { recursive: true, force: true })));

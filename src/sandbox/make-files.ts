@@ -1,47 +1,67 @@
+import { X509Certificate } from 'node:crypto';
 import { join } from 'node:path';
 import { stringify } from 'yaml';
-import { type CertificateFiles, describeTpp, pathsOf, writeWhole } from './folder.ts';
+import { type BrokenCertificate, makeBrokenCertificates } from './broken-certificates.ts';
+import { type CertificateFiles, describeTpp, pathsOf } from './folder.ts';
 import { type Authority, createAuthority, type IssuedCertificate } from './pki.ts';
-import {
-  makeBrokenCertificates,
-  makeTppMaterial,
-  NCA,
-  organizationIdentifierOf,
-  type Period,
-  TPP_PLANS,
-} from './tpps.ts';
+import { pointersTo } from './pointers.ts';
+import { type Revocation, writeRevocations } from './revocations.ts';
+import { makeTppMaterial, NCA, organizationIdentifierOf, type Period, TPP_PLANS } from './tpps.ts';
+import { writeWhole } from './write-whole.ts';
 
 // A script: makes the PKI, the TPPs' certificates and the registry of a new sandbox in the folder that it is told.
-const [, , folder = '', notBefore = '', notAfter = ''] = process.argv;
+const [, , folder = '', revocationUrl = '', notBefore = '', notAfter = ''] = process.argv;
 const period: Period = { notBefore: new Date(notBefore), notAfter: new Date(notAfter) };
+const paths = pathsOf(folder);
+/** Of each authority that publishes, the serial numbers that it has given. */
+const issued: Record<string, string[]> = { root: [], 'issuing-ca': [], 'revoked-ca': [] };
 await makeFiles();
 
 async function makeFiles(): Promise<void> {
-  const paths = pathsOf(folder);
-  const root = await createAuthority({
-    name: 'Tallystick Sandbox Root CA',
-    organization: 'Tallystick Sandbox',
-    country: 'GB',
-    ...period,
-  });
-  const issuing = {
-    name: 'Tallystick Sandbox Issuing CA',
-    organization: 'Tallystick Sandbox',
-    country: 'GB',
-    ...period,
-  };
-  const [issuer, impostor, server] = await Promise.all([
-    createAuthority({ ...issuing, parent: root }),
-    createAuthority({ ...issuing }),
+  const root = await sandboxAuthority('Root CA', 'root');
+  const [issuer, revoked, unpublished, impostor, server] = await Promise.all([
+    sandboxAuthority('Issuing CA', 'issuing-ca', root),
+    sandboxAuthority('Revoked Issuing CA', 'revoked-ca', root),
+    sandboxAuthority('Unpublished Issuing CA', 'unpublished-ca', root),
+    createAuthority(named('Issuing CA')),
     root.issue({ profile: 'server', subject: { commonName: 'localhost' }, ...period }),
   ]);
-  await Promise.all([
-    writeWhole(paths.root, root.certificatePem),
-    writeWhole(paths.issuingCa, issuer.certificatePem),
-    writeCertificate(paths.server, server),
-    writeWhole(paths.registry, registryText()),
+  const [, broken] = await Promise.all([
     makeTpps(issuer),
-    makeBroken(issuer, impostor),
+    makeBroken({ issuer, revoked, unpublished, impostor }),
+    publish('root', root),
+    publish('issuing-ca', issuer),
+    publish('revoked-ca', revoked),
+    writeWhole(paths.intermediates, issuer.certificatePem + revoked.certificatePem),
+    writeCertificate(paths.server, record('root', server)),
+    writeWhole(paths.registry, registryText()),
+  ]);
+  for (const authority of [issuer, revoked, unpublished]) record('root', authority);
+  await writeWhole(paths.issued, JSON.stringify(issued));
+  await writeRevocations(paths.revocations, [
+    revocationOf('root', revoked),
+    ...broken.filter(({ isRevoked }) => isRevoked).map((one) => revocationOf('issuing-ca', one.certificate)),
+  ]);
+}
+
+function named(name: string) {
+  const organization = 'Tallystick Sandbox';
+  return { name: `${organization} ${name}`, organization, country: 'GB', ...period };
+}
+
+function sandboxAuthority(name: string, file: string, parent?: Authority): Promise<Authority> {
+  const publishes = pointersTo(revocationUrl, file);
+  return createAuthority({ ...named(name), publishes, ...(parent === undefined ? {} : { parent }) });
+}
+
+/** What the revocation service needs of an authority: its own key for CRLs, a responder for OCSP. */
+async function publish(name: string, authority: Authority): Promise<void> {
+  const files = paths.authority(name);
+  const commonName = `Tallystick Sandbox OCSP responder ${name}`;
+  const responder = await authority.issue({ profile: 'ocsp-responder', subject: { commonName }, ...period });
+  await Promise.all([
+    writeCertificate(files, authority),
+    writeCertificate(files.responder, record(name, responder)),
   ]);
 }
 
@@ -50,31 +70,50 @@ async function makeTpps(issuer: Authority): Promise<void> {
     TPP_PLANS.map(async (plan) => {
       const material = await makeTppMaterial(issuer, plan, period);
       const tpp = describeTpp(folder, plan, []);
+      const { qwac, renewed, qsealc } = material;
+      for (const one of [qwac, renewed, qsealc]) record('issuing-ca', one);
       await Promise.all([
-        writeCertificate(tpp, material.qwac),
-        writeCertificate(tpp.renewed, material.renewed),
-        writeCertificate(tpp.seal, material.qsealc),
+        writeCertificate(tpp, qwac),
+        writeCertificate(tpp.renewed, renewed),
+        writeCertificate(tpp.seal, qsealc),
         writeWhole(tpp.signingKeyFile, `${JSON.stringify(material.signingKey, undefined, 2)}\n`),
       ]);
     }),
   );
 }
 
-async function makeBroken(issuer: Authority, impostor: Authority): Promise<void> {
+async function makeBroken(
+  authorities: Readonly<Record<'issuer' | 'revoked' | 'unpublished' | 'impostor', Authority>>,
+): Promise<readonly BrokenCertificate[]> {
   const plan = TPP_PLANS.find(({ name }) => name === 'money-one');
   if (plan === undefined) throw new TypeError('there is no TPP to break');
-  const broken = await makeBrokenCertificates({ issuer, impostor, period, plan });
-  const paths = pathsOf(folder);
+  const broken = await makeBrokenCertificates({ ...authorities, period, plan });
+  for (const { certificate, authority = '' } of broken) record(authority, certificate);
   await Promise.all(
-    broken.map(({ name, certificate }) =>
+    broken.map(({ name, certificate, sentPem }) =>
       writeCertificate(
         { certificateFile: paths.broken(name, 'qwac.pem'), keyFile: paths.broken(name, 'qwac.key') },
-        certificate,
+        { ...certificate, certificatePem: certificate.certificatePem + sentPem },
       ),
     ),
   );
   const codes = Object.fromEntries(broken.map(({ name, expectedCode }) => [name, expectedCode]));
   await writeWhole(join(folder, 'broken', 'codes.json'), JSON.stringify(codes));
+  return broken;
+}
+
+function record(authority: string, certificate: IssuedCertificate): IssuedCertificate {
+  issued[authority]?.push(serialNumberOf(certificate));
+  return certificate;
+}
+
+function revocationOf(authority: string, certificate: IssuedCertificate): Revocation {
+  const at = new Date(period.notBefore.getTime());
+  return { authority, serialNumber: serialNumberOf(certificate), at, reason: 'keyCompromise' };
+}
+
+function serialNumberOf({ certificatePem }: IssuedCertificate): string {
+  return new X509Certificate(certificatePem).serialNumber.toLowerCase();
 }
 
 function registryText(): string {

@@ -1,5 +1,4 @@
 import { readFile } from 'node:fs/promises';
-import { createServer } from 'node:net';
 import { resolve } from 'node:path';
 import { pino } from 'pino';
 import {
@@ -14,7 +13,16 @@ import {
 import { createAuthorizer, createProtection } from '../resource-server/index.ts';
 import { demoAspsp } from './customers.ts';
 import { demoBank } from './demo-bank.ts';
-import { describeSandbox, pathsOf, type Ports, prepareFolder, type SandboxDescription } from './folder.ts';
+import {
+  describeSandbox,
+  keptState,
+  makeFolder,
+  pathsOf,
+  type Ports,
+  type SandboxDescription,
+} from './folder.ts';
+import { choosePorts } from './ports.ts';
+import { openRevocationService } from './open-revocation-service.ts';
 
 export interface SandboxOptions {
   /** Where everything is kept. */
@@ -35,7 +43,7 @@ export interface RunningSandbox {
   close(): Promise<void>;
 }
 
-const DEFAULT_PORTS: Ports = { front: 8443, mtls: 8444, resource: 8445 };
+const DEFAULT_PORTS: Ports = { front: 8443, mtls: 8444, resource: 8445, revocation: 0 };
 const SCOPES = 'openid accounts payments fundsconfirmations';
 
 /** Starts the authorization server and the demo bank in this process, on the embedded store. */
@@ -43,27 +51,25 @@ export async function startSandbox(options: SandboxOptions): Promise<RunningSand
   const folder = resolve(options.folder);
   const paths = pathsOf(folder);
   const now = systemClock.now();
-  const kept = await prepareFolder(folder, { isReset: options.isReset ?? false, now });
+  const kept = await keptState(folder, { isReset: options.isReset ?? false, now });
   const ports = await choosePorts({ ...DEFAULT_PORTS, ...options.ports }, kept?.ports);
+  if (kept === undefined) await makeFolder(folder, { ports, now });
   const redirectUris = [...new Set([...(kept?.redirectUris ?? []), ...(options.redirectUris ?? [])])];
   const description = await describeSandbox(folder, { ports, redirectUris, now });
   const log = createLog({ destination: pino.destination({ dest: paths.log, mode: 0o600 }) });
   const config = parseConfig(await configuration(folder, description, ports), { source: folder, folder });
-  const server = await startServer(config, { aspsp: demoAspsp(), log });
+  const started: { close(): Promise<void> }[] = [];
+  const close = async () => {
+    for (const part of started.toReversed()) await part.close();
+  };
   try {
-    const bank = await startBank(folder, { description, server, log, port: ports.resource });
-    return {
-      description,
-      server,
-      descriptionFile: paths.description,
-      logFile: paths.log,
-      close: async () => {
-        await bank.close();
-        await server.close();
-      },
-    };
+    started.push(await openRevocationService(folder, { port: ports.revocation, log }));
+    const server = await startServer(config, { aspsp: demoAspsp(), log });
+    started.push(server);
+    started.push(await startBank(folder, { description, server, log, port: ports.resource }));
+    return { description, server, descriptionFile: paths.description, logFile: paths.log, close };
   } catch (error) {
-    await server.close();
+    await close();
     throw error;
   }
 }
@@ -114,6 +120,7 @@ async function configuration(
   ports: Ports,
 ): Promise<unknown> {
   const paths = pathsOf(folder);
+  const revocationHost = new URL(description.revocationUrl).host;
   return {
     issuer: description.issuer,
     mtlsUrl: description.mtlsUrl,
@@ -127,10 +134,12 @@ async function configuration(
       {
         profile: 'eu-qualified',
         anchorsFile: paths.root,
-        intermediatesFile: paths.issuingCa,
-        revocation: { mode: 'none' },
+        intermediatesFile: paths.intermediates,
+        // Each answer is made for its request, so none is kept; a revocation shows within seconds.
+        revocation: { mode: 'ocsp-first', nonce: 'required', refreshSeconds: 2, hosts: [revocationHost] },
       },
     ],
+    revocation: { privateHosts: [revocationHost] },
     registry: { file: paths.registry, pollSeconds: 1 },
     hostCountry: 'GB',
     clients: (await Promise.all(description.tpps.map(clientsOf))).flat(),
@@ -153,31 +162,4 @@ async function clientsOf(tpp: SandboxDescription['tpps'][number]): Promise<reado
     { ...common, ...mtls, token_endpoint_auth_method: 'tls_client_auth' },
     { ...common, ...jwt, token_endpoint_auth_method: 'private_key_jwt', jwks: { keys: [publicKey] } },
   ];
-}
-
-/** A port of 0 becomes the one of the last run, so that tokens and clients survive a restart, or a free one. */
-async function choosePorts(wanted: Ports, last: Ports | undefined): Promise<Ports> {
-  const chosen: number[] = [];
-  for (const name of ['front', 'mtls', 'resource'] as const) {
-    const before = last?.[name];
-    const isKept = wanted[name] === 0 && before !== undefined && (await freePort(before)) === before;
-    chosen.push(wanted[name] !== 0 ? wanted[name] : isKept ? before : await freePort(0, chosen));
-  }
-  const [front = 0, mtls = 0, resource = 0] = chosen;
-  return { front, mtls, resource };
-}
-
-/** The port if it is free, or any free one for 0; undefined when it is taken. */
-function freePort(port: number, taken: readonly number[] = []): Promise<number> {
-  return new Promise((resolvePort, reject) => {
-    const probe = createServer();
-    probe.once('error', (error) => (port === 0 ? reject(error) : resolvePort(0)));
-    probe.listen(port, '127.0.0.1', () => {
-      const address = probe.address();
-      const found = typeof address === 'object' && address !== null ? address.port : 0;
-      probe.close(() =>
-        taken.includes(found) ? freePort(0, taken).then(resolvePort, reject) : resolvePort(found),
-      );
-    });
-  });
 }

@@ -106,52 +106,6 @@ export async function makeTppMaterial(
   return { qwac, renewed, qsealc, signingKey };
 }
 
-/** A certificate that must be refused, and the code with which. */
-export interface BrokenCertificate {
-  readonly name: string;
-  readonly expectedCode: string;
-  readonly certificate: IssuedCertificate;
-}
-
-const DAY = 86_400_000;
-
-/** Certificates of a good TPP, each with one thing wrong. */
-export async function makeBrokenCertificates(authorities: {
-  readonly issuer: Authority;
-  /** Has the issuer's name and another key. */
-  readonly impostor: Authority;
-  readonly plan: TppPlan;
-  readonly period: Period;
-}): Promise<readonly BrokenCertificate[]> {
-  const { issuer, impostor, plan, period } = authorities;
-  const good = qwacOf(plan, period);
-  const rows: readonly [name: string, code: string, signer: Authority, options: IssueOptions][] = [
-    [
-      'expired',
-      'ERR_CERT_EXPIRED',
-      issuer,
-      { ...good, notAfter: new Date(period.notBefore.getTime() + DAY / 2) },
-    ],
-    [
-      'not-yet-valid',
-      'ERR_CERT_NOT_YET_VALID',
-      issuer,
-      { ...good, notBefore: new Date(period.notAfter.getTime() - DAY) },
-    ],
-    ['wrong-ca', 'ERR_CERT_UNTRUSTED', impostor, good],
-    ['no-psd2-statement', 'ERR_TPP_STATEMENT_MISSING', issuer, { ...good, deviation: { omit: ['psd2'] } }],
-    ['no-role', 'ERR_TPP_STATEMENT_INVALID', issuer, { ...good, deviation: { roleEntries: [] } }],
-    ['seal-used-for-tls', 'ERR_TPP_CERTIFICATE_TYPE', issuer, { ...good, deviation: { qcType: 'eseal' } }],
-  ];
-  return Promise.all(
-    rows.map(async ([name, expectedCode, signer, options]) => ({
-      name,
-      expectedCode,
-      certificate: await signer.issue(options),
-    })),
-  );
-}
-
 async function makeSigningKey(): Promise<JWK> {
   const { privateKey } = await promisify(generateKeyPair)('ec', { namedCurve: 'P-256' });
   const jwk = await exportJWK(privateKey);

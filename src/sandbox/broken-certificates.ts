@@ -1,0 +1,157 @@
+import type { IssueOptions } from './issue-options.ts';
+import { type Authority, authorityOf, createAuthority, type IssuedCertificate } from './pki.ts';
+import { NCA, type Period, qwacOf, type TppPlan } from './tpps.ts';
+
+/** A certificate that must be refused, and the code with which. */
+export interface BrokenCertificate {
+  readonly name: string;
+  readonly expectedCode: string;
+  readonly certificate: IssuedCertificate;
+  /** PEM of the authorities that the peer sends along. */
+  readonly sentPem: string;
+  /** The authority that publishes about it, if one does. */
+  readonly authority: 'issuing-ca' | 'revoked-ca' | undefined;
+  /** Its authority takes it back. */
+  readonly isRevoked: boolean;
+}
+
+export interface BrokenSources {
+  readonly issuer: Authority;
+  /** Has the issuer's name and another key. */
+  readonly impostor: Authority;
+  /** Has been revoked by its root. */
+  readonly revoked: Authority;
+  /** A good authority that nobody sends along. */
+  readonly unpublished: Authority;
+  readonly plan: TppPlan;
+  readonly period: Period;
+}
+
+interface Row {
+  readonly name: string;
+  readonly code: string;
+  /** Default: the issuing CA. */
+  readonly signer?: Authority;
+  /** Where it departs from a good QWAC. */
+  readonly options?: Partial<IssueOptions>;
+  readonly sentPem?: string;
+  readonly isRevoked?: true;
+}
+
+const DAY = 86_400_000;
+const ROLE = { PI: '0.4.0.19495.1.2', AI: '0.4.0.19495.1.3' } as const;
+/** Of the arc for examples of RFC 4043; no software knows it. */
+const UNKNOWN_EXTENSION = '1.3.6.1.4.1.32473.1';
+
+/** Certificates of a good TPP, each with one thing wrong. */
+export async function makeBrokenCertificates(sources: BrokenSources): Promise<readonly BrokenCertificate[]> {
+  const { issuer, plan, period } = sources;
+  const good = qwacOf(plan, period);
+  const rows = [...wrongDates(period), ...wrongStatements(), ...wrongForm(), ...revokedOnes(sources)];
+  rows.push(...(await wrongPaths(sources)));
+  return Promise.all(
+    rows.map(async ({ name, code, signer = issuer, options, sentPem = '', isRevoked = false }) => ({
+      name,
+      expectedCode: code,
+      certificate: await signer.issue({ ...good, ...options }),
+      sentPem,
+      authority: signer === issuer ? 'issuing-ca' : signer === sources.revoked ? 'revoked-ca' : undefined,
+      isRevoked,
+    })),
+  );
+}
+
+function wrongDates({ notBefore, notAfter }: Period): Row[] {
+  return [
+    {
+      name: 'expired',
+      code: 'ERR_CERT_EXPIRED',
+      options: { notAfter: new Date(notBefore.getTime() + DAY / 2) },
+    },
+    {
+      name: 'not-yet-valid',
+      code: 'ERR_CERT_NOT_YET_VALID',
+      options: { notBefore: new Date(notAfter.getTime() - DAY) },
+    },
+  ];
+}
+
+function wrongStatements(): Row[] {
+  const swapped = [
+    { oid: ROLE.PI, name: 'PSP_AI' },
+    { oid: ROLE.AI, name: 'PSP_PI' },
+  ];
+  return [
+    // Its roles are right in themselves: what it lacks is the one that the scope `accounts` needs.
+    { name: 'wrong-role', code: 'ERR_TPP_ROLE_MISSING', options: { roles: ['PSP_PI'] } },
+    { name: 'no-role', code: 'ERR_TPP_STATEMENT_INVALID', options: { deviation: { roleEntries: [] } } },
+    {
+      name: 'role-name-and-oid-swapped',
+      code: 'ERR_TPP_STATEMENT_INVALID',
+      options: { deviation: { roleEntries: swapped } },
+    },
+    {
+      name: 'no-psd2-statement',
+      code: 'ERR_TPP_STATEMENT_MISSING',
+      options: { deviation: { omit: ['psd2'] } },
+    },
+    {
+      name: 'wrong-authority',
+      code: 'ERR_TPP_NCA_MISMATCH',
+      options: { deviation: { statementNca: { id: 'FI-FINFSA', name: 'Finanssivalvonta' } } },
+    },
+    { name: 'seal-used-for-tls', code: 'ERR_CERT_EXTENDED_KEY_USAGE', options: { profile: 'qsealc' } },
+    {
+      name: 'seal-type-with-client-auth',
+      code: 'ERR_TPP_CERTIFICATE_TYPE',
+      options: { deviation: { qcType: 'eseal' } },
+    },
+  ];
+}
+
+function wrongForm(): Row[] {
+  const critical = { oid: UNKNOWN_EXTENSION, critical: true, value: new Uint8Array([5, 0]) };
+  return [
+    { name: 'sha-1', code: 'ERR_CERT_WEAK_SIGNATURE', options: { deviation: { signatureHash: 'SHA-1' } } },
+    { name: 'rsa-1024', code: 'ERR_CERT_WEAK_KEY', options: { keyType: 'rsa-1024' } },
+    {
+      name: 'unknown-critical-extension',
+      code: 'ERR_CERT_CRITICAL_EXTENSION',
+      options: { deviation: { extensions: [critical] } },
+    },
+    {
+      name: 'malformed-der',
+      code: 'ERR_CERT_MALFORMED',
+      options: { deviation: { derFault: 'ber-boolean' } },
+    },
+  ];
+}
+
+/** Each of the first two can be asked about in one way only. */
+function revokedOnes({ issuer, revoked }: BrokenSources): Row[] {
+  const { ocspUrl = '', crlUrl = '' } = issuer.publishes;
+  const code = 'ERR_CERT_REVOKED';
+  return [
+    { name: 'revoked-by-crl', code, options: { deviation: { pointers: { crlUrl } } }, isRevoked: true },
+    { name: 'revoked-by-ocsp', code, options: { deviation: { pointers: { ocspUrl } } }, isRevoked: true },
+    { name: 'revoked-intermediate', code, signer: revoked, sentPem: revoked.chainPem },
+  ];
+}
+
+async function wrongPaths({ issuer, impostor, unpublished, plan, period }: BrokenSources): Promise<Row[]> {
+  const leaf = authorityOf(await issuer.issue(qwacOf(plan, period)), issuer.publishes);
+  const below = await createAuthority({
+    name: 'Tallystick Sandbox CA Too Deep',
+    organization: 'Tallystick Sandbox',
+    country: NCA.id.slice(0, 2),
+    parent: issuer,
+    publishes: issuer.publishes,
+    ...period,
+  });
+  return [
+    { name: 'wrong-ca', code: 'ERR_CERT_UNTRUSTED', signer: impostor },
+    { name: 'missing-intermediate', code: 'ERR_CERT_UNTRUSTED', signer: unpublished },
+    { name: 'leaf-used-as-ca', code: 'ERR_CERT_NOT_A_CA', signer: leaf, sentPem: leaf.chainPem },
+    { name: 'path-too-long', code: 'ERR_CERT_PATH_LENGTH', signer: below, sentPem: below.chainPem },
+  ];
+}
