@@ -8,8 +8,8 @@ import { demoAspsp } from '../../src/sandbox/customers.ts';
 import {
   type CertificateFiles,
   describeTpp,
+  makeFolder,
   pathsOf,
-  prepareFolder,
   type SandboxTpp,
 } from '../../src/sandbox/folder.ts';
 import { TPP_PLANS } from '../../src/sandbox/tpps.ts';
@@ -45,7 +45,8 @@ describe.skipIf(!isInstalled('nginx'))('the authorization server behind nginx', 
 
   beforeAll(async () => {
     folder = await mkdtemp(join(tmpdir(), 'tallystick-behind-'));
-    await prepareFolder(folder, { isReset: false, now: new Date() });
+    const ports = { front: 0, mtls: 0, resource: 0, revocation: 0 };
+    await makeFolder(folder, { ports, now: new Date() });
     const [plan, second] = TPP_PLANS;
     if (plan === undefined || second === undefined) throw new Error('the sandbox has no TPPs');
     tpp = describeTpp(folder, plan, []);
@@ -88,7 +89,14 @@ describe.skipIf(!isInstalled('nginx'))('the authorization server behind nginx', 
         storage: { file: join(folder, `${mtls}.sqlite`), secretFile: paths.secret },
         signingKeysFile: paths.signingKeys,
         resource: 'https://api.bank.example',
-        trust: [{ profile: 'eu-qualified', anchorsFile: paths.root, intermediatesFile: paths.issuingCa }],
+        trust: [
+          {
+            profile: 'eu-qualified',
+            anchorsFile: paths.root,
+            intermediatesFile: paths.issuingCa,
+            revocation: { mode: 'none' },
+          },
+        ],
         registry: { file: paths.registry },
         clients: [
           {

@@ -8,11 +8,11 @@ import { tppNamed } from '../../src/sandbox/curl-lines.ts';
 import {
   type CertificateFiles,
   describeSandbox,
+  makeFolder,
   pathsOf,
-  prepareFolder,
   type SandboxDescription,
-  writeWhole,
 } from '../../src/sandbox/folder.ts';
+import { writeWhole } from '../../src/sandbox/write-whole.ts';
 import { createAuthority } from '../../src/sandbox/pki.ts';
 import { systemClock } from '../../src/clock.ts';
 
@@ -34,13 +34,10 @@ const NOBODY_BLOCKED = 'blocked: []\n';
 export async function createTestBank(options: { readonly format: 'jwt' | 'opaque' }): Promise<TestBank> {
   const folder = await mkdtemp(join(tmpdir(), 'tallystick-bank-'));
   const now = systemClock.now();
-  await prepareFolder(folder, { isReset: false, now });
   const [front, mtls, resource] = [await freePort(), await freePort(), await freePort()];
-  const description = await describeSandbox(folder, {
-    ports: { front, mtls, resource },
-    redirectUris: [],
-    now,
-  });
+  const ports = { front, mtls, resource, revocation: 0 };
+  await makeFolder(folder, { ports, now });
+  const description = await describeSandbox(folder, { ports, redirectUris: [], now });
   const paths = pathsOf(folder);
   const [clients, blocks] = [join(folder, 'clients.yaml'), join(folder, 'blocks.yaml')];
   await Promise.all([writeWhole(clients, clientsText(description)), writeWhole(blocks, NOBODY_BLOCKED)]);
