@@ -38,6 +38,8 @@ function createCluster(settings: RedisSettings, log: Log): Cluster {
   const cluster = new Cluster((settings.nodes ?? []).map(hostAndPort), {
     lazyConnect: true,
     enableOfflineQueue: false,
+    // It would ask a node that is not connected yet, and begin anew.
+    enableReadyCheck: false,
     redisOptions: { ...connectionOptions(settings), ...readRedisSecrets(settings) },
     clusterRetryStrategy: retryDelay,
     clusterNodeRetryStrategy: (times) => (times > CLUSTER_NODE_RETRIES ? null : retryDelay(times)),
@@ -70,6 +72,7 @@ function connectionOptions(settings: RedisSettings) {
     disconnectTimeout: 500,
     maxLoadingRetryTime: 500,
     connectionName: 'tallystick',
+    disableClientInfo: true,
     // A primary that was demoted: look for the new one.
     reconnectOnError: (error: Error) => error.message.startsWith('READONLY'),
   } satisfies RedisOptions;

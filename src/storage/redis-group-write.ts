@@ -1,4 +1,4 @@
-import type { Redis } from 'ioredis';
+import { type Redis, ReplyError } from 'ioredis';
 import type { RedisPrimaries } from './redis-primaries.ts';
 import type { RedisScript } from './redis-scripts.ts';
 
@@ -32,6 +32,11 @@ interface Pending extends ScriptCall {
   resent: number;
 }
 
+interface Queue {
+  readonly waiting: Pending[];
+  isBusy: boolean;
+}
+
 /** Scripts of one group: bounds how long Redis is busy with it. */
 const MAX_GROUP = 256;
 const MAX_RESENT = 6;
@@ -48,7 +53,7 @@ export function createRedisGroupWrite(
   primaries: RedisPrimaries,
   wait: { readonly replicas: number; readonly milliseconds: number },
 ): RedisGroupWrite {
-  const queues = new WeakMap<Redis, { waiting: Pending[]; isBusy: boolean }>();
+  const queues = new WeakMap<Redis, Queue>();
 
   const enqueue = (pending: Pending, redis: Redis | undefined) => {
     if (redis === undefined) {
@@ -63,25 +68,34 @@ export function createRedisGroupWrite(
     queueMicrotask(() => void drain(redis, queue));
   };
 
-  const drain = async (redis: Redis, queue: { waiting: Pending[]; isBusy: boolean }) => {
+  const drain = async (redis: Redis, queue: Queue) => {
     while (queue.waiting.length > 0) {
       const group = queue.waiting.splice(0, MAX_GROUP).filter(({ budget }) => !budget.isOver);
-      if (group.length > 0) await send(redis, group);
+      const lost = group.length === 0 ? undefined : await send(redis, group);
+      if (lost === undefined) continue;
+      // What waits would go into a connection that does not answer, where Redis might find it much later.
+      for (const { reject } of queue.waiting.splice(0)) reject(lost);
+      redis.disconnect(true);
     }
     queue.isBusy = false;
   };
 
-  const send = async (redis: Redis, group: readonly Pending[]) => {
+  /** Answers with the fault of the connection, if that is what it was. */
+  const send = async (redis: Redis, group: readonly Pending[]): Promise<unknown> => {
     try {
       const { replies, acknowledged } = await exchange(redis, group, wait);
       for (const [at, pending] of group.entries()) {
-        const [error, reply] = replies[at] ?? [new Error('no answer'), undefined];
+        const [error, reply] = replies[at] ?? NO_ANSWER;
         if (error !== null) redirect(pending, error);
         else if (acknowledged < wait.replicas) pending.reject(unacknowledged(acknowledged, wait.replicas));
         else pending.resolve(reply);
       }
+      return replies
+        .map(([error]) => error)
+        .find((error) => error !== null && !(error instanceof ReplyError));
     } catch (error) {
       for (const { reject } of group) reject(error);
+      return error;
     }
   };
 
@@ -111,6 +125,8 @@ export function createRedisGroupWrite(
 
 type Reply = readonly [error: Error | null, reply: unknown];
 
+const NO_ANSWER: Reply = [new Error('no answer'), undefined];
+
 async function exchange(
   redis: Redis,
   group: readonly Pending[],
@@ -129,7 +145,7 @@ async function exchange(
   const replies = (await pipeline.exec()) ?? [];
   const [waitError, acknowledged] = wait.replicas > 0 ? (replies.at(-1) ?? []) : [null, 0];
   return {
-    replies: places.map((place) => replies[place] ?? [new Error('no answer'), undefined]),
+    replies: places.map((place) => replies[place] ?? NO_ANSWER),
     acknowledged: waitError == null ? Number(acknowledged) : 0,
   };
 }

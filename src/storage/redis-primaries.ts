@@ -1,10 +1,9 @@
-import { once } from 'node:events';
 import { Cluster, Command, Redis } from 'ioredis';
-import { isRefusal, OpenBankingError } from '../errors.ts';
+import { OpenBankingError } from '../errors.ts';
 import type { Log } from '../log.ts';
 import { createRedisClient } from './redis-connection.ts';
-import { checkRedisServer } from './redis-server-check.ts';
 import type { RedisSettings } from './redis-settings.ts';
+import { createRedisWatch, type RedisWatch } from './redis-watch.ts';
 
 /** Connections to what is primary now: one server, or those of a Cluster. */
 export interface RedisPrimaries {
@@ -31,27 +30,25 @@ const START_MILLISECONDS = 5000;
  * @throws ERR_STORAGE_UNAVAILABLE when Redis is not there in time or must not be used
  */
 export async function connectRedis(settings: RedisSettings, log: Log): Promise<RedisPrimaries> {
-  const problems = new Map<Redis, string>();
-  const watch = (redis: Redis) => watchServer(redis, problems, log);
+  const watch = createRedisWatch(log);
   const writer = createRedisClient(settings, log);
   const reader = settings.waitReplicas > 0 ? createRedisClient(settings, log) : writer;
   const clients = [...new Set([writer, reader])];
-  const problem = () => problems.values().next().value;
   const close = () => {
     for (const client of clients) client.disconnect();
   };
   try {
-    await Promise.all(clients.map((client) => ready(client, { watch, log })));
+    await inTime(START_MILLISECONDS, watch, async () => {
+      await Promise.all(clients.map((client) => connected(client, watch)));
+      await watch.checked();
+    });
+    const problem = watch.problem();
+    if (problem !== undefined) throw new Error(problem);
   } catch (cause) {
     close();
-    if (isRefusal(cause)) throw cause;
-    throw new OpenBankingError('ERR_STORAGE_UNAVAILABLE', { operation: 'open' }, { cause });
+    throw new OpenBankingError('ERR_STORAGE_UNAVAILABLE', { operation: `open: ${cause}` }, { cause });
   }
-  const found = problem();
-  if (found !== undefined) {
-    close();
-    throw new OpenBankingError('ERR_STORAGE_UNAVAILABLE', { operation: `open: ${found}` });
-  }
+  const { problem } = watch;
   return { isCluster: writer instanceof Cluster, reader, ...routesOf(writer), problem, close };
 }
 
@@ -69,74 +66,23 @@ function routesOf(writer: Redis | Cluster): Pick<RedisPrimaries, 'primaryOf' | '
   };
 }
 
-interface Watching {
-  /** Answers when the server has been checked. */
-  readonly watch: (redis: Redis) => Promise<void>;
-  readonly log: Log;
+async function connected(client: Redis | Cluster, watch: RedisWatch): Promise<void> {
+  watch.follow(client);
+  // The first attempt may fail: ioredis goes on, and tells the watch.
+  await Promise.allSettled([client.connect()]);
+  await becomesReady(client);
+  if (client instanceof Cluster) await Promise.all(client.nodes('master').map(becomesReady));
 }
 
-async function ready(client: Redis | Cluster, { watch, log }: Watching): Promise<void> {
-  const failures = tellAvailability(client, log);
-  const inTime = AbortSignal.timeout(START_MILLISECONDS);
-  const checks: Promise<void>[] = [];
-  if (client instanceof Redis) client.on('ready', () => checks.push(watch(client)));
-  else client.on('+node', (node: Redis) => node.on('ready', () => checks.push(watch(node))));
-  const isReady = once(client, 'ready', { signal: inTime }).catch((error: unknown) => {
-    throw failures.last ?? error;
-  });
-  client.connect().catch((error: unknown) => {
-    failures.last ??= error;
-  });
-  await isReady;
-  if (client instanceof Cluster) await mastersReady(client, inTime);
-  await Promise.all(checks);
+function becomesReady(client: Redis | Cluster): Promise<void> {
+  if (client.status === 'ready') return Promise.resolve();
+  return new Promise((resolve) => client.once('ready', () => resolve()));
 }
 
-async function mastersReady(cluster: Cluster, signal: AbortSignal): Promise<void> {
-  await Promise.all(
-    cluster
-      .nodes('master')
-      .filter(({ status }) => status !== 'ready')
-      .map((node) => once(node, 'ready', { signal })),
-  );
-}
-
-/** One line when Redis goes away and one when it is back, not one for each attempt. */
-function tellAvailability(client: Redis | Cluster, log: Log): { last?: unknown } {
-  const failures: { last?: unknown } = {};
-  const failed = (error: unknown) => {
-    if (failures.last === undefined) log.warn('storage.redis.away', { error });
-    failures.last = error;
-  };
-  client.on('error', failed);
-  client.on('node error', failed);
-  client.on('ready', () => {
-    if (failures.last !== undefined) log.info('storage.redis.back');
-    delete failures.last;
-  });
-  return failures;
-}
-
-async function watchServer(redis: Redis, problems: Map<Redis, string>, log: Log): Promise<void> {
-  try {
-    const { problem, warnings } = await checkRedisServer(redis);
-    problems.delete(redis);
-    if (problem !== undefined) {
-      problems.set(redis, problem);
-      log.error('storage.redis.refused', { problems: [{ path: addressOf(redis), message: problem }] });
-      redis.once('end', () => problems.delete(redis));
-    }
-    if (warnings.length > 0) {
-      const told = warnings.map((message) => ({ path: addressOf(redis), message }));
-      log.warn('storage.redis.server', { problems: told });
-    }
-  } catch (error) {
-    problems.set(redis, 'the server could not be checked');
-    log.warn('storage.redis.server', { error });
-    redis.disconnect(true);
-  }
-}
-
-function addressOf({ options }: Redis): string {
-  return `${options.host ?? ''}:${options.port ?? ''}`;
+async function inTime(milliseconds: number, watch: RedisWatch, work: () => Promise<void>): Promise<void> {
+  const late = Promise.withResolvers<never>();
+  const timer = setTimeout(() => {
+    late.reject(watch.lastFault() ?? new Error(`no answer in ${milliseconds} ms`));
+  }, milliseconds);
+  await Promise.race([work(), late.promise]).finally(() => clearTimeout(timer));
 }

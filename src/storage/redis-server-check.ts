@@ -1,4 +1,4 @@
-import type { Redis } from 'ioredis';
+import { type Redis, ReplyError } from 'ioredis';
 
 export interface RedisServerCheck {
   /** Why this server must not be used. */
@@ -19,10 +19,8 @@ export async function checkRedisServer(redis: Redis): Promise<RedisServerCheck> 
   try {
     info = fieldsOf(await redis.info());
   } catch (error) {
-    if (!(error instanceof Error) || !error.message.startsWith('NOPERM')) throw error;
-    return {
-      warnings: ['INFO is not permitted: version, maxmemory-policy and persistence are not checked'],
-    };
+    if (!(error instanceof ReplyError)) throw error;
+    return { warnings: [`version, maxmemory-policy and persistence are not checked: ${error}`] };
   }
   const problem = problemOf(info);
   const warnings =

@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { type AddressInfo, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -14,16 +14,24 @@ if (!hasRedis) {
   process.stderr.write('skipped: the tests on Redis, since this machine has no redis-server\n');
 }
 
-/** One redis-server process, which dies with the test. */
+/** One redis-server process, which ends with the test. */
 export interface RedisProcess {
   readonly port: number;
   readonly process: ChildProcess;
-  /** A connection of the test itself. */
+  /** A connection of the test itself. Not there with TLS. */
   readonly admin: Redis;
-  /** SIGKILL, as a crash. */
+  /** SIGKILL, as in a crash. */
   kill(): Promise<void>;
   /** The same server again, on its port and in its folder. */
   restart(): Promise<RedisProcess>;
+}
+
+export interface RedisProcessOptions {
+  /** Lines of its configuration. `PORT` in them is the port. */
+  readonly lines?: readonly string[];
+  readonly isSentinel?: boolean;
+  /** The server listens with TLS only; the lines say the rest. */
+  readonly isTls?: boolean;
 }
 
 const folder = hasRedis ? mkdtempSync(join(tmpdir(), 'tallystick-redis-')) : '';
@@ -33,68 +41,63 @@ process.once('exit', () => {
   if (hasRedis) rmSync(folder, { recursive: true, force: true });
 });
 
-/** Starts a server that keeps an append-only file, with `extra` settings as command-line words. */
-export async function startRedis(...extra: string[]): Promise<RedisProcess> {
+/** Starts a server on loopback that keeps an append-only file. */
+export async function startRedis(options: RedisProcessOptions = {}): Promise<RedisProcess> {
   const port = await freePort();
-  return launch(port, mkdtempSync(join(folder, `${port}-`)), extra);
+  const dir = mkdtempSync(join(folder, `${port}-`));
+  const own = ['appendonly yes', 'save ""', 'repl-diskless-sync-delay 0', 'enable-debug-command yes'];
+  const lines = [
+    options.isTls === true ? 'port 0' : `port ${port}`,
+    'bind 127.0.0.1',
+    `dir ${dir}`,
+    'loglevel warning',
+    ...(options.isSentinel === true ? [] : own),
+    ...(options.lines ?? []),
+  ];
+  const file = join(dir, 'redis.conf');
+  writeFileSync(file, `${lines.join('\n').replaceAll('PORT', String(port))}\n`);
+  return launch(port, file, options);
 }
 
-async function launch(port: number, dir: string, extra: readonly string[]): Promise<RedisProcess> {
-  const isTls = extra.includes('--tls-port');
-  const common = ['--bind', '127.0.0.1', '--dir', dir, '--loglevel', 'warning', '--save', ''];
-  const own = extra.includes('--sentinel') ? [] : ['--appendonly', 'yes', '--repl-diskless-sync-delay', '0'];
-  const words = isTls ? [...extra, '--port', '0'] : ['--port', String(port), ...extra];
-  const first = extra.includes('--sentinel') ? words : [...words, ...common, ...own];
-  const child = spawn(
-    'redis-server',
-    first.map((word) => word.replace('PORT', String(port))),
-    {
-      stdio: 'ignore',
-      cwd: dir,
-    },
-  );
+async function launch(port: number, file: string, options: RedisProcessOptions): Promise<RedisProcess> {
+  const words = options.isSentinel === true ? [file, '--sentinel'] : [file];
+  const child = spawn('redis-server', words, { stdio: 'ignore' });
   running.add(child);
   const ended = once(child, 'exit').then(() => running.delete(child));
-  const admin = new Redis({ port, host: '127.0.0.1', lazyConnect: true, retryStrategy: () => 50 });
+  const admin = new Redis({
+    port,
+    host: '127.0.0.1',
+    retryStrategy: () => 50,
+    lazyConnect: options.isTls === true,
+  });
   admin.on('error', () => {});
-  if (!isTls) await answering(admin);
+  if (options.isTls === true) await accepting(port, child);
+  else await admin.ping();
   return {
     port,
     process: child,
     admin,
     kill: async () => {
       admin.disconnect();
-      child.kill('SIGCONT');
       child.kill('SIGKILL');
       await ended;
     },
-    restart: () => launch(port, dir, extra),
+    restart: () => launch(port, file, options),
   };
 }
 
-async function answering(admin: Redis): Promise<void> {
-  for (let attempt = 0; ; attempt += 1) {
-    try {
-      await admin.ping();
-      return;
-    } catch (error) {
-      if (attempt > 100) throw error;
-      await sleep(50);
-    }
+async function accepting(port: number, child: ChildProcess): Promise<void> {
+  while (await isFree(port)) {
+    if (child.exitCode !== null) throw new Error(`redis-server ended with ${child.exitCode}`);
+    await sleep(20);
   }
 }
 
-/** A port that was free a moment ago, of those that leave room for a Cluster's bus at +10000. */
-export async function freePort(): Promise<number> {
+/** A port that was free a moment ago, with the one at +10000 for the bus of a Cluster. */
+async function freePort(): Promise<number> {
   for (;;) {
-    const server = createServer().listen(0, '127.0.0.1');
-    await once(server, 'listening');
-    const { port } = server.address() as AddressInfo;
-    server.close();
-    await once(server, 'close');
-    if (port < 55_000) return port;
-    const low = 20_000 + Math.trunc(Math.random() * 10_000);
-    if (await isFree(low)) return low;
+    const port = 20_000 + Math.trunc(Math.random() * 12_000);
+    if ((await isFree(port)) && (await isFree(port + 10_000))) return port;
   }
 }
 
@@ -105,10 +108,9 @@ async function isFree(port: number): Promise<boolean> {
     () => false,
   );
   server.listen(port, '127.0.0.1');
-  const free = await listening;
-  if (free) {
-    server.close();
-    await once(server, 'close');
-  }
-  return free;
+  if (!(await listening)) return false;
+  const { port: found } = server.address() as AddressInfo;
+  server.close();
+  await once(server, 'close');
+  return found === port;
 }

@@ -1,24 +1,9 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { systemClock } from '../../src/clock.ts';
-import { silentLog } from '../../src/log.ts';
-import { openRedisStore } from '../../src/storage/redis.ts';
-import type { RedisSettings } from '../../src/storage/redis-settings.ts';
+import { codeOf, describeRedisStore, inSeconds, openStore, redisSettings } from './redis-contract.ts';
 import { hasRedis, type RedisProcess, startRedis } from './redis-servers.ts';
-import { describeStore } from './store-contract.ts';
 
 let server: RedisProcess;
-let prefixes = 0;
-const settings = (more: Partial<RedisSettings> = {}): RedisSettings => {
-  prefixes += 1;
-  return {
-    url: `redis://127.0.0.1:${server.port}`,
-    keyPrefix: `t${prefixes}`,
-    waitReplicas: 0,
-    waitTimeoutMilliseconds: 400,
-    timeoutMilliseconds: 1000,
-    ...more,
-  };
-};
+const address = () => ({ url: `redis://127.0.0.1:${server.port}` });
 
 describe.skipIf(!hasRedis)('on a single Redis', () => {
   beforeAll(async () => {
@@ -26,11 +11,30 @@ describe.skipIf(!hasRedis)('on a single Redis', () => {
   });
   afterAll(() => server.kill());
 
-  describeStore('Redis', (clock) => openRedisStore({ settings: settings(), clock, log: silentLog }));
+  describeRedisStore('Redis', { address, servers: () => [server.admin], rounds: 100 });
 
-  it('works', async () => {
-    const s = await openRedisStore({ settings: settings(), clock: systemClock, log: silentLog });
-    expect(await s.isHealthy()).toBe(true);
-    await s.close();
+  it('finds its scripts again after they were flushed', async () => {
+    const store = await openStore(redisSettings(address()));
+    await store.put('Code', 'a', { value: 1, expiresAt: inSeconds(60) });
+    await server.admin.script('FLUSH');
+    expect(await store.consume('Code', 'a')).toBe(true);
+    await store.close();
+  });
+
+  it('keeps what it acknowledged when Redis is killed and comes back with its file (M10)', async () => {
+    const own = await startRedis({ lines: ['appendfsync always'] });
+    const store = await openStore(redisSettings({ url: `redis://127.0.0.1:${own.port}` }));
+    await store.put('Code', 'a', { value: 1, expiresAt: inSeconds(60), indexes: { grantId: 'g' } });
+    await store.consume('Code', 'a');
+    await store.deleteByIndex('Token', 'grantId', 'g', inSeconds(60));
+    await own.kill();
+    expect(await codeOf(store.find('Code', 'a'))).toBe('ERR_STORAGE_UNAVAILABLE');
+    const again = await own.restart();
+    await expect.poll(() => store.isHealthy(), { timeout: 5000 }).toBe(true);
+    expect(await store.consume('Code', 'a')).toBe(false);
+    const record = { value: 1, expiresAt: inSeconds(60), indexes: { grantId: 'g' } };
+    expect(await codeOf(store.put('Token', 't', record))).toBe('ERR_STORAGE_REVOKED');
+    await store.close();
+    await again.kill();
   });
 });

@@ -1,0 +1,77 @@
+import { type Cluster, Redis } from 'ioredis';
+import type { Log } from '../log.ts';
+import { checkRedisServer } from './redis-server-check.ts';
+
+/** Looks after connections: checks each server whenever it is connected to, and tells when it comes and goes. */
+export interface RedisWatch {
+  /** Every connection of the client, now and later. */
+  follow(client: Redis | Cluster): void;
+  /** Resolves when no check is under way. */
+  checked(): Promise<void>;
+  /** Why some server must not be used at present. */
+  problem(): string | undefined;
+  /** The last fault of a connection that is not back since. */
+  lastFault(): unknown;
+}
+
+export function createRedisWatch(log: Log): RedisWatch {
+  const problems = new Map<Redis, string>();
+  const faults = new Map<Redis | Cluster, unknown>();
+  const checks = new Set<Promise<void>>();
+
+  const followClient = (client: Redis | Cluster) => {
+    const failed = (error: unknown) => {
+      // One line when it goes away and one when it is back, not one for each attempt.
+      if (!faults.has(client)) log.warn('storage.redis.away', { error });
+      faults.set(client, error);
+    };
+    client.on('error', failed);
+    client.on('ready', () => {
+      if (faults.delete(client)) log.info('storage.redis.back');
+    });
+    client.on('end', () => faults.delete(client));
+  };
+  const followServer = (redis: Redis) => {
+    redis.on('end', () => problems.delete(redis));
+    redis.on('ready', () => {
+      const check = checkOne(redis, problems, log).finally(() => checks.delete(check));
+      checks.add(check);
+    });
+  };
+
+  return {
+    follow(client) {
+      followClient(client);
+      if (client instanceof Redis) followServer(client);
+      else {
+        client.on('+node', (node: Redis) => {
+          followClient(node);
+          followServer(node);
+        });
+      }
+    },
+    checked: async () => {
+      await Promise.all(checks);
+    },
+    problem: () => problems.values().next().value,
+    lastFault: () => [...faults.values()].at(-1),
+  };
+}
+
+async function checkOne(redis: Redis, problems: Map<Redis, string>, log: Log): Promise<void> {
+  const { host = '', port = '' } = redis.options;
+  const told = (message: string) => ({ problems: [{ path: `${host}:${port}`, message }] });
+  try {
+    const { problem, warnings } = await checkRedisServer(redis);
+    problems.delete(redis);
+    for (const warning of warnings) log.warn('storage.redis.server', told(warning));
+    if (problem === undefined) return;
+    problems.set(redis, problem);
+    log.error('storage.redis.refused', told(problem));
+  } catch (error) {
+    // A connection that is lost meanwhile is checked when it is back.
+    if (!redis.stream.writable) return;
+    log.warn('storage.redis.unchecked', { error });
+    redis.disconnect(true);
+  }
+}

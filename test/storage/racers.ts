@@ -1,0 +1,68 @@
+import { type ChildProcess, fork } from 'node:child_process';
+import { once } from 'node:events';
+import { fileURLToPath } from 'node:url';
+import type { RedisSettings } from '../../src/storage/redis-settings.ts';
+
+export interface RacersMessage {
+  readonly round: number;
+  readonly parallel: number;
+}
+
+interface Outcome {
+  readonly won: number;
+  /** Attempts that got no answer. */
+  readonly refused: number;
+}
+
+export interface RacersReport {
+  readonly consume: Outcome;
+  readonly putIfAbsent: Outcome;
+}
+
+export interface Racers {
+  /** Every process tries `parallel` times at once to consume `Code c<round>` and to put `Replay j<round>`. */
+  race(round: number, parallel: number): Promise<RacersReport>;
+  close(): Promise<void>;
+}
+
+const CHILD = fileURLToPath(new URL('./redis-child.ts', import.meta.url));
+
+/** Processes of their own, each with its store. */
+export async function startRacers(settings: RedisSettings, processes = 2): Promise<Racers> {
+  const children = Array.from({ length: processes }, () =>
+    fork(CHILD, [JSON.stringify(settings)], { execPath: process.execPath }),
+  );
+  await Promise.all(children.map((child) => once(child, 'message')));
+  return {
+    async race(round, parallel) {
+      const reports = await Promise.all(children.map((child) => ask(child, { round, parallel })));
+      return {
+        consume: sum(reports.map(({ consume }) => consume)),
+        putIfAbsent: sum(reports.map(({ putIfAbsent }) => putIfAbsent)),
+      };
+    },
+    async close() {
+      await Promise.all(
+        children.map(async (child) => {
+          const ended = once(child, 'exit');
+          child.disconnect();
+          await ended;
+        }),
+      );
+    },
+  };
+}
+
+async function ask(child: ChildProcess, message: RacersMessage): Promise<RacersReport> {
+  const answered = once(child, 'message');
+  child.send(message);
+  const [report] = await answered;
+  return report;
+}
+
+function sum(outcomes: readonly Outcome[]): Outcome {
+  return {
+    won: outcomes.reduce((total, { won }) => total + won, 0),
+    refused: outcomes.reduce((total, { refused }) => total + refused, 0),
+  };
+}

@@ -1,0 +1,173 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { systemClock } from '../../src/clock.ts';
+import { isRefusal } from '../../src/errors.ts';
+import type { Log, LogFields } from '../../src/log.ts';
+import { createAuthority, type IssuedCertificate } from '../../src/sandbox/pki.ts';
+import { openRedisStore } from '../../src/storage/redis.ts';
+import type { RedisSettings } from '../../src/storage/redis-settings.ts';
+import { codeOf, inSeconds, openStore, redisSettings } from './redis-contract.ts';
+import { hasRedis, startRedis } from './redis-servers.ts';
+
+/** The least that README says the user needs. */
+const PERMISSIONS = [
+  '~test-* -@all +evalsha +eval +hmget +zrange +wait +asking +ping +hello +client|setname',
+  '+info +cluster|slots +cluster|info +readonly +readwrite +hset +hsetnx +hdel +hexists +hget +pexpire +persist',
+  '+zadd +zscore +zrevrange +zremrangebyscore +zrem +incrby +set',
+].join(' ');
+
+const folder = mkdtempSync(join(tmpdir(), 'tallystick-redis-access-'));
+afterAll(() => rmSync(folder, { recursive: true }));
+const inFolder = (name: string, text: string): string => {
+  const file = join(folder, name);
+  writeFileSync(file, text, { mode: 0o600 });
+  return file;
+};
+
+interface Told {
+  readonly event: string;
+  readonly fields: LogFields | undefined;
+}
+
+function listeningLog(): { readonly log: Log; readonly told: Told[] } {
+  const told: Told[] = [];
+  const note = (event: string, fields?: LogFields) => {
+    told.push({ event, fields });
+  };
+  return { log: { error: note, warn: note, info: note }, told };
+}
+
+async function problemOf(settings: RedisSettings): Promise<string> {
+  const error: unknown = await openStore(settings).then(
+    (store) => store.close(),
+    (caught: unknown) => caught,
+  );
+  if (!isRefusal(error, 'ERR_STORAGE_UNAVAILABLE')) throw new Error('it was not refused', { cause: error });
+  return `${error.details.operation} ${error.cause ?? ''}`;
+}
+
+describe.skipIf(!hasRedis)('the way to Redis', () => {
+  let issued: Record<'ca' | 'server' | 'client', IssuedCertificate>;
+  beforeAll(async () => {
+    const validity = { notBefore: inSeconds(-3600), notAfter: inSeconds(86_400) };
+    const ca = await createAuthority({ name: 'Redis CA', ...validity });
+    const own = { profile: 'server', subject: { commonName: 'redis' }, ...validity } as const;
+    issued = {
+      ca,
+      server: await ca.issue({ ...own, dnsNames: ['redis.bank.test'] }),
+      client: await ca.issue({ ...own, deviation: { extendedKeyUsage: ['1.3.6.1.5.5.7.3.2'] } }),
+    };
+  }, 30_000);
+
+  it('is TLS with a client certificate and an ACL user from files, or nothing (TLS, ACL)', async () => {
+    const files = {
+      caFile: inFolder('ca.pem', issued.ca.certificatePem),
+      certificateFile: inFolder('client.pem', issued.client.certificatePem),
+      privateKeyFile: inFolder('client.key', issued.client.privateKeyPem),
+      serverName: 'redis.bank.test',
+    };
+    const server = await startRedis({
+      isTls: true,
+      lines: [
+        'tls-port PORT',
+        `tls-cert-file ${inFolder('server.pem', issued.server.certificatePem)}`,
+        `tls-key-file ${inFolder('server.key', issued.server.privateKeyPem)}`,
+        `tls-ca-cert-file ${files.caFile}`,
+        'user default off',
+        `user bank on >first ${PERMISSIONS}`,
+      ],
+    });
+    const settings = redisSettings({
+      url: `rediss://127.0.0.1:${server.port}`,
+      tls: files,
+      usernameFile: inFolder('user', 'bank\n'),
+      passwordFile: inFolder('password', 'first\n'),
+    });
+    const store = await openStore(settings);
+    const record = { value: 1, expiresAt: inSeconds(60), indexes: { grantId: 'g' } };
+    await store.put('Token', 'a', record);
+    expect(await store.consume('Token', 'a')).toBe(true);
+    expect((await store.findByIndex('Token', 'grantId', 'g'))?.id).toBe('a');
+    await store.deleteByIndex('Token', 'grantId', 'g', inSeconds(60));
+    expect(await codeOf(store.put('Token', 'b', record))).toBe('ERR_STORAGE_REVOKED');
+    await store.delete('Token', 'a');
+    expect(await store.allocate('numbers', 1)).toBe(0);
+    expect(await store.isHealthy()).toBe(true);
+    await store.close();
+
+    const other = inFolder(
+      'other.pem',
+      (await createAuthority({ name: 'Other', notBefore: inSeconds(-60), notAfter: inSeconds(60) }))
+        .certificatePem,
+    );
+    const wrong: [string, Partial<RedisSettings>, RegExp][] = [
+      ['another CA', { tls: { ...files, caFile: other } }, /certificate/],
+      ['another name', { tls: { ...files, serverName: 'other.test' } }, /altnames/],
+      ['no client certificate', { tls: { caFile: files.caFile, serverName: files.serverName } }, /open/],
+      ['a wrong password', { passwordFile: inFolder('wrong', 'second') }, /WRONGPASS/],
+      ['no server', { url: 'rediss://127.0.0.1:1' }, /ECONNREFUSED/],
+      ['no TLS', { tls: undefined, url: `redis://127.0.0.1:${server.port}` }, /open/],
+    ];
+    const found = await Promise.all(wrong.map(([, change]) => problemOf({ ...settings, ...change })));
+    for (const [at, [, , problem]] of wrong.entries()) expect(found[at]).toMatch(problem);
+    await server.kill();
+  }, 30_000);
+
+  it('uses a changed password for the next connection', async () => {
+    const server = await startRedis();
+    await server.admin.config('SET', 'requirepass', 'first');
+    const passwordFile = inFolder('changing', 'first');
+    const store = await openStore(redisSettings({ url: `redis://127.0.0.1:${server.port}`, passwordFile }));
+    await server.admin.config('SET', 'requirepass', 'second');
+    writeFileSync(passwordFile, 'second');
+    await server.admin.call('CLIENT', 'KILL', 'TYPE', 'normal', 'SKIPME', 'yes');
+    await expect.poll(() => store.isHealthy(), { timeout: 5000 }).toBe(true);
+    await store.close();
+    await server.kill();
+  });
+
+  it.each(['allkeys-lru', 'volatile-ttl'])('refuses a Redis that may evict: %s (M7)', async (policy) => {
+    const server = await startRedis({ lines: [`maxmemory-policy ${policy}`] });
+    const problem = await problemOf(redisSettings({ url: `redis://127.0.0.1:${server.port}` }));
+    expect(problem).toContain(`maxmemory-policy is ${policy}: it must be noeviction`);
+    await server.kill();
+  });
+
+  it('refuses to go on when Redis is back with another policy, and goes on when that is mended (M7)', async () => {
+    const server = await startRedis();
+    const { log, told } = listeningLog();
+    const settings = redisSettings({ url: `redis://127.0.0.1:${server.port}` });
+    const store = await openRedisStore({ settings, clock: systemClock, log });
+    const reconnect = () => server.admin.call('CLIENT', 'KILL', 'TYPE', 'normal', 'SKIPME', 'yes');
+    await server.admin.config('SET', 'maxmemory-policy', 'allkeys-lru');
+    await reconnect();
+    await expect.poll(() => told.map(({ event }) => event)).toContain('storage.redis.refused');
+    expect(await store.isHealthy()).toBe(false);
+    await server.admin.config('SET', 'maxmemory-policy', 'noeviction');
+    await reconnect();
+    await expect.poll(() => store.isHealthy(), { timeout: 5000 }).toBe(true);
+    await store.close();
+    await server.kill();
+  });
+
+  it('says what it could not check, and what a restart would lose', async () => {
+    const server = await startRedis({ lines: ['appendonly no', 'user default on nopass ~* +@all -info'] });
+    const { log, told } = listeningLog();
+    const settings = redisSettings({ url: `redis://127.0.0.1:${server.port}` });
+    const open = () => openRedisStore({ settings, clock: systemClock, log });
+    const messages = () => told.flatMap(({ fields }) => fields?.problems ?? []).map(({ message }) => message);
+    await (await open()).close();
+    expect(messages().join()).toMatch(/maxmemory-policy and persistence are not checked: .*NOPERM/);
+    await server.admin.acl('SETUSER', 'default', '+info');
+    await (await open()).close();
+    expect(messages().join()).toContain('appendonly is off');
+    await server.kill();
+  });
+
+  it('needs files that can be read', async () => {
+    const settings = redisSettings({ url: 'redis://127.0.0.1:1', passwordFile: join(folder, 'none') });
+    expect(await codeOf(openStore(settings))).toBe('ERR_CONFIG_INVALID');
+  });
+});

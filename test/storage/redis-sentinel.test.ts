@@ -1,0 +1,84 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { codeOf, describeRedisStore, inSeconds, openStore, redisSettings } from './redis-contract.ts';
+import { SENTINEL_NAME, type SentinelGroup, startSentinelGroup, until } from './redis-groups.ts';
+import { hasRedis } from './redis-servers.ts';
+
+let group: SentinelGroup;
+const address = () => ({ sentinels: group.addresses, sentinelName: SENTINEL_NAME, waitReplicas: 1 });
+
+describe.skipIf(!hasRedis)('on a primary under Sentinel', () => {
+  beforeAll(async () => {
+    group = await startSentinelGroup();
+  });
+  afterAll(() => group.close());
+
+  describeRedisStore('Redis under Sentinel', {
+    address,
+    servers: () => group.servers.map(({ admin }) => admin),
+    rounds: 50,
+  });
+
+  it('refuses what the replicas do not have, although the primary has it, and repeats it safely (M3)', async () => {
+    const store = await openStore(
+      redisSettings({ ...address(), waitReplicas: 2, waitTimeoutMilliseconds: 100 }),
+    );
+    const record = { value: 1, expiresAt: inSeconds(600), indexes: { grantId: 'g' } };
+    await store.put('Code', 'a', record);
+    await store.put('Code', 'b', record);
+    const primary = await group.primary();
+    const replica = group.servers.find((server) => server !== primary);
+    replica?.process.kill('SIGSTOP');
+    try {
+      const refused = async () => [
+        await codeOf(store.consume('Code', 'a')),
+        await codeOf(store.putIfAbsent('Replay', 'j', { value: null, expiresAt: inSeconds(60) })),
+        await codeOf(store.delete('Code', 'b')),
+        await codeOf(store.deleteByIndex('Token', 'grantId', 'g', inSeconds(60))),
+        await codeOf(store.put('StatusRevocation', '1', { value: 1, expiresAt: inSeconds(60) })),
+        await codeOf(store.allocate('numbers', 1)),
+      ];
+      // The second time nothing is left to do for most of them: they must not pass for that.
+      for (let time = 0; time < 2; time += 1) {
+        expect(await refused()).toEqual(Array.from({ length: 6 }, () => 'ERR_STORAGE_UNAVAILABLE'));
+      }
+      expect(await store.isHealthy()).toBe(false);
+      expect((await store.find('Code', 'a'))?.consumedAt).toBeInstanceOf(Date);
+    } finally {
+      replica?.process.kill('SIGCONT');
+    }
+    await until(() => store.isHealthy());
+    expect(await store.consume('Code', 'a')).toBe(false);
+    await store.deleteByIndex('Token', 'grantId', 'g', inSeconds(60));
+    await store.close();
+  }, 30_000);
+
+  it('leaves a primary that was demoted while it is up (M4)', async () => {
+    const store = await openStore(redisSettings({ ...address(), waitReplicas: 0 }));
+    const old = await group.primary();
+    await group.switchOver();
+    await expect
+      .poll(() => codeOf(store.put('Code', 'a', { value: 1, expiresAt: inSeconds(60) })), { timeout: 20_000 })
+      .toBeUndefined();
+    expect((await group.primary()).port).not.toBe(old.port);
+    expect(await store.consume('Code', 'a')).toBe(true);
+    await store.close();
+  }, 60_000);
+
+  it('has every mark and tombstone after a failover, and is back within 10 seconds (M3, R9)', async () => {
+    const store = await openStore(redisSettings(address()));
+    const record = { value: 1, expiresAt: inSeconds(600), indexes: { grantId: 'g' } };
+    for (let at = 0; at < 50; at += 1) {
+      await store.put('Code', `c${at}`, record);
+      expect(await store.consume('Code', `c${at}`)).toBe(true);
+      await store.deleteByIndex('Token', 'grantId', `g${at}`, inSeconds(600));
+    }
+    await group.failOver();
+    await expect.poll(() => store.isHealthy(), { timeout: 15_000 }).toBe(true);
+    for (let at = 0; at < 50; at += 1) {
+      expect(await store.consume('Code', `c${at}`)).toBe(false);
+      const revoked = { ...record, indexes: { grantId: `g${at}` } };
+      expect(await codeOf(store.put('Token', `t${at}`, revoked))).toBe('ERR_STORAGE_REVOKED');
+    }
+    await store.close();
+  }, 30_000);
+});
