@@ -27,6 +27,8 @@ export interface ProxyOptions {
   readonly apiPort: number;
   /** Further changes of the snippet, or of the configuration around it. */
   readonly change?: (text: string, folder: string) => string;
+  /** Further modules of Apache. */
+  readonly modules?: readonly string[];
   /** Title of the README snippet, where it is not the usual one. */
   readonly snippet?: string;
 }
@@ -59,7 +61,14 @@ export async function startProxy(name: ProxyName, options: ProxyOptions): Promis
     ...portChange(name, port),
   });
   const file = join(folder, `${name}.conf`);
-  await writeFile(file, AROUND[name](options.change?.(snippet, folder) ?? snippet, folder, port));
+  await writeFile(
+    file,
+    AROUND[name](options.change?.(snippet, folder) ?? snippet, {
+      folder,
+      port,
+      modules: options.modules ?? [],
+    }),
+  );
   const child = spawn(COMMANDS[name], argumentsOf(name, file, folder), {
     env: { PATH: `${process.env.PATH}:/usr/sbin` },
     stdio: ['ignore', 'pipe', 'pipe'],
@@ -97,9 +106,15 @@ function argumentsOf(name: ProxyName, file: string, folder: string): string[] {
   return name === 'haproxy' ? ['-f', file, '-db'] : ['-d', folder, '-f', file, '-X'];
 }
 
+interface Place {
+  readonly folder: string;
+  readonly port: number;
+  readonly modules: readonly string[];
+}
+
 /** What a distribution's own configuration has around such lines. */
-const AROUND: Readonly<Record<ProxyName, (snippet: string, folder: string, port: number) => string>> = {
-  nginx: (snippet, folder) => `
+const AROUND: Readonly<Record<ProxyName, (snippet: string, place: Place) => string>> = {
+  nginx: (snippet, { folder }) => `
     daemon off; master_process off; pid ${folder}/nginx.pid; error_log ${folder}/error.log info;
     events { worker_connections 64; }
     http {
@@ -116,7 +131,7 @@ defaults
   timeout client 10s
   timeout server 10s
 ${snippet}`,
-  apache: (snippet, folder, port) => `
+  apache: (snippet, { folder, port, modules }) => `
     ServerRoot ${folder}
     ServerName localhost
     PidFile ${folder}/apache.pid
@@ -126,7 +141,7 @@ ${snippet}`,
     Mutex pthread
     User www-data
     Group www-data
-    ${['mpm_event', 'authz_core', 'headers', 'ssl', 'socache_shmcb', 'proxy', 'proxy_http']
+    ${['mpm_event', 'authz_core', 'headers', 'ssl', 'socache_shmcb', 'proxy', 'proxy_http', ...modules]
       .map((module) => `LoadModule ${module}_module ${MODULES}/mod_${module}.so`)
       .join('\n')}
     Listen 127.0.0.1:${port}
