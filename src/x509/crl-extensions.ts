@@ -26,6 +26,8 @@ export interface CrlScope {
   readonly scopeKey: string;
   /** Why the list must not be used at all. */
   readonly problem?: string;
+  /** What its issuer did wrong, though it can be read. */
+  readonly issuanceProblem?: string;
 }
 
 /**
@@ -42,6 +44,7 @@ export function readCrlScope(extensions: ReadonlyMap<string, Extension>): CrlSco
     readKnownExtensions(new Map([[EXTENSION.authorityKeyIdentifier, authorityKey]]));
   }
   const problem = findProblem(extensions);
+  const issuanceProblem = findIssuanceProblem(extensions);
   return {
     ...(number === undefined ? {} : { number }),
     ...(baseNumber === undefined ? {} : { baseNumber }),
@@ -51,6 +54,7 @@ export function readCrlScope(extensions: ReadonlyMap<string, Extension>): CrlSco
     hasFreshest: freshest !== undefined,
     scopeKey: [point, authorityKey].map((one) => one?.value.toString('hex') ?? '').join(' '),
     ...(problem === undefined ? {} : { problem }),
+    ...(issuanceProblem === undefined ? {} : { issuanceProblem }),
   };
 }
 
@@ -80,4 +84,20 @@ function findProblem(extensions: ReadonlyMap<string, Extension>): string | undef
     if (critical && !UNDERSTOOD.has(oid)) return `critical extension ${oid} is not understood`;
   }
   return undefined;
+}
+
+/** What RFC 5280 obliges issuers of lists to; without a number nobody would notice that an old list comes back. */
+function findIssuanceProblem(extensions: ReadonlyMap<string, Extension>): string | undefined {
+  const isCritical = (oid: string): boolean | undefined => extensions.get(oid)?.critical;
+  if (isCritical(CRL_EXTENSION.crlNumber) === undefined) return 'the list has no number (§5.2.3)';
+  if (isCritical(CRL_EXTENSION.crlNumber) === true) return 'the number of the list is critical (§5.2.3)';
+  if (isCritical(CRL_EXTENSION.deltaCrlIndicator) === false)
+    return 'deltaCRLIndicator is not critical (§5.2.4)';
+  if (isCritical(CRL_EXTENSION.issuingDistributionPoint) === false) {
+    return 'issuingDistributionPoint is not critical (§5.2.5)';
+  }
+  if (isCritical(EXTENSION.freshestCrl) === true) return 'freshestCRL is critical (§5.2.6)';
+  return isCritical(EXTENSION.authorityKeyIdentifier) === true
+    ? 'authorityKeyIdentifier is critical (§5.2.1)'
+    : undefined;
 }

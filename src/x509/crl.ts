@@ -27,6 +27,9 @@ export interface CrlOptions {
   readonly maxAgeSeconds?: number;
   /** Whether a certificate or list that says where changes are announced needs these. Default: required. */
   readonly deltas?: 'required' | 'optional';
+  /** How well a list must have been issued to say that a certificate is good; to revoke, it need not be. `path`: well
+   * enough for RFC 5280 §6.3. `rfc5280`: with a number, and criticalities as §5.2 has them. Default: rfc5280. */
+  readonly issuance?: 'path' | 'rfc5280';
 }
 
 /** What one list, or a list with its changes, says. */
@@ -102,7 +105,7 @@ function consult(crl: CrlIndex, point: CrlDistributionPoint, question: Question)
   if (delta === undefined && needsDelta && question.deltas !== 'optional') {
     return 'changes are announced in a delta list, and there is none that can be used';
   }
-  return combine(crl, delta, { certificate, reasons: reasonsOf(crl, point) });
+  return combine(crl, delta, { ...question, reasons: reasonsOf(crl, point) });
 }
 
 /** Written so that an invalid date refuses. */
@@ -160,16 +163,11 @@ function isChangeOf(complete: CrlIndex, delta: CrlIndex): boolean {
   );
 }
 
-interface Subject {
-  readonly certificate: Certificate;
-  readonly reasons: number;
-}
-
 /** Changes first; only a hold can be taken back (RFC 5280 §5.3.1, §6.3.3 (i)–(k)). */
 function combine(
   crl: CrlIndex,
   delta: CrlIndex | undefined,
-  { certificate, reasons }: Subject,
+  { certificate, issuance, reasons }: Question & { readonly reasons: number },
 ): Finding | string {
   const listed = crl.find(certificate.serialNumber);
   const changed = delta?.find(certificate.serialNumber);
@@ -178,6 +176,8 @@ function combine(
     return 'a delta list takes back a revocation that was no hold';
   }
   const entry = isRemoved ? undefined : (changed ?? listed);
+  const mistake = crl.scope.issuanceProblem ?? delta?.scope.issuanceProblem;
+  if (entry === undefined && mistake !== undefined && issuance !== 'path') return mistake;
   return {
     ...(entry === undefined ? {} : { entry }),
     reasons,

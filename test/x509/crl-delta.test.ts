@@ -184,3 +184,59 @@ describe('entries (RFC 5280 section 5.3)', () => {
     });
   });
 });
+
+describe('mistakes of the issuer (RFC 5280 section 5.2)', () => {
+  const number = lists.crlNumber(1);
+  const not = (oid: string, value: Buffer, critical: boolean): List => ({
+    extensions: [number, factory.extension(oid, value, critical)],
+  });
+  const idp = der.sequence(point.onlyUser);
+  const key = der.sequence(der.field(0, factory.keyIdOf(issuer.keys.publicKey)));
+  const fresh = der.sequence(der.sequence(point.fullName(URI)));
+  const change = not('2.5.29.27', der.integer(1), true);
+
+  it.each<Row>([
+    {
+      what: 'a list without a number',
+      twin: { lists: [{ extensions: [number] }] },
+      question: { lists: [{ extensions: [] }] },
+      expected: 'unknown',
+    },
+    {
+      what: 'a number that is critical',
+      question: { lists: [{ extensions: [factory.extension('2.5.29.20', der.integer(1), true)] }] },
+      expected: 'unknown',
+    },
+    {
+      what: 'an issuing distribution point that is not critical',
+      twin: { lists: [not('2.5.29.28', idp, true)] },
+      question: { lists: [not('2.5.29.28', idp, false)] },
+      expected: 'unknown',
+    },
+    {
+      what: 'a key identifier that is critical',
+      twin: { lists: [not('2.5.29.35', key, false)] },
+      question: { lists: [not('2.5.29.35', key, true)] },
+      expected: 'unknown',
+    },
+    {
+      what: 'a freshest point that is critical',
+      twin: { lists: [not('2.5.29.46', fresh, false)], deltas: 'optional' },
+      question: { lists: [not('2.5.29.46', fresh, true)], deltas: 'optional' },
+      expected: 'unknown',
+    },
+    {
+      what: 'changes that are not marked so critically',
+      twin: { lists: [{ extensions: [number] }, change] },
+      question: { lists: [{ extensions: [number] }, not('2.5.29.27', der.integer(1), false)] },
+      expected: 'unknown',
+    },
+  ])('F24: $what', (row) => {
+    judge(row);
+    expect(statusIn({ ...row.question, issuance: 'path' })).toBe('good');
+  });
+
+  it('F24: do not make a revoked certificate less revoked', () => {
+    expect(statusIn({ lists: [{ extensions: [], entries: [listed()] }] })).toBe('revoked');
+  });
+});

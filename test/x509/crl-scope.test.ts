@@ -22,7 +22,9 @@ const URI = general.uri('http://ca.example/list.crl');
 const pointed = withPoint(point.fullName(URI));
 
 describe('what a list is about (RFC 5280 section 5.2.5, 6.3.3 (b))', () => {
-  const idp = (...parts: Buffer[]): List => ({ extensions: [lists.issuingPoint(...parts)] });
+  const idp = (...parts: Buffer[]): List => ({
+    extensions: [lists.crlNumber(1), lists.issuingPoint(...parts)],
+  });
   const other = point.fullName(general.uri('http://ca.example/other.crl'));
   const cn = (text: string): Buffer => der.sequence(der.oid('2.5.4.3'), der.utf8(text));
   const relative = withPoint(point.relativeName(cn('part 1')));
@@ -114,7 +116,7 @@ describe('a list in parts, by reasons (RFC 5280 section 6.3.3 (d), (l))', () => 
   const compromise = [1, 2];
   const rest = [3, 4, 5, 6, 7, 8];
   const part = (reasons: readonly number[], entries: readonly Buffer[] = []): List => ({
-    extensions: [lists.issuingPoint(point.onlySomeReasons(...reasons))],
+    extensions: [lists.crlNumber(1), lists.issuingPoint(point.onlySomeReasons(...reasons))],
     entries,
   });
   const halves = withPoint(point.fullName(URI), point.reasons(...compromise));
@@ -171,8 +173,8 @@ describe('critical extensions (RFC 5280 section 5.2, 5.3)', () => {
   it.each<Row>([
     {
       what: 'an unknown one of the list',
-      twin: { lists: [{ extensions: [unknown(false)] }] },
-      question: { lists: [{ extensions: [unknown(true)] }] },
+      twin: { lists: [{ extensions: [lists.crlNumber(1), unknown(false)] }] },
+      question: { lists: [{ extensions: [lists.crlNumber(1), unknown(true)] }] },
       expected: 'unknown',
     },
     {
