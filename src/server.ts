@@ -1,5 +1,4 @@
 import { randomBytes } from 'node:crypto';
-import { readFile } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Aspsp } from './authorization-server/aspsp.ts';
 import { createAuthorizationServer } from './authorization-server/authorization-server.ts';
@@ -16,16 +15,15 @@ import { createLog, type Log } from './log.ts';
 import { createClientCertificateSource } from './mutual-tls/client-certificate.ts';
 import { createListener } from './mutual-tls/listeners.ts';
 import { openRegisteredClients } from './registered-clients.ts';
-import { openRevocationPolicy } from './revocation-schema.ts';
+import { readRequired, unreadable } from './required-file.ts';
 import { registeredResourceServer } from './resource-server-schema.ts';
 import { openRedisStore } from './storage/redis.ts';
 import { openSqliteStore } from './storage/sqlite.ts';
 import type { Store } from './storage/store.ts';
-import { createTppAuthenticator, type TppAuthenticator } from './tpp/authenticate.ts';
-import { type BlockList, createBlockList, openFileBlockList } from './tpp/block-list.ts';
-import { createTrustProfile, type TrustProfile } from './tpp/trust-profile.ts';
-import { openRevocation } from './x509/revocation.ts';
-import { openFileRegistry, type TppRegistry } from '../tpp-registry/index.ts';
+import type { TppAuthenticator } from './tpp/authenticate.ts';
+import type { BlockList } from './tpp/block-list.ts';
+import { openTppDecision } from './tpp-decision.ts';
+import type { TppRegistry } from '../tpp-registry/index.ts';
 
 export interface ServerParts {
   readonly aspsp: Aspsp;
@@ -66,23 +64,14 @@ export interface RunningServer {
 export async function startServer(config: Config, parts: ServerParts): Promise<RunningServer> {
   const clock = parts.clock ?? systemClock;
   const log = parts.log ?? createLog({ level: config.logLevel });
-  const [certificatePem, privateKeyPem, secret, signingKeys, trustProfiles] = await Promise.all([
+  const [certificatePem, privateKeyPem, secret, signingKeys] = await Promise.all([
     readRequired(config.tls.certificateFile, 'tls.certificateFile'),
     readRequired(config.tls.privateKeyFile, 'tls.privateKeyFile'),
     openSecret(config.storage.secretFile),
     openSigningKeys({ file: config.signingKeysFile, clock, log, retainSeconds: retainKeysSeconds(config) }),
-    Promise.all(config.trust.map(openTrustProfile)),
   ]);
-  const registry = await openFileRegistry({
-    file: config.registry.file,
-    pollSeconds: config.registry.pollSeconds,
-    clock,
-    log,
-  });
-  const blockList =
-    config.blockList === undefined
-      ? createBlockList([])
-      : await openFileBlockList({ ...config.blockList, log });
+  const decision = await openTppDecision(config, { clock, log });
+  const { registry, blockList, revocation, authenticator } = decision;
   const clients = await openRegisteredClients({
     entries: config.clients,
     log,
@@ -95,22 +84,6 @@ export async function startServer(config: Config, parts: ServerParts): Promise<R
   );
   const store = parts.store ?? (await openStore(config.storage, { clock, log }));
   const consents = createConsents({ store, clock });
-  const { folder, ...caps } = config.revocation;
-  const revocation = openRevocation({ ...caps, ...(folder === undefined ? {} : { folder }), clock, log });
-  for (const { profile } of config.trust.filter((trust) => trust.revocation.mode === 'none')) {
-    log.warn('revocation.not.checked', {
-      problems: [{ path: 'trust', message: `revoked certificates are accepted: ${profile}` }],
-    });
-  }
-  const authenticator = createTppAuthenticator({
-    trustProfiles,
-    registry,
-    blockList,
-    revocation,
-    clock,
-    log,
-    ...(config.hostCountry === undefined ? {} : { hostCountry: config.hostCountry }),
-  });
   const clientCertificate = createClientCertificateSource(clientCertificateOptions(config.clientCertificate));
   const { handlers, endGrant } = createAuthorizationServer({
     issuer: config.issuer.replace(/\/$/, ''),
@@ -174,9 +147,7 @@ export async function startServer(config: Config, parts: ServerParts): Promise<R
     // A load balancer sends its new connections elsewhere before this one stops to accept them.
     await sleep(noticeSeconds * 1000);
     await Promise.all([front.close(drainSeconds), mtls.close(drainSeconds)]);
-    await Promise.all(
-      [health, registry, blockList, clients, signingKeys, revocation, store].map((part) => part.close()),
-    );
+    await Promise.all([health, decision, clients, signingKeys, store].map((part) => part.close()));
     log.info('server.stopped');
   }
 }
@@ -207,25 +178,6 @@ function openStore(
   throw new TypeError('the configuration names no store');
 }
 
-async function openTrustProfile(trust: Config['trust'][number]): Promise<TrustProfile> {
-  const [anchorsPem, intermediatesPem, revocation] = await Promise.all([
-    readRequired(trust.anchorsFile, 'trust.anchorsFile'),
-    trust.intermediatesFile === undefined
-      ? undefined
-      : readRequired(trust.intermediatesFile, 'trust.intermediatesFile'),
-    openRevocationPolicy(trust.revocation),
-  ]);
-  return createTrustProfile({
-    preset: trust.profile,
-    anchorsPem,
-    ...(intermediatesPem === undefined ? {} : { intermediatesPem }),
-    extendedKeyUsage: trust.extendedKeyUsage,
-    ...(trust.policies === undefined ? {} : { policies: trust.policies }),
-    tolerate: trust.tolerate,
-    revocation,
-  });
-}
-
 /** Reads the 32 bytes, and makes the file (mode 0600) when there is none. */
 async function openSecret(file: string): Promise<Buffer> {
   const text = await readOrCreate(file, () => `${randomBytes(32).toString('base64url')}\n`).catch(
@@ -239,17 +191,4 @@ async function openSecret(file: string): Promise<Buffer> {
     throw new OpenBankingError('ERR_CONFIG_INVALID', { source: file, problems });
   }
   return secret;
-}
-
-function readRequired(file: string, path: string): Promise<string> {
-  return readFile(file, 'utf8').catch((error: NodeJS.ErrnoException) => {
-    throw unreadable(file, path, error);
-  });
-}
-
-function unreadable(file: string, path: string, error: NodeJS.ErrnoException) {
-  return new OpenBankingError('ERR_CONFIG_INVALID', {
-    source: file,
-    problems: [{ path, message: `cannot be read: ${error.code}` }],
-  });
 }

@@ -15,6 +15,8 @@ const LAYER_0 = [
 ];
 const LAYER_4 = [
   'src/server.ts',
+  'src/tpp-decision.ts',
+  'src/required-file.ts',
   'src/config.ts',
   'src/client-schema.ts',
   'src/client-certificate-schema.ts',

@@ -21,6 +21,7 @@ import {
   type Ports,
   type SandboxDescription,
 } from './folder.ts';
+import { sandboxConfiguration } from './sandbox-configuration.ts';
 import { choosePorts } from './ports.ts';
 import { openRevocationService } from './open-revocation-service.ts';
 
@@ -44,7 +45,6 @@ export interface RunningSandbox {
 }
 
 const DEFAULT_PORTS: Ports = { front: 8443, mtls: 8444, resource: 8445, revocation: 0 };
-const SCOPES = 'openid accounts payments fundsconfirmations';
 
 /** Starts the authorization server and the demo bank in this process, on the embedded store. */
 export async function startSandbox(options: SandboxOptions): Promise<RunningSandbox> {
@@ -57,7 +57,7 @@ export async function startSandbox(options: SandboxOptions): Promise<RunningSand
   const redirectUris = [...new Set([...(kept?.redirectUris ?? []), ...(options.redirectUris ?? [])])];
   const description = await describeSandbox(folder, { ports, redirectUris, now });
   const log = createLog({ destination: pino.destination({ dest: paths.log, mode: 0o600 }) });
-  const config = parseConfig(await configuration(folder, description, ports), { source: folder, folder });
+  const config = parseConfig(await sandboxConfiguration(folder, description), { source: folder, folder });
   const started: { close(): Promise<void> }[] = [];
   const close = async () => {
     for (const part of started.toReversed()) await part.close();
@@ -112,54 +112,4 @@ async function startBank(
   );
   await listener.listen(parts.port, '127.0.0.1');
   return listener;
-}
-
-async function configuration(
-  folder: string,
-  description: SandboxDescription,
-  ports: Ports,
-): Promise<unknown> {
-  const paths = pathsOf(folder);
-  const revocationHost = new URL(description.revocationUrl).host;
-  return {
-    issuer: description.issuer,
-    mtlsUrl: description.mtlsUrl,
-    listen: { host: '127.0.0.1', front: ports.front, mtls: ports.mtls, health: 0 },
-    tls: { certificateFile: paths.server.certificateFile, privateKeyFile: paths.server.keyFile },
-    storage: { file: paths.store, secretFile: paths.secret },
-    signingKeysFile: paths.signingKeys,
-    shutdown: { noticeSeconds: 0 },
-    resource: description.resourceUrl,
-    trust: [
-      {
-        profile: 'eu-qualified',
-        anchorsFile: paths.root,
-        intermediatesFile: paths.intermediates,
-        // Each answer is made for its request, so none is kept; a revocation shows within seconds.
-        revocation: { mode: 'ocsp-first', nonce: 'required', refreshSeconds: 2, hosts: [revocationHost] },
-      },
-    ],
-    revocation: { privateHosts: [revocationHost] },
-    registry: { file: paths.registry, pollSeconds: 1 },
-    hostCountry: 'GB',
-    clients: (await Promise.all(description.tpps.map(clientsOf))).flat(),
-  };
-}
-
-async function clientsOf(tpp: SandboxDescription['tpps'][number]): Promise<readonly unknown[]> {
-  const { d, ...publicKey } = JSON.parse(await readFile(tpp.signingKeyFile, 'utf8')) as Record<
-    string,
-    unknown
-  >;
-  const { tls_client_auth: mtls, private_key_jwt: jwt } = tpp.clients;
-  const common = {
-    authorization_number: tpp.organizationIdentifier,
-    client_name: tpp.legalName.replace(/^Sandbox | Ltd$/g, ''),
-    grant_types: ['client_credentials', 'authorization_code', 'refresh_token'],
-    scope: SCOPES,
-  };
-  return [
-    { ...common, ...mtls, token_endpoint_auth_method: 'tls_client_auth' },
-    { ...common, ...jwt, token_endpoint_auth_method: 'private_key_jwt', jwks: { keys: [publicKey] } },
-  ];
 }

@@ -1,0 +1,55 @@
+import { readFile } from 'node:fs/promises';
+import { pathsOf, type SandboxDescription } from './folder.ts';
+
+const SCOPES = 'openid accounts payments fundsconfirmations';
+
+/** The configuration of a sandbox's server, before it is validated. */
+export async function sandboxConfiguration(
+  folder: string,
+  description: SandboxDescription,
+): Promise<unknown> {
+  const paths = pathsOf(folder);
+  const [front, mtls] = [description.issuer, description.mtlsUrl].map((url) => Number(new URL(url).port));
+  const revocationHost = new URL(description.revocationUrl).host;
+  return {
+    issuer: description.issuer,
+    mtlsUrl: description.mtlsUrl,
+    listen: { host: '127.0.0.1', front, mtls, health: 0 },
+    tls: { certificateFile: paths.server.certificateFile, privateKeyFile: paths.server.keyFile },
+    storage: { file: paths.store, secretFile: paths.secret },
+    signingKeysFile: paths.signingKeys,
+    shutdown: { noticeSeconds: 0 },
+    resource: description.resourceUrl,
+    trust: [
+      {
+        profile: 'eu-qualified',
+        anchorsFile: paths.root,
+        intermediatesFile: paths.intermediates,
+        // Each answer is made for its request, so none is kept; a revocation shows within seconds.
+        revocation: { mode: 'ocsp-first', nonce: 'required', refreshSeconds: 2, hosts: [revocationHost] },
+      },
+    ],
+    revocation: { privateHosts: [revocationHost] },
+    registry: { file: paths.registry, pollSeconds: 1 },
+    hostCountry: 'GB',
+    clients: (await Promise.all(description.tpps.map(clientsOf))).flat(),
+  };
+}
+
+async function clientsOf(tpp: SandboxDescription['tpps'][number]): Promise<readonly unknown[]> {
+  const { d, ...publicKey } = JSON.parse(await readFile(tpp.signingKeyFile, 'utf8')) as Record<
+    string,
+    unknown
+  >;
+  const { tls_client_auth: mtls, private_key_jwt: jwt } = tpp.clients;
+  const common = {
+    authorization_number: tpp.organizationIdentifier,
+    client_name: tpp.legalName.replace(/^Sandbox | Ltd$/g, ''),
+    grant_types: ['client_credentials', 'authorization_code', 'refresh_token'],
+    scope: SCOPES,
+  };
+  return [
+    { ...common, ...mtls, token_endpoint_auth_method: 'tls_client_auth' },
+    { ...common, ...jwt, token_endpoint_auth_method: 'private_key_jwt', jwks: { keys: [publicKey] } },
+  ];
+}
