@@ -1,19 +1,9 @@
-import { verifyPath, TLS_CLIENT_POLICY, type VerifiedPath } from '../../src/x509/path.ts';
-import { createRevocationIo, type RevocationIoOptions } from '../../src/x509/revocation-io.ts';
-import {
-  createRevocation,
-  type Revocation,
-  type RevocationEvent,
-  type RevocationOptions,
-  STRICT_REVOCATION,
-  type RevocationPolicy,
-} from '../../src/x509/revocation.ts';
-import { openCrlIndexer } from '../../src/x509/crl-indexer.ts';
-import type { LogFields } from '../../src/log.ts';
+import { TLS_CLIENT_POLICY, type VerifiedPath, verifyPath } from '../../src/x509/path.ts';
 import * as factory from './certificate-factory.ts';
 import { general, issue, NOW, type Party } from './certificate-factory.ts';
 import * as der from './der-writer.ts';
-import type { ResponderFarm } from './responder-farm.ts';
+import { minutes, STATUS } from './ocsp-factory.ts';
+import { type Asked, answerTo, crl, type ResponderFarm } from './responder-farm.ts';
 
 /** authorityInfoAccess with one OCSP responder. */
 export const ocspAt = (url: string): Buffer =>
@@ -59,79 +49,41 @@ export function pathOf(leaf: Party, issuing: Party, root: Party, at: Date = NOW)
   });
 }
 
-/** A revocation checker with a clock that is set by hand, and what it logged and counted. */
-export interface Desk {
-  readonly revocation: Revocation;
-  readonly events: RevocationEvent[];
-  readonly logged: { readonly event: string; readonly fields: LogFields | undefined }[];
-  /** Moves the clock by seconds. */
-  pass(seconds: number): void;
-  /** `accepted`, or the code of the refusal and its problems. */
-  outcome(path: VerifiedPath, policy?: Partial<RevocationPolicy>): Promise<string>;
+/** A chain whose two certificates are answered for by OCSP at /tpp and /issuing, signed by their issuers. */
+export function ocspChain(farm: ResponderFarm, options: factory.IssueOptions = {}): Chain {
+  const chain = chainOf(
+    { tpp: [ocspAt(farm.url('/tpp'))], issuing: [ocspAt(farm.url('/issuing'))] },
+    options,
+  );
+  serveOcsp(farm, chain);
+  return chain;
 }
 
-export function openDesk(
-  farm: ResponderFarm,
-  options: Partial<RevocationIoOptions> & Partial<RevocationOptions> = {},
-): Desk {
-  let at = NOW.getTime();
-  const clock = { now: () => new Date(at) };
-  const events: RevocationEvent[] = [];
-  const logged: Desk['logged'] = [];
-  const note = (event: string, fields?: LogFields) => {
-    logged.push({ event, fields });
-  };
-  const log = { error: note, warn: note, info: note };
-  const io = createRevocationIo({
-    clock,
-    log,
-    privateHosts: [farm.host],
-    ocspTimeoutSeconds: 5,
-    crlTimeoutSeconds: 5,
-    maxCrlBytes: 1_000_000,
-    coolDownSeconds: 15,
-    ...options,
-  });
-  const revocation = createRevocation({
-    io,
-    indexer: openCrlIndexer(),
-    clock,
-    log,
-    count: (event) => events.push(event),
-    tickSeconds: 0.05,
-    ...options,
-  });
-  const policies = new Map<string, RevocationPolicy>();
-  return {
-    revocation,
-    events,
-    logged,
-    pass: (seconds) => {
-      at += seconds * 1000;
-    },
-    outcome: async (path, change = {}) => {
-      const key = JSON.stringify(change, (name, value: unknown) => (name === 'issuer' ? undefined : value));
-      const policy = policies.get(key) ?? { ...STRICT_REVOCATION, ...change };
-      policies.set(key, policy);
-      try {
-        await revocation.check(path, policy);
-        return 'accepted';
-      } catch (error) {
-        return told(error);
-      }
-    },
-  };
+/** The same by CRL at /tpp.crl and /issuing.crl. */
+export function crlChain(farm: ResponderFarm): Chain {
+  const chain = chainOf({ tpp: [crlAt(farm.url('/tpp.crl'))], issuing: [crlAt(farm.url('/issuing.crl'))] });
+  serveCrls(farm, chain);
+  return chain;
 }
 
-function told(error: unknown): string {
-  const { code, details } = error as {
-    code?: string;
-    details?: { problems?: readonly string[]; reason?: string };
-  };
-  if (code === undefined) throw error;
-  return [
-    code,
-    ...(details?.problems ?? []),
-    ...(details?.reason === undefined ? [] : [details.reason]),
-  ].join(' | ');
+/** Both. */
+export function bothChain(farm: ResponderFarm): Chain {
+  const pointers = (name: string) => [ocspAt(farm.url(`/${name}`)), crlAt(farm.url(`/${name}.crl`))];
+  const chain = chainOf({ tpp: pointers('tpp'), issuing: pointers('issuing') });
+  serveOcsp(farm, chain);
+  serveCrls(farm, chain);
+  return chain;
 }
+
+export function serveOcsp(farm: ResponderFarm, { issuing, root }: Chain): void {
+  farm.serveOcsp('/tpp', (asked) => answerTo(asked, issuing));
+  farm.serveOcsp('/issuing', (asked) => answerTo(asked, root));
+}
+
+export function serveCrls(farm: ResponderFarm, { issuing, root }: Chain): void {
+  farm.serve('/tpp.crl', () => crl(issuing));
+  farm.serve('/issuing.crl', () => crl(root));
+}
+
+export const revokedAnswer = (asked: Asked, by: Party): Buffer =>
+  answerTo(asked, by, { status: STATUS.revoked(minutes(-90), 1) });
