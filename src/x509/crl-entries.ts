@@ -42,11 +42,6 @@ export class CrlEntries implements EntrySource {
     return Math.floor(this.bytes.length / MIN_ENTRY_BYTES);
   }
 
-  restart(): void {
-    this.#offset = 0;
-    this.count = 0;
-  }
-
   next(): boolean {
     if (this.#offset >= this.bytes.length) return false;
     const end = this.#enter(TAG.sequence, this.bytes.length);

@@ -15,7 +15,7 @@ export interface SerialBuckets {
   readonly records: Uint8Array<ArrayBuffer>;
 }
 
-/** A source of entries that can be read twice: `next` moves on and says whether there is one. */
+/** A source of entries: `next` moves on and says whether there is one. */
 export interface EntrySource {
   readonly bytes: Buffer;
   /** The serial number: a magnitude without leading zeros. */
@@ -27,7 +27,6 @@ export interface EntrySource {
   /** No fewer than there are. */
   readonly maximumCount: number;
   next(): boolean;
-  restart(): void;
 }
 
 /** Shorter serial numbers are filled up with zeros in front. */
@@ -147,73 +146,60 @@ function keyOf(serial: Buffer, mixed: number, { width, bucketBytes }: Layout): U
   return key;
 }
 
-/** Reads the source twice: once to count, once to place. */
+/** Notes where every entry is and counts the buckets, then places the entries: the buckets' sizes come first. */
 export function buildSerialTable(source: EntrySource): SerialTable {
   const { maximumCount } = source;
   // About 16 records a bucket for a million, and no table that is larger than its list.
   const bucketCount = maximumCount < 512 ? 1 : maximumCount < 65_536 ? 256 : 65_536;
+  const notes = new EntryNotes(source.bytes, maximumCount);
   const builders: (Builder | undefined)[] = [];
-  for (source.restart(); source.next(); ) {
-    const { serialLength } = source;
-    if (serialLength > MAX_WIDTH) continue;
-    const width = Math.max(serialLength, MIN_WIDTH);
+  while (source.next()) {
+    if (source.serialLength > MAX_WIDTH) continue;
+    const width = Math.max(source.serialLength, MIN_WIDTH);
     const builder = builders[width] ?? new Builder(width, bucketCount);
     builders[width] = builder;
-    builder.count(source);
+    builder.count(notes.add(source));
   }
   for (const builder of builders) builder?.allocate();
-  for (source.restart(); source.next(); ) {
-    builders[Math.max(source.serialLength, MIN_WIDTH)]?.place(source);
+  for (let index = 0; index < notes.count; index += 1) {
+    builders[Math.max(notes.lengths[index] ?? 0, MIN_WIDTH)]?.place(notes, index);
   }
   return new SerialTable(builders.flatMap((builder) => builder?.finish() ?? []));
 }
 
-class Builder {
-  readonly #layout: Layout;
-  /** At first how many there are; then where the next record of the bucket goes; at the end where it ends. */
-  readonly #ends: Uint32Array<ArrayBuffer>;
+/** What was read of each entry, 14 bytes of it. */
+class EntryNotes {
+  readonly bytes: Buffer;
+  readonly starts: Uint32Array;
+  readonly lengths: Uint8Array;
+  /** The last four octets of the serial number, mixed. */
+  readonly mixed: Uint32Array;
+  /** Seconds since 1950. */
+  readonly seconds: Uint32Array;
+  readonly reasons: Uint8Array;
   readonly #padded = Buffer.alloc(MIN_WIDTH);
-  #records = new Uint8Array(0);
+  count = 0;
 
-  constructor(width: number, bucketCount: number) {
-    this.#layout = layoutOf(width, bucketCount);
-    this.#ends = new Uint32Array(bucketCount);
+  constructor(bytes: Buffer, maximumCount: number) {
+    this.bytes = bytes;
+    this.starts = new Uint32Array(maximumCount);
+    this.lengths = new Uint8Array(maximumCount);
+    this.mixed = new Uint32Array(maximumCount);
+    this.seconds = new Uint32Array(maximumCount);
+    this.reasons = new Uint8Array(maximumCount);
   }
 
-  count(source: EntrySource): void {
-    const bucket = bucketOf(this.#mixedOf(source), this.#layout);
-    this.#ends[bucket] = (this.#ends[bucket] ?? 0) + 1;
-  }
-
-  allocate(): void {
-    let total = 0;
-    for (const [bucket, count] of this.#ends.entries()) {
-      this.#ends[bucket] = total;
-      total += count;
-    }
-    this.#records = new Uint8Array(total * this.#layout.stride);
-  }
-
-  place(source: EntrySource): void {
-    const { width, bucketBytes, stride } = this.#layout;
+  /** Returns the mixed octets. */
+  add(source: EntrySource): number {
+    const index = this.count;
     const mixed = this.#mixedOf(source);
-    const bucket = bucketOf(mixed, this.#layout);
-    const index = this.#ends[bucket] ?? 0;
-    this.#ends[bucket] = index + 1;
-    const records = this.#records;
-    let at = index * stride;
-    // Only serial numbers longer than the least width have octets here, and those fill their width.
-    for (let from = source.serialStart, left = width - 4; left > 0; left -= 1) {
-      records[at++] = source.bytes[from++] ?? 0;
-    }
-    for (let byte = bucketBytes; byte < 4; byte += 1) records[at++] = mixed >>> (24 - 8 * byte);
-    const seconds = Math.min(Math.max(source.revokedAtSeconds - FIRST_SECOND, 0), 0xffff_ffff);
-    for (let shift = 24; shift >= 0; shift -= 8) records[at++] = seconds >>> shift;
-    records[at] = source.reason;
-  }
-
-  finish(): SerialBuckets {
-    return { width: this.#layout.width, ends: this.#ends, records: this.#records };
+    this.starts[index] = source.serialStart;
+    this.lengths[index] = source.serialLength;
+    this.mixed[index] = mixed;
+    this.seconds[index] = Math.min(Math.max(source.revokedAtSeconds - FIRST_SECOND, 0), 0xffff_ffff);
+    this.reasons[index] = source.reason;
+    this.count = index + 1;
+    return mixed;
   }
 
   #mixedOf({ bytes, serialStart, serialLength }: EntrySource): number {
@@ -221,5 +207,54 @@ class Builder {
     this.#padded.fill(0);
     bytes.copy(this.#padded, MIN_WIDTH - serialLength, serialStart, serialStart + serialLength);
     return mix(this.#padded, 0, MIN_WIDTH);
+  }
+}
+
+class Builder {
+  readonly #layout: Layout;
+  /** At first how many there are; then where the next record of the bucket goes; at the end where it ends. */
+  readonly #ends: Uint32Array<ArrayBuffer>;
+  #records = new Uint8Array(0);
+
+  constructor(width: number, bucketCount: number) {
+    this.#layout = layoutOf(width, bucketCount);
+    this.#ends = new Uint32Array(bucketCount);
+  }
+
+  count(mixed: number): void {
+    const bucket = bucketOf(mixed, this.#layout);
+    this.#ends[bucket] = (this.#ends[bucket] ?? 0) + 1;
+  }
+
+  allocate(): void {
+    let total = 0;
+    for (let bucket = 0; bucket < this.#ends.length; bucket += 1) {
+      const count = this.#ends[bucket] ?? 0;
+      this.#ends[bucket] = total;
+      total += count;
+    }
+    this.#records = new Uint8Array(total * this.#layout.stride);
+  }
+
+  place({ bytes, starts, mixed, seconds, reasons }: EntryNotes, note: number): void {
+    const { width, bucketBytes, stride } = this.#layout;
+    const tail = mixed[note] ?? 0;
+    const bucket = bucketOf(tail, this.#layout);
+    const index = this.#ends[bucket] ?? 0;
+    this.#ends[bucket] = index + 1;
+    const records = this.#records;
+    let at = index * stride;
+    // Only serial numbers longer than the least width have octets here, and those fill their width.
+    for (let from = starts[note] ?? 0, left = width - 4; left > 0; left -= 1) {
+      records[at++] = bytes[from++] ?? 0;
+    }
+    for (let byte = bucketBytes; byte < 4; byte += 1) records[at++] = tail >>> (24 - 8 * byte);
+    const date = seconds[note] ?? 0;
+    for (let shift = 24; shift >= 0; shift -= 8) records[at++] = date >>> shift;
+    records[at] = reasons[note] ?? 0;
+  }
+
+  finish(): SerialBuckets {
+    return { width: this.#layout.width, ends: this.#ends, records: this.#records };
   }
 }
