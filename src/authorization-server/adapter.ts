@@ -3,7 +3,8 @@ import type { Adapter, AdapterPayload } from 'oidc-provider';
 import { type Clock, epochSeconds } from '../clock.ts';
 import { isRefusal, OpenBankingError } from '../errors.ts';
 import type { Store, StoredRecord } from '../storage/store.ts';
-import { errors } from './library.ts';
+import { errors, Provider } from './library.ts';
+import type { ReplayedGrants } from './replayed-grants.ts';
 
 export interface AdapterOptions {
   readonly store: Store;
@@ -12,6 +13,7 @@ export interface AdapterOptions {
   readonly clock: Clock;
   /** Called before the tokens of a grant are removed: JWTs are not in the store and must die too. */
   readonly onGrantRevoked: (grantId: string) => Promise<void>;
+  readonly replayed: ReplayedGrants;
 }
 
 /**
@@ -75,7 +77,7 @@ interface Secrets {
 }
 
 function adapterOf(model: string, options: AdapterOptions, secrets: Secrets): Adapter {
-  const { store, clock, onGrantRevoked } = options;
+  const { store, clock, onGrantRevoked, replayed } = options;
   const { hash, seal, unseal } = secrets;
   const idOf = (id: string) => hash(model, id);
   const payloadOf = (record: StoredRecord | undefined): AdapterPayload | undefined =>
@@ -85,6 +87,14 @@ function adapterOf(model: string, options: AdapterOptions, secrets: Secrets): Ad
           ...unseal(record.value, `${model}\0${record.id}`),
           ...(record.consumedAt === undefined ? {} : { consumed: epochSeconds(record.consumedAt) }),
         };
+  // At the token endpoint a grant ends for one reason only.
+  const noteReplay = async (grantId: string) => {
+    if (Provider.ctx?.oidc.route === 'token') await replayed.note(grantId);
+  };
+  const endGrant = async (grantId: string) => {
+    await noteReplay(grantId);
+    await onGrantRevoked(grantId);
+  };
   const inSeconds = (seconds: number) => new Date(clock.now().getTime() + seconds * 1000);
 
   return {
@@ -102,6 +112,8 @@ function adapterOf(model: string, options: AdapterOptions, secrets: Secrets): Ad
         });
       } catch (error) {
         if (!isRefusal(error, 'ERR_STORAGE_REVOKED')) throw error;
+        // Not stored, and so dead; but the first use of the code succeeds.
+        if (payload.grantId !== undefined && (await replayed.has(payload.grantId))) return;
         throw new errors.InvalidGrant('the grant has been revoked');
       }
     },
@@ -121,12 +133,13 @@ function adapterOf(model: string, options: AdapterOptions, secrets: Secrets): Ad
     },
 
     async destroy(id) {
-      if (model === 'Grant') await onGrantRevoked(id);
+      if (model === 'Grant') await endGrant(id);
       await store.delete(model, idOf(id));
     },
 
     async revokeByGrantId(grantId) {
-      if (model === 'AccessToken') await onGrantRevoked(grantId);
+      if (model === 'AccessToken') await endGrant(grantId);
+      else await noteReplay(grantId);
       await store.deleteByIndex(model, 'grantId', hash('grantId', grantId), inSeconds(TOMBSTONE_SECONDS));
     },
   };

@@ -22,6 +22,7 @@ import { findRefusal, oauthAnswer } from './oauth-error.ts';
 import { createPages, pageHeaders } from './pages/pages.ts';
 import { createProvider } from './provider.ts';
 import { createResourceServers, type RegisteredResourceServer } from './resource-servers.ts';
+import { createReplayedGrants } from './replayed-grants.ts';
 import { revokeStructuredTokens } from './revocation.ts';
 import { type ListenerName, routesOf, STATUS_LIST_PATH } from './routes.ts';
 import type { SigningKeyring } from './signing-keys.ts';
@@ -73,11 +74,19 @@ export interface AuthorizationServer {
 export function createAuthorizationServer(options: AuthorizationServerOptions): AuthorizationServer {
   const { store, secret, clock, log } = options;
   const tokenStatus = openTokenStatus(options);
+  const replayed = createReplayedGrants({ store, clock, secret });
   const pages = createPages({ bankName: options.aspsp.name });
   const provider = createProvider({
     ...options,
     tokenStatus,
-    adapter: createAdapterFactory({ store, secret, clock, onGrantRevoked: tokenStatus.revokeGrant }),
+    replayed,
+    adapter: createAdapterFactory({
+      store,
+      secret,
+      clock,
+      replayed,
+      onGrantRevoked: tokenStatus.revokeGrant,
+    }),
     renderError: (ctx, _out, error) => {
       ctx.state.fault ??= error;
       const refusal = findRefusal(error);

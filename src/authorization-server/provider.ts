@@ -14,10 +14,11 @@ import { withinGrant } from './grant-lifetime.ts';
 import { interactionPolicy } from './interaction-policy.ts';
 import { Provider, replaceClients, replaceKeys } from './library.ts';
 import { providerError } from './refusal.ts';
+import type { ReplayedGrants } from './replayed-grants.ts';
 import { ENDPOINTS } from './routes.ts';
 import type { SigningKeyring, SigningKeys } from './signing-keys.ts';
 import { holderOf, type TokenHolder } from './token-holder.ts';
-import type { TokenStatus } from './token-status.ts';
+import type { StatusClaim, TokenStatus } from './token-status.ts';
 import { gateCertificate, provenTpp } from './tpp-gate.ts';
 
 export interface ProviderOptions {
@@ -38,6 +39,7 @@ export interface ProviderOptions {
   readonly registry: TppRegistry;
   readonly consents: Consents;
   readonly tokenStatus: TokenStatus;
+  readonly replayed: ReplayedGrants;
   readonly renderError: NonNullable<Configuration['renderError']>;
   readonly clock: Clock;
   readonly log: Log;
@@ -213,10 +215,9 @@ async function tokenClaims(
     throw providerError(new OpenBankingError('ERR_CERT_MISSING', {}));
   }
   const holder = holderOf(tpp, token.clientId);
-  const [consent, status] = await Promise.all([
-    token.grantId === undefined ? undefined : options.consents.findByGrant(token.grantId),
-    referenceFor(options.tokenStatus, holder, token.grantId),
-  ]);
+  const consent = token.grantId === undefined ? undefined : await options.consents.findByGrant(token.grantId);
+  // Last of all: it looks whether the grant has ended, so that no token follows the answer to a revocation.
+  const status = await referenceFor(options, holder, token.grantId);
   return {
     status,
     authorization_number: holder.authorizationNumber,
@@ -226,10 +227,20 @@ async function tokenClaims(
   };
 }
 
-async function referenceFor(tokenStatus: TokenStatus, holder: TokenHolder, grantId: string | undefined) {
+async function referenceFor(
+  { tokenStatus, replayed }: ProviderOptions,
+  holder: TokenHolder,
+  grantId: string | undefined,
+): Promise<StatusClaim> {
   try {
     return await tokenStatus.reference(holder, grantId);
   } catch (error) {
-    throw isRefusal(error) ? providerError(error) : error;
+    if (!isRefusal(error, 'ERR_STORAGE_REVOKED') || grantId === undefined || !(await replayed.has(grantId))) {
+      throw isRefusal(error) ? providerError(error) : error;
+    }
+    // The first use of the code succeeds, with a token that is dead.
+    const claim = await tokenStatus.reference(holder, undefined);
+    await tokenStatus.revoke(claim);
+    return claim;
   }
 }

@@ -6,6 +6,7 @@ import * as models from 'oidc-provider/lib/models/index.js';
 import type { Adapter } from 'oidc-provider';
 import { afterAll, afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { createAdapterFactory, replayDetectionUnique } from '../../src/authorization-server/adapter.ts';
+import { createReplayedGrants } from '../../src/authorization-server/replayed-grants.ts';
 import { epochSeconds } from '../../src/clock.ts';
 import { isRefusal } from '../../src/errors.ts';
 import { silentLog } from '../../src/log.ts';
@@ -76,6 +77,7 @@ beforeEach(async () => {
     store,
     secret,
     clock,
+    replayed: createReplayedGrants({ store, clock, secret }),
     onGrantRevoked: async (grantId) => void revoked.push(grantId),
   });
   adapters = new Map(MODELS.map((model) => [model, factory(model)]));

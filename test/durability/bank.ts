@@ -1,0 +1,161 @@
+import { type ChildProcess, fork } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:net';
+import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
+import { pathsOf, type SandboxDescription } from '../../src/sandbox/folder.ts';
+import { startSandbox } from '../../src/sandbox/sandbox.ts';
+import type { Command, Report } from './server-child.ts';
+
+/** The files of a bank that several server processes share. */
+export interface Bank {
+  readonly folder: string;
+  readonly description: SandboxDescription;
+  readonly clientsFile: string;
+  /** The value of a configuration; `more` replaces members. */
+  configuration(ports: Ports, more?: object): object;
+  /** Starts a server process. The first one listens where the issuer and the mTLS URL say. */
+  start(more?: object): Promise<BankProcess>;
+  /** Kills what runs, and removes the files. */
+  close(): Promise<void>;
+}
+
+export interface Ports {
+  readonly front: number;
+  readonly mtls: number;
+  readonly health: number;
+}
+
+export interface BankProcess {
+  readonly ports: Ports;
+  readonly child: ChildProcess;
+  command(command: Command): void;
+  /** The next report that `pick` takes. */
+  report<T>(pick: (report: Report) => T | undefined): Promise<T>;
+  readonly exited: Promise<unknown>;
+  kill(): Promise<void>;
+  /** SIGTERM, and the end of the process. */
+  stop(): Promise<void>;
+  /** The same process again, on the same ports. */
+  again(): Promise<BankProcess>;
+}
+
+const CHILD = fileURLToPath(new URL('./server-child.ts', import.meta.url));
+
+/** `storage` is that of the configuration; `bank.sqlite` by default. */
+export async function openBank(storage: object = { file: 'bank.sqlite' }): Promise<Bank> {
+  const folder = mkdtempSync(join(tmpdir(), 'tallystick-bank-'));
+  // Only for its certificates, registry and free ports.
+  const sandbox = await startSandbox({ folder, ports: { front: 0, mtls: 0, resource: 0 } });
+  await sandbox.close();
+  const { description } = sandbox;
+  const paths = pathsOf(folder);
+  const clientsFile = join(folder, 'clients.json');
+  writeFileSync(clientsFile, JSON.stringify({ clients: description.tpps.flatMap(clientsOf) }));
+  const running = new Set<ChildProcess>();
+  let started = 0;
+
+  const configuration = (ports: Ports, more: object = {}) => ({
+    issuer: description.issuer,
+    mtlsUrl: description.mtlsUrl,
+    listen: { host: '127.0.0.1', ...ports },
+    tls: { certificateFile: paths.server.certificateFile, privateKeyFile: paths.server.keyFile },
+    storage: { secretFile: 'bank.secret', ...storage },
+    signingKeysFile: 'bank.keys.json',
+    resource: description.resourceUrl,
+    trust: [{ profile: 'eu-qualified', anchorsFile: paths.root, intermediatesFile: paths.issuingCa }],
+    registry: { file: 'registry.yaml', pollSeconds: 1 },
+    shutdown: { noticeSeconds: 0 },
+    clientsFile,
+    ...more,
+  });
+
+  const launch = async (file: string, ports: Ports): Promise<BankProcess> => {
+    const child = fork(CHILD, [file], {
+      execPath: process.execPath,
+      execArgv: [],
+      stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
+    });
+    child.setMaxListeners(1000);
+    running.add(child);
+    const exited = once(child, 'exit').then(() => running.delete(child));
+    const report: BankProcess['report'] = (pick) =>
+      new Promise((resolve, reject) => {
+        const onMessage = (message: Report) => {
+          const picked = pick(message);
+          if (picked === undefined) return;
+          child.off('message', onMessage);
+          resolve(picked);
+        };
+        child.on('message', onMessage);
+        child.once('exit', () => reject(new Error('the server process has ended')));
+      });
+    await report((message) => (message === 'ready' ? true : undefined));
+    const end = async (signal: NodeJS.Signals) => {
+      child.kill(signal);
+      await exited;
+    };
+    return {
+      ports,
+      child,
+      command: (command) => void child.send(command),
+      report,
+      exited,
+      kill: () => end('SIGKILL'),
+      stop: () => end('SIGTERM'),
+      again: () => launch(file, ports),
+    };
+  };
+
+  return {
+    folder,
+    description,
+    clientsFile,
+    configuration,
+    start: async (more) => {
+      started += 1;
+      const isFirst = started === 1;
+      const ports = {
+        front: isFirst ? Number(new URL(description.issuer).port) : await freePort(),
+        mtls: isFirst ? Number(new URL(description.mtlsUrl).port) : await freePort(),
+        health: await freePort(),
+      };
+      const file = join(folder, `process-${started}.json`);
+      writeFileSync(file, JSON.stringify(configuration(ports, more)));
+      return launch(file, ports);
+    },
+    close: async () => {
+      for (const child of running) child.kill('SIGKILL');
+      while (running.size > 0) await sleep(10);
+      rmSync(folder, { recursive: true, force: true });
+    },
+  };
+}
+
+export async function freePort(): Promise<number> {
+  const probe = createServer().listen(0, '127.0.0.1');
+  await once(probe, 'listening');
+  const { port } = probe.address() as AddressInfo;
+  probe.close();
+  await once(probe, 'close');
+  return port;
+}
+
+export function clientsOf(tpp: SandboxDescription['tpps'][number]): readonly object[] {
+  const { d, ...publicKey } = JSON.parse(readFileSync(tpp.signingKeyFile, 'utf8')) as Record<string, unknown>;
+  const { tls_client_auth: mtls, private_key_jwt: jwt } = tpp.clients;
+  const common = {
+    authorization_number: tpp.organizationIdentifier,
+    client_name: tpp.legalName,
+    grant_types: ['client_credentials', 'authorization_code', 'refresh_token'],
+    scope: 'openid accounts payments fundsconfirmations',
+  };
+  return [
+    { ...common, ...mtls, token_endpoint_auth_method: 'tls_client_auth' },
+    { ...common, ...jwt, token_endpoint_auth_method: 'private_key_jwt', jwks: { keys: [publicKey] } },
+  ];
+}

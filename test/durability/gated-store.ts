@@ -1,0 +1,70 @@
+import type { Store } from '../../src/storage/store.ts';
+
+/** What happens at the `at`-th operation from now on, before it is done or after it was done and is not answered. */
+export interface Gate {
+  readonly at: number;
+  readonly when: 'before' | 'after';
+  readonly what: 'park' | 'die';
+}
+
+/** A store that does what another does, and may stop at an operation. */
+export interface GatedStore {
+  readonly store: Store;
+  arm(gate: Gate): void;
+  release(): void;
+  /** Names of the operations since the last call. */
+  trace(): readonly string[];
+}
+
+export function gatedStore(inner: Store, onParked: (operation: string) => void): GatedStore {
+  let armed: (Gate & { left: number }) | undefined;
+  let operations: string[] = [];
+  let letGo: (() => void) | undefined;
+
+  const reach = async (gate: Gate, operation: string): Promise<void> => {
+    armed = undefined;
+    if (gate.what === 'die') process.kill(process.pid, 'SIGKILL');
+    const parked = new Promise<void>((resolve) => {
+      letGo = resolve;
+    });
+    onParked(`${gate.when} ${operation}`);
+    await parked;
+  };
+  const gated =
+    <A extends readonly unknown[], R>(verb: string, work: (...words: A) => Promise<R>) =>
+    async (...words: A): Promise<R> => {
+      const operation = `${verb} ${String(words[0])}`;
+      operations.push(operation);
+      if (armed !== undefined) armed.left -= 1;
+      const gate = armed?.left === 0 ? armed : undefined;
+      if (gate?.when === 'before') await reach(gate, operation);
+      const answer = await work(...words);
+      if (gate?.when === 'after') await reach(gate, operation);
+      return answer;
+    };
+
+  return {
+    store: {
+      find: gated('find', inner.find),
+      findByIndex: gated('findByIndex', inner.findByIndex),
+      listByIndex: gated('listByIndex', inner.listByIndex),
+      put: gated('put', inner.put),
+      putIfAbsent: gated('putIfAbsent', inner.putIfAbsent),
+      consume: gated('consume', inner.consume),
+      delete: gated('delete', inner.delete),
+      deleteByIndex: gated('deleteByIndex', inner.deleteByIndex),
+      allocate: gated('allocate', inner.allocate),
+      isHealthy: inner.isHealthy,
+      close: inner.close,
+    },
+    arm: (gate) => {
+      armed = { ...gate, left: gate.at };
+    },
+    release: () => letGo?.(),
+    trace: () => {
+      const seen = operations;
+      operations = [];
+      return seen;
+    },
+  };
+}

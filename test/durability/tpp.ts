@@ -1,0 +1,266 @@
+import { createHash, randomBytes } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import { Agent, request as httpsRequest } from 'node:https';
+import { inflateSync } from 'node:zlib';
+import { importJWK, type JWK, SignJWT } from 'jose';
+import type { Bank, BankProcess } from './bank.ts';
+
+export interface Answer {
+  readonly status: number;
+  readonly headers: Readonly<Record<string, string | string[] | undefined>>;
+  readonly text: string;
+  readonly json: Record<string, unknown>;
+}
+
+/** A customer's way through the pages, up to the redirect that ends it and gives the code. */
+export interface Walk {
+  /** Follows the last redirect: the URL at the TPP, or the bank's own error page. */
+  end(): Promise<Answer>;
+}
+
+export interface Code {
+  readonly code: string;
+  readonly verifier: string;
+}
+
+/**
+ * A TPP and its customer against any of several server processes, which all answer for the same host. Retries
+ * nothing. Connections are kept, as many as there are requests at once.
+ */
+export class Tpp {
+  readonly #bank: Bank;
+  readonly #tls: object;
+  readonly #agents = new Map<string, Agent>();
+  readonly clientId: string;
+  readonly redirectUri: string;
+
+  constructor(bank: Bank, name = 'money-one') {
+    const tpp = bank.description.tpps.find((one) => one.name === name);
+    if (tpp === undefined) throw new Error(name);
+    this.#bank = bank;
+    this.#tls = {
+      ca: readFileSync(bank.description.caFile),
+      cert: readFileSync(tpp.certificateFile),
+      key: readFileSync(tpp.keyFile),
+    };
+    this.clientId = tpp.clients.tls_client_auth.client_id;
+    this.redirectUri = tpp.clients.tls_client_auth.redirect_uris[0] ?? '';
+  }
+
+  close(): void {
+    for (const agent of this.#agents.values()) agent.destroy();
+    this.#agents.clear();
+  }
+
+  /** A form to the mTLS listener. */
+  post(to: Pick<BankProcess, 'ports'>, path: string, form: Record<string, string>): Promise<Answer> {
+    return this.#send({
+      port: to.ports.mtls,
+      host: new URL(this.#bank.description.mtlsUrl).host,
+      path,
+      method: 'POST',
+      form: new URLSearchParams({ client_id: this.clientId, ...form }),
+    });
+  }
+
+  /** A browser's request to the front channel. */
+  browse(
+    to: Pick<BankProcess, 'ports'>,
+    path: string,
+    more: { readonly form?: URLSearchParams; readonly cookies?: Map<string, string> } = {},
+  ): Promise<Answer> {
+    const { form, cookies = new Map() } = more;
+    return this.#send({
+      port: to.ports.front,
+      host: new URL(this.#bank.description.issuer).host,
+      path,
+      method: form === undefined ? 'GET' : 'POST',
+      ...(form === undefined ? {} : { form }),
+      headers: {
+        accept: 'text/html',
+        ...(form === undefined ? {} : { origin: this.#bank.description.issuer }),
+        cookie: [...cookies].map(([key, value]) => `${key}=${value}`).join('; '),
+      },
+    });
+  }
+
+  async pushed(to: Pick<BankProcess, 'ports'>): Promise<{ requestUri: string; verifier: string }> {
+    const verifier = randomBytes(32).toString('base64url');
+    const answer = await this.post(to, '/par', {
+      response_type: 'code',
+      redirect_uri: this.redirectUri,
+      scope: 'openid accounts',
+      code_challenge: createHash('sha256').update(verifier).digest('base64url'),
+      code_challenge_method: 'S256',
+    });
+    if (answer.status !== 201) throw new Error(`PAR: ${answer.status} ${answer.text}`);
+    return { requestUri: String(answer.json.request_uri), verifier };
+  }
+
+  /** The customer logs in and allows everything; the redirect that gives the code is not followed yet. */
+  async walk(to: Pick<BankProcess, 'ports'>, requestUri: string): Promise<Walk> {
+    const cookies = new Map<string, string>();
+    const [customer] = this.#bank.description.customers;
+    const query = new URLSearchParams({ client_id: this.clientId, request_uri: requestUri });
+    let path = `/authorize?${query}`;
+    let form: URLSearchParams | undefined;
+    let isApproved = false;
+    for (let step = 0; step < 12; step += 1) {
+      if (isApproved && form === undefined) {
+        return { end: () => this.browse(to, path, { cookies }) };
+      }
+      const answer = await this.browse(to, path, { cookies, ...(form === undefined ? {} : { form }) });
+      for (const field of [answer.headers['set-cookie'] ?? []].flat()) {
+        const [pair = ''] = field.split(';');
+        cookies.set(pair.slice(0, pair.indexOf('=')), pair.slice(pair.indexOf('=') + 1));
+      }
+      isApproved = form?.get('action') === 'approve';
+      form = undefined;
+      if (typeof answer.headers.location === 'string') {
+        const next = new URL(answer.headers.location, this.#bank.description.issuer);
+        path = next.pathname + next.search;
+      } else if (answer.status === 200) {
+        form = new URLSearchParams({ csrf: valuesOf(answer.text, 'csrf')[0] ?? '' });
+        const isLogin = answer.text.includes('name="password"');
+        form.set('action', isLogin ? 'login' : 'approve');
+        if (isLogin) {
+          form.set('username', customer?.username ?? '');
+          form.set('password', customer?.password ?? '');
+        } else for (const account of valuesOf(answer.text, 'account')) form.append('account', account);
+      } else throw new Error(`the pages: ${answer.status} ${answer.text.slice(0, 500)}`);
+    }
+    throw new Error('the flow does not end');
+  }
+
+  async code(to: Pick<BankProcess, 'ports'>): Promise<Code> {
+    const { requestUri, verifier } = await this.pushed(to);
+    const answer = await (await this.walk(to, requestUri)).end();
+    const code = codeOf(answer);
+    if (code === undefined) throw new Error(`no code: ${answer.status} ${answer.text.slice(0, 500)}`);
+    return { code, verifier };
+  }
+
+  exchange(to: Pick<BankProcess, 'ports'>, { code, verifier }: Code): Promise<Answer> {
+    return this.post(to, '/token', {
+      grant_type: 'authorization_code',
+      code,
+      code_verifier: verifier,
+      redirect_uri: this.redirectUri,
+    });
+  }
+
+  refresh(to: Pick<BankProcess, 'ports'>, refreshToken: unknown): Promise<Answer> {
+    return this.post(to, '/token', { grant_type: 'refresh_token', refresh_token: String(refreshToken) });
+  }
+
+  clientCredentials(to: Pick<BankProcess, 'ports'>): Promise<Answer> {
+    return this.post(to, '/token', { grant_type: 'client_credentials', scope: 'accounts' });
+  }
+
+  revoke(to: Pick<BankProcess, 'ports'>, token: unknown): Promise<Answer> {
+    return this.post(to, '/revoke', { token: String(token) });
+  }
+
+  /** Whether the status list says that the JWT is live (draft-ietf-oauth-status-list). */
+  async isLive(to: Pick<BankProcess, 'ports'>, accessToken: unknown): Promise<boolean> {
+    const { status_list: entry } = claimsOf(String(accessToken)).status as {
+      readonly status_list: { readonly idx: number; readonly uri: string };
+    };
+    const answer = await this.browse(to, new URL(entry.uri).pathname);
+    const { status_list: list } = claimsOf(answer.text) as { readonly status_list: { readonly lst: string } };
+    const bits = inflateSync(Buffer.from(list.lst, 'base64url'));
+    return ((bits[entry.idx >> 3] ?? 0) & (1 << (entry.idx & 7))) === 0;
+  }
+
+  #send(options: {
+    readonly port: number;
+    readonly host: string;
+    readonly path: string;
+    readonly method: string;
+    readonly form?: URLSearchParams;
+    readonly headers?: Record<string, string>;
+  }): Promise<Answer> {
+    const key = `${options.port}`;
+    const agent = this.#agents.get(key) ?? new Agent({ keepAlive: true, maxSockets: 256, ...this.#tls });
+    this.#agents.set(key, agent);
+    const body = options.form?.toString();
+    return new Promise((resolve, reject) => {
+      const outgoing = httpsRequest(
+        {
+          agent,
+          host: '127.0.0.1',
+          servername: 'localhost',
+          port: options.port,
+          path: options.path,
+          method: options.method,
+          headers: {
+            host: options.host,
+            ...options.headers,
+            ...(body === undefined
+              ? {}
+              : {
+                  'content-type': 'application/x-www-form-urlencoded',
+                  'content-length': Buffer.byteLength(body),
+                }),
+          },
+        },
+        (incoming) => {
+          let text = '';
+          incoming.setEncoding('utf8');
+          incoming.on('data', (chunk: string) => {
+            text += chunk;
+          });
+          incoming.on('error', reject);
+          incoming.on('end', () => {
+            const isJson = incoming.headers['content-type']?.includes('json') === true;
+            resolve({
+              status: incoming.statusCode ?? 0,
+              headers: incoming.headers,
+              text,
+              json: isJson ? JSON.parse(text) : {},
+            });
+          });
+        },
+      );
+      outgoing.on('error', reject);
+      outgoing.setTimeout(15_000, () => outgoing.destroy(new Error('no answer')));
+      outgoing.end(body);
+    });
+  }
+}
+
+/** A client assertion with a `jti` of its own (RFC 7523), for the other client of the TPP. */
+export async function assertionOf(bank: Bank, name = 'money-one'): Promise<Record<string, string>> {
+  const tpp = bank.description.tpps.find((one) => one.name === name);
+  if (tpp === undefined) throw new Error(name);
+  const jwk = JSON.parse(readFileSync(tpp.signingKeyFile, 'utf8')) as JWK;
+  const clientId = tpp.clients.private_key_jwt.client_id;
+  const assertion = await new SignJWT({ jti: randomBytes(16).toString('hex') })
+    .setProtectedHeader({ alg: 'ES256', ...(jwk.kid === undefined ? {} : { kid: jwk.kid }) })
+    .setIssuer(clientId)
+    .setSubject(clientId)
+    .setAudience(bank.description.issuer)
+    .setIssuedAt()
+    .setExpirationTime('60s')
+    .sign(await importJWK(jwk, 'ES256'));
+  return {
+    client_id: clientId,
+    client_assertion_type: 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer',
+    client_assertion: assertion,
+  };
+}
+
+export function codeOf(answer: Answer): string | undefined {
+  const { location } = answer.headers;
+  return typeof location === 'string'
+    ? (new URL(location, 'https://none').searchParams.get('code') ?? undefined)
+    : undefined;
+}
+
+export function claimsOf(jwt: string): Record<string, unknown> {
+  return JSON.parse(Buffer.from(jwt.split('.')[1] ?? '', 'base64url').toString());
+}
+
+function valuesOf(html: string, name: string): string[] {
+  return [...html.matchAll(new RegExp(`name="${name}" value="([^"]*)"`, 'g'))].map((match) => match[1] ?? '');
+}

@@ -1,0 +1,39 @@
+import { afterAll, beforeAll, describe, it } from 'vitest';
+import { type Bank, openBank } from '../durability/bank.ts';
+import { type Arena, openArena, RACES } from '../durability/races.ts';
+import { hasRedis, type RedisProcess, startRedis } from '../storage/redis-servers.ts';
+
+const ROUNDS = 1000;
+let redis: RedisProcess | undefined;
+afterAll(() => redis?.kill());
+
+describe.each([
+  ['SQLite', true, () => openBank()],
+  [
+    'Redis',
+    hasRedis,
+    async () => {
+      redis = await startRedis();
+      return openBank({ redis: { url: `redis://127.0.0.1:${redis.port}` } });
+    },
+  ],
+] as const)('two processes on one %s', (_name, isThere, open) => {
+  let bank: Bank;
+  let arena: Arena;
+  beforeAll(async () => {
+    if (!isThere) return;
+    bank = await open();
+    arena = await openArena(bank);
+  });
+  afterAll(async () => {
+    arena?.tpp.close();
+    await bank?.close();
+  });
+
+  it.skipIf(!isThere).each(Object.entries(RACES))(
+    `let exactly one of many at once use %s, ${ROUNDS} times (R12)`,
+    async (_what, race) => {
+      for (let round = 0; round < ROUNDS; round += 1) await race(arena);
+    },
+  );
+});
