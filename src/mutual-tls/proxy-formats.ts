@@ -10,6 +10,8 @@ export interface ProxyFormat {
   readonly header: string;
   /** The usual name of the field with the intermediates, where it is another one. */
   readonly chainHeader?: string;
+  /** What the proxy writes when there is no certificate, besides nothing at all and an empty value. */
+  readonly absent?: string;
   /** The certificate, and after it the intermediates when they are in the same field. @throws ERR_PROXY_HEADER */
   readonly parse: (text: string) => readonly Buffer[];
   /** @throws ERR_PROXY_HEADER */
@@ -39,8 +41,8 @@ export const PROXY_FORMATS = {
   rfc9440: RFC_9440,
   /** `$ssl_client_escaped_cert`. */
   nginx: { header: 'x-ssl-client-cert', parse: alone(parseEscapedPem) },
-  /** `%{SSL_CLIENT_CERT}s`; mod_headers writes `(null)` when there is none. */
-  apache: { header: 'ssl-client-cert', parse: alone(parseSpacedPem) },
+  /** `%{SSL_CLIENT_CERT}s`. */
+  apache: { header: 'ssl-client-cert', absent: '(null)', parse: alone(parseSpacedPem) },
   /** `ssl_c_der,base64` and `ssl_c_chain_der,base64`. */
   haproxy: {
     header: 'x-ssl-client-der',
@@ -58,7 +60,11 @@ export const PROXY_FORMATS = {
   'aws-alb-verify': { header: 'x-amzn-mtls-clientcert-leaf', parse: alone(parseEscapedPem) },
   'aws-cloudfront': { header: 'cloudfront-viewer-cert-pem', parse: alone(parseEscapedPem) },
   /** `{http.request.tls.client.certificate_der_base64}` between colons. Caddy does not clear Client-Cert-Chain. */
-  caddy: { header: 'client-cert', parse: byteSequence },
+  caddy: {
+    header: 'client-cert',
+    absent: ':{http.request.tls.client.certificate_der_base64}:',
+    parse: byteSequence,
+  },
   /** `Cf-Client-Cert-Der-Base64`; with RFC 9440 rules use that format. */
   cloudflare: { header: 'cf-client-cert-der-base64', parse: base64 },
   /** Custom headers from `{client_cert_leaf}` and `{client_cert_chain}`. */

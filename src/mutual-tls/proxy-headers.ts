@@ -56,7 +56,9 @@ export function proxyHeaderReader(
       return NONE;
     }
     const [leaf, chain] = own.map((name) => findOneField(request.rawHeaders, name));
-    return isNothing(leaf) ? NONE : parse(leaf, isNothing(chain) ? '' : chain);
+    // An empty value is nothing: proxies write one when there is no certificate.
+    if (leaf === undefined || leaf === '' || leaf === format.absent) return NONE;
+    return parse(leaf, chain ?? '');
   };
 }
 
@@ -74,11 +76,6 @@ export function assertNothingForwarded(request: IncomingMessage, names: readonly
       peer: request.socket.remoteAddress ?? 'unknown',
     });
   }
-}
-
-/** Proxies write an empty value, and Apache `(null)`, when there is no certificate. */
-function isNothing(value: string | undefined): value is undefined | '' | '(null)' {
-  return value === undefined || value === '' || value === '(null)';
 }
 
 function parseForwarded(format: ProxyFormat, leafField: string, chainField: string): ClientCertificate {

@@ -39,6 +39,7 @@ describe('x-forwarded-client-cert (Envoy)', () => {
       'a Cert that is escaped twice',
       `Hash=${hash(one)};Cert="${encodeURIComponent(encodeURIComponent(pemOf(one)))}"`,
     ],
+    ['a subject of 20 kB', `${both(one)};Subject="${'a'.repeat(20_000)}"`],
     ['a Hash in base64', `Hash=${Buffer.from(hash(one), 'hex').toString('base64')};${cert(one)}`],
     ['spaces between pairs', `Hash=${hash(one)}; ${cert(one)}`],
   ])('is refused with %s (B7)', (_title, text) => {

@@ -118,7 +118,9 @@ describe.each(PROXY_FORMAT_NAMES)('a certificate forwarded by %s', (format) => {
       'two in one': Buffer.concat([one, one]),
       'an end that is missing': one.subarray(0, -1),
       'no certificate': Buffer.from([0x30, 0x03, 0x02, 0x01, 0x01]),
-      'a BER length inside': berInside(one),
+      'a BER length after what is signed': berInside(one),
+      'a BER length inside what is signed': berInsideSigned(one),
+      'bits after the end of the signature': straySignatureBits(one),
     };
     expect(ends.toString('hex')).toBe('3082');
     for (const [title, der] of Object.entries(variants)) {
@@ -169,6 +171,28 @@ function berInside(der: Buffer): Buffer {
   const head = Buffer.from([0x30, 0x82, length >> 8, length & 0xff]);
   const long = Buffer.from([0x30, 0x81, algorithm]);
   return Buffer.concat([head, der.subarray(4, tbsEnd), long, der.subarray(tbsEnd + 2)]);
+}
+
+/** The same certificate, with the length of its serial number in a long form: OpenSSL would keep that as it is. */
+function berInsideSigned(der: Buffer): Buffer {
+  const serialAt = 13;
+  const head = Buffer.from(der.subarray(0, 8));
+  head.writeUInt16BE(head.readUInt16BE(2) + 1, 2);
+  head.writeUInt16BE(head.readUInt16BE(6) + 1, 6);
+  expect(der[serialAt]).toBe(0x02);
+  const long = Buffer.from([0x02, 0x81, der.readUInt8(serialAt + 1)]);
+  return Buffer.concat([head, der.subarray(8, serialAt), long, der.subarray(serialAt + 2)]);
+}
+
+/** The same certificate, saying that its signature ends four bits earlier, and writing something there. */
+function straySignatureBits(der: Buffer): Buffer {
+  const changed = Buffer.from(der);
+  const tbsEnd = 8 + der.readUInt16BE(6);
+  const bitsAt = tbsEnd + 2 + der.readUInt8(tbsEnd + 1);
+  expect(changed[bitsAt]).toBe(0x03);
+  changed[bitsAt + 2] = 4;
+  changed[changed.length - 1] = 0x0f;
+  return changed;
 }
 
 describe('Client-Cert and Client-Cert-Chain (RFC 9440 §2)', () => {
@@ -233,10 +257,20 @@ function attempt<T>(run: () => T): T | undefined {
 }
 
 describe('the source of certificates', () => {
-  it('reads Traefik’s older, escaped form, and Apache’s word for nothing', () => {
+  it('reads Traefik’s older, escaped form, and the words of Apache and Caddy for nothing', () => {
     const escaped = encodeURIComponent(one.toString('base64'));
     expect(outcome(behind('traefik'), sent('traefik', escaped))).toBe(thumbprintOf(one));
-    expect(outcome(behind('apache'), sent('apache', '(null)'))).toBe('none');
+    const words = {
+      apache: '(null)',
+      caddy: ':{http.request.tls.client.certificate_der_base64}:',
+    } as const;
+    for (const format of PROXY_FORMAT_NAMES) {
+      for (const [own, word] of Object.entries(words))
+        expect([format, outcome(behind(format), sent(format, word))]).toEqual([
+          format,
+          format === own ? 'none' : REFUSED,
+        ]);
+    }
   });
 
   it('reads a field under another name when it is configured, and only that one', () => {

@@ -5,18 +5,21 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { adapted, readmeSnippet } from './readme-snippet.ts';
 
-export type ProxyName = 'nginx' | 'haproxy' | 'apache';
+export type ProxyName = 'nginx' | 'haproxy' | 'apache' | 'caddy';
 
 const COMMANDS: Readonly<Record<ProxyName, string>> = {
   nginx: 'nginx',
   haproxy: 'haproxy',
   apache: 'apache2',
+  caddy: 'caddy',
 };
 const MODULES = '/usr/lib/apache2/modules';
 
 export function isInstalled(name: ProxyName): boolean {
   return (
-    spawnSync(COMMANDS[name], ['-v'], { env: { PATH: `${process.env.PATH}:/usr/sbin` } }).error === undefined
+    spawnSync(COMMANDS[name], [name === 'caddy' ? 'version' : '-v'], {
+      env: { PATH: `${process.env.PATH}:/usr/sbin` },
+    }).error === undefined
   );
 }
 
@@ -43,6 +46,7 @@ const SNIPPETS: Readonly<Record<ProxyName, string>> = {
   nginx: 'nginx in front of an API, format nginx',
   haproxy: 'HAProxy in front of an API, format rfc9440',
   apache: 'Apache in front of an API, format apache',
+  caddy: 'Caddy in front of an API, format caddy',
 };
 
 /** Starts a real proxy with the lines of the README on a free port. */
@@ -70,7 +74,7 @@ export async function startProxy(name: ProxyName, options: ProxyOptions): Promis
     }),
   );
   const child = spawn(COMMANDS[name], argumentsOf(name, file, folder), {
-    env: { PATH: `${process.env.PATH}:/usr/sbin` },
+    env: { PATH: `${process.env.PATH}:/usr/sbin`, HOME: folder },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   const said: string[] = [];
@@ -98,11 +102,13 @@ export async function startProxy(name: ProxyName, options: ProxyOptions): Promis
 
 function portChange(name: ProxyName, port: number): Readonly<Record<string, string>> {
   if (name === 'nginx') return { 'listen 443 ssl': `listen 127.0.0.1:${port} ssl` };
+  if (name === 'caddy') return { 'api.bank.example': `localhost:${port}` };
   return name === 'haproxy' ? { 'bind :443': `bind 127.0.0.1:${port}` } : { '*:443': `127.0.0.1:${port}` };
 }
 
 function argumentsOf(name: ProxyName, file: string, folder: string): string[] {
   if (name === 'nginx') return ['-p', folder, '-c', file, '-e', join(folder, 'error.log')];
+  if (name === 'caddy') return ['run', '--config', file, '--adapter', 'caddyfile'];
   return name === 'haproxy' ? ['-f', file, '-db'] : ['-d', folder, '-f', file, '-X'];
 }
 
@@ -123,6 +129,12 @@ const AROUND: Readonly<Record<ProxyName, (snippet: string, place: Place) => stri
       uwsgi_temp_path ${folder}/uwsgi; scgi_temp_path ${folder}/scgi;
       ${snippet}
     }`,
+  caddy: (snippet) => `{
+  admin off
+  auto_https off
+  default_bind 127.0.0.1
+}
+${snippet}`,
   haproxy: (snippet) => `global
   maxconn 64
 defaults
