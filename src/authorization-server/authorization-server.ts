@@ -90,7 +90,9 @@ export function createAuthorizationServer(options: AuthorizationServerOptions): 
     renderError: (ctx, _out, error) => {
       ctx.state.fault ??= error;
       const refusal = findRefusal(error);
-      const status = refusal === undefined ? ctx.status : oauthAnswer(refusal).status;
+      const answer = refusal === undefined ? undefined : oauthAnswer(refusal);
+      const status = answer?.status ?? ctx.status;
+      if (answer !== undefined) ctx.set(answer.headers);
       const { error_description: description } = error as { readonly error_description?: string };
       pages.error(ctx, { status, rule: refusal?.rule ?? (status < 500 ? description : undefined) });
     },

@@ -7,6 +7,7 @@ import {
   type Log,
   parseConfig,
   type RunningServer,
+  type ServerParts,
   startServer,
   systemClock,
 } from '../index.ts';
@@ -34,6 +35,8 @@ export interface SandboxOptions {
   readonly ports?: Partial<Ports>;
   /** Added to every demo client. */
   readonly redirectUris?: readonly string[];
+  /** Used instead of the embedded store, and closed with the sandbox. */
+  readonly store?: NonNullable<ServerParts['store']>;
 }
 
 export interface RunningSandbox {
@@ -64,7 +67,12 @@ export async function startSandbox(options: SandboxOptions): Promise<RunningSand
   };
   try {
     started.push(await openRevocationService(folder, { port: ports.revocation, log }));
-    const server = await startServer(config, { aspsp: demoAspsp(), log });
+    const { store } = options;
+    const server = await startServer(config, {
+      aspsp: demoAspsp(),
+      log,
+      ...(store === undefined ? {} : { store }),
+    });
     started.push(server);
     started.push(await startBank(folder, { description, server, log, port: ports.resource }));
     return { description, server, descriptionFile: paths.description, logFile: paths.log, close };

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { Agent, fetch } from 'undici';
 import { tppNamed } from '../../src/sandbox/curl-lines.ts';
 import type { CertificateFiles, SandboxDescription } from '../../src/sandbox/folder.ts';
-import { type RunningSandbox, startSandbox } from '../../src/sandbox/sandbox.ts';
+import { type RunningSandbox, type SandboxOptions, startSandbox } from '../../src/sandbox/sandbox.ts';
 
 /** A sandbox in a folder of its own, on free ports, with the means to talk to it. */
 export interface TestSandbox extends RunningSandbox {
@@ -32,9 +32,9 @@ interface TestResponse {
   readonly json: Record<string, unknown>;
 }
 
-export async function startTestSandbox(): Promise<TestSandbox> {
+export async function startTestSandbox(options: Pick<SandboxOptions, 'store'> = {}): Promise<TestSandbox> {
   const folder = await mkdtemp(join(tmpdir(), 'tallystick-test-'));
-  const sandbox = await startSandbox({ folder, ports: { front: 0, mtls: 0, resource: 0 } });
+  const sandbox = await startSandbox({ folder, ports: { front: 0, mtls: 0, resource: 0 }, ...options });
   const agents = new Map<string, Agent>();
   const agentFor = async (certificate: CertificateFiles | undefined): Promise<Agent> => {
     const key = certificate?.certificateFile ?? '';

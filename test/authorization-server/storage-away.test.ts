@@ -1,0 +1,77 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { tppNamed } from '../../src/sandbox/curl-lines.ts';
+import { DEMO_REDIRECT_URI } from '../../src/sandbox/folder.ts';
+import { type Fault, type FaultProxy, startFaultProxy } from '../storage/fault-proxy.ts';
+import { openStore, redisSettings } from '../storage/redis-contract.ts';
+import { hasRedis, type RedisProcess, startRedis } from '../storage/redis-servers.ts';
+import { startTestSandbox, type TestSandbox } from './running-sandbox.ts';
+
+/** What issue 4 allows for an answer, and for coming back. */
+const ANSWER_MILLISECONDS = 2000;
+const RECOVERY_MILLISECONDS = 5000;
+
+describe.skipIf(!hasRedis)('an authorization server whose Redis', () => {
+  let redis: RedisProcess;
+  let proxy: FaultProxy;
+  let sandbox: TestSandbox;
+  beforeAll(async () => {
+    redis = await startRedis();
+    proxy = await startFaultProxy(redis.port);
+    const store = await openStore(redisSettings({ url: `redis://127.0.0.1:${proxy.port}` }));
+    sandbox = await startTestSandbox({ store });
+  });
+  afterAll(async () => {
+    await sandbox.stop();
+    proxy.close();
+    await redis.kill();
+  });
+
+  const clientId = () => tppNamed(sandbox.description, 'money-one').clients.tls_client_auth.client_id;
+  const ask = async () => {
+    const from = performance.now();
+    const { status, headers, json } = await sandbox.post('money-one', '/par', {
+      client_id: clientId(),
+      response_type: 'code',
+      redirect_uri: DEMO_REDIRECT_URI,
+      scope: 'openid accounts',
+      code_challenge: 'E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM',
+      code_challenge_method: 'S256',
+    });
+    return { status, retryAfter: headers.get('retry-after'), json, milliseconds: performance.now() - from };
+  };
+
+  it.each<Fault>(['hang', 'refuse', 'garbage', 'reset-after-send'])(
+    '%s: 503 with Retry-After in 2 s, not ready, and back in 5 s (M1, R10)',
+    async (fault) => {
+      proxy.set(fault);
+      const { status, retryAfter, json, milliseconds } = await ask();
+      expect(status).toBe(503);
+      expect(Number(retryAfter)).toBeGreaterThan(0);
+      expect(json).toMatchObject({ error_description: expect.stringContaining('ERR_STORAGE_UNAVAILABLE') });
+      expect(milliseconds).toBeLessThan(ANSWER_MILLISECONDS);
+      expect(await sandbox.server.isReady()).toBe(false);
+      const pushed = 'urn:ietf:params:oauth:request_uri:unknown';
+      const page = await sandbox.send(
+        `${sandbox.description.issuer}/authorize?client_id=${clientId()}&request_uri=${pushed}`,
+      );
+      expect([page.status, page.headers.get('retry-after') !== null]).toEqual([503, true]);
+      proxy.set('none');
+      await expect.poll(() => sandbox.server.isReady(), { timeout: RECOVERY_MILLISECONDS }).toBe(true);
+      expect((await ask()).status).toBe(201);
+    },
+  );
+
+  it('slow by 300 ms: answers rightly in 2 s (M2)', async () => {
+    proxy.set('slow');
+    const { status, milliseconds } = await ask();
+    expect(status).toBe(201);
+    expect(milliseconds).toBeLessThan(ANSWER_MILLISECONDS);
+    const token = await sandbox.post('money-one', '/token', {
+      grant_type: 'client_credentials',
+      client_id: clientId(),
+      scope: 'accounts',
+    });
+    expect(token.status).toBe(200);
+    proxy.set('none');
+  });
+});
