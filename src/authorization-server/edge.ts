@@ -153,6 +153,7 @@ function requestFields(ctx: Context, options: EdgeOptions): LogFields {
 }
 
 function eventOf(code: ErrorCode): string {
+  if (code === 'ERR_CERT_REVOCATION_UNAVAILABLE') return 'dependency.unavailable';
   if (/^ERR_(CERT|TPP|CLIENT)_/.test(code)) return 'client.auth.refused';
   if (/^ERR_(STORAGE|REGISTRY|BLOCK_LIST|OUTBOUND)_/.test(code)) return 'dependency.unavailable';
   if (code === 'ERR_PROXY_UNTRUSTED') return 'proxy.untrusted_header';

@@ -74,8 +74,9 @@ const MAX_REMEMBERED = 10_000;
  * revocation, registry.
  *
  * What a certificate says does not change, so its path and statements are remembered until the path's first
- * notAfter. Dates, blocks, revocation, status and roles of the registry are judged every time, from memory where all is known. Refusals are not remembered: they
- * would let strangers fill the memory, and a corrected trust store must help at once.
+ * notAfter. Dates, blocks, revocation, status and roles of the registry are judged every time, from memory where all is
+ * known. Refusals are not remembered: they would let strangers fill the memory, and a corrected trust store must help
+ * at once.
  */
 export function createTppAuthenticator(options: TppAuthenticatorOptions): TppAuthenticator {
   const { trustProfiles: profiles, clock, blockList, revocation, log = silentLog } = options;

@@ -58,6 +58,8 @@ export function createRevocationIo(options: RevocationIoOptions): RevocationIo {
       return undefined;
     }
   };
+  // Told at the start, not at the first login.
+  void unlessDiskFails(async () => kept);
   const clientFor = (of: typeof ocsp, url: string): Outbound =>
     hasHost(privateHosts, url) ? of.private : of.public;
   return {

@@ -120,6 +120,8 @@ export function extension(type: string, value: Buffer, critical = false): Buffer
   return der.sequence(der.oid(type), critical ? der.boolean(true) : Buffer.alloc(0), der.octetString(value));
 }
 
+export const sha1 = (bytes: Buffer): Buffer => createHash('sha1').update(bytes).digest();
+
 export function keyIdOf(key: KeyObject): Buffer {
   return createHash('sha1')
     .update(key.export({ type: 'spki', format: 'der' }))
