@@ -1,13 +1,16 @@
 import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
-import { pathsOf, type SandboxDescription } from '../../src/sandbox/folder.ts';
+import { silentLog } from '../../src/log.ts';
+import type { SandboxDescription } from '../../src/sandbox/folder.ts';
+import { openRevocationService } from '../../src/sandbox/open-revocation-service.ts';
+import { sandboxConfiguration } from '../../src/sandbox/sandbox-configuration.ts';
 import { startSandbox } from '../../src/sandbox/sandbox.ts';
 import type { Command, Report } from './server-child.ts';
 
@@ -53,23 +56,26 @@ export async function openBank(storage: object = { file: 'bank.sqlite' }): Promi
   const sandbox = await startSandbox({ folder, ports: { front: 0, mtls: 0, resource: 0 } });
   await sandbox.close();
   const { description } = sandbox;
-  const paths = pathsOf(folder);
+  const revocation = await openRevocationService(folder, {
+    port: Number(new URL(description.revocationUrl).port),
+    log: silentLog,
+  });
+  const base = (await sandboxConfiguration(folder, description)) as {
+    readonly trust: readonly { readonly revocation: object }[];
+    readonly clients: readonly object[];
+  };
   const clientsFile = join(folder, 'clients.json');
-  writeFileSync(clientsFile, JSON.stringify({ clients: description.tpps.flatMap(clientsOf) }));
+  writeFileSync(clientsFile, JSON.stringify({ clients: base.clients }));
   const running = new Set<ChildProcess>();
   let started = 0;
 
   const configuration = (ports: Ports, more: object = {}) => ({
-    issuer: description.issuer,
-    mtlsUrl: description.mtlsUrl,
+    ...base,
     listen: { host: '127.0.0.1', ...ports },
-    tls: { certificateFile: paths.server.certificateFile, privateKeyFile: paths.server.keyFile },
     storage: { secretFile: 'bank.secret', ...storage },
     signingKeysFile: 'bank.keys.json',
-    resource: description.resourceUrl,
-    trust: [{ profile: 'eu-qualified', anchorsFile: paths.root, intermediatesFile: paths.issuingCa }],
-    registry: { file: 'registry.yaml', pollSeconds: 1 },
-    shutdown: { noticeSeconds: 0 },
+    trust: base.trust.map((one) => ({ ...one, revocation: { ...one.revocation, refreshSeconds: 60 } })),
+    clients: [],
     clientsFile,
     ...more,
   });
@@ -131,6 +137,7 @@ export async function openBank(storage: object = { file: 'bank.sqlite' }): Promi
     close: async () => {
       for (const child of running) child.kill('SIGKILL');
       while (running.size > 0) await sleep(10);
+      await revocation.close();
       rmSync(folder, { recursive: true, force: true });
     },
   };
@@ -143,19 +150,4 @@ export async function freePort(): Promise<number> {
   probe.close();
   await once(probe, 'close');
   return port;
-}
-
-export function clientsOf(tpp: SandboxDescription['tpps'][number]): readonly object[] {
-  const { d, ...publicKey } = JSON.parse(readFileSync(tpp.signingKeyFile, 'utf8')) as Record<string, unknown>;
-  const { tls_client_auth: mtls, private_key_jwt: jwt } = tpp.clients;
-  const common = {
-    authorization_number: tpp.organizationIdentifier,
-    client_name: tpp.legalName,
-    grant_types: ['client_credentials', 'authorization_code', 'refresh_token'],
-    scope: 'openid accounts payments fundsconfirmations',
-  };
-  return [
-    { ...common, ...mtls, token_endpoint_auth_method: 'tls_client_auth' },
-    { ...common, ...jwt, token_endpoint_auth_method: 'private_key_jwt', jwks: { keys: [publicKey] } },
-  ];
 }
