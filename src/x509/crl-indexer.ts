@@ -52,8 +52,8 @@ async function indexInWorker(
   closing.throwIfAborted();
   // Copies: what is transferred is gone here, and a view would take its whole buffer along.
   const task: CrlTask = {
-    der: Uint8Array.from(der),
-    signers: signers.map((signer) => Uint8Array.from(signer.der)),
+    der: new Uint8Array(der),
+    signers: signers.map((signer) => new Uint8Array(signer.der)),
   };
   const buffers = [task.der, ...task.signers].flatMap(({ buffer }) =>
     buffer instanceof ArrayBuffer ? [buffer] : [],

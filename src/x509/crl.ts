@@ -44,7 +44,7 @@ interface Finding {
  * Decides by CRLs whether a certificate is revoked. `good` needs lists that are proven, current and about this
  * certificate, and that together cover every reason; everything that is in doubt is `unknown`.
  *
- * Complete lists, lists in parts (by reasons, or by kinds of certificates) and delta lists are understood. Indirect
+ * A listed certificate is revoked whatever the date of its entry. Complete lists, lists in parts (by reasons, or by kinds of certificates) and delta lists are understood. Indirect
  * lists, of which another authority is the issuer, are not.
  *
  * @see RFC 5280 §6.3

@@ -161,6 +161,16 @@ const ENTRIES: readonly Form[] = [
     () => entries(Buffer.concat([Buffer.from('3081', 'hex'), der.sequence(serial, date).subarray(1)])),
     () => entries(entry({ serial: '05', extra: [der.sequence(oid, der.octetString(Buffer.alloc(200)))] })),
   ],
+  [
+    'whose date runs past it',
+    () => entries(Buffer.concat([Buffer.from([0x30, 17]), serial, date])),
+    () => entries(Buffer.concat([Buffer.from([0x30, 18]), serial, date])),
+  ],
+  [
+    'with another entry in it',
+    () => entries(der.sequence(serial, date, der.sequence(lists.reasonCode(1)), der.sequence(serial, date))),
+    () => entries(der.sequence(serial, date, der.sequence(lists.reasonCode(1))), der.sequence(serial, date)),
+  ],
   ['that runs past the list', () => raw({ entries: der.sequence(Buffer.from('3013020105', 'hex'), date) })],
 ];
 
@@ -173,7 +183,8 @@ describe('a CRL is refused (RFC 5280 section 5.1)', () => {
   });
 
   it('F10: of more than 100 MB, before a byte is read', () => {
-    expect(verdict(new Uint8Array(100_000_001))).toBe('ERR_CRL_MALFORMED');
+    const details = { problem: 'longer than 100000000 bytes' };
+    expect(() => indexCrl(new Uint8Array(100_000_001))).toThrow(expect.objectContaining({ details }));
   });
 });
 

@@ -178,6 +178,7 @@ describe('who signs a list (RFC 5280 section 6.3.3 (f) (g))', () => {
       'unknown',
       'good',
     ]);
+    expect(list.parts.signerKey).toEqual(issuer.certificate.publicKeyInfo);
   });
 });
 
