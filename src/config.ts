@@ -98,10 +98,14 @@ export const configSchema = z.strictObject({
         profile: z.enum(['eu-qualified', 'uk-directory', 'own-ca']).meta({
           description: 'Which QCStatements and key usages a TPP certificate of these anchors must have.',
         }),
-        anchorsFile: file.meta({ description: 'PEM of the trust anchors.' }),
-        intermediatesFile: file
-          .optional()
-          .meta({ description: 'PEM of issuing CAs: TPPs often send their own certificate only.' }),
+        anchorsFile: file.meta({ description: 'PEM of the trust anchors; read again when it changes.' }),
+        intermediatesFile: file.optional().meta({
+          description:
+            'PEM of issuing CAs, read again when it changes: TPPs often send their own certificate only.',
+        }),
+        allowSandboxAnchors: z.boolean().default(false).meta({
+          description: 'Trusts the root of a sandbox, whose keys lie in a folder.',
+        }),
         extendedKeyUsage: z.enum(['client-auth', 'client-or-server-auth']).default('client-auth').meta({
           description:
             '`client-or-server-auth` takes certificates without id-kp-clientAuth: QWACs of hierarchies that browsers trust.',

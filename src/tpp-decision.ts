@@ -1,11 +1,10 @@
 import type { Clock } from './clock.ts';
 import type { Config } from './config.ts';
 import type { Log } from './log.ts';
-import { readRequired } from './required-file.ts';
 import { openRevocationPolicy } from './revocation-schema.ts';
 import { createTppAuthenticator, type TppAuthenticator } from './tpp/authenticate.ts';
 import { type BlockList, createBlockList, openFileBlockList } from './tpp/block-list.ts';
-import { createTrustProfile, type TrustProfile } from './tpp/trust-profile.ts';
+import { type FollowedTrustProfile, openTrustProfile } from './tpp/trust-files.ts';
 import { openRevocation, type Revocation } from './x509/revocation.ts';
 import { openFileRegistry, type TppRegistry } from '../tpp-registry/index.ts';
 
@@ -27,13 +26,15 @@ export type TppDecisionConfig = Pick<
 /**
  * Opens the trust profiles, the registry, the block list and the revocation checker of a configuration.
  *
- * @throws ERR_CONFIG_INVALID, ERR_CERT_MALFORMED, ERR_REGISTRY_INVALID
+ * @throws ERR_CONFIG_INVALID, ERR_REGISTRY_INVALID, ERR_BLOCK_LIST_INVALID
  */
 export async function openTppDecision(
   config: TppDecisionConfig,
   { clock, log }: { readonly clock: Clock; readonly log: Log },
 ): Promise<TppDecision> {
-  const trustProfiles = await Promise.all(config.trust.map(openTrustProfile));
+  const trust = await Promise.all(
+    config.trust.map((one, at) => openTrust(one, { place: `trust[${at}]`, log })),
+  );
   const { file, pollSeconds } = config.registry;
   const registry = await openFileRegistry({ file, pollSeconds, clock, log });
   const blockList =
@@ -42,13 +43,15 @@ export async function openTppDecision(
       : await openFileBlockList({ ...config.blockList, log });
   const { folder, ...caps } = config.revocation;
   const revocation = openRevocation({ ...caps, ...(folder === undefined ? {} : { folder }), clock, log });
-  for (const { profile } of config.trust.filter((trust) => trust.revocation.mode === 'none')) {
+  for (const { profile } of config.trust.filter((one) => one.revocation.mode === 'none')) {
     log.warn('revocation.not.checked', {
       problems: [{ path: 'trust', message: `revoked certificates are accepted: ${profile}` }],
     });
   }
   const authenticator = createTppAuthenticator({
-    trustProfiles,
+    get trustProfiles() {
+      return trust.map(({ current }) => current);
+    },
     registry,
     blockList,
     revocation,
@@ -62,26 +65,29 @@ export async function openTppDecision(
     blockList,
     revocation,
     close: async () => {
-      await Promise.all([registry, blockList, revocation].map((part) => part.close()));
+      await Promise.all([registry, blockList, revocation, ...trust].map((part) => part.close()));
     },
   };
 }
 
-async function openTrustProfile(trust: Config['trust'][number]): Promise<TrustProfile> {
-  const [anchorsPem, intermediatesPem, revocation] = await Promise.all([
-    readRequired(trust.anchorsFile, 'trust.anchorsFile'),
-    trust.intermediatesFile === undefined
-      ? undefined
-      : readRequired(trust.intermediatesFile, 'trust.intermediatesFile'),
-    openRevocationPolicy(trust.revocation),
-  ]);
-  return createTrustProfile({
-    preset: trust.profile,
-    anchorsPem,
-    ...(intermediatesPem === undefined ? {} : { intermediatesPem }),
-    extendedKeyUsage: trust.extendedKeyUsage,
-    ...(trust.policies === undefined ? {} : { policies: trust.policies }),
-    tolerate: trust.tolerate,
+async function openTrust(
+  {
+    profile,
     revocation,
+    policies,
+    intermediatesFile,
+    allowSandboxAnchors,
+    ...trust
+  }: Config['trust'][number],
+  parts: { readonly place: string; readonly log: Log },
+): Promise<FollowedTrustProfile> {
+  return openTrustProfile({
+    preset: profile,
+    ...trust,
+    ...(intermediatesFile === undefined ? {} : { intermediatesFile }),
+    ...(policies === undefined ? {} : { policies }),
+    allowsSandboxAnchors: allowSandboxAnchors,
+    revocation: await openRevocationPolicy(revocation),
+    ...parts,
   });
 }

@@ -6,6 +6,7 @@ import { type CertificateFiles, describeTpp, pathsOf } from './folder.ts';
 import { type Authority, createAuthority, type IssuedCertificate } from './pki.ts';
 import { pointersTo } from './pointers.ts';
 import { type Revocation, writeRevocations } from './revocations.ts';
+import { SANDBOX_ORGANIZATION } from '../tpp/trust-files.ts';
 import { makeTppMaterial, NCA, organizationIdentifierOf, type Period, TPP_PLANS } from './tpps.ts';
 import { writeWhole } from './write-whole.ts';
 
@@ -45,7 +46,7 @@ async function makeFiles(): Promise<void> {
 }
 
 function named(name: string) {
-  const organization = 'Tallystick Sandbox';
+  const organization = SANDBOX_ORGANIZATION;
   return { name: `${organization} ${name}`, organization, country: 'GB', ...period };
 }
 

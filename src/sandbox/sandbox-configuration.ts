@@ -24,6 +24,7 @@ export async function sandboxConfiguration(
       {
         profile: 'eu-qualified',
         anchorsFile: paths.root,
+        allowSandboxAnchors: true,
         intermediatesFile: paths.intermediates,
         // Each answer is made for its request, so none is kept; a revocation shows within seconds.
         revocation: { mode: 'ocsp-first', nonce: 'required', refreshSeconds: 2, hosts: [revocationHost] },

@@ -53,6 +53,7 @@ export interface TppAuthenticator {
 }
 
 export interface TppAuthenticatorOptions {
+  /** Read at every decision: a getter may follow files. What was proved under another profile is proved again. */
   readonly trustProfiles: readonly TrustProfile[];
   readonly registry: TppRegistry;
   readonly clock: Clock;
@@ -74,13 +75,19 @@ const MAX_REMEMBERED = 10_000;
  * revocation, registry.
  *
  * What a certificate says does not change, so its path and statements are remembered until the path's first
+<<<<<<< HEAD
  * notAfter. Dates, blocks, revocation, status and roles of the registry are judged every time, from memory where all is
  * known. Refusals are not remembered: they would let strangers fill the memory, and a corrected trust store must help
  * at once.
+=======
+ * notAfter, or until its trust profile changes. Dates, blocks, revocation, status and roles of the registry are judged
+ * every time, from memory where all is known. Refusals are not remembered: they would let strangers fill the memory,
+ * and a corrected trust store must help at once.
+>>>>>>> bd01f59 (feat(tpp): follow trust files, and keep sandbox roots out of production)
  */
 export function createTppAuthenticator(options: TppAuthenticatorOptions): TppAuthenticator {
-  const { trustProfiles: profiles, clock, blockList, revocation, log = silentLog } = options;
-  if (revocation === undefined && profiles.some((profile) => profile.revocation !== undefined)) {
+  const { clock, blockList, revocation, log = silentLog } = options;
+  if (revocation === undefined && options.trustProfiles.some((profile) => profile.revocation !== undefined)) {
     throw new TypeError('a trust profile asks for revocation, and nothing here can check it');
   }
   const memory = new CredentialMemory(MAX_REMEMBERED);
@@ -95,7 +102,8 @@ export function createTppAuthenticator(options: TppAuthenticatorOptions): TppAut
     authenticate: async (presented) => {
       const at = clock.now();
       const trail = new Trail();
-      const credential = memory.recall(thumbprintOf(presented), at, () => {
+      const profiles = options.trustProfiles;
+      const credential = memory.recall(thumbprintOf(presented), { at, profiles }, () => {
         const proven = proveCredential(presented, { profiles, at, trail });
         if (proven.tolerated.length > 0) noteTolerated(proven, log);
         return proven;
@@ -105,7 +113,11 @@ export function createTppAuthenticator(options: TppAuthenticatorOptions): TppAut
     evaluate: async (presented) => {
       const trail = new Trail();
       try {
-        const credential = proveCredential(presented, { profiles, at: clock.now(), trail });
+        const credential = proveCredential(presented, {
+          profiles: options.trustProfiles,
+          at: clock.now(),
+          trail,
+        });
         return { tpp: await decide(credential, trail), steps: trail.steps };
       } catch (error) {
         if (!isRefusal(error)) throw error;
@@ -136,16 +148,27 @@ class CredentialMemory {
     this.#maximum = maximum;
   }
 
-  /** The remembered credential while its path is valid; otherwise what `prove` gives, which is then remembered. */
-  recall(key: string, at: Date, prove: () => TppCredential): TppCredential {
+  /**
+   * The remembered credential while its path is valid and its profile in use; otherwise what `prove` gives, which is
+   * then remembered.
+   */
+  recall(
+    key: string,
+    { at, profiles }: { readonly at: Date; readonly profiles: readonly TrustProfile[] },
+    prove: () => TppCredential,
+  ): TppCredential {
     const known = this.#known.get(key);
-    if (known !== undefined && at >= known.path.notBefore && at <= known.path.notAfter) return known;
+    if (known !== undefined && isStillGood(known, at) && profiles.includes(known.profile)) return known;
     const credential = prove();
     const oldest = this.#known.keys().next().value;
     if (this.#known.size >= this.#maximum && oldest !== undefined) this.#known.delete(oldest);
     this.#known.set(key, credential);
     return credential;
   }
+}
+
+function isStillGood({ path }: TppCredential, at: Date): boolean {
+  return at >= path.notBefore && at <= path.notAfter;
 }
 
 function thumbprintOf({ der, thumbprint }: PresentedTpp): string {

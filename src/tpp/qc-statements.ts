@@ -16,7 +16,7 @@ export interface QcStatements {
   readonly isQualified: boolean;
   /** QcType (cl. 4.2.3), empty when it is not stated; a type that is not known stands there as dotted identifier. */
   readonly types: readonly string[];
-  /** QcSSCD (cl. 4.2.2): the key is in a qualified device. It says nothing about TLS, so it decides nothing. */
+  /** QcSSCD (cl. 4.2.2): the key is in a qualified device, which is not for website authentication. */
   readonly hasSecureDevice: boolean;
   /** QcCClegislation (cl. 4.2.4): countries whose law makes it qualified; empty for the European Union. */
   readonly legislation: readonly string[];
@@ -181,11 +181,10 @@ function anyText(reader: DerReader): string {
 function readLimit(info: Element): { currency: string; amount: number; exponent: number } {
   return readAll(sequenceOf(info), (reader) => {
     const { tag, content } = reader.any();
-    const isNumeric = tag === TAG.integer;
-    const currency = isNumeric ? String(decodeCount(content)).padStart(3, '0') : content.toString('latin1');
-    if (!isNumeric && (tag !== TAG.printableString || !/^[A-Z]{3}$/.test(currency))) {
-      throw new DerError('the currency is not three capital letters or a number');
-    }
+    // Real certificates leave it empty: the ISO 4217 code decides nothing.
+    const currency =
+      tag === TAG.integer ? String(decodeCount(content)).padStart(3, '0') : decodeText(tag, content);
+    if (currency === undefined) throw new DerError('the currency is neither text nor number');
     const amount = decodeCount(reader.content(TAG.integer));
     const octets = decodeInteger(reader.content(TAG.integer));
     if (octets.length > 1) throw new DerError('the exponent is out of range');

@@ -13,6 +13,7 @@ const RULE = Object.freeze({
   psd2: { rule: 'PSD2 statement', clause: 'TS 119 495 GEN-5.1-1' },
   type: { rule: 'QcType', clause: 'EN 319 412-5 cl. 4.2.3' },
   compliance: { rule: 'QcCompliance', clause: 'EN 319 412-5 cl. 4.2.1' },
+  device: { rule: 'no QcSSCD', clause: 'EN 319 412-5 QCS-5-01' },
   legislation: { rule: 'QcCClegislation', clause: 'EN 319 412-5 cl. 4.2.4' },
   identifier: { rule: 'organizationIdentifier', clause: 'TS 119 495 cl. 5.2.1, EN 319 412-1 cl. 5.1.4' },
   authority: { rule: 'competent authority', clause: 'TS 119 495 cl. 5.2.3' },
@@ -59,6 +60,11 @@ export function proveStatements(
   if (profile.needsCompliance) {
     trail.check(RULE.compliance, () => {
       if (!statements.isQualified) throw missing('QcCompliance (0.4.0.1862.1.1)');
+    });
+    trail.check(RULE.device, () => {
+      if (!statements.hasSecureDevice) return;
+      const problem = 'QcSSCD: a certificate for website authentication has no qualified device';
+      throw new OpenBankingError('ERR_TPP_STATEMENT_INVALID', { subject, problem });
     });
     trail.check(RULE.legislation, () => {
       const [country] = statements.legislation;

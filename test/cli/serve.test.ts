@@ -61,6 +61,7 @@ describe('tallystick serve', () => {
         {
           profile: 'eu-qualified',
           anchorsFile: paths.root,
+          allowSandboxAnchors: true,
           intermediatesFile: paths.issuingCa,
           revocation: { mode: 'none' },
         },

@@ -93,6 +93,7 @@ describe.skipIf(!isInstalled('nginx'))('the authorization server behind nginx', 
           {
             profile: 'eu-qualified',
             anchorsFile: paths.root,
+            allowSandboxAnchors: true,
             intermediatesFile: paths.issuingCa,
             revocation: { mode: 'none' },
           },

@@ -61,6 +61,7 @@ export async function createTestBank(options: { readonly format: 'jwt' | 'opaque
         {
           profile: 'eu-qualified',
           anchorsFile: paths.root,
+          allowSandboxAnchors: true,
           intermediatesFile: paths.issuingCa,
           revocation: { mode: 'none' },
         },

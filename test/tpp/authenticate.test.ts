@@ -309,11 +309,12 @@ describe('a decision that is explained', () => {
     const rules = rulesOf(evaluation.steps);
     expect(rules.slice(0, 2)).toEqual(['certificate', 'trust profile']);
     expect(rules).toContain('name constraints');
-    expect(rules.slice(-11)).toEqual([
+    expect(rules.slice(-12)).toEqual([
       'QCStatements',
       'PSD2 statement',
       'QcType',
       'QcCompliance',
+      'no QcSSCD',
       'QcCClegislation',
       'organizationIdentifier',
       'competent authority',

@@ -120,6 +120,11 @@ describe('a trust profile', () => {
       'ERR_TPP_STATEMENT_INVALID',
     );
     expect(await outcomeOf(withStatements(types(WEB), law('GB'), PSD2))).toBe(ACCEPTED);
+    const device = statement('0.4.0.1862.1.4');
+    expect(await outcomeOf(withStatements(COMPLIANCE, types(WEB), device, PSD2), eu)).toBe(
+      'ERR_TPP_STATEMENT_INVALID',
+    );
+    expect(await outcomeOf(withStatements(types(WEB), device, PSD2))).toBe(ACCEPTED);
   });
 
   it.each<[title: string, oids: readonly string[], code: string]>([

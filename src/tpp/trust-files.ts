@@ -1,0 +1,121 @@
+import { isRefusal, OpenBankingError } from '../errors.ts';
+import { openFollowedFile } from '../followed-file.ts';
+import type { Log } from '../log.ts';
+import { type Certificate, parseCertificate, parsePem } from '../x509/certificate.ts';
+import { ATTRIBUTE, findAttribute, formatName } from '../x509/distinguished-name.ts';
+import { createTrustProfile, type TrustProfile, type TrustProfileOptions } from './trust-profile.ts';
+
+/** The organization of every authority that a sandbox makes; their keys lie in a folder of a developer. */
+export const SANDBOX_ORGANIZATION = 'Tallystick Sandbox';
+
+export interface TrustFilesOptions extends Omit<TrustProfileOptions, 'anchorsPem' | 'intermediatesPem'> {
+  readonly anchorsFile: string;
+  readonly intermediatesFile?: string;
+  /** Takes the root of a sandbox. Default: refuse it. */
+  readonly allowsSandboxAnchors?: boolean;
+  /** Where the files stand in the configuration, `trust[0]`. */
+  readonly place: string;
+  readonly log: Log;
+  /** How often the files are looked at. Default 5. */
+  readonly pollSeconds?: number;
+}
+
+/** A trust profile that follows its files. */
+export interface FollowedTrustProfile {
+  /** A new object when a file has changed. */
+  readonly current: TrustProfile;
+  /** Looks at the files now: true when a new copy is in use. Never throws; a bad file is logged. */
+  reload(): Promise<boolean>;
+  close(): Promise<void>;
+}
+
+/**
+ * Opens a trust profile whose PEM files are read again when they change: an authority that is taken out of them is
+ * untrusted at the next request. A bad copy is logged, and the last good one stays.
+ *
+ * @throws ERR_CONFIG_INVALID when a first copy is missing, is no PEM, or holds what cannot be an anchor
+ */
+export async function openTrustProfile(options: TrustFilesOptions): Promise<FollowedTrustProfile> {
+  const { anchorsFile, intermediatesFile, place } = options;
+  const anchors = await follow(anchorsFile, { ...options, place: `${place}.anchorsFile` }, (certificate) =>
+    anchorProblem(certificate, options.allowsSandboxAnchors === true),
+  );
+  const intermediates =
+    intermediatesFile === undefined
+      ? undefined
+      : await follow(intermediatesFile, { ...options, place: `${place}.intermediatesFile` }, () => undefined);
+  let made: { readonly texts: readonly (string | undefined)[]; readonly profile: TrustProfile } | undefined;
+  const current = (): TrustProfile => {
+    const [anchorsPem, intermediatesPem] = [anchors.current, intermediates?.current];
+    if (made?.texts[0] === anchorsPem && made.texts[1] === intermediatesPem) return made.profile;
+    const profile = createTrustProfile({
+      ...options,
+      anchorsPem,
+      ...(intermediatesPem === undefined ? {} : { intermediatesPem }),
+    });
+    made = { texts: [anchorsPem, intermediatesPem], profile };
+    return profile;
+  };
+  const files = intermediates === undefined ? [anchors] : [anchors, intermediates];
+  return {
+    get current() {
+      return current();
+    },
+    reload: async () => (await Promise.all(files.map((file) => file.reload()))).some(Boolean),
+    close: async () => void (await Promise.all(files.map((file) => file.close()))),
+  };
+}
+
+interface FollowOptions {
+  readonly place: string;
+  readonly log: Log;
+  readonly pollSeconds?: number;
+}
+
+/** Follows the text of a PEM file of which every certificate has been read and judged. */
+function follow(
+  file: string,
+  { place, log, pollSeconds }: FollowOptions,
+  problemOf: (certificate: Certificate) => string | undefined,
+) {
+  const invalid = (message: string, cause?: unknown) =>
+    new OpenBankingError(
+      'ERR_CONFIG_INVALID',
+      { source: file, problems: [{ path: place, message }] },
+      { cause },
+    );
+  return openFollowedFile<string>({
+    file,
+    name: 'trust',
+    log,
+    ...(pollSeconds === undefined ? {} : { pollSeconds }),
+    parse: (text) => {
+      for (const [at, certificate] of read(text, invalid).entries()) {
+        const problem = problemOf(certificate);
+        if (problem !== undefined) {
+          throw invalid(`certificate ${at + 1}, ${formatName(certificate.subject)}, ${problem}`);
+        }
+      }
+      return text;
+    },
+    unreadable: (cause) => invalid(`cannot be read: ${cause.code}`, cause),
+  });
+}
+
+function read(text: string, invalid: (message: string) => OpenBankingError): Certificate[] {
+  try {
+    return parsePem(text).map(parseCertificate);
+  } catch (error) {
+    if (isRefusal(error, 'ERR_CERT_MALFORMED')) throw invalid(error.details.problem);
+    throw error;
+  }
+}
+
+/** Told at the start, where otherwise every certificate of the anchor would be refused (or accepted) for it. */
+function anchorProblem(certificate: Certificate, allowsSandbox: boolean): string | undefined {
+  if (certificate.basicConstraints?.isCa !== true) return 'is not a certification authority';
+  const isOfSandbox = findAttribute(certificate.subject, ATTRIBUTE.organizationName).includes(
+    SANDBOX_ORGANIZATION,
+  );
+  return isOfSandbox && !allowsSandbox ? 'is of a sandbox: allowSandboxAnchors would trust it' : undefined;
+}
