@@ -75,15 +75,9 @@ const MAX_REMEMBERED = 10_000;
  * revocation, registry.
  *
  * What a certificate says does not change, so its path and statements are remembered until the path's first
-<<<<<<< HEAD
- * notAfter. Dates, blocks, revocation, status and roles of the registry are judged every time, from memory where all is
- * known. Refusals are not remembered: they would let strangers fill the memory, and a corrected trust store must help
- * at once.
-=======
  * notAfter, or until its trust profile changes. Dates, blocks, revocation, status and roles of the registry are judged
  * every time, from memory where all is known. Refusals are not remembered: they would let strangers fill the memory,
  * and a corrected trust store must help at once.
->>>>>>> bd01f59 (feat(tpp): follow trust files, and keep sandbox roots out of production)
  */
 export function createTppAuthenticator(options: TppAuthenticatorOptions): TppAuthenticator {
   const { clock, blockList, revocation, log = silentLog } = options;
