@@ -18,6 +18,8 @@ const KNOWN = new Set([
   ...FURTHER_NAMES,
 ]);
 
+const SHORTEST = Math.min(...[...KNOWN].map((name) => name.length));
+
 /** Names that much software takes for one: case does not count, and `_` becomes `-` on the way through CGI. */
 export function foldedName(name: string): string {
   return name.toLowerCase().replaceAll(/[^a-z0-9]/g, '-');
@@ -30,7 +32,7 @@ export function findForwardedField(
 ): string | undefined {
   for (let at = 0; at < rawHeaders.length; at += 2) {
     const name = rawHeaders[at] ?? '';
-    if (!/cert|ssl|tls/i.test(name) && names.length === 0) continue;
+    if (names.length === 0 && (name.length < SHORTEST || !/cert|ssl/i.test(name))) continue;
     const folded = foldedName(name);
     if (KNOWN.has(folded) || names.includes(folded)) return name;
   }
