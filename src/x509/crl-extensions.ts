@@ -1,5 +1,6 @@
 import { DerError, decodeInteger, readAll, TAG } from './der.ts';
 import {
+  type CrlDistributionPoint,
   type IssuingDistributionPoint,
   readDistributionPoints,
   readIssuingDistributionPoint,
@@ -20,8 +21,8 @@ export interface CrlScope {
   /** There in a delta CRL only: the number of the complete list that it changes. */
   readonly baseNumber?: bigint;
   readonly issuingDistributionPoint?: IssuingDistributionPoint;
-  /** Whether it says where a delta CRL is. */
-  readonly hasFreshest: boolean;
+  /** Where its delta lists are (RFC 5280 §5.2.6). */
+  readonly freshestCrl: readonly CrlDistributionPoint[];
   /** Two lists with equal keys are about the same certificates, and of one key: one may be a delta of the other. */
   readonly scopeKey: string;
   /** Why the list must not be used at all. */
@@ -38,7 +39,6 @@ export function readCrlScope(extensions: ReadonlyMap<string, Extension>): CrlSco
   const baseNumber = readNumber(extensions.get(CRL_EXTENSION.deltaCrlIndicator));
   const point = extensions.get(CRL_EXTENSION.issuingDistributionPoint);
   const freshest = extensions.get(EXTENSION.freshestCrl);
-  if (freshest !== undefined) readAll(freshest.value, readDistributionPoints);
   const authorityKey = extensions.get(EXTENSION.authorityKeyIdentifier);
   if (authorityKey !== undefined) {
     readKnownExtensions(new Map([[EXTENSION.authorityKeyIdentifier, authorityKey]]));
@@ -51,7 +51,7 @@ export function readCrlScope(extensions: ReadonlyMap<string, Extension>): CrlSco
     ...(point === undefined
       ? {}
       : { issuingDistributionPoint: readAll(point.value, readIssuingDistributionPoint) }),
-    hasFreshest: freshest !== undefined,
+    freshestCrl: freshest === undefined ? [] : readAll(freshest.value, readDistributionPoints),
     scopeKey: [point, authorityKey].map((one) => one?.value.toString('hex') ?? '').join(' '),
     ...(problem === undefined ? {} : { problem }),
     ...(issuanceProblem === undefined ? {} : { issuanceProblem }),

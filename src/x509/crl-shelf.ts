@@ -8,7 +8,7 @@ import { type CrlIndex, crlStatus } from './crl.ts';
 import type { CrlIndexer } from './crl-indexer.ts';
 import { formatName } from './distinguished-name.ts';
 import { assertListed, type RevocationIo } from './revocation-io.ts';
-import { type CheckedCertificate, crlUrls } from './revocation-pointers.ts';
+import { type CheckedCertificate, crlUrls, deltaUrls } from './revocation-pointers.ts';
 import type { RevocationPolicy } from './revocation-policy.ts';
 import {
   invalidEvidence,
@@ -74,33 +74,25 @@ export function createCrlShelf(options: CrlShelfOptions): CrlShelf {
 
   return {
     ask: async (about, policy, maxAgeSeconds) => {
-      const parts = await Promise.all(
-        crlUrls(about, policy).map((urls) =>
-          firstList(urls, about.certificate, (url) => {
-            assertListed(url, policy);
-            return held(url, about).current(maxAgeSeconds);
-          }),
-        ),
-      );
-      const status = judge(
-        about,
-        policy,
-        parts.flatMap(({ lists }) => lists),
-      );
+      const read = (url: string) => {
+        assertListed(url, policy);
+        return held(url, about).current(maxAgeSeconds);
+      };
+      const complete = await readParts(crlUrls(about, policy), about, read);
+      const deltas = await readParts(deltaUrls(about, policy, complete.lists), about, read);
+      const status = judge(about, policy, [...complete.lists, ...deltas.lists]);
       if (status.status !== 'unknown') return status;
-      const problems = parts.flatMap((part) => part.problems);
+      const problems = [...complete.problems, ...deltas.problems];
       throw problems.length > 0
         ? unproven(about.certificate, problems)
         : invalidEvidence(about.certificate, `crl: ${status.problem}`);
     },
     recall: async (about, policy) => {
-      const urls = crlUrls(about, policy).flat();
-      const crls = await Promise.all(urls.map((url) => held(url, about).recall()));
-      const status = judge(
-        about,
-        policy,
-        crls.flatMap((crl) => crl ?? []),
-      );
+      const read = (urls: readonly (readonly string[])[]) =>
+        Promise.all(urls.flat().map((url) => held(url, about).recall()));
+      const complete = (await read(crlUrls(about, policy))).flatMap((crl) => crl ?? []);
+      const deltas = (await read(deltaUrls(about, policy, complete))).flatMap((crl) => crl ?? []);
+      const status = judge(about, policy, [...complete, ...deltas]);
       return status.status === 'unknown' ? undefined : status;
     },
   };
@@ -111,12 +103,23 @@ interface Part {
   readonly problems: readonly UnprovenStatus[];
 }
 
-/** The first list of the alternatives that can be had. */
-async function firstList(
-  urls: readonly string[],
-  certificate: Certificate,
-  read: (url: string) => Promise<CrlIndex>,
+type Read = (url: string) => Promise<CrlIndex>;
+
+/** One list for each entry of `parts`, which holds alternatives. */
+async function readParts(
+  parts: readonly (readonly string[])[],
+  { certificate }: CheckedCertificate,
+  read: Read,
 ): Promise<Part> {
+  const found = await Promise.all(parts.map((urls) => firstList(urls, certificate, read)));
+  return {
+    lists: found.flatMap(({ lists }) => lists),
+    problems: found.flatMap(({ problems }) => problems),
+  };
+}
+
+/** The first list of the alternatives that can be had. */
+async function firstList(urls: readonly string[], certificate: Certificate, read: Read): Promise<Part> {
   const problems: UnprovenStatus[] = [];
   for (const url of urls) {
     try {

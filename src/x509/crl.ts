@@ -4,7 +4,6 @@ import { findScopeProblem, pointsOf, REASONS, reasonsOf } from './crl-scope.ts';
 import { type CrlSigner, findSigner } from './crl-signer.ts';
 import { namesEqual } from './distinguished-name.ts';
 import type { CrlDistributionPoint } from './distribution-point.ts';
-import { EXTENSION } from './extensions.ts';
 import type { VerifiedPath } from './path.ts';
 import type { RevocationStatus } from './revocation-status.ts';
 import type { RevokedEntry } from './serial-table.ts';
@@ -101,7 +100,7 @@ function consult(crl: CrlIndex, point: CrlDistributionPoint, question: Question)
   const doubt = findSignerDoubt(signer, question);
   if (doubt !== undefined) return doubt;
   const delta = findDelta(crl, signer.certificate, question);
-  const needsDelta = crl.scope.hasFreshest || certificate.extensions.has(EXTENSION.freshestCrl);
+  const needsDelta = crl.scope.freshestCrl.length > 0 || certificate.freshestCrl.length > 0;
   if (delta === undefined && needsDelta && question.deltas !== 'optional') {
     return 'changes are announced in a delta list, and there is none that can be used';
   }

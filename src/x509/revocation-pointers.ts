@@ -1,5 +1,7 @@
 import { hash } from 'node:crypto';
 import type { Certificate } from './certificate.ts';
+import type { CrlIndex } from './crl-index.ts';
+import type { CrlDistributionPoint } from './distribution-point.ts';
 import type { VerifiedPath } from './path.ts';
 import type { RevocationPin, RevocationPolicy } from './revocation-policy.ts';
 
@@ -62,8 +64,26 @@ export function crlUrls(
   policy: RevocationPolicy,
 ): readonly (readonly string[])[] {
   const pinned = findPin(issuer, policy)?.crlUrls;
-  if (pinned !== undefined) return pinned.map((url) => [url]);
-  return certificate.crlDistributionPoints
+  return pinned?.map((url) => [url]) ?? urlsOf(certificate.crlDistributionPoints);
+}
+
+/**
+ * The same for the delta lists that the certificate or its lists announce (RFC 5280 §4.2.1.15, §5.2.6). Whoever pins
+ * lists pins these among them.
+ */
+export function deltaUrls(
+  { certificate, issuer }: CheckedCertificate,
+  policy: RevocationPolicy,
+  lists: readonly CrlIndex[],
+): readonly (readonly string[])[] {
+  if (findPin(issuer, policy)?.crlUrls !== undefined) return [];
+  const points = [certificate, ...lists.map(({ scope }) => scope)].flatMap(({ freshestCrl }) => freshestCrl);
+  const known = new Set<string>();
+  return urlsOf(points).filter((urls) => !known.has(urls.join()) && known.add(urls.join()));
+}
+
+function urlsOf(points: readonly CrlDistributionPoint[]): readonly (readonly string[])[] {
+  return points
     .map(({ fullName }) => fullName.flatMap((name) => (name.kind === 'uri' ? [name.value] : [])))
     .map((urls) => urls.filter(isHttp).slice(0, MAX_URLS))
     .filter((urls) => urls.length > 0)

@@ -36,6 +36,11 @@ export function entry({ serial, reason, revokedAt = REVOKED_AT, extra = [] }: En
 }
 
 export const crlNumber = (number: number): Buffer => extension('2.5.29.20', der.integer(number));
+/** The two extensions that every list has. */
+export const keyAndNumber = (issuer: Pick<Party, 'keys'>, number: number): Buffer[] => [
+  authorityKeyId(keyIdOf(issuer.keys.publicKey)),
+  crlNumber(number),
+];
 export const deltaIndicator = (base: number): Buffer => extension('2.5.29.27', der.integer(base), true);
 export const freshest = (...points: readonly Buffer[]): Buffer =>
   extension('2.5.29.46', der.sequence(...points));
@@ -88,7 +93,7 @@ const none = Buffer.alloc(0);
 export function writeCrl(options: CrlFactoryOptions): Buffer {
   const { issuer, raw = {}, entries = [], signer = ecdsaSigner() } = options;
   const nextUpdate = 'nextUpdate' in options ? options.nextUpdate : NEXT_UPDATE;
-  const extensions = options.extensions ?? [authorityKeyId(keyIdOf(issuer.keys.publicKey)), crlNumber(1)];
+  const extensions = options.extensions ?? keyAndNumber(issuer, 1);
   const tbs = der.sequence(
     raw.version ?? der.integer(1),
     signer.algorithm,
