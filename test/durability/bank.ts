@@ -22,7 +22,7 @@ export interface Bank {
   /** The value of a configuration; `more` replaces members. */
   configuration(ports: Ports, more?: object): object;
   /** Starts a server process. The first one listens where the issuer and the mTLS URL say. */
-  start(more?: object): Promise<BankProcess>;
+  start(more?: object, at?: Ports): Promise<BankProcess>;
   /** Kills what runs, and removes the files. */
   close(): Promise<void>;
 }
@@ -122,10 +122,10 @@ export async function openBank(storage: object = { file: 'bank.sqlite' }): Promi
     description,
     clientsFile,
     configuration,
-    start: async (more) => {
+    start: async (more, at) => {
       started += 1;
       const isFirst = started === 1;
-      const ports = {
+      const ports = at ?? {
         front: isFirst ? Number(new URL(description.issuer).port) : await freePort(),
         mtls: isFirst ? Number(new URL(description.mtlsUrl).port) : await freePort(),
         health: await freePort(),
@@ -141,6 +141,17 @@ export async function openBank(storage: object = { file: 'bank.sqlite' }): Promi
       rmSync(folder, { recursive: true, force: true });
     },
   };
+}
+
+export async function freePorts(): Promise<Ports> {
+  return { front: await freePort(), mtls: await freePort(), health: await freePort() };
+}
+
+/** Whether the process says that it is ready, on its health port. */
+export async function isReady({ ports }: Pick<BankProcess, 'ports'>): Promise<boolean> {
+  const answer = await fetch(`http://127.0.0.1:${ports.health}/health/ready`).catch(() => undefined);
+  await answer?.text();
+  return answer?.status === 200;
 }
 
 export async function freePort(): Promise<number> {
