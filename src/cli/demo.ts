@@ -1,12 +1,11 @@
-import { existsSync } from 'node:fs';
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { mkdtemp, rm } from 'node:fs/promises';
 import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { styleText } from 'node:util';
 import { Command } from 'commander';
 import type { DemoStep } from '../sandbox/demo.ts';
-import type { SandboxDescription } from '../sandbox/folder.ts';
+import { readDescription, type SandboxDescription } from '../sandbox/folder.ts';
 
 /** `tallystick demo`: walks as TPPs do, against a running sandbox or one of its own. */
 export function demoCommand(): Command {
@@ -47,9 +46,8 @@ async function withOwnSandbox(flags: { readonly json?: true }): Promise<boolean>
 
 /** The sandbox of the folder if something answers at its issuer. */
 async function runningSandbox(folder: string): Promise<SandboxDescription | undefined> {
-  const file = join(folder, 'sandbox.json');
-  if (!existsSync(file)) return undefined;
-  const description = JSON.parse(await readFile(file, 'utf8')) as SandboxDescription;
+  const description = await readDescription(folder);
+  if (description === undefined) return undefined;
   const isListening = await new Promise<boolean>((resolve) => {
     const socket = connect(Number(new URL(description.issuer).port), '127.0.0.1');
     socket.once('connect', () => {

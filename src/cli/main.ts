@@ -1,6 +1,7 @@
 #!/usr/bin/env node
 import { Command, CommanderError } from 'commander';
 import { isRefusal } from '../errors.ts';
+import { certificateCommand } from './certificate.ts';
 import { demoCommand } from './demo.ts';
 import { exitCodeOf } from './exit-codes.ts';
 import { gatewayCommand } from './gateway.ts';
@@ -12,6 +13,7 @@ const program = new Command('tallystick')
   .description('Open Banking (FAPI / PSD2) authorization server with certificate-bound tokens')
   .exitOverride()
   .addCommand(sandboxCommand())
+  .addCommand(certificateCommand())
   .addCommand(demoCommand())
   .addCommand(serveCommand())
   .addCommand(gatewayCommand())

@@ -41,7 +41,7 @@ export function sandboxCommand(): Command {
       console.log(welcome(sandbox));
       await stopOnSignal(() => sandbox.close());
     })
-    .addCommand(sandboxRevokeCommand().exitOverride());
+    .addCommand(sandboxRevokeCommand());
 }
 
 function welcome({ description, logFile, descriptionFile }: RunningSandbox): string {

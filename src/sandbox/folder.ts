@@ -163,6 +163,13 @@ export async function describeSandbox(
   return description;
 }
 
+/** What the last start of a sandbox has told; undefined when there is none in the folder. */
+export async function readDescription(folder: string): Promise<SandboxDescription | undefined> {
+  const { description } = pathsOf(folder);
+  if (!existsSync(description)) return undefined;
+  return JSON.parse(await readFile(description, 'utf8')) as SandboxDescription;
+}
+
 /** The files and clients of a TPP. */
 export function describeTpp(folder: string, plan: TppPlan, redirectUris: readonly string[]): SandboxTpp {
   const at = (file: string) => pathsOf(folder).tpp(plan.name, file);

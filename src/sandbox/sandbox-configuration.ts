@@ -30,7 +30,8 @@ export async function sandboxConfiguration(
         revocation: { mode: 'ocsp-first', nonce: 'required', refreshSeconds: 2, hosts: [revocationHost] },
       },
     ],
-    revocation: { privateHosts: [revocationHost] },
+    // Nothing is asked for more often than that.
+    revocation: { privateHosts: [revocationHost], coolDownSeconds: 1 },
     registry: { file: paths.registry, pollSeconds: 1 },
     hostCountry: 'GB',
     clients: (await Promise.all(description.tpps.map(clientsOf))).flat(),
