@@ -7,11 +7,18 @@ export interface CertificateDates {
   readonly notAfter: number;
 }
 
-export function certificateDates({ certificate }: PresentedCertificate): CertificateDates {
-  return {
-    notBefore: certificate.validFromDate.getTime(),
-    notAfter: certificate.validToDate.getTime(),
+/** OpenSSL makes the text of a date anew each time that it is asked: 10 µs. */
+const read = new WeakMap<PresentedCertificate, CertificateDates>();
+
+export function certificateDates(presented: PresentedCertificate): CertificateDates {
+  const known = read.get(presented);
+  if (known !== undefined) return known;
+  const dates = {
+    notBefore: presented.certificate.validFromDate.getTime(),
+    notAfter: presented.certificate.validToDate.getTime(),
   };
+  read.set(presented, dates);
+  return dates;
 }
 
 /**
@@ -21,13 +28,16 @@ export function certificateDates({ certificate }: PresentedCertificate): Certifi
  */
 export function verifyCertificateDates(presented: PresentedCertificate, now: number): void {
   const { notBefore, notAfter } = certificateDates(presented);
-  const subject = presented.certificate.subject.replaceAll('\n', ', ');
   if (now > notAfter) {
-    const details = { subject, notAfter: new Date(notAfter), at: new Date(now) };
+    const details = { subject: subjectOf(presented), notAfter: new Date(notAfter), at: new Date(now) };
     throw new OpenBankingError('ERR_CERT_EXPIRED', details);
   }
   if (now < notBefore) {
-    const details = { subject, notBefore: new Date(notBefore), at: new Date(now) };
+    const details = { subject: subjectOf(presented), notBefore: new Date(notBefore), at: new Date(now) };
     throw new OpenBankingError('ERR_CERT_NOT_YET_VALID', details);
   }
+}
+
+function subjectOf({ certificate }: PresentedCertificate): string {
+  return certificate.subject.replaceAll('\n', ', ');
 }

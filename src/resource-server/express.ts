@@ -1,7 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Authorization } from './access-token.ts';
-import { answerRefusal } from './node.ts';
-import { assertRequirement, type Protection, type RouteRequirement } from './protection.ts';
+import { answerRefusal, setHeaders } from './node.ts';
+import { assertRequirement, type Protection, type RouteRequirement, type Verdict } from './protection.ts';
 
 /** The part of express's request that is used: express itself is not needed, not even for its types. */
 interface ExpressRequest extends IncomingMessage {
@@ -21,17 +21,14 @@ export function expressProtection(
   assertRequirement(requirement);
   return (request, response, next) => {
     const original = { method: request.method ?? '', url: request.originalUrl };
-    protection
-      .decide(request, requirement, original)
-      .then((verdict) => {
-        if ('refusal' in verdict) {
-          answerRefusal(request, response, verdict.refusal);
-          return;
-        }
-        for (const [name, value] of Object.entries(verdict.headers)) response.setHeader(name, value);
-        request.authorization = verdict.authorization;
-        next();
-      })
-      .catch(next);
+    const carryOut = (verdict: Verdict) => {
+      if ('refusal' in verdict) return answerRefusal(request, response, verdict.refusal);
+      setHeaders(response, verdict.headers);
+      request.authorization = verdict.authorization;
+      return next();
+    };
+    const verdict = protection.decide(request, requirement, original);
+    if (verdict instanceof Promise) verdict.then(carryOut).catch(next);
+    else carryOut(verdict);
   };
 }

@@ -1,7 +1,7 @@
 import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http';
 import type { Authorization } from './access-token.ts';
 import type { RefusalAnswer } from './challenge.ts';
-import { assertRequirement, type Protection, type RouteRequirement } from './protection.ts';
+import { assertRequirement, type Protection, type RouteRequirement, type Verdict } from './protection.ts';
 
 /** A handler that is called only with a proven authorization. */
 export type AuthorizedHandler = (
@@ -20,18 +20,29 @@ export function nodeProtection(
   handler: AuthorizedHandler,
 ): RequestListener {
   assertRequirement(requirement);
-  const answer = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
-    const verdict = await protection.decide(request, requirement);
-    if ('refusal' in verdict) {
-      answerRefusal(request, response, verdict.refusal);
-      return;
-    }
-    for (const [name, value] of Object.entries(verdict.headers)) response.setHeader(name, value);
-    await handler(request, response, verdict.authorization);
+  const carryOut = (request: IncomingMessage, response: ServerResponse, verdict: Verdict) => {
+    if ('refusal' in verdict) return answerRefusal(request, response, verdict.refusal);
+    setHeaders(response, verdict.headers);
+    return handler(request, response, verdict.authorization);
   };
   return (request, response) => {
-    answer(request, response).catch((error: unknown) => answerFault(response, protection, error));
+    const fault = (error: unknown) => answerFault(response, protection, error);
+    try {
+      const verdict = protection.decide(request, requirement);
+      const done =
+        verdict instanceof Promise
+          ? verdict.then((later) => carryOut(request, response, later))
+          : carryOut(request, response, verdict);
+      if (done instanceof Promise) done.catch(fault);
+    } catch (error) {
+      fault(error);
+    }
   };
+}
+
+/** Puts the headers of a verdict on the answer. */
+export function setHeaders(response: ServerResponse, headers: Readonly<Record<string, string>>): void {
+  for (const name in headers) response.setHeader(name, headers[name] ?? '');
 }
 
 /** Answers with the status, headers and body of a refusal. */

@@ -37,11 +37,12 @@ export interface OriginalRequest {
 /** What stands before an API, the same for every framework: the glue of each one only carries the verdict out. */
 export interface Protection {
   readonly log: Log;
+  /** At once when all that it needs is at hand: a promise for each request would cost more than the decision. */
   decide(
     request: IncomingMessage,
     requirement: RouteRequirement,
     original?: OriginalRequest,
-  ): Promise<Verdict>;
+  ): Verdict | Promise<Verdict>;
   /** The answer to a fault that glue itself has found, logged like any other. */
   refuse(request: IncomingMessage, error: unknown): { readonly refusal: RefusalAnswer };
 }
@@ -64,19 +65,24 @@ export function createProtection(options: ProtectionOptions): Protection {
 
   return Object.freeze({
     log,
-    decide: async (request: IncomingMessage, requirement: RouteRequirement, original?: OriginalRequest) => {
+    decide: (request: ProvenRequest, requirement: RouteRequirement, original?: OriginalRequest) => {
       const { method = '', url = '' } = original ?? request;
       const headers = fapiHeaders(request);
+      const allowed = (authorization: Authorization): Verdict => {
+        request[AUTHORIZATION] = authorization;
+        return { authorization, headers };
+      };
       let certificate: ClientCertificate['certificate'];
+      const notAllowed = (error: unknown): Verdict =>
+        refused(error, { log, headers, method, url, certificate, scopes: requirement.scopes });
       try {
         ({ certificate } = source.read(request));
         const facts = { method, url, rawHeaders: request.rawHeaders, certificate };
-        const authorization =
-          authorizer.authorizeNow(facts, requirement) ?? (await authorizer.authorize(facts, requirement));
-        authorizations.set(request, authorization);
-        return { authorization, headers };
+        const authorization = authorizer.authorizeNow(facts, requirement);
+        if (authorization !== undefined) return allowed(authorization);
+        return authorizer.authorize(facts, requirement).then(allowed, notAllowed);
       } catch (error) {
-        return refused(error, { log, headers, method, url, certificate, scopes: requirement.scopes });
+        return notAllowed(error);
       }
     },
     refuse: (request: IncomingMessage, error: unknown) => {
@@ -112,7 +118,12 @@ function refused(error: unknown, request: RefusedRequest): { readonly refusal: R
   return { refusal: { ...answer, headers: { ...answer.headers, ...headers } } };
 }
 
-const authorizations = new WeakMap<IncomingMessage, Authorization>();
+const AUTHORIZATION = Symbol('authorization');
+
+/** Nobody else has the symbol: only a protection can write the proof. */
+interface ProvenRequest extends IncomingMessage {
+  [AUTHORIZATION]?: Authorization;
+}
 
 /**
  * The authorization that a protection has proved for this request: give it the request of node:http or express, the
@@ -123,8 +134,8 @@ const authorizations = new WeakMap<IncomingMessage, Authorization>();
 export function authorizationOf(
   request: IncomingMessage | { readonly req: IncomingMessage } | { readonly raw: IncomingMessage },
 ): Authorization {
-  const incoming = 'raw' in request ? request.raw : 'req' in request ? request.req : request;
-  const authorization = authorizations.get(incoming);
+  const incoming: ProvenRequest = 'raw' in request ? request.raw : 'req' in request ? request.req : request;
+  const authorization = incoming[AUTHORIZATION];
   if (authorization === undefined) throw new TypeError('no protection has let this request through');
   return authorization;
 }

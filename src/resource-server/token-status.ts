@@ -105,7 +105,7 @@ export function tokenStatusLists(options: TokenStatusOptions): TokenStatusLists 
     },
 
     async verifyLive({ uri, index }) {
-      if (!URL.canParse(uri) || new URL(uri).origin !== origin) {
+      if (!lists.has(uri) && URL.parse(uri)?.origin !== origin) {
         throw new OpenBankingError('ERR_TOKEN_INVALID', { problem: 'the status list is not of the issuer' });
       }
       const kept = listAt(uri);
