@@ -10,7 +10,4 @@ const server = await startServer(config, { aspsp: demoAspsp() });
 process.on('message', (consentId: string) => {
   void server.consents.revoke(consentId).then(() => process.send?.('revoked'));
 });
-process.once('SIGTERM', () => {
-  void server.close().then(() => process.disconnect?.());
-});
 process.send?.('ready');

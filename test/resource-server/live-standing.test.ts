@@ -49,8 +49,7 @@ describe.each(['jwt', 'opaque'] as const)('live standing of %s tokens, in two pr
     await isReady(api);
   });
   afterAll(async () => {
-    server.kill();
-    api.kill('SIGKILL');
+    await Promise.all([ended(server), ended(api)]);
     await caller.close();
     await bank.remove();
   });
@@ -178,9 +177,7 @@ describe.each(['jwt', 'opaque'] as const)('live standing of %s tokens, in two pr
   it('goes on for a while without the authorization server, then is a 503, and heals (L7)', async () => {
     const token = await caller.clientToken('money-one');
     expect((await call('money-one', token)).status).toBe(200);
-    const isGone = once(server, 'exit');
-    server.kill();
-    await isGone;
+    await ended(server);
     expect((await call('money-one', token)).status).toBe(200);
     const { status, code } = await untilRefused('money-one', token);
     expect([status, code]).toEqual([
@@ -196,11 +193,17 @@ describe.each(['jwt', 'opaque'] as const)('live standing of %s tokens, in two pr
   });
 });
 
+async function ended(child: ChildProcess): Promise<void> {
+  const isGone = once(child, 'exit');
+  child.kill('SIGKILL');
+  await isGone;
+}
+
 async function isReady(child: ChildProcess): Promise<void> {
-  const ended = once(child, 'exit').then(() => {
+  const isOver = once(child, 'exit').then(() => {
     throw new Error('the process ended before it was ready');
   });
-  await Promise.race([once(child, 'message'), ended]);
+  await Promise.race([once(child, 'message'), isOver]);
 }
 
 function apiOptions(bank: TestBank, format: 'jwt' | 'opaque'): ApiOptions {
