@@ -8,6 +8,7 @@ import {
   type JWK,
 } from 'jose';
 import { OpenBankingError } from '../errors.ts';
+import { findJwkProblem } from '../x509/public-jwk.ts';
 import { isSameDigest } from './certificate-binding.ts';
 import type { DpopNonces } from './dpop-nonce.ts';
 import type { ClaimProof } from './dpop-replay.ts';
@@ -25,9 +26,6 @@ export interface DpopRules {
 
 const MAX_PROOF_CHARACTERS = 4096;
 const MAX_JTI_CHARACTERS = 256;
-const MIN_RSA_BITS = 2048;
-/** RFC 7518 §6.2.2, §6.3.2, §6.4.1. */
-const PRIVATE_MEMBERS = ['d', 'p', 'q', 'dp', 'dq', 'qi', 'oth', 'k'];
 const KEY_TYPES: readonly unknown[] = ['EC', 'RSA', 'OKP'];
 
 /**
@@ -90,10 +88,8 @@ async function signedClaims(proof: string, jkt: string): Promise<Record<string, 
 function publicKeyOf(jwk: JWK | undefined): JWK {
   if (typeof jwk !== 'object' || jwk === null) throw refused('there is no jwk');
   if (!KEY_TYPES.includes(jwk.kty)) throw refused('the jwk is not asymmetric');
-  if (PRIVATE_MEMBERS.some((name) => Object.hasOwn(jwk, name))) throw refused('the jwk holds a private key');
-  if (jwk.kty === 'RSA' && Buffer.from(String(jwk.n), 'base64url').length * 8 < MIN_RSA_BITS) {
-    throw refused('the RSA key is too short');
-  }
+  const problem = findJwkProblem({ ...jwk });
+  if (problem !== undefined) throw refused(`the jwk ${problem}`);
   return jwk;
 }
 
