@@ -62,8 +62,8 @@ function originalByHeaders(request: IncomingMessage): OriginalRequest {
   if (request.url !== ASKED) throw new OpenBankingError('ERR_HTTP_NOT_FOUND', { path: request.url ?? '' });
   const method = findOneField(request.rawHeaders, 'x-original-method');
   const url = findOneField(request.rawHeaders, 'x-original-uri');
-  if (method === undefined || url === undefined) {
-    throw malformedHeader('X-Original-Method or X-Original-URI is missing');
+  if (method === undefined || url === undefined || !/^[A-Z]+$/.test(method)) {
+    throw malformedHeader('X-Original-Method or X-Original-URI is missing or malformed');
   }
   return { method, url };
 }

@@ -135,6 +135,7 @@ describe('the gateway for nginx', () => {
   it('refuses a request without the original one, and names like those of its own headers', async () => {
     const { status } = await fetch(`${url}/authorize`, { headers: good });
     expect(status).toBe(400);
+    for (const method of ['', 'get', 'GET,GET']) expect((await ask(method, '/cards')).status).toBe(400);
     expect((await ask('GET', '/accounts', { ...good, x_original_uri: '/cards' })).status).toBe(400);
     expect((await ask('GET', '/accounts', { ...good, 'X-Tallystick_Client-Id': 'x' })).status).toBe(400);
     expect((await fetch(`${url}/other`, { headers: good })).status).toBe(404);

@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import type { IncomingMessage, ServerResponse } from 'node:http';
 import express from 'express';
 import fc from 'fast-check';
 import fastify from 'fastify';
@@ -14,6 +15,7 @@ import {
   fastifyProtection,
   koaProtection,
   nodeProtection,
+  OpenBankingError,
   type RequestWithCertificate,
 } from '../../src/resource-server/index.ts';
 import type { IssuedCertificate } from '../../src/sandbox/pki.ts';
@@ -230,16 +232,38 @@ describe('a protection (A8)', () => {
     expect(() => authorizationOf({ req: {} as never })).toThrow(TypeError);
   });
 
-  it('sees what the client asked for, also under a mounted router (L4)', async () => {
-    const app = express();
-    app.use('/api', expressProtection(mounted(), NEEDED), (request, response) => {
-      response.json({ url: request.url });
+  it('sees what the client asked for, also where a framework rewrites it (L4, RFC 9449 §4.3)', async () => {
+    const asked: string[] = [];
+    const noting: Authorizer = {
+      ...authorizer,
+      authorize: ({ url }) => {
+        asked.push(url);
+        return Promise.reject(new OpenBankingError('ERR_TOKEN_MISSING', {}));
+      },
+    };
+    const notes = createProtection({ authorizer: noting, clientCertificate });
+    const onExpress = express();
+    onExpress.use('/api', expressProtection(notes, NEEDED));
+    const onKoa = new Koa();
+    onKoa.use((ctx, next) => {
+      ctx.url = '/x';
+      return next();
     });
-    const server = await serveOverTls(app, certificates);
-    const certificate = certificates.one;
-    const headers = bearer(await issuer.token(thumbprintOf(certificate)));
-    expect((await server.send('/api/x', { certificate, headers })).json).toEqual({ url: '/x' });
-    expect((await server.send('/api?access_token=a', { certificate, headers })).status).toBe(400);
-    await server.close();
+    onKoa.use(koaProtection(notes, NEEDED));
+    const onFastify = fastify({ rewriteUrl: () => '/x' });
+    onFastify.get('/x', { onRequest: fastifyProtection(notes, NEEDED) }, async () => '');
+    await onFastify.ready();
+    const handlers = [
+      onExpress,
+      onKoa.callback(),
+      (request: IncomingMessage, response: ServerResponse) => onFastify.routing(request, response),
+      nodeProtection(notes, NEEDED, () => {}),
+    ];
+    for (const handler of handlers) {
+      const server = await serveOverTls(handler, certificates);
+      expect((await server.send('/api/x?access_token=a')).status).toBe(401);
+      await server.close();
+    }
+    expect(asked).toEqual(handlers.map(() => '/api/x?access_token=a'));
   });
 });
