@@ -108,7 +108,7 @@ describe('the configuration', () => {
       'clients[0].jwks.keys[0].kty',
     ],
     [
-      'two subjects for one client (RFC 8705 §2.1.2)',
+      'two subjects for one client (RFC 8705 §2.1.2, E9)',
       {
         clients: [
           { ...client, tls_client_auth_san_dns: 'a.example', tls_client_auth_san_uri: 'https://a.example' },

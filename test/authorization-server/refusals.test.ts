@@ -47,7 +47,7 @@ describe('a token request that is refused', () => {
       'ERR_TPP_NOT_AUTHORIZED',
     ],
     [
-      "for another TPP's client (G5)",
+      "for another TPP's client, also in a renewed certificate (G5, G14)",
       'money-two',
       credentials,
       401,

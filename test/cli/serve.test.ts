@@ -1,10 +1,13 @@
 import { spawn } from 'node:child_process';
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { inflateSync } from 'node:zlib';
+import { decodeJwt } from 'jose';
 import * as oauth from 'openid-client';
+import { Agent, fetch as fetchBy } from 'undici';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { stringify } from 'yaml';
 import { tppNamed } from '../../src/sandbox/curl-lines.ts';
@@ -36,6 +39,15 @@ function freePort(): Promise<number> {
       probe.close(() => resolve(typeof address === 'object' && address !== null ? address.port : 0));
     });
   });
+}
+
+/** What a resource server reads in the status list of a token. */
+async function isStatusSet(token: string, dispatcher: Agent): Promise<boolean> {
+  const { status } = decodeJwt<{ status: { status_list: { idx: number; uri: string } } }>(token);
+  const { idx, uri } = status.status_list;
+  const list = await (await fetchBy(uri, { dispatcher })).text();
+  const { lst } = decodeJwt<{ status_list: { lst: string } }>(list).status_list;
+  return (inflateSync(Buffer.from(lst, 'base64url')).readUInt8(idx >> 3) & (1 << (idx & 7))) !== 0;
 }
 
 describe('tallystick serve', () => {
@@ -113,9 +125,11 @@ describe('tallystick serve', () => {
     expect([await statusOf('/health/live'), await statusOf('/')]).toEqual([200, 404]);
 
     const connected = await connectTpp({ description, tpp });
-    expect((await oauth.clientCredentialsGrant(connected.config, { scope: 'accounts' })).token_type).toBe(
-      'bearer',
-    );
+    const granted = await oauth.clientCredentialsGrant(connected.config, { scope: 'accounts' });
+    expect(granted.token_type).toBe('bearer');
+    const agent = new Agent({ connect: { ca: await readFile(description.caFile, 'utf8') } });
+    const isEnded = () => isStatusSet(granted.access_token, agent);
+    expect(await isEnded()).toBe(false);
     await connected.close();
     const other = await connectTpp({
       description,
@@ -145,6 +159,8 @@ describe('tallystick serve', () => {
       );
     await expect.poll(answer, { timeout: 10_000, interval: 250 }).toContain('ERR_TPP_BLOCKED');
     await again.close();
+    await expect.poll(isEnded, { timeout: 15_000, interval: 500 }).toBe(true);
+    await agent.close();
 
     server.kill('SIGTERM');
     expect(await ended).toBe(0);

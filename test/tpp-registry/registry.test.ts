@@ -173,7 +173,7 @@ describe('a registry that follows a file', () => {
   const folder = mkdtempSync(join(tmpdir(), 'tallystick-registry-'));
   afterAll(() => rmSync(folder, { recursive: true }));
 
-  it('takes a new copy as a whole, keeps the last good one, and tells every problem', async () => {
+  it('takes a new copy as a whole, keeps the last good one, and tells every problem (G8, G12)', async () => {
     const file = join(folder, 'tpps.yaml');
     const lines: string[] = [];
     const log = createLog({ destination: { write: (line) => void lines.push(line) } });
