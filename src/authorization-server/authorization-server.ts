@@ -158,7 +158,8 @@ function openTokenStatus(options: AuthorizationServerOptions): TokenStatus {
     }),
     isInGoodStanding: createHolderStanding({
       registry,
-      isClientKnown: (clientId) => options.clients.find(clientId) !== undefined,
+      isClientOf: (clientId, authorizationNumber) =>
+        options.clients.find(clientId)?.authorization_number === authorizationNumber,
       ...(hostCountry === undefined ? {} : { hostCountry }),
       ...(isHolderRefused === undefined ? {} : { isRefused: isHolderRefused }),
     }),

@@ -23,7 +23,8 @@ export type HolderStanding = (holder: TokenHolder) => boolean;
 
 export interface HolderStandingOptions {
   readonly registry: TppRegistry;
-  readonly isClientKnown: (clientId: string) => boolean;
+  /** Whether the client is registered, for this TPP. */
+  readonly isClientOf: (clientId: string, authorizationNumber: string) => boolean;
   readonly hostCountry?: string;
   /** Further reasons to refuse, such as a block list or a certificate that is known to be revoked. */
   readonly isRefused?: (holder: TokenHolder) => boolean;
@@ -45,7 +46,7 @@ export function holderOf(tpp: Tpp, clientId: string): TokenHolder {
 
 /** Judges by the registry of this moment, the registered clients and what else is given. In doubt it says no. */
 export function createHolderStanding(options: HolderStandingOptions): HolderStanding {
-  const { registry, hostCountry, isClientKnown, isRefused } = options;
+  const { registry, hostCountry, isClientOf, isRefused } = options;
   return (holder) => {
     const record = registry.find(holder.authorizationNumber, holder.nca);
     if (record === undefined || record.status !== 'active') return false;
@@ -57,7 +58,7 @@ export function createHolderStanding(options: HolderStandingOptions): HolderStan
     return (
       isHere &&
       holder.roles.every((role) => roles.has(role)) &&
-      isClientKnown(holder.clientId) &&
+      isClientOf(holder.clientId, holder.authorizationNumber) &&
       isRefused?.(holder) !== true
     );
   };

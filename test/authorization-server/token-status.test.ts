@@ -90,7 +90,7 @@ function open(
     entries: createStatusEntries({ store, clock, accessTokenSeconds: 600, hashId: (id) => `h(${id})` }),
     isInGoodStanding: createHolderStanding({
       registry: createRegistry(records, START),
-      isClientKnown: () => true,
+      isClientOf: () => true,
       ...rest,
     }),
     clock,
@@ -162,7 +162,8 @@ describe('a status list', () => {
       'TPP lost a role of the token',
       { records: [record('PSDGB-FCA-100', { roles: new Set(['PSP_PI']) }), record('PSDGB-FCA-200')] },
     ],
-    ['client was removed', { isClientKnown: (id) => id !== 'acme' }],
+    ['client was removed', { isClientOf: (id) => id !== 'acme' }],
+    ['client now belongs to another TPP', { isClientOf: (_id, tpp) => tpp !== 'PSDGB-FCA-100' }],
     [
       'certificate was blocked by issuer and serial number (A5)',
       { isRefused: ({ certificate }) => certificate.issuer === 'CN=CA' && certificate.serialNumber === '01' },
