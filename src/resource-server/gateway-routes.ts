@@ -5,7 +5,7 @@ import { assertRequirement, type OriginalRequest, type RouteRequirement } from '
 export interface GatewayRoute extends RouteRequirement {
   /** As in `/accounts/*`: `*` is one segment; `**` at the end is everything below, and the place itself. */
   readonly path: string;
-  /** Default: every method. */
+  /** Default: every method. HEAD is allowed where GET is (RFC 9110 §9.3.2). */
   readonly methods?: readonly string[] | undefined;
 }
 
@@ -31,7 +31,8 @@ export function gatewayRoutes(routes: readonly GatewayRoute[]): (original: Origi
       throw new OpenBankingError('ERR_HTTP_MALFORMED', { problem: 'the path is not in its plain form' });
     }
     const there = compiled.filter(({ pattern }) => pattern.test(path));
-    const found = there.find(({ route }) => route.methods === undefined || route.methods.includes(method));
+    const wanted = method === 'HEAD' ? ['HEAD', 'GET'] : [method];
+    const found = there.find(({ route }) => route.methods?.some((one) => wanted.includes(one)) ?? true);
     if (found !== undefined) return found.route;
     const allowed = there.flatMap(({ route }) => route.methods ?? []);
     throw there.length === 0

@@ -97,6 +97,7 @@ describe('the gateway for nginx', () => {
     ['GET', '/accounts', 200],
     ['GET', '/accounts/1/balances', 200],
     ['POST', '/accounts/1', 405],
+    ['HEAD', '/accounts/1', 200],
     ['DELETE', '/payments/1', 200],
     ['GET', '/payments', 404],
     ['GET', '/payments/1/x', 404],
