@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { behind, one, outcome, REFUSED, two } from './forwarded-request.ts';
 import { pemOf, xfccOf } from './forwarders.ts';
@@ -53,5 +54,45 @@ describe('x-forwarded-client-cert (Envoy)', () => {
     ['another order', `URI=x;${cert(one)};Hash=${hash(one)}`],
   ])('is read with %s', (_title, text) => {
     expect(outcome(behind('envoy'), ['x-forwarded-client-cert', text])).toBe(thumbprintOf(one));
+  });
+
+  it('never gives the certificate that names inside another one ask for (B7)', () => {
+    const pairs = both(two).split(';');
+    const piece = fc.oneof(
+      fc.constantFrom(
+        ';',
+        ',',
+        '=',
+        '"',
+        '\\"',
+        '\\',
+        both(two),
+        ...pairs,
+        'Cert=',
+        'Hash=',
+        'Chain=',
+        'URI=',
+        'Subject="',
+      ),
+      fc.string({ maxLength: 8 }),
+    );
+    const name = fc.array(piece, { maxLength: 6 }).map((parts) => parts.join(''));
+    fc.assert(
+      fc.property(name, name, (subject, uri) => {
+        const texts = [
+          `By=x;${both(one)};Subject="${subject.replaceAll(/[\\"]/g, '\\$&')}";URI=${uri}`,
+          `By=${uri};${both(one)};Subject="${subject}"`,
+          `${both(one)};DNS=${uri};URI=${subject}`,
+        ];
+        for (const text of texts) {
+          expect([thumbprintOf(one), REFUSED]).toContain(
+            outcome(behind('envoy'), ['x-forwarded-client-cert', text]),
+          );
+        }
+      }),
+      { seed: 25, numRuns: 500 },
+    );
+    const escaped = `${both(one)};Subject="CN=\\",${both(two).replaceAll('"', '\\"')}"`;
+    expect(outcome(behind('envoy'), ['x-forwarded-client-cert', escaped])).toBe(thumbprintOf(one));
   });
 });
