@@ -130,7 +130,9 @@ describe('a token request that is refused', () => {
   });
 
   it('has a broken certificate: each is refused with its own code, for both ways of authentication', async () => {
-    for (const broken of sandbox.description.broken) {
+    // A certificate with the wrong role is a good one: the scope is refused, not the TPP.
+    const refused = sandbox.description.broken.filter(({ name }) => name !== 'wrong-role');
+    for (const broken of refused) {
       for (const path of ['/token', '/par', '/introspect', '/revoke', '/userinfo']) {
         const answer = await sandbox.send(`${sandbox.description.mtlsUrl}${path}`, {
           method: 'POST',
@@ -146,7 +148,19 @@ describe('a token request that is refused', () => {
         expect(answer.json.error_description).toContain(broken.expectedCode);
       }
     }
-    expect(sandbox.description.broken.length).toBeGreaterThanOrEqual(6);
+    expect(refused.length).toBeGreaterThanOrEqual(6);
+  });
+
+  it('has a certificate without the role of the scope: invalid_scope', async () => {
+    const certificate = sandbox.description.broken.find(({ name }) => name === 'wrong-role');
+    if (certificate === undefined) throw new Error('the sandbox has no such certificate');
+    const answer = await sandbox.send(`${sandbox.description.mtlsUrl}/token`, {
+      method: 'POST',
+      certificate,
+      body: new URLSearchParams(credentials),
+    });
+    expect([answer.status, answer.json.error]).toEqual([400, 'invalid_scope']);
+    expect(answer.json.error_description).toContain('ERR_TPP_ROLE_MISSING');
   });
 
   it('leaves no secret in the log', async () => {
