@@ -15,12 +15,13 @@ interface Outcome {
 }
 
 export interface RacersReport {
+  readonly round: number;
   readonly consume: Outcome;
   readonly putIfAbsent: Outcome;
 }
 
 export interface Racers {
-  /** Every process tries `parallel` times at once to consume `Code c<round>` and to put `Replay j<round>`. */
+  /** Rounds may overlap. Every process tries `parallel` times at once to consume `Code c<round>` and to put `Replay j<round>`. */
   race(round: number, parallel: number): Promise<RacersReport>;
   close(): Promise<void>;
 }
@@ -32,11 +33,13 @@ export async function startRacers(settings: RedisSettings, processes = 2): Promi
   const children = Array.from({ length: processes }, () =>
     fork(CHILD, [JSON.stringify(settings)], { execPath: process.execPath }),
   );
+  for (const child of children) child.setMaxListeners(100);
   await Promise.all(children.map((child) => once(child, 'message')));
   return {
     async race(round, parallel) {
       const reports = await Promise.all(children.map((child) => ask(child, { round, parallel })));
       return {
+        round,
         consume: sum(reports.map(({ consume }) => consume)),
         putIfAbsent: sum(reports.map(({ putIfAbsent }) => putIfAbsent)),
       };
@@ -53,11 +56,19 @@ export async function startRacers(settings: RedisSettings, processes = 2): Promi
   };
 }
 
-async function ask(child: ChildProcess, message: RacersMessage): Promise<RacersReport> {
-  const answered = once(child, 'message');
-  child.send(message);
-  const [report] = await answered;
-  return report;
+function ask(child: ChildProcess, message: RacersMessage): Promise<RacersReport> {
+  return new Promise((resolve, reject) => {
+    const ended = () => reject(new Error('a racer has ended'));
+    const heard = (report: RacersReport) => {
+      if (report.round !== message.round) return;
+      child.off('message', heard);
+      child.off('exit', ended);
+      resolve(report);
+    };
+    child.on('message', heard);
+    child.once('exit', ended);
+    child.send(message);
+  });
 }
 
 function sum(outcomes: readonly Outcome[]): Outcome {

@@ -26,7 +26,7 @@ process.on('message', (message: RacersMessage) => {
     many(() => store.consume('Code', `c${round}`)),
     many(() => store.putIfAbsent('Replay', `j${round}`, { value: null, expiresAt: inAnHour() })),
   ]).then(([consume, putIfAbsent]) => {
-    process.send?.({ consume, putIfAbsent } satisfies RacersReport);
+    process.send?.({ round, consume, putIfAbsent } satisfies RacersReport);
   });
 });
 process.on('disconnect', () => void store.close().then(() => process.exit(0)));

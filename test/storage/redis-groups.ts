@@ -10,6 +10,8 @@ export interface SentinelGroup {
   primary(): Promise<RedisProcess>;
   /** Kills the primary; answers when the Sentinels have another. The dead one comes back as a replica. */
   failOver(): Promise<void>;
+  /** Stops the primary as it stands until the Sentinels have another, and lets it go on. */
+  hang(): Promise<void>;
   /** Has the Sentinels make another one primary while the first goes on. */
   switchOver(): Promise<void>;
   /** Answers when the primary has `count` replicas that are in step. */
@@ -49,6 +51,12 @@ export async function startSentinelGroup(): Promise<SentinelGroup> {
       await until(async () => (await primary()).port !== old.port);
       servers[servers.indexOf(old)] = await old.restart();
     },
+    async hang() {
+      const old = await primary();
+      old.process.kill('SIGSTOP');
+      await until(async () => (await primary()).port !== old.port);
+      old.process.kill('SIGCONT');
+    },
     async switchOver() {
       const old = await primary();
       await until(
@@ -86,6 +94,10 @@ export interface RedisCluster {
   /** Three primaries, then a replica of each. */
   readonly nodes: RedisProcess[];
   readonly addresses: readonly string[];
+  /** The place of the primary of this third of the slots. */
+  primaryAt(third: number): Promise<number>;
+  /** Answers when every primary has a replica that is in step. */
+  replicated(): Promise<void>;
   /** Kills the primary at this place; when a replica has taken over, it comes back as a replica. */
   failOver(at: number): Promise<void>;
   /** Moves a slot, key by key, and calls `halfway` when some keys have moved and the slot has not. */
@@ -115,17 +127,17 @@ export async function startRedisCluster(): Promise<RedisCluster> {
     return known.every((text) => ids.every((id) => String(text).includes(id)));
   });
   await Promise.all(nodes.slice(3).map(({ admin }, at) => admin.call('CLUSTER', 'REPLICATE', ids[at] ?? '')));
-  await until(async () => {
-    const states = await Promise.all(nodes.map(({ admin }) => admin.call('CLUSTER', 'INFO')));
-    const links = await Promise.all(nodes.slice(3).map(({ admin }) => admin.info('replication')));
-    return (
-      states.every((state) => String(state).includes('cluster_state:ok')) &&
-      links.every((link) => link.includes('master_link_status:up'))
-    );
-  });
+  await inStep(nodes);
   return {
     nodes,
     addresses: nodes.map(({ port }) => `127.0.0.1:${port}`),
+    async primaryAt(third) {
+      const lines = String(await nodes[0]?.admin.call('CLUSTER', 'NODES')).split('\n');
+      const slots = ` ${Math.ceil((third * SLOTS) / 3)}-`;
+      const line = lines.find((one) => one.includes(slots) && !one.includes('fail')) ?? '';
+      return nodes.findIndex(({ port }) => line.includes(`:${port}@`));
+    },
+    replicated: () => inStep(nodes),
     async failOver(at) {
       const killed = nodes[at];
       if (killed === undefined) throw new Error('no such node');
@@ -142,6 +154,17 @@ export async function startRedisCluster(): Promise<RedisCluster> {
       await Promise.all(nodes.map((node) => node.kill()));
     },
   };
+}
+
+async function inStep(nodes: readonly RedisProcess[]): Promise<void> {
+  await until(async () => {
+    const states = await Promise.all(nodes.map(({ admin }) => admin.call('CLUSTER', 'INFO')));
+    const links = await Promise.all(nodes.map(({ admin }) => admin.info('replication')));
+    return (
+      states.every((state) => String(state).includes('cluster_state:ok')) &&
+      links.filter((link) => link.includes('master_link_status:up')).length === nodes.length / 2
+    );
+  });
 }
 
 /** Primaries that are up and have slots. */
