@@ -111,5 +111,5 @@ async function verifyStatus(
   if (status === undefined) {
     throw new OpenBankingError('ERR_TOKEN_INVALID', { problem: 'the token names no status' });
   }
-  await lists.verifyLive(status);
+  if (!lists.isKnownLive(status)) await lists.verifyLive(status);
 }

@@ -1,5 +1,5 @@
 import { type ErrorCode, isRefusal } from '../errors.ts';
-import { ALGORITHMS } from './structured-token.ts';
+import { ALGORITHMS } from './algorithms.ts';
 
 /** What a protected resource answers to a refusal (RFC 6750 §3). */
 export interface RefusalAnswer {

@@ -13,7 +13,7 @@ import { isSameDigest } from './certificate-binding.ts';
 import type { DpopNonces } from './dpop-nonce.ts';
 import type { ClaimProof } from './dpop-replay.ts';
 import { fieldsNamed, type RequestFacts } from './presented-token.ts';
-import { ALGORITHMS } from './structured-token.ts';
+import { ALGORITHMS } from './algorithms.ts';
 
 export interface DpopRules {
   /** Scheme and authority under which clients know this API; never taken from the request's Host. */
@@ -71,7 +71,9 @@ async function signedClaims(proof: string, jkt: string): Promise<Record<string, 
     if (typ !== 'dpop+jwt') throw refused('typ is not dpop+jwt');
     if (alg === undefined || !ALGORITHMS.includes(alg)) throw refused('alg is not allowed');
     const key = publicKeyOf(jwk);
-    const { payload } = await compactVerify(proof, await importJWK(key, alg), { algorithms: ALGORITHMS });
+    const { payload } = await compactVerify(proof, await importJWK(key, alg), {
+      algorithms: [...ALGORITHMS],
+    });
     if (!isSameDigest(await calculateJwkThumbprint(key, 'sha256'), jkt)) {
       throw refused('the key is not the one that the token is bound to');
     }

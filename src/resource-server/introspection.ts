@@ -4,7 +4,8 @@ import { type Clock, epochSeconds } from '../clock.ts';
 import { OpenBankingError } from '../errors.ts';
 import type { OutboundRequest } from '../outbound.ts';
 import { type AccessToken, parseAccessToken } from './access-token.ts';
-import { ALGORITHMS, type KeySource } from './structured-token.ts';
+import { ALGORITHMS } from './algorithms.ts';
+import type { KeySource } from './issuer-keys.ts';
 
 /** Posts to the introspection endpoint, over mTLS with this resource server's certificate. */
 export type PostIntrospection = (
@@ -109,7 +110,7 @@ async function answerTo(token: string, rules: IntrospectionRules): Promise<Recor
 /** RFC 9701 §5: about the token inside `token_introspection` only, so that it can never pass as an access token. */
 async function signedAnswer(text: string, rules: IntrospectionRules): Promise<unknown> {
   const { payload } = await jwtVerify(text, rules.keys, {
-    algorithms: ALGORITHMS,
+    algorithms: [...ALGORITHMS],
     typ: 'token-introspection+jwt',
     issuer: rules.issuer,
     audience: rules.clientId,

@@ -1,10 +1,19 @@
-import { createLocalJWKSet, errors, type JSONWebKeySet } from 'jose';
+import {
+  createLocalJWKSet,
+  errors,
+  type JSONWebKeySet,
+  type CryptoKey,
+  type FlattenedJWSInput,
+  type JWSHeaderParameters,
+} from 'jose';
 import type { Clock } from '../clock.ts';
 import { OpenBankingError } from '../errors.ts';
 import { createRefreshable } from '../refreshable.ts';
 import { findJwkProblem } from '../x509/public-jwk.ts';
 import type { FetchDocument } from './issuer-documents.ts';
-import type { KeySource } from './structured-token.ts';
+
+/** Finds the key that a token names. @throws ERR_TOKEN_KEYS_UNAVAILABLE when keys cannot be had */
+export type KeySource = (header: JWSHeaderParameters, token: FlattenedJWSInput) => Promise<CryptoKey>;
 
 export interface IssuerKeysOptions {
   readonly issuer: string;

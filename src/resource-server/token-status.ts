@@ -6,7 +6,8 @@ import { OpenBankingError } from '../errors.ts';
 import { createRefreshable, type Refreshable } from '../refreshable.ts';
 import type { StatusReference } from './access-token.ts';
 import type { FetchDocument } from './issuer-documents.ts';
-import { ALGORITHMS, type KeySource } from './structured-token.ts';
+import { ALGORITHMS } from './algorithms.ts';
+import type { KeySource } from './issuer-keys.ts';
 
 export interface TokenStatusOptions {
   readonly issuer: string;
@@ -157,7 +158,7 @@ async function readList(uri: string, last: List | undefined, options: TokenStatu
     return last;
   }
   const { payload } = await jwtVerify(document.body.toString('utf8'), options.keys, {
-    algorithms: ALGORITHMS,
+    algorithms: [...ALGORITHMS],
     typ: 'statuslist+jwt',
     issuer: options.issuer,
     subject: uri,
