@@ -34,9 +34,9 @@ export const revocationSchema = z
 /** `trust[].revocation` of a configuration file. See `openRevocationPolicy` for the value to use. */
 export const revocationPolicySchema = z
   .strictObject({
-    mode: z.enum(['ocsp-first', 'crl-first', 'none']).default('ocsp-first').meta({
+    mode: z.enum(['ocsp-first', 'crl-first', 'both', 'none']).default('ocsp-first').meta({
       description:
-        'Which source is asked first; the other one when that gives nothing. `none`: **revoked certificates are accepted**.',
+        'Which source is asked first; the other one when that gives nothing. `both`: each that the certificate names must say good. `none`: **revoked certificates are accepted**.',
     }),
     whenUnknown: z.enum(['refuse', 'accept-and-report']).default('refuse').meta({
       description:
@@ -68,6 +68,9 @@ export const revocationPolicySchema = z
     ocspMaxAgeSeconds: seconds.default(3600).meta({
       description: 'How long an OCSP answer without nextUpdate is good.',
     }),
+    ocspMaxWindowSeconds: seconds.default(864_000).meta({
+      description: 'How long an OCSP answer is good at most, whatever its nextUpdate says.',
+    }),
     crlMaxAgeSeconds: seconds.optional().meta({
       description: 'How long a CRL is good at most; a CRL without nextUpdate is refused unless this is set.',
     }),
@@ -98,11 +101,11 @@ export const revocationPolicySchema = z
 export async function openRevocationPolicy(
   value: z.infer<typeof revocationPolicySchema>,
 ): Promise<RevocationPolicy> {
-  const { nonce, ocspMaxAgeSeconds: maxAgeSeconds, issuers, hosts, crlMaxAgeSeconds, ...rest } = value;
+  const { nonce, ocspMaxAgeSeconds, ocspMaxWindowSeconds, issuers, hosts, crlMaxAgeSeconds, ...rest } = value;
   const pins = await Promise.all(issuers.map(pinsOf));
   return Object.freeze({
     ...rest,
-    ocsp: { nonce, maxAgeSeconds },
+    ocsp: { nonce, maxAgeSeconds: ocspMaxAgeSeconds, maxWindowSeconds: ocspMaxWindowSeconds },
     ...(hosts === undefined ? {} : { hosts }),
     ...(crlMaxAgeSeconds === undefined ? {} : { crlMaxAgeSeconds }),
     pins: pins.flat(),

@@ -42,6 +42,8 @@ export interface CrlShelf {
 
 /** Lists that are held at once: issuers of TPP certificates are a few dozen, in a few parts each. */
 const MAX_LISTS = 128;
+/** Entries of all of them, at 20 bytes each: the largest list that is read has about a million. */
+const MAX_ENTRIES = 10_000_000;
 
 /** A list of one issuer at one address. */
 interface HeldList {
@@ -49,6 +51,8 @@ interface HeldList {
   current(maxAgeSeconds: number): Promise<CrlIndex>;
   /** The one that is here, or was kept over a restart. */
   recall(): Promise<CrlIndex | undefined>;
+  /** Entries that are held in memory. */
+  readonly count: number;
 }
 
 export function createCrlShelf(options: CrlShelfOptions): CrlShelf {
@@ -59,8 +63,7 @@ export function createCrlShelf(options: CrlShelfOptions): CrlShelf {
     const found = shelf.get(key) ?? holdList(key, { ...options, url, about });
     shelf.delete(key);
     shelf.set(key, found);
-    const oldest = shelf.keys().next().value;
-    if (shelf.size > MAX_LISTS && oldest !== undefined) shelf.delete(oldest);
+    makeRoom(shelf);
     return found;
   };
   const judge = (about: CheckedCertificate, policy: RevocationPolicy, crls: readonly CrlIndex[]) =>
@@ -96,6 +99,16 @@ export function createCrlShelf(options: CrlShelfOptions): CrlShelf {
       return status.status === 'unknown' ? undefined : status;
     },
   };
+}
+
+/** Forgets the lists that were not used for longest, never the one that is asked for. */
+function makeRoom(shelf: Map<string, HeldList>): void {
+  let entries = [...shelf.values()].reduce((sum, { count }) => sum + count, 0);
+  for (const [key, { count }] of shelf) {
+    if (shelf.size === 1 || (shelf.size <= MAX_LISTS && entries <= MAX_ENTRIES)) return;
+    shelf.delete(key);
+    entries -= count;
+  }
 }
 
 interface Part {
@@ -171,6 +184,9 @@ function holdList(key: string, options: HeldListOptions): HeldList {
   const recall = async () => fetched.last?.value ?? (await kept);
   return {
     recall,
+    get count() {
+      return fetched.last?.value.count ?? 0;
+    },
     current: async (maxAgeSeconds) => {
       try {
         return (await fetched.fresh(maxAgeSeconds)).value;

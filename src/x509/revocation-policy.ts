@@ -3,8 +3,11 @@ import type { CertIdHash, OcspPolicy } from './ocsp.ts';
 
 /** How the revocation of certificates under some anchors is checked. Every relaxation is spelled out. */
 export interface RevocationPolicy {
-  /** Which source is asked first; the other one is asked when it gives no answer. `none`: nothing is checked. */
-  readonly mode: 'ocsp-first' | 'crl-first' | 'none';
+  /**
+   * Which source is asked first; the other one is asked when it gives no answer. `both`: each that the certificate names
+   * must prove it good, so that an old answer that somebody replays is found out. `none`: nothing is checked.
+   */
+  readonly mode: 'ocsp-first' | 'crl-first' | 'both' | 'none';
   /** What happens when no source proves a status. A revoked certificate is refused whatever this says. */
   readonly whenUnknown: 'refuse' | 'accept-and-report';
   /** What happens to a certificate that does not say where its status is. */

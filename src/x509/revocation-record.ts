@@ -1,16 +1,8 @@
-import type { Clock } from '../clock.ts';
 import type { Log } from '../log.ts';
-import type { CrlShelf } from './crl-shelf.ts';
-import type { OcspClient } from './ocsp-client.ts';
-import { type CheckedCertificate, crlUrls, isShortTerm, ocspUrls } from './revocation-pointers.ts';
+import { type AnswerSources, askForAnswers, recallAnswers } from './revocation-answer.ts';
+import type { CheckedCertificate } from './revocation-pointers.ts';
 import type { RevocationPolicy } from './revocation-policy.ts';
-import {
-  invalidEvidence,
-  isUnproven,
-  type ProvenStatus,
-  type UnprovenStatus,
-  unproven,
-} from './revocation-refusal.ts';
+import { invalidEvidence, isUnproven, type ProvenStatus, type UnprovenStatus } from './revocation-refusal.ts';
 
 /** What happens, for counters. */
 export type RevocationEvent =
@@ -20,10 +12,7 @@ export type RevocationEvent =
   | 'answer.unavailable'
   | 'unknown.accepted';
 
-export interface RevocationSources {
-  readonly ocsp: OcspClient;
-  readonly crls: CrlShelf;
-  readonly clock: Clock;
+export interface RevocationSources extends AnswerSources {
   readonly log: Log;
   readonly count: (event: RevocationEvent) => void;
   readonly coolDownSeconds: number;
@@ -31,9 +20,6 @@ export interface RevocationSources {
 
 type Revoked = Extract<ProvenStatus, { readonly status: 'revoked' }>;
 type Verdict = Revoked | { readonly status: 'good' /** Milliseconds. */; readonly until: number };
-
-/** The second source is not kept waiting for longer than this part of a request's time. */
-const PATIENCE = 1 / 3;
 
 /**
  * What is known of one certificate, and how it is kept known: one question at a time, asked again ahead of the end of
@@ -87,10 +73,9 @@ export class RevocationRecord {
   }
 
   async #recall(): Promise<boolean> {
-    const { ocsp, crls } = this.#sources;
-    const recalled = [ocsp.recall(this.about, this.policy), crls.recall(this.about, this.policy)];
-    for (const status of await Promise.all(recalled)) if (status !== undefined) this.#note(status);
-    if (this.verdict === undefined) return false;
+    const found = await recallAnswers(this.about, this.policy, this.#sources);
+    if (found.length === 0) return false;
+    this.#take(found);
     this.refreshAt = this.#now();
     return true;
   }
@@ -116,113 +101,64 @@ export class RevocationRecord {
   }
 
   async #answer(): Promise<ProvenStatus> {
-    const { ocsp, crls } = this.#sources;
-    const { about, policy } = this;
-    const exempt = this.#exemption();
-    if (exempt !== undefined) return this.#note(exempt);
     const sinceLastTime =
       this.#checkedAt === undefined ? Number.POSITIVE_INFINITY : this.#now() - this.#checkedAt;
-    const maxAge = Math.min(sinceLastTime / 1000, policy.refreshSeconds / 2);
-    const sources = [
-      { has: ocspUrls(about, policy).length > 0, ask: () => ocsp.ask(about, policy) },
-      { has: crlUrls(about, policy).length > 0, ask: () => crls.ask(about, policy, maxAge) },
-    ];
-    if (policy.mode === 'crl-first') sources.reverse();
-    const [first, second] = sources
-      .filter(({ has }) => has)
-      .map(
-        ({ ask }) =>
-          () =>
-            ask().then((found) => this.#note(found)),
-      );
-    if (first === undefined) {
-      throw invalidEvidence(about.certificate, 'the certificate does not say where its status is');
-    }
-    return second === undefined
-      ? first()
-      : eitherOf(first, second, { about, patienceSeconds: policy.budgetSeconds * PATIENCE });
+    return askForAnswers(this.about, this.policy, {
+      sources: this.#sources,
+      maxAgeSeconds: Math.min(sinceLastTime / 1000, this.policy.refreshSeconds / 2),
+      take: (found) => this.#take(found),
+    });
   }
 
-  /** A certificate that needs no answer, by the policy. */
-  #exemption(): ProvenStatus | undefined {
-    const { about, policy } = this;
-    const hasPointers = ocspUrls(about, policy).length > 0 || crlUrls(about, policy).length > 0;
-    const isExempt =
-      (policy.shortTerm === 'accept' && isShortTerm(about)) ||
-      (policy.withoutPointers === 'accept' && !hasPointers);
-    if (!isExempt) return undefined;
-    const { notAfter: nextUpdate } = about.certificate;
-    return { status: 'good', source: 'crl', thisUpdate: this.#sources.clock.now(), nextUpdate };
-  }
-
-  /** Takes a proven status in, unless a newer one or a final one is there. */
-  #note(status: ProvenStatus): ProvenStatus {
+  /** Takes proven statuses in that hold together, unless newer ones or a final one is there. */
+  #take(found: readonly ProvenStatus[]): ProvenStatus {
     const known = this.verdict;
     if (known?.status === 'revoked' && known.reason !== 'certificateHold') return known;
-    if (status.status === 'revoked') {
-      if (known?.status !== 'revoked') {
-        const { certificate } = this.about;
-        this.#sources.log.warn('revocation.revoked', { certificateSerial: certificate.serialNumber });
-      }
-      this.verdict = status;
-      this.refreshAt =
-        status.reason === 'certificateHold'
-          ? this.#now() + this.policy.refreshSeconds * 1000
-          : Number.POSITIVE_INFINITY;
-      return status;
+    const revoked = found.find((one) => one.status === 'revoked');
+    if (revoked !== undefined) return this.#takeRevoked(revoked);
+    const good = found.filter((one) => one.status === 'good');
+    for (const { source, thisUpdate } of good) {
+      if (thisUpdate.getTime() >= this.#newest[source]) continue;
+      throw invalidEvidence(this.about.certificate, `${source}: the answer is older than one that was seen`);
     }
-    const thisUpdate = status.thisUpdate.getTime();
-    if (thisUpdate < this.#newest[status.source]) {
-      throw invalidEvidence(
-        this.about.certificate,
-        `${status.source}: the answer is older than one that was seen`,
-      );
-    }
-    this.#newest[status.source] = thisUpdate;
-    const until = status.nextUpdate?.getTime() ?? thisUpdate + (this.policy.crlMaxAgeSeconds ?? 0) * 1000;
+    for (const { source, thisUpdate } of good) this.#newest[source] = thisUpdate.getTime();
+    const [first] = good.toSorted((one, other) => this.#endOf(one) - this.#endOf(other));
+    if (first === undefined) throw new TypeError('there is no status to take');
+    const until = this.#endOf(first);
     this.verdict = { status: 'good', until };
-    this.refreshAt = this.#nextRefresh(status.source, until);
+    this.refreshAt = this.#nextRefresh(first.source, until);
+    return first;
+  }
+
+  #takeRevoked(status: Revoked): ProvenStatus {
+    if (this.verdict?.status !== 'revoked') {
+      const { serialNumber: certificateSerial } = this.about.certificate;
+      this.#sources.log.warn('revocation.revoked', { certificateSerial });
+    }
+    this.verdict = status;
+    const isFinal = status.reason !== 'certificateHold';
+    this.refreshAt = isFinal ? Number.POSITIVE_INFINITY : this.#now() + this.policy.refreshSeconds * 1000;
     return status;
   }
 
   /**
-   * Half-way to the end of the answer, so that there is time to fail in, and as often as the policy says. A list may be
-   * half that old already, when another certificate had it fetched.
+   * As often as the policy says, and half-way to the end of the answer, so that there is time to fail in; towards the
+   * end not more often than a failure would be tried again. A list may be half its time old already, when another
+   * certificate had it fetched.
    */
   #nextRefresh(source: ProvenStatus['source'], until: number): number {
     const now = this.#now();
-    const { coolDownSeconds } = this.#sources;
+    const left = until - now;
     const usual = this.policy.refreshSeconds * (source === 'crl' ? 500 : 1000);
-    const least = Math.min(coolDownSeconds * 1000, until - now);
-    return now + Math.max(Math.min(usual, (until - now) / 2), least);
+    const ahead = Math.max(left / 2, Math.min(this.#sources.coolDownSeconds * 1000, left));
+    return now + Math.min(usual, ahead);
+  }
+
+  #endOf({ thisUpdate, nextUpdate }: Extract<ProvenStatus, { readonly status: 'good' }>): number {
+    return nextUpdate?.getTime() ?? thisUpdate.getTime() + (this.policy.crlMaxAgeSeconds ?? 0) * 1000;
   }
 
   #now(): number {
     return this.#sources.clock.now().getTime();
-  }
-}
-
-/** The first source's answer; the second's when the first fails or takes its time. */
-async function eitherOf(
-  first: () => Promise<ProvenStatus>,
-  second: () => Promise<ProvenStatus>,
-  { about, patienceSeconds }: { readonly about: CheckedCertificate; readonly patienceSeconds: number },
-): Promise<ProvenStatus> {
-  const one = first();
-  let timer: NodeJS.Timeout | undefined;
-  const patience = new Promise<'late'>((resolve) => {
-    timer = setTimeout(() => resolve('late'), patienceSeconds * 1000);
-    timer.unref();
-  });
-  const early = await Promise.race([one.catch(() => 'failed' as const), patience]);
-  clearTimeout(timer);
-  if (typeof early !== 'string') return early;
-  try {
-    return await Promise.any([one, second()]);
-  } catch (error) {
-    const errors = error instanceof AggregateError ? error.errors : [error];
-    const fault: unknown = errors.find((cause) => !isUnproven(cause));
-    if (fault !== undefined) throw fault;
-    throw unproven(about.certificate, errors.filter(isUnproven));
   }
 }

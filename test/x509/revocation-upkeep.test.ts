@@ -111,6 +111,13 @@ describe('an answer that is in use', () => {
     expect(await desk.outcome(path)).toMatch('ERR_CERT_REVOCATION_UNAVAILABLE');
   });
 
+  it('is asked for anew as often as the policy says', async () => {
+    const { path } = ocspChain(farm);
+    await desk.outcome(path, { refreshSeconds: 2 });
+    desk.pass(3);
+    await expect.poll(() => farm.countOf('/tpp'), POLL).toBe(2);
+  });
+
   it('F15 does not give way to an older one', async () => {
     const { path, issuing, tpp } = ocspChain(farm);
     await desk.outcome(path);
@@ -132,5 +139,31 @@ describe('an answer that is in use', () => {
     farm.serve('/tpp.crl', () => crl(issuing, { number: 8, revoked: [tpp.certificate.serialNumber] }));
     desk.pass(301);
     await expect.poll(() => desk.outcome(path), POLL).toMatch('ERR_CERT_REVOKED');
+  });
+});
+
+describe('a certificate of which both sources must say good', () => {
+  const policy = { mode: 'both' } as const;
+  it('F15 is not saved by an old OCSP answer that somebody replays', async () => {
+    const { path, issuing, tpp } = bothChain(farm);
+    expect(await desk.outcome(path, policy)).toBe('accepted');
+    expect(farm.hits.toSorted()).toEqual(['/issuing', '/issuing.crl', '/tpp', '/tpp.crl']);
+    farm.serve('/tpp.crl', () => crl(issuing, { number: 2, revoked: [tpp.certificate.serialNumber] }));
+    expect(await lab.desk().outcome(path)).toBe('accepted');
+    expect(await lab.desk().outcome(path, policy)).toMatch('ERR_CERT_REVOKED');
+  });
+
+  it('is refused when one of them is silent, and good only until the first of them ends', async () => {
+    const { path, issuing } = bothChain(farm);
+    farm.serve('/tpp.crl', () => crl(issuing, { nextUpdate: minutes(10) }));
+    expect(await desk.outcome(path, policy)).toBe('accepted');
+    farm.serve('/tpp.crl', () => Buffer.from('gone'));
+    desk.pass(601);
+    expect(await desk.outcome(path, policy)).toMatch('ERR_CERT_REVOCATION_UNAVAILABLE');
+    expect(await lab.desk().outcome(path, policy)).toMatch('ERR_CERT_REVOCATION_UNAVAILABLE');
+  });
+
+  it('has one source where it names one', async () => {
+    expect(await desk.outcome(ocspChain(farm).path, policy)).toBe('accepted');
   });
 });
