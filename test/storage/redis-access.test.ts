@@ -9,7 +9,8 @@ import { createAuthority, type IssuedCertificate } from '../../src/sandbox/pki.t
 import { openRedisStore } from '../../src/storage/redis.ts';
 import type { RedisSettings } from '../../src/storage/redis-settings.ts';
 import { codeOf, inSeconds, openStore, redisSettings } from './redis-contract.ts';
-import { hasRedis, startRedis } from './redis-servers.ts';
+import { until } from './redis-groups.ts';
+import { freePort, hasRedis, startRedis } from './redis-servers.ts';
 
 /** The least that README says the user needs. */
 const PERMISSIONS = [
@@ -48,6 +49,21 @@ async function problemOf(settings: RedisSettings): Promise<string> {
   return `${error.details.operation} ${error.cause ?? ''}`;
 }
 
+/** Every operation that needs a permission of its own. */
+async function useEverything(settings: RedisSettings): Promise<void> {
+  const store = await openStore(settings);
+  const record = { value: 1, expiresAt: inSeconds(60), indexes: { grantId: 'g' } };
+  await store.put('Token', 'a', record);
+  expect(await store.consume('Token', 'a')).toBe(true);
+  expect((await store.findByIndex('Token', 'grantId', 'g'))?.id).toBe('a');
+  await store.deleteByIndex('Token', 'grantId', 'g', inSeconds(60));
+  expect(await codeOf(store.put('Token', 'b', record))).toBe('ERR_STORAGE_REVOKED');
+  await store.delete('Token', 'a');
+  expect(await store.allocate('numbers', 1)).toBe(0);
+  expect(await store.isHealthy()).toBe(true);
+  await store.close();
+}
+
 describe.skipIf(!hasRedis)('the way to Redis', () => {
   let issued: Record<'ca' | 'server' | 'client', IssuedCertificate>;
   beforeAll(async () => {
@@ -61,23 +77,24 @@ describe.skipIf(!hasRedis)('the way to Redis', () => {
     };
   }, 30_000);
 
-  it('is TLS with a client certificate and an ACL user from files, or nothing (TLS, ACL)', async () => {
-    const files = {
-      caFile: inFolder('ca.pem', issued.ca.certificatePem),
-      certificateFile: inFolder('client.pem', issued.client.certificatePem),
-      privateKeyFile: inFolder('client.key', issued.client.privateKeyPem),
-      serverName: 'redis.bank.test',
-    };
+  const clientFiles = () => ({
+    caFile: inFolder('ca.pem', issued.ca.certificatePem),
+    certificateFile: inFolder('client.pem', issued.client.certificatePem),
+    privateKeyFile: inFolder('client.key', issued.client.privateKeyPem),
+    serverName: 'redis.bank.test',
+  });
+  const serverLines = (port: number | 'PORT') => [
+    `tls-port ${port}`,
+    `tls-cert-file ${inFolder('server.pem', issued.server.certificatePem)}`,
+    `tls-key-file ${inFolder('server.key', issued.server.privateKeyPem)}`,
+    `tls-ca-cert-file ${inFolder('ca.pem', issued.ca.certificatePem)}`,
+  ];
+
+  it('is TLS with a client certificate and an ACL user from files, or nothing', async () => {
+    const files = clientFiles();
     const server = await startRedis({
       isTls: true,
-      lines: [
-        'tls-port PORT',
-        `tls-cert-file ${inFolder('server.pem', issued.server.certificatePem)}`,
-        `tls-key-file ${inFolder('server.key', issued.server.privateKeyPem)}`,
-        `tls-ca-cert-file ${files.caFile}`,
-        'user default off',
-        `user bank on >first ${PERMISSIONS}`,
-      ],
+      lines: [...serverLines('PORT'), 'user default off', `user bank on >first ${PERMISSIONS}`],
     });
     const settings = redisSettings({
       url: `rediss://127.0.0.1:${server.port}`,
@@ -85,17 +102,7 @@ describe.skipIf(!hasRedis)('the way to Redis', () => {
       usernameFile: inFolder('user', 'bank\n'),
       passwordFile: inFolder('password', 'first\n'),
     });
-    const store = await openStore(settings);
-    const record = { value: 1, expiresAt: inSeconds(60), indexes: { grantId: 'g' } };
-    await store.put('Token', 'a', record);
-    expect(await store.consume('Token', 'a')).toBe(true);
-    expect((await store.findByIndex('Token', 'grantId', 'g'))?.id).toBe('a');
-    await store.deleteByIndex('Token', 'grantId', 'g', inSeconds(60));
-    expect(await codeOf(store.put('Token', 'b', record))).toBe('ERR_STORAGE_REVOKED');
-    await store.delete('Token', 'a');
-    expect(await store.allocate('numbers', 1)).toBe(0);
-    expect(await store.isHealthy()).toBe(true);
-    await store.close();
+    await useEverything(settings);
 
     const other = inFolder(
       'other.pem',
@@ -114,6 +121,59 @@ describe.skipIf(!hasRedis)('the way to Redis', () => {
     for (const [at, [, , problem]] of wrong.entries()) expect(found[at]).toMatch(problem);
     await server.kill();
   }, 30_000);
+
+  it('is TLS to the nodes of a Cluster too, with the least permissions', async () => {
+    const tlsPort = await freePort();
+    const server = await startRedis({
+      lines: [
+        ...serverLines(tlsPort),
+        'cluster-enabled yes',
+        'tls-cluster yes',
+        'cluster-announce-ip 127.0.0.1',
+        `user bank on >first ${PERMISSIONS}`,
+      ],
+    });
+    await server.admin.call('CLUSTER', 'ADDSLOTSRANGE', 0, 16_383);
+    await until(async () => String(await server.admin.call('CLUSTER', 'INFO')).includes('cluster_state:ok'));
+    await useEverything(
+      redisSettings({
+        nodes: [`localhost:${tlsPort}`],
+        tls: clientFiles(),
+        usernameFile: inFolder('user', 'bank'),
+        passwordFile: inFolder('password', 'first'),
+      }),
+    );
+    await server.kill();
+  });
+
+  it('is TLS to the Sentinels too, with their own password', async () => {
+    const [tlsPort, sentinelPort] = [await freePort(), await freePort()];
+    const server = await startRedis({
+      lines: [...serverLines(tlsPort), 'requirepass first'],
+      password: 'first',
+    });
+    const sentinel = await startRedis({
+      isSentinel: true,
+      lines: [
+        ...serverLines(sentinelPort),
+        'tls-replication yes',
+        'requirepass second',
+        `sentinel monitor bank 127.0.0.1 ${tlsPort} 1`,
+        'sentinel auth-pass bank first',
+      ],
+      password: 'second',
+    });
+    await useEverything(
+      redisSettings({
+        sentinels: [`127.0.0.1:${sentinelPort}`],
+        sentinelName: 'bank',
+        tls: clientFiles(),
+        passwordFile: inFolder('password', 'first'),
+        sentinelPasswordFile: inFolder('sentinel-password', 'second'),
+      }),
+    );
+    await Promise.all([server.kill(), sentinel.kill()]);
+  });
 
   it('uses a changed password for the next connection', async () => {
     const server = await startRedis();

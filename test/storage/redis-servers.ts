@@ -30,6 +30,8 @@ export interface RedisProcessOptions {
   /** Lines of its configuration. `PORT` in them is the port. */
   readonly lines?: readonly string[];
   readonly isSentinel?: boolean;
+  /** The password of the test's own connection. */
+  readonly password?: string;
   /** The server listens with TLS only; the lines say the rest. */
   readonly isTls?: boolean;
 }
@@ -65,6 +67,7 @@ async function launch(port: number, file: string, options: RedisProcessOptions):
   running.add(child);
   const ended = once(child, 'exit').then(() => running.delete(child));
   const admin = new Redis({
+    ...(options.password === undefined ? {} : { password: options.password }),
     port,
     host: '127.0.0.1',
     retryStrategy: () => 50,
@@ -94,7 +97,7 @@ async function accepting(port: number, child: ChildProcess): Promise<void> {
 }
 
 /** A port that was free a moment ago, with the one at +10000 for the bus of a Cluster. */
-async function freePort(): Promise<number> {
+export async function freePort(): Promise<number> {
   for (;;) {
     const port = 20_000 + Math.trunc(Math.random() * 12_000);
     if ((await isFree(port)) && (await isFree(port + 10_000))) return port;
