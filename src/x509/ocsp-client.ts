@@ -1,5 +1,7 @@
 import { hash, randomBytes } from 'node:crypto';
 import type { Clock } from '../clock.ts';
+import { isRefusal } from '../errors.ts';
+import type { Log } from '../log.ts';
 import type { Certificate } from './certificate.ts';
 import {
   type OcspOptions,
@@ -25,6 +27,7 @@ import type { RevocationStatus } from './revocation-status.ts';
 export interface OcspClientOptions {
   readonly io: RevocationIo;
   readonly clock: Clock;
+  readonly log: Log;
   /** The status of a responder that the issuer delegated and that does not say nocheck, by CRL. */
   readonly delegateStatus: (
     delegate: Certificate,
@@ -47,7 +50,7 @@ export interface OcspClient {
 /** RFC 9654 §2.1. */
 const NONCE_BYTES = 32;
 
-export function createOcspClient({ io, clock, delegateStatus }: OcspClientOptions): OcspClient {
+export function createOcspClient({ io, clock, log, delegateStatus }: OcspClientOptions): OcspClient {
   const judge = async (
     response: OcspResponse,
     about: CheckedCertificate,
@@ -111,8 +114,14 @@ export function createOcspClient({ io, clock, delegateStatus }: OcspClientOption
     recall: async (about, policy) => {
       const bytes = policy.ocsp.nonce === 'required' ? undefined : await io.load(fileOf(about));
       if (bytes === undefined) return undefined;
-      const status = await judge(parseOcspResponse(bytes), about, { policy });
-      return status.status === 'unknown' ? undefined : status;
+      try {
+        const status = await judge(parseOcspResponse(bytes), about, { policy });
+        return status.status === 'unknown' ? undefined : status;
+      } catch (error) {
+        if (!isRefusal(error, 'ERR_OCSP_MALFORMED')) throw error;
+        log.warn('revocation.kept.refused', { file: fileOf(about), error });
+        return undefined;
+      }
     },
   };
 }

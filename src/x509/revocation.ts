@@ -90,6 +90,7 @@ class RevocationBook {
     const ocsp = createOcspClient({
       io,
       clock,
+      log,
       delegateStatus: async (delegate, about, policy) => {
         try {
           return await crls.ask(

@@ -5,6 +5,7 @@ import { createTppAuthenticator } from '../../src/tpp/authenticate.ts';
 import { createBlockList } from '../../src/tpp/block-list.ts';
 import { createTrustProfile } from '../../src/tpp/trust-profile.ts';
 import { parseCertificate } from '../../src/x509/certificate.ts';
+import { ocspStatus, parseOcspResponse, writeOcspRequest } from '../../src/x509/ocsp.ts';
 import { TLS_CLIENT_POLICY, verifyPath } from '../../src/x509/path.ts';
 import { openRevocation, STRICT_REVOCATION } from '../../src/x509/revocation.ts';
 import { createRegistry, parseTppRecords } from '../../tpp-registry/index.ts';
@@ -13,7 +14,7 @@ import { byKey } from '../x509/ocsp-factory.ts';
 import { answerTo, ResponderFarm } from '../x509/responder-farm.ts';
 
 // The decision about a TPP certificate on one core: a path of three certificates parsed and validated from its bytes,
-// beside Node parsing the same three and verifying the two signatures; and the whole decision (path, statements, block
+// beside Node parsing the same three and verifying the two signatures; an OCSP answer; and the whole decision (path, statements, block
 // list, revocation of two certificates, registry, roles) for a certificate that is known, beside SHA-256 over it.
 const ROUNDS = 9;
 const PERIOD = { notBefore: new Date('2026-01-01'), notAfter: new Date('2028-01-01') };
@@ -99,6 +100,14 @@ function verifyByNode(): void {
   if (!isGood) throw new Error('a signature is wrong');
 }
 
+const about = { certificate: parseCertificate(tpp.der), issuer: parseCertificate(issuing.der), at: NOW };
+const request = writeOcspRequest(about, { hash: 'sha1' });
+const answer = await fetch(farm.url('/issuing'), { method: 'POST', body: new Uint8Array(request) });
+const response = Buffer.from(await answer.arrayBuffer());
+function judge(): void {
+  if (ocspStatus(parseOcspResponse(response), about).status !== 'good') throw new Error('not good');
+}
+
 /** Microseconds of CPU, of all threads, for one call. */
 async function costOf(times: number, run: () => unknown): Promise<number> {
   const before = process.cpuUsage();
@@ -113,21 +122,23 @@ const median = (values: readonly number[]): number =>
   values.toSorted((a, b) => a - b)[values.length >> 1] ?? 0;
 
 const decide = () => authenticator.authenticate(presented);
-const measured = { path: [], node: [], known: [], hash: [] } as Record<
-  'path' | 'node' | 'known' | 'hash',
+const measured = { path: [], node: [], known: [], hash: [], ocsp: [] } as Record<
+  'path' | 'node' | 'known' | 'hash' | 'ocsp',
   number[]
 >;
 await decide();
+const asked = farm.hits.length - 1;
 for (let round = -1; round < ROUNDS; round += 1) {
   const costs = {
     path: await costOf(2000, validate),
     node: await costOf(2000, verifyByNode),
+    ocsp: await costOf(2000, judge),
     known: await costOf(100_000, decide),
     hash: await costOf(100_000, () => hash('sha256', tpp.der, 'base64url')),
   };
   // The first round warms up.
   if (round >= 0)
-    for (const name of ['path', 'node', 'known', 'hash'] as const) measured[name].push(costs[name]);
+    for (const name of ['path', 'node', 'known', 'hash', 'ocsp'] as const) measured[name].push(costs[name]);
 }
 await revocation.close();
 await farm.close();
@@ -139,7 +150,7 @@ const { path, node, known } = {
 };
 const ratio = (of: readonly number[], to: readonly number[]): string =>
   median(of.map((one, round) => one / (to[round] ?? 1))).toFixed(2);
-console.log(`median of ${ROUNDS} rounds, CPU of one core; requests to the responders: ${farm.hits.length}`);
+console.log(`median of ${ROUNDS} rounds, CPU of one core; requests to the responders: ${asked}`);
 console.log(
   `path of three, parsed and validated: ${Math.round(1e6 / path)} a second (${path.toFixed(0)} us)`,
 );
@@ -147,5 +158,6 @@ console.log(
   `Node, the same parsed and verified:  ${Math.round(1e6 / node)} a second (${node.toFixed(0)} us)`,
 );
 console.log(`ratio of the two, by round: ${ratio(measured.path, measured.node)}`);
+console.log(`OCSP answer of the issuer, parsed and judged: ${median(measured.ocsp).toFixed(0)} us`);
 console.log(`decision for a known certificate: ${known.toFixed(2)} us`);
 console.log(`ratio to SHA-256 over the certificate: ${ratio(measured.known, measured.hash)}`);

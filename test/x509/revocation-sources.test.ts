@@ -226,12 +226,16 @@ describe('the last good answers', () => {
     await expect.poll(events, POLL).toContain('revocation.crl.rollback');
   });
 
-  it('are verified again when they are read: a changed file proves nothing', async () => {
+  it.each([
+    ['changed', (bytes: Buffer) => bytes.with(-1, (bytes.at(-1) ?? 0) ^ 1)],
+    ['cut short', (bytes: Buffer) => bytes.subarray(0, -1)],
+    ['empty', () => Buffer.alloc(0)],
+  ])('are verified again when they are read: a file that is %s proves nothing', async (_what, spoil) => {
     for (const chain of [ocspChain(farm), crlChain(farm)]) {
       await lab.desk({ folder }).outcome(chain.path);
       for (const name of await readdir(folder)) {
         const bytes = await readFile(join(folder, name));
-        await writeFile(join(folder, name), bytes.with(-1, (bytes.at(-1) ?? 0) ^ 1));
+        await writeFile(join(folder, name), spoil(bytes));
       }
       farm.fault = 'error 500';
       expect(await lab.desk({ folder }).outcome(chain.path)).toMatch('UNAVAILABLE');
