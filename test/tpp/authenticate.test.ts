@@ -278,6 +278,42 @@ describe('the registry has the last word', () => {
     });
   });
 
+  it('takes former names of an authority for the same, in the identifier too (G6)', async () => {
+    const certificate = await issuer.issue({
+      ...GOOD,
+      nca: { id: 'HR-HNB', name: 'Hrvatska narodna banka' },
+      deviation: { organizationIdentifiers: ['PSDHR-CNB-4711'] },
+    });
+    const registry = registryOf({
+      authorizationNumber: 'PSDHR-CNB-4711',
+      nca: { id: 'HR_HNB' },
+      country: 'HR',
+    });
+    expect(await outcome(certificate, { registry })).toMatchObject({ nca: { id: 'HR-HNB' }, country: 'HR' });
+  });
+
+  it('tells TPPs apart by authority where the identifier names none (EN 319 412-1 cl. 5.1.4)', async () => {
+    const records = [{ nca: { id: 'GB-FCA' } }, { nca: { id: 'IE-CBI' }, country: 'IE' }].map((change) => ({
+      authorizationNumber: 'NTRGB-09215384',
+      legalName: 'Acme Ltd',
+      country: 'GB',
+      roles: ['PSP_AI'],
+      status: 'active',
+      statusSince: '2026-01-31',
+      ...change,
+    }));
+    const registry = createRegistry(
+      parseTppRecords(JSON.stringify({ tpps: records }), { source: 'test' }),
+      NOW,
+    );
+    const deviation = { organizationIdentifiers: ['NTRGB-09215384'] };
+    const of = async (id: string) =>
+      outcome(await issuer.issue({ ...GOOD, nca: { id, name: 'Authority' }, deviation }), { registry });
+    expect(await of('GB-FCA')).toMatchObject({ country: 'GB' });
+    expect(await of('IE-CBI')).toMatchObject({ country: 'IE' });
+    expect(await of('DE-BAFIN')).toBe('ERR_TPP_NOT_REGISTERED');
+  });
+
   it('and dates are asked every time, although the path is remembered (C9, G4)', async () => {
     let now = NOW;
     const records = [registryOf(), registryOf({ status: 'withdrawn' })];
