@@ -70,7 +70,7 @@ export function createRedisGroupWrite(
 
   const drain = async (redis: Redis, queue: Queue) => {
     while (queue.waiting.length > 0) {
-      const group = queue.waiting.splice(0, MAX_GROUP).filter(({ budget }) => !budget.isOver);
+      const group = queue.waiting.splice(0, MAX_GROUP).filter(isInTime);
       const lost = group.length === 0 ? undefined : await send(redis, group);
       if (lost === undefined) continue;
       // What waits would go into a connection that does not answer, where Redis might find it much later.
@@ -121,6 +121,11 @@ export function createRedisGroupWrite(
         enqueue(pending, primaries.primaryOf(call.keys[0] ?? ''));
       }),
   };
+}
+
+function isInTime({ budget, reject }: Pending): boolean {
+  if (budget.isOver) reject(new Error('its time is over'));
+  return !budget.isOver;
 }
 
 type Reply = readonly [error: Error | null, reply: unknown];

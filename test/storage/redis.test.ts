@@ -1,4 +1,10 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { systemClock } from '../../src/clock.ts';
+import { silentLog } from '../../src/log.ts';
+import { createRedisGroupWrite } from '../../src/storage/redis-group-write.ts';
+import { createRedisKeys } from '../../src/storage/redis-keys.ts';
+import { connectRedis } from '../../src/storage/redis-primaries.ts';
+import { CONSUME, PUT } from '../../src/storage/redis-scripts.ts';
 import { codeOf, describeRedisStore, inSeconds, openStore, redisSettings } from './redis-contract.ts';
 import { hasRedis, type RedisProcess, startRedis } from './redis-servers.ts';
 
@@ -19,6 +25,25 @@ describe.skipIf(!hasRedis)('on a single Redis', () => {
     await server.admin.script('FLUSH');
     expect(await store.consume('Code', 'a')).toBe(true);
     await store.close();
+  });
+
+  it('answers a call that is repeated as it did the first time, and sends none whose time is over (M5)', async () => {
+    const settings = redisSettings(address());
+    const primaries = await connectRedis(settings, silentLog);
+    const group = createRedisGroupWrite(primaries, { replicas: 0, milliseconds: 1 });
+    const keys = createRedisKeys(settings.keyPrefix);
+    const now = systemClock.now().getTime();
+    const run = (script: typeof CONSUME, args: (string | number)[], isOver = false) =>
+      group.run({ script, keys: [keys.record('Code', 'a')], args }, { isOver });
+    const put = (nonce: string) => run(PUT, [now, now + 60_000, `${nonce}a`, nonce, '1', '{}', 'new']);
+    expect(await put('first')).toEqual(['written', '', '']);
+    expect(await put('first')).toEqual(['written', 'first', '{}']);
+    expect(await put('other')).toEqual(['exists']);
+    await expect(run(CONSUME, [now, 'late'], true)).rejects.toThrow('over');
+    expect(await run(CONSUME, [now, 'one'])).toBe(1);
+    expect(await run(CONSUME, [now, 'one'])).toBe(1);
+    expect(await run(CONSUME, [now, 'two'])).toBe(0);
+    primaries.close();
   });
 
   it('keeps what it acknowledged when Redis is killed and comes back with its file (M10)', async () => {
