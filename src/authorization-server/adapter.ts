@@ -1,9 +1,10 @@
-import { createCipheriv, createDecipheriv, createHmac, hkdfSync, randomBytes } from 'node:crypto';
+import { createHmac, createSecretKey } from 'node:crypto';
 import type { Adapter, AdapterPayload } from 'oidc-provider';
 import { type Clock, epochSeconds } from '../clock.ts';
-import { isRefusal, OpenBankingError } from '../errors.ts';
+import { isRefusal } from '../errors.ts';
 import type { Store, StoredRecord } from '../storage/store.ts';
 import { errors, Provider } from './library.ts';
+import { createSeals, hkdf, type Seals } from './payload-seals.ts';
 import type { ReplayedGrants } from './replayed-grants.ts';
 
 export interface AdapterOptions {
@@ -51,7 +52,7 @@ const INDEXED: Readonly<Record<string, readonly (keyof AdapterPayload & string)[
  */
 export function createAdapterFactory(options: AdapterOptions): (model: string) => Adapter {
   const hash = hasherOf(options.secret);
-  const seals = sealsOf(options.secret);
+  const seals = createSeals(options.secret);
   return (model) => adapterOf(model, options, { hash, ...seals });
 }
 
@@ -70,10 +71,8 @@ export function replayDetectionUnique(options: Pick<AdapterOptions, 'store' | 's
 
 type Hash = (kind: string, id: string) => string;
 
-interface Secrets {
+interface Secrets extends Seals {
   readonly hash: Hash;
-  readonly seal: (payload: AdapterPayload, boundTo: string) => string;
-  readonly unseal: (sealed: unknown, boundTo: string) => AdapterPayload;
 }
 
 function adapterOf(model: string, options: AdapterOptions, secrets: Secrets): Adapter {
@@ -84,7 +83,7 @@ function adapterOf(model: string, options: AdapterOptions, secrets: Secrets): Ad
     record === undefined
       ? undefined
       : {
-          ...unseal(record.value, `${model}\0${record.id}`),
+          ...(unseal(record.value, `${model}\0${record.id}`) as AdapterPayload),
           ...(record.consumedAt === undefined ? {} : { consumed: epochSeconds(record.consumedAt) }),
         };
   // At the token endpoint a grant ends for one reason only.
@@ -155,40 +154,6 @@ function indexesOf(model: string, payload: AdapterPayload, hash: Hash): Record<s
 }
 
 function hasherOf(secret: Buffer): Hash {
-  const key = Buffer.from(hkdfSync('sha256', secret, '', 'tallystick identifiers', 32));
+  const key = createSecretKey(hkdf(secret, '', 'tallystick identifiers'));
   return (kind, id) => createHmac('sha256', key).update(`${kind}\0${id}`).digest('base64url');
-}
-
-const NONCE_BYTES = 12;
-const TAG_BYTES = 16;
-
-/** AES-256-GCM; the kind and identifier are authenticated too, so that no record can pass for another. */
-function sealsOf(secret: Buffer): Pick<Secrets, 'seal' | 'unseal'> {
-  const key = Buffer.from(hkdfSync('sha256', secret, '', 'tallystick payloads', 32));
-  return {
-    seal(payload, boundTo) {
-      const nonce = randomBytes(NONCE_BYTES);
-      const cipher = createCipheriv('aes-256-gcm', key, nonce).setAAD(Buffer.from(boundTo));
-      const sealed = Buffer.concat([cipher.update(JSON.stringify(payload), 'utf8'), cipher.final()]);
-      return Buffer.concat([nonce, cipher.getAuthTag(), sealed]).toString('base64');
-    },
-    unseal(sealed, boundTo) {
-      try {
-        return opened(sealed, boundTo);
-      } catch (cause) {
-        // Damaged, or sealed with another secret: never "not found", which a caller might take for an answer.
-        throw new OpenBankingError('ERR_STORAGE_UNAVAILABLE', { operation: 'unseal' }, { cause });
-      }
-    },
-  };
-
-  function opened(sealed: unknown, boundTo: string): AdapterPayload {
-    const bytes = Buffer.from(String(sealed), 'base64');
-    const decipher = createDecipheriv('aes-256-gcm', key, bytes.subarray(0, NONCE_BYTES), {
-      authTagLength: TAG_BYTES,
-    }).setAAD(Buffer.from(boundTo));
-    decipher.setAuthTag(bytes.subarray(NONCE_BYTES, NONCE_BYTES + TAG_BYTES));
-    const text = Buffer.concat([decipher.update(bytes.subarray(NONCE_BYTES + TAG_BYTES)), decipher.final()]);
-    return JSON.parse(text.toString('utf8'));
-  }
 }

@@ -36,4 +36,6 @@ process.on('message', (command: Command) => {
 process.once('SIGTERM', () => {
   void server.close().then(() => process.disconnect?.());
 });
+// The test is gone.
+process.once('disconnect', () => process.exit());
 tell('ready');

@@ -1,0 +1,85 @@
+import {
+  createCipheriv,
+  createDecipheriv,
+  createSecretKey,
+  hkdfSync,
+  type KeyObject,
+  randomBytes,
+} from 'node:crypto';
+import { OpenBankingError } from '../errors.ts';
+
+/** AES-256-GCM over JSON. `boundTo` is authenticated too, so that no record can pass for another. */
+export interface Seals {
+  readonly seal: (payload: unknown, boundTo: string) => string;
+  /** @throws ERR_STORAGE_UNAVAILABLE for what is damaged or was sealed with another secret or for another record */
+  readonly unseal: (sealed: unknown, boundTo: string) => unknown;
+}
+
+const SALT_BYTES = 16;
+const NONCE_BYTES = 12;
+const TAG_BYTES = 16;
+const HEAD_BYTES = SALT_BYTES + NONCE_BYTES + TAG_BYTES;
+/** Keys of other processes, and of this one's earlier lives, that are remembered. */
+const MAX_KEYS = 1000;
+
+/**
+ * Each start of a process has a key of its own, made from the secret and a random salt, and counts its nonces: none
+ * is used twice, however many tokens there are. (Random nonces under one key are good for 2^32, NIST SP 800-38D
+ * section 8.3: a month of a busy server.)
+ */
+export function createSeals(secret: Buffer): Seals {
+  const keyOf = (salt: Buffer) => createSecretKey(hkdf(secret, salt, 'tallystick payloads'));
+  const ownSalt = randomBytes(SALT_BYTES);
+  const ownKey = keyOf(ownSalt);
+  const keys = new Map<string, KeyObject>();
+  let count = 0n;
+
+  const knownKey = (salt: Buffer): KeyObject => {
+    if (salt.equals(ownSalt)) return ownKey;
+    const name = salt.toString('latin1');
+    const known = keys.get(name);
+    if (known !== undefined) return known;
+    if (keys.size >= MAX_KEYS) keys.clear();
+    const key = keyOf(salt);
+    keys.set(name, key);
+    return key;
+  };
+  const opened = (sealed: unknown, boundTo: string): unknown => {
+    const bytes = Buffer.from(String(sealed), 'base64');
+    const nonceEnd = SALT_BYTES + NONCE_BYTES;
+    const decipher = createDecipheriv(
+      'aes-256-gcm',
+      knownKey(bytes.subarray(0, SALT_BYTES)),
+      bytes.subarray(SALT_BYTES, nonceEnd),
+      { authTagLength: TAG_BYTES },
+    );
+    decipher.setAAD(Buffer.from(boundTo)).setAuthTag(bytes.subarray(nonceEnd, HEAD_BYTES));
+    const text = decipher.update(bytes.subarray(HEAD_BYTES), undefined, 'utf8');
+    return JSON.parse(text + decipher.final('utf8'));
+  };
+
+  return {
+    seal(payload, boundTo) {
+      const nonce = Buffer.alloc(NONCE_BYTES);
+      nonce.writeBigUInt64BE(count, NONCE_BYTES - 8);
+      count += 1n;
+      const cipher = createCipheriv('aes-256-gcm', ownKey, nonce).setAAD(Buffer.from(boundTo));
+      const text = cipher.update(JSON.stringify(payload), 'utf8');
+      const rest = cipher.final();
+      return Buffer.concat([ownSalt, nonce, cipher.getAuthTag(), text, rest]).toString('base64');
+    },
+    unseal(sealed, boundTo) {
+      try {
+        return opened(sealed, boundTo);
+      } catch (cause) {
+        // Never "not found", which a caller might take for an answer.
+        throw new OpenBankingError('ERR_STORAGE_UNAVAILABLE', { operation: 'unseal' }, { cause });
+      }
+    },
+  };
+}
+
+/** 32 bytes for one purpose (RFC 5869). */
+export function hkdf(secret: Buffer, salt: Buffer | string, purpose: string): Buffer {
+  return Buffer.from(hkdfSync('sha256', secret, salt, purpose, 32));
+}

@@ -1,0 +1,83 @@
+import { hasRedis, startRedis } from '../storage/redis-servers.ts';
+import { openBank } from '../durability/bank.ts';
+import {
+  type Contender,
+  cpuSecondsOf,
+  median,
+  startBare,
+  startGenerator,
+  startOwn,
+} from './tokens/contenders.ts';
+
+/*
+ * client_credentials tokens over mTLS on 16 kept connections, with every check on and the token in a durable store,
+ * beside bare oidc-provider with its in-memory adapter. The contenders take turns in each round; a ratio compares two
+ * that ran one after the other, and the median of the rounds is told. Words after the name: rounds and seconds.
+ */
+const [, , , rounds = '7', seconds = '2'] = process.argv;
+const bank = await openBank();
+const redis = hasRedis ? await startRedis() : undefined;
+const onRedis = { secretFile: 'bank.secret', redis: { url: `redis://127.0.0.1:${redis?.port}` } };
+const format = (name: string) => ({ accessToken: { format: name } });
+
+const started: Contender[] = [];
+const add = async (contender: Promise<Contender>) => {
+  started.push(await contender);
+  return started.length - 1;
+};
+const pairs: [contender: number, measure: number][] = [];
+for (const name of ['opaque', 'jwt'] as const) {
+  const bare = await add(startBare(bank, name));
+  const sqlite = await add(startOwn(bank, `ours, SQLite, ${name}`, format(name)));
+  pairs.push([sqlite, bare]);
+  if (redis !== undefined) {
+    const own = await add(startOwn(bank, `ours, Redis, ${name}`, { ...format(name), storage: onRedis }));
+    pairs.push([own, bare]);
+  }
+  const single = started.length - 1;
+  const storage = redis === undefined ? {} : { storage: onRedis };
+  const two = await add(
+    startOwn(bank, `the same, two workers, ${name}`, { ...format(name), ...storage, workers: 2 }),
+  );
+  pairs.push([two, single]);
+}
+
+const generator = startGenerator(bank);
+const rates = started.map((): number[] => []);
+const costs = started.map((): number[] => []);
+const slow = started.map((): number[] => []);
+let errors = 0;
+for (const contender of started) await generator.burst(contender, 1);
+for (let round = 0; round < Number(rounds); round += 1) {
+  for (const [at, contender] of started.entries()) {
+    const before = cpuSecondsOf(contender);
+    const tally = await generator.burst(contender, Number(seconds));
+    const used = cpuSecondsOf(contender) - before;
+    errors += tally.errors;
+    rates[at]?.push(tally.count / tally.seconds);
+    costs[at]?.push((used / tally.count) * 1e6);
+    slow[at]?.push(tally.p99);
+  }
+}
+for (const [at, { name }] of started.entries()) {
+  const rate = Math.round(median(rates[at] ?? []));
+  const cost = Math.round(median(costs[at] ?? []));
+  console.log(
+    `${name}: ${rate} tokens/s, ${cost} us of CPU each, p99 ${median(slow[at] ?? []).toFixed(1)} ms`,
+  );
+}
+const ratio = (of: readonly number[], to: readonly number[]) =>
+  median(of.map((value, at) => value / (to[at] ?? Number.NaN))).toFixed(2);
+for (const [at, measure] of pairs) {
+  const tokens = ratio(rates[at] ?? [], rates[measure] ?? []);
+  const cpu = ratio(costs[at] ?? [], costs[measure] ?? []);
+  console.log(
+    `${started[at]?.name} / ${started[measure]?.name}: ${tokens} x the tokens, ${cpu} x the CPU each`,
+  );
+}
+console.log(`${errors} errors`);
+generator.close();
+for (const { child } of started) child.kill('SIGKILL');
+await redis?.kill();
+await bank.close();
+process.exit();
