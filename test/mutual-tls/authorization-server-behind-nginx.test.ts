@@ -12,10 +12,11 @@ import {
   pathsOf,
   type SandboxTpp,
 } from '../../src/sandbox/folder.ts';
+import { createAuthority } from '../../src/sandbox/pki.ts';
 import { TPP_PLANS } from '../../src/sandbox/tpps.ts';
 import { FORWARDERS } from './forwarders.ts';
 import { type RawAnswer, rawExchange, rawRequest } from './raw-exchange.ts';
-import { freePort, isInstalled, type RunningProxy, startProxy } from './real-proxy.ts';
+import { absence, freePort, isInstalled, type RunningProxy, startProxy } from './real-proxy.ts';
 import { thumbprintOf } from './thumbprint.ts';
 
 interface Identity {
@@ -30,9 +31,10 @@ async function identityOf(files: CertificateFiles): Promise<Identity> {
   ]);
   return { certificatePem, privateKeyPem };
 }
+const PERIOD = { notBefore: new Date('2020-01-01'), notAfter: new Date('2049-01-01') };
 const derOf = (pem: string) => new X509Certificate(pem).raw;
 
-describe.skipIf(!isInstalled('nginx'))('the authorization server behind nginx', () => {
+describe.skipIf(!isInstalled('nginx'))(`the authorization server behind nginx${absence('nginx')}`, () => {
   let folder: string;
   let caPem: string;
   let tls: Identity;
@@ -243,6 +245,27 @@ describe.skipIf(!isInstalled('nginx'))('the authorization server behind nginx', 
         });
         expect([status, body]).toEqual([400, expect.stringContaining('ERR_PROXY_UNTRUSTED')]);
       }
+    });
+  });
+
+  describe('with a chain in Client-Cert-Chain (RFC 9440 §2.3)', () => {
+    it('takes it as a hint only: nothing in it is trusted, and nothing in it does harm (B6)', async () => {
+      const { mtlsPort, proxyPort } = await start({ format: 'rfc9440' });
+      const rogue = await createAuthority({ name: 'Issuing', ...PERIOD });
+      const twin = await rogue.issue({ profile: 'qwac', subject: { commonName: 'tpp' }, ...PERIOD });
+      const issuing = derOf(await readFile(pathsOf(folder).issuingCa, 'utf8'));
+      const ask = (leaf: Uint8Array, chain: readonly Uint8Array[]) => {
+        const forwarded = FORWARDERS.rfc9440(Buffer.from(leaf), chain.map(Buffer.from));
+        const fields = Object.entries(forwarded).map(([name, value]) => `${name}: ${value}`);
+        return rawExchange(tokenRequest([host(proxyPort), ...fields]), { port: mtlsPort, caPem });
+      };
+      const leaf = derOf(own.certificatePem);
+      for (const chain of [[], [issuing], [leaf, rogue.der, issuing], Array(8).fill(rogue.der)]) {
+        expect((await ask(leaf, chain)).status).toBe(200);
+      }
+      const forged = await ask(twin.der, [rogue.der, issuing]);
+      expect([forged.status, forged.body]).toEqual([401, expect.stringContaining('ERR_CERT_UNTRUSTED')]);
+      expect((await ask(leaf, Array(9).fill(issuing))).status).toBe(400);
     });
   });
 });

@@ -23,6 +23,11 @@ export function isInstalled(name: ProxyName): boolean {
   );
 }
 
+/** What the title of a skipped test says. */
+export function absence(name: ProxyName): string {
+  return isInstalled(name) ? '' : ` (skipped: ${COMMANDS[name]} is not installed)`;
+}
+
 export interface ProxyOptions {
   /** Its own TLS certificate and key, and the CA of clients. PEM. */
   readonly tls: { readonly certificatePem: string; readonly privateKeyPem: string; readonly caPem: string };
