@@ -172,6 +172,22 @@ describe('tallystick certificate inspect', () => {
   });
 });
 
+/** README's table of the broken set: one code for all names of a row, or one each. */
+async function brokenInReadme(): Promise<Record<string, string>> {
+  const readme = await readFile(new URL('../../README.md', import.meta.url), 'utf8');
+  const table = readme.slice(readme.indexOf('| `broken` |')).split('\n\n')[0] ?? '';
+  const ticked = (cell = '') => [...cell.matchAll(/`([^`]+)`/g)].map(([, word = '']) => word);
+  return Object.fromEntries(
+    table
+      .split('\n')
+      .slice(2)
+      .flatMap((row) => {
+        const [, names, , codes] = row.split('|').map(ticked);
+        return (names ?? []).map((name, index) => [name, codes?.[index] ?? codes?.[0] ?? '']);
+      }),
+  );
+}
+
 async function derOf(file: string): Promise<Buffer> {
   const [der = Buffer.alloc(0)] = parsePem(await readFile(file, 'utf8'));
   return der;
@@ -244,6 +260,7 @@ describe('tallystick certificate verify', () => {
     );
     expect(refused).toEqual(sandbox.description.broken.map(({ name, expectedCode }) => [name, expectedCode]));
     expect(refused.length).toBeGreaterThanOrEqual(18);
+    expect(await brokenInReadme()).toEqual(Object.fromEntries(refused));
   });
 
   it('decides as of another time, and says that revocation was not asked for then', async () => {
