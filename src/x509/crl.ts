@@ -43,15 +43,18 @@ interface Finding {
  * Decides by CRLs whether a certificate is revoked. `good` needs lists that are proven, current and about this
  * certificate, and that together cover every reason; everything that is in doubt is `unknown`.
  *
- * A listed certificate is revoked whatever the date of its entry. Complete lists, lists in parts (by reasons, or by kinds of certificates) and delta lists are understood. Indirect
- * lists, of which another authority is the issuer, are not.
+ * What a proven list about this certificate names is `revoked`, whatever the date of the entry, and except for a hold
+ * also when the list is stale: nothing takes a revocation back. Complete lists, lists in parts (by reasons, or by kinds
+ * of certificates) and delta lists are understood. Indirect lists, of which another authority is the issuer, are not.
  *
  * @see RFC 5280 §6.3
  */
 export function crlStatus(certificate: Certificate, options: CrlOptions): RevocationStatus {
   const findings: Finding[] = [];
   const problems: string[] = [];
-  const own = options.crls.filter(({ issuer }) => namesEqual(issuer, certificate.issuer));
+  const own = options.crls.filter(
+    ({ issuer, scope }) => scope.baseNumber === undefined && namesEqual(issuer, certificate.issuer),
+  );
   for (const point of pointsOf(certificate)) {
     for (const crl of own) {
       const found = consult(crl, point, { ...options, certificate });
@@ -61,7 +64,8 @@ export function crlStatus(certificate: Certificate, options: CrlOptions): Revoca
     }
   }
   if (covered(findings) === REASONS.all) return goodBy(findings);
-  const none = findings.length > 0 ? 'the lists do not cover every reason' : 'there is no list of its issuer';
+  const none =
+    findings.length > 0 ? 'the lists do not cover every reason' : 'there is no complete list of its issuer';
   return { status: 'unknown', source: 'crl', problem: problems[0] ?? none };
 }
 
@@ -88,23 +92,38 @@ function consult(crl: CrlIndex, point: CrlDistributionPoint, question: Question)
   const { certificate } = question;
   const problem =
     crl.problem ??
-    (crl.scope.baseNumber === undefined ? undefined : 'a delta list says nothing alone') ??
     (point.crlIssuer.length === 0
       ? undefined
       : 'the certificate names another CRL issuer, which is not supported') ??
-    findScopeProblem(crl, point, certificate) ??
-    findDateProblem(crl, question);
+    findScopeProblem(crl, point, certificate);
   if (problem !== undefined) return problem;
   const signer = findSigner(crl, question);
   if (typeof signer === 'string') return signer;
-  const doubt = findSignerDoubt(signer, question);
-  if (doubt !== undefined) return doubt;
+  const signerDoubt = findSignerDoubt(signer, question);
+  if (signerDoubt !== undefined) return signerDoubt;
   const delta = findDelta(crl, signer.certificate, question);
-  const needsDelta = crl.scope.freshestCrl.length > 0 || certificate.freshestCrl.length > 0;
-  if (delta === undefined && needsDelta && question.deltas !== 'optional') {
+  const entry = findEntry(crl, delta, certificate.serialNumber);
+  const staleness = findDateProblem(crl, question);
+  const isOnHold = entry?.reason === 'certificateHold';
+  const doubt =
+    entry === undefined ? (staleness ?? findDoubt(crl, delta, question)) : isOnHold ? staleness : undefined;
+  if (doubt !== undefined) return doubt;
+  return {
+    ...(entry === undefined ? {} : { entry }),
+    reasons: reasonsOf(crl, point),
+    thisUpdate: delta?.thisUpdate ?? crl.thisUpdate,
+    nextUpdate: earlier(crl.nextUpdate, delta?.nextUpdate),
+  };
+}
+
+/** Why a list that does not name the certificate must not be taken to say that it is good. */
+function findDoubt(crl: CrlIndex, delta: CrlIndex | undefined, question: Question): string | undefined {
+  const { certificate, deltas = 'required', issuance = 'rfc5280' } = question;
+  const hasDelta = crl.scope.freshestCrl.length > 0 || certificate.freshestCrl.length > 0;
+  if (delta === undefined && hasDelta && deltas === 'required') {
     return 'changes are announced in a delta list, and there is none that can be used';
   }
-  return combine(crl, delta, { ...question, reasons: reasonsOf(crl, point) });
+  return issuance === 'path' ? undefined : (crl.scope.issuanceProblem ?? delta?.scope.issuanceProblem);
 }
 
 /** Written so that an invalid date refuses. */
@@ -162,27 +181,16 @@ function isChangeOf(complete: CrlIndex, delta: CrlIndex): boolean {
   );
 }
 
-/** Changes first; only a hold can be taken back (RFC 5280 §5.3.1, §6.3.3 (i)–(k)). */
-function combine(
+/** Changes first; they can take back a hold, and nothing else (RFC 5280 §5.3.1, §6.3.3 (i)–(k)). */
+function findEntry(
   crl: CrlIndex,
   delta: CrlIndex | undefined,
-  { certificate, issuance, reasons }: Question & { readonly reasons: number },
-): Finding | string {
-  const listed = crl.find(certificate.serialNumber);
-  const changed = delta?.find(certificate.serialNumber);
-  const isRemoved = changed?.reason === 'removeFromCRL';
-  if (isRemoved && listed !== undefined && listed.reason !== 'certificateHold') {
-    return 'a delta list takes back a revocation that was no hold';
-  }
-  const entry = isRemoved ? undefined : (changed ?? listed);
-  const mistake = crl.scope.issuanceProblem ?? delta?.scope.issuanceProblem;
-  if (entry === undefined && mistake !== undefined && issuance !== 'path') return mistake;
-  return {
-    ...(entry === undefined ? {} : { entry }),
-    reasons,
-    thisUpdate: delta?.thisUpdate ?? crl.thisUpdate,
-    nextUpdate: earlier(crl.nextUpdate, delta?.nextUpdate),
-  };
+  serialNumber: string,
+): RevokedEntry | undefined {
+  const listed = crl.find(serialNumber);
+  const changed = delta?.find(serialNumber);
+  if (changed?.reason !== 'removeFromCRL') return changed ?? listed;
+  return listed?.reason === 'certificateHold' ? undefined : listed;
 }
 
 function earlier(one: Date | undefined, other: Date | undefined): Date | undefined {

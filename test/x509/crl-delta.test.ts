@@ -51,6 +51,12 @@ describe('changes to a list (RFC 5280 section 5.2.4, 5.2.6, 6.3.3 (c))', () => {
       expected: 'unknown',
     },
     {
+      what: 'a certificate that asks for them, without any, and is named already',
+      twin: ask(base(), delta()),
+      question: ask(base([named(6)])),
+      expected: 'revoked',
+    },
+    {
       what: 'a list that asks for them, without any',
       twin: { lists: [freshList, delta()] },
       question: { lists: [freshList] },
@@ -124,7 +130,7 @@ describe('changes to a list (RFC 5280 section 5.2.4, 5.2.6, 6.3.3 (c))', () => {
       what: 'a revocation that was no hold and is taken back',
       twin: ask(base([named(6)]), delta([named(8)])),
       question: ask(base([named(1)]), delta([named(8)])),
-      expected: 'unknown',
+      expected: 'revoked',
     },
     {
       what: 'taken back and revoked by the same changes',

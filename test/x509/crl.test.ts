@@ -43,7 +43,7 @@ describe('a certificate and its list (RFC 5280 section 6.3)', () => {
     expect(statusOf({ lists: [] })).toEqual({
       status: 'unknown',
       source: 'crl',
-      problem: 'there is no list of its issuer',
+      problem: 'there is no complete list of its issuer',
     });
   });
 });
@@ -63,9 +63,14 @@ describe('the dates of a list (RFC 5280 section 5.1.2.4, 5.1.2.5)', () => {
       expected: 'unknown',
     },
     {
-      what: 'a stale list that names the certificate',
-      question: { lists: [{ nextUpdate: later(NOW, -1), entries: [listed()] }] },
+      what: 'a stale list that names the certificate as on hold',
+      question: { lists: [{ nextUpdate: later(NOW, -1), entries: [listed(6)] }] },
       expected: 'unknown',
+    },
+    {
+      what: 'a stale list that names the certificate: nothing takes a revocation back',
+      question: { lists: [{ nextUpdate: later(NOW, -1), entries: [listed()] }] },
+      expected: 'revoked',
     },
     {
       what: 'a list without a next update, where no greatest age is set',
