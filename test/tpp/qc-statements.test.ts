@@ -106,6 +106,13 @@ describe('QCStatements (EN 319 412-5, RFC 3739 §3.2.6)', () => {
       /QcLimitValue: the currency/,
     ],
     [
+      'QcLimitValue of an exponent that no amount has',
+      list(
+        statement('0.4.0.1862.1.2', der.sequence(der.printable('EUR'), der.integer(1), der.integer(1000))),
+      ),
+      /QcLimitValue: the exponent/,
+    ],
+    [
       'more statements than any certificate has',
       list(...Array.from({ length: 33 }, (_, at) => statement(`1.2.${at}`))),
       /too many/,
@@ -176,17 +183,37 @@ describe('the PSD2 statement (TS 119 495 cl. 5.1, 5.2)', () => {
     ['an NCAName with a line break', psd2(roleList(AI), der.utf8('Bank\nof')), /Latin/],
     ['an NCAName that turns the writing round', psd2(roleList(AI), der.utf8('Bank\u202eof')), /Latin/],
     ['an NCAName that is not UTF-8', psd2(roleList(AI), der.tlv(0x0c, Buffer.from([0xc3]))), /not UTF-8/],
-    ['an NCAId without a country (GEN-5.2.3-2)', psd2(roleList(AI), undefined, der.utf8('BE')), /NCAId/],
-    ['an NCAId without a hyphen', psd2(roleList(AI), undefined, der.utf8('NLDNB')), /NCAId/],
-    ['an NCAId with small letters', psd2(roleList(AI), undefined, der.utf8('NL-Dnb')), /NCAId/],
-    ['an NCAId as registers write it', psd2(roleList(AI), undefined, der.utf8('FI_FINFSA')), /NCAId/],
+    [
+      'an NCAId without a country (GEN-5.2.3-2)',
+      psd2(roleList(AI), undefined, der.utf8('BE')),
+      /NCAId is not a country/,
+    ],
+    ['an NCAId without a hyphen', psd2(roleList(AI), undefined, der.utf8('NLDNB')), /NCAId is not a country/],
+    [
+      'an NCAId with small letters',
+      psd2(roleList(AI), undefined, der.utf8('NL-Dnb')),
+      /NCAId is not a country/,
+    ],
+    [
+      'an NCAId as registers write it',
+      psd2(roleList(AI), undefined, der.utf8('FI_FINFSA')),
+      /NCAId is not a country/,
+    ],
     [
       'an NCAId of no country',
       psd2(roleList(AI), undefined, der.utf8('XY-DNB')),
       /no country of ISO 3166-1: XY/,
     ],
-    ['an NCAId of 9 letters', psd2(roleList(AI), undefined, der.utf8('NL-ABCDEFGHI')), /NCAId/],
-    ['NA beside a role that has an authority', psd2(roleList(AI), der.utf8('NA'), der.utf8('NA')), /NCAId/],
+    [
+      'an NCAId of 9 letters',
+      psd2(roleList(AI), undefined, der.utf8('NL-ABCDEFGHI')),
+      /NCAId is not a country/,
+    ],
+    [
+      'NA beside a role that has an authority',
+      psd2(roleList(AI), der.utf8('NA'), der.utf8('NA')),
+      /NCAId is not a country/,
+    ],
     [
       'a central bank under an authority',
       psd2(roleList(role('5', 'PSP_CB'))),
