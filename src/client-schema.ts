@@ -49,6 +49,8 @@ export const clientSchema = z
     if (value.nca === undefined && !/^PSD[A-Z]{2}-/.test(value.authorization_number)) {
       fault('nca', 'is required: the authorization_number does not name its authority');
     }
+    const kids = value.jwks?.keys.map(({ kid }) => kid) ?? [];
+    if (new Set(kids).size !== kids.length) fault('jwks', 'has two keys of one kid (FAPI 2.0 §5.4.3)');
     if (subjects.length > 1)
       fault(subjects[1] ?? '', 'only one tls_client_auth_* may be set (RFC 8705 §2.1.2)');
   });

@@ -1,3 +1,4 @@
+import { generateKeyPairSync } from 'node:crypto';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -79,6 +80,10 @@ describe('the configuration', () => {
     expect(problems.find(({ path }) => path === '')?.message).toContain('accesstoken');
   });
 
+  const jwk = (kid: string) => ({
+    ...generateKeyPairSync('ec', { namedCurve: 'P-256' }).publicKey.export({ format: 'jwk' }),
+    kid,
+  });
   const refused: readonly [title: string, change: object, path: string][] = [
     ['an issuer with a path', { issuer: 'https://bank.example/as' }, 'issuer'],
     ['no trust anchors', { trust: [] }, 'trust'],
@@ -96,6 +101,11 @@ describe('the configuration', () => {
       'a key in a registration that is too weak (H11)',
       { clients: [{ ...client, jwks: { keys: [{ kty: 'RSA', kid: '1', n: 'AQAB', e: 'AQ' }] } }] },
       'clients[0].jwks.keys[0]',
+    ],
+    [
+      'two keys of one name in a registration (H3)',
+      { clients: [{ ...client, jwks: { keys: [jwk('1'), jwk('1')] } }] },
+      'clients[0].jwks',
     ],
     [
       'an identifier in a registration that does not name its authority',
