@@ -19,7 +19,8 @@ export interface RevocationSources extends AnswerSources {
 }
 
 type Revoked = Extract<ProvenStatus, { readonly status: 'revoked' }>;
-type Verdict = Revoked | { readonly status: 'good' /** Milliseconds. */; readonly until: number };
+type Good = Extract<ProvenStatus, { readonly status: 'good' }>;
+type Verdict = Revoked | { readonly status: 'good'; readonly until: number };
 
 /**
  * What is known of one certificate, and how it is kept known: one question at a time, asked again ahead of the end of
@@ -35,7 +36,7 @@ export class RevocationRecord {
   usedAt = 0;
   isForgotten = false;
   readonly #sources: RevocationSources;
-  readonly #newest = { ocsp: 0, crl: 0 };
+  #newestOcsp = 0;
   #checkedAt: number | undefined;
   #failure: { readonly error: UnprovenStatus; readonly until: number } | undefined;
   #pending: Promise<UnprovenStatus | undefined> | undefined;
@@ -117,17 +118,28 @@ export class RevocationRecord {
     const revoked = found.find((one) => one.status === 'revoked');
     if (revoked !== undefined) return this.#takeRevoked(revoked);
     const good = found.filter((one) => one.status === 'good');
-    for (const { source, thisUpdate } of good) {
-      if (thisUpdate.getTime() >= this.#newest[source]) continue;
-      throw invalidEvidence(this.about.certificate, `${source}: the answer is older than one that was seen`);
-    }
-    for (const { source, thisUpdate } of good) this.#newest[source] = thisUpdate.getTime();
+    this.#refuseOlder(good);
     const [first] = good.toSorted((one, other) => this.#endOf(one) - this.#endOf(other));
     if (first === undefined) throw new TypeError('there is no status to take');
     const until = this.#endOf(first);
     this.verdict = { status: 'good', until };
     this.refreshAt = this.#nextRefresh(first.source, until);
     return first;
+  }
+
+  /** Neither an OCSP answer older than one that was seen, nor anything from before the hold that it would lift. */
+  #refuseOlder(good: readonly Good[]): void {
+    const held = this.verdict?.status === 'revoked' ? this.verdict.revokedAt.getTime() : 0;
+    for (const { source, thisUpdate } of good) {
+      const oldest = Math.max(held, source === 'ocsp' ? this.#newestOcsp : 0);
+      if (thisUpdate.getTime() < oldest) {
+        throw invalidEvidence(
+          this.about.certificate,
+          `${source}: the answer is older than one that was seen`,
+        );
+      }
+      if (source === 'ocsp') this.#newestOcsp = thisUpdate.getTime();
+    }
   }
 
   #takeRevoked(status: Revoked): ProvenStatus {
@@ -154,7 +166,7 @@ export class RevocationRecord {
     return now + Math.min(usual, ahead);
   }
 
-  #endOf({ thisUpdate, nextUpdate }: Extract<ProvenStatus, { readonly status: 'good' }>): number {
+  #endOf({ thisUpdate, nextUpdate }: Good): number {
     return nextUpdate?.getTime() ?? thisUpdate.getTime() + (this.policy.crlMaxAgeSeconds ?? 0) * 1000;
   }
 

@@ -139,6 +139,12 @@ describe('F13 of several answers about a certificate', () => {
   ])('%s: the one that takes most away is believed', (_what, singles, expected) => {
     expect(judged({ singles })).toBe(expected);
   });
+
+  it('and of two good ones, that which ends first', () => {
+    const singles = [single(id, { nextUpdate: minutes(9) }), single(id, { nextUpdate: minutes(5) }), good];
+    const status = ocspStatus(parseOcspResponse(answer({ singles, by: issuer })), about);
+    expect(status).toMatchObject({ status: 'good', nextUpdate: minutes(5) });
+  });
 });
 
 describe('F14 an OCSP answer', () => {
@@ -188,7 +194,8 @@ describe('F11 an OCSP responder that the issuer delegated', () => {
     const delegate = delegateOf(issuer);
     expect(signedBy(delegate)).toBe('good');
     expect(signedBy(delegate, { responderId: ocsp.byKey(delegate) })).toBe('good');
-    expect(signedBy(delegate, { certificates: [other.der, delegate.der] })).toBe('good');
+    const unreadable = Buffer.from('300101', 'hex').fill(0, 2);
+    expect(signedBy(delegate, { certificates: [unreadable, other.der, delegate.der] })).toBe('good');
   });
 
   it.each<readonly [string, Party, RegExp]>([

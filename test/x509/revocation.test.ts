@@ -115,6 +115,20 @@ describe('a revoked certificate is refused', () => {
     expect(await desk.outcome(path, { whenUnknown: 'accept-and-report' })).toMatch('ERR_CERT_REVOKED');
   });
 
+  it('F9 on hold, until a newer answer lifts the hold; an older one does not', async () => {
+    const { path, issuing } = ocspChain(farm);
+    const held = { status: STATUS.revoked(minutes(-10), 6) };
+    farm.serveOcsp('/tpp', (asked) => answerTo(asked, issuing, held));
+    expect(await desk.outcome(path)).toBe('ERR_CERT_REVOKED | certificateHold');
+    farm.serveOcsp('/tpp', (asked) => answerTo(asked, issuing, { thisUpdate: minutes(-20) }));
+    desk.pass(301);
+    await expect.poll(() => desk.events, POLL).toContain('answer.invalid');
+    expect(await desk.outcome(path)).toBe('ERR_CERT_REVOKED | certificateHold');
+    farm.serveOcsp('/tpp', (asked) => answerTo(asked, issuing, { thisUpdate: minutes(1) }));
+    desk.pass(16);
+    await expect.poll(() => desk.outcome(path), POLL).toBe('accepted');
+  });
+
   it('F15 and stays so when an old good answer is replayed', async () => {
     const { path, issuing } = ocspChain(farm);
     farm.serveOcsp('/tpp', (asked) => revokedAnswer(asked, issuing));
