@@ -12,13 +12,14 @@ const file = z.string().min(1);
 
 /** The configuration of `tallystick gateway`. */
 export const gatewayConfigSchema = z.strictObject({
-  /** Plain HTTP: on loopback, or where only the proxy can reach it. */
+  /** Plain HTTP without `tls`: on loopback, or where only the proxy can reach it. */
   listen: z
     .strictObject({
       host: z.string().default('127.0.0.1'),
       port: z.int().min(0).max(65_535).default(4000),
     })
     .prefault({}),
+  tls: z.strictObject({ certificateFile: file, privateKeyFile: file }).optional(),
   issuer: httpsUrl,
   /** Resource identifier of the APIs: the audience of access tokens. */
   audience: z.url(),
@@ -65,19 +66,22 @@ export async function loadGatewayConfig(path: string): Promise<GatewayConfig> {
     throw invalidConfig(path, [{ path: '', message: `cannot be read: ${error.code}` }], error);
   });
   const config = parseValue(gatewayConfigSchema, parseYaml(text, path), path);
+  if (config.clientCertificate.proxyCertificates !== undefined && config.tls === undefined) {
+    const message = 'need tls: without it the proxies present no certificate';
+    throw invalidConfig(path, [{ path: 'clientCertificate.proxyCertificates', message }]);
+  }
   const at = (name: string) => resolve(dirname(resolve(path)), name);
-  const { introspection, caFile } = config;
+  const filesAt = (files: { readonly certificateFile: string; readonly privateKeyFile: string }) => ({
+    certificateFile: at(files.certificateFile),
+    privateKeyFile: at(files.privateKeyFile),
+  });
+  const { introspection, caFile, tls } = config;
   return {
     ...config,
     ...(caFile === undefined ? {} : { caFile: at(caFile) }),
+    ...(tls === undefined ? {} : { tls: filesAt(tls) }),
     ...(introspection === undefined
       ? {}
-      : {
-          introspection: {
-            ...introspection,
-            certificateFile: at(introspection.certificateFile),
-            privateKeyFile: at(introspection.privateKeyFile),
-          },
-        }),
+      : { introspection: { ...introspection, ...filesAt(introspection) } }),
   };
 }

@@ -1,5 +1,7 @@
+import { constants } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
-import { createServer, type RequestListener } from 'node:http';
+import { createServer, type RequestListener, type Server } from 'node:http';
+import { createServer as createTlsServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import { clientCertificateOptions } from './client-certificate-schema.ts';
 import { OpenBankingError } from './errors.ts';
@@ -33,7 +35,7 @@ export async function startGateway(
   const log = parts.log ?? createLog({ level: config.logLevel });
   const authorizer = await openAuthorizer(config, parts.source);
   const gateway = openGateway(config, { authorizer, log, source: parts.source });
-  const server = createServer({ maxHeaderSize: MAX_HEADER_BYTES }, gateway);
+  const server = await openServer(config, gateway, parts.source);
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject);
     server.listen(config.listen.port, config.listen.host, resolve);
@@ -74,13 +76,37 @@ function openGateway(
   }
 }
 
+/** Behind the proxy only, so that no Host is pinned; a connection cannot change the certificate that it came with. */
+async function openServer(config: GatewayConfig, gateway: RequestListener, source: string): Promise<Server> {
+  if (config.tls === undefined) return createServer({ maxHeaderSize: MAX_HEADER_BYTES }, gateway);
+  const [cert, key] = await Promise.all([
+    readRequired(config.tls.certificateFile, 'tls.certificateFile', source),
+    readRequired(config.tls.privateKeyFile, 'tls.privateKeyFile', source),
+  ]);
+  return createTlsServer(
+    {
+      cert,
+      key,
+      minVersion: 'TLSv1.2',
+      secureOptions: constants.SSL_OP_NO_RENEGOTIATION | constants.SSL_OP_NO_TICKET,
+      requestCert: config.clientCertificate.proxyCertificates !== undefined,
+      rejectUnauthorized: false,
+      maxHeaderSize: MAX_HEADER_BYTES,
+    },
+    gateway,
+  );
+}
+
+function readRequired(path: string, name: string, source: string): Promise<string> {
+  return readFile(path, 'utf8').catch((cause: NodeJS.ErrnoException) => {
+    const problems = [{ path: name, message: `cannot be read: ${cause.code}` }];
+    throw new OpenBankingError('ERR_CONFIG_INVALID', { source, problems }, { cause });
+  });
+}
+
 async function openAuthorizer(config: GatewayConfig, source: string): Promise<Authorizer> {
   const { issuer, audience, caFile, introspection } = config;
-  const read = (path: string, name: string) =>
-    readFile(path, 'utf8').catch((cause: NodeJS.ErrnoException) => {
-      const problems = [{ path: name, message: `cannot be read: ${cause.code}` }];
-      throw new OpenBankingError('ERR_CONFIG_INVALID', { source, problems }, { cause });
-    });
+  const read = (path: string, name: string) => readRequired(path, name, source);
   const caPem = caFile === undefined ? undefined : await read(caFile, 'caFile');
   const asking =
     introspection === undefined

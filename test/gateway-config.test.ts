@@ -1,3 +1,4 @@
+import { X509Certificate } from 'node:crypto';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -6,7 +7,10 @@ import { isRefusal } from '../src/errors.ts';
 import { loadGatewayConfig } from '../src/gateway-config.ts';
 import { startGateway } from '../src/gateway-server.ts';
 import { silentLog } from '../src/log.ts';
+import { FORWARDERS } from './mutual-tls/forwarders.ts';
+import { rawExchange, rawRequest } from './mutual-tls/raw-exchange.ts';
 import { readmeSnippet } from './mutual-tls/readme-snippet.ts';
+import { createTestCertificates } from './resource-server/issuer.ts';
 
 let folder: string;
 beforeAll(async () => {
@@ -55,10 +59,56 @@ describe('the configuration of the gateway', () => {
     ['a star within a segment', 'path: /payments', 'path: /pay*', ['routes']],
     ['a method in small letters', '[POST]', '[post]', ['routes[1].methods[0]']],
     ['a file that is not there', 'proxy: nginx', 'proxy: nginx\ncaFile: none.pem', ['caFile']],
+    [
+      'a pinned certificate but no TLS',
+      '[127.0.0.1]',
+      `[127.0.0.1], proxyCertificates: [${'a'.repeat(64)}]`,
+      ['clientCertificate.proxyCertificates'],
+    ],
+    [
+      'TLS without its key',
+      'proxy: nginx',
+      'proxy: nginx\ntls: { certificateFile: gateway.yaml, privateKeyFile: b }',
+      ['tls.privateKeyFile'],
+    ],
     ['an unknown field', 'proxy: nginx', 'proxy: nginx\nopen: true', ['']],
   ] as const)('is refused with %s, and says where', async (_title, from, to, places) => {
     const text = TEXT.replace(from, to);
     expect(text).not.toBe(TEXT);
     expect(await problemsOf(text)).toEqual(places);
+  });
+});
+
+describe('a gateway with TLS and a pinned certificate of the proxy', () => {
+  it('takes the header from that proxy only', async () => {
+    const { authority, one, two, server } = await createTestCertificates();
+    await Promise.all([
+      writeFile(join(folder, 'server.pem'), server.certificatePem),
+      writeFile(join(folder, 'server.key'), server.privateKeyPem),
+    ]);
+    const pin = new X509Certificate(one.der).fingerprint256;
+    const file = join(folder, 'pinned.yaml');
+    await writeFile(
+      file,
+      TEXT.replace('[127.0.0.1]', `[127.0.0.1], proxyCertificates: ["${pin}"]`).replace(
+        'proxy: nginx',
+        'proxy: nginx\ntls: { certificateFile: server.pem, privateKeyFile: server.key }',
+      ),
+    );
+    const gateway = await startGateway(await loadGatewayConfig(file), { source: file, log: silentLog });
+    const [name, value] = Object.entries(FORWARDERS.nginx(Buffer.from(two.der), []))[0] ?? [];
+    const fields = ['Host: x', 'X-Original-Method: GET', 'X-Original-URI: /accounts', `${name}: ${value}`];
+    const ask = (certificate?: typeof one) =>
+      rawExchange(rawRequest('/authorize', fields), {
+        port: gateway.port,
+        caPem: authority.certificatePem,
+        certificate,
+      });
+    expect((await ask(one)).body).toContain('ERR_TOKEN_MISSING');
+    for (const certificate of [two, undefined]) {
+      const { status, body } = await ask(certificate);
+      expect([status, body]).toEqual([400, expect.stringContaining('ERR_PROXY_UNTRUSTED')]);
+    }
+    await gateway.close();
   });
 });

@@ -157,6 +157,7 @@ function eventOf(code: ErrorCode): string {
   if (/^ERR_(CERT|TPP|CLIENT)_/.test(code)) return 'client.auth.refused';
   if (/^ERR_(STORAGE|REGISTRY|BLOCK_LIST|OUTBOUND)_/.test(code)) return 'dependency.unavailable';
   if (code === 'ERR_PROXY_UNTRUSTED') return 'proxy.untrusted_header';
+  if (code === 'ERR_PROXY_HEADER') return 'proxy.malformed_header';
   if (code === 'ERR_GRANT_INVALID') return 'grant.refused';
   return code.startsWith('ERR_HTTP_') ? 'http.refused' : 'request.refused';
 }

@@ -165,6 +165,7 @@ function hexPrefix(thumbprint: string): string {
 
 function eventOf(status: number, code: string): string {
   if (code === 'ERR_PROXY_UNTRUSTED') return 'proxy.untrusted_header';
+  if (code === 'ERR_PROXY_HEADER') return 'proxy.malformed_header';
   if (status === 403) return 'rs.scope.refused';
   return status === 503 ? 'dependency.unavailable' : 'rs.token.refused';
 }

@@ -109,6 +109,8 @@ describe('a certificate in a header, as bytes on the wire', () => {
   ])('is refused with 400: %s', async (_title, fields) => {
     const { status, text } = await send(rawRequest('/', [host(), bearer, ...fields()]));
     expect([status, text.includes('served')]).toEqual([400, false]);
+    // What Node itself refuses never was a request.
+    expect(events).toEqual([text.includes('ERR_PROXY_HEADER') ? 'proxy.malformed_header' : 'http.malformed']);
   });
 
   it('is refused from another address and on the TLS listener, also beside the right one, with an event (B1, B2)', async () => {
