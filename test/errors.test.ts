@@ -1,12 +1,26 @@
 import { describe, expect, it } from 'vitest';
+import { oauthAnswer } from '../src/authorization-server/oauth-error.ts';
 import { ERROR_CODES, OpenBankingError, ruleOf } from '../src/errors.ts';
 import { createLog } from '../src/log.ts';
+import { refusalAnswer } from '../src/resource-server/challenge.ts';
 
 describe('the catalogue of refusals', () => {
   it.each(ERROR_CODES)('%s has a rule that fits an error_description (RFC 6749 §5.2)', (code) => {
     expect(ruleOf(code)).toMatch(/^[\x20\x21\x23-\x5b\x5d-\x7e]{15,140}$/);
     expect(ruleOf(code)).not.toMatch(/\.$/);
   });
+});
+
+describe('a refusal for now', () => {
+  it.each(ERROR_CODES)(
+    'tells when to come again, at both edges, and only then: %s (RFC 9110 §10.2.3)',
+    (code) => {
+      const error = new OpenBankingError(code, { allowed: [] } as never);
+      for (const { status, headers } of [oauthAnswer(error), refusalAnswer(error)]) {
+        expect(headers['retry-after'] !== undefined).toBe(status === 503);
+      }
+    },
+  );
 });
 
 describe('the log', () => {

@@ -205,6 +205,7 @@ describe('F11 an OCSP responder that the issuer delegated', () => {
     ['of another authority', delegateOf(root), /another issuer/],
     ['of an authority of the same name', delegateOf(impostor), /another issuer of the same name/],
     ['of a delegate', delegateOf(delegateOf(issuer)), /another issuer/],
+    ['that names another issuer', delegateOf(issuer, { raw: { issuer: other.name } }), /another issuer$/],
     ['that has expired', delegateOf(issuer, { notAfter: new Date('2026-06-01') }), /not valid at this time/],
     ['of the future', delegateOf(issuer, { notBefore: new Date('2026-07-01') }), /not valid at this time/],
     [
