@@ -13,6 +13,8 @@ export interface RawAnswer {
 export interface RawExchange {
   readonly port: number;
   readonly caPem: string;
+  /** How long to wait for more. Default 5000. */
+  readonly timeoutMilliseconds?: number;
   /** Address that the connection comes from. */
   readonly from?: string;
   readonly certificate?: { readonly certificatePem: string; readonly privateKeyPem: string } | undefined;
@@ -21,7 +23,7 @@ export interface RawExchange {
 /** Sends bytes over TLS as they are, and answers with all that comes back until the other side closes. */
 export function rawExchange(
   bytes: string,
-  { port, caPem, certificate, from = '127.0.0.1' }: RawExchange,
+  { port, caPem, certificate, from = '127.0.0.1', timeoutMilliseconds = 5000 }: RawExchange,
 ): Promise<RawAnswer> {
   return new Promise((resolve, reject) => {
     const identity =
@@ -33,7 +35,7 @@ export function rawExchange(
       ...identity,
     });
     let text = '';
-    socket.setTimeout(5000, () => socket.destroy());
+    socket.setTimeout(timeoutMilliseconds, () => socket.destroy());
     socket.on('data', (chunk) => {
       text += chunk.toString('latin1');
     });
