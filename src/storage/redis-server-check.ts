@@ -14,7 +14,10 @@ const LEAST_VERSION = [6, 2] as const;
  * Looks at a server before it is trusted with anything that may happen once: it must not evict, and must be
  * recent enough. What the server does not let us see is a warning.
  */
-export async function checkRedisServer(redis: Redis): Promise<RedisServerCheck> {
+export async function checkRedisServer(
+  redis: Redis,
+  { mayBeReplica }: { readonly mayBeReplica: boolean },
+): Promise<RedisServerCheck> {
   let info: Map<string, string>;
   try {
     info = fieldsOf(await redis.info());
@@ -22,7 +25,8 @@ export async function checkRedisServer(redis: Redis): Promise<RedisServerCheck> 
     if (!(error instanceof ReplyError)) throw error;
     return { warnings: [`version, maxmemory-policy and persistence are not checked: ${error}`] };
   }
-  const problem = problemOf(info);
+  const isReplica = info.get('role') === 'slave' && !mayBeReplica;
+  const problem = isReplica ? 'it is a replica: writes belong to its primary' : problemOf(info);
   const warnings =
     info.get('aof_enabled') === '0'
       ? ['appendonly is off: a restart of Redis loses what it acknowledged']

@@ -31,10 +31,12 @@ export function createRedisWatch(log: Log): RedisWatch {
     });
     client.on('end', () => faults.delete(client));
   };
-  const followServer = (redis: Redis) => {
+  const followServer = (redis: Redis, isOfCluster: boolean) => {
     redis.on('end', () => problems.delete(redis));
     redis.on('ready', () => {
-      const check = checkOne(redis, problems, log).finally(() => checks.delete(check));
+      const check = checkOne(redis, { mayBeReplica: isOfCluster, problems, log }).finally(() =>
+        checks.delete(check),
+      );
       checks.add(check);
     });
   };
@@ -42,11 +44,11 @@ export function createRedisWatch(log: Log): RedisWatch {
   return {
     follow(client) {
       followClient(client);
-      if (client instanceof Redis) followServer(client);
+      if (client instanceof Redis) followServer(client, false);
       else {
         client.on('+node', (node: Redis) => {
           followClient(node);
-          followServer(node);
+          followServer(node, true);
         });
       }
     },
@@ -58,11 +60,17 @@ export function createRedisWatch(log: Log): RedisWatch {
   };
 }
 
-async function checkOne(redis: Redis, problems: Map<Redis, string>, log: Log): Promise<void> {
+interface Checking {
+  readonly mayBeReplica: boolean;
+  readonly problems: Map<Redis, string>;
+  readonly log: Log;
+}
+
+async function checkOne(redis: Redis, { mayBeReplica, problems, log }: Checking): Promise<void> {
   const { host = '', port = '' } = redis.options;
   const told = (message: string) => ({ problems: [{ path: `${host}:${port}`, message }] });
   try {
-    const { problem, warnings } = await checkRedisServer(redis);
+    const { problem, warnings } = await checkRedisServer(redis, { mayBeReplica });
     problems.delete(redis);
     for (const warning of warnings) log.warn('storage.redis.server', told(warning));
     if (problem === undefined) return;

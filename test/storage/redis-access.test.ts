@@ -195,6 +195,14 @@ describe.skipIf(!hasRedis)('the way to Redis', () => {
     await server.kill();
   });
 
+  it('refuses a replica, whose reads would lag and whose writes fail (M4)', async () => {
+    const primary = await startRedis();
+    const replica = await startRedis({ lines: [`replicaof 127.0.0.1 ${primary.port}`] });
+    const problem = await problemOf(redisSettings({ url: `redis://127.0.0.1:${replica.port}` }));
+    expect(problem).toContain('it is a replica');
+    await Promise.all([primary.kill(), replica.kill()]);
+  });
+
   it('refuses to go on when Redis is back with another policy, and goes on when that is mended (M7)', async () => {
     const server = await startRedis();
     const { log, told } = listeningLog();

@@ -46,6 +46,26 @@ describe.skipIf(!hasRedis)('on a single Redis', () => {
     primaries.close();
   });
 
+  it('acknowledges nothing when the memory of Redis is full, and goes on when there is room (M9)', async () => {
+    const own = await startRedis();
+    const store = await openStore(redisSettings({ url: `redis://127.0.0.1:${own.port}` }));
+    const record = { value: 1, expiresAt: inSeconds(60), indexes: { grantId: 'g' } };
+    await store.put('Code', 'a', record);
+    await own.admin.config('SET', 'maxmemory', '1');
+    const writes = [
+      store.put('Code', 'b', record),
+      store.putIfAbsent('Code', 'c', record),
+      store.consume('Code', 'a'),
+    ];
+    expect(await Promise.all(writes.map(codeOf))).toEqual(writes.map(() => 'ERR_STORAGE_UNAVAILABLE'));
+    expect((await store.listByIndex('Code', 'grantId', 'g')).map(({ id }) => id)).toEqual(['a']);
+    expect(await store.isHealthy()).toBe(false);
+    await own.admin.config('SET', 'maxmemory', '0');
+    expect(await store.consume('Code', 'a')).toBe(true);
+    await store.close();
+    await own.kill();
+  });
+
   it('keeps what it acknowledged when Redis is killed and comes back with its file (M10)', async () => {
     const own = await startRedis({ lines: ['appendfsync always'] });
     const store = await openStore(redisSettings({ url: `redis://127.0.0.1:${own.port}` }));
