@@ -71,17 +71,15 @@ export function createRedisGroupWrite(
   const drain = async (redis: Redis, queue: Queue) => {
     while (queue.waiting.length > 0) {
       const group = queue.waiting.splice(0, MAX_GROUP).filter(isInTime);
-      const lost = group.length === 0 ? undefined : await send(redis, group);
-      if (lost === undefined) continue;
-      // What waits would go into a connection that does not answer, where Redis might find it much later.
-      for (const { reject } of queue.waiting.splice(0)) reject(lost);
-      redis.disconnect(true);
+      const isLost = group.length > 0 && (await send(redis, group));
+      // What waits is refused with it: in a connection that does not answer, Redis might find it much later.
+      if (isLost) redis.disconnect(true);
     }
     queue.isBusy = false;
   };
 
-  /** Answers with the fault of the connection, if that is what it was. */
-  const send = async (redis: Redis, group: readonly Pending[]): Promise<unknown> => {
+  /** Whether the connection, and not Redis, is at fault. */
+  const send = async (redis: Redis, group: readonly Pending[]): Promise<boolean> => {
     try {
       const { replies, acknowledged } = await exchange(redis, group, wait);
       for (const [at, pending] of group.entries()) {
@@ -90,12 +88,10 @@ export function createRedisGroupWrite(
         else if (acknowledged < wait.replicas) pending.reject(unacknowledged(acknowledged, wait.replicas));
         else pending.resolve(reply);
       }
-      return replies
-        .map(([error]) => error)
-        .find((error) => error !== null && !(error instanceof ReplyError));
+      return replies.some(([error]) => error !== null && !(error instanceof ReplyError));
     } catch (error) {
       for (const { reject } of group) reject(error);
-      return error;
+      return true;
     }
   };
 

@@ -14,6 +14,9 @@ export interface RedisWatch {
   lastFault(): unknown;
 }
 
+/** How soon a server that must not be used is looked at again. */
+const RECHECK_MILLISECONDS = 1000;
+
 export function createRedisWatch(log: Log): RedisWatch {
   const problems = new Map<Redis, string>();
   const faults = new Map<Redis | Cluster, unknown>();
@@ -33,12 +36,15 @@ export function createRedisWatch(log: Log): RedisWatch {
   };
   const followServer = (redis: Redis, isOfCluster: boolean) => {
     redis.on('end', () => problems.delete(redis));
-    redis.on('ready', () => {
-      const check = checkOne(redis, { mayBeReplica: isOfCluster, problems, log }).finally(() =>
-        checks.delete(check),
-      );
+    const checkNow = () => {
+      if (redis.status !== 'ready') return;
+      const check = checkOne(redis, { mayBeReplica: isOfCluster, problems, log }).finally(() => {
+        checks.delete(check);
+        if (problems.has(redis)) setTimeout(checkNow, RECHECK_MILLISECONDS).unref();
+      });
       checks.add(check);
-    });
+    };
+    redis.on('ready', checkNow);
   };
 
   return {
@@ -71,10 +77,12 @@ async function checkOne(redis: Redis, { mayBeReplica, problems, log }: Checking)
   const told = (message: string) => ({ problems: [{ path: `${host}:${port}`, message }] });
   try {
     const { problem, warnings } = await checkRedisServer(redis, { mayBeReplica });
+    const before = problems.get(redis);
     problems.delete(redis);
+    if (problem !== undefined) problems.set(redis, problem);
+    if (problem === before && before !== undefined) return;
     for (const warning of warnings) log.warn('storage.redis.server', told(warning));
     if (problem === undefined) return;
-    problems.set(redis, problem);
     log.error('storage.redis.refused', told(problem));
   } catch (error) {
     // A connection that is lost meanwhile is checked when it is back.

@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
 
 /** What the way to the server does to what is sent on it. */
-export type Fault = 'none' | 'slow' | 'hang' | 'refuse' | 'garbage' | 'reset-after-send';
+export type Fault = 'none' | 'slow' | 'hang' | 'refuse' | 'garbage' | 'trickle' | 'reset-after-send';
 
 export interface FaultProxy {
   readonly port: number;
@@ -68,6 +68,10 @@ function answer(chunk: Buffer, client: Socket, fault: Fault): void {
     case 'garbage':
       client.write(Buffer.from('HTTP/1.1 400 Bad Request\r\n\0\xff\r\n\r\n', 'latin1'));
       return;
+    case 'trickle':
+      client.write('$1000000\r\n');
+      trickle(client);
+      return;
     case 'reset-after-send':
       client.resetAndDestroy();
       return;
@@ -75,4 +79,10 @@ function answer(chunk: Buffer, client: Socket, fault: Fault): void {
     case 'refuse':
       return;
   }
+}
+
+/** Bytes of an answer that never ends, for as long as the connection is open. */
+function trickle(client: Socket): void {
+  const timer = setInterval(() => client.write('.'), 50);
+  client.once('close', () => clearInterval(timer));
 }

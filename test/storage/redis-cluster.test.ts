@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { Command } from 'ioredis';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { systemClock } from '../../src/clock.ts';
@@ -96,6 +97,35 @@ describe.skipIf(!hasRedis)('on a Cluster of six', () => {
     expect(answers).toEqual([false, true, false, true]);
     await store.deleteByIndex('Code', 'grantId', grant ?? '', inSeconds(60));
     expect(await store.listByIndex('Code', 'grantId', grant ?? '')).toEqual([]);
+    await store.close();
+  }, 30_000);
+
+  it('drops what a node that hangs was not sent in time, and does not keep it for later (M2)', async () => {
+    const settings = redisSettings({ ...address(), waitReplicas: 0 });
+    const store = await openStore(settings);
+    const keys = createRedisKeys(settings.keyPrefix);
+    const ids = Array.from({ length: 100 }, (_, at) => `l${at}`)
+      .filter((id) => slotOf(keys.record('Late', id)) < 5000)
+      .slice(0, 3);
+    const put = (id = '') => codeOf(store.put('Late', id, { value: 1, expiresAt: inSeconds(60) }));
+    cluster.nodes[0]?.process.kill('SIGSTOP');
+    try {
+      const first = put(ids[0]);
+      await sleep(50);
+      const second = put(ids[1]);
+      expect(await first).toBe('ERR_STORAGE_UNAVAILABLE');
+      expect(await Promise.all([second, put(ids[2])])).toEqual(
+        ids.slice(1).map(() => 'ERR_STORAGE_UNAVAILABLE'),
+      );
+    } finally {
+      cluster.nodes[0]?.process.kill('SIGCONT');
+    }
+    await expect.poll(() => store.isHealthy(), { timeout: 15_000 }).toBe(true);
+    await sleep(300);
+    expect(await Promise.all(ids.slice(1).map((id) => store.find('Late', id)))).toEqual([
+      undefined,
+      undefined,
+    ]);
     await store.close();
   }, 30_000);
 

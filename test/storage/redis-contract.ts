@@ -133,7 +133,12 @@ export function describeRedisStore(name: string, redis: RedisUnderTest): void {
       await store.delete('Kind', 'stays');
       expect(await lasting()).toEqual(['counter:{numbers}']);
 
+      // Replaced or removed, a record leaves no registration behind.
       await store.put('Kind', 'ends', { ...ending, indexes: {} });
+      const indexes = (await keysOf(redis.servers(), own.keyPrefix)).filter(({ key }) =>
+        key.includes(':index:'),
+      );
+      expect(indexes.map(({ key }) => key.slice(own.keyPrefix.length + 1))).toEqual(['index:{Kind:other:q}']);
       await store.delete('Kind', 'ends');
       const left = (await keysOf(redis.servers(), own.keyPrefix)).map(({ key }) => key);
       expect(left.filter((key) => key.includes(':record:'))).toEqual([]);

@@ -56,6 +56,7 @@ describe.skipIf(!hasRedis)('between the store and Redis', () => {
     ['hang', 'nothing arrives and nothing is refused'],
     ['refuse', 'connections are reset and refused'],
     ['garbage', 'the answer is of another protocol'],
+    ['trickle', 'the answer begins and never ends'],
     ['reset-after-send', 'Redis does its work and the connection is reset before its answer'],
   ];
   it.each(faults)(
@@ -83,6 +84,15 @@ describe.skipIf(!hasRedis)('between the store and Redis', () => {
     expect(milliseconds).toBeGreaterThan(300);
     expect(milliseconds).toBeLessThan(ANSWER_MILLISECONDS);
     expect(await store.consume('Code', 'a')).toBe(false);
+  });
+
+  it('drops a connection on which reads find no answer, so that the next is refused at once (M2)', async () => {
+    proxy.set('hang');
+    expect(await codeOf(store.find('Code', 'a'))).toBe(UNAVAILABLE);
+    await sleep(100);
+    const from = performance.now();
+    expect(await codeOf(store.find('Code', 'a'))).toBe(UNAVAILABLE);
+    expect(performance.now() - from).toBeLessThan(500);
   });
 
   it('refuses at once while it knows that Redis is away, instead of queueing (M1)', async () => {
@@ -120,12 +130,17 @@ describe.skipIf(!hasRedis)('between the store and Redis', () => {
       const first = codeOf(store.put('Late', 'sent', { value: 1, expiresAt: inSeconds(60) }));
       await sleep(100);
       const second = codeOf(store.put('Late', 'waiting', { value: 1, expiresAt: inSeconds(60) }));
-      expect(await Promise.all([first, second])).toEqual([UNAVAILABLE, UNAVAILABLE]);
+      expect(await first).toBe(UNAVAILABLE);
+      const third = codeOf(store.put('Late', 'after', { value: 1, expiresAt: inSeconds(60) }));
+      expect(await Promise.all([second, third])).toEqual([UNAVAILABLE, UNAVAILABLE]);
     } finally {
       server.process.kill('SIGCONT');
     }
     await expect.poll(() => store.isHealthy(), { timeout: RECOVERY_MILLISECONDS }).toBe(true);
     await sleep(200);
-    expect(await store.find('Late', 'waiting')).toBeUndefined();
+    expect([await store.find('Late', 'waiting'), await store.find('Late', 'after')]).toEqual([
+      undefined,
+      undefined,
+    ]);
   }, 20_000);
 });

@@ -1,16 +1,25 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { codeOf, describeRedisStore, inSeconds, openStore, redisSettings } from './redis-contract.ts';
 import { SENTINEL_NAME, type SentinelGroup, startSentinelGroup, until } from './redis-groups.ts';
 import { hasRedis } from './redis-servers.ts';
 
+const folder = mkdtempSync(join(tmpdir(), 'tallystick-sentinel-'));
+const user = join(folder, 'user');
 let group: SentinelGroup;
 const address = () => ({ sentinels: group.addresses, sentinelName: SENTINEL_NAME, waitReplicas: 1 });
 
 describe.skipIf(!hasRedis)('on a primary under Sentinel', () => {
   beforeAll(async () => {
+    writeFileSync(user, 'bank');
     group = await startSentinelGroup();
   });
-  afterAll(() => group.close());
+  afterAll(async () => {
+    await group.close();
+    rmSync(folder, { recursive: true });
+  });
 
   describeRedisStore('Redis under Sentinel', {
     address,
@@ -81,4 +90,28 @@ describe.skipIf(!hasRedis)('on a primary under Sentinel', () => {
     }
     await store.close();
   }, 30_000);
+
+  it('leaves a primary that still answers but is cut off from Sentinels and replicas (M3)', async () => {
+    await Promise.all(
+      group.servers.map(({ admin }) => admin.call('ACL', 'SETUSER', 'bank', 'on', 'nopass', '~*', '+@all')),
+    );
+    const settings = redisSettings({ ...address(), usernameFile: user, passwordFile: user });
+    const store = await openStore(settings);
+    await store.put('Code', 'a', { value: 1, expiresAt: inSeconds(60) });
+    const old = await group.primary();
+    // Sentinels and replicas are the default user, the store is not.
+    const [lock, cut] = [
+      ['SETUSER', 'default', 'resetpass', '>x'],
+      ['KILL', 'USER', 'default', 'SKIPME', 'yes'],
+    ];
+    await old.admin.call('ACL', ...lock);
+    await old.admin.call('CLIENT', ...cut);
+    expect(await codeOf(store.consume('Code', 'a'))).toBe('ERR_STORAGE_UNAVAILABLE');
+    await until(async () => (await group.primary()).port !== old.port);
+    await expect.poll(() => store.isHealthy(), { timeout: 20_000 }).toBe(true);
+    // The mark that was refused went down with the old primary: the code was redeemed by nobody.
+    expect(await store.consume('Code', 'a')).toBe(true);
+    await old.admin.call('ACL', 'SETUSER', 'default', 'nopass');
+    await store.close();
+  }, 60_000);
 });

@@ -66,6 +66,19 @@ describe.skipIf(!hasRedis)('on a single Redis', () => {
     await own.kill();
   });
 
+  it('believes no registration of a write that never came, or that another has followed', async () => {
+    const settings = redisSettings(address());
+    const store = await openStore(settings);
+    await store.put('Code', 'a', { value: 1, expiresAt: inSeconds(60) });
+    const index = createRedisKeys(settings.keyPrefix).index('Code', 'grantId', 'g');
+    await server.admin.zadd(index, inSeconds(60).getTime(), `${'n'.repeat(16)}a`);
+    await server.admin.zadd(index, inSeconds(60).getTime(), `${'n'.repeat(16)}b`);
+    expect(await store.listByIndex('Code', 'grantId', 'g')).toEqual([]);
+    await store.deleteByIndex('Code', 'grantId', 'g', inSeconds(60));
+    expect((await store.find('Code', 'a'))?.value).toBe(1);
+    await store.close();
+  });
+
   it('keeps what it acknowledged when Redis is killed and comes back with its file (M10)', async () => {
     const own = await startRedis({ lines: ['appendfsync always'] });
     const store = await openStore(redisSettings({ url: `redis://127.0.0.1:${own.port}` }));
