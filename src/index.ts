@@ -8,3 +8,4 @@ export { createLog, type Log, silentLog } from './log.ts';
 export { createListener, type Listener, type ListenerOptions } from './mutual-tls/listeners.ts';
 export { type RunningServer, type ServerParts, startServer } from './server.ts';
 export type { Tpp, TppAuthenticator } from './tpp/authenticate.ts';
+export type { RevocationEvent } from './x509/revocation.ts';

@@ -23,6 +23,7 @@ import type { Store } from './storage/store.ts';
 import type { TppAuthenticator } from './tpp/authenticate.ts';
 import type { BlockList } from './tpp/block-list.ts';
 import { openTppDecision } from './tpp-decision.ts';
+import type { RevocationEvent } from './x509/revocation.ts';
 import type { TppRegistry } from '../tpp-registry/index.ts';
 
 export interface ServerParts {
@@ -33,6 +34,8 @@ export interface ServerParts {
   readonly store?: Store;
   /** Whether this process answers for its health itself; workers do not. Default true. */
   readonly isHealthServed?: boolean;
+  /** Hears of every answer about revocation, and of every unknown status that is accepted: for counters. */
+  readonly countRevocation?: (event: RevocationEvent) => void;
 }
 
 /** A running authorization server. */
@@ -70,7 +73,12 @@ export async function startServer(config: Config, parts: ServerParts): Promise<R
     openSecret(config.storage.secretFile),
     openSigningKeys({ file: config.signingKeysFile, clock, log, retainSeconds: retainKeysSeconds(config) }),
   ]);
-  const decision = await openTppDecision(config, { clock, log });
+  const { countRevocation } = parts;
+  const decision = await openTppDecision(config, {
+    clock,
+    log,
+    ...(countRevocation === undefined ? {} : { countRevocation }),
+  });
   const { registry, blockList, revocation, authenticator } = decision;
   const clients = await openRegisteredClients({
     entries: config.clients,

@@ -5,7 +5,7 @@ import { openRevocationPolicy } from './revocation-schema.ts';
 import { createTppAuthenticator, type TppAuthenticator } from './tpp/authenticate.ts';
 import { type BlockList, createBlockList, openFileBlockList } from './tpp/block-list.ts';
 import { type FollowedTrustProfile, openTrustProfile } from './tpp/trust-files.ts';
-import { openRevocation, type Revocation } from './x509/revocation.ts';
+import { openRevocation, type Revocation, type RevocationEvent } from './x509/revocation.ts';
 import { openFileRegistry, type TppRegistry } from '../tpp-registry/index.ts';
 
 /** All that decides about a TPP certificate. */
@@ -30,8 +30,13 @@ export type TppDecisionConfig = Pick<
  */
 export async function openTppDecision(
   config: TppDecisionConfig,
-  { clock, log }: { readonly clock: Clock; readonly log: Log },
+  parts: {
+    readonly clock: Clock;
+    readonly log: Log;
+    readonly countRevocation?: (event: RevocationEvent) => void;
+  },
 ): Promise<TppDecision> {
+  const { clock, log, countRevocation: count } = parts;
   const trust = await Promise.all(
     config.trust.map((one, at) => openTrust(one, { place: `trust[${at}]`, log })),
   );
@@ -42,7 +47,13 @@ export async function openTppDecision(
       ? createBlockList([])
       : await openFileBlockList({ ...config.blockList, log });
   const { folder, ...caps } = config.revocation;
-  const revocation = openRevocation({ ...caps, ...(folder === undefined ? {} : { folder }), clock, log });
+  const revocation = openRevocation({
+    ...caps,
+    ...(folder === undefined ? {} : { folder }),
+    ...(count === undefined ? {} : { count }),
+    clock,
+    log,
+  });
   for (const { profile } of config.trust.filter((one) => one.revocation.mode === 'none')) {
     log.warn('revocation.not.checked', {
       problems: [{ path: 'trust', message: `revoked certificates are accepted: ${profile}` }],

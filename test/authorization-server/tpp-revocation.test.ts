@@ -14,12 +14,14 @@ import { choosePorts } from '../../src/sandbox/ports.ts';
 import { revokeInSandbox } from '../../src/sandbox/revoke.ts';
 import { sandboxConfiguration } from '../../src/sandbox/sandbox-configuration.ts';
 import { type RunningServer, startServer } from '../../src/server.ts';
+import type { RevocationEvent } from '../../src/x509/revocation.ts';
 
 let folder: string;
 let description: SandboxDescription;
 let server: RunningServer;
 let revocationPort: number;
 const agents: Agent[] = [];
+const counted: RevocationEvent[] = [];
 const closing: (() => Promise<unknown>)[] = [];
 const logged: { readonly event: string; readonly fields: LogFields | undefined }[] = [];
 
@@ -38,7 +40,11 @@ beforeAll(async () => {
   const note = (event: string, fields?: LogFields) => {
     logged.push({ event, fields });
   };
-  server = await startServer(config, { aspsp: demoAspsp(), log: { error: note, warn: note, info: note } });
+  server = await startServer(config, {
+    aspsp: demoAspsp(),
+    log: { error: note, warn: note, info: note },
+    countRevocation: (event) => counted.push(event),
+  });
   closing.push(() => server.close());
 });
 afterAll(async () => {
@@ -78,6 +84,7 @@ describe('a TPP whose certificates', () => {
     const events = logged.map(({ event }) => event);
     expect(events).toContain('revocation.unknown');
     expect(events).toContain('dependency.unavailable');
+    expect(counted).toContain('answer.unavailable');
     const service = await openRevocationService(folder, {
       port: revocationPort,
       log: { error() {}, warn() {}, info() {} },

@@ -69,5 +69,8 @@ describe('an OCSP request', () => {
     const bytes = answer({ singles: [single(certId(high, issuer))], by: issuer });
     const about = { certificate: high.certificate, issuer: issuer.certificate, at: NOW };
     expect(ocspStatus(parseOcspResponse(bytes), about).status).toBe('good');
+    const negative = der.tlv(0x02, Buffer.from(high.certificate.serialNumber, 'hex'));
+    const singles = [single(certId(high, issuer, { serial: negative }))];
+    expect(ocspStatus(parseOcspResponse(answer({ singles, by: issuer })), about).status).toBe('unknown');
   });
 });
