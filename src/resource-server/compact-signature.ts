@@ -19,7 +19,7 @@ const UTF8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 /**
  * Proves the signature of a JWT in compact form and answers with its claims (RFC 7515 §5.2, RFC 8725). Stricter than
  * the format: base64url in its one spelling, no `crit`, no `b64`, the exact type. The key is chosen by `keys` among
- * the issuer's own; synchronous after that, since OpenSSL takes half as long here as through the thread pool.
+ * the issuer's own; synchronous after that: the way through the thread pool costs more than it spares.
  *
  * Does not look at the claims.
  *
