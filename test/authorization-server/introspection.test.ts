@@ -86,6 +86,7 @@ describe.each(['jwt', 'opaque'] as const)('introspection of %s tokens by resourc
     const refused = { status: 401, json: { error: 'invalid_client' } };
     expect(await ask('accounts', { client_id: 'other-api', token })).toMatchObject(refused);
     expect(await ask('accounts', { token })).toMatchObject(refused);
+    expect(await ask('impostor', { client_id: 'accounts-api', token })).toMatchObject(refused);
     expect(await ask('stranger', { client_id: 'accounts-api', token })).toMatchObject(refused);
     expect(await caller.send(endpoint, { form: { client_id: 'accounts-api', token } })).toMatchObject(
       refused,

@@ -223,6 +223,7 @@ describe('a status list', () => {
     const claims = [await status.reference(acme, 'g'), await status.reference(renewed, 'g')];
     later(601);
     claims.push(await status.reference(acme, 'g'));
+    expect(await Promise.all(claims.map((claim) => isSet(status, claim)))).toEqual([false, false, false]);
     await status.revokeGrant('g');
     expect(await Promise.all(claims.map((claim) => isSet(status, claim)))).toEqual([true, true, true]);
     later(601);

@@ -181,6 +181,7 @@ describe('a DPoP proof (RFC 9449 §4.3, L5)', () => {
     ['without a key', () => ({ header: { jwk: undefined } })],
     ['with a private key', async () => ({ header: { jwk: await exportJWK(key.privateKey) } })],
     ['with a symmetric key', () => ({ header: { jwk: { kty: 'oct', k: 'AAAA' } } })],
+    ['with a secret beside the public key', () => ({ header: { jwk: { ...key.jwk, k: 'AAAA' } } })],
     ['with the key of another', () => ({ header: { jwk: otherKey.jwk } })],
     ['with a curve that does not exist', () => ({ header: { jwk: { ...key.jwk, crv: 'P-999' } } })],
     ['with a point that is not on the curve', () => ({ header: { jwk: { ...key.jwk, y: key.jwk.x } } })],
@@ -233,6 +234,17 @@ describe('a DPoP proof (RFC 9449 §4.3, L5)', () => {
     expect(await verdict(undefined, { headers: ['Authorization', `Bearer ${plain}`, 'DPoP', proof] })).toBe(
       'allowed',
     );
+  });
+
+  it('is needed for every request: none is let through by memory alone', async () => {
+    const authorizer = authorizerWith();
+    const rawHeaders = ['Authorization', `DPoP ${token}`, 'DPoP', await makeProof()];
+    const request = { method: 'GET', url: '/accounts', rawHeaders, certificate };
+    expect(await verdict(undefined, { headers: rawHeaders, url: '/accounts', authorizer })).toBe('allowed');
+    expect(authorizer.authorizeNow(request, { scopes: [] })).toBeUndefined();
+    expect(
+      authorizer.authorizeNow({ ...request, rawHeaders: rawHeaders.slice(0, 2) }, { scopes: [] }),
+    ).toBeUndefined();
   });
 
   it('is taken once, in any spelling of its base64url (H17)', async () => {

@@ -22,8 +22,8 @@ export interface TestBank {
   readonly description: SandboxDescription;
   /** What `startServer` and `tallystick serve` read. */
   readonly config: Readonly<Record<string, unknown>>;
-  /** By name: the accounts API, another API of the bank, and a stranger of the same CA. */
-  readonly apis: Readonly<Record<'accounts' | 'other' | 'stranger', CertificateFiles>>;
+  /** By name: the accounts API, another API of the bank, a stranger of the same CA, and an impostor of another. */
+  readonly apis: Readonly<Record<'accounts' | 'other' | 'stranger' | 'impostor', CertificateFiles>>;
   readonly files: Readonly<Record<'registry' | 'clients' | 'blocks', string>>;
   remove(): Promise<void>;
 }
@@ -110,23 +110,26 @@ async function createApiCertificates(folder: string, now: Date) {
   const authority = await createAuthority({ name: 'Bank Internal CA', ...period });
   const anchorsFile = join(folder, 'bank-ca.pem');
   await writeFile(anchorsFile, authority.certificatePem);
-  const issue = async (name: string): Promise<CertificateFiles> => {
-    const issued = await authority.issue({
+  const issue = async (file: string, commonName: string, by = authority): Promise<CertificateFiles> => {
+    const issued = await by.issue({
       profile: 'server',
-      subject: { commonName: name },
+      subject: { commonName },
       keyType: 'ec-p256',
       deviation: { extendedKeyUsage: [CLIENT_AUTH] },
       ...period,
     });
-    const files = { certificateFile: join(folder, `${name}.pem`), keyFile: join(folder, `${name}.key`) };
+    const files = { certificateFile: join(folder, `${file}.pem`), keyFile: join(folder, `${file}.key`) };
     await writeFile(files.certificateFile, issued.certificatePem);
     await writeFile(files.keyFile, issued.privateKeyPem, { mode: 0o600 });
     return files;
   };
-  const [accounts, other, stranger] = await Promise.all(['accounts-api', 'other-api', 'stranger'].map(issue));
-  if (accounts === undefined || other === undefined || stranger === undefined)
-    throw new Error('no certificates');
-  return { anchorsFile, apis: { accounts, other, stranger } };
+  const [accounts, other, stranger, impostor] = await Promise.all([
+    issue('accounts-api', 'accounts-api'),
+    issue('other-api', 'other-api'),
+    issue('stranger', 'stranger'),
+    issue('impostor', 'accounts-api', await createAuthority({ name: 'Bank Internal CA', ...period })),
+  ]);
+  return { anchorsFile, apis: { accounts, other, stranger, impostor } };
 }
 
 export function freePort(): Promise<number> {
