@@ -73,7 +73,7 @@ export function createRedisGroupWrite(
       const group = queue.waiting.splice(0, MAX_GROUP).filter(isInTime);
       const isLost = group.length > 0 && (await send(redis, group));
       // What waits is refused with it: in a connection that does not answer, Redis might find it much later.
-      if (isLost) redis.disconnect(true);
+      if (isLost && redis.status === 'ready') redis.disconnect(true);
     }
     queue.isBusy = false;
   };

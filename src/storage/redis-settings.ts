@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs';
-import type { ConnectionOptions } from 'node:tls';
+import { type ConnectionOptions, createSecureContext } from 'node:tls';
 import { OpenBankingError } from '../errors.ts';
 
 /** Where Redis is and how it is spoken to. Exactly one of `url`, `sentinels` and `nodes` is set. */
@@ -46,7 +46,7 @@ export interface RedisSecrets {
 /**
  * Reads the files. Synchronous, because ioredis asks for its options synchronously when it reconnects.
  *
- * @throws ERR_CONFIG_INVALID for a file that cannot be read
+ * @throws ERR_CONFIG_INVALID for a file that cannot be read or used
  */
 export function readRedisSecrets(settings: RedisSettings): RedisSecrets {
   const { usernameFile, passwordFile, sentinelUsernameFile, sentinelPasswordFile } = settings;
@@ -67,13 +67,20 @@ export function readRedisSecrets(settings: RedisSettings): RedisSecrets {
 function readTls({ url, tls }: RedisSettings): ConnectionOptions | undefined {
   if (tls === undefined && url?.startsWith('rediss:') !== true) return undefined;
   const { caFile, certificateFile, privateKeyFile, serverName } = tls ?? {};
-  return {
+  const options: ConnectionOptions = {
     minVersion: 'TLSv1.2',
     ...(caFile === undefined ? {} : { ca: read(caFile, 'tls.caFile') }),
     ...(certificateFile === undefined ? {} : { cert: read(certificateFile, 'tls.certificateFile') }),
     ...(privateKeyFile === undefined ? {} : { key: read(privateKeyFile, 'tls.privateKeyFile') }),
     ...(serverName === undefined ? {} : { servername: serverName }),
   };
+  try {
+    // ioredis gives up for good when a connection cannot even be tried, as with half a key.
+    createSecureContext(options);
+  } catch (cause) {
+    throw invalid('tls', `cannot be used: ${(cause as Error).message}`, { source: 'tls', cause });
+  }
+  return options;
 }
 
 function readLine(file: string, field: string): string {
@@ -85,7 +92,15 @@ function read(file: string, field: string): string {
     return readFileSync(file, 'utf8');
   } catch (cause) {
     const { code } = cause as NodeJS.ErrnoException;
-    const problems = [{ path: `storage.redis.${field}`, message: `cannot be read: ${code}` }];
-    throw new OpenBankingError('ERR_CONFIG_INVALID', { source: file, problems }, { cause });
+    throw invalid(field, `cannot be read: ${code}`, { source: file, cause });
   }
+}
+
+function invalid(
+  field: string,
+  message: string,
+  { source, cause }: { readonly source: string; readonly cause: unknown },
+): OpenBankingError<'ERR_CONFIG_INVALID'> {
+  const problems = [{ path: `storage.redis.${field}`, message }];
+  return new OpenBankingError('ERR_CONFIG_INVALID', { source, problems }, { cause });
 }

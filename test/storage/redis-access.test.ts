@@ -248,6 +248,22 @@ describe.skipIf(!hasRedis)('the way to Redis', () => {
     await server.kill();
   });
 
+  it('keeps the last key that could be used while the file holds half a new one', async () => {
+    const tlsPort = await freePort();
+    const server = await startRedis({ lines: serverLines(tlsPort) });
+    const { log, told } = listeningLog();
+    const tls = clientFiles();
+    const settings = redisSettings({ url: `rediss://127.0.0.1:${tlsPort}`, tls });
+    const store = await openRedisStore({ settings, clock: systemClock, log });
+    writeFileSync(tls.privateKeyFile, issued.client.privateKeyPem.slice(0, 100));
+    await server.admin.call('CLIENT', 'KILL', 'TYPE', 'normal', 'SKIPME', 'yes');
+    await expect.poll(() => told.map(({ event }) => event)).toContain('storage.redis.secrets');
+    await expect.poll(() => store.isHealthy(), { timeout: 5000 }).toBe(true);
+    expect(await codeOf(openStore(settings))).toBe('ERR_CONFIG_INVALID');
+    await store.close();
+    await server.kill();
+  });
+
   it('needs files that can be read', async () => {
     const settings = redisSettings({ url: 'redis://127.0.0.1:1', passwordFile: join(folder, 'none') });
     expect(await codeOf(openStore(settings))).toBe('ERR_CONFIG_INVALID');
