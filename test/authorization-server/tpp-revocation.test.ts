@@ -1,3 +1,4 @@
+import { X509Certificate } from 'node:crypto';
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -5,7 +6,10 @@ import { Agent, fetch } from 'undici';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { systemClock } from '../../src/clock.ts';
 import { parseConfig } from '../../src/config.ts';
+import { isRefusal } from '../../src/errors.ts';
 import type { LogFields } from '../../src/log.ts';
+import { presented } from '../../src/mutual-tls/presented-certificate.ts';
+import { createAuthorizer } from '../../src/resource-server/index.ts';
 import { demoAspsp } from '../../src/sandbox/customers.ts';
 import { tppNamed } from '../../src/sandbox/curl-lines.ts';
 import { describeSandbox, makeFolder, type SandboxDescription } from '../../src/sandbox/folder.ts';
@@ -71,6 +75,31 @@ async function tppOf(name: string) {
   return { post, token: () => post('/token', { grant_type: 'client_credentials', scope: 'accounts' }) };
 }
 
+/** What a protected API says of a token from the certificate of a TPP. */
+async function apiThatTakes(token: string, name: string): Promise<() => Promise<string>> {
+  const authorizer = createAuthorizer({
+    issuer: description.issuer,
+    audience: description.resourceUrl,
+    caPem: await readFile(description.caFile, 'utf8'),
+  });
+  closing.push(() => authorizer.close());
+  const pem = await readFile(tppNamed(description, name).certificateFile, 'utf8');
+  const certificate = presented(new X509Certificate(pem));
+  const rawHeaders = ['authorization', `Bearer ${token}`];
+  return async () => {
+    try {
+      await authorizer.authorize(
+        { method: 'GET', url: '/accounts', rawHeaders, certificate },
+        { scopes: ['accounts'] },
+      );
+      return 'accepted';
+    } catch (error) {
+      if (isRefusal(error)) return error.code;
+      throw error;
+    }
+  };
+}
+
 describe('a TPP whose certificates', () => {
   it('nobody answers for is told to come again, with Retry-After, and is served when somebody does (F19)', async () => {
     const tpp = await tppOf('money-one');
@@ -96,6 +125,9 @@ describe('a TPP whose certificates', () => {
   it('are revoked is refused within seconds, on the connection that it has, between PAR and token (F3)', async () => {
     const tpp = await tppOf('money-two');
     expect((await tpp.token()).status).toBe(200);
+    const { access_token: token = '' } = (await tpp.token()).json;
+    const api = await apiThatTakes(token, 'money-two');
+    expect(await api()).toBe('accepted');
     const pushed = await tpp.post('/par', {
       response_type: 'code',
       redirect_uri: tppNamed(description, 'money-two').clients.tls_client_auth.redirect_uris[0] ?? '',
@@ -120,6 +152,8 @@ describe('a TPP whose certificates', () => {
       'invalid_client',
       'ERR_CERT_REVOKED',
     ]);
+    // The token that it holds dies with its certificate, as status lists are read.
+    await expect.poll(api, { timeout: 10_000, interval: 200 }).toBe('ERR_TOKEN_REVOKED');
     expect((await (await tppOf('money-one')).token()).status).toBe(200);
   });
 });

@@ -120,11 +120,15 @@ describe('a revoked certificate is refused', () => {
     const held = { status: STATUS.revoked(minutes(-10), 6) };
     farm.serveOcsp('/tpp', (asked) => answerTo(asked, issuing, held));
     expect(await desk.outcome(path)).toBe('ERR_CERT_REVOKED | certificateHold');
+    desk.pass(301);
+    const answers = () => desk.events.filter((event) => event === 'answer.revoked');
+    await expect.poll(answers, POLL).toHaveLength(2);
+    expect(desk.logged.filter(({ event }) => event === 'revocation.revoked')).toHaveLength(1);
     farm.serveOcsp('/tpp', (asked) => answerTo(asked, issuing, { thisUpdate: minutes(-20) }));
     desk.pass(301);
     await expect.poll(() => desk.events, POLL).toContain('answer.invalid');
     expect(await desk.outcome(path)).toBe('ERR_CERT_REVOKED | certificateHold');
-    farm.serveOcsp('/tpp', (asked) => answerTo(asked, issuing, { thisUpdate: minutes(1) }));
+    farm.serveOcsp('/tpp', (asked) => answerTo(asked, issuing, { thisUpdate: minutes(9) }));
     desk.pass(16);
     await expect.poll(() => desk.outcome(path), POLL).toBe('accepted');
   });
