@@ -167,7 +167,8 @@ function asker(
     // The answer is as old as the question.
     const askedAt = rules.clock.now().getTime();
     const { status, ...proven } = await introspect(token);
-    return { ...proven, status: 'asked', until: askedAt + maxAgeSeconds * 1000 };
+    const until = askedAt + maxAgeSeconds * 1000;
+    return { ...proven, status: 'asked', until, renewFrom: until - maxAgeSeconds * 500 };
   };
 }
 

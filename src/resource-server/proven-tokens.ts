@@ -1,8 +1,11 @@
+import { isRefusal } from '../errors.ts';
 import type { AccessToken, StatusReference } from './access-token.ts';
 
 /** A token and how long, in milliseconds since the epoch, its proof may be used again. */
 export interface ProvenToken extends Omit<AccessToken, 'status'> {
   readonly until: number;
+  /** When it is worth proving it anew in the background, so that no request waits; undefined for never. */
+  readonly renewFrom?: number;
   /** `asked`: the issuer itself said a moment ago that the token lives. */
   readonly status: StatusReference | 'asked' | undefined;
 }
@@ -12,6 +15,8 @@ export interface ProvenTokens {
   find(token: string, now: number): ProvenToken | undefined;
   /** The same, or a new proof. Many callers with one token cause one proof. */
   prove(token: string, now: number): Promise<ProvenToken>;
+  /** Begins a new proof if none is under way. A failure shows when a request needs the proof. */
+  renew(token: string): void;
 }
 
 export interface ProvenTokensOptions {
@@ -56,14 +61,23 @@ export function createProvenTokens(options: ProvenTokensOptions): ProvenTokens {
     return proven;
   };
 
+  const proveOnce = (token: string): Promise<ProvenToken> => {
+    const pending = proving.get(token) ?? prove(token).finally(() => proving.delete(token));
+    proving.set(token, pending);
+    return pending;
+  };
+
   return {
     find,
+    renew(token) {
+      if (proving.has(token)) return;
+      proveOnce(token).catch((error: unknown) => {
+        if (!isRefusal(error, 'ERR_TOKEN_INTROSPECTION_UNAVAILABLE')) forget(token);
+      });
+    },
     prove(token, now) {
       const known = find(token, now);
-      if (known !== undefined) return Promise.resolve(known);
-      const pending = proving.get(token) ?? prove(token).finally(() => proving.delete(token));
-      proving.set(token, pending);
-      return pending;
+      return known === undefined ? proveOnce(token) : Promise.resolve(known);
     },
   };
 }

@@ -50,6 +50,16 @@ export function createWarmDecisions(parts: DecisionParts): WarmDecisions {
     return decision;
   };
 
+  /** Takes up the newer proof of a token whose proof is getting old, or has one made. */
+  const renew = (request: RequestWithCertificate, decision: LastDecision, now: number) => {
+    const token = decision.field.slice('Bearer '.length);
+    const newest = tokens.find(token, now);
+    if (newest === undefined || newest === decision.proven) tokens.renew(token);
+    else if (request.certificate !== undefined) {
+      last.set(request.certificate, { ...decision, proven: newest });
+    }
+  };
+
   return {
     find(request, requirement) {
       const { certificate } = request;
@@ -65,6 +75,7 @@ export function createWarmDecisions(parts: DecisionParts): WarmDecisions {
       if (tppCheck !== undefined && (now >= checkedUntil || (requirement.roles ?? []).length > 0))
         return undefined;
       if (!isLive(proven, now) || !areGood(dates, now)) return undefined;
+      if (proven.renewFrom !== undefined && proven.renewFrom <= now) renew(request, decision, now);
       return isCovered(requirement, proven.authorization) ? proven.authorization : undefined;
     },
 

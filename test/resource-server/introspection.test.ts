@@ -265,6 +265,29 @@ describe('an opaque token', () => {
     expect(asked).toHaveLength(2);
   });
 
+  it('in use is asked about again before its answer is old, so that no request waits', async () => {
+    const authorizer = authorizerWith();
+    expect(await verdict(authorizer)).toBe('allowed');
+    later(0.9);
+    expect(authorizer.authorizeNow(request('opaque-token'), { scopes: [] })).toBeDefined();
+    expect(asked).toHaveLength(1);
+    later(0.2);
+    for (let many = 0; many < 20; many += 1) {
+      expect(authorizer.authorizeNow(request('opaque-token'), { scopes: [] })).toBeDefined();
+    }
+    await expect.poll(() => asked.length).toBe(2);
+    await expect.poll(() => authorizer.authorizeNow(request('opaque-token'), { scopes: [] })).toBeDefined();
+    // The first answer is too old by now, the second is not.
+    later(1.5);
+    expect(await verdict(authorizer)).toBe('allowed');
+    expect(asked).toHaveLength(2);
+    answer = signedAnswer({ token: { active: false } });
+    expect(authorizer.authorizeNow(request('opaque-token'), { scopes: [] })).toBeDefined();
+    await expect.poll(() => asked.length).toBe(3);
+    later(0.6);
+    expect(await verdict(authorizer)).toBe('ERR_TOKEN_INVALID');
+  });
+
   it('that is not active stays so for five seconds at most (L6)', async () => {
     const authorizer = authorizerWith();
     answer = signedAnswer({ token: { active: false } });
