@@ -312,6 +312,9 @@ describe('the registry has the last word', () => {
     expect(await of('GB-FCA')).toMatchObject({ country: 'GB' });
     expect(await of('IE-CBI')).toMatchObject({ country: 'IE' });
     expect(await of('DE-BAFIN')).toBe('ERR_TPP_NOT_REGISTERED');
+    const one = registryOf({ authorizationNumber: 'NTRGB-09215384' });
+    const elsewhere = await issuer.issue({ ...GOOD, nca: { id: 'DE-BAFIN', name: 'BaFin' }, deviation });
+    expect(await outcome(elsewhere, { registry: one })).toBe('ERR_TPP_NCA_MISMATCH');
   });
 
   it('and dates are asked every time, although the path is remembered (C9, G4)', async () => {
