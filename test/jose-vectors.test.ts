@@ -1,11 +1,11 @@
 import { createPublicKey, webcrypto } from 'node:crypto';
-import { importJWK, type JWK } from 'jose';
+import { errors, importJWK, type JWK } from 'jose';
 import { verify } from 'oidc-provider/lib/helpers/jwt.js';
 import KeyStore from 'oidc-provider/lib/helpers/keystore.js';
 import { describe, expect, it } from 'vitest';
 import { isRefusal } from '../src/errors.ts';
+import { verifyCompactSignature } from '../src/resource-server/compact-signature.ts';
 import { issuerKeys } from '../src/resource-server/issuer-keys.ts';
-import { verifyStructuredToken } from '../src/resource-server/structured-token.ts';
 import { readAll } from '../src/x509/der.ts';
 import { findJwkProblem } from '../src/x509/public-jwk.ts';
 import { readSignatureAlgorithm, verifySignature } from '../src/x509/signature.ts';
@@ -40,27 +40,24 @@ function keysOf({ public: known }: Group): readonly JWK[] {
   return 'keys' in known ? (known.keys as readonly JWK[]) : [known as JWK];
 }
 
-const clock = { now: () => new Date(0) };
-
-/** The payloads are no claims, so whoever complains of those has believed the signature. */
+/** The payloads are no claims, so whoever complains of those has believed the signature. No vector states a type. */
 async function isAccessTokenDoorOpen(token: string, keys: readonly JWK[]): Promise<boolean> {
+  const header = headerOf(token);
   try {
-    await verifyStructuredToken(token, {
-      issuer: 'https://as.example',
-      audience: 'https://api.example',
+    await verifyCompactSignature(token, {
+      typ: header.typ as string,
       keys: issuerKeys({
         issuer: 'https://as.example',
         jwksUri: 'https://as.example/jwks',
         fetchDocument: async () => ({ body: Buffer.from(JSON.stringify({ keys })) }),
-        clock,
+        clock: { now: () => new Date(0) },
       }),
-      clock,
-      clockToleranceSeconds: 0,
     });
     return true;
   } catch (error) {
+    if (error instanceof errors.JOSEError) return false;
     if (!isRefusal(error, 'ERR_TOKEN_INVALID')) throw error;
-    return error.details.problem === 'ERR_JWT_INVALID';
+    return header.alg !== undefined && /^a part is (not JSON|no object)$/.test(error.details.problem);
   }
 }
 
@@ -79,7 +76,12 @@ async function isAssertionDoorOpen(assertion: string, keys: readonly JWK[]): Pro
 
 const octets = (hex: string): Uint8Array<ArrayBuffer> => Uint8Array.from(Buffer.from(hex, 'hex'));
 
-function headerOf(jws: string): { readonly alg?: string } {
+/** An access token without any claims is none, whatever its signature. */
+function hasPayload(jws: string, door: string): boolean {
+  return door !== 'access tokens' || jws.split('.')[1] !== '';
+}
+
+function headerOf(jws: string): { readonly alg?: string; readonly typ?: string } {
   try {
     return JSON.parse(Buffer.from(jws.split('.')[0] ?? '', 'base64url').toString());
   } catch {
@@ -97,7 +99,10 @@ describe.skipIf(wycheproof.isMissing)(`JOSE as others try to break it: ${wychepr
         for (const group of groupsOf(`${file}.json`)) {
           for (const { tcId, comment, result, jws = '' } of group.tests) {
             const isTaken = await isOpen(jws, keysOf(group));
-            const isOurs = ALGORITHMS.includes(headerOf(jws).alg ?? '') && keysOf(group).length > 0;
+            const isOurs =
+              ALGORITHMS.includes(headerOf(jws).alg ?? '') &&
+              keysOf(group).length > 0 &&
+              hasPayload(jws, door);
             if (isTaken) accepted += 1;
             if (isTaken !== (result === 'valid' && isOurs)) {
               wrong.push({ tcId, group: group.comment, comment, result, isTaken });
