@@ -1,5 +1,10 @@
-import { parseBase64, parseBase64Concatenation, parseBase64List } from './forwarded-base64.ts';
-import { parseByteSequence, parseByteSequenceList } from './forwarded-base64.ts';
+import {
+  parseBase64,
+  parseBase64Concatenation,
+  parseBase64List,
+  parseByteSequence,
+  parseByteSequenceList,
+} from './forwarded-base64.ts';
 import { parseEscapedPem, parseSpacedPem } from './forwarded-pem.ts';
 import { parseXfcc } from './forwarded-xfcc.ts';
 import { malformedHeader } from './presented-certificate.ts';

@@ -1,12 +1,12 @@
 import type { IncomingMessage } from 'node:http';
 import { OpenBankingError } from '../errors.ts';
+import { isDerSequence } from './der-form.ts';
 import { findForwardedField, findOneField } from './forwarded-fields.ts';
 import {
   type ClientCertificate,
   malformedHeader,
   parsePresentedCertificate,
 } from './presented-certificate.ts';
-import { isDerSequence } from './der-form.ts';
 import { PROXY_FORMATS, type ProxyFormat, type ProxyFormatName } from './proxy-formats.ts';
 import { createTrustedProxies } from './trusted-proxies.ts';
 
