@@ -74,7 +74,7 @@ const MAX_TEXT = 512;
 const MAX_CAUSES = 4;
 
 /** Lines are written together: one by one they cost a tenth of a token. A killed process loses the last of them. */
-const GATHERED_BYTES = 4096;
+const GATHERED_BYTES = 8192;
 const GATHERED_MILLISECONDS = 100;
 
 /** A log that writes JSON lines to `destination` (default: standard output). */

@@ -22,6 +22,7 @@ import { findRefusal, oauthAnswer } from './oauth-error.ts';
 import { createPages, pageHeaders } from './pages/pages.ts';
 import { createProvider } from './provider.ts';
 import { createResourceServers, type RegisteredResourceServer } from './resource-servers.ts';
+import { releasedContext } from './released-context.ts';
 import { createReplayedGrants } from './replayed-grants.ts';
 import { revokeStructuredTokens } from './revocation.ts';
 import { type ListenerName, routesOf, STATUS_LIST_PATH } from './routes.ts';
@@ -111,6 +112,7 @@ export function createAuthorizationServer(options: AuthorizationServerOptions): 
   const onFront = pageHeaders({
     hasStrictTransportSecurity: new URL(options.issuer).hostname !== 'localhost',
   });
+  provider.use(releasedContext());
   provider.use(edge({ pages, log, listenerOf }));
   provider.use((ctx, next) => (listenerOf(ctx.req) === 'front' ? onFront(ctx, next) : next()));
   provider.use(routesOf(listenerOf));

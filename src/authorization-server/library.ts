@@ -8,6 +8,7 @@ import { get as internalsOf } from 'oidc-provider/lib/helpers/weak_cache.js';
  * What we use of oidc-provider at run time, from the modules that define it. The package's index adds only a
  * warning, at every start, about a Node release that has not reached its LTS date.
  */
+export { ExternalSigningKey } from 'oidc-provider/lib/helpers/keystore.js';
 export { Provider } from 'oidc-provider/lib/provider.js';
 export const errors: typeof typed.errors = libraryErrors;
 export const interactionPolicy: typeof typed.interactionPolicy = libraryPolicy;
@@ -17,7 +18,7 @@ export const interactionPolicy: typeof typed.interactionPolicy = libraryPolicy;
  * old keys stay. The provider offers no public way (its maintainer: "edit and restart").
  */
 export function replaceKeys(provider: typed.Provider, keys: typed.JWKS): void {
-  initializeKeystore.call(provider, structuredClone(keys));
+  initializeKeystore.call(provider, keys);
 }
 
 /**

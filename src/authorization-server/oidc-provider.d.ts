@@ -23,6 +23,15 @@ declare module 'oidc-provider/lib/helpers/jwt.js' {
   export function verify(jwt: string, keystore: object, options: { algorithm?: string }): Promise<unknown>;
 }
 declare module 'oidc-provider/lib/helpers/keystore.js' {
+  export class ExternalSigningKey {
+    get kty(): string;
+    get kid(): string | undefined;
+    set kid(value: string | undefined);
+    get alg(): string | undefined;
+    set alg(value: string | undefined);
+    keyObject(): import('node:crypto').KeyObject;
+    sign(data: Buffer): Buffer | Promise<Buffer>;
+  }
   class KeyStore {
     constructor(keys: readonly object[]);
   }

@@ -10,6 +10,7 @@ import type { TppRegistry } from '../../tpp-registry/index.ts';
 import { apiScopes, standing } from './api-scopes.ts';
 import { assertClientAssertion, certificateSubjectMatches } from './client-authentication.ts';
 import { clientMetadata, type Clients, EXTRA_CLIENT_METADATA, type RegisteredClient } from './clients.ts';
+import { EllipticSigner } from './elliptic-signer.ts';
 import { withinGrant } from './grant-lifetime.ts';
 import { interactionPolicy } from './interaction-policy.ts';
 import { Provider, replaceClients, replaceKeys } from './library.ts';
@@ -72,7 +73,8 @@ function takeClients(provider: Provider, clients: readonly RegisteredClient[]): 
 }
 
 function jwksOf(signing: SigningKeys): JWKS {
-  return { keys: [...signing.keys] } as JWKS;
+  const keys = signing.keys.map((key) => (key.alg === 'ES256' ? new EllipticSigner(key) : key));
+  return { keys } as unknown as JWKS;
 }
 
 function configuration(options: ProviderOptions): Configuration {
@@ -113,6 +115,8 @@ function configuration(options: ProviderOptions): Configuration {
     discovery: discoveryExtras(options.mtlsUrl),
     features: {
       devInteractions: { enabled: false },
+      // Named experimental: the exact version of the package is pinned, and the acknowledgement names its revision.
+      externalSigningSupport: { enabled: true, ack: 'experimental-01' },
       rpInitiatedLogout: { enabled: false },
       dPoP: { enabled: false },
       fapi: { enabled: true, profile: '2.0' },
