@@ -191,6 +191,7 @@ function keyOf({ clientId, authorizationNumber, nca, roles, certificate }: Token
     nca,
     roles,
     certificate.issuer,
+    certificate.issuerKeyHash,
     certificate.serialNumber,
   ]);
 }

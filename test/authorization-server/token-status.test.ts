@@ -134,6 +134,21 @@ describe('a status reference', () => {
     expect(await status.reference(acme, 'g')).not.toEqual(one);
   });
 
+  it('is not shared by certificates that only look the same: another key of the issuer, another role', async () => {
+    const status = open();
+    const claims = await Promise.all(
+      [
+        acme,
+        { ...acme, certificate: { ...acme.certificate, issuerKeyHash: 'cd'.repeat(32) } },
+        { ...acme, roles: [] },
+        { ...acme, nca: 'GB-PRA' },
+      ].map((holder) => status.reference(holder, undefined)),
+    );
+    // Blocks of their own: the first numbers of different blocks, not of one in a row.
+    const places = claims.map(({ status_list: { idx } }) => idx).toSorted((a, b) => a - b);
+    expect(places.every((idx, at) => at === 0 || idx - (places[at - 1] ?? 0) >= 64)).toBe(true);
+  });
+
   it('never collides between two processes that share the store', async () => {
     const [one, two] = [open(), open()];
     const claims = await Promise.all(
