@@ -99,13 +99,13 @@ interface RawFields {
 
 /** Goes through the fields in their order for as long as their lengths hold. */
 function walk(der: Buffer, problems: ReadingProblems): RawFields {
-  const content = problems.attempt('certificate', () => new DerReader(der).content(TAG.sequence));
-  if (content === undefined) return { extensions: [] };
+  const content =
+    problems.attempt('certificate', () => new DerReader(der).content(TAG.sequence)) ?? withoutHeader(der);
   const outer = new DerReader(content);
   const tbs = problems.attempt('tbsCertificate', () => outer.element(TAG.sequence));
   const algorithm =
     tbs === undefined ? undefined : problems.attempt('signatureAlgorithm', () => outer.element(TAG.sequence));
-  const fields = new DerReader(tbs?.content ?? Buffer.alloc(0));
+  const fields = new DerReader(tbs?.content ?? withoutHeader(content));
   const next = (part: string): Element | undefined =>
     fields.isAtEnd ? undefined : problems.attempt(part, () => fields.any());
   const version =
@@ -123,7 +123,7 @@ function walk(der: Buffer, problems: ReadingProblems): RawFields {
     next('subjectPublicKeyInfo'),
   ];
   return {
-    ...present('version', tbs === undefined ? undefined : version),
+    ...present('version', serial === undefined ? undefined : version),
     ...present('serial', serial),
     ...present('issuer', issuer),
     ...present('validity', validity),
@@ -132,6 +132,13 @@ function walk(der: Buffer, problems: ReadingProblems): RawFields {
     ...present('algorithm', algorithm),
     extensions: walkExtensions(fields, problems),
   };
+}
+
+/** What follows the header of a SEQUENCE that is cut off: its first fields may be there. */
+function withoutHeader(bytes: Buffer): Buffer {
+  if (bytes[0] !== TAG.sequence) return Buffer.alloc(0);
+  const first = bytes[1] ?? 0;
+  return bytes.subarray(first < 0x80 ? 2 : 2 + (first & 0x7f));
 }
 
 function walkExtensions(fields: DerReader, problems: ReadingProblems): readonly RawExtension[] {

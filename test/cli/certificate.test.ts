@@ -1,4 +1,5 @@
 import { execFile, spawn, spawnSync } from 'node:child_process';
+import { readdirSync, readFileSync } from 'node:fs';
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -15,8 +16,10 @@ import { tppNamed } from '../../src/sandbox/curl-lines.ts';
 import { createAuthority } from '../../src/sandbox/pki.ts';
 import { type RunningSandbox, startSandbox } from '../../src/sandbox/sandbox.ts';
 import { parsePem } from '../../src/x509/certificate.ts';
+import { corpus } from '../x509/corpora.ts';
 
 const MAIN = fileURLToPath(new URL('../../src/cli/main.ts', import.meta.url));
+const psd2 = corpus('pkilint-psd2');
 let folder: string;
 let sandbox: RunningSandbox;
 let good: string;
@@ -128,6 +131,11 @@ describe('tallystick certificate inspect', () => {
     expect(roles.problems).toEqual([
       { part: 'qcStatements', problem: expect.stringContaining('does not go by its name') },
     ]);
+    const cut = readCertificateFacts((await derOf(good)).subarray(0, 420));
+    expect(cut).toMatchObject({
+      subject: expect.stringContaining('organizationIdentifier=PSDGB-FCA-900003'),
+      problems: [{ part: 'certificate', problem: 'element is cut off' }],
+    });
     const weak = readCertificateFacts(await derOf(brokenFile('rsa-1024')));
     expect(weak.publicKey).toMatchObject({ text: 'RSA, 1024 bits', weakness: 'RSA 1024 bits' });
     const sha1 = readCertificateFacts(await derOf(brokenFile('sha-1')));
@@ -153,6 +161,25 @@ describe('tallystick certificate inspect', () => {
       }),
       { numRuns: 300, seed: 7 },
     );
+  });
+
+  it.skipIf(psd2.isMissing)(`reads the certificates of ${psd2.title} without a throw`, () => {
+    const files = readdirSync(psd2.path, { recursive: true, encoding: 'utf8' });
+    const blocks = files
+      .filter((file) => /\.(pem|crt|crttest)$/.test(file))
+      .flatMap(
+        (file) =>
+          readFileSync(join(psd2.path, file), 'utf8').match(
+            /-----BEGIN CERT[\s\S]*?END CERTIFICATE-----\n/g,
+          ) ?? [],
+      );
+    expect(blocks.length).toBeGreaterThan(10);
+    for (const block of blocks) {
+      const [der = Buffer.alloc(0)] = parsePem(block);
+      const facts = readCertificateFacts(der);
+      expect(facts.subject).not.toBe('');
+      expect(certificateText(facts, new Date(0))).toContain('QCStatements');
+    }
   });
 
   it('lets no certificate draw on the terminal (O1)', async () => {
