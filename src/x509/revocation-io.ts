@@ -39,6 +39,8 @@ const MAX_OCSP_BYTES = 131_072;
 const MAX_FAILURES = 2;
 /** Kept files that nobody wrote anew for so long are of certificates that have gone. */
 const MAX_KEPT_SECONDS = 30 * 86_400;
+/** Drafts of a process that was killed; those of another one that shares the folder are younger. */
+const MAX_DRAFT_SECONDS = 3600;
 
 export function createRevocationIo(options: RevocationIoOptions): RevocationIo {
   const { privateHosts = [], ocspTimeoutSeconds, crlTimeoutSeconds, maxCrlBytes, folder } = options;
@@ -170,7 +172,7 @@ async function openFolder(folder: string, clock: Clock): Promise<Pick<Revocation
 }
 
 async function removeOld(folder: string, clock: Clock): Promise<void> {
-  const oldest = clock.now().getTime() - MAX_KEPT_SECONDS * 1000;
+  const now = clock.now().getTime();
   const names = (await readdir(folder)).filter((name) =>
     /^[0-9a-f]{64}\.(ocsp|crl)(\.[0-9a-f]{12}\.new)?$/.test(name),
   );
@@ -178,7 +180,8 @@ async function removeOld(folder: string, clock: Clock): Promise<void> {
     names.map(async (name) => {
       const path = join(folder, name);
       const { mtimeMs } = await stat(path);
-      if (mtimeMs < oldest || name.endsWith('.new')) await rm(path, { force: true });
+      const longest = name.endsWith('.new') ? MAX_DRAFT_SECONDS : MAX_KEPT_SECONDS;
+      if (now - mtimeMs > longest * 1000) await rm(path, { force: true });
     }),
   );
 }

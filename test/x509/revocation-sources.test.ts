@@ -1,4 +1,4 @@
-import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readdir, readFile, rm, utimes, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -251,6 +251,25 @@ describe('the last good answers', () => {
     const restarted = lab.desk({ folder });
     restarted.pass(3601);
     expect(await restarted.outcome(path)).toMatch('UNAVAILABLE');
+  });
+
+  it('are removed when nobody wrote them for a month, and drafts that were left behind', async () => {
+    const name = 'ab'.repeat(32);
+    const files = {
+      [`${name}.ocsp`]: 31 * 1440,
+      [`${name}.crl`]: 60,
+      [`${name}.crl.0123456789ab.new`]: 90,
+      'notes.txt': 99_999,
+    };
+    for (const [file, age] of Object.entries(files)) {
+      await writeFile(join(folder, file), 'x');
+      await utimes(join(folder, file), minutes(-age), minutes(-age));
+    }
+    await writeFile(join(folder, `${name}.ocsp.0123456789ab.new`), 'x');
+    await utimes(join(folder, `${name}.ocsp.0123456789ab.new`), minutes(0), minutes(0));
+    lab.desk({ folder });
+    const kept = [`${name}.crl`, `${name}.ocsp.0123456789ab.new`, 'notes.txt'];
+    await expect.poll(async () => (await readdir(folder)).toSorted(), POLL).toEqual(kept);
   });
 
   it('cost nothing but themselves when the disk does not take them', async () => {
