@@ -120,13 +120,20 @@ describe.each(['jwt', 'opaque'] as const)('introspection of %s tokens by resourc
     }
   });
 
-  it('says that a revoked token is not active (RFC 7009 §2)', async () => {
+  it('says that a token is not active once its own client has revoked it, whatever the hint (L8, RFC 7009 §2.1)', async () => {
     const token = await caller.clientToken('money-two');
     const isActive = async () => (await ask('accounts', { client_id: 'accounts-api', token })).json.active;
     expect(await isActive()).toBe(true);
-    const certificate = tppNamed(bank.description, 'money-two');
-    const form = { client_id: 'money-two-mtls', token };
-    await caller.send(`${bank.description.mtlsUrl}/revoke`, { certificate, form });
+    const revoke = async (tpp: string, form: Record<string, string>) => {
+      const certificate = tppNamed(bank.description, tpp);
+      const sent = { certificate, form: { client_id: `${tpp}-mtls`, ...form } };
+      return (await caller.send(`${bank.description.mtlsUrl}/revoke`, sent)).status;
+    };
+    expect(await revoke('money-one', { token })).toBe(200);
+    expect(await revoke('money-two', { token: 'unknown' })).toBe(200);
+    expect(await isActive()).toBe(true);
+    expect(await revoke('money-two', { token, token_type_hint: 'refresh_token' })).toBe(200);
     expect(await isActive()).toBe(false);
+    expect(await revoke('money-two', { token })).toBe(200);
   });
 });

@@ -11,6 +11,7 @@ import {
 } from '../../src/resource-server/index.ts';
 import { createProvenTokens, type ProvenToken } from '../../src/resource-server/proven-tokens.ts';
 import type { IssuedCertificate } from '../../src/sandbox/pki.ts';
+import { twinOf } from '../x509/certificate-factory.ts';
 import {
   AUDIENCE,
   createTestCertificates,
@@ -92,7 +93,7 @@ describe('a decision without waiting', () => {
     expect(authorizer.authorizeNow(facts(token, next), { scopes: ['accounts'] })).toBe(proved);
   });
 
-  it('is never a yes where the full decision says no (A1, A3, A4, L4)', async () => {
+  it('is never a yes where the full decision says no (A1, A3, A4, A5, L4)', async () => {
     const { authorizer, state } = setUp();
     const [one, two] = [presented(certificates.one), presented(certificates.two)];
     const token = await tokenOf(certificates.one);
@@ -102,6 +103,7 @@ describe('a decision without waiting', () => {
       facts(token, two),
       facts(token, presented(certificates.renewed)),
       facts(token, presented(certificates.reissued)),
+      facts(token, presented({ ...certificates.one, der: twinOf(Buffer.from(certificates.one.der)) })),
       { ...mine, certificate: undefined },
       { ...mine, rawHeaders: [...mine.rawHeaders, 'authorization', `Bearer ${token}`] },
       { ...mine, rawHeaders: ['Host', 'api'] },
@@ -110,7 +112,10 @@ describe('a decision without waiting', () => {
       facts(token, one, `/accounts?access_token=${token}`),
       facts(token, one, '/accounts?a=b&access%5Ftoken=x'),
     ];
-    for (const request of bad) expect(authorizer.authorizeNow(request, NONE)).toBeUndefined();
+    for (const request of bad) {
+      expect(authorizer.authorizeNow(request, NONE)).toBeUndefined();
+      await expect(authorizer.authorize(request, NONE)).rejects.toBeInstanceOf(OpenBankingError);
+    }
     for (const needs of [{ scopes: ['admin'] }, { scopes: [], roles: ['PSP_AS'] }] as const) {
       expect(authorizer.authorizeNow(mine, needs)).toBeUndefined();
     }
