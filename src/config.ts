@@ -5,6 +5,7 @@ import { clientCertificateSchema } from './client-certificate-schema.ts';
 import { clientSchema, doubledClients } from './client-schema.ts';
 import { revocationPolicySchema, revocationSchema } from './revocation-schema.ts';
 import { storageSchema, withStorageFiles } from './storage-schema.ts';
+import { TOLERANCES } from './tpp/qc-statements.ts';
 import { invalidConfig, parseValue, parseYaml } from './yaml-document.ts';
 import { resourceServerSchema } from './resource-server-schema.ts';
 
@@ -115,12 +116,9 @@ export const configSchema = z.strictObject({
           .min(1)
           .optional()
           .meta({ description: 'Certificate policies of which a path must have one; absent: any or none.' }),
-        tolerate: z
-          .array(z.enum(['flat-roles', 'missing-outer-sequence']))
-          .default([])
-          .meta({
-            description: 'Wrong encodings of QCStatements to let pass; each certificate with one is logged.',
-          }),
+        tolerate: z.array(z.enum(TOLERANCES)).default([]).meta({
+          description: 'Wrong encodings of QCStatements to let pass; each certificate with one is logged.',
+        }),
         revocation: revocationPolicySchema,
       }),
     )

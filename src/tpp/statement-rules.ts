@@ -1,7 +1,7 @@
 import { OpenBankingError } from '../errors.ts';
 import { sameNca } from '../../tpp-registry/index.ts';
 import { type Certificate, EXTENSION } from '../x509/certificate.ts';
-import { ATTRIBUTE, findAttribute, formatName } from '../x509/distinguished-name.ts';
+import { ATTRIBUTE, formatName } from '../x509/distinguished-name.ts';
 import type { Trail } from './decision.ts';
 import { parseOrganizationIdentifier } from './organization-identifier.ts';
 import type { Psd2Statement } from './psd2-statement.ts';
@@ -109,9 +109,10 @@ export function proveIdentity(
   const identifier = trail.check(
     RULE.identifier,
     () => {
-      const [text, more] = findAttribute(name, ATTRIBUTE.organizationIdentifier);
-      if (text === undefined) throw refuse('there is none');
-      if (more !== undefined) throw refuse('there are several');
+      const found = name.rdns.flat().filter(({ type }) => type === ATTRIBUTE.organizationIdentifier);
+      const [text] = found.map((attribute) => attribute.text);
+      if (found.length > 1) throw refuse('there are several');
+      if (text === undefined) throw refuse('there is none that is a text');
       const parsed = parseOrganizationIdentifier(text);
       if (parsed.directory === undefined || profile.allowsDirectoryIdentifier) return parsed;
       throw refuse(`names the directory ${parsed.directory}, not an authority`);

@@ -9,6 +9,7 @@ import { createTppAuthenticator } from '../../src/tpp/authenticate.ts';
 import { createBlockList } from '../../src/tpp/block-list.ts';
 import { createTrustProfile } from '../../src/tpp/trust-profile.ts';
 import { createRegistry, parseTppRecords } from '../../tpp-registry/index.ts';
+import { parsePem } from '../../src/x509/certificate.ts';
 import * as factory from '../x509/certificate-factory.ts';
 import { ecdsaSigner, ecKeys, type Keys, NOW, rsaKeys } from '../x509/certificate-factory.ts';
 import * as der from '../x509/der-writer.ts';
@@ -198,6 +199,37 @@ describe('over real TLS, a TPP', () => {
       stranger.der,
     );
     expect(await decision(forged)).toBe('ERR_CERT_UNTRUSTED');
+  });
+
+  it('has one identifier, and none hidden beside it in another type (E11)', async () => {
+    const withSecond = (second: Buffer) =>
+      identityOf(ecKeys(), {
+        subject: factory.name(
+          [['2.5.4.6', der.printable('GB')]],
+          [
+            ['2.5.4.97', der.utf8(NUMBER)],
+            ['2.5.4.97', second],
+          ],
+          [['2.5.4.3', der.utf8('tpp')]],
+        ),
+      });
+    expect(await decision(withSecond(der.utf8('PSDGB-FCA-999999')))).toBe('ERR_TPP_IDENTIFIER_INVALID');
+    // OpenSSL does not load the others; a proxy might.
+    const { evaluate } = createTppAuthenticator({
+      trustProfiles: profiles,
+      registry,
+      clock: { now: () => NOW },
+    });
+    const untold = factory.name([['2.5.4.97', der.octetString(Buffer.from(NUMBER))]]);
+    for (const { cert } of [
+      withSecond(der.octetString(Buffer.from('x'))),
+      identityOf(ecKeys(), { subject: untold }),
+    ]) {
+      const [bytes = Buffer.alloc(0)] = parsePem(cert);
+      expect(await evaluate({ der: bytes })).toMatchObject({
+        refusal: { code: 'ERR_TPP_IDENTIFIER_INVALID' },
+      });
+    }
   });
 
   it('is asked again at each request of a live connection (C9, C15, G4)', async () => {
