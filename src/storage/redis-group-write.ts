@@ -49,10 +49,7 @@ const TRY_AGAIN_MILLISECONDS = 50;
  *
  * A script is sent again only when Redis says that it did not run it: NOSCRIPT, MOVED, ASK, TRYAGAIN.
  */
-export function createRedisGroupWrite(
-  primaries: RedisPrimaries,
-  wait: { readonly replicas: number; readonly milliseconds: number },
-): RedisGroupWrite {
+export function createRedisGroupWrite(primaries: RedisPrimaries, wait: Wait): RedisGroupWrite {
   const queues = new WeakMap<Redis, Queue>();
 
   const enqueue = (pending: Pending, redis: Redis | undefined) => {
@@ -71,43 +68,26 @@ export function createRedisGroupWrite(
   const drain = async (redis: Redis, queue: Queue) => {
     while (queue.waiting.length > 0) {
       const group = queue.waiting.splice(0, MAX_GROUP).filter(isInTime);
-      const isLost = group.length > 0 && (await send(redis, group));
+      const isLost = group.length > 0 && (await send(redis, group, { wait, sendAgain }));
       // What waits is refused with it: in a connection that does not answer, Redis might find it much later.
       if (isLost && redis.status === 'ready') redis.disconnect(true);
     }
     queue.isBusy = false;
   };
 
-  /** Whether the connection, and not Redis, is at fault. */
-  const send = async (redis: Redis, group: readonly Pending[]): Promise<boolean> => {
-    try {
-      const { replies, acknowledged } = await exchange(redis, group, wait);
-      for (const [at, pending] of group.entries()) {
-        const [error, reply] = replies[at] ?? NO_ANSWER;
-        if (error !== null) redirect(pending, error);
-        else if (acknowledged < wait.replicas) pending.reject(unacknowledged(acknowledged, wait.replicas));
-        else pending.resolve(reply);
-      }
-      return replies.some(([error]) => error !== null && !(error instanceof ReplyError));
-    } catch (error) {
-      for (const { reject } of group) reject(error);
-      return true;
-    }
-  };
-
-  const redirect = (pending: Pending, error: Error) => {
+  const sendAgain = (pending: Pending, error: Error) => {
     const [name, , address = ''] = error.message.split(' ');
+    const toPrimary = () => enqueue(pending, primaries.primaryOf(pending.keys[0] ?? ''));
     pending.resent += 1;
-    if (pending.resent > MAX_RESENT || pending.budget.isOver) pending.reject(error);
+    if (pending.resent > MAX_RESENT) pending.reject(error);
     else if (name === 'NOSCRIPT') {
       pending.withText = true;
-      enqueue(pending, primaries.primaryOf(pending.keys[0] ?? ''));
+      toPrimary();
     } else if (name === 'MOVED' || name === 'ASK') {
       pending.isAsking = name === 'ASK';
       enqueue(pending, primaries.redirected(address));
-    } else if (name === 'TRYAGAIN') {
-      setTimeout(() => enqueue(pending, primaries.primaryOf(pending.keys[0] ?? '')), TRY_AGAIN_MILLISECONDS);
-    } else pending.reject(error);
+    } else if (name === 'TRYAGAIN') setTimeout(toPrimary, TRY_AGAIN_MILLISECONDS);
+    else pending.reject(error);
   };
 
   return {
@@ -124,6 +104,34 @@ function isInTime({ budget, reject }: Pending): boolean {
   return !budget.isOver;
 }
 
+interface Wait {
+  readonly replicas: number;
+  readonly milliseconds: number;
+}
+
+interface Sending {
+  readonly wait: Wait;
+  /** For what Redis did not run. */
+  readonly sendAgain: (pending: Pending, error: Error) => void;
+}
+
+/** Whether the connection, and not Redis, was at fault. */
+async function send(redis: Redis, group: readonly Pending[], { wait, sendAgain }: Sending): Promise<boolean> {
+  try {
+    const { replies, acknowledged } = await exchange(redis, group, wait);
+    for (const [at, pending] of group.entries()) {
+      const [error, reply] = replies[at] ?? NO_ANSWER;
+      if (error !== null) sendAgain(pending, error);
+      else if (acknowledged < wait.replicas) pending.reject(unacknowledged(acknowledged, wait.replicas));
+      else pending.resolve(reply);
+    }
+    return replies.some(([error]) => error !== null && !(error instanceof ReplyError));
+  } catch (error) {
+    for (const { reject } of group) reject(error);
+    return true;
+  }
+}
+
 type Reply = readonly [error: Error | null, reply: unknown];
 
 const NO_ANSWER: Reply = [new Error('no answer'), undefined];
@@ -131,7 +139,7 @@ const NO_ANSWER: Reply = [new Error('no answer'), undefined];
 async function exchange(
   redis: Redis,
   group: readonly Pending[],
-  wait: { readonly replicas: number; readonly milliseconds: number },
+  wait: Wait,
 ): Promise<{ readonly replies: readonly Reply[]; readonly acknowledged: number }> {
   if (redis.status !== 'ready') throw new Error('the connection to the primary is lost');
   const pipeline = redis.pipeline();

@@ -34,7 +34,8 @@ const HEALTH_PARTS = 8;
  * come. So a write has registered before the tombstone, and is found, or after it, and is refused: when
  * `deleteByIndex` is done, nothing of that index is there, or can come. Registrations are removed only after
  * their write is known to be over, or when their record has ended. A registration whose record is not, or no
- * longer, its own says nothing.
+ * longer, its own says nothing. A write that breaks off in between leaves its registration behind until the record
+ * would have ended; if it would not, it stays.
  *
  * **Replicas.** A primary that dies takes with it what no replica has: a mark of use, a tombstone. With
  * `waitReplicas` every write is acknowledged only when so many replicas have it; fewer, and the operation is
