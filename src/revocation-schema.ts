@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { z } from 'zod';
-import { OpenBankingError } from './errors.ts';
+import { OpenBankingError, type Problem } from './errors.ts';
 import { parseCertificate, parsePem } from './x509/certificate.ts';
 import type { RevocationPin, RevocationPolicy } from './x509/revocation.ts';
 
@@ -93,14 +93,34 @@ export const revocationPolicySchema = z
   })
   .prefault({});
 
+type PolicyValue = z.infer<typeof revocationPolicySchema>;
+
+/** What each profile lets pass that strict checking would not, in words for the log. */
+export function relaxedRevocations(
+  trust: readonly { readonly profile: string; readonly revocation: PolicyValue }[],
+): readonly Problem[] {
+  return trust.flatMap(({ profile, revocation }, index) => {
+    const { mode, whenUnknown, withoutPointers } = revocation;
+    const messages = [
+      ...(mode === 'none' ? ['revoked certificates are accepted'] : []),
+      ...(whenUnknown === 'refuse' ? [] : ['certificates of unknown status are accepted']),
+      ...(withoutPointers === 'refuse'
+        ? []
+        : ['certificates that do not say where their status is are accepted']),
+    ];
+    return messages.map((message) => ({
+      path: `trust[${index}].revocation`,
+      message: `${profile}: ${message}`,
+    }));
+  });
+}
+
 /**
  * The policy that a validated value stands for.
  *
  * @throws ERR_CONFIG_INVALID, ERR_CERT_MALFORMED
  */
-export async function openRevocationPolicy(
-  value: z.infer<typeof revocationPolicySchema>,
-): Promise<RevocationPolicy> {
+export async function openRevocationPolicy(value: PolicyValue): Promise<RevocationPolicy> {
   const { nonce, ocspMaxAgeSeconds, ocspMaxWindowSeconds, issuers, hosts, crlMaxAgeSeconds, ...rest } = value;
   const pins = await Promise.all(issuers.map(pinsOf));
   return Object.freeze({
@@ -116,7 +136,7 @@ async function pinsOf({
   certificateFile,
   ocspUrls,
   crlUrls,
-}: z.infer<typeof revocationPolicySchema>['issuers'][number]): Promise<RevocationPin[]> {
+}: PolicyValue['issuers'][number]): Promise<RevocationPin[]> {
   const pem = await readFile(certificateFile, 'utf8').catch((error: NodeJS.ErrnoException) => {
     const path = 'trust[].revocation.issuers[].certificateFile';
     const problems = [{ path, message: `cannot be read: ${error.code}` }];

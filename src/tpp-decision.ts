@@ -1,7 +1,7 @@
 import type { Clock } from './clock.ts';
 import type { Config } from './config.ts';
 import type { Log } from './log.ts';
-import { openRevocationPolicy } from './revocation-schema.ts';
+import { openRevocationPolicy, relaxedRevocations } from './revocation-schema.ts';
 import { createTppAuthenticator, type TppAuthenticator } from './tpp/authenticate.ts';
 import { type BlockList, createBlockList, openFileBlockList } from './tpp/block-list.ts';
 import { type FollowedTrustProfile, openTrustProfile } from './tpp/trust-files.ts';
@@ -54,11 +54,8 @@ export async function openTppDecision(
     clock,
     log,
   });
-  for (const { profile } of config.trust.filter((one) => one.revocation.mode === 'none')) {
-    log.warn('revocation.not.checked', {
-      problems: [{ path: 'trust', message: `revoked certificates are accepted: ${profile}` }],
-    });
-  }
+  const problems = relaxedRevocations(config.trust);
+  if (problems.length > 0) log.warn('revocation.relaxed', { problems });
   const authenticator = createTppAuthenticator({
     get trustProfiles() {
       return trust.map(({ current }) => current);
