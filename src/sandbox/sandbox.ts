@@ -98,15 +98,12 @@ async function startBank(
     readFile(paths.server.keyFile, 'utf8'),
     readFile(paths.root, 'utf8'),
   ]);
-  const protection = createProtection({
-    authorizer: createAuthorizer({
-      issuer: description.issuer,
-      audience: description.resourceUrl,
-      caPem,
-    }),
-    clientCertificate: { from: 'socket' },
-    log,
+  const authorizer = createAuthorizer({
+    issuer: description.issuer,
+    audience: description.resourceUrl,
+    caPem,
   });
+  const protection = createProtection({ authorizer, clientCertificate: { from: 'socket' }, log });
   const listener = createListener({
     name: 'resource',
     certificatePem,
@@ -119,5 +116,10 @@ async function startBank(
     demoBank({ protection, findConsent: server.consents.find, log }),
   );
   await listener.listen(parts.port, '127.0.0.1');
-  return listener;
+  return {
+    close: async () => {
+      await listener.close();
+      await authorizer.close();
+    },
+  };
 }
