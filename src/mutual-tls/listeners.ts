@@ -20,6 +20,8 @@ const MAX_HEADER_BYTES = 32 * 1024;
 const HANDSHAKE_TIMEOUT_SECONDS = 10;
 const HEADERS_TIMEOUT_SECONDS = 10;
 const REQUEST_TIMEOUT_SECONDS = 15;
+/** Longer than load balancers keep an idle connection (60 s): who closes first must not be the one that is asked. */
+const KEEP_ALIVE_SECONDS = 65;
 /** How long `close` waits for requests in flight before it cuts their connections, unless it is told. */
 const DRAIN_SECONDS = 8;
 
@@ -77,6 +79,7 @@ export function createListener(options: ListenerOptions): Listener {
       maxHeaderSize: MAX_HEADER_BYTES,
       headersTimeout: HEADERS_TIMEOUT_SECONDS * 1000,
       requestTimeout: REQUEST_TIMEOUT_SECONDS * 1000,
+      keepAliveTimeout: KEEP_ALIVE_SECONDS * 1000,
       connectionsCheckingInterval: 1000,
       requireHostHeader: true,
       insecureHTTPParser: false,
