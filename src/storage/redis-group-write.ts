@@ -39,7 +39,7 @@ interface Queue {
 
 /** Scripts of one group: bounds how long Redis is busy with it. */
 const MAX_GROUP = 256;
-const MAX_RESENT = 6;
+const MAX_RESENT = 10;
 const TRY_AGAIN_MILLISECONDS = 50;
 
 /**
@@ -77,15 +77,18 @@ export function createRedisGroupWrite(primaries: RedisPrimaries, wait: Wait): Re
 
   const sendAgain = (pending: Pending, error: Error) => {
     const [name, , address = ''] = error.message.split(' ');
-    const toPrimary = () => enqueue(pending, primaries.primaryOf(pending.keys[0] ?? ''));
+    const [key = ''] = pending.keys;
+    const toPrimary = () => enqueue(pending, primaries.primaryOf(key));
     pending.resent += 1;
     if (pending.resent > MAX_RESENT) pending.reject(error);
     else if (name === 'NOSCRIPT') {
       pending.withText = true;
       toPrimary();
     } else if (name === 'MOVED' || name === 'ASK') {
-      pending.isAsking = name === 'ASK';
-      enqueue(pending, primaries.redirected(address));
+      const target = primaries.redirected(key, address);
+      pending.isAsking = name === 'ASK' && target !== undefined;
+      if (target === undefined) setTimeout(toPrimary, TRY_AGAIN_MILLISECONDS);
+      else enqueue(pending, target);
     } else if (name === 'TRYAGAIN') setTimeout(toPrimary, TRY_AGAIN_MILLISECONDS);
     else pending.reject(error);
   };

@@ -12,8 +12,8 @@ export interface RedisPrimaries {
   readonly reader: Redis | Cluster;
   /** The connection to write a key on, if there is one that is ready. */
   primaryOf(key: string): Redis | undefined;
-  /** The connection to the node of a redirection, `host:port`; learns the new map of slots meanwhile. */
-  redirected(address: string): Redis | undefined;
+  /** The connection to the node that a key was redirected to, `host:port`, if it is known and ready. */
+  redirected(key: string, address: string): Redis | undefined;
   /** Why the server must not be used at present. */
   problem(): string | undefined;
   close(): void;
@@ -59,9 +59,11 @@ function routesOf(writer: Redis | Cluster): Pick<RedisPrimaries, 'primaryOf' | '
     ifReady(writer.nodes('master').find(({ options }) => `${options.host}:${options.port}` === address));
   return {
     primaryOf: (key) => nodeAt(writer.slots[new Command('exists', [key]).getSlot()]?.[0]),
-    redirected: (address) => {
-      writer.refreshSlotsCache();
-      return nodeAt(address);
+    redirected: (key, address) => {
+      const node = nodeAt(address);
+      // A plain command follows the redirection: ioredis learns the new map, and connects to a node that is new.
+      void Promise.allSettled([writer.exists(key)]);
+      return node;
     },
   };
 }

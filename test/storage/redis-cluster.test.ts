@@ -66,40 +66,6 @@ describe.skipIf(!hasRedis)('on a Cluster of six', () => {
     await revoker.close();
   });
 
-  it('goes on without a fault while a slot is on its way to another node (M6)', async () => {
-    const settings = redisSettings(address());
-    const store = await openStore(settings);
-    const keys = createRedisKeys(settings.keyPrefix);
-    const slot = slotOf(keys.record('Code', 'c0'));
-    // Two records and an index in the slot that moves, so that it is halfway for a while.
-    const inSlot = Array.from({ length: 200_000 }, (_, at) => `c${at}`).filter(
-      (id) => slotOf(keys.record('Code', id)) === slot,
-    );
-    const grant = Array.from({ length: 200_000 }, (_, at) => `g${at}`).find(
-      (value) => slotOf(keys.index('Code', 'grantId', value)) === slot,
-    );
-    const record = { value: 1, expiresAt: inSeconds(600), indexes: { grantId: grant ?? '' } };
-    const [one = '', two = '', three = '', four = ''] = inSlot;
-    await Promise.all([one, two].map((id) => store.put('Code', id, record)));
-    const use = async () => {
-      await Promise.all([three, four].map((id) => store.put('Code', id, record)));
-      expect((await Promise.all(inSlot.slice(0, 4).map((id) => store.find('Code', id)))).length).toBe(4);
-      expect(await store.listByIndex('Code', 'grantId', grant ?? '')).toHaveLength(4);
-      expect(await store.putIfAbsent('Code', three, record)).toBe(false);
-    };
-    await cluster.moveSlot(slot, async () => {
-      await use();
-      expect(await store.consume('Code', one)).toBe(true);
-      expect(await store.consume('Code', three)).toBe(true);
-    });
-    await use();
-    const answers = await Promise.all([one, two, three, four].map((id) => store.consume('Code', id)));
-    expect(answers).toEqual([false, true, false, true]);
-    await store.deleteByIndex('Code', 'grantId', grant ?? '', inSeconds(60));
-    expect(await store.listByIndex('Code', 'grantId', grant ?? '')).toEqual([]);
-    await store.close();
-  }, 30_000);
-
   it('drops what a node that hangs was not sent in time, and does not keep it for later (M2)', async () => {
     const settings = redisSettings({ ...address(), waitReplicas: 0 });
     const store = await openStore(settings);
@@ -146,4 +112,50 @@ describe.skipIf(!hasRedis)('on a Cluster of six', () => {
     }
     await store.close();
   }, 40_000);
+
+  it.each([
+    ['another', false],
+    ['a new', true],
+  ])(
+    'goes on without a fault while a slot is on its way to %s node (M6)',
+    async (_which, isNew) => {
+      const joined = isNew ? await cluster.join() : undefined;
+      const settings = redisSettings({ ...address(), waitReplicas: isNew ? 0 : 1 });
+      const store = await openStore(settings);
+      const keys = createRedisKeys(settings.keyPrefix);
+      const slot = slotOf(keys.record('Code', isNew ? 'c1' : 'c0'));
+      // Two records and an index in the slot that moves, so that it is halfway for a while.
+      const inSlot = Array.from({ length: 200_000 }, (_, at) => `c${at}`).filter(
+        (id) => slotOf(keys.record('Code', id)) === slot,
+      );
+      const grant = Array.from({ length: 200_000 }, (_, at) => `g${at}`).find(
+        (value) => slotOf(keys.index('Code', 'grantId', value)) === slot,
+      );
+      const record = { value: 1, expiresAt: inSeconds(600), indexes: { grantId: grant ?? '' } };
+      const [one = '', two = '', three = '', four = ''] = inSlot;
+      await Promise.all([one, two].map((id) => store.put('Code', id, record)));
+      const use = async () => {
+        await Promise.all([three, four].map((id) => store.put('Code', id, record)));
+        expect((await Promise.all(inSlot.slice(0, 4).map((id) => store.find('Code', id)))).length).toBe(4);
+        expect(await store.listByIndex('Code', 'grantId', grant ?? '')).toHaveLength(4);
+        expect(await store.putIfAbsent('Code', three, record)).toBe(false);
+      };
+      await cluster.moveSlot(
+        slot,
+        async () => {
+          await use();
+          expect(await store.consume('Code', one)).toBe(true);
+          expect(await store.consume('Code', three)).toBe(true);
+        },
+        joined,
+      );
+      await use();
+      const answers = await Promise.all([one, two, three, four].map((id) => store.consume('Code', id)));
+      expect(answers).toEqual([false, true, false, true]);
+      await store.deleteByIndex('Code', 'grantId', grant ?? '', inSeconds(60));
+      expect(await store.listByIndex('Code', 'grantId', grant ?? '')).toEqual([]);
+      await store.close();
+    },
+    30_000,
+  );
 });

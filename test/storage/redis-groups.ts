@@ -101,7 +101,9 @@ export interface RedisCluster {
   /** Kills the primary at this place; when a replica has taken over, it comes back as a replica. */
   failOver(at: number): Promise<void>;
   /** Moves a slot, key by key, and calls `halfway` when some keys have moved and the slot has not. */
-  moveSlot(slot: number, halfway: () => Promise<void>): Promise<void>;
+  moveSlot(slot: number, halfway: () => Promise<void>, to?: RedisProcess): Promise<void>;
+  /** A primary without slots that joins. */
+  join(): Promise<RedisProcess>;
   close(): Promise<void>;
 }
 
@@ -128,15 +130,17 @@ export async function startRedisCluster(): Promise<RedisCluster> {
   });
   await Promise.all(nodes.slice(3).map(({ admin }, at) => admin.call('CLUSTER', 'REPLICATE', ids[at] ?? '')));
   await inStep(nodes);
+  const primaryAt = async (third: number) => {
+    const lines = String(await nodes[0]?.admin.call('CLUSTER', 'NODES')).split('\n');
+    const slots = ` ${Math.ceil((third * SLOTS) / 3)}-`;
+    const line = lines.find((one) => one.includes(slots) && !one.includes('fail')) ?? '';
+    return nodes.findIndex(({ port }) => line.includes(`:${port}@`));
+  };
+  const joined: RedisProcess[] = [];
   return {
     nodes,
     addresses: nodes.map(({ port }) => `127.0.0.1:${port}`),
-    async primaryAt(third) {
-      const lines = String(await nodes[0]?.admin.call('CLUSTER', 'NODES')).split('\n');
-      const slots = ` ${Math.ceil((third * SLOTS) / 3)}-`;
-      const line = lines.find((one) => one.includes(slots) && !one.includes('fail')) ?? '';
-      return nodes.findIndex(({ port }) => line.includes(`:${port}@`));
-    },
+    primaryAt,
     replicated: () => inStep(nodes),
     async failOver(at) {
       const killed = nodes[at];
@@ -149,9 +153,25 @@ export async function startRedisCluster(): Promise<RedisCluster> {
       });
       nodes[at] = await killed.restart();
     },
-    moveSlot: (slot, halfway) => moveSlot(nodes, slot, halfway),
+    async moveSlot(slot, halfway, to) {
+      const own = Math.floor((slot * 3) / SLOTS);
+      const thirds = await Promise.all([own, (own + 1) % 3, (own + 2) % 3].map(primaryAt));
+      const [from, next, other] = thirds.map((at) => nodes[at]).filter((node) => node !== undefined);
+      const all = [from, to ?? next, next, other].filter((node) => node !== undefined);
+      await moveSlot(slot, all, halfway);
+    },
+    async join() {
+      const node = await startRedis({ lines });
+      joined.push(node);
+      await first.admin.call('CLUSTER', 'MEET', '127.0.0.1', node.port);
+      const knows = async ({ admin }: RedisProcess) =>
+        String(await admin.call('CLUSTER', 'NODES')).split('\n').length > 7;
+      await until(async () => (await Promise.all([...nodes, node].map(knows))).every(Boolean));
+      await until(async () => String(await node.admin.call('CLUSTER', 'INFO')).includes('cluster_state:ok'));
+      return node;
+    },
     close: async () => {
-      await Promise.all(nodes.map((node) => node.kill()));
+      await Promise.all([...nodes, ...joined].map((node) => node.kill()));
     },
   };
 }
@@ -178,12 +198,10 @@ function countPrimaries(nodes: string, killed: number): number {
 }
 
 async function moveSlot(
-  nodes: readonly RedisProcess[],
   slot: number,
+  [from, to, ...others]: readonly RedisProcess[],
   halfway: () => Promise<void>,
 ): Promise<void> {
-  const owner = Math.floor((slot * 3) / SLOTS);
-  const [from, to] = [nodes[owner], nodes[(owner + 1) % 3]];
   if (from === undefined || to === undefined) throw new Error('no such slot');
   const [fromId, toId] = [await from.admin.call('CLUSTER', 'MYID'), await to.admin.call('CLUSTER', 'MYID')];
   await to.admin.call('CLUSTER', 'SETSLOT', slot, 'IMPORTING', String(fromId));
@@ -198,7 +216,7 @@ async function moveSlot(
   await move(1);
   await halfway();
   while ((await move(100)) > 0);
-  for (const { admin } of [to, from, ...nodes.slice(0, 3)]) {
+  for (const { admin } of [to, from, ...others]) {
     await admin.call('CLUSTER', 'SETSLOT', slot, 'NODE', String(toId));
   }
 }
