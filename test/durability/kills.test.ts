@@ -24,7 +24,7 @@ describe('a server that is killed again and again', () => {
       redis = await startRedis({ lines: ['appendfsync always'] });
       const bank = await openBank({ redis: { url: `redis://127.0.0.1:${redis.port}` } });
       const theatre = await openTheatre(bank, redis);
-      for (let kill = 0; kill < 6; kill += 1) await killRound(theatre, kill * 3 + 1);
+      for (let kill = 0; kill < 4; kill += 1) await killRound(theatre, kill * 3 + 1);
       redis = theatre.redis;
       await expectLedger(theatre, 100);
       expect(theatre.alive.length).toBeGreaterThan(0);

@@ -52,7 +52,7 @@ describe.each([
     `let exactly one of many at once use %s (J1, J5, J8, I2)`,
     async (_what, race) => {
       // Sixteen walks through the pages take their time.
-      const rounds = race === RACES['a pushed request'] ? 3 : ROUNDS;
+      const rounds = race === RACES['a pushed request'] ? 2 : ROUNDS;
       for (let round = 0; round < rounds; round += 1) await race(arena);
     },
     120_000,
