@@ -123,7 +123,7 @@ async function restart(theatre: Theatre): Promise<void> {
 
 /** Milliseconds after the requests are sent; the same in every run. */
 function momentOf(round: number): number {
-  return (round * 7919) % 40;
+  return (round * 7919) % 100;
 }
 
 /** A 503 is no answer yet, on a machine that has more to do than it can. */
