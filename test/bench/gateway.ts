@@ -18,12 +18,14 @@ const servers = fork(fileURLToPath(new URL('./gateway/servers.ts', import.meta.u
 ]);
 const [ports] = (await once(servers, 'message')) as [{ api: number; gateway: number; token: string }];
 const tls = { ...certificates.server, caPem: certificates.authority.certificatePem };
-const alone = await startProxy('nginx', { tls, apiPort: ports.api });
+// nginx ends a connection after 1000 requests, unless it is told otherwise.
+const kept = (text: string) => text.replace('server {', 'server {\n  keepalive_requests 100000000;');
+const alone = await startProxy('nginx', { tls, apiPort: ports.api, change: kept });
 const guarded = await startProxy('nginx', {
   tls,
   apiPort: ports.api,
   snippet: 'nginx with the gateway',
-  change: (text) => text.replaceAll('127.0.0.1:4000', `127.0.0.1:${ports.gateway}`),
+  change: (text) => kept(text.replaceAll('127.0.0.1:4000', `127.0.0.1:${ports.gateway}`)),
 });
 
 const request = `GET /accounts HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer ${ports.token}\r\n\r\n`;
@@ -52,6 +54,9 @@ async function loadFor(port: number, milliseconds: number): Promise<number> {
   let answered = 0;
   let isOver = false;
   const done = sockets.map(async (socket) => {
+    socket.once('close', () => {
+      if (!isOver) throw new Error('nginx closed a connection');
+    });
     while (!isOver) {
       socket.write(request);
       const [chunk] = (await once(socket, 'data')) as [Buffer];
