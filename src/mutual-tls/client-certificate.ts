@@ -1,4 +1,5 @@
 import type { IncomingMessage } from 'node:http';
+import type { Socket } from 'node:net';
 import type { ClientCertificate } from './presented-certificate.ts';
 
 import { assertNothingForwarded, type ProxyHeaderOptions, proxyHeaderReader } from './proxy-headers.ts';
@@ -35,17 +36,23 @@ export function createClientCertificateSource(options: ClientCertificateOptions)
     isTlsCertificateNeeded: true,
     read: (request: IncomingMessage) => {
       assertNothingForwarded(request);
-      return socketCertificate(request);
+      return new SocketCertificate(request);
     },
   });
 }
 
-function socketCertificate({ socket }: IncomingMessage): ClientCertificate {
-  return {
-    certificate: findSocketCertificate(socket),
-    // Walked only where a path is built.
-    get intermediates() {
-      return handshakeIntermediates(socket);
-    },
-  };
+/** A class: an object literal with a getter is slow to make, and one is made for every request. */
+class SocketCertificate implements ClientCertificate {
+  readonly certificate: ClientCertificate['certificate'];
+  readonly #socket: Socket;
+
+  constructor({ socket }: IncomingMessage) {
+    this.certificate = findSocketCertificate(socket);
+    this.#socket = socket;
+  }
+
+  /** Walked only where a path is built. */
+  get intermediates(): readonly Buffer[] {
+    return handshakeIntermediates(this.#socket);
+  }
 }

@@ -10,6 +10,7 @@ import {
 import type { Authorization } from './access-token.ts';
 import type { Authorizer } from './authorize.ts';
 import { type RefusalAnswer, refusalAnswer } from './challenge.ts';
+import type { RequestWithCertificate } from './presented-token.ts';
 import type { Requirement } from './requirement.ts';
 
 export interface ProtectionOptions {
@@ -63,26 +64,36 @@ export function createProtection(options: ProtectionOptions): Protection {
   const source = createClientCertificateSource(options.clientCertificate);
   const log = options.log ?? silentLog;
 
+  const decideLater = async (
+    request: ProvenRequest,
+    requirement: RouteRequirement,
+    { facts, headers }: { readonly facts: RequestWithCertificate; readonly headers: FapiHeaders },
+  ): Promise<Verdict> => {
+    try {
+      const authorization = await authorizer.authorize(facts, requirement);
+      request[AUTHORIZATION] = authorization;
+      return { authorization, headers };
+    } catch (error) {
+      const { method, url, certificate } = facts;
+      return refused(error, { log, headers, method, url, certificate, scopes: requirement.scopes });
+    }
+  };
+
   return Object.freeze({
     log,
     decide: (request: ProvenRequest, requirement: RouteRequirement, original?: OriginalRequest) => {
       const { method = '', url = '' } = original ?? request;
       const headers = fapiHeaders(request);
-      const allowed = (authorization: Authorization): Verdict => {
-        request[AUTHORIZATION] = authorization;
-        return { authorization, headers };
-      };
       let certificate: ClientCertificate['certificate'];
-      const notAllowed = (error: unknown): Verdict =>
-        refused(error, { log, headers, method, url, certificate, scopes: requirement.scopes });
       try {
         ({ certificate } = source.read(request));
         const facts = { method, url, rawHeaders: request.rawHeaders, certificate };
         const authorization = authorizer.authorizeNow(facts, requirement);
-        if (authorization !== undefined) return allowed(authorization);
-        return authorizer.authorize(facts, requirement).then(allowed, notAllowed);
+        if (authorization === undefined) return decideLater(request, requirement, { facts, headers });
+        request[AUTHORIZATION] = authorization;
+        return { authorization, headers };
       } catch (error) {
-        return notAllowed(error);
+        return refused(error, { log, headers, method, url, certificate, scopes: requirement.scopes });
       }
     },
     refuse: (request: IncomingMessage, error: unknown) => {
@@ -93,9 +104,11 @@ export function createProtection(options: ProtectionOptions): Protection {
   });
 }
 
+type FapiHeaders = ReturnType<typeof fapiHeaders>;
+
 interface RefusedRequest {
   readonly log: Log;
-  readonly headers: ReturnType<typeof fapiHeaders>;
+  readonly headers: FapiHeaders;
   readonly method: string;
   readonly url: string;
   readonly certificate: ClientCertificate['certificate'];

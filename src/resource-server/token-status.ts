@@ -24,6 +24,8 @@ export interface TokenStatusOptions {
 export interface TokenStatusLists {
   /** True when a list that is fresh and at hand says that the token lives; false when it says or knows nothing such. */
   isKnownLive(status: StatusReference): boolean;
+  /** Until when the list at hand may decide, in milliseconds since the epoch. */
+  freshUntil(status: StatusReference): number;
   /** @throws ERR_TOKEN_REVOKED, ERR_TOKEN_STATUS_UNAVAILABLE, ERR_TOKEN_INVALID */
   verifyLive(status: StatusReference): Promise<void>;
   /** Stops keeping lists fresh. */
@@ -103,6 +105,11 @@ export function tokenStatusLists(options: TokenStatusOptions): TokenStatusLists 
       kept.usedAt = now;
       const byte = reading.value.bits[index >> 3];
       return byte !== undefined && (byte & (1 << (index & 7))) === 0;
+    },
+
+    freshUntil({ uri }) {
+      const readAt = lists.get(uri)?.list.last?.readAt;
+      return readAt === undefined ? 0 : (readAt + maxAgeSeconds) * 1000;
     },
 
     async verifyLive({ uri, index }) {

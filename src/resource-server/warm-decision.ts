@@ -14,6 +14,8 @@ interface LastDecision {
   readonly dates: CertificateDates;
   /** Milliseconds since the epoch until which the TPP need not be checked again. */
   readonly checkedUntil: number;
+  /** Until when a yes to this requirement is repeated as it is. */
+  repeat?: { readonly requirement: Requirement; readonly from: number; readonly until: number };
 }
 
 /** Decisions that need nothing but the memory. */
@@ -25,6 +27,8 @@ export interface WarmDecisions {
 }
 
 const TPP_CHECKED_MILLISECONDS = 1000;
+/** Dates, status and scopes are looked at again after this long at the latest: looking costs more than the rest. */
+const REPEAT_MILLISECONDS = 100;
 
 export function createWarmDecisions(parts: DecisionParts): WarmDecisions {
   const { clock, tokens, lists, tppCheck, allowExpiredCertificates } = parts;
@@ -45,10 +49,21 @@ export function createWarmDecisions(parts: DecisionParts): WarmDecisions {
     if (tppCheck !== undefined || !field.startsWith('Bearer ')) return undefined;
     const proven = tokens.find(field.slice('Bearer '.length), now);
     if (proven?.confirmation.thumbprint !== certificate.thumbprint) return undefined;
-    const decision = { field, proven, dates: certificateDates(certificate), checkedUntil: 0 };
+    const decision: LastDecision = { field, proven, dates: certificateDates(certificate), checkedUntil: 0 };
     last.set(certificate, decision);
     return decision;
   };
+
+  /** Never past a moment at which a part of the decision would turn. */
+  const repeatUntil = ({ proven, dates, checkedUntil }: LastDecision, now: number) =>
+    Math.min(
+      now + REPEAT_MILLISECONDS,
+      proven.expiresAt,
+      proven.until,
+      typeof proven.status === 'object' && lists !== undefined ? lists.freshUntil(proven.status) : Infinity,
+      allowExpiredCertificates ? Infinity : dates.notAfter,
+      tppCheck === undefined ? Infinity : checkedUntil,
+    );
 
   /** Takes up the newer proof of a token whose proof is getting old, or has one made. */
   const renew = (request: RequestWithCertificate, decision: LastDecision, now: number) => {
@@ -69,14 +84,19 @@ export function createWarmDecisions(parts: DecisionParts): WarmDecisions {
       const latest = last.get(certificate);
       const decision = latest?.field === field ? latest : knownToken(field, certificate, now);
       if (decision === undefined) return undefined;
-      const { proven, dates, checkedUntil } = decision;
+      const { proven, dates, checkedUntil, repeat } = decision;
+      if (repeat?.requirement === requirement && now >= repeat.from && now < repeat.until) {
+        return proven.authorization;
+      }
       // A proof of possession of a key is new for every request, and a role that is checked is checked anew.
       if (proven.confirmation.jkt !== undefined) return undefined;
       if (tppCheck !== undefined && (now >= checkedUntil || (requirement.roles ?? []).length > 0))
         return undefined;
       if (!isLive(proven, now) || !areGood(dates, now)) return undefined;
       if (proven.renewFrom !== undefined && proven.renewFrom <= now) renew(request, decision, now);
-      return isCovered(requirement, proven.authorization) ? proven.authorization : undefined;
+      if (!isCovered(requirement, proven.authorization)) return undefined;
+      decision.repeat = { requirement, from: now, until: repeatUntil(decision, now) };
+      return proven.authorization;
     },
 
     remember(request, proven) {

@@ -124,6 +124,44 @@ describe('a decision without waiting', () => {
     expect(authorizer.authorizeNow(mine, NONE)).toBeUndefined();
   });
 
+  it('is repeated for no longer than it holds: token, certificate, list, TPP', async () => {
+    const notAfter = new Date('2049-01-01').getTime();
+    const at = (time: number) => new Date(time);
+    const connection = presented(certificates.one);
+    const claims = { exp: NOW.getTime() / 1000 + 60, authorization_number: 'PSDGB-FCA-1' };
+    const ends: readonly [options: Partial<AuthorizerOptions>, claims: object, end: number][] = [
+      [{ status: false }, claims, NOW.getTime() + 60_000],
+      [{ status: false }, { ...claims, exp: notAfter / 1000 + 60 }, notAfter + 1],
+      [{}, claims, NOW.getTime() + 2000],
+      [
+        { status: false, tppCheck: () => ({ authorizationNumber: 'PSDGB-FCA-1', roles: new Set() }) },
+        claims,
+        NOW.getTime() + 1000,
+      ],
+    ];
+    for (const [options, change, end] of ends) {
+      const { authorizer, state } = setUp(options);
+      const request = facts(await tokenOf(certificates.one, { claims: { ...change } }), connection);
+      if (end > NOW.getTime() + 100_000) state.now = at(end - 50);
+      expect(await verdict(authorizer, request)).toBe('allowed');
+      state.now = at(end - 20);
+      expect(authorizer.authorizeNow(request, NONE)).toBeDefined();
+      state.now = at(end - 2);
+      expect(authorizer.authorizeNow(request, NONE)).toBeDefined();
+      state.now = at(end);
+      expect(authorizer.authorizeNow(request, NONE)).toBeUndefined();
+    }
+  });
+
+  it('is repeated for the same requirement only', async () => {
+    const { authorizer } = setUp();
+    const request = facts(await tokenOf(certificates.one), presented(certificates.one));
+    expect(await verdict(authorizer, request)).toBe('allowed');
+    expect(authorizer.authorizeNow(request, NONE)).toBeDefined();
+    expect(authorizer.authorizeNow(request, { scopes: ['admin'] })).toBeUndefined();
+    expect(authorizer.authorizeNow(request, NONE)).toBeDefined();
+  });
+
   it('agrees with the full decision about any request (property)', async () => {
     const { authorizer } = setUp();
     const owners = [certificates.one, certificates.two];
