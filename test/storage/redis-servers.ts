@@ -38,10 +38,19 @@ export interface RedisProcessOptions {
 
 const folder = hasRedis ? mkdtempSync(join(tmpdir(), 'tallystick-redis-')) : '';
 const running = new Set<ChildProcess>();
-process.once('exit', () => {
+const endAll = () => {
   for (const child of running) child.kill('SIGKILL');
   if (hasRedis) rmSync(folder, { recursive: true, force: true });
-});
+};
+process.once('exit', endAll);
+// A test that failed leaves servers behind, and its runner may be ended by a signal or by the loss of its channel.
+for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) {
+  process.once(signal, () => {
+    endAll();
+    process.exit(1);
+  });
+}
+process.once('disconnect', endAll);
 
 /** Starts a server on loopback that keeps an append-only file. */
 export async function startRedis(options: RedisProcessOptions = {}): Promise<RedisProcess> {
