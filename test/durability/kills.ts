@@ -44,7 +44,7 @@ const POINTS = 12;
 export async function killRound(theatre: Theatre, round: number): Promise<void> {
   const { tpp } = theatre;
   const code = await tpp.code(theatre.server);
-  const victim = theatre.alive.length > 5 ? theatre.alive.shift() : undefined;
+  const victim = round % 8 === 1 && theatre.alive.length > 5 ? theatre.alive.shift() : undefined;
   const { server } = theatre;
   if (round % 2 === 0) {
     const at = 1 + (Math.floor(round / 4) % POINTS);
