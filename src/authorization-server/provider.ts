@@ -164,7 +164,12 @@ function configuration(options: ProviderOptions): Configuration {
     rotateRefreshToken: options.rotatesRefreshTokens === true,
     expiresWithSession: () => Promise.resolve(false),
     revokeGrantPolicy: () => true,
-    extraTokenClaims: (ctx, token) => tokenClaims(options, provenTpp(ctx), token),
+    extraTokenClaims: (ctx, token) =>
+      tokenClaims(options, provenTpp(ctx), {
+        clientId: token.clientId,
+        grantId: 'grantId' in token ? token.grantId : undefined,
+        isFirstUse: ctx.oidc.params?.grant_type === 'authorization_code',
+      }),
     renderError: options.renderError,
     ttl: {
       AccessToken: (ctx) => withinGrant(options.clock, ctx, options.accessTokenSeconds),
@@ -209,35 +214,47 @@ function cookies(secret: Buffer): NonNullable<Configuration['cookies']> {
   };
 }
 
+interface IssuedToken {
+  readonly clientId: string | undefined;
+  readonly grantId: string | undefined;
+  /** Whether no token of the grant can have been before this one. */
+  readonly isFirstUse: boolean;
+}
+
 /** What a resource server must know to decide alone: whose token it is, what stands behind it, where it may die. */
 async function tokenClaims(
   options: ProviderOptions,
   tpp: Tpp | undefined,
-  token: { readonly clientId?: string | undefined; readonly grantId?: string },
+  { clientId, grantId, isFirstUse }: IssuedToken,
 ): Promise<Record<string, unknown>> {
-  if (tpp === undefined || token.clientId === undefined) {
+  if (tpp === undefined || clientId === undefined) {
     throw providerError(new OpenBankingError('ERR_CERT_MISSING', {}));
   }
-  const holder = holderOf(tpp, token.clientId);
-  const consent = token.grantId === undefined ? undefined : await options.consents.findByGrant(token.grantId);
-  // Last of all: it looks whether the grant has ended, so that no token follows the answer to a revocation.
-  const status = await referenceFor(options, holder, token.grantId);
+  const holder = holderOf(tpp, clientId);
+  const consent = grantId === undefined ? undefined : options.consents.findByGrant(grantId);
+  const status = async (): Promise<StatusClaim> => {
+    // A refresh looks last of all whether its grant has ended, so that no token follows the answer to a revocation.
+    // After a code comes the refresh token, which cannot be written under a grant that has ended.
+    if (!isFirstUse) await consent;
+    return referenceFor(options, holder, { grantId, isFirstUse });
+  };
+  const [found, claim] = await Promise.all([consent, status()]);
   return {
-    status,
+    status: claim,
     authorization_number: holder.authorizationNumber,
     nca: holder.nca,
     tpp_roles: holder.roles,
-    ...(consent === undefined ? {} : { consent_id: consent.consentId }),
+    ...(found === undefined ? {} : { consent_id: found.consentId }),
   };
 }
 
 async function referenceFor(
   { tokenStatus, replayed }: ProviderOptions,
   holder: TokenHolder,
-  grantId: string | undefined,
+  { grantId, isFirstUse }: Pick<IssuedToken, 'grantId' | 'isFirstUse'>,
 ): Promise<StatusClaim> {
   try {
-    return await tokenStatus.reference(holder, grantId);
+    return await tokenStatus.reference(holder, grantId, isFirstUse);
   } catch (error) {
     if (!isRefusal(error, 'ERR_STORAGE_REVOKED') || grantId === undefined || !(await replayed.has(grantId))) {
       throw isRefusal(error) ? providerError(error) : error;

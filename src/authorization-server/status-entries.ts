@@ -47,8 +47,11 @@ export interface StatusBlock {
  * costs no write. All tokens that a grant gives on one certificate within one token life share an entry.
  */
 export interface StatusEntries {
-  /** @throws ERR_STORAGE_REVOKED when the grant has ended */
-  entryOf(holder: TokenHolder, grantId: string | undefined): Promise<number>;
+  /**
+   * @param isFirstUse whether the grant most likely has no entry yet: saves a look-up
+   * @throws ERR_STORAGE_REVOKED when the grant has ended
+   */
+  entryOf(holder: TokenHolder, grantId: string | undefined, isFirstUse?: boolean): Promise<number>;
   revoke(index: number): Promise<void>;
   /** Revokes every entry of the grant, and those that are being taken at this moment. */
   revokeGrant(grantId: string): Promise<void>;
@@ -69,14 +72,20 @@ export function createStatusEntries(options: StatusEntriesOptions): StatusEntrie
     });
   const isRevoked = async (index: number) => (await store.find(REVOCATION, String(index))) !== undefined;
 
-  const agreedEntry = async (holder: TokenHolder, grantId: string, attempt: number): Promise<number> => {
+  const agreedEntry = async (
+    holder: TokenHolder,
+    grantId: string,
+    { attempt, isFirstUse }: { readonly attempt: number; readonly isFirstUse: boolean },
+  ): Promise<number> => {
     const window = Math.floor(epochSeconds(clock.now()) / accessTokenSeconds);
     const id = hashId(JSON.stringify([grantId, keyOf(holder), window, attempt]));
-    const known = await store.find(ENTRY, id);
+    const known = isFirstUse ? undefined : await store.find(ENTRY, id);
     if (known !== undefined) {
       const index = Number(known.value);
       if (!(await isRevoked(index))) return index;
-      if (attempt < MAX_ATTEMPTS) return agreedEntry(holder, grantId, attempt + 1);
+      if (attempt < MAX_ATTEMPTS) {
+        return agreedEntry(holder, grantId, { attempt: attempt + 1, isFirstUse: false });
+      }
       throw new OpenBankingError('ERR_STORAGE_REVOKED', { kind: 'Grant' });
     }
     const index = await take(holder);
@@ -85,11 +94,11 @@ export function createStatusEntries(options: StatusEntriesOptions): StatusEntrie
       expiresAt: inSeconds(2 * accessTokenSeconds + SLACK_SECONDS),
       indexes: { grant: hashId(grantId) },
     });
-    return isFirst ? index : agreedEntry(holder, grantId, attempt);
+    return isFirst ? index : agreedEntry(holder, grantId, { attempt, isFirstUse: false });
   };
 
-  const entryOfGrant = async (holder: TokenHolder, grantId: string): Promise<number> => {
-    const index = await agreedEntry(holder, grantId, 0);
+  const entryOfGrant = async (holder: TokenHolder, grantId: string, isFirstUse: boolean): Promise<number> => {
+    const index = await agreedEntry(holder, grantId, { attempt: 0, isFirstUse });
     // The end of a grant writes its mark and then reads the entries; here it is the other way round, so that one
     // of the two sees the other.
     if ((await store.find(ENDED, hashId(grantId))) === undefined) return index;
@@ -97,7 +106,8 @@ export function createStatusEntries(options: StatusEntriesOptions): StatusEntrie
   };
 
   return {
-    entryOf: (holder, grantId) => (grantId === undefined ? take(holder) : entryOfGrant(holder, grantId)),
+    entryOf: (holder, grantId, isFirstUse = false) =>
+      grantId === undefined ? take(holder) : entryOfGrant(holder, grantId, isFirstUse),
     revoke,
 
     async revokeGrant(grantId) {

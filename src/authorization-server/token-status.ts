@@ -33,8 +33,12 @@ export interface SignedList {
  * standing: the TPP, the client or the certificate.
  */
 export interface TokenStatus {
-  /** The claim for a token of the holder; tokens of one grant and certificate share it for a while. */
-  reference(holder: TokenHolder, grantId: string | undefined): Promise<StatusClaim>;
+  /**
+   * The claim for a token of the holder; tokens of one grant and certificate share it for a while.
+   *
+   * @param isFirstUse whether the grant most likely has no claim yet
+   */
+  reference(holder: TokenHolder, grantId: string | undefined, isFirstUse?: boolean): Promise<StatusClaim>;
   /** Every token of the grant is dead from now on, and no new one is issued under it. */
   revokeGrant(grantId: string): Promise<void>;
   /** The tokens with this claim are dead from now on. */
@@ -69,7 +73,8 @@ export function createTokenStatus(options: TokenStatusOptions): TokenStatus {
   const numberOf = (claim: StatusClaim) => Number(claim.status_list.uri.slice(listBaseUrl.length));
 
   return {
-    reference: async (holder, grantId) => claimOf(await entries.entryOf(holder, grantId)),
+    reference: async (holder, grantId, isFirstUse) =>
+      claimOf(await entries.entryOf(holder, grantId, isFirstUse)),
 
     async revokeGrant(grantId) {
       await entries.revokeGrant(grantId);
