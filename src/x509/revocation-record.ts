@@ -15,6 +15,8 @@ export type RevocationEvent =
 export interface RevocationSources extends AnswerSources {
   readonly log: Log;
   readonly count: (event: RevocationEvent) => void;
+  /** Hears of every certificate that is revoked for good, each time that it is met. */
+  readonly onRevoked: (found: CheckedCertificate) => void;
   readonly coolDownSeconds: number;
 }
 
@@ -64,6 +66,18 @@ export class RevocationRecord {
   /** Asks anew. A failure is kept for who needs the answer. */
   async refresh(): Promise<void> {
     await this.#once(() => this.#ask());
+  }
+
+  /** Has a good answer asked for anew at the next look, unless one is being asked for. */
+  makeDue(): void {
+    if (this.verdict?.status === 'good') this.refreshAt = this.#now();
+  }
+
+  /** Says, again, that the certificate is revoked for good. */
+  announce(): void {
+    const { verdict } = this;
+    if (verdict?.status === 'revoked' && verdict.reason !== 'certificateHold')
+      this.#sources.onRevoked(this.about);
   }
 
   #once(run: () => Promise<UnprovenStatus | undefined>): Promise<UnprovenStatus | undefined> {
@@ -150,6 +164,7 @@ export class RevocationRecord {
     this.verdict = status;
     const isFinal = status.reason !== 'certificateHold';
     this.refreshAt = isFinal ? Number.POSITIVE_INFINITY : this.#now() + this.policy.refreshSeconds * 1000;
+    this.announce();
     return status;
   }
 

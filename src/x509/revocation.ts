@@ -6,7 +6,7 @@ import { createCrlShelf } from './crl-shelf.ts';
 import { createOcspClient } from './ocsp-client.ts';
 import type { VerifiedPath } from './path.ts';
 import { createRevocationIo, type RevocationIo, type RevocationIoOptions } from './revocation-io.ts';
-import { checkedCertificates, type RevocationKey } from './revocation-pointers.ts';
+import { type CheckedCertificate, checkedCertificates, type RevocationKey } from './revocation-pointers.ts';
 import type { RevocationPolicy } from './revocation-policy.ts';
 import { type RevocationEvent, RevocationRecord, type RevocationSources } from './revocation-record.ts';
 import { isUnproven, noEvidence, revoked, type UnprovenStatus } from './revocation-refusal.ts';
@@ -39,6 +39,10 @@ export interface Revocation {
   check(path: VerifiedPath, policy: RevocationPolicy): Promise<void> | undefined;
   /** Whether a certificate that was checked here has been found revoked since. Asks nobody. */
   isKnownRevoked(one: Certificate | RevocationKey): boolean;
+  /** Has one listener told of each certificate that is found revoked for good (no hold), each time that it is met. */
+  onRevoked(listener: (found: CheckedCertificate) => void): void;
+  /** Has a certificate that is known as good asked about anew, since somebody says that it is revoked. */
+  askAgain(one: RevocationKey): void;
   close(): Promise<void>;
 }
 
@@ -61,6 +65,10 @@ export function createRevocation(options: RevocationOptions): Revocation {
   return {
     check: (path, policy) => book.check(path, policy),
     isKnownRevoked: (one) => book.isKnownRevoked(one),
+    onRevoked: (listener) => {
+      book.listener = listener;
+    },
+    askAgain: (one) => book.askAgain(one),
     close: async () => {
       clearInterval(timer);
       book.close();
@@ -80,6 +88,7 @@ class RevocationBook {
   readonly #records = new Map<string, RevocationRecord>();
   readonly #paths = new WeakMap<VerifiedPath, CheckedPath>();
   readonly #certificates = new WeakMap<Certificate, RevocationRecord>();
+  listener: ((found: CheckedCertificate) => void) | undefined;
   #refreshes = 0;
   #isClosed = false;
 
@@ -105,7 +114,8 @@ class RevocationBook {
       },
     });
     const count = options.count ?? (() => undefined);
-    this.#sources = { ocsp, crls, clock, log, count, coolDownSeconds };
+    const onRevoked = (found: CheckedCertificate) => this.listener?.(found);
+    this.#sources = { ocsp, crls, clock, log, count, onRevoked, coolDownSeconds };
   }
 
   check(path: VerifiedPath, policy: RevocationPolicy): Promise<void> | undefined {
@@ -115,7 +125,10 @@ class RevocationBook {
     for (const record of this.#recordsOf(path, policy)) {
       this.#touch(record, now);
       const { verdict } = record;
-      if (verdict?.status === 'revoked') throw revoked(record.about.certificate, verdict);
+      if (verdict?.status === 'revoked') {
+        record.announce();
+        throw revoked(record.about.certificate, verdict);
+      }
       if (verdict === undefined || !(now <= verdict.until + policy.graceSeconds * 1000)) {
         unsettled ??= [];
         unsettled.push(record);
@@ -127,6 +140,10 @@ class RevocationBook {
   isKnownRevoked(one: Certificate | RevocationKey): boolean {
     const record = 'der' in one ? this.#certificates.get(one) : this.#records.get(nameOf(one));
     return record?.verdict?.status === 'revoked';
+  }
+
+  askAgain(one: RevocationKey): void {
+    this.#records.get(nameOf(one))?.makeDue();
   }
 
   close(): void {

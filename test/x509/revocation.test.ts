@@ -133,6 +133,36 @@ describe('a revoked certificate is refused', () => {
     await expect.poll(() => desk.outcome(path), POLL).toBe('accepted');
   });
 
+  it('F3 and said to be so each time, a hold is not, for those who must forget it in time', async () => {
+    const { path, tpp, issuing } = ocspChain(farm);
+    const found: string[] = [];
+    desk.revocation.onRevoked(({ key, isEndEntity }) => found.push(`${key.serialNumber} ${isEndEntity}`));
+    const held = { status: STATUS.revoked(minutes(-10), 6) };
+    farm.serveOcsp('/tpp', (asked) => answerTo(asked, issuing, held));
+    expect(await desk.outcome(path)).toBe('ERR_CERT_REVOKED | certificateHold');
+    expect(await desk.outcome(path)).toBe('ERR_CERT_REVOKED | certificateHold');
+    expect(found).toEqual([]);
+    farm.serveOcsp('/tpp', (asked) => revokedAnswer(asked, issuing));
+    desk.pass(301);
+    const { serialNumber } = tpp.certificate;
+    await expect.poll(() => found, POLL).toEqual([`${serialNumber} true`]);
+    expect(await desk.outcome(path)).toBe('ERR_CERT_REVOKED | keyCompromise');
+    expect(found).toHaveLength(2);
+  });
+
+  it('F3 as soon as somebody else says so, and the authority agrees', async () => {
+    const { path, tpp, issuing } = ocspChain(farm);
+    const key = revocationKey(tpp.certificate, issuing.certificate);
+    expect(await desk.outcome(path)).toBe('accepted');
+    desk.revocation.askAgain(key);
+    await expect.poll(() => farm.countOf('/tpp'), POLL).toBe(2);
+    expect(await desk.outcome(path)).toBe('accepted');
+    farm.serveOcsp('/tpp', (asked) => revokedAnswer(asked, issuing));
+    desk.revocation.askAgain(key);
+    await expect.poll(() => desk.outcome(path), POLL).toBe('ERR_CERT_REVOKED | keyCompromise');
+    expect(farm.countOf('/issuing')).toBe(1);
+  });
+
   it('F15 and stays so when an old good answer is replayed', async () => {
     const { path, issuing } = ocspChain(farm);
     farm.serveOcsp('/tpp', (asked) => revokedAnswer(asked, issuing));
