@@ -3,6 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Aspsp } from './authorization-server/aspsp.ts';
 import { createAuthorizationServer } from './authorization-server/authorization-server.ts';
 import type { Clients } from './authorization-server/clients.ts';
+import { createRevokedCertificates } from './authorization-server/revoked-certificates.ts';
 import { openSigningKeys } from './authorization-server/signing-keys.ts';
 import { clientCertificateOptions } from './client-certificate-schema.ts';
 import { type Clock, systemClock } from './clock.ts';
@@ -91,6 +92,13 @@ export async function startServer(config: Config, parts: ServerParts): Promise<R
     ),
   );
   const store = parts.store ?? (await openStore(config.storage, { clock, log }));
+  const revokedCertificates = createRevokedCertificates({
+    store,
+    clock,
+    log,
+    onLearned: revocation.askAgain,
+  });
+  revocation.onRevoked(revokedCertificates.report);
   const consents = createConsents({ store, clock });
   const clientCertificate = createClientCertificateSource(clientCertificateOptions(config.clientCertificate));
   const { handlers, endGrant } = createAuthorizationServer({
@@ -112,6 +120,7 @@ export async function startServer(config: Config, parts: ServerParts): Promise<R
     clientCertificate,
     resourceServers,
     isHolderRefused: (holder) => blockList.isBlocked(holder) || revocation.isKnownRevoked(holder.certificate),
+    revokedCertificates,
     aspsp: parts.aspsp,
     ...(config.hostCountry === undefined ? {} : { hostCountry: config.hostCountry }),
     clock,

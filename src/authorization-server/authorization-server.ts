@@ -25,6 +25,7 @@ import { createResourceServers, type RegisteredResourceServer } from './resource
 import { releasedContext } from './released-context.ts';
 import { createReplayedGrants } from './replayed-grants.ts';
 import { revokeStructuredTokens } from './revocation.ts';
+import type { RevokedCertificates } from './revoked-certificates.ts';
 import { type ListenerName, routesOf, STATUS_LIST_PATH } from './routes.ts';
 import type { SigningKeyring } from './signing-keys.ts';
 import { createStatusEntries } from './status-entries.ts';
@@ -60,6 +61,8 @@ export interface AuthorizationServerOptions {
   readonly hostCountry?: string;
   /** Further reasons why tokens of a holder must end now: synchronous, in memory. */
   readonly isHolderRefused?: (holder: TokenHolder) => boolean;
+  /** Certificates that other processes found revoked. */
+  readonly revokedCertificates: Pick<RevokedCertificates, 'read'>;
   readonly clock: Clock;
   readonly log: Log;
 }
@@ -165,6 +168,7 @@ function openTokenStatus(options: AuthorizationServerOptions): TokenStatus {
       ...(hostCountry === undefined ? {} : { hostCountry }),
       ...(isHolderRefused === undefined ? {} : { isRefused: isHolderRefused }),
     }),
+    revokedCertificates: options.revokedCertificates,
     clock,
     keys: options.signingKeys,
     issuer: options.issuer,

@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import { deflateSync } from 'node:zlib';
 import { importJWK, SignJWT } from 'jose';
 import { type Clock, epochSeconds } from '../clock.ts';
+import type { RevokedCertificates } from './revoked-certificates.ts';
 import type { SigningKeys } from './signing-keys.ts';
 import { LIST_SIZE, type StatusEntries } from './status-entries.ts';
 import type { HolderStanding, TokenHolder } from './token-holder.ts';
@@ -51,6 +52,7 @@ export interface TokenStatus {
 export interface TokenStatusOptions {
   readonly entries: StatusEntries;
   readonly isInGoodStanding: HolderStanding;
+  readonly revokedCertificates: Pick<RevokedCertificates, 'read'>;
   readonly clock: Clock;
   readonly keys: SigningKeys;
   readonly issuer: string;
@@ -138,9 +140,13 @@ async function judgedBits(options: TokenStatusOptions, number: number): Promise<
     const at = index % LIST_SIZE;
     bits.writeUInt8(bits.readUInt8(at >> 3) | (1 << (at & 7)), at >> 3);
   };
-  const { blocks, revoked } = await options.entries.contentOf(number);
+  const [{ blocks, revoked }, isRevoked] = await Promise.all([
+    options.entries.contentOf(number),
+    options.revokedCertificates.read(),
+  ]);
+  const isAlive = (holder: TokenHolder) => options.isInGoodStanding(holder) && !isRevoked(holder.certificate);
   for (const { first, count, holder } of blocks) {
-    if (holder !== undefined && options.isInGoodStanding(holder)) continue;
+    if (holder !== undefined && isAlive(holder)) continue;
     for (let index = first; index < first + count; index += 1) set(index);
   }
   for (const index of revoked) set(index);

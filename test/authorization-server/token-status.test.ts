@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { inflateSync } from 'node:zlib';
 import { decodeJwt } from 'jose';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { createRevokedCertificates } from '../../src/authorization-server/revoked-certificates.ts';
 import { createSigningKeys, type SigningKeys } from '../../src/authorization-server/signing-keys.ts';
 import { createStatusEntries } from '../../src/authorization-server/status-entries.ts';
 import {
@@ -19,7 +20,9 @@ import {
 import { silentLog } from '../../src/log.ts';
 import { openSqliteStore } from '../../src/storage/sqlite.ts';
 import type { Store } from '../../src/storage/store.ts';
+import { checkedCertificates } from '../../src/x509/revocation-pointers.ts';
 import { createRegistry, type TppRecord } from '../../tpp-registry/index.ts';
+import { chainOf } from '../x509/checked-path.ts';
 
 const START = new Date('2026-11-24T12:00:00Z');
 const BASE = 'https://as.bank.example/status-lists/';
@@ -93,6 +96,7 @@ function open(
       isClientOf: () => true,
       ...rest,
     }),
+    revokedCertificates: createRevokedCertificates({ store, clock, log: silentLog }),
     clock,
     keys,
     issuer: 'https://as.bank.example',
@@ -266,6 +270,26 @@ describe('a status list', () => {
     await two.revoke(claim);
     later(1);
     expect(await isSet(one, claim)).toBe(true);
+  });
+
+  it('has the entries of a certificate that another process found revoked, and of no other (F3)', async () => {
+    const status = open();
+    const [found] = checkedCertificates(chainOf({ tpp: [], issuing: [] }).path);
+    if (found === undefined) throw new Error('the path is too short');
+    const claim = await status.reference(
+      { ...acme, certificate: { issuer: 'CN=CA', ...found.key } },
+      undefined,
+    );
+    const other = await status.reference(acme, undefined);
+    expect(await isSet(status, claim)).toBe(false);
+    createRevokedCertificates({ store, clock: { now: () => now }, log: silentLog }).report(found);
+    await expect
+      .poll(() => {
+        later(1);
+        return isSet(status, claim);
+      })
+      .toBe(true);
+    expect(await isSet(status, other)).toBe(false);
   });
 
   it('has the entries of a block that cannot be read', async () => {

@@ -2,6 +2,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setImmediate as turn } from 'node:timers/promises';
+import { createRevokedCertificates } from '../../src/authorization-server/revoked-certificates.ts';
 import { createSigningKeys } from '../../src/authorization-server/signing-keys.ts';
 import { createStatusEntries } from '../../src/authorization-server/status-entries.ts';
 import { createHolderStanding } from '../../src/authorization-server/token-holder.ts';
@@ -34,6 +35,7 @@ const records = Array.from(
 const status = createTokenStatus({
   entries: createStatusEntries({ store, clock, accessTokenSeconds: 600, hashId: (id) => id }),
   isInGoodStanding: createHolderStanding({ registry: createRegistry(records, now), isClientOf: () => true }),
+  revokedCertificates: createRevokedCertificates({ store, clock, log: silentLog }),
   clock,
   keys: await createSigningKeys(),
   issuer: 'https://as.bank.example',

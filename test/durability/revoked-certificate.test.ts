@@ -1,0 +1,69 @@
+import { afterAll, describe, expect, it } from 'vitest';
+import { systemClock } from '../../src/clock.ts';
+import { revokeInSandbox } from '../../src/sandbox/revoke.ts';
+import { hasRedis, type RedisProcess, startRedis } from '../storage/redis-servers.ts';
+import { type Bank, freePorts, openBank } from './bank.ts';
+import { Tpp } from './tpp.ts';
+
+/** Long before the second process asks anew by itself: half-way through an answer of a minute. */
+const POLL = { timeout: 10_000, interval: 100 };
+
+let redis: RedisProcess | undefined;
+afterAll(() => redis?.kill());
+
+/** A trust profile that asks anew every so often. */
+async function askingEvery(bank: Bank, refreshSeconds: number): Promise<object> {
+  const { trust } = bank.configuration(await freePorts()) as {
+    readonly trust: readonly { readonly revocation: object }[];
+  };
+  return { trust: trust.map((one) => ({ ...one, revocation: { ...one.revocation, refreshSeconds } })) };
+}
+
+describe.each([
+  ['SQLite', true, async () => undefined],
+  [
+    'Redis',
+    hasRedis,
+    async () => {
+      redis = await startRedis();
+      return { redis: { url: `redis://127.0.0.1:${redis.port}` } };
+    },
+  ],
+] as [string, boolean, () => Promise<object | undefined>][])(
+  'two processes on %s',
+  (_name, isThere, storageOf) => {
+    it.skipIf(!isThere)(
+      'one sees a certificate revoked: lists of the other end its tokens, and the other asks anew at once (F3)',
+      async () => {
+        const bank = await openBank(await storageOf());
+        const [revoked, other] = [new Tpp(bank, 'money-two'), new Tpp(bank)];
+        try {
+          const seeing = await bank.start(await askingEvery(bank, 1));
+          const unaware = await bank.start(await askingEvery(bank, 600));
+          // Both processes know the certificate as good, and keep the answer.
+          await revoked.clientCredentials(seeing);
+          const [{ json }, { json: others }] = [
+            await revoked.clientCredentials(unaware),
+            await other.clientCredentials(seeing),
+          ];
+          expect(await revoked.isLive(unaware, json.access_token)).toBe(true);
+          await revokeInSandbox(bank.folder, {
+            target: { tpp: 'money-two' },
+            at: systemClock.now(),
+            reason: 'keyCompromise',
+          });
+          await expect.poll(() => revoked.isLive(unaware, json.access_token), POLL).toBe(false);
+          const code = async () =>
+            String((await revoked.clientCredentials(unaware)).json.error_description).split(':')[0];
+          await expect.poll(code, POLL).toMatch(/^ERR_CERT_REVOKED/);
+          expect(await other.isLive(unaware, others.access_token)).toBe(true);
+          expect((await other.clientCredentials(unaware)).status).toBe(200);
+        } finally {
+          for (const tpp of [revoked, other]) tpp.close();
+          await bank.close();
+        }
+      },
+      60_000,
+    );
+  },
+);
