@@ -284,10 +284,13 @@ describe('a status list', () => {
     expect(await isSet(status, claim)).toBe(false);
     createRevokedCertificates({ store, clock: { now: () => now }, log: silentLog }).report(found);
     await expect
-      .poll(() => {
-        later(1);
-        return isSet(status, claim);
-      })
+      .poll(
+        () => {
+          later(1);
+          return isSet(status, claim);
+        },
+        { timeout: 10_000 },
+      )
       .toBe(true);
     expect(await isSet(status, other)).toBe(false);
   });
