@@ -4,10 +4,10 @@ import { OpenBankingError } from '../errors.ts';
 import type { Ports } from './folder.ts';
 
 /**
- * Where the revocation service of a new sandbox may listen: below the range that systems take for outgoing
- * connections, so that the port that is written into certificates is still free at the next start.
+ * Where a free port is looked for: below the range that systems take for outgoing connections, so that a port that
+ * is written into certificates is still free at the next start.
  */
-const REVOCATION_PORTS = { from: 18_000, to: 28_000 };
+const RANGE = { from: 10_000, to: 20_000 };
 
 /**
  * A port of 0 becomes the one of the last run, so that tokens and clients survive a restart, or a free one. The port
@@ -19,8 +19,8 @@ export async function choosePorts(wanted: Ports, last: Ports | undefined): Promi
   const chosen: number[] = [];
   for (const name of ['front', 'mtls', 'resource'] as const) {
     const before = last?.[name];
-    const isKept = wanted[name] === 0 && before !== undefined && (await freePort(before)) === before;
-    chosen.push(wanted[name] !== 0 ? wanted[name] : isKept ? before : await freePort(0, chosen));
+    const isKept = wanted[name] === 0 && before !== undefined && (await isFree(before));
+    chosen.push(wanted[name] !== 0 ? wanted[name] : isKept ? before : await freePort(chosen));
   }
   const [front = 0, mtls = 0, resource = 0] = chosen;
   return { front, mtls, resource, revocation: await revocationPort(wanted.revocation, last?.revocation) };
@@ -34,24 +34,21 @@ async function revocationPort(wanted: number, last: number | undefined): Promise
       problems: [{ path: '--revocation-port', message }],
     });
   }
-  if (last !== undefined || wanted !== 0) return last ?? wanted;
+  return last ?? (wanted === 0 ? freePort() : wanted);
+}
+
+/** A port of loopback that was free a moment ago, and none of `taken`. */
+export async function freePort(taken: readonly number[] = []): Promise<number> {
   for (;;) {
-    const port = randomInt(REVOCATION_PORTS.from, REVOCATION_PORTS.to);
-    if ((await freePort(port)) === port) return port;
+    const port = randomInt(RANGE.from, RANGE.to);
+    if (!taken.includes(port) && (await isFree(port))) return port;
   }
 }
 
-/** The port if it is free, or any free one for 0; undefined when it is taken. */
-function freePort(port: number, taken: readonly number[] = []): Promise<number> {
-  return new Promise((resolvePort, reject) => {
+function isFree(port: number): Promise<boolean> {
+  return new Promise((resolve) => {
     const probe = createServer();
-    probe.once('error', (error) => (port === 0 ? reject(error) : resolvePort(0)));
-    probe.listen(port, '127.0.0.1', () => {
-      const address = probe.address();
-      const found = typeof address === 'object' && address !== null ? address.port : 0;
-      probe.close(() =>
-        taken.includes(found) ? freePort(0, taken).then(resolvePort, reject) : resolvePort(found),
-      );
-    });
+    probe.once('error', () => resolve(false));
+    probe.listen(port, '127.0.0.1', () => probe.close(() => resolve(true)));
   });
 }

@@ -385,7 +385,8 @@ describe('tallystick certificate verify', () => {
 
 /** The command on a terminal of its own, as util-linux makes one. */
 async function inTerminal(args: readonly string[], env: Record<string, string>): Promise<string> {
-  const { FORCE_COLOR: _force, NO_COLOR: _none, ...rest } = process.env;
+  // Node takes a machine that runs CI for one without colours.
+  const { FORCE_COLOR: _force, NO_COLOR: _none, CI: _ci, ...rest } = process.env;
   const line = [process.execPath, MAIN, 'certificate', ...args].map((part) => `'${part}'`).join(' ');
   const child = spawn('script', ['-qec', line, '/dev/null'], {
     env: { ...rest, TERM: 'xterm-256color', ...env },

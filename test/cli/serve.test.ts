@@ -1,6 +1,5 @@
 import { spawn } from 'node:child_process';
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -13,6 +12,7 @@ import { stringify } from 'yaml';
 import { tppNamed } from '../../src/sandbox/curl-lines.ts';
 import { connectTpp } from '../../src/sandbox/demo-tpp.ts';
 import { pathsOf } from '../../src/sandbox/folder.ts';
+import { freePort } from '../../src/sandbox/ports.ts';
 import { type RunningSandbox, startSandbox } from '../../src/sandbox/sandbox.ts';
 
 const MAIN = fileURLToPath(new URL('../../src/cli/main.ts', import.meta.url));
@@ -31,15 +31,6 @@ beforeAll(async () => {
   await sandbox.close();
 });
 afterAll(() => rm(folder, { recursive: true, force: true }));
-
-function freePort(): Promise<number> {
-  return new Promise((resolve) => {
-    const probe = createServer().listen(0, '127.0.0.1', () => {
-      const address = probe.address();
-      probe.close(() => resolve(typeof address === 'object' && address !== null ? address.port : 0));
-    });
-  });
-}
 
 /** What a resource server reads in the status list of a token. */
 async function isStatusSet(token: string, dispatcher: Agent): Promise<boolean> {

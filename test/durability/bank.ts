@@ -1,8 +1,6 @@
 import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { createServer } from 'node:net';
-import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -12,6 +10,7 @@ import type { SandboxDescription } from '../../src/sandbox/folder.ts';
 import { openRevocationService } from '../../src/sandbox/open-revocation-service.ts';
 import { sandboxConfiguration } from '../../src/sandbox/sandbox-configuration.ts';
 import { startSandbox } from '../../src/sandbox/sandbox.ts';
+import { freePort } from '../../src/sandbox/ports.ts';
 import type { Command, Report } from './server-child.ts';
 
 /** The files of a bank that several server processes share. */
@@ -52,8 +51,9 @@ const CHILD = fileURLToPath(new URL('./server-child.ts', import.meta.url));
 /** `storage` is that of the configuration; `bank.sqlite` by default. */
 export async function openBank(storage: object = { file: 'bank.sqlite' }): Promise<Bank> {
   const folder = mkdtempSync(join(tmpdir(), 'tallystick-bank-'));
-  // Only for its certificates, registry and free ports.
-  const sandbox = await startSandbox({ folder, ports: { front: 0, mtls: 0, resource: 0 } });
+  // Only for its certificates, registry and ports.
+  const ports = { front: 0, mtls: 0, resource: 0 };
+  const sandbox = await startSandbox({ folder, ports });
   await sandbox.close();
   const { description } = sandbox;
   const revocation = await openRevocationService(folder, {
@@ -152,13 +152,4 @@ export async function isReady({ ports }: Pick<BankProcess, 'ports'>): Promise<bo
   const answer = await fetch(`http://127.0.0.1:${ports.health}/health/ready`).catch(() => undefined);
   await answer?.text();
   return answer?.status === 200;
-}
-
-export async function freePort(): Promise<number> {
-  const probe = createServer().listen(0, '127.0.0.1');
-  await once(probe, 'listening');
-  const { port } = probe.address() as AddressInfo;
-  probe.close();
-  await once(probe, 'close');
-  return port;
 }

@@ -5,7 +5,8 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { hasRedis, type RedisProcess, startRedis } from '../storage/redis-servers.ts';
-import { type Bank, freePort, isReady, openBank, type Ports } from './bank.ts';
+import { freePort } from '../../src/sandbox/ports.ts';
+import { type Bank, isReady, openBank, type Ports } from './bank.ts';
 import { type Answer, Tpp } from './tpp.ts';
 
 const MAIN = fileURLToPath(new URL('../../src/cli/main.ts', import.meta.url));

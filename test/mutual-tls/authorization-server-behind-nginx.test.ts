@@ -16,7 +16,8 @@ import { createAuthority } from '../../src/sandbox/pki.ts';
 import { TPP_PLANS } from '../../src/sandbox/tpps.ts';
 import { FORWARDERS } from './forwarders.ts';
 import { type RawAnswer, rawExchange, rawRequest } from './raw-exchange.ts';
-import { absence, freePort, isInstalled, type RunningProxy, startProxy } from './real-proxy.ts';
+import { freePort } from '../../src/sandbox/ports.ts';
+import { absence, isInstalled, type RunningProxy, startProxy } from './real-proxy.ts';
 import { thumbprintOf } from './thumbprint.ts';
 
 interface Identity {

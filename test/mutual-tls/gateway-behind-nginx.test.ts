@@ -16,7 +16,8 @@ import {
 import { FORWARDERS } from './forwarders.ts';
 import { rawExchange, rawRequest } from './raw-exchange.ts';
 import { adapted, readmeSnippet } from './readme-snippet.ts';
-import { absence, freePort, isInstalled, type RunningProxy, startProxy } from './real-proxy.ts';
+import { freePort } from '../../src/sandbox/ports.ts';
+import { absence, isInstalled, type RunningProxy, startProxy } from './real-proxy.ts';
 import { thumbprintOf } from './thumbprint.ts';
 
 const MAIN = new URL('../../src/cli/main.ts', import.meta.url).pathname;

@@ -1,5 +1,4 @@
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Agent, fetch } from 'undici';
@@ -12,6 +11,7 @@ import {
   pathsOf,
   type SandboxDescription,
 } from '../../src/sandbox/folder.ts';
+import { freePort } from '../../src/sandbox/ports.ts';
 import { writeWhole } from '../../src/sandbox/write-whole.ts';
 import { createAuthority } from '../../src/sandbox/pki.ts';
 import { systemClock } from '../../src/clock.ts';
@@ -130,15 +130,6 @@ async function createApiCertificates(folder: string, now: Date) {
     issue('impostor', 'accounts-api', await createAuthority({ name: 'Bank Internal CA', ...period })),
   ]);
   return { anchorsFile, apis: { accounts, other, stranger, impostor } };
-}
-
-export function freePort(): Promise<number> {
-  return new Promise((resolve) => {
-    const probe = createServer().listen(0, '127.0.0.1', () => {
-      const address = probe.address();
-      probe.close(() => resolve(typeof address === 'object' && address !== null ? address.port : 0));
-    });
-  });
 }
 
 /** Speaks with the bank over TLS, with a certificate or without. */

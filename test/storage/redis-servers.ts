@@ -108,7 +108,7 @@ async function accepting(port: number, child: ChildProcess): Promise<void> {
 /** A port that was free a moment ago, with the one at +10000 for the bus of a Cluster. */
 export async function freePort(): Promise<number> {
   for (;;) {
-    const port = 20_000 + Math.trunc(Math.random() * 12_000);
+    const port = 20_000 + Math.trunc(Math.random() * 2700);
     if ((await isFree(port)) && (await isFree(port + 10_000))) return port;
   }
 }

@@ -6,7 +6,8 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { pathsOf } from '../../../src/sandbox/folder.ts';
-import { type Bank, freePort, freePorts, isReady } from '../../durability/bank.ts';
+import { type Bank, freePorts, isReady } from '../../durability/bank.ts';
+import { freePort } from '../../../src/sandbox/ports.ts';
 import type { Burst, Tally } from './generator.ts';
 
 /** A server that is measured. */
