@@ -61,6 +61,7 @@ export function createListener(options: ListenerOptions): Listener {
   let serving: { readonly authority: string; readonly handler: RequestListener } | undefined;
   let isDraining = false;
   const inFlight = new Set<ServerResponse>();
+  const connections = new Set<Socket>();
   const server = createServer(
     {
       cert: options.certificatePem,
@@ -106,6 +107,10 @@ export function createListener(options: ListenerOptions): Listener {
     },
   );
   const notTls = new WeakSet<Socket>();
+  server.on('connection', (connection: Socket) => {
+    connections.add(connection);
+    connection.once('close', () => connections.delete(connection));
+  });
   server.on('clientError', (error: NodeJS.ErrnoException, socket: Socket) => {
     if (notTls.has(socket)) {
       socket.destroy();
@@ -135,7 +140,7 @@ export function createListener(options: ListenerOptions): Listener {
     drain,
     close: (drainSeconds = DRAIN_SECONDS) => {
       drain();
-      return closed(server, drainSeconds);
+      return closed(server, { drainSeconds, connections });
     },
   };
 }
@@ -202,11 +207,20 @@ function listening(server: Server, port: number, host?: string): Promise<number>
   });
 }
 
-function closed(server: Server, drainSeconds: number): Promise<void> {
+interface Draining {
+  readonly drainSeconds: number;
+  /** Every TCP connection: one in the middle of its handshake is none of the server's HTTP connections yet. */
+  readonly connections: ReadonlySet<Socket>;
+}
+
+function closed(server: Server, { drainSeconds, connections }: Draining): Promise<void> {
   return new Promise((resolve) => {
     // A kept connection becomes idle only when its last answer is out.
     const sweep = setInterval(() => server.closeIdleConnections(), 50);
-    const cut = setTimeout(() => server.closeAllConnections(), drainSeconds * 1000);
+    const cut = setTimeout(() => {
+      server.closeAllConnections();
+      for (const connection of connections) connection.destroy();
+    }, drainSeconds * 1000);
     server.close(() => {
       clearInterval(sweep);
       clearTimeout(cut);

@@ -246,4 +246,24 @@ describe('closing', () => {
     expect(text).toContain('whole');
     socket.destroy();
   });
+
+  it('does not wait for a handshake that does not go on (M15)', async () => {
+    const server = await root.issue({ profile: 'server', subject: { commonName: 'localhost' }, ...PERIOD });
+    const listener = createListener({
+      name: 'x',
+      certificatePem: server.certificatePem,
+      privateKeyPem: server.privateKeyPem,
+      requestClientCertificate: false,
+      log: silentLog,
+    });
+    const port = await listener.listen(0, '127.0.0.1');
+    const socket = connectTcp(port, '127.0.0.1');
+    await new Promise((resolve) => socket.once('connect', resolve));
+    const ended = new Promise((resolve) => socket.once('close', resolve));
+    socket.resume();
+    // Left alone, it would be cut off after the ten seconds that a handshake may take.
+    const late = new Promise((resolve) => setTimeout(resolve, 6000, 'late').unref());
+    expect(await Promise.race([listener.close(0.2), late])).toBeUndefined();
+    await ended;
+  });
 });
