@@ -17,7 +17,7 @@ const QUESTIONS: readonly { readonly title: string; readonly rules: readonly str
   { title: 'path', rules: [] },
   {
     title: 'statements',
-    rules: ['QCStatements', 'PSD2 statement', 'QcType', 'QcCompliance', 'QcCClegislation'],
+    rules: ['QCStatements', 'PSD2 statement', 'QcType', 'QcCompliance', 'no QcSSCD', 'QcCClegislation'],
   },
   { title: 'identifier', rules: ['organizationIdentifier', 'competent authority'] },
   { title: 'block list', rules: ['not blocked'] },

@@ -244,6 +244,8 @@ describe('tallystick certificate verify', () => {
     ].map((title) => stdout.search(new RegExp(`^[├└]─ ${title}`, 'm')));
     expect(places).not.toContain(-1);
     expect(places).toEqual(places.toSorted((a, b) => a - b));
+    // Each question once, and no rule outside of them: only the block list is not named above.
+    expect(stdout.match(/^[├└]─ /gm)).toHaveLength(places.length + 1);
     expect(stdout).toMatch(/✓ validity +RFC 5280 §6\.1\.3 \(a\)\(2\)/);
     expect(stdout).toMatch(/✓ not revoked +RFC 5280 §6\.3, RFC 6960 §3\.2 +ocsp-first/);
     expect(stdout).toMatch(/✓ scope .*accounts/);
