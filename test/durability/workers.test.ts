@@ -1,18 +1,23 @@
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { readFileSync, writeFileSync } from 'node:fs';
+import { readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import { parse } from 'yaml';
+import { tppNamed } from '../../src/sandbox/curl-lines.ts';
 import { hasRedis, type RedisProcess, startRedis } from '../storage/redis-servers.ts';
 import { freePort } from '../../src/sandbox/ports.ts';
 import { type Bank, isReady, openBank, type Ports } from './bank.ts';
-import { type Answer, Tpp } from './tpp.ts';
+import { Tpp } from './tpp.ts';
 
 const MAIN = fileURLToPath(new URL('../../src/cli/main.ts', import.meta.url));
 const ASPSP = `export const createAspsp = async () => ({
   name: 'Example Bank', authenticatePsu: async () => undefined, listAccounts: async () => [],
 });`;
+const CONNECTIONS = 6;
+/** For a test machine that does other things too. */
+const SLACK_MILLISECONDS = 1000;
 const IS_LINUX = process.platform === 'linux';
 
 let redis: RedisProcess | undefined;
@@ -50,8 +55,15 @@ describe.each([
       writeFileSync(join(bank.folder, 'bank.mjs'), ASPSP);
       writeFileSync(
         config,
-        JSON.stringify(bank.configuration(ports, { workers: 2, aspspModule: 'bank.mjs' })),
+        JSON.stringify(
+          bank.configuration(ports, {
+            workers: 2,
+            aspspModule: 'bank.mjs',
+            blockList: { file: 'blocked.yaml', pollSeconds: 1 },
+          }),
+        ),
       );
+      writeFileSync(join(bank.folder, 'blocked.yaml'), 'blocked: []');
       server = spawn(process.execPath, [MAIN, 'serve', '--config', config]);
       for (const stream of [server.stdout, server.stderr]) {
         stream?.on('data', (chunk: Buffer) => {
@@ -65,16 +77,17 @@ describe.each([
       await bank?.close();
     });
 
-    /** One request on each of `count` new connections, which go to the workers in turn. */
-    const answers = async (count = 6): Promise<Answer[]> => {
-      const all: Answer[] = [];
-      for (let at = 0; at < count; at += 1) {
-        const tpp = new Tpp(bank);
-        all.push(await tpp.clientCredentials({ ports }));
+    /** What is asked on each of six new connections, which go to the workers in turn. */
+    const each = async <T>(who: string, ask: (tpp: Tpp) => Promise<T>): Promise<T[]> => {
+      const all: T[] = [];
+      for (let at = 0; at < CONNECTIONS; at += 1) {
+        const tpp = new Tpp(bank, who);
+        all.push(await ask(tpp));
         tpp.close();
       }
       return all;
     };
+    const answers = () => each('money-one', (tpp) => tpp.clientCredentials({ ports }));
     const statuses = async () => (await answers()).map(({ status }) => status);
     const kids = async () =>
       new Set((await answers()).map(({ json }) => headerOf(String(json.access_token)).kid));
@@ -136,6 +149,41 @@ describe.each([
       60_000,
     );
 
+    it.skipIf(!isForFiles)(
+      'refuse two seconds later whom the registry withdraws or the block list names, and end their tokens, each of them (M18)',
+      async () => {
+        const registry = join(bank.folder, 'registry.yaml');
+        const before = readFileSync(registry, 'utf8');
+        const [one, two] = ['money-one', 'money-two'].map((who) => tppNamed(bank.description, who));
+        const ask = (tpp: Tpp) => tpp.clientCredentials({ ports });
+        const tokens = [(await each('money-one', ask))[0], (await each('money-two', ask))[0]];
+        writeWhole(registry, withdrawn(before, one?.organizationIdentifier ?? ''));
+        writeWhole(join(bank.folder, 'blocked.yaml'), blocked(two?.organizationIdentifier ?? ''));
+        const refusals = async () =>
+          [...(await each('money-one', ask)), ...(await each('money-two', ask))].map(
+            ({ status, text }) => `${status} ${/ERR_\w+/.exec(text)?.[0]}`,
+          );
+        await expect
+          .poll(refusals, { timeout: 2000 + SLACK_MILLISECONDS, interval: 50 })
+          .toEqual([
+            ...Array.from({ length: CONNECTIONS }, () => '401 ERR_TPP_NOT_AUTHORIZED'),
+            ...Array.from({ length: CONNECTIONS }, () => '401 ERR_TPP_BLOCKED'),
+          ]);
+        const alive = async () => {
+          const [first, second] = tokens.map((token) => token?.json.access_token);
+          const isFirst = await each('money-one', (tpp) => tpp.isLive({ ports }, first));
+          return [...isFirst, ...(await each('money-two', (tpp) => tpp.isLive({ ports }, second)))].filter(
+            Boolean,
+          );
+        };
+        // A list is judged again after half a second.
+        await expect.poll(alive, { timeout: 500 + SLACK_MILLISECONDS, interval: 50 }).toEqual([]);
+        writeWhole(registry, before);
+        await expect.poll(statuses, { timeout: 15_000 }).toEqual([200, 200, 200, 200, 200, 200]);
+      },
+      60_000,
+    );
+
     it.skipIf(!isThere)(
       'all stop on SIGTERM, and leave nothing behind',
       async () => {
@@ -150,6 +198,25 @@ describe.each([
     );
   },
 );
+
+/** As the README asks: as a whole, by a rename. */
+function writeWhole(file: string, text: string): void {
+  writeFileSync(`${file}.new`, text);
+  renameSync(`${file}.new`, file);
+}
+
+function blocked(authorizationNumber: string): string {
+  return JSON.stringify({ blocked: [{ authorizationNumber, reason: 'test', since: '2026-11-21' }] });
+}
+
+function withdrawn(registry: string, authorizationNumber: string): string {
+  const { tpps } = parse(registry) as { readonly tpps: readonly { readonly authorizationNumber: string }[] };
+  return JSON.stringify({
+    tpps: tpps.map((tpp) =>
+      tpp.authorizationNumber === authorizationNumber ? { ...tpp, status: 'withdrawn' } : tpp,
+    ),
+  });
+}
 
 function workersOf(server: ChildProcess): number[] {
   const { pid } = server;
