@@ -45,6 +45,8 @@ const INDEXED: Readonly<Record<string, readonly (keyof AdapterPayload & string)[
   BackchannelAuthenticationRequest: ['grantId'],
   PreAuthorizedCode: ['grantId'],
 };
+/** What ends with its grant. */
+const GRANTED = Object.keys(INDEXED).filter((model) => INDEXED[model]?.includes('grantId'));
 
 /**
  * Storage for the provider's models (their list: oidc-provider's `Adapter`). Identifiers, which are the opaque
@@ -53,7 +55,14 @@ const INDEXED: Readonly<Record<string, readonly (keyof AdapterPayload & string)[
 export function createAdapterFactory(options: AdapterOptions): (model: string) => Adapter {
   const hash = hasherOf(options.secret);
   const seals = createSeals(options.secret);
-  return (model) => adapterOf(model, options, { hash, ...seals });
+  const adapters = (model: string) => adapterOf(model, options, { hash, ...seals, endGrant });
+  const endGrant = async (grantId: string): Promise<void> => {
+    await Promise.all([
+      ...GRANTED.map((model) => adapters(model).revokeByGrantId(grantId)),
+      adapters('Grant').destroy(grantId),
+    ]);
+  };
+  return adapters;
 }
 
 /**
@@ -71,13 +80,15 @@ export function replayDetectionUnique(options: Pick<AdapterOptions, 'store' | 's
 
 type Hash = (kind: string, id: string) => string;
 
-interface Secrets extends Seals {
+interface Parts extends Seals {
   readonly hash: Hash;
+  /** Removes a grant and all that it gave. */
+  readonly endGrant: (grantId: string) => Promise<void>;
 }
 
-function adapterOf(model: string, options: AdapterOptions, secrets: Secrets): Adapter {
+function adapterOf(model: string, options: AdapterOptions, parts: Parts): Adapter {
   const { store, clock, onGrantRevoked, replayed } = options;
-  const { hash, seal, unseal } = secrets;
+  const { hash, seal, unseal } = parts;
   const idOf = (id: string) => hash(model, id);
   const payloadOf = (record: StoredRecord | undefined): AdapterPayload | undefined =>
     record === undefined
@@ -90,9 +101,15 @@ function adapterOf(model: string, options: AdapterOptions, secrets: Secrets): Ad
   const noteReplay = async (grantId: string) => {
     if (Provider.ctx?.oidc.route === 'token') await replayed.note(grantId);
   };
-  const endGrant = async (grantId: string) => {
+  const grantEnds = async (grantId: string) => {
     await noteReplay(grantId);
     await onGrantRevoked(grantId);
+  };
+  /** Who sees the mark of an earlier use is told by the provider; who saw none, and comes second, here. */
+  const endIfUsed = async (id: string) => {
+    const payload = payloadOf(await store.find(model, idOf(id)));
+    if (payload?.consumed !== undefined && payload.grantId !== undefined)
+      await parts.endGrant(payload.grantId);
   };
   const inSeconds = (seconds: number) => new Date(clock.now().getTime() + seconds * 1000);
 
@@ -128,16 +145,18 @@ function adapterOf(model: string, options: AdapterOptions, secrets: Secrets): Ad
       if (model === 'PushedAuthorizationRequest') {
         throw new errors.InvalidRequestUri('request_uri is invalid, expired, or was already used');
       }
+      // A second use, though at the same moment: RFC 6749 §4.1.2, RFC 9700 §4.14.2.
+      await endIfUsed(id);
       throw new errors.InvalidGrant(`${model} already consumed`);
     },
 
     async destroy(id) {
-      if (model === 'Grant') await endGrant(id);
+      if (model === 'Grant') await grantEnds(id);
       await store.delete(model, idOf(id));
     },
 
     async revokeByGrantId(grantId) {
-      if (model === 'AccessToken') await endGrant(grantId);
+      if (model === 'AccessToken') await grantEnds(grantId);
       else await noteReplay(grantId);
       await store.deleteByIndex(model, 'grantId', hash('grantId', grantId), inSeconds(TOMBSTONE_SECONDS));
     },

@@ -129,6 +129,24 @@ describe('the adapter', () => {
     expect((await adapter(model).find('id'))?.consumed).toBe(inSeconds(0));
   });
 
+  it.each(['AuthorizationCode', 'RefreshToken'])(
+    'ends the grant of a %s that is used again by somebody who saw no use of it (J2, J5)',
+    async (model) => {
+      await adapter('Grant').upsert('grant', { jti: 'grant' }, 60);
+      await adapter(model).upsert('id', { jti: 'id', grantId: 'grant' }, 60);
+      await adapter('AccessToken').upsert('token', { jti: 'token', grantId: 'grant' }, 60);
+      await adapter(model).consume('id');
+      expect(await adapter('AccessToken').find('token')).toBeDefined();
+      expect(revoked).toEqual([]);
+      expect(await thrown(adapter(model).consume('id'))).toMatchObject({ error: 'invalid_grant' });
+      expect(revoked).toContain('grant');
+      expect(await adapter('Grant').find('grant')).toBeUndefined();
+      expect(await adapter('AccessToken').find('token')).toBeUndefined();
+      const late = adapter('RefreshToken').upsert('late', { jti: 'late', grantId: 'grant' }, 60);
+      expect(await thrown(late)).toMatchObject({ error: 'invalid_grant' });
+    },
+  );
+
   it.each(CONSUMABLE)('never makes a %s by using it when there is none or it is over', async (model) => {
     expect(await thrown(adapter(model).consume('id'))).toBeDefined();
     expect(await adapter(model).find('id')).toBeUndefined();

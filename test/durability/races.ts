@@ -7,14 +7,19 @@ export interface Arena {
   readonly bank: Bank;
   readonly processes: readonly [BankProcess, BankProcess];
   readonly tpp: Tpp;
+  /** Access tokens of winners. As there were losers, none of them may live. */
+  readonly dead: unknown[];
 }
 
 const WAYS = 64;
+/** Walks of one pushed request, and how often the end of each is asked for. */
+const WALKS = 8;
+const ENDS = WAYS / WALKS;
 
 /** Sends `WAYS` requests at once, in turn to both processes; answers with the answers, winners first. */
-async function rush(arena: Arena, send: (to: BankProcess) => Promise<Answer>, ways = WAYS) {
+async function rush(arena: Arena, send: (to: BankProcess) => Promise<Answer>) {
   const answers = await Promise.all(
-    Array.from({ length: ways }, (_, at) => send(arena.processes[at % 2 === 0 ? 0 : 1])),
+    Array.from({ length: WAYS }, (_, at) => send(arena.processes[at % 2 === 0 ? 0 : 1])),
   );
   return {
     winners: answers.filter(({ status }) => status === 200),
@@ -29,6 +34,7 @@ export async function raceCode(arena: Arena): Promise<void> {
   const code = await arena.tpp.code(arena.processes[0]);
   const { winners, losers } = await rush(arena, (to) => arena.tpp.exchange(to, code));
   expect([winners.length, ...losers]).toEqual([1, '400 invalid_grant']);
+  await expectDead(arena, winners[0]);
 }
 
 /** One refresh token with rotation on, used 64 times at once (J5). */
@@ -38,18 +44,45 @@ export async function raceRefresh(arena: Arena): Promise<void> {
   expect(json.refresh_token).toBeDefined();
   const { winners, losers } = await rush(arena, (to) => arena.tpp.refresh(to, json.refresh_token));
   expect([winners.length, ...losers]).toEqual([1, '400 invalid_grant']);
+  await expectDead(arena, winners[0]);
 }
 
-/** One pushed request whose flows, 16 of them, end at once: one code (I2). */
+/** What the winner got is dead, since the others came second (RFC 6749 §4.1.2, RFC 9700 §4.14.2). */
+async function expectDead({ processes, tpp, dead }: Arena, winner: Answer | undefined): Promise<void> {
+  dead.push(winner?.json.access_token);
+  for (const to of processes) {
+    const { status, json } = await tpp.refresh(to, winner?.json.refresh_token);
+    expect([status, json.error]).toEqual([400, 'invalid_grant']);
+  }
+}
+
+/** What no list says yet is said within seconds. */
+export async function expectNoneLive({ processes, tpp, dead }: Arena): Promise<void> {
+  const alive = async () => {
+    const answers = await Promise.all(processes.map((to) => tpp.areLive(to, dead)));
+    return answers.flat().filter(Boolean).length;
+  };
+  expect(dead).not.toContain(undefined);
+  await expect.poll(alive, { timeout: 5000 }).toBe(0);
+}
+
+/** One pushed request whose flows all end at once, each of them several times: one code (I2). */
 export async function racePushedRequest(arena: Arena): Promise<void> {
   const { requestUri } = await arena.tpp.pushed(arena.processes[0]);
   const walks: Walk[] = [];
   // One after the other: five logins of one customer at once would be four too many.
-  for (let at = 0; at < 16; at += 1) {
+  for (let at = 0; at < WALKS; at += 1) {
     walks.push(await arena.tpp.walk(arena.processes[at % 2 === 0 ? 0 : 1], requestUri));
   }
-  const ends = await Promise.all(walks.map((walk) => walk.end()));
+  const ends = await Promise.all(Array.from({ length: ENDS }, () => walks.map((walk) => walk.end())).flat());
   expect(ends.filter((end) => codeOf(end) !== undefined)).toHaveLength(1);
+  const losers = ends.filter((end) => codeOf(end) === undefined);
+  // An error page, or a redirect with the error.
+  expect(losers.filter(({ status, headers }) => status !== 400 && !hasError(headers.location))).toEqual([]);
+}
+
+function hasError(location: string | readonly string[] | undefined): boolean {
+  return typeof location === 'string' && new URL(location).searchParams.has('error');
 }
 
 /** One client assertion, sent 64 times at once (J8, H13). */
@@ -72,5 +105,5 @@ export const RACES = {
 export async function openArena(bank: Bank): Promise<Arena> {
   const rotating = { refreshToken: { rotation: true } };
   const processes = [await bank.start(rotating), await bank.start(rotating)] as const;
-  return { bank, processes, tpp: new Tpp(bank) };
+  return { bank, processes, tpp: new Tpp(bank), dead: [] };
 }

@@ -163,13 +163,19 @@ export class Tpp {
 
   /** Whether the status list says that the JWT is live (draft-ietf-oauth-status-list). */
   async isLive(to: Pick<BankProcess, 'ports'>, accessToken: unknown): Promise<boolean> {
-    const { status_list: entry } = claimsOf(String(accessToken)).status as {
-      readonly status_list: { readonly idx: number; readonly uri: string };
-    };
-    const answer = await this.browse(to, new URL(entry.uri).pathname);
-    const { status_list: list } = claimsOf(answer.text) as { readonly status_list: { readonly lst: string } };
-    const bits = inflateSync(Buffer.from(list.lst, 'base64url'));
-    return ((bits[entry.idx >> 3] ?? 0) & (1 << (entry.idx & 7))) === 0;
+    return (await this.areLive(to, [accessToken]))[0] === true;
+  }
+
+  /** The same of many, each list being read once. */
+  async areLive(to: Pick<BankProcess, 'ports'>, accessTokens: readonly unknown[]): Promise<boolean[]> {
+    const entries = accessTokens.map((token) => statusOf(String(token)));
+    const lists = new Map<string, Buffer>();
+    for (const uri of new Set(entries.map((entry) => entry.uri))) {
+      const { text } = await this.browse(to, new URL(uri).pathname);
+      const { status_list: list } = claimsOf(text) as { readonly status_list: { readonly lst: string } };
+      lists.set(uri, inflateSync(Buffer.from(list.lst, 'base64url')));
+    }
+    return entries.map(({ idx, uri }) => ((lists.get(uri)?.[idx >> 3] ?? 0) & (1 << (idx & 7))) === 0);
   }
 
   #send(options: {
@@ -259,6 +265,13 @@ export function codeOf(answer: Answer): string | undefined {
 
 export function claimsOf(jwt: string): Record<string, unknown> {
   return JSON.parse(Buffer.from(jwt.split('.')[1] ?? '', 'base64url').toString());
+}
+
+function statusOf(jwt: string): { readonly idx: number; readonly uri: string } {
+  const { status } = claimsOf(jwt) as {
+    readonly status: { readonly status_list: { readonly idx: number; readonly uri: string } };
+  };
+  return status.status_list;
 }
 
 function valuesOf(html: string, name: string): string[] {
