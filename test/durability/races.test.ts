@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { hasRedis, type RedisProcess, startRedis } from '../storage/redis-servers.ts';
 import { type Bank, type BankProcess, openBank } from './bank.ts';
+import { startJtiRacers } from './jti-races.ts';
 import { type Arena, expectNoneLive, openArena, RACES } from './races.ts';
 
 const ROUNDS = 10;
@@ -58,6 +59,12 @@ describe.each([
     },
     120_000,
   );
+
+  it.skipIf(!isThere)('take the jti of an assertion, and of a DPoP proof, from one of 64 (J8)', async () => {
+    const racers = await startJtiRacers(bank);
+    for (let round = 0; round < ROUNDS; round += 1) await racers.race();
+    await racers.close();
+  });
 
   it.skipIf(!isThere)(
     'give nothing at a refresh that a revocation overtakes (J7)',

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, it } from 'vitest';
 import { type Bank, openBank } from '../durability/bank.ts';
+import { startJtiRacers } from '../durability/jti-races.ts';
 import { type Arena, expectNoneLive, openArena, RACES } from '../durability/races.ts';
 import { hasRedis, type RedisProcess, startRedis } from '../storage/redis-servers.ts';
 
@@ -35,6 +36,15 @@ describe.each([
     async (_what, race) => {
       for (let round = 0; round < ROUNDS; round += 1) await race(arena);
       await expectNoneLive(arena);
+    },
+  );
+
+  it.skipIf(!isThere)(
+    `take the jti of an assertion, and of a DPoP proof, from exactly one of 64, ${ROUNDS} times (J8, R12)`,
+    async () => {
+      const racers = await startJtiRacers(bank);
+      for (let round = 0; round < ROUNDS; round += 1) await racers.race();
+      await racers.close();
     },
   );
 });
