@@ -120,6 +120,8 @@ export function refusalAnswer(error: unknown, scopes: readonly string[] = []): R
         ? { 'www-authenticate': challenge(row, description, scopes) }
         : {}),
       ...(isRefusal(error, 'ERR_DPOP_NONCE') ? { 'dpop-nonce': error.details.nonce } : {}),
+      // RFC 9110 §15.5.6
+      ...(isRefusal(error, 'ERR_HTTP_METHOD') ? { allow: error.details.allowed.join(', ') } : {}),
     },
     body: { error: row.error ?? nameOf(row), error_description: description },
   };

@@ -37,12 +37,13 @@ export function createGateway(options: GatewayOptions): RequestListener {
   const originalOf = proxy === 'nginx' ? originalByHeaders : originalByTarget(pathPrefix);
 
   const decide = async (request: IncomingMessage): Promise<Verdict> => {
+    let original: OriginalRequest | undefined;
     try {
       assertNoLookAlike(request.rawHeaders);
-      const original = originalOf(request);
+      original = originalOf(request);
       return await protection.decide(request, routeOf(original), original);
     } catch (error) {
-      return protection.refuse(request, error);
+      return protection.refuse(request, error, original);
     }
   };
   const answer = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {

@@ -45,7 +45,11 @@ export interface Protection {
     original?: OriginalRequest,
   ): Verdict | Promise<Verdict>;
   /** The answer to a fault that glue itself has found, logged like any other. */
-  refuse(request: IncomingMessage, error: unknown): { readonly refusal: RefusalAnswer };
+  refuse(
+    request: IncomingMessage,
+    error: unknown,
+    original?: OriginalRequest,
+  ): { readonly refusal: RefusalAnswer };
 }
 
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
@@ -96,8 +100,8 @@ export function createProtection(options: ProtectionOptions): Protection {
         return refused(error, { log, headers, method, url, certificate, scopes: requirement.scopes });
       }
     },
-    refuse: (request: IncomingMessage, error: unknown) => {
-      const { method = '', url = '' } = request;
+    refuse: (request: IncomingMessage, error: unknown, original?: OriginalRequest) => {
+      const { method = '', url = '' } = original ?? request;
       const headers = fapiHeaders(request);
       return refused(error, { log, headers, method, url, certificate: undefined, scopes: [] });
     },

@@ -1,12 +1,14 @@
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { createLog } from '../../src/log.ts';
 import {
   createAuthorizer,
   createGateway,
   createProtection,
   type GatewayOptions,
   type GatewayRoute,
+  type ProtectionOptions,
 } from '../../src/resource-server/index.ts';
 import { FORWARDERS } from '../mutual-tls/forwarders.ts';
 import {
@@ -42,17 +44,17 @@ beforeAll(async () => {
 afterAll(() => Promise.all(servers.map((server) => new Promise((resolve) => server.close(resolve)))));
 
 const forwarded = () => FORWARDERS.nginx(Buffer.from(certificates.one.der), []);
-const protectionOf = () =>
-  createProtection({
-    authorizer: createAuthorizer({
-      issuer: ISSUER,
-      audience: AUDIENCE,
-      jwks: issuer.jwks,
-      clock: { now: () => NOW },
-      fetchDocument: async () => Buffer.from(await issuer.statusList([])),
-    }),
-    clientCertificate: { from: 'proxy', format: 'nginx', trustedProxies: ['127.0.0.1'] },
-  });
+const parts = (): ProtectionOptions => ({
+  authorizer: createAuthorizer({
+    issuer: ISSUER,
+    audience: AUDIENCE,
+    jwks: issuer.jwks,
+    clock: { now: () => NOW },
+    fetchDocument: async () => Buffer.from(await issuer.statusList([])),
+  }),
+  clientCertificate: { from: 'proxy', format: 'nginx', trustedProxies: ['127.0.0.1'] },
+});
+const protectionOf = () => createProtection(parts());
 
 async function start(options: Partial<GatewayOptions> = {}): Promise<string> {
   const gateway = createGateway({ protection: protectionOf(), proxy: 'nginx', routes: ROUTES, ...options });
@@ -148,13 +150,21 @@ describe('the gateway for nginx', () => {
       [await ask('GET', '/accounts?access_token=x'), 400],
       [await ask('GET', '/accounts', { authorization: good.authorization ?? '' }), 401],
       [await ask('GET', '/accounts', forwarded()), 401],
+      [await ask('POST', '/accounts'), 405],
     ] as const;
+    expect(cases[4][0].headers.get('allow')).toBe('GET');
     for (const [refused, status] of cases) {
       const told = await fetch(`${url}/refusal`, {
         headers: { 'x-tallystick-refusal': refused.headers.get('x-tallystick-refusal') ?? '' },
       });
       expect([refused.status, told.status]).toEqual([status, status]);
-      for (const name of ['www-authenticate', 'x-fapi-interaction-id', 'cache-control', 'content-type'])
+      for (const name of [
+        'www-authenticate',
+        'x-fapi-interaction-id',
+        'cache-control',
+        'content-type',
+        'allow',
+      ])
         expect(told.headers.get(name)).toBe(refused.headers.get(name));
       expect(await told.json()).toEqual(await refused.json());
     }
@@ -202,6 +212,23 @@ describe('the gateway for Envoy', () => {
     expect((await ask('/check/cards')).status).toBe(403);
     expect((await ask('/accounts/1')).status).toBe(404);
     expect((await ask('/refusal')).status).toBe(404);
+  });
+
+  it('logs the method and the address of the client, also of a request that it has no rule for', async () => {
+    const lines: string[] = [];
+    const log = createLog({ level: 'info', destination: { write: (line: string) => lines.push(line) } });
+    const protection = createProtection({ ...parts(), log });
+    const [nginx, envoy] = await Promise.all([
+      start({ protection }),
+      start({ protection, proxy: 'envoy', pathPrefix: '/check' }),
+    ]);
+    const original = { 'x-original-method': 'POST', 'x-original-uri': '/by-nginx' };
+    await fetch(`${nginx}/authorize`, { headers: { ...good, ...original } });
+    await fetch(`${envoy}/check/by-envoy`, { headers: good, method: 'POST' });
+    expect(lines.map((line) => JSON.parse(line))).toMatchObject([
+      { method: 'POST', route: '/by-nginx', status: 404 },
+      { method: 'POST', route: '/by-envoy', status: 404 },
+    ]);
   });
 });
 
