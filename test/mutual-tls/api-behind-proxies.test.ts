@@ -22,6 +22,7 @@ const FORMATS: Readonly<Record<ProxyName, ProxyFormatName>> = {
   haproxy: 'rfc9440',
   apache: 'apache',
   caddy: 'caddy',
+  envoy: 'envoy',
 };
 
 let issuer: TestIssuer;
@@ -69,7 +70,7 @@ const forgeries = (der: Uint8Array): readonly (readonly [string, string])[] =>
   Object.values(FORWARDERS).flatMap((forward) => Object.entries(forward(Buffer.from(der), [])));
 
 describe.each(
-  (['nginx', 'haproxy', 'apache', 'caddy'] as const).map(
+  (['nginx', 'haproxy', 'apache', 'caddy', 'envoy'] as const).map(
     (name) => [`${name}${absence(name)}`, name] as const,
   ),
 )('an API behind %s', (_title, name) => {

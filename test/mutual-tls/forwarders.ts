@@ -19,13 +19,14 @@ const rfc9440 = (leaf: Buffer, chain: readonly Buffer[]): Fields => ({
   ...(chain.length === 0 ? {} : { 'Client-Cert-Chain': chain.map(byteSequence).join(', ') }),
 });
 
+/** As Envoy writes it with every detail: real-xfcc.test.ts compares. */
 export function xfccOf(leaf: Buffer, chain: readonly Buffer[] = []): string {
   const hash = createHash('sha256').update(leaf).digest('hex');
   const pairs = ['By=spiffe://bank.example/gateway', `Hash=${hash}`, `Cert="${escaped(pemOf(leaf))}"`];
   if (chain.length > 0) pairs.push(`Chain="${escaped(pems([leaf, ...chain]))}"`);
   return [
     ...pairs,
-    'Subject="CN=one,O=\\"Acme; Ltd\\""',
+    'Subject="CN=one,O=Acme\\; \\"Ltd\\",C=GB"',
     'URI=spiffe://tpp.example/one',
     'DNS=a.example',
   ].join(';');

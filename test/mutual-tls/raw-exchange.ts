@@ -17,23 +17,23 @@ export interface RawExchange {
   readonly timeoutMilliseconds?: number;
   /** Address that the connection comes from. */
   readonly from?: string;
+  /** Without TLS. */
+  readonly isPlain?: boolean;
   readonly certificate?: { readonly certificatePem: string; readonly privateKeyPem: string } | undefined;
 }
 
 /** Sends bytes over TLS as they are, and answers with all that comes back until the other side closes. */
 export function rawExchange(
   bytes: string,
-  { port, caPem, certificate, from = '127.0.0.1', timeoutMilliseconds = 5000 }: RawExchange,
+  { port, caPem, certificate, from = '127.0.0.1', timeoutMilliseconds = 5000, isPlain = false }: RawExchange,
 ): Promise<RawAnswer> {
   return new Promise((resolve, reject) => {
     const identity =
       certificate === undefined ? {} : { cert: certificate.certificatePem, key: certificate.privateKeyPem };
-    const socket = connect({
-      socket: connectPlain({ port, host: '127.0.0.1', localAddress: from }),
-      servername: 'localhost',
-      ca: caPem,
-      ...identity,
-    });
+    const plain = connectPlain({ port, host: '127.0.0.1', localAddress: from });
+    const socket = isPlain
+      ? plain
+      : connect({ socket: plain, servername: 'localhost', ca: caPem, ...identity });
     let text = '';
     socket.setTimeout(timeoutMilliseconds, () => socket.destroy());
     socket.on('data', (chunk) => {
@@ -41,7 +41,7 @@ export function rawExchange(
     });
     socket.once('close', () => resolve(parsed(text)));
     socket.once('error', (error) => (text === '' ? reject(error) : resolve(parsed(text))));
-    socket.once('secureConnect', () => socket.write(bytes));
+    socket.once(isPlain ? 'connect' : 'secureConnect', () => socket.write(bytes));
   });
 }
 

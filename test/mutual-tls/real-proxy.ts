@@ -6,13 +6,14 @@ import { join } from 'node:path';
 import { freePort } from '../../src/sandbox/ports.ts';
 import { adapted, readmeSnippet } from './readme-snippet.ts';
 
-export type ProxyName = 'nginx' | 'haproxy' | 'apache' | 'caddy';
+export type ProxyName = 'nginx' | 'haproxy' | 'apache' | 'caddy' | 'envoy';
 
 const COMMANDS: Readonly<Record<ProxyName, string>> = {
   nginx: 'nginx',
   haproxy: 'haproxy',
   apache: 'apache2',
   caddy: 'caddy',
+  envoy: 'envoy',
 };
 const MODULES = '/usr/lib/apache2/modules';
 
@@ -53,6 +54,7 @@ const SNIPPETS: Readonly<Record<ProxyName, string>> = {
   haproxy: 'HAProxy in front of an API, format rfc9440',
   apache: 'Apache in front of an API, format apache',
   caddy: 'Caddy in front of an API, format caddy',
+  envoy: 'Envoy in front of an API, format envoy',
 };
 
 /** Starts a real proxy with the lines of the README on a free port. */
@@ -67,10 +69,9 @@ export async function startProxy(name: ProxyName, options: ProxyOptions): Promis
   ]);
   const snippet = adapted(readmeSnippet(options.snippet ?? SNIPPETS[name]), {
     [`/etc/${name === 'apache' ? 'apache2' : name}/`]: `${folder}/`,
-    '127.0.0.1:3000': `127.0.0.1:${options.apiPort}`,
-    ...portChange(name, port),
+    ...portChanges(name, port, options.apiPort),
   });
-  const file = join(folder, `${name}.conf`);
+  const file = join(folder, name === 'envoy' ? 'envoy.yaml' : `${name}.conf`);
   await writeFile(
     file,
     AROUND[name](options.change?.(snippet, folder) ?? snippet, {
@@ -106,15 +107,29 @@ export async function startProxy(name: ProxyName, options: ProxyOptions): Promis
   };
 }
 
-function portChange(name: ProxyName, port: number): Readonly<Record<string, string>> {
-  if (name === 'nginx') return { 'listen 443 ssl': `listen 127.0.0.1:${port} ssl` };
-  if (name === 'caddy') return { 'api.bank.example': `localhost:${port}` };
-  return name === 'haproxy' ? { 'bind :443': `bind 127.0.0.1:${port}` } : { '*:443': `127.0.0.1:${port}` };
+function portChanges(name: ProxyName, port: number, apiPort: number): Readonly<Record<string, string>> {
+  const api = { '127.0.0.1:3000': `127.0.0.1:${apiPort}` };
+  switch (name) {
+    case 'nginx':
+      return { ...api, 'listen 443 ssl': `listen 127.0.0.1:${port} ssl` };
+    case 'caddy':
+      return { ...api, 'api.bank.example': `localhost:${port}` };
+    case 'haproxy':
+      return { ...api, 'bind :443': `bind 127.0.0.1:${port}` };
+    case 'apache':
+      return { ...api, '*:443': `127.0.0.1:${port}` };
+    case 'envoy':
+      return {
+        'address: 0.0.0.0, port_value: 443': `address: 127.0.0.1, port_value: ${port}`,
+        'port_value: 3000': `port_value: ${apiPort}`,
+      };
+  }
 }
 
 function argumentsOf(name: ProxyName, file: string, folder: string): string[] {
   if (name === 'nginx') return ['-p', folder, '-c', file, '-e', join(folder, 'error.log')];
   if (name === 'caddy') return ['run', '--config', file, '--adapter', 'caddyfile'];
+  if (name === 'envoy') return ['-c', file, '--concurrency', '1', '--disable-hot-restart', '-l', 'warn'];
   return name === 'haproxy' ? ['-f', file, '-db'] : ['-d', folder, '-f', file, '-X'];
 }
 
@@ -141,6 +156,8 @@ const AROUND: Readonly<Record<ProxyName, (snippet: string, place: Place) => stri
   default_bind 127.0.0.1
 }
 ${snippet}`,
+  // After an early refusal it would wait a second for the client to close the connection.
+  envoy: (snippet) => snippet.replace(/( +)stat_prefix: .*\n/, '$&$1delayed_close_timeout: 0.02s\n'),
   haproxy: (snippet) => `global
   maxconn 64
 defaults
