@@ -32,9 +32,12 @@ export function edge(options: EdgeOptions): Middleware {
       if (refusal !== undefined && isErrorBody(ctx.body)) answerJson(ctx, refusal);
       else if (isErrorBody(ctx.body)) answerProtocolRefusal(ctx, ctx.body);
     } catch (error) {
-      ctx.state.fault ??= error;
+      // What the provider has noted before was answered, until this came.
+      ctx.state.fault = error;
       answerThrown(ctx, error, options);
     }
+    // A redirect may have been ready, with a code in it, when the session could not be written.
+    if (ctx.status >= 400) ctx.remove('location');
     record(ctx, options);
   };
 }

@@ -12,6 +12,13 @@ export interface Answer {
   readonly json: Record<string, unknown>;
 }
 
+/** An answer that came, or the error that came instead. */
+export interface Seen {
+  readonly path: string;
+  readonly answer: Answer | Error;
+  readonly milliseconds: number;
+}
+
 /** A customer's way through the pages, up to the redirect that ends it and gives the code. */
 export interface Walk {
   /** Follows the last redirect: the URL at the TPP, or the bank's own error page. */
@@ -23,6 +30,15 @@ export interface Code {
   readonly verifier: string;
 }
 
+interface Outgoing {
+  readonly port: number;
+  readonly host: string;
+  readonly path: string;
+  readonly method: string;
+  readonly form?: URLSearchParams;
+  readonly headers?: Record<string, string>;
+}
+
 /**
  * A TPP and its customer against any of several server processes, which all answer for the same host. Retries
  * nothing. Connections are kept, as many as there are requests at once.
@@ -31,13 +47,15 @@ export class Tpp {
   readonly #bank: Bank;
   readonly #tls: object;
   readonly #agents = new Map<string, Agent>();
+  readonly #onAnswer: (seen: Seen) => void;
   readonly clientId: string;
   readonly redirectUri: string;
 
-  constructor(bank: Bank, name = 'money-one') {
+  constructor(bank: Bank, name = 'money-one', onAnswer: (seen: Seen) => void = () => {}) {
     const tpp = bank.description.tpps.find((one) => one.name === name);
     if (tpp === undefined) throw new Error(name);
     this.#bank = bank;
+    this.#onAnswer = onAnswer;
     this.#tls = {
       ca: readFileSync(bank.description.caFile),
       cert: readFileSync(tpp.certificateFile),
@@ -116,10 +134,11 @@ export class Tpp {
       }
       isApproved = form?.get('action') === 'approve';
       form = undefined;
+      if (answer.status >= 400) throw new Error(`the pages: ${answer.status} ${answer.text.slice(0, 500)}`);
       if (typeof answer.headers.location === 'string') {
         const next = new URL(answer.headers.location, this.#bank.description.issuer);
         path = next.pathname + next.search;
-      } else if (answer.status === 200) {
+      } else {
         form = new URLSearchParams({ csrf: valuesOf(answer.text, 'csrf')[0] ?? '' });
         const isLogin = answer.text.includes('name="password"');
         form.set('action', isLogin ? 'login' : 'approve');
@@ -127,7 +146,7 @@ export class Tpp {
           form.set('username', customer?.username ?? '');
           form.set('password', customer?.password ?? '');
         } else for (const account of valuesOf(answer.text, 'account')) form.append('account', account);
-      } else throw new Error(`the pages: ${answer.status} ${answer.text.slice(0, 500)}`);
+      }
     }
     throw new Error('the flow does not end');
   }
@@ -171,21 +190,30 @@ export class Tpp {
     const entries = accessTokens.map((token) => statusOf(String(token)));
     const lists = new Map<string, Buffer>();
     for (const uri of new Set(entries.map((entry) => entry.uri))) {
-      const { text } = await this.browse(to, new URL(uri).pathname);
+      const { status, text } = await this.browse(to, new URL(uri).pathname);
+      if (status !== 200) throw new Error(`the status list: ${status} ${text}`);
       const { status_list: list } = claimsOf(text) as { readonly status_list: { readonly lst: string } };
       lists.set(uri, inflateSync(Buffer.from(list.lst, 'base64url')));
     }
     return entries.map(({ idx, uri }) => ((lists.get(uri)?.[idx >> 3] ?? 0) & (1 << (idx & 7))) === 0);
   }
 
-  #send(options: {
-    readonly port: number;
-    readonly host: string;
-    readonly path: string;
-    readonly method: string;
-    readonly form?: URLSearchParams;
-    readonly headers?: Record<string, string>;
-  }): Promise<Answer> {
+  async #send(options: Outgoing): Promise<Answer> {
+    const from = performance.now();
+    const seen = (answer: Answer | Error) => {
+      this.#onAnswer({ path: options.path, answer, milliseconds: performance.now() - from });
+    };
+    try {
+      const answer = await this.#exchange(options);
+      seen(answer);
+      return answer;
+    } catch (error) {
+      seen(error as Error);
+      throw error;
+    }
+  }
+
+  #exchange(options: Outgoing): Promise<Answer> {
     const key = `${options.port}`;
     const agent = this.#agents.get(key) ?? new Agent({ keepAlive: true, maxSockets: 256, ...this.#tls });
     this.#agents.set(key, agent);
