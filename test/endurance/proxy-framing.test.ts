@@ -58,7 +58,7 @@ const framing = fc.record({
 });
 
 describe.each(
-  (['nginx', 'haproxy', 'apache', 'caddy', 'envoy'] as const).map(
+  (['nginx', 'haproxy', 'apache', 'caddy', 'envoy', 'traefik'] as const).map(
     (name) => [`${name}${absence(name)}`, name] as const,
   ),
 )('our API behind %s', (_title, name) => {

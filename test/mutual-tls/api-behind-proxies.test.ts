@@ -23,6 +23,7 @@ const FORMATS: Readonly<Record<ProxyName, ProxyFormatName>> = {
   apache: 'apache',
   caddy: 'caddy',
   envoy: 'envoy',
+  traefik: 'traefik',
 };
 
 let issuer: TestIssuer;
@@ -70,7 +71,7 @@ const forgeries = (der: Uint8Array): readonly (readonly [string, string])[] =>
   Object.values(FORWARDERS).flatMap((forward) => Object.entries(forward(Buffer.from(der), [])));
 
 describe.each(
-  (['nginx', 'haproxy', 'apache', 'caddy', 'envoy'] as const).map(
+  (['nginx', 'haproxy', 'apache', 'caddy', 'envoy', 'traefik'] as const).map(
     (name) => [`${name}${absence(name)}`, name] as const,
   ),
 )('an API behind %s', (_title, name) => {
@@ -186,23 +187,46 @@ describe.each(
   });
 });
 
+const insecure = (text: string) =>
+  text.replace('http: {', 'forwardedHeaders: { insecure: true }\n    http: {');
+
 describe('the forgeries above', () => {
-  it.skipIf(!isInstalled('nginx'))(
-    'would get through an nginx that does not set the header itself',
-    async () => {
-      const api = await startApi('nginx');
-      const proxy = await startProxy('nginx', {
-        tls: { ...certificates.server, caPem: certificates.authority.certificatePem },
-        apiPort: api.port,
-        change: (text) => text.replace(/proxy_set_header X-SSL-Client-Cert.*/, ''),
-      });
-      const [field, value] = Object.entries(FORWARDERS.nginx(Buffer.from(certificates.one.der), []))[0] ?? [];
-      const fields = ['Host: x', `Authorization: Bearer ${tokens.one}`, `${field}: ${value}`];
+  for (const [title, name, change, expected] of [
+    [
+      'would get through an nginx that does not set the header itself',
+      'nginx',
+      (text: string) => text.replace(/proxy_set_header X-SSL-Client-Cert.*/, ''),
+      200,
+    ],
+    [
+      'would get through an Envoy that forwards what it got',
+      'envoy',
+      (text: string) => text.replace('SANITIZE_SET', 'ALWAYS_FORWARD_ONLY'),
+      200,
+    ],
+    [
+      'would get through a Traefik that trusts everybody’s headers and does not take this one away',
+      'traefik',
+      (text: string) => insecure(text).replace('nothing-sent, ', ''),
+      200,
+    ],
+    ['do not get through a Traefik that only trusts everybody’s headers', 'traefik', insecure, 401],
+  ] as const) {
+    it.skipIf(!isInstalled(name))(`${title}${absence(name)}`, async () => {
+      const api = await startApi(FORMATS[name]);
       const caPem = certificates.authority.certificatePem;
+      const proxy = await startProxy(name, {
+        tls: { ...certificates.server, caPem },
+        apiPort: api.port,
+        change,
+      });
+      const [field, value] =
+        Object.entries(FORWARDERS[FORMATS[name]](Buffer.from(certificates.one.der), []))[0] ?? [];
+      const fields = ['Host: x', `Authorization: Bearer ${tokens.one}`, `${field}: ${value}`];
       const { status } = await rawExchange(rawRequest('/', fields), { port: proxy.port, caPem });
-      expect(status).toBe(200);
+      expect(status).toBe(expected);
       await proxy.close();
       await new Promise((resolve) => api.server.close(resolve));
-    },
-  );
+    });
+  }
 });

@@ -139,129 +139,125 @@ describe('the authorization server', () => {
     );
   const events = (event: string) => lines.filter((line) => line.includes(`"event":"${event}"`)).length;
 
-  describe.each((['nginx', 'envoy'] as const).map((name) => [`${name}${absence(name)}`, name] as const))(
-    'behind %s',
-    (_title, name) => {
-      const test = it.skipIf(!isInstalled(name));
+  describe.each(
+    (['nginx', 'envoy', 'traefik'] as const).map((name) => [`${name}${absence(name)}`, name] as const),
+  )('behind %s', (_title, name) => {
+    const test = it.skipIf(!isInstalled(name));
 
-      describe('with the lines of the README', () => {
-        let ports: Awaited<ReturnType<typeof start>>;
-        beforeAll(async () => {
-          ports = await start(name, {});
-        });
-        const exchange = (bytes: string, certificate?: Identity): Promise<RawAnswer> =>
-          rawExchange(bytes, { port: ports.proxyPort, caPem, certificate });
-        const claimsOf = ({ body }: RawAnswer): Record<string, unknown> => {
-          const json = body.slice(body.indexOf('{'), body.lastIndexOf('}') + 1);
-          const { access_token: token } = JSON.parse(json) as { readonly access_token: string };
-          return JSON.parse(Buffer.from(token.split('.')[1] ?? '', 'base64url').toString('utf8'));
-        };
+    describe('with the lines of the README', () => {
+      let ports: Awaited<ReturnType<typeof start>>;
+      beforeAll(async () => {
+        ports = await start(name, {});
+      });
+      const exchange = (bytes: string, certificate?: Identity): Promise<RawAnswer> =>
+        rawExchange(bytes, { port: ports.proxyPort, caPem, certificate });
+      const claimsOf = ({ body }: RawAnswer): Record<string, unknown> => {
+        const json = body.slice(body.indexOf('{'), body.lastIndexOf('}') + 1);
+        const { access_token: token } = JSON.parse(json) as { readonly access_token: string };
+        return JSON.parse(Buffer.from(token.split('.')[1] ?? '', 'base64url').toString('utf8'));
+      };
 
-        test('gives a token that is bound to the forwarded certificate, and to the renewed one next time (A3)', async () => {
-          for (const certificate of [own, renewed]) {
-            const answer = await exchange(tokenRequest([host(ports.proxyPort)]), certificate);
-            expect(answer.status).toBe(200);
-            const bound = thumbprintOf(derOf(certificate.certificatePem));
-            expect(claimsOf(answer).cnf).toEqual({ 'x5t#S256': bound });
-            expect(answer.text).not.toContain(encodeURIComponent('BEGIN CERTIFICATE'));
-            expect(answer.headers['cache-control']).toBe('no-store');
-          }
-        });
+      test('gives a token that is bound to the forwarded certificate, and to the renewed one next time (A3)', async () => {
+        for (const certificate of [own, renewed]) {
+          const answer = await exchange(tokenRequest([host(ports.proxyPort)]), certificate);
+          expect(answer.status).toBe(200);
+          const bound = thumbprintOf(derOf(certificate.certificatePem));
+          expect(claimsOf(answer).cnf).toEqual({ 'x5t#S256': bound });
+          expect(answer.text).not.toContain(encodeURIComponent('BEGIN CERTIFICATE'));
+          expect(answer.headers['cache-control']).toBe('no-store');
+        }
+      });
 
-        test('refuses another TPP and nobody, whatever headers they send (B9)', async () => {
-          const forged = forgedFields(name);
-          for (const fields of [[], forged, [`Connection: ${PROXY_FORMATS[name].header}`, ...forged]]) {
-            const request = tokenRequest([host(ports.proxyPort), ...fields]);
-            const byOther = await exchange(request, other);
-            expect([byOther.status, byOther.body]).toEqual([
-              401,
-              expect.stringContaining('ERR_TPP_CLIENT_MISMATCH'),
-            ]);
-            const byNobody = await exchange(request);
-            expect([byNobody.status, byNobody.body]).toEqual([
-              401,
-              expect.stringContaining('ERR_CERT_MISSING'),
-            ]);
-          }
-        });
-
-        test('refuses the header from any other address, with an event (B1)', async () => {
-          const forged = forgedFields(name);
-          const before = events('proxy.untrusted_header');
-          const elsewhere = { port: ports.mtlsPort, caPem, from: '127.0.0.2' };
-          const refused = await rawExchange(tokenRequest([host(ports.proxyPort), ...forged]), elsewhere);
-          expect([refused.status, refused.body]).toEqual([
-            400,
-            expect.stringContaining('ERR_PROXY_UNTRUSTED'),
+      test('refuses another TPP and nobody, whatever headers they send (B9)', async () => {
+        const forged = forgedFields(name);
+        for (const fields of [[], forged, [`Connection: ${PROXY_FORMATS[name].header}`, ...forged]]) {
+          const request = tokenRequest([host(ports.proxyPort), ...fields]);
+          const byOther = await exchange(request, other);
+          expect([byOther.status, byOther.body]).toEqual([
+            401,
+            expect.stringContaining('ERR_TPP_CLIENT_MISMATCH'),
           ]);
-          expect(events('proxy.untrusted_header')).toBe(before + 1);
-          const bare = await rawExchange(tokenRequest([host(ports.proxyPort)]), {
-            ...elsewhere,
-            certificate: own,
+          const byNobody = await exchange(request);
+          expect([byNobody.status, byNobody.body]).toEqual([
+            401,
+            expect.stringContaining('ERR_CERT_MISSING'),
+          ]);
+        }
+      });
+
+      test('refuses the header from any other address, with an event (B1)', async () => {
+        const forged = forgedFields(name);
+        const before = events('proxy.untrusted_header');
+        const elsewhere = { port: ports.mtlsPort, caPem, from: '127.0.0.2' };
+        const refused = await rawExchange(tokenRequest([host(ports.proxyPort), ...forged]), elsewhere);
+        expect([refused.status, refused.body]).toEqual([400, expect.stringContaining('ERR_PROXY_UNTRUSTED')]);
+        expect(events('proxy.untrusted_header')).toBe(before + 1);
+        const bare = await rawExchange(tokenRequest([host(ports.proxyPort)]), {
+          ...elsewhere,
+          certificate: own,
+        });
+        expect([bare.status, bare.body]).toEqual([401, expect.stringContaining('ERR_CERT_MISSING')]);
+      });
+
+      test.each([
+        [
+          'two hosts (B12)',
+          (fields: readonly string[]) => tokenRequest([...fields, 'Host: evil.example']),
+          [400, 421],
+        ],
+        ['a foreign host (B13)', () => tokenRequest(['Host: evil.example']), [421]],
+        [
+          'a host in X-Forwarded-Host',
+          (fields: readonly string[]) => tokenRequest([...fields, 'X-Forwarded-Host: evil.example']),
+          [200],
+        ],
+      ] as const)('keeps its own name with %s', async (_title, bytes, statuses) => {
+        const { status, text } = await exchange(bytes([host(ports.proxyPort)]), own);
+        expect(status).toBeOneOf([...statuses]);
+        expect(text).not.toContain('evil.example');
+        const discovery = await exchange(
+          rawRequest('/.well-known/openid-configuration', [
+            host(ports.proxyPort),
+            'X-Forwarded-Host: evil.example',
+            'Forwarded: host=evil.example',
+          ]),
+          own,
+        );
+        expect(discovery.text).toContain(`"issuer":"https://localhost:${ports.front}"`);
+        expect(discovery.text).not.toContain('evil.example');
+      });
+    });
+
+    describe('with a certificate of the proxy', () => {
+      let ports: Awaited<ReturnType<typeof start>>;
+      beforeAll(async () => {
+        // The worst case: the proxy presents the certificate of a TPP.
+        const proxyCertificates = [new X509Certificate(own.certificatePem).fingerprint256];
+        ports = await start(name, { proxyCertificates }, tpp);
+      });
+
+      test('never takes it for the client’s, even if it is a TPP’s (B10)', async () => {
+        const request = tokenRequest([host(ports.proxyPort)]);
+        const caught = await rawExchange(request, { port: ports.proxyPort, caPem });
+        expect([caught.status, caught.body]).toEqual([401, expect.stringContaining('ERR_CERT_MISSING')]);
+        expect((await rawExchange(request, { port: ports.proxyPort, caPem, certificate: own })).status).toBe(
+          200,
+        );
+      });
+
+      test('refuses the header from the right address with another certificate or none', async () => {
+        const forged = forgedFields(name);
+        for (const certificate of [undefined, other]) {
+          const { status, body } = await rawExchange(tokenRequest([host(ports.proxyPort), ...forged]), {
+            port: ports.mtlsPort,
+            caPem,
+            certificate,
           });
-          expect([bare.status, bare.body]).toEqual([401, expect.stringContaining('ERR_CERT_MISSING')]);
-        });
-
-        test.each([
-          [
-            'two hosts (B12)',
-            (fields: readonly string[]) => tokenRequest([...fields, 'Host: evil.example']),
-            [400, 421],
-          ],
-          ['a foreign host (B13)', () => tokenRequest(['Host: evil.example']), [421]],
-          [
-            'a host in X-Forwarded-Host',
-            (fields: readonly string[]) => tokenRequest([...fields, 'X-Forwarded-Host: evil.example']),
-            [200],
-          ],
-        ] as const)('keeps its own name with %s', async (_title, bytes, statuses) => {
-          const { status, text } = await exchange(bytes([host(ports.proxyPort)]), own);
-          expect(status).toBeOneOf([...statuses]);
-          expect(text).not.toContain('evil.example');
-          const discovery = await exchange(
-            rawRequest('/.well-known/openid-configuration', [
-              host(ports.proxyPort),
-              'X-Forwarded-Host: evil.example',
-              'Forwarded: host=evil.example',
-            ]),
-            own,
-          );
-          expect(discovery.text).toContain(`"issuer":"https://localhost:${ports.front}"`);
-          expect(discovery.text).not.toContain('evil.example');
-        });
+          expect([status, body]).toEqual([400, expect.stringContaining('ERR_PROXY_UNTRUSTED')]);
+        }
       });
-
-      describe('with a certificate of the proxy', () => {
-        let ports: Awaited<ReturnType<typeof start>>;
-        beforeAll(async () => {
-          // The worst case: the proxy presents the certificate of a TPP.
-          const proxyCertificates = [new X509Certificate(own.certificatePem).fingerprint256];
-          ports = await start(name, { proxyCertificates }, tpp);
-        });
-
-        test('never takes it for the client’s, even if it is a TPP’s (B10)', async () => {
-          const request = tokenRequest([host(ports.proxyPort)]);
-          const caught = await rawExchange(request, { port: ports.proxyPort, caPem });
-          expect([caught.status, caught.body]).toEqual([401, expect.stringContaining('ERR_CERT_MISSING')]);
-          expect(
-            (await rawExchange(request, { port: ports.proxyPort, caPem, certificate: own })).status,
-          ).toBe(200);
-        });
-
-        test('refuses the header from the right address with another certificate or none', async () => {
-          const forged = forgedFields(name);
-          for (const certificate of [undefined, other]) {
-            const { status, body } = await rawExchange(tokenRequest([host(ports.proxyPort), ...forged]), {
-              port: ports.mtlsPort,
-              caPem,
-              certificate,
-            });
-            expect([status, body]).toEqual([400, expect.stringContaining('ERR_PROXY_UNTRUSTED')]);
-          }
-        });
-      });
-    },
-  );
+    });
+  });
 
   describe.skipIf(!isInstalled('nginx'))('with a chain in Client-Cert-Chain (RFC 9440 §2.3)', () => {
     it('takes it as a hint only: nothing in it is trusted, and nothing in it does harm (B6)', async () => {

@@ -1,7 +1,7 @@
 import { parse, stringify } from 'yaml';
 import type { CertificateFiles } from '../../src/sandbox/folder.ts';
 
-export type Front = 'nginx' | 'envoy';
+export type Front = 'nginx' | 'envoy' | 'traefik';
 
 /** The lines of the README, on to a server that speaks TLS, and with a certificate of the proxy if there is one. */
 export const ON_TO_TLS: Readonly<Record<Front, (text: string, presented?: CertificateFiles) => string>> = {
@@ -28,5 +28,15 @@ export const ON_TO_TLS: Readonly<Record<Front, (text: string, presented?: Certif
       },
     };
     return stringify(config);
+  },
+  traefik: (text, presented) => {
+    const own = presented && [{ certFile: presented.certificateFile, keyFile: presented.keyFile }];
+    const transport = stringify({
+      insecureSkipVerify: true,
+      ...(own === undefined ? {} : { certificates: own }),
+    });
+    return text
+      .replace(/servers: \[\{ url: http:(.*) \}\]/, 'servers: [{ url: https:$1 }], serversTransport: server')
+      .replace(/$/, `  serversTransports:\n    server:\n${transport.replaceAll(/^(?=.)/gm, '      ')}`);
   },
 };

@@ -4,9 +4,10 @@ import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { freePort } from '../../src/sandbox/ports.ts';
+import { rawExchange, rawRequest } from './raw-exchange.ts';
 import { adapted, readmeSnippet } from './readme-snippet.ts';
 
-export type ProxyName = 'nginx' | 'haproxy' | 'apache' | 'caddy' | 'envoy';
+export type ProxyName = 'nginx' | 'haproxy' | 'apache' | 'caddy' | 'envoy' | 'traefik';
 
 const COMMANDS: Readonly<Record<ProxyName, string>> = {
   nginx: 'nginx',
@@ -14,12 +15,13 @@ const COMMANDS: Readonly<Record<ProxyName, string>> = {
   apache: 'apache2',
   caddy: 'caddy',
   envoy: 'envoy',
+  traefik: 'traefik',
 };
 const MODULES = '/usr/lib/apache2/modules';
 
 export function isInstalled(name: ProxyName): boolean {
   return (
-    spawnSync(COMMANDS[name], [name === 'caddy' ? 'version' : '-v'], {
+    spawnSync(COMMANDS[name], [name === 'caddy' || name === 'traefik' ? 'version' : '-v'], {
       env: { PATH: `${process.env.PATH}:/usr/sbin` },
     }).error === undefined
   );
@@ -55,6 +57,7 @@ const SNIPPETS: Readonly<Record<ProxyName, string>> = {
   apache: 'Apache in front of an API, format apache',
   caddy: 'Caddy in front of an API, format caddy',
   envoy: 'Envoy in front of an API, format envoy',
+  traefik: 'Traefik in front of an API, format traefik',
 };
 
 /** Starts a real proxy with the lines of the README on a free port. */
@@ -71,15 +74,14 @@ export async function startProxy(name: ProxyName, options: ProxyOptions): Promis
     [`/etc/${name === 'apache' ? 'apache2' : name}/`]: `${folder}/`,
     ...portChanges(name, port, options.apiPort),
   });
-  const file = join(folder, name === 'envoy' ? 'envoy.yaml' : `${name}.conf`);
-  await writeFile(
-    file,
-    AROUND[name](options.change?.(snippet, folder) ?? snippet, {
-      folder,
-      port,
-      modules: options.modules ?? [],
-    }),
-  );
+  const file = join(folder, `${name}.${name === 'envoy' || name === 'traefik' ? 'yaml' : 'conf'}`);
+  const text = AROUND[name](options.change?.(snippet, folder) ?? snippet, {
+    folder,
+    port,
+    modules: options.modules ?? [],
+  });
+  const [own = '', more = ''] = text.split(/^--- # api\.yaml$/m);
+  await Promise.all([writeFile(file, own), writeFile(join(folder, 'api.yaml'), more)]);
   const child = spawn(COMMANDS[name], argumentsOf(name, file, folder), {
     env: { PATH: `${process.env.PATH}:/usr/sbin`, HOME: folder },
     stdio: ['ignore', 'pipe', 'pipe'],
@@ -89,6 +91,7 @@ export async function startProxy(name: ProxyName, options: ProxyOptions): Promis
   child.stderr.on('data', (chunk) => said.push(String(chunk)));
   try {
     await untilItListens(port, child);
+    if (name === 'traefik') await untilItRoutes(port, caPem);
   } catch (error) {
     child.kill('SIGKILL');
     throw new Error(`${name} did not start: ${said.join('')}`, { cause: error });
@@ -118,6 +121,8 @@ function portChanges(name: ProxyName, port: number, apiPort: number): Readonly<R
       return { ...api, 'bind :443': `bind 127.0.0.1:${port}` };
     case 'apache':
       return { ...api, '*:443': `127.0.0.1:${port}` };
+    case 'traefik':
+      return { ...api, ':443': `127.0.0.1:${port}` };
     case 'envoy':
       return {
         'address: 0.0.0.0, port_value: 443': `address: 127.0.0.1, port_value: ${port}`,
@@ -129,6 +134,7 @@ function portChanges(name: ProxyName, port: number, apiPort: number): Readonly<R
 function argumentsOf(name: ProxyName, file: string, folder: string): string[] {
   if (name === 'nginx') return ['-p', folder, '-c', file, '-e', join(folder, 'error.log')];
   if (name === 'caddy') return ['run', '--config', file, '--adapter', 'caddyfile'];
+  if (name === 'traefik') return ['--configFile', file];
   if (name === 'envoy') return ['-c', file, '--concurrency', '1', '--disable-hot-restart', '-l', 'warn'];
   return name === 'haproxy' ? ['-f', file, '-db'] : ['-d', folder, '-f', file, '-X'];
 }
@@ -155,6 +161,8 @@ const AROUND: Readonly<Record<ProxyName, (snippet: string, place: Place) => stri
   auto_https off
   default_bind 127.0.0.1
 }
+${snippet}`,
+  traefik: (snippet) => `global: { checkNewVersion: false }
 ${snippet}`,
   // After an early refusal it would wait a second for the client to close the connection.
   envoy: (snippet) => snippet.replace(/( +)stat_prefix: .*\n/, '$&$1delayed_close_timeout: 0.02s\n'),
@@ -196,4 +204,17 @@ async function untilItListens(port: number, child: ChildProcess): Promise<void> 
     await new Promise((resolve) => setTimeout(resolve, 50));
   }
   throw new Error('it does not listen');
+}
+
+/** It listens before it has read what it routes to. */
+async function untilItRoutes(port: number, caPem: string): Promise<void> {
+  for (let tries = 0; tries < 100; tries += 1) {
+    const routed = await rawExchange(rawRequest('/', ['Host: localhost']), { port, caPem }).then(
+      ({ status }) => status !== 404,
+      () => false,
+    );
+    if (routed) return;
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+  throw new Error('it does not route');
 }
