@@ -6,6 +6,8 @@ export interface RedisScript {
   readonly sha: string;
 }
 
+/** Characters of a nonce, in front of the identifier in a member of an index. */
+export const NONCE_LENGTH = 16;
 /** Answers of REGISTER and PUT. */
 export const BURIED = 'buried';
 export const EXISTS = 'exists';
@@ -19,7 +21,8 @@ export const MARGIN_MILLISECONDS = 60_000;
 
 /**
  * Each script touches one key in a Cluster, so that a slot can move at any time (two keys of a moving slot are
- * refused with TRYAGAIN). Only PUT has more, the indexes of the record, where there are no slots.
+ * refused with TRYAGAIN). Where there are no slots, PUT, DELETE, END and LIST do all their work at once: they make the
+ * names of further keys from prefixes, which are empty in a Cluster.
  *
  * Times are milliseconds of the caller's clock and come as arguments; removal by Redis is relative to its own.
  *
@@ -47,6 +50,17 @@ local function isBuried(key, now)
   local tombstone = redis.call('ZSCORE', key, '${TOMBSTONE}')
   return tombstone and tonumber(tombstone) > now
 end
+-- Removes a registration from the indexes of its record, but for one that is seen to elsewhere.
+local function forget(prefix, indexes, registration)
+  if prefix == '' or not indexes then return end
+  for name, value in pairs(cjson.decode(indexes)) do
+    local key = prefix .. name .. ':' .. value .. '}'
+    if name ~= registration.except then
+      redis.call('ZREM', key, registration.member)
+      settleIndex(key, registration.now)
+    end
+  end
+end
 local function register(key, now, ends, member)
   -- Now and then is enough: what has ended is not believed anyway.
   if string.byte(member) % 8 == 0 then
@@ -73,8 +87,8 @@ settleIndex(KEYS[1], tonumber(ARGV[1]))
 return 1`);
 
 /**
- * KEYS: record, indexes to register. ARGV: now, end, member, nonce, value, indexes as JSON, 'new' or 'any'.
- * Answers [`buried`], [`exists`], or [`written`, nonce and indexes of the record that was replaced].
+ * KEYS: record, indexes to register. ARGV: now, end, member, nonce, value, indexes as JSON, 'new' or 'any', prefix of
+ * indexes. Answers [`buried`], [`exists`], or [`written`, nonce and indexes of the record that was replaced].
  */
 export const PUT = script(`
 local key, now, nonce = KEYS[1], tonumber(ARGV[1]), ARGV[4]
@@ -90,6 +104,9 @@ local first = old[1] and not isOver and old[4] or ARGV[1]
 redis.call('HSET', key, 'v', ARGV[5], 'e', ARGV[2], 'n', nonce, 'i', ARGV[6], 'w', first)
 if ARGV[2] == '' then redis.call('PERSIST', key)
 else redis.call('PEXPIRE', key, math.max(tonumber(ARGV[2]), tonumber(old[5] or 0)) - now + MARGIN) end
+if old[1] and old[1] ~= nonce then
+  forget(ARGV[8], old[3], { member = old[1] .. string.sub(ARGV[3], #nonce + 1), now = now })
+end
 for at = 2, #KEYS do register(KEYS[at], now, ARGV[2], ARGV[3]) end
 return { 'written', old[1] or '', old[3] or '' }`);
 
@@ -101,13 +118,57 @@ if r[3] then return r[4] == ARGV[2] and 1 or 0 end
 redis.call('HSET', KEYS[1], 'c', ARGV[1], 't', ARGV[2])
 return 1`);
 
-/** KEYS: record. ARGV: now. Answers with nonce and indexes of what was removed. Graves stay. */
+/** KEYS: record. ARGV: now, id, prefix of indexes. Answers with nonce and indexes of what was removed. Graves stay. */
 export const DELETE = script(`
 local old = redis.call('HMGET', KEYS[1], 'n', 'i')
 if not old[1] then return { '', '' } end
 removeRecord(KEYS[1])
 settleRecord(KEYS[1], tonumber(ARGV[1]))
+forget(ARGV[3], old[2], { member = old[1] .. ARGV[2], now = tonumber(ARGV[1]) })
 return { old[1], old[2] }`);
+
+/**
+ * KEYS: index. ARGV: now, end of the tombstone, limit, name of the index, prefix of indexes, prefix of records. Sets
+ * the tombstone, removes records, and answers with their number. Not for a Cluster. There is nothing that has
+ * registered and is still to be written.
+ */
+export const END = script(`
+local now, ends, name = tonumber(ARGV[1]), tonumber(ARGV[2]), ARGV[4]
+redis.call('ZADD', KEYS[1], 'GT', ends, '${TOMBSTONE}')
+local members = redis.call('ZRANGE', KEYS[1], 0, tonumber(ARGV[3]))
+local removed = 0
+for _, member in ipairs(members) do
+  if member ~= '${TOMBSTONE}' then
+    local key = ARGV[6] .. string.sub(member, ${NONCE_LENGTH} + 1) .. '}'
+    local old = redis.call('HMGET', key, 'n', 'i')
+    if old[1] == string.sub(member, 1, ${NONCE_LENGTH}) then
+      removeRecord(key)
+      forget(ARGV[5], old[2], { member = member, now = now, except = name })
+    end
+    redis.call('ZREM', KEYS[1], member)
+    removed = removed + 1
+  end
+end
+settleIndex(KEYS[1], now)
+return removed`);
+
+const ROW = `
+local function row(key) return redis.call('HMGET', key, 'v', 'e', 'c', 'n', 'w') end`;
+
+/** KEYS: index. ARGV: prefix of records, limit. Answers with its members, and the rows of so many of them. */
+export const LIST = script(`${ROW}
+local members = redis.call('ZRANGE', KEYS[1], 0, -1)
+local rows = {}
+for at = 1, math.min(#members, tonumber(ARGV[2])) do
+  rows[at] = row(ARGV[1] .. string.sub(members[at], ${NONCE_LENGTH} + 1) .. '}')
+end
+return { members, rows }`);
+
+/** KEYS: records. Answers with their rows. */
+export const ROWS = script(`${ROW}
+local rows = {}
+for at = 1, #KEYS do rows[at] = row(KEYS[at]) end
+return rows`);
 
 /** KEYS: index. ARGV: now, end of the tombstone, limit. Sets the tombstone and answers with members. */
 export const BURY = script(`

@@ -3,7 +3,18 @@ import { OpenBankingError } from '../errors.ts';
 import type { Budget, RedisGroupWrite } from './redis-group-write.ts';
 import type { RedisKeys } from './redis-keys.ts';
 import type { RedisPrimaries } from './redis-primaries.ts';
-import { BURIED, BURY, DELETE, EXISTS, FORGET, KILL, PUT, REGISTER } from './redis-scripts.ts';
+import {
+  BURIED,
+  BURY,
+  DELETE,
+  END,
+  EXISTS,
+  FORGET,
+  KILL,
+  NONCE_LENGTH,
+  PUT,
+  REGISTER,
+} from './redis-scripts.ts';
 import type { RecordToStore } from './store.ts';
 
 /** What the operations of the store work with. */
@@ -14,9 +25,8 @@ export interface RedisParts {
   readonly now: () => number;
 }
 
-/** Bytes of a nonce; 16 characters in front of the identifier in a member of an index. */
+/** 16 characters of base64url: `NONCE_LENGTH`. */
 const NONCE_BYTES = 12;
-export const NONCE_LENGTH = 16;
 /** Records that `deleteByIndex` removes at once. */
 const DELETE_BATCH = 200;
 
@@ -59,7 +69,16 @@ export async function writeRecord(parts: RedisParts, write: RecordWrite, budget:
   const reply = await script({
     script: PUT,
     keys: [keys.record(kind, id), ...(primaries.isCluster ? [] : indexKeys)],
-    args: [now(), ends, registration.member, own, JSON.stringify(record.value), indexes, mode],
+    args: [
+      now(),
+      ends,
+      registration.member,
+      own,
+      JSON.stringify(record.value),
+      indexes,
+      mode,
+      indexPrefixOf(parts, kind),
+    ],
   });
   const [outcome, replaced = '', replacedIndexes = ''] = textsOf(reply);
   if (outcome === BURIED || outcome === EXISTS) {
@@ -67,7 +86,7 @@ export async function writeRecord(parts: RedisParts, write: RecordWrite, budget:
     if (outcome === EXISTS) return false;
     throw new OpenBankingError('ERR_STORAGE_REVOKED', { kind });
   }
-  if (replaced !== '' && replaced !== own) {
+  if (primaries.isCluster && replaced !== '' && replaced !== own) {
     await forget(parts, { kind, member: `${replaced}${id}`, indexes: replacedIndexes }, budget);
   }
   return true;
@@ -79,9 +98,10 @@ export async function deleteRecord(
   { kind, id }: { readonly kind: string; readonly id: string },
   budget: Budget,
 ): Promise<void> {
-  const call = { script: DELETE, keys: [parts.keys.record(kind, id)], args: [parts.now()] };
+  const args = [parts.now(), id, indexPrefixOf(parts, kind)];
+  const call = { script: DELETE, keys: [parts.keys.record(kind, id)], args };
   const [writtenBy = '', indexes = ''] = textsOf(await parts.group.run(call, budget));
-  await forget(parts, { kind, member: `${writtenBy}${id}`, indexes }, budget);
+  if (parts.primaries.isCluster) await forget(parts, { kind, member: `${writtenBy}${id}`, indexes }, budget);
 }
 
 interface IndexDeletion {
@@ -91,8 +111,25 @@ interface IndexDeletion {
   readonly until: Date;
 }
 
-/** Sets the tombstone, then goes to everything that has registered before. */
+/** Sets the tombstone, and removes everything that has registered before. */
 export async function deleteByIndex(
+  parts: RedisParts,
+  deletion: IndexDeletion,
+  budget: Budget,
+): Promise<void> {
+  const { primaries, group, keys, now } = parts;
+  if (primaries.isCluster) return deleteOneByOne(parts, deletion, budget);
+  const { kind, name, value, until } = deletion;
+  const prefixes = [keys.indexPrefix(kind), keys.recordPrefix(kind)];
+  const end = () => ({
+    script: END,
+    keys: [keys.index(kind, name, value)],
+    args: [now(), until.getTime(), DELETE_BATCH, name, ...prefixes],
+  });
+  while (Number(await group.run(end(), budget)) >= DELETE_BATCH);
+}
+
+async function deleteOneByOne(
   parts: RedisParts,
   { kind, name, value, until }: IndexDeletion,
   budget: Budget,
@@ -140,6 +177,11 @@ async function forget(parts: RedisParts, registration: Registration, budget: Bud
         return parts.group.run(call, budget);
       }),
   );
+}
+
+/** Empty in a Cluster, where a script must not touch other keys than its own. */
+function indexPrefixOf({ primaries, keys }: RedisParts, kind: string): string {
+  return primaries.isCluster ? '' : keys.indexPrefix(kind);
 }
 
 function textsOf(reply: unknown): string[] {

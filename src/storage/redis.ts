@@ -27,7 +27,7 @@ const HEALTH_PARTS = 8;
  * if something below did so, the token of the call makes the second run answer as the first.
  *
  * **No record under a tombstone.** Where there are no slots, one script looks for tombstones, writes the record
- * and registers it in its indexes. In a Cluster these are keys of different slots: `put` first registers a nonce
+ * and registers it in its indexes, and another one sets a tombstone and removes what has registered. In a Cluster these are keys of different slots: `put` first registers a nonce
  * of its own in each index, which refuses it if there is a tombstone, then writes the record. `deleteByIndex`
  * sets the tombstone and reads the registrations in one script, then goes to each record: if the record is that
  * registration's, it is removed, else a grave for that nonce is left, which refuses the write that is still to

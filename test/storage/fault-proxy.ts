@@ -6,6 +6,10 @@ export type Fault = 'none' | 'slow' | 'hang' | 'refuse' | 'garbage' | 'trickle' 
 
 export interface FaultProxy {
   readonly port: number;
+  /** How often something was sent to the server: its round trips, when one thing is asked for after the other. */
+  readonly sent: number;
+  /** Lets so much more be sent, then hangs. */
+  hangAfter(count: number): void;
   /** Takes effect at once, on connections that are open too. */
   set(fault: Fault): void;
   close(): void;
@@ -16,6 +20,8 @@ const SLOW_MILLISECONDS = 300;
 /** A TCP proxy on the way to a server of this machine. */
 export async function startFaultProxy(target: number): Promise<FaultProxy> {
   let fault: Fault = 'none';
+  let sent = 0;
+  let hangsAt = Infinity;
   const open = new Set<Socket>();
   const server = createServer((client) => {
     if (fault === 'refuse') {
@@ -34,6 +40,8 @@ export async function startFaultProxy(target: number): Promise<FaultProxy> {
       });
     }
     client.on('data', (chunk: Buffer) => {
+      sent += 1;
+      if (sent > hangsAt) fault = 'hang';
       if (fault !== 'hang') upstream.write(chunk);
     });
     upstream.on('data', (chunk: Buffer) => answer(chunk, client, fault));
@@ -45,7 +53,14 @@ export async function startFaultProxy(target: number): Promise<FaultProxy> {
   };
   return {
     port: (server.address() as AddressInfo).port,
+    get sent() {
+      return sent;
+    },
+    hangAfter(count) {
+      hangsAt = sent + count;
+    },
     set(next) {
+      hangsAt = Infinity;
       fault = next;
       if (next === 'refuse') reset();
     },

@@ -86,6 +86,34 @@ describe.skipIf(!hasRedis)('between the store and Redis', () => {
     expect(await store.consume('Code', 'a')).toBe(false);
   });
 
+  it('takes one round trip for each operation, also where it goes to several records (M2)', async () => {
+    const record = { value: 1, expiresAt: inSeconds(60), indexes: { grantId: 'g', clientId: 'c' } };
+    const operations: Record<string, () => Promise<unknown>> = {
+      put: () => store.put('Trip', 'a', record),
+      'put of another in its place': () => store.put('Trip', 'a', { ...record, indexes: { grantId: 'h' } }),
+      putIfAbsent: () => store.putIfAbsent('Trip', 'b', record),
+      find: () => store.find('Trip', 'a'),
+      findByIndex: () => store.findByIndex('Trip', 'grantId', 'h'),
+      listByIndex: () => store.listByIndex('Trip', 'clientId', 'c'),
+      consume: () => store.consume('Trip', 'a'),
+      delete: () => store.delete('Trip', 'a'),
+      deleteByIndex: () => store.deleteByIndex('Trip', 'grantId', 'g', inSeconds(60)),
+    };
+    const trips = async () => {
+      const counted: Record<string, number> = {};
+      for (const [name, operation] of Object.entries(operations)) {
+        const before = proxy.sent;
+        await operation();
+        counted[name] = proxy.sent - before;
+      }
+      return counted;
+    };
+    // Each script is sent as text once.
+    await trips();
+    await server.admin.flushdb();
+    expect(new Set(Object.values(await trips()))).toEqual(new Set([1]));
+  });
+
   it('drops a connection on which reads find no answer, so that the next is refused at once (M2)', async () => {
     proxy.set('hang');
     expect(await codeOf(store.find('Code', 'a'))).toBe(UNAVAILABLE);

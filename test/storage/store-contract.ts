@@ -99,6 +99,19 @@ export function describeStore(name: string, open: (clock: Clock) => Promise<Stor
       expect(await store.listByIndex('Token', 'grant', 'g')).toHaveLength(1);
     });
 
+    it('lists and deletes any number by an index', async () => {
+      const count = 700;
+      const record = { value: 1, expiresAt: inSeconds(1000), indexes: { grant: 'g', user: 'u' } };
+      const ids = Array.from({ length: count }, (_, at) => `t${at}`);
+      await Promise.all(ids.map((id) => store.put('Token', id, record)));
+      await store.put('Token', 'other', { ...record, indexes: { grant: 'other', user: 'u' } });
+      const listed = await store.listByIndex('Token', 'grant', 'g');
+      expect(listed.map(({ id }) => id).toSorted()).toEqual(ids.toSorted());
+      await store.deleteByIndex('Token', 'grant', 'g', inSeconds(60));
+      expect(await store.listByIndex('Token', 'grant', 'g')).toEqual([]);
+      expect((await store.listByIndex('Token', 'user', 'u')).map(({ id }) => id)).toEqual(['other']);
+    });
+
     it('commits the neighbours of a write that is refused', async () => {
       await store.deleteByIndex('Token', 'grant', 'dead', inSeconds(60));
       const writes = [
