@@ -154,6 +154,17 @@ describe.each((['nginx', 'envoy'] as const).map((name) => [`${name}${absence(nam
       expect([status, reached]).toEqual([expect.toBeOneOf(REFUSALS), []]);
     });
 
+    test('lets no request through with two tokens, though one is right (RFC 6750 §2)', async () => {
+      const { one } = certificates;
+      for (const field of [
+        'Authorization: Bearer x',
+        `authorization: Bearer ${await guarded.tokenFor(one)}`,
+      ]) {
+        const { status, reached } = await guarded.call('/accounts', { certificate: one, fields: [field] });
+        expect([status, reached]).toEqual([400, []]);
+      }
+    });
+
     test('lets no name through that the API could take for one of ours', async () => {
       for (const field of [
         'X_Tallystick_Subject',
