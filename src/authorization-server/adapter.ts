@@ -55,7 +55,8 @@ const GRANTED = Object.keys(INDEXED).filter((model) => INDEXED[model]?.includes(
 export function createAdapterFactory(options: AdapterOptions): (model: string) => Adapter {
   const hash = hasherOf(options.secret);
   const seals = createSeals(options.secret);
-  const adapters = (model: string) => adapterOf(model, options, { hash, ...seals, endGrant });
+  const markEnded = endMarker(options);
+  const adapters = (model: string) => adapterOf(model, options, { hash, ...seals, markEnded, endGrant });
   const endGrant = async (grantId: string): Promise<void> => {
     await Promise.all([
       ...GRANTED.map((model) => adapters(model).revokeByGrantId(grantId)),
@@ -63,6 +64,24 @@ export function createAdapterFactory(options: AdapterOptions): (model: string) =
     ]);
   };
   return adapters;
+}
+
+/**
+ * What comes before anything of a grant is removed, once for all that is removed together: a revocation that breaks
+ * off leaves the token by which it can be repeated (RFC 7009 §2.2.1).
+ */
+function endMarker({ onGrantRevoked, replayed }: AdapterOptions): (grantId: string) => Promise<void> {
+  const marking = new Map<string, Promise<void>>();
+  const mark = async (grantId: string) => {
+    // At the token endpoint a grant ends for one reason only.
+    if (Provider.ctx?.oidc.route === 'token') await replayed.note(grantId);
+    await onGrantRevoked(grantId);
+  };
+  return (grantId) => {
+    const marked = marking.get(grantId) ?? mark(grantId).finally(() => marking.delete(grantId));
+    marking.set(grantId, marked);
+    return marked;
+  };
 }
 
 /**
@@ -82,12 +101,14 @@ type Hash = (kind: string, id: string) => string;
 
 interface Parts extends Seals {
   readonly hash: Hash;
+  /** Whatever the grant gave is dead from now on. */
+  readonly markEnded: (grantId: string) => Promise<void>;
   /** Removes a grant and all that it gave. */
   readonly endGrant: (grantId: string) => Promise<void>;
 }
 
 function adapterOf(model: string, options: AdapterOptions, parts: Parts): Adapter {
-  const { store, clock, onGrantRevoked, replayed } = options;
+  const { store, clock, replayed } = options;
   const { hash, seal, unseal } = parts;
   const idOf = (id: string) => hash(model, id);
   const payloadOf = (record: StoredRecord | undefined): AdapterPayload | undefined =>
@@ -97,14 +118,6 @@ function adapterOf(model: string, options: AdapterOptions, parts: Parts): Adapte
           ...(unseal(record.value, `${model}\0${record.id}`) as AdapterPayload),
           ...(record.consumedAt === undefined ? {} : { consumed: epochSeconds(record.consumedAt) }),
         };
-  // At the token endpoint a grant ends for one reason only.
-  const noteReplay = async (grantId: string) => {
-    if (Provider.ctx?.oidc.route === 'token') await replayed.note(grantId);
-  };
-  const grantEnds = async (grantId: string) => {
-    await noteReplay(grantId);
-    await onGrantRevoked(grantId);
-  };
   /** Who sees the mark of an earlier use is told by the provider; who saw none, and comes second, here. */
   const endIfUsed = async (id: string) => {
     const payload = payloadOf(await store.find(model, idOf(id)));
@@ -151,16 +164,27 @@ function adapterOf(model: string, options: AdapterOptions, parts: Parts): Adapte
     },
 
     async destroy(id) {
-      if (model === 'Grant') await grantEnds(id);
+      if (model === 'Grant') await parts.markEnded(id);
+      if (isEndedWithItsGrant(model)) return;
       await store.delete(model, idOf(id));
     },
 
     async revokeByGrantId(grantId) {
-      if (model === 'AccessToken') await grantEnds(grantId);
-      else await noteReplay(grantId);
+      await parts.markEnded(grantId);
       await store.deleteByIndex(model, 'grantId', hash('grantId', grantId), inSeconds(TOMBSTONE_SECONDS));
     },
   };
+}
+
+/**
+ * Where the provider destroys one of these it then ends the grant, which removes it too, but only when all is marked.
+ * Until then it must be found again.
+ */
+function isEndedWithItsGrant(model: string): boolean {
+  const route = Provider.ctx?.oidc.route;
+  return (
+    (model === 'AccessToken' || model === 'RefreshToken') && (route === 'revocation' || route === 'token')
+  );
 }
 
 function indexesOf(model: string, payload: AdapterPayload, hash: Hash): Record<string, string> {

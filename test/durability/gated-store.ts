@@ -1,10 +1,14 @@
+import { OpenBankingError } from '../../src/errors.ts';
 import type { Store } from '../../src/storage/store.ts';
 
-/** What happens at the `at`-th operation from now on, before it is done or after it was done and is not answered. */
+/**
+ * What happens at the `at`-th operation from now on, before it is done or after it was done and is not answered.
+ * `fail`: this and all others are refused until the release.
+ */
 export interface Gate {
   readonly at: number;
   readonly when: 'before' | 'after';
-  readonly what: 'park' | 'die';
+  readonly what: 'park' | 'die' | 'fail';
 }
 
 /** A store that does what another does, and may stop at an operation. */
@@ -20,10 +24,16 @@ export function gatedStore(inner: Store, onParked: (operation: string) => void):
   let armed: (Gate & { left: number }) | undefined;
   let operations: string[] = [];
   let letGo: (() => void) | undefined;
+  let isAway = false;
+  const assertThere = (operation: string) => {
+    if (isAway) throw new OpenBankingError('ERR_STORAGE_UNAVAILABLE', { operation });
+  };
 
   const reach = async (gate: Gate, operation: string): Promise<void> => {
     armed = undefined;
     if (gate.what === 'die') process.kill(process.pid, 'SIGKILL');
+    isAway = gate.what === 'fail';
+    assertThere(operation);
     const parked = new Promise<void>((resolve) => {
       letGo = resolve;
     });
@@ -35,6 +45,7 @@ export function gatedStore(inner: Store, onParked: (operation: string) => void):
     async (...words: A): Promise<R> => {
       const operation = `${verb} ${String(words[0])}`;
       operations.push(operation);
+      assertThere(operation);
       if (armed !== undefined) armed.left -= 1;
       const gate = armed?.left === 0 ? armed : undefined;
       if (gate?.when === 'before') await reach(gate, operation);
@@ -60,7 +71,11 @@ export function gatedStore(inner: Store, onParked: (operation: string) => void):
     arm: (gate) => {
       armed = { ...gate, left: gate.at };
     },
-    release: () => letGo?.(),
+    release: () => {
+      armed = undefined;
+      isAway = false;
+      letGo?.();
+    },
     trace: () => {
       const seen = operations;
       operations = [];

@@ -44,14 +44,18 @@ interface Outgoing {
  * nothing. Connections are kept, as many as there are requests at once.
  */
 export class Tpp {
-  readonly #bank: Bank;
+  readonly #bank: Pick<Bank, 'description'>;
   readonly #tls: object;
   readonly #agents = new Map<string, Agent>();
   readonly #onAnswer: (seen: Seen) => void;
   readonly clientId: string;
   readonly redirectUri: string;
 
-  constructor(bank: Bank, name = 'money-one', onAnswer: (seen: Seen) => void = () => {}) {
+  constructor(
+    bank: Pick<Bank, 'description'>,
+    name = 'money-one',
+    onAnswer: (seen: Seen) => void = () => {},
+  ) {
     const tpp = bank.description.tpps.find((one) => one.name === name);
     if (tpp === undefined) throw new Error(name);
     this.#bank = bank;
