@@ -2,7 +2,7 @@ import { createHmac, timingSafeEqual } from 'node:crypto';
 import { bodyParser } from '@koa/bodyparser';
 import Router from '@koa/router';
 import type { Context, Middleware } from 'koa';
-import type { Client, Interaction, Provider } from 'oidc-provider';
+import type { Client, Interaction, InteractionResults, Provider } from 'oidc-provider';
 import { RateLimiterMemory } from 'rate-limiter-flexible';
 import type { Clock } from '../clock.ts';
 import type { Consents } from '../consent/consent.ts';
@@ -150,7 +150,7 @@ async function logIn(
     return show(options, ctx, step, { problem: WRONG_CREDENTIALS });
   }
   await failedLogins.delete(username);
-  return finish(options, ctx, { login: { accountId: psu.psuId, remember: false, amr: ['pwd'] } });
+  return finish(ctx, step, { login: { accountId: psu.psuId, remember: false, amr: ['pwd'] } });
 }
 
 async function approve(
@@ -181,7 +181,7 @@ async function approve(
     options.consentSeconds,
   );
   options.log.info('consent.granted', { ...requestFields(ctx, step), consentId: consent.consentId });
-  return finish(options, ctx, { consent: { grantId } });
+  return finish(ctx, step, { consent: { grantId } });
 }
 
 async function grant(options: InteractionOptions, step: Step, psuId: string): Promise<string> {
@@ -197,13 +197,14 @@ async function grant(options: InteractionOptions, step: Step, psuId: string): Pr
 
 function cancel(options: InteractionOptions, ctx: Context, step: Step): Promise<void> {
   options.log.info('consent.denied', requestFields(ctx, step));
-  return finish(options, ctx, { error: 'access_denied', error_description: 'the customer cancelled' });
+  return finish(ctx, step, { error: 'access_denied', error_description: 'the customer cancelled' });
 }
 
-async function finish(options: InteractionOptions, ctx: Context, result: object): Promise<void> {
-  const location = await options.provider.interactionResult(ctx.req, ctx.res, result as never);
-  ctx.status = 303;
-  ctx.redirect(location);
+/** As the provider's `interactionResult`, which would look for the interaction and its session a second time. */
+async function finish(ctx: Context, { interaction }: Step, result: InteractionResults): Promise<void> {
+  interaction.result = 'error' in result ? result : { ...interaction.lastSubmission, ...result };
+  await interaction.persist();
+  ctx.redirect(interaction.returnTo);
   ctx.status = 303;
 }
 

@@ -19,6 +19,7 @@ import type { ReplayedGrants } from './replayed-grants.ts';
 import { ENDPOINTS } from './routes.ts';
 import type { SigningKeyring, SigningKeys } from './signing-keys.ts';
 import { holderOf, type TokenHolder } from './token-holder.ts';
+import type { GrantUse } from './status-entries.ts';
 import type { StatusClaim, TokenStatus } from './token-status.ts';
 import { gateCertificate, provenTpp } from './tpp-gate.ts';
 
@@ -232,13 +233,10 @@ async function tokenClaims(
   }
   const holder = holderOf(tpp, clientId);
   const consent = grantId === undefined ? undefined : options.consents.findByGrant(grantId);
-  const status = async (): Promise<StatusClaim> => {
-    // A refresh looks last of all whether its grant has ended, so that no token follows the answer to a revocation.
-    // After a code comes the refresh token, which cannot be written under a grant that has ended.
-    if (!isFirstUse) await consent;
-    return referenceFor(options, holder, { grantId, isFirstUse });
-  };
-  const [found, claim] = await Promise.all([consent, status()]);
+  // A refresh looks last of all whether its grant has ended, so that no token follows the answer to a revocation.
+  // After a code comes the refresh token, which cannot be written under a grant that has ended.
+  const use = { isFirstUse, ...(isFirstUse ? {} : { meanwhile: consent }) };
+  const [found, claim] = await Promise.all([consent, referenceFor(options, holder, { grantId, use })]);
   return {
     status: claim,
     authorization_number: holder.authorizationNumber,
@@ -251,10 +249,10 @@ async function tokenClaims(
 async function referenceFor(
   { tokenStatus, replayed }: ProviderOptions,
   holder: TokenHolder,
-  { grantId, isFirstUse }: Pick<IssuedToken, 'grantId' | 'isFirstUse'>,
+  { grantId, use }: Pick<IssuedToken, 'grantId'> & { readonly use: GrantUse },
 ): Promise<StatusClaim> {
   try {
-    return await tokenStatus.reference(holder, grantId, isFirstUse);
+    return await tokenStatus.reference(holder, grantId, use);
   } catch (error) {
     if (!isRefusal(error, 'ERR_STORAGE_REVOKED') || grantId === undefined || !(await replayed.has(grantId))) {
       throw isRefusal(error) ? providerError(error) : error;

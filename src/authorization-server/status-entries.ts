@@ -41,17 +41,21 @@ export interface StatusBlock {
   readonly holder?: TokenHolder;
 }
 
+export interface GrantUse {
+  /** Whether the grant most likely has no entry yet: saves a look-up. */
+  readonly isFirstUse?: boolean;
+  /** What the caller does meanwhile. Last of all comes the look whether the grant has ended. */
+  readonly meanwhile?: Promise<unknown> | undefined;
+}
+
 /**
  * Which entry of which list a token has. A number belongs to a block, and a block to one holder (client, TPP,
  * certificate), so that one durable record tells whose tokens a whole row of entries are and issuing a token
  * costs no write. All tokens that a grant gives on one certificate within one token life share an entry.
  */
 export interface StatusEntries {
-  /**
-   * @param isFirstUse whether the grant most likely has no entry yet: saves a look-up
-   * @throws ERR_STORAGE_REVOKED when the grant has ended
-   */
-  entryOf(holder: TokenHolder, grantId: string | undefined, isFirstUse?: boolean): Promise<number>;
+  /** @throws ERR_STORAGE_REVOKED when the grant has ended */
+  entryOf(holder: TokenHolder, grantId: string | undefined, use?: GrantUse): Promise<number>;
   revoke(index: number): Promise<void>;
   /** Revokes every entry of the grant, and those that are being taken at this moment. */
   revokeGrant(grantId: string): Promise<void>;
@@ -72,20 +76,27 @@ export function createStatusEntries(options: StatusEntriesOptions): StatusEntrie
     });
   const isRevoked = async (index: number) => (await store.find(REVOCATION, String(index))) !== undefined;
 
-  const agreedEntry = async (
+  // The end of a grant writes its mark and then reads the entries; here it is the other way round, so that one of the
+  // two sees the other.
+  const assertGoesOn = async (grantId: string) => {
+    if ((await store.find(ENDED, hashId(grantId))) === undefined) return;
+    throw new OpenBankingError('ERR_STORAGE_REVOKED', { kind: 'Grant' });
+  };
+
+  const entryOfGrant = async (
     holder: TokenHolder,
     grantId: string,
-    { attempt, isFirstUse }: { readonly attempt: number; readonly isFirstUse: boolean },
+    { attempt = 0, isFirstUse = false, meanwhile }: GrantUse & { readonly attempt?: number },
   ): Promise<number> => {
     const window = Math.floor(epochSeconds(clock.now()) / accessTokenSeconds);
     const id = hashId(JSON.stringify([grantId, keyOf(holder), window, attempt]));
     const known = isFirstUse ? undefined : await store.find(ENTRY, id);
     if (known !== undefined) {
       const index = Number(known.value);
-      if (!(await isRevoked(index))) return index;
-      if (attempt < MAX_ATTEMPTS) {
-        return agreedEntry(holder, grantId, { attempt: attempt + 1, isFirstUse: false });
-      }
+      await meanwhile;
+      const [isDead] = await Promise.all([isRevoked(index), assertGoesOn(grantId)]);
+      if (!isDead) return index;
+      if (attempt < MAX_ATTEMPTS) return entryOfGrant(holder, grantId, { attempt: attempt + 1, meanwhile });
       throw new OpenBankingError('ERR_STORAGE_REVOKED', { kind: 'Grant' });
     }
     const index = await take(holder);
@@ -94,20 +105,15 @@ export function createStatusEntries(options: StatusEntriesOptions): StatusEntrie
       expiresAt: inSeconds(2 * accessTokenSeconds + SLACK_SECONDS),
       indexes: { grant: hashId(grantId) },
     });
-    return isFirst ? index : agreedEntry(holder, grantId, { attempt, isFirstUse: false });
-  };
-
-  const entryOfGrant = async (holder: TokenHolder, grantId: string, isFirstUse: boolean): Promise<number> => {
-    const index = await agreedEntry(holder, grantId, { attempt: 0, isFirstUse });
-    // The end of a grant writes its mark and then reads the entries; here it is the other way round, so that one
-    // of the two sees the other.
-    if ((await store.find(ENDED, hashId(grantId))) === undefined) return index;
-    throw new OpenBankingError('ERR_STORAGE_REVOKED', { kind: 'Grant' });
+    if (!isFirst) return entryOfGrant(holder, grantId, { attempt, meanwhile });
+    await meanwhile;
+    await assertGoesOn(grantId);
+    return index;
   };
 
   return {
-    entryOf: (holder, grantId, isFirstUse = false) =>
-      grantId === undefined ? take(holder) : entryOfGrant(holder, grantId, isFirstUse),
+    entryOf: (holder, grantId, use = {}) =>
+      grantId === undefined ? take(holder) : entryOfGrant(holder, grantId, use),
     revoke,
 
     async revokeGrant(grantId) {

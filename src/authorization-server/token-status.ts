@@ -4,7 +4,7 @@ import { importJWK, SignJWT } from 'jose';
 import { type Clock, epochSeconds } from '../clock.ts';
 import type { RevokedCertificates } from './revoked-certificates.ts';
 import type { SigningKeys } from './signing-keys.ts';
-import { LIST_SIZE, type StatusEntries } from './status-entries.ts';
+import { type GrantUse, LIST_SIZE, type StatusEntries } from './status-entries.ts';
 import type { HolderStanding, TokenHolder } from './token-holder.ts';
 
 /** How long a resource server may use a list. */
@@ -36,10 +36,8 @@ export interface SignedList {
 export interface TokenStatus {
   /**
    * The claim for a token of the holder; tokens of one grant and certificate share it for a while.
-   *
-   * @param isFirstUse whether the grant most likely has no claim yet
    */
-  reference(holder: TokenHolder, grantId: string | undefined, isFirstUse?: boolean): Promise<StatusClaim>;
+  reference(holder: TokenHolder, grantId: string | undefined, use?: GrantUse): Promise<StatusClaim>;
   /** Every token of the grant is dead from now on, and no new one is issued under it. */
   revokeGrant(grantId: string): Promise<void>;
   /** The tokens with this claim are dead from now on. */
@@ -75,8 +73,7 @@ export function createTokenStatus(options: TokenStatusOptions): TokenStatus {
   const numberOf = (claim: StatusClaim) => Number(claim.status_list.uri.slice(listBaseUrl.length));
 
   return {
-    reference: async (holder, grantId, isFirstUse) =>
-      claimOf(await entries.entryOf(holder, grantId, isFirstUse)),
+    reference: async (holder, grantId, use) => claimOf(await entries.entryOf(holder, grantId, use)),
 
     async revokeGrant(grantId) {
       await entries.revokeGrant(grantId);

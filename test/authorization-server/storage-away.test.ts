@@ -97,6 +97,7 @@ describe.skipIf(!hasRedis)('an authorization server whose Redis', () => {
     expect((await timed(ask)).status).toBe(201);
     const tokens = await timed(() => exchanged(next));
     await timed(() => oauth.refreshTokenGrant(tpp.config, tokens.refresh_token ?? ''));
+    await timed(() => oauth.tokenRevocation(tpp.config, tokens.refresh_token ?? ''));
     await timed(() => oauth.clientCredentialsGrant(tpp.config, { scope: 'accounts' }));
     proxy.set('none');
     await tpp.close();

@@ -161,8 +161,11 @@ describe('a status reference', () => {
       ),
     );
     expect(new Set(claims.map((claim) => JSON.stringify(claim))).size).toBe(600);
-    const [first, second] = await Promise.all([one.reference(acme, 'g', true), two.reference(acme, 'g')]);
-    expect(await two.reference(acme, 'g', true)).toEqual(first);
+    const [first, second] = await Promise.all([
+      one.reference(acme, 'g', { isFirstUse: true }),
+      two.reference(acme, 'g'),
+    ]);
+    expect(await two.reference(acme, 'g', { isFirstUse: true })).toEqual(first);
     expect(first).toEqual(second);
   });
 });
