@@ -19,6 +19,7 @@ import { openRegisteredClients } from './registered-clients.ts';
 import { readRequired, unreadable } from './required-file.ts';
 import { registeredResourceServer } from './resource-server-schema.ts';
 import { openRedisStore } from './storage/redis.ts';
+import { failingFast } from './storage/request-scope.ts';
 import { openSqliteStore } from './storage/sqlite.ts';
 import type { Store } from './storage/store.ts';
 import type { TppAuthenticator } from './tpp/authenticate.ts';
@@ -91,7 +92,7 @@ export async function startServer(config: Config, parts: ServerParts): Promise<R
       registeredResourceServer(one, await readRequired(one.anchorsFile, 'resourceServers.anchorsFile')),
     ),
   );
-  const store = parts.store ?? (await openStore(config.storage, { clock, log }));
+  const store = failingFast(parts.store ?? (await openStore(config.storage, { clock, log })));
   const revokedCertificates = createRevokedCertificates({
     store,
     clock,

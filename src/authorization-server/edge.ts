@@ -3,6 +3,7 @@ import type { Context, Middleware } from 'koa';
 import type { errors, KoaContextWithOIDC, Provider } from 'oidc-provider';
 import { type ErrorCode, isRefusal, OpenBankingError } from '../errors.ts';
 import type { Log, LogFields } from '../log.ts';
+import { inRequestScope } from '../storage/request-scope.ts';
 import { findRefusal, oauthAnswer } from './oauth-error.ts';
 import type { Pages } from './pages/pages.ts';
 import { ENDPOINTS } from './routes.ts';
@@ -27,7 +28,7 @@ export function edge(options: EdgeOptions): Middleware {
     ctx.set('x-request-id', requestId);
     ctx.set('x-content-type-options', 'nosniff');
     try {
-      await next();
+      await inRequestScope(next);
       const refusal = noted(ctx);
       if (refusal !== undefined && isErrorBody(ctx.body)) answerJson(ctx, refusal);
       else if (isErrorBody(ctx.body)) answerProtocolRefusal(ctx, ctx.body);
