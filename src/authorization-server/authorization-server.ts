@@ -10,6 +10,7 @@ import type { Store } from '../storage/store.ts';
 import type { TppAuthenticator } from '../tpp/authenticate.ts';
 import type { TppRegistry } from '../../tpp-registry/index.ts';
 import { createAdapterFactory, replayDetectionUnique } from './adapter.ts';
+import { answersAfterwards } from './answer-after.ts';
 import { standing } from './api-scopes.ts';
 import type { Aspsp } from './aspsp.ts';
 import type { Clients } from './clients.ts';
@@ -117,6 +118,7 @@ export function createAuthorizationServer(options: AuthorizationServerOptions): 
   });
   provider.use(releasedContext());
   provider.use(edge({ pages, log, listenerOf }));
+  provider.use(answersAfterwards());
   provider.use((ctx, next) => (listenerOf(ctx.req) === 'front' ? onFront(ctx, next) : next()));
   provider.use(routesOf(listenerOf));
   const issuedTokens = createIssuedTokens({ keys: options.signingKeys, issuer: options.issuer });

@@ -3,10 +3,10 @@ import type { EventEmitter } from 'node:events';
 import type { AdapterFactory, Configuration, JWKS } from 'oidc-provider';
 import type { Clock } from '../clock.ts';
 import type { Consents } from '../consent/consent.ts';
-import { isRefusal, OpenBankingError } from '../errors.ts';
+import { OpenBankingError } from '../errors.ts';
 import type { Log } from '../log.ts';
-import type { Tpp } from '../tpp/authenticate.ts';
 import type { TppRegistry } from '../../tpp-registry/index.ts';
+import { answerAfter } from './answer-after.ts';
 import { apiScopes, standing } from './api-scopes.ts';
 import { assertClientAssertion, certificateSubjectMatches } from './client-authentication.ts';
 import { clientMetadata, type Clients, EXTRA_CLIENT_METADATA, type RegisteredClient } from './clients.ts';
@@ -14,13 +14,11 @@ import { EllipticSigner } from './elliptic-signer.ts';
 import { withinGrant } from './grant-lifetime.ts';
 import { interactionPolicy } from './interaction-policy.ts';
 import { Provider, replaceClients, replaceKeys } from './library.ts';
-import { providerError } from './refusal.ts';
 import type { ReplayedGrants } from './replayed-grants.ts';
 import { ENDPOINTS } from './routes.ts';
 import type { SigningKeyring, SigningKeys } from './signing-keys.ts';
-import { holderOf, type TokenHolder } from './token-holder.ts';
-import type { GrantUse } from './status-entries.ts';
-import type { StatusClaim, TokenStatus } from './token-status.ts';
+import { tokenClaims } from './token-claims.ts';
+import type { TokenStatus } from './token-status.ts';
 import { gateCertificate, provenTpp } from './tpp-gate.ts';
 
 export interface ProviderOptions {
@@ -170,6 +168,7 @@ function configuration(options: ProviderOptions): Configuration {
         clientId: token.clientId,
         grantId: 'grantId' in token ? token.grantId : undefined,
         isFirstUse: ctx.oidc.params?.grant_type === 'authorization_code',
+        answerAfter: (work) => answerAfter(ctx, work),
       }),
     renderError: options.renderError,
     ttl: {
@@ -213,53 +212,4 @@ function cookies(secret: Buffer): NonNullable<Configuration['cookies']> {
     long: { ...attributes },
     short: { ...attributes },
   };
-}
-
-interface IssuedToken {
-  readonly clientId: string | undefined;
-  readonly grantId: string | undefined;
-  /** Whether no token of the grant can have been before this one. */
-  readonly isFirstUse: boolean;
-}
-
-/** What a resource server must know to decide alone: whose token it is, what stands behind it, where it may die. */
-async function tokenClaims(
-  options: ProviderOptions,
-  tpp: Tpp | undefined,
-  { clientId, grantId, isFirstUse }: IssuedToken,
-): Promise<Record<string, unknown>> {
-  if (tpp === undefined || clientId === undefined) {
-    throw providerError(new OpenBankingError('ERR_CERT_MISSING', {}));
-  }
-  const holder = holderOf(tpp, clientId);
-  const consent = grantId === undefined ? undefined : options.consents.findByGrant(grantId);
-  // A refresh looks last of all whether its grant has ended, so that no token follows the answer to a revocation.
-  // After a code comes the refresh token, which cannot be written under a grant that has ended.
-  const use = { isFirstUse, ...(isFirstUse ? {} : { meanwhile: consent }) };
-  const [found, claim] = await Promise.all([consent, referenceFor(options, holder, { grantId, use })]);
-  return {
-    status: claim,
-    authorization_number: holder.authorizationNumber,
-    nca: holder.nca,
-    tpp_roles: holder.roles,
-    ...(found === undefined ? {} : { consent_id: found.consentId }),
-  };
-}
-
-async function referenceFor(
-  { tokenStatus, replayed }: ProviderOptions,
-  holder: TokenHolder,
-  { grantId, use }: Pick<IssuedToken, 'grantId'> & { readonly use: GrantUse },
-): Promise<StatusClaim> {
-  try {
-    return await tokenStatus.reference(holder, grantId, use);
-  } catch (error) {
-    if (!isRefusal(error, 'ERR_STORAGE_REVOKED') || grantId === undefined || !(await replayed.has(grantId))) {
-      throw isRefusal(error) ? providerError(error) : error;
-    }
-    // The first use of the code succeeds, with a token that is dead.
-    const claim = await tokenStatus.reference(holder, undefined);
-    await tokenStatus.revoke(claim);
-    return claim;
-  }
 }

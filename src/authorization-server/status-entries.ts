@@ -46,6 +46,8 @@ export interface GrantUse {
   readonly isFirstUse?: boolean;
   /** What the caller does meanwhile. Last of all comes the look whether the grant has ended. */
   readonly meanwhile?: Promise<unknown> | undefined;
+  /** Takes over the last look at a grant without an entry: the caller waits for it before anybody gets the token. */
+  readonly takeLook?: (look: Promise<void>) => void;
 }
 
 /**
@@ -86,7 +88,7 @@ export function createStatusEntries(options: StatusEntriesOptions): StatusEntrie
   const entryOfGrant = async (
     holder: TokenHolder,
     grantId: string,
-    { attempt = 0, isFirstUse = false, meanwhile }: GrantUse & { readonly attempt?: number },
+    { attempt = 0, isFirstUse = false, meanwhile, takeLook }: GrantUse & { readonly attempt?: number },
   ): Promise<number> => {
     const window = Math.floor(epochSeconds(clock.now()) / accessTokenSeconds);
     const id = hashId(JSON.stringify([grantId, keyOf(holder), window, attempt]));
@@ -107,7 +109,9 @@ export function createStatusEntries(options: StatusEntriesOptions): StatusEntrie
     });
     if (!isFirst) return entryOfGrant(holder, grantId, { attempt, meanwhile });
     await meanwhile;
-    await assertGoesOn(grantId);
+    const look = assertGoesOn(grantId);
+    if (takeLook === undefined) await look;
+    else takeLook(look);
     return index;
   };
 

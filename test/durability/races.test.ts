@@ -106,7 +106,13 @@ describe.each([
         const parked = parkedAt(first);
         const winner = tpp.exchange(first, replayed);
         const where = `${await parked} (${at} of ${operations.length})`;
+        let isAnswered = false;
+        void winner.then(() => {
+          isAnswered = true;
+        });
         const other = await tpp.exchange(second, replayed);
+        // Whatever is asked of the store is waited for.
+        expect([where, isAnswered]).toEqual([where, false]);
         first.command('release');
         const answer = await winner;
         // Before the mark of use the other one wins. Whoever is second, the code was used twice.

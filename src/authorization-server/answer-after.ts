@@ -1,0 +1,16 @@
+import type { Context, Middleware } from 'koa';
+
+/** Nobody gets the answer to the request before this is done; what it throws is the answer instead. */
+export function answerAfter(ctx: Pick<Context, 'state'>, work: Promise<unknown>): void {
+  // It may fail before anybody waits for it.
+  void Promise.allSettled([work]);
+  ctx.state.answerAfter = work;
+}
+
+/** Keeps what `answerAfter` promises. */
+export function answersAfterwards(): Middleware {
+  return async (ctx, next) => {
+    await next();
+    await ctx.state.answerAfter;
+  };
+}
