@@ -46,7 +46,7 @@ const CANONICAL: ReadonlyMap<string, string> = new Map(
 /** The one spelling of an authority that we compare by, or undefined for one that is not known. */
 export function canonicalNca(id: string): string | undefined {
   // The register writes an underscore after the country, certificates a hyphen.
-  return CANONICAL.get(id.replace(/^([A-Z]{2})_/, '$1-'));
+  return CANONICAL.get(id) ?? CANONICAL.get(id.replace(/^([A-Z]{2})_/, '$1-'));
 }
 
 /** Whether both name the same known authority. */

@@ -6,6 +6,7 @@ import { type PresentedCertificate, presented } from './presented-certificate.ts
 const MAX_INTERMEDIATES = 8;
 
 const certificates = new WeakMap<Socket, PresentedCertificate | undefined>();
+const intermediates = new WeakMap<Socket, readonly Buffer[]>();
 
 /**
  * The certificate that the peer of a connection presented, or undefined without one or without TLS.
@@ -25,11 +26,18 @@ export function findSocketCertificate(socket: Socket): PresentedCertificate | un
 
 /**
  * The other certificates of the handshake, as hints for path building: untrusted, and in some Node releases or
- * on resumed sessions not there at all, so nothing may depend on them.
+ * on resumed sessions not there at all, so nothing may depend on them. Remembered like the certificate.
  */
-export function handshakeIntermediates(socket: Socket): Buffer[] {
+export function handshakeIntermediates(socket: Socket): readonly Buffer[] {
+  const known = intermediates.get(socket);
+  if (known !== undefined) return known;
+  const found = socket instanceof TLSSocket ? walked(socket) : [];
+  intermediates.set(socket, found);
+  return found;
+}
+
+function walked(socket: TLSSocket): readonly Buffer[] {
   const found: Buffer[] = [];
-  if (!(socket instanceof TLSSocket)) return found;
   let at = socket.getPeerX509Certificate()?.issuerCertificate;
   while (at !== undefined && found.length < MAX_INTERMEDIATES) {
     if (found.some((one) => one.equals(at?.raw ?? one))) break;

@@ -2,13 +2,13 @@ import { createHash } from 'node:crypto';
 import type { Clock } from '../clock.ts';
 import { isRefusal, type OpenBankingError } from '../errors.ts';
 import { type Log, silentLog } from '../log.ts';
-import type { PspRole, TppRegistry } from '../../tpp-registry/index.ts';
+import type { PspRole, TppRecord, TppRegistry } from '../../tpp-registry/index.ts';
 import type { Certificate } from '../x509/certificate.ts';
 import type { Revocation } from '../x509/revocation.ts';
 import { assertNotBlocked, type BlockList } from './block-list.ts';
 import { type PresentedTpp, proveCredential, type TppCredential } from './credential.ts';
-import { type DecisionStep, Trail } from './decision.ts';
-import { proveStanding, type TppStanding } from './standing.ts';
+import { type DecisionStep, NO_TRAIL, type RuleLog, Trail } from './decision.ts';
+import { heldRoles, proveStanding } from './standing.ts';
 import type { TrustProfile } from './trust-profile.ts';
 import { proveUnrevoked } from './unrevoked.ts';
 
@@ -80,29 +80,34 @@ const MAX_REMEMBERED = 10_000;
  * and a corrected trust store must help at once.
  */
 export function createTppAuthenticator(options: TppAuthenticatorOptions): TppAuthenticator {
-  const { clock, blockList, revocation, log = silentLog } = options;
+  const { clock, registry, hostCountry, blockList, revocation, log = silentLog } = options;
   if (revocation === undefined && options.trustProfiles.some((profile) => profile.revocation !== undefined)) {
     throw new TypeError('a trust profile asks for revocation, and nothing here can check it');
   }
   const memory = new CredentialMemory(MAX_REMEMBERED);
   /** What can change, judged on every request: the seam between what a certificate says and how its TPP stands. */
-  const decide = async (credential: TppCredential, trail: Trail): Promise<Tpp> => {
+  const decide = async (credential: TppCredential, trail: RuleLog): Promise<TppRecord> => {
     if (blockList !== undefined) assertNotBlocked(credential, blockList, trail);
     const unsettled = proveUnrevoked(credential, revocation, trail);
     if (unsettled !== undefined) await unsettled;
-    return tppOf(credential, proveStanding(credential, { ...options, trail }));
+    return proveStanding(credential, { registry, hostCountry, trail });
   };
+  const known = new WeakMap<TppCredential, KnownTpp>();
   return {
     authenticate: async (presented) => {
       const at = clock.now();
-      const trail = new Trail();
       const profiles = options.trustProfiles;
       const credential = memory.recall(thumbprintOf(presented), { at, profiles }, () => {
-        const proven = proveCredential(presented, { profiles, at, trail });
+        const proven = proveCredential(presented, { profiles, at, trail: new Trail() });
         if (proven.tolerated.length > 0) noteTolerated(proven, log);
         return proven;
       });
-      return decide(credential, trail);
+      const record = await decide(credential, NO_TRAIL);
+      const same = known.get(credential);
+      if (same?.record === record) return same.tpp;
+      const tpp = tppOf(credential, record, heldRoles(credential, record, NO_TRAIL));
+      known.set(credential, { record, tpp });
+      return tpp;
     },
     evaluate: async (presented) => {
       const trail = new Trail();
@@ -112,13 +117,21 @@ export function createTppAuthenticator(options: TppAuthenticatorOptions): TppAut
           at: clock.now(),
           trail,
         });
-        return { tpp: await decide(credential, trail), steps: trail.steps };
+        const record = await decide(credential, trail);
+        const tpp = tppOf(credential, record, heldRoles(credential, record, trail));
+        return { tpp, steps: trail.steps };
       } catch (error) {
         if (!isRefusal(error)) throw error;
         return { refusal: error, steps: trail.steps };
       }
     },
   };
+}
+
+/** What a credential and a record say together; both are frozen, so that it holds as long as they do. */
+interface KnownTpp {
+  readonly record: TppRecord;
+  readonly tpp: Tpp;
 }
 
 function noteTolerated(
@@ -169,7 +182,7 @@ function thumbprintOf({ der, thumbprint }: PresentedTpp): string {
   return thumbprint ?? createHash('sha256').update(der).digest('base64url');
 }
 
-function tppOf(credential: TppCredential, { record, roles }: TppStanding): Tpp {
+function tppOf(credential: TppCredential, record: TppRecord, roles: ReadonlySet<PspRole>): Tpp {
   const { certificate, authorizationNumber, issuer, issuerKeyHash, statement } = credential;
   return Object.freeze({
     authorizationNumber,

@@ -5,7 +5,7 @@ import { canonicalNca } from '../../tpp-registry/nca.ts';
 import { parseName } from '../x509/distinguished-name.ts';
 import { type Block, type CertificateBlock, parseBlocks, type TppBlock } from './block.ts';
 import type { TppCredential } from './credential.ts';
-import type { Trail } from './decision.ts';
+import type { RuleLog } from './decision.ts';
 
 /** Who presents, or once presented, a certificate. */
 export interface BlockSubject {
@@ -80,7 +80,7 @@ const RULE = { rule: 'not blocked', clause: 'configuration, PSD2 article 68' };
  *
  * @throws ERR_CERT_BLOCKED, ERR_TPP_BLOCKED
  */
-export function assertNotBlocked(credential: TppCredential, blocks: BlockList, trail: Trail): void {
+export function assertNotBlocked(credential: TppCredential, blocks: BlockList, trail: RuleLog): void {
   const { authorizationNumber, issuer, certificate, statement } = credential;
   const { serialNumber } = certificate;
   const nca = statement.nca.id;
@@ -120,7 +120,8 @@ function listOf<T>(map: Map<string, T[]>, key: string): T[] {
 
 function blockList(current: () => Index, close: () => Promise<void>): BlockList {
   const find = ({ authorizationNumber, nca, certificate }: BlockSubject): Block | undefined => {
-    const { bySerial, byNumber } = current();
+    const { count, bySerial, byNumber } = current();
+    if (count === 0) return undefined;
     const serial = certificate.serialNumber.replace(/^0+(?=.)/, '');
     return (
       bySerial.get(serial)?.find(({ issuer }) => isSameIssuer(issuer, certificate.issuer)) ??

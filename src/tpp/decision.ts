@@ -16,8 +16,22 @@ export interface DecisionStep extends Rule {
   readonly refusal?: OpenBankingError;
 }
 
+/** Applies rules, and may keep what they said. */
+export interface RuleLog {
+  /** Applies a rule and notes the step, with `found` of its value; a refusal is noted and goes on. */
+  check<T>(rule: Rule, apply: () => T, found?: (value: T) => string): T;
+  /** Notes a step that was taken elsewhere. `step` is asked only by those who keep it. */
+  note(step: () => DecisionStep): void;
+}
+
+/** For decisions that nobody asks about: applies every rule just the same. */
+export const NO_TRAIL: RuleLog = Object.freeze({
+  check: <T>(_rule: Rule, apply: () => T): T => apply(),
+  note: () => {},
+});
+
 /** The steps of one decision, in the order in which they were taken. */
-export class Trail {
+export class Trail implements RuleLog {
   readonly #steps: DecisionStep[] = [];
 
   get steps(): readonly DecisionStep[] {
@@ -28,7 +42,10 @@ export class Trail {
     this.#steps.push(...steps);
   }
 
-  /** Applies a rule and keeps the step, with `found` of its value; a refusal is kept and goes on. */
+  note(step: () => DecisionStep): void {
+    this.#steps.push(step());
+  }
+
   check<T>(rule: Rule, apply: () => T, found?: (value: T) => string): T {
     try {
       const value = apply();

@@ -1,19 +1,13 @@
 import { OpenBankingError } from '../errors.ts';
 import { canonicalNca, type PspRole, type TppRecord, type TppRegistry } from '../../tpp-registry/index.ts';
 import type { TppCredential } from './credential.ts';
-import type { Trail } from './decision.ts';
-
-/** How a TPP stands at this moment: the register's record, and the roles that certificate and register both give. */
-export interface TppStanding {
-  readonly record: TppRecord;
-  readonly roles: ReadonlySet<PspRole>;
-}
+import type { RuleLog } from './decision.ts';
 
 export interface StandingOptions {
   readonly registry: TppRegistry;
   /** ISO 3166-1. When set, a TPP of another country must be passported into it. */
-  readonly hostCountry?: string;
-  readonly trail: Trail;
+  readonly hostCountry: string | undefined;
+  readonly trail: RuleLog;
 }
 
 const RULE = Object.freeze({
@@ -24,11 +18,11 @@ const RULE = Object.freeze({
 });
 
 /**
- * Proves that the TPP of a credential may act here now. In memory, for every request.
+ * Proves that the TPP of a credential may act here now, and gives its record. In memory, for every request.
  *
  * @throws ERR_TPP_NOT_REGISTERED, ERR_TPP_NCA_MISMATCH, ERR_TPP_NOT_AUTHORIZED, ERR_TPP_NOT_PASSPORTED
  */
-export function proveStanding(credential: TppCredential, options: StandingOptions): TppStanding {
+export function proveStanding(credential: TppCredential, options: StandingOptions): TppRecord {
   const { authorizationNumber, statement } = credential;
   const { registry, hostCountry, trail } = options;
   const record = trail.check(
@@ -51,12 +45,20 @@ export function proveStanding(credential: TppCredential, options: StandingOption
       throw new OpenBankingError('ERR_TPP_NOT_PASSPORTED', { authorizationNumber, country: hostCountry });
     });
   }
-  const roles = trail.check(
+  return record;
+}
+
+/** The roles that certificate and register both give. */
+export function heldRoles(
+  { statement }: TppCredential,
+  record: TppRecord,
+  trail: RuleLog,
+): ReadonlySet<PspRole> {
+  return trail.check(
     RULE.roles,
     () => new Set(statement.roles.filter((role) => record.roles.has(role))),
     (held) => [...held].join(', ') || 'none',
   );
-  return { record, roles };
 }
 
 function registeredAs(authorizationNumber: string, nca: string, registry: TppRegistry): TppRecord {

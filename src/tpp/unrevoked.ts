@@ -1,7 +1,7 @@
 import { isRefusal } from '../errors.ts';
 import type { Revocation } from '../x509/revocation.ts';
 import type { TppCredential } from './credential.ts';
-import type { Trail } from './decision.ts';
+import type { RuleLog } from './decision.ts';
 
 const RULE = { rule: 'not revoked', clause: 'RFC 5280 §6.3, RFC 6960 §3.2' };
 
@@ -14,16 +14,16 @@ const RULE = { rule: 'not revoked', clause: 'RFC 5280 §6.3, RFC 6960 §3.2' };
 export function proveUnrevoked(
   { path, profile }: TppCredential,
   revocation: Pick<Revocation, 'check'> | undefined,
-  trail: Trail,
+  trail: RuleLog,
 ): Promise<void> | undefined {
   const policy = profile.revocation;
   if (policy === undefined || revocation === undefined) return undefined;
   const refuse = (error: unknown): never => {
-    if (isRefusal(error)) trail.add({ ...RULE, refusal: error });
+    if (isRefusal(error)) trail.note(() => ({ ...RULE, refusal: error }));
     throw error;
   };
   const pass = (): void =>
-    trail.add({ ...RULE, found: policy.mode === 'none' ? 'not checked' : policy.mode });
+    trail.note(() => ({ ...RULE, found: policy.mode === 'none' ? 'not checked' : policy.mode }));
   try {
     const unsettled = revocation.check(path, policy);
     if (unsettled !== undefined) return unsettled.then(pass, refuse);
