@@ -62,7 +62,8 @@ export function createRedisGroupWrite(primaries: RedisPrimaries, wait: Wait): Re
     queue.waiting.push(pending);
     if (queue.isBusy) return;
     queue.isBusy = true;
-    queueMicrotask(() => void drain(redis, queue));
+    // Everything that this turn of the event loop asks for goes together.
+    setImmediate(() => void drain(redis, queue));
   };
 
   const drain = async (redis: Redis, queue: Queue) => {

@@ -29,6 +29,8 @@ const BROKEN: readonly number[] = [8, 10, 11, 14, 26];
 const MAX_CHECKED_BYTES = 64 * 1024 * 1024;
 /** Of the write-ahead log, after a burst. */
 const MAX_KEPT_LOG_BYTES = 64 * 1024 * 1024;
+/** Pages of the log, 4 kB each, before they are moved to the file. With SQLite's 1,000 a write takes a quarter longer. */
+const LOG_PAGES = 4000;
 /** How long a file that could not be opened is left alone. */
 const COOL_DOWN_MILLISECONDS = 100;
 
@@ -99,7 +101,9 @@ function openDatabase({ file, maxPages, isChecked }: ConnectionOptions): Databas
     assertKnownSchema(database);
     if (isChecked === true) assertWhole(database, file);
     database.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON;');
-    database.exec(`PRAGMA journal_size_limit = ${MAX_KEPT_LOG_BYTES}`);
+    database.exec(
+      `PRAGMA journal_size_limit = ${MAX_KEPT_LOG_BYTES}; PRAGMA wal_autocheckpoint = ${LOG_PAGES}`,
+    );
     if (maxPages !== undefined) database.exec(`PRAGMA max_page_count = ${Math.trunc(maxPages)}`);
     migrate(database);
     return database;

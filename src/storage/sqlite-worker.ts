@@ -19,7 +19,7 @@ type Writer = Connection<(operation: Operation) => Outcome>;
 
 function serve(port: MessagePort, options: ConnectionOptions): void {
   const connection: Writer = createConnection(options, preparedOperations);
-  port.on('message', (first: WriteRequest | 'close') => {
+  port.on('message', (first: string) => {
     const requests = queued(port, first);
     const wanted = requests.filter((request) => request !== 'close');
     if (wanted.length > 0) answer(port, connection, wanted);
@@ -30,14 +30,14 @@ function serve(port: MessagePort, options: ConnectionOptions): void {
   });
 }
 
-function queued(port: MessagePort, first: WriteRequest | 'close'): (WriteRequest | 'close')[] {
-  const requests = [first];
-  let count = first === 'close' ? 0 : first.operations.length;
-  while (count < MAX_GROUP) {
-    const next = receiveMessageOnPort(port)?.message as WriteRequest | 'close' | undefined;
-    if (next === undefined) break;
-    requests.push(next);
-    count += next === 'close' ? 0 : next.operations.length;
+function queued(port: MessagePort, first: string): (WriteRequest | 'close')[] {
+  const requests: (WriteRequest | 'close')[] = [];
+  let count = 0;
+  for (let text: string | undefined = first; text !== undefined; ) {
+    const request = JSON.parse(text) as WriteRequest | 'close';
+    requests.push(request);
+    count += request === 'close' ? 0 : request.operations.length;
+    text = count < MAX_GROUP ? (receiveMessageOnPort(port)?.message as string | undefined) : undefined;
   }
   return requests;
 }

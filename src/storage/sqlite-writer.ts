@@ -85,11 +85,9 @@ export function createWriter(options: ConnectionOptions): Writer {
     try {
       const thread = started();
       thread.ref();
-      thread.postMessage({
-        id,
-        deadline: absoluteNow() + LOCK_MILLISECONDS,
-        operations,
-      } satisfies WriteRequest);
+      const request: WriteRequest = { id, deadline: absoluteNow() + LOCK_MILLISECONDS, operations };
+      // As text: the copy that is made of an object costs twice as much, on the thread that serves.
+      thread.postMessage(JSON.stringify(request));
     } catch (cause) {
       fail(id, cause);
     }
@@ -113,7 +111,7 @@ export function createWriter(options: ConnectionOptions): Writer {
       if (thread === undefined) return;
       const ended = new Promise((resolve) => thread.once('exit', resolve));
       thread.ref();
-      thread.postMessage('close');
+      thread.postMessage(JSON.stringify('close'));
       const timer = setTimeout(() => void thread.terminate(), CLOSE_MILLISECONDS);
       await ended;
       clearTimeout(timer);
