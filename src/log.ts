@@ -43,7 +43,7 @@ export interface Log {
   info(event: string, fields?: LogFields): void;
 }
 
-const FIELDS = [
+const FIELDS: ReadonlySet<string> = new Set([
   'requestId',
   'interactionId',
   'listener',
@@ -66,7 +66,7 @@ const FIELDS = [
   'seconds',
   'worker',
   'problems',
-] as const satisfies readonly (keyof LogFields)[];
+] satisfies (keyof LogFields)[]);
 
 /** Longest text of one field: a name in a certificate may hold 64 kB. */
 const MAX_TEXT = 512;
@@ -109,9 +109,8 @@ export const silentLog: Log = Object.freeze({ error() {}, warn() {}, info() {} }
 
 function allowed(fields: LogFields = {}): Record<string, unknown> {
   const line: Record<string, unknown> = {};
-  for (const name of FIELDS) {
-    const value = fields[name];
-    if (value !== undefined) line[name] = bounded(value);
+  for (const [name, value] of Object.entries(fields)) {
+    if (value !== undefined && FIELDS.has(name)) line[name] = bounded(value);
   }
   if (fields.error !== undefined) Object.assign(line, described(fields.error, MAX_CAUSES));
   return line;

@@ -1,8 +1,8 @@
-import { createHmac, createSecretKey } from 'node:crypto';
 import type { Adapter, AdapterPayload } from 'oidc-provider';
 import { type Clock, epochSeconds } from '../clock.ts';
 import { isRefusal } from '../errors.ts';
 import type { Store, StoredRecord } from '../storage/store.ts';
+import { keyedHash } from './keyed-hash.ts';
 import { errors, Provider } from './library.ts';
 import { createSeals, hkdf, type Seals } from './payload-seals.ts';
 import type { ReplayedGrants } from './replayed-grants.ts';
@@ -197,6 +197,6 @@ function indexesOf(model: string, payload: AdapterPayload, hash: Hash): Record<s
 }
 
 function hasherOf(secret: Buffer): Hash {
-  const key = createSecretKey(hkdf(secret, '', 'tallystick identifiers'));
-  return (kind, id) => createHmac('sha256', key).update(`${kind}\0${id}`).digest('base64url');
+  const hash = keyedHash(hkdf(secret, '', 'tallystick identifiers'));
+  return (kind, id) => hash(`${kind}\0${id}`);
 }

@@ -44,7 +44,8 @@ export function apiScopes(options: ApiScopesOptions) {
     ): Promise<ResourceServer> => {
       if (resource !== options.resource) throw new errors.InvalidTarget();
       const holder = provenTpp(ctx) ?? standing(options.registry, client);
-      const known = options.scopes.filter((scope) => clientScopes(client).includes(scope));
+      const own = clientScopes(client);
+      const known = options.scopes.filter((scope) => own.includes(scope));
       if (!EARLIER_GRANTS.includes(ctx.oidc.params?.grant_type)) {
         const isForNobody = ctx.oidc.params?.grant_type === 'client_credentials';
         refuseScopes(requestedScopes(ctx), isForNobody ? known : [...OPENID_SCOPES, ...known], holder);

@@ -1,9 +1,9 @@
 import { createHmac } from 'node:crypto';
 import type { RequestListener } from 'node:http';
+import type { Context } from 'koa';
 import type { Provider } from 'oidc-provider';
 import type { Clock } from '../clock.ts';
 import type { Consents } from '../consent/consent.ts';
-import { OpenBankingError } from '../errors.ts';
 import type { Log } from '../log.ts';
 import type { ClientCertificateSource } from '../mutual-tls/client-certificate.ts';
 import type { Store } from '../storage/store.ts';
@@ -27,7 +27,8 @@ import { releasedContext } from './released-context.ts';
 import { createReplayedGrants } from './replayed-grants.ts';
 import { revokeStructuredTokens } from './revocation.ts';
 import type { RevokedCertificates } from './revoked-certificates.ts';
-import { type ListenerName, routesOf, STATUS_LIST_PATH } from './routes.ts';
+import { type ListenerName, listenerOf, noteListener } from './listener-name.ts';
+import { ENDPOINTS, routesOf, STATUS_LIST_PATH, when } from './routes.ts';
 import type { SigningKeyring } from './signing-keys.ts';
 import { createStatusEntries } from './status-entries.ts';
 import { statusLists } from './status-lists.ts';
@@ -107,45 +108,45 @@ export function createAuthorizationServer(options: AuthorizationServerOptions): 
   });
   listenForFaults(provider);
 
-  const listeners = new WeakMap<object, ListenerName>();
-  const listenerOf = (request: object): ListenerName => {
-    const name = listeners.get(request);
-    if (name === undefined) throw new OpenBankingError('ERR_HTTP_NOT_FOUND', { path: '' });
-    return name;
-  };
+  const isOnFront = (ctx: Context) => listenerOf(ctx.req) === 'front';
   const onFront = pageHeaders({
     hasStrictTransportSecurity: new URL(options.issuer).hostname !== 'localhost',
   });
   provider.use(releasedContext());
-  provider.use(edge({ pages, log, listenerOf }));
+  provider.use(edge({ pages, log }));
   provider.use(answersAfterwards());
-  provider.use((ctx, next) => (listenerOf(ctx.req) === 'front' ? onFront(ctx, next) : next()));
-  provider.use(routesOf(listenerOf));
+  provider.use(when(isOnFront, onFront));
+  provider.use(routesOf());
   const issuedTokens = createIssuedTokens({ keys: options.signingKeys, issuer: options.issuer });
   const resourceServers = createResourceServers(options.resourceServers, clock);
-  provider.use(
-    introspectForResourceServers({
-      ...options,
-      keys: options.signingKeys,
-      provider,
-      resourceServers,
-      issuedTokens,
-      tokenStatus,
-    }),
-  );
-  provider.use(tppGate(options.authenticator, options.clientCertificate));
-  provider.use(discoveryOnBothListeners(options));
-  provider.use(statusLists(tokenStatus));
-  provider.use(revokeStructuredTokens({ issuedTokens, tokenStatus }));
-  provider.use(
-    interactions({ ...options, provider, pages, standing: (client) => standing(options.registry, client) }),
-  );
+  const introspect = introspectForResourceServers({
+    ...options,
+    keys: options.signingKeys,
+    provider,
+    resourceServers,
+    issuedTokens,
+    tokenStatus,
+  });
+  const isForTpp = (ctx: Context) => ctx.state.isForTpp === true;
+  provider.use(when(({ path }) => path === ENDPOINTS.introspection, introspect));
+  provider.use(when(isForTpp, tppGate(options.authenticator, options.clientCertificate)));
+  provider.use(when((ctx) => !isForTpp(ctx), discoveryOnBothListeners(options)));
+  provider.use(when(({ path }) => path.startsWith(STATUS_LIST_PATH), statusLists(tokenStatus)));
+  const revokeStructured = revokeStructuredTokens({ issuedTokens, tokenStatus });
+  provider.use(when(({ path }) => path === ENDPOINTS.revocation, revokeStructured));
+  const pagesOfPsu = interactions({
+    ...options,
+    provider,
+    pages,
+    standing: (client) => standing(options.registry, client),
+  });
+  for (const middleware of pagesOfPsu) provider.use(when(isOnFront, middleware));
 
   const callback = provider.callback();
   const handlerOf =
     (name: ListenerName): RequestListener =>
     (request, response) => {
-      listeners.set(request, name);
+      noteListener(request, name);
       void callback(request, response);
     };
   return {

@@ -4,6 +4,7 @@ import type { errors, KoaContextWithOIDC, Provider } from 'oidc-provider';
 import { type ErrorCode, isRefusal, OpenBankingError } from '../errors.ts';
 import type { Log, LogFields } from '../log.ts';
 import { inRequestScope } from '../storage/request-scope.ts';
+import { listenerOf } from './listener-name.ts';
 import { findRefusal, oauthAnswer } from './oauth-error.ts';
 import type { Pages } from './pages/pages.ts';
 import { ENDPOINTS } from './routes.ts';
@@ -12,7 +13,6 @@ import { gateCertificate, provenTpp } from './tpp-gate.ts';
 export interface EdgeOptions {
   readonly pages: Pages;
   readonly log: Log;
-  readonly listenerOf: (request: object) => string;
 }
 
 /**
@@ -106,7 +106,7 @@ function protocolRefusal(
 function answerThrown(ctx: Context, error: unknown, options: EdgeOptions): void {
   const refusal = findRefusal(error);
   const status = refusal === undefined ? 500 : oauthAnswer(refusal).status;
-  if (options.listenerOf(ctx.req) === 'front' && ctx.accepts('json', 'html') === 'html') {
+  if (listenerOf(ctx.req) === 'front' && ctx.accepts('json', 'html') === 'html') {
     ctx.status = status;
     if (refusal !== undefined) ctx.set(oauthAnswer(refusal).headers);
     options.pages.error(ctx, { status, rule: refusal?.rule });
@@ -121,32 +121,32 @@ function answerThrown(ctx: Context, error: unknown, options: EdgeOptions): void 
 function record(ctx: Context, options: EdgeOptions): void {
   const fault: unknown = ctx.state.refusal ?? ctx.state.fault;
   if (fault === undefined) {
-    if (ctx.path === ENDPOINTS.token) options.log.info('token.issued', tokenFields(ctx, options));
+    if (ctx.path === ENDPOINTS.token) options.log.info('token.issued', tokenFields(ctx));
     return;
   }
   const refusal = findRefusal(fault) ?? protocolRefusal(fault);
-  const fields: LogFields = { ...requestFields(ctx, options), error: refusal ?? fault };
+  const fields: LogFields = { ...requestFields(ctx), error: refusal ?? fault };
   if (refusal === undefined) options.log.error('server.unexpected', fields);
   else options.log.warn(eventOf(refusal.code), fields);
 }
 
-function tokenFields(ctx: Context, options: EdgeOptions): LogFields {
+function tokenFields(ctx: Context): LogFields {
   const { grant_type: grantType } = (ctx as Partial<KoaContextWithOIDC>).oidc?.params ?? {};
   const { scope } = ctx.body as { readonly scope?: string };
   return {
-    ...requestFields(ctx, options),
+    ...requestFields(ctx),
     grantType: String(grantType),
     ...(scope === undefined ? {} : { scope }),
   };
 }
 
-function requestFields(ctx: Context, options: EdgeOptions): LogFields {
+function requestFields(ctx: Context): LogFields {
   const client = (ctx as Partial<KoaContextWithOIDC>).oidc?.client?.clientId;
   const tpp = provenTpp(ctx);
   const certificate = gateCertificate(ctx);
   return {
     requestId: String(ctx.state.requestId),
-    listener: options.listenerOf(ctx.req),
+    listener: listenerOf(ctx.req),
     method: ctx.method,
     route: ctx.path.slice(0, 100),
     status: ctx.status,

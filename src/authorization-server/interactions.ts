@@ -35,7 +35,7 @@ const WRONG_CREDENTIALS = 'That customer name and password do not belong togethe
 const NO_ACCOUNT_CHOSEN = 'Please choose at least one account, or cancel.';
 
 /** Login and consent, as plain forms at `/interaction/:uid`. Every way out goes through the provider. */
-export function interactions(options: InteractionOptions): Middleware {
+export function interactions(options: InteractionOptions): readonly Middleware[] {
   const { provider, pages } = options;
   const router = new Router();
   const failedLogins = new RateLimiterMemory({ points: MAX_FAILED_LOGINS, duration: LOGIN_BLOCK_SECONDS });
@@ -70,8 +70,7 @@ export function interactions(options: InteractionOptions): Middleware {
     throw new OpenBankingError('ERR_PSU_INPUT', { problem: 'the action does not belong to this page' });
   });
 
-  provider.use(resumeAsThisPsu(provider));
-  return router.routes() as unknown as Middleware;
+  return [resumeAsThisPsu(provider), router.routes() as unknown as Middleware];
 }
 
 interface Step {

@@ -7,7 +7,6 @@ import { OpenBankingError } from '../errors.ts';
 import type { ClientCertificateSource } from '../mutual-tls/client-certificate.ts';
 import type { IssuedTokens } from './issued-tokens.ts';
 import type { RegisteredResourceServer, ResourceServers } from './resource-servers.ts';
-import { ENDPOINTS } from './routes.ts';
 import type { SigningKeyring } from './signing-keys.ts';
 import type { StatusClaim, TokenStatus } from './token-status.ts';
 
@@ -45,7 +44,6 @@ export function introspectForResourceServers(options: IntrospectionOptions): Mid
     },
   });
   return async (ctx, next) => {
-    if (ctx.path !== ENDPOINTS.introspection) return next();
     const { certificate, intermediates } = options.clientCertificate.read(ctx.req);
     if (certificate === undefined) return next();
     const candidates = options.resourceServers.identify(certificate.der, intermediates);

@@ -17,6 +17,8 @@ export interface Seals {
 
 const SALT_BYTES = 16;
 const NONCE_BYTES = 12;
+/** Counts to 2^48, and throws then: not in the life of a process. */
+const COUNT_BYTES = 6;
 const TAG_BYTES = 16;
 const HEAD_BYTES = SALT_BYTES + NONCE_BYTES + TAG_BYTES;
 /** Keys of other processes, and of this one's earlier lives, that are remembered. */
@@ -32,7 +34,10 @@ export function createSeals(secret: Buffer): Seals {
   const ownSalt = randomBytes(SALT_BYTES);
   const ownKey = keyOf(ownSalt);
   const keys = new Map<string, KeyObject>();
-  let count = 0n;
+  /** Salt and nonce: all that precedes the tag. */
+  const head = Buffer.concat([ownSalt, Buffer.alloc(NONCE_BYTES)]);
+  const nonce = head.subarray(SALT_BYTES);
+  let count = 0;
 
   const knownKey = (salt: Buffer): KeyObject => {
     if (salt.equals(ownSalt)) return ownKey;
@@ -60,13 +65,13 @@ export function createSeals(secret: Buffer): Seals {
 
   return {
     seal(payload, boundTo) {
-      const nonce = Buffer.alloc(NONCE_BYTES);
-      nonce.writeBigUInt64BE(count, NONCE_BYTES - 8);
-      count += 1n;
+      nonce.writeUIntBE(count, NONCE_BYTES - COUNT_BYTES, COUNT_BYTES);
+      count += 1;
       const cipher = createCipheriv('aes-256-gcm', ownKey, nonce).setAAD(Buffer.from(boundTo));
       const text = cipher.update(JSON.stringify(payload), 'utf8');
-      const rest = cipher.final();
-      return Buffer.concat([ownSalt, nonce, cipher.getAuthTag(), text, rest]).toString('base64');
+      // GCM has nothing more to give; this makes the tag.
+      cipher.final();
+      return Buffer.concat([head, cipher.getAuthTag(), text]).toString('base64');
     },
     unseal(sealed, boundTo) {
       try {

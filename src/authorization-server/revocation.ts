@@ -1,7 +1,6 @@
 import type { Context, Middleware } from 'koa';
 import type { KoaContextWithOIDC } from 'oidc-provider';
 import type { IssuedTokens } from './issued-tokens.ts';
-import { ENDPOINTS } from './routes.ts';
 import type { StatusClaim, TokenStatus } from './token-status.ts';
 
 export interface RevocationOptions {
@@ -17,7 +16,7 @@ export interface RevocationOptions {
 export function revokeStructuredTokens(options: RevocationOptions): Middleware {
   return async (ctx, next) => {
     await next();
-    if (ctx.path !== ENDPOINTS.revocation || !isStructuredTokenRefused(ctx)) return;
+    if (!isStructuredTokenRefused(ctx)) return;
     const { client, params } = (ctx as unknown as KoaContextWithOIDC).oidc;
     const claims = await options.issuedTokens.verify(String(params?.token));
     // A token that is not ours, not this client's or over is no concern of the caller: 200 all the same.

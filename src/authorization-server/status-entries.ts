@@ -204,8 +204,13 @@ function rangeAllocator(store: Store): (size: number) => Promise<number> {
   };
 }
 
-function keyOf({ clientId, authorizationNumber, nca, roles, certificate }: TokenHolder): string {
-  return JSON.stringify([
+const keys = new WeakMap<TokenHolder, string>();
+
+function keyOf(holder: TokenHolder): string {
+  const known = keys.get(holder);
+  if (known !== undefined) return known;
+  const { clientId, authorizationNumber, nca, roles, certificate } = holder;
+  const key = JSON.stringify([
     clientId,
     authorizationNumber,
     nca,
@@ -214,6 +219,8 @@ function keyOf({ clientId, authorizationNumber, nca, roles, certificate }: Token
     certificate.issuerKeyHash,
     certificate.serialNumber,
   ]);
+  keys.set(holder, key);
+  return key;
 }
 
 function listOf(index: number): string {

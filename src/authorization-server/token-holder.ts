@@ -30,8 +30,19 @@ export interface HolderStandingOptions {
   readonly isRefused?: (holder: TokenHolder) => boolean;
 }
 
+const known = new WeakMap<Tpp, Map<string, TokenHolder>>();
+
+/** The same object for the same client of one proven TPP. Frozen. */
 export function holderOf(tpp: Tpp, clientId: string): TokenHolder {
-  return {
+  const holders = known.get(tpp) ?? new Map<string, TokenHolder>();
+  known.set(tpp, holders);
+  const holder = holders.get(clientId) ?? madeHolder(tpp, clientId);
+  holders.set(clientId, holder);
+  return holder;
+}
+
+function madeHolder(tpp: Tpp, clientId: string): TokenHolder {
+  return Object.freeze({
     clientId,
     authorizationNumber: tpp.authorizationNumber,
     nca: tpp.nca.id,
@@ -41,7 +52,7 @@ export function holderOf(tpp: Tpp, clientId: string): TokenHolder {
       issuerKeyHash: tpp.certificate.issuerKeyHash,
       serialNumber: tpp.certificate.serialNumber,
     },
-  };
+  });
 }
 
 /** Judges by the registry of this moment, the registered clients and what else is given. In doubt it says no. */

@@ -15,17 +15,11 @@ import type { Tpp, TppAuthenticator } from '../tpp/authenticate.ts';
  */
 export function tppGate(authenticator: TppAuthenticator, source: ClientCertificateSource): Middleware {
   return async (ctx, next) => {
-    if (ctx.state.isForTpp === true) {
-      const presented = source.read(ctx.req);
-      const { certificate } = presented;
-      if (certificate === undefined) throw new OpenBankingError('ERR_CERT_MISSING', {});
-      ctx.state.certificate = certificate;
-      ctx.state.tpp = await authenticator.authenticate({
-        der: certificate.der,
-        thumbprint: certificate.thumbprint,
-        intermediates: presented.intermediates,
-      });
-    }
+    const { certificate, intermediates } = source.read(ctx.req);
+    if (certificate === undefined) throw new OpenBankingError('ERR_CERT_MISSING', {});
+    const { der, thumbprint } = certificate;
+    ctx.state.certificate = certificate;
+    ctx.state.tpp = await authenticator.authenticate({ der, thumbprint, intermediates });
     await next();
   };
 }
