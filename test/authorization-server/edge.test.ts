@@ -3,6 +3,7 @@ import type { AddressInfo } from 'node:net';
 import Koa, { type Middleware } from 'koa';
 import { afterEach, describe, expect, it } from 'vitest';
 import { edge } from '../../src/authorization-server/edge.ts';
+import { noteListener } from '../../src/authorization-server/listener-name.ts';
 import { createPages } from '../../src/authorization-server/pages/pages.ts';
 import { OpenBankingError } from '../../src/errors.ts';
 import { type LogFields, silentLog } from '../../src/log.ts';
@@ -21,11 +22,14 @@ async function answered(middleware: Middleware, listener: 'front' | 'mtls') {
     edge({
       pages: createPages({ bankName: 'Example Bank' }),
       log: { ...silentLog, warn: (event, fields) => void warnings.push([event, fields]) },
-      listenerOf: () => listener,
     }),
   );
   app.use(middleware);
-  server = createServer(app.callback());
+  const handle = app.callback();
+  server = createServer((request, response) => {
+    noteListener(request, listener);
+    void handle(request, response);
+  });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   const { port } = server.address() as AddressInfo;
   const accept = listener === 'front' ? 'text/html' : 'application/json';
