@@ -5,6 +5,7 @@ import type { Store, StoredRecord } from '../storage/store.ts';
 import { keyedHash } from './keyed-hash.ts';
 import { errors, Provider } from './library.ts';
 import { createSeals, hkdf, type Seals } from './payload-seals.ts';
+import { createReadAhead, type ReadAhead } from './read-ahead.ts';
 import type { ReplayedGrants } from './replayed-grants.ts';
 
 export interface AdapterOptions {
@@ -48,15 +49,23 @@ const INDEXED: Readonly<Record<string, readonly (keyof AdapterPayload & string)[
 /** What ends with its grant. */
 const GRANTED = Object.keys(INDEXED).filter((model) => INDEXED[model]?.includes('grantId'));
 
+/** An adapter of the provider's, and one thing more. */
+export interface ModelAdapter extends Adapter {
+  /** Reads a record now, and for the next time that the provider asks for it in the request of this context. */
+  readFirst(ctx: object, id: string): Promise<AdapterPayload | undefined>;
+}
+
 /**
  * Storage for the provider's models (their list: oidc-provider's `Adapter`). Identifiers, which are the opaque
  * tokens themselves, are stored as keyed hashes only; payloads are sealed, since they hold identifiers too.
  */
-export function createAdapterFactory(options: AdapterOptions): (model: string) => Adapter {
+export function createAdapterFactory(options: AdapterOptions): (model: string) => ModelAdapter {
   const hash = hasherOf(options.secret);
   const seals = createSeals(options.secret);
+  const ahead = createReadAhead(options.store);
   const markEnded = endMarker(options);
-  const adapters = (model: string) => adapterOf(model, options, { hash, ...seals, markEnded, endGrant });
+  const adapters = (model: string) =>
+    adapterOf(model, options, { hash, ...seals, ahead, markEnded, endGrant });
   const endGrant = async (grantId: string): Promise<void> => {
     await Promise.all([
       ...GRANTED.map((model) => adapters(model).revokeByGrantId(grantId)),
@@ -101,15 +110,16 @@ type Hash = (kind: string, id: string) => string;
 
 interface Parts extends Seals {
   readonly hash: Hash;
+  readonly ahead: ReadAhead;
   /** Whatever the grant gave is dead from now on. */
   readonly markEnded: (grantId: string) => Promise<void>;
   /** Removes a grant and all that it gave. */
   readonly endGrant: (grantId: string) => Promise<void>;
 }
 
-function adapterOf(model: string, options: AdapterOptions, parts: Parts): Adapter {
+function adapterOf(model: string, options: AdapterOptions, parts: Parts): ModelAdapter {
   const { store, clock, replayed } = options;
-  const { hash, seal, unseal } = parts;
+  const { hash, seal, unseal, ahead } = parts;
   const idOf = (id: string) => hash(model, id);
   const payloadOf = (record: StoredRecord | undefined): AdapterPayload | undefined =>
     record === undefined
@@ -131,6 +141,7 @@ function adapterOf(model: string, options: AdapterOptions, parts: Parts): Adapte
       const key = idOf(id);
       // The mark of use is the store's; a copy in the payload could bring it back after a rewrite.
       const { consumed, ...rest } = payload;
+      ahead.forget(model, key);
       try {
         await store.put(model, key, {
           value: seal(rest, `${model}\0${key}`),
@@ -147,12 +158,14 @@ function adapterOf(model: string, options: AdapterOptions, parts: Parts): Adapte
       }
     },
 
-    find: async (id) => payloadOf(await store.find(model, idOf(id))),
+    find: async (id) => payloadOf(await ahead.find(model, idOf(id))),
+    readFirst: async (ctx, id) => payloadOf(await ahead.begin(ctx, model, idOf(id))),
     findByUid: async (uid) => payloadOf(await store.findByIndex(model, 'uid', hash('uid', uid))),
     findByUserCode: async (userCode) =>
       payloadOf(await store.findByIndex(model, 'userCode', hash('userCode', userCode))),
 
     async consume(id) {
+      ahead.forget(model, idOf(id));
       // The provider ignores the answer of this hook, so that only a throw stops the second caller.
       if (await store.consume(model, idOf(id))) return;
       if (model === 'PushedAuthorizationRequest') {
@@ -164,6 +177,7 @@ function adapterOf(model: string, options: AdapterOptions, parts: Parts): Adapte
     },
 
     async destroy(id) {
+      ahead.forget(model, idOf(id));
       if (model === 'Grant') await parts.markEnded(id);
       if (isEndedWithItsGrant(model)) return;
       await store.delete(model, idOf(id));

@@ -82,17 +82,18 @@ export function createAuthorizationServer(options: AuthorizationServerOptions): 
   const tokenStatus = openTokenStatus(options);
   const replayed = createReplayedGrants({ store, clock, secret });
   const pages = createPages({ bankName: options.aspsp.name });
+  const adapters = createAdapterFactory({
+    store,
+    secret,
+    clock,
+    replayed,
+    onGrantRevoked: tokenStatus.revokeGrant,
+  });
   const provider = createProvider({
     ...options,
     tokenStatus,
     replayed,
-    adapter: createAdapterFactory({
-      store,
-      secret,
-      clock,
-      replayed,
-      onGrantRevoked: tokenStatus.revokeGrant,
-    }),
+    adapter: adapters,
     renderError: (ctx, _out, error) => {
       ctx.state.fault ??= error;
       const refusal = findRefusal(error);
@@ -139,6 +140,7 @@ export function createAuthorizationServer(options: AuthorizationServerOptions): 
     provider,
     pages,
     standing: (client) => standing(options.registry, client),
+    readFirst: (ctx, model, id) => adapters(model).readFirst(ctx, id),
   });
   for (const middleware of pagesOfPsu) provider.use(when(isOnFront, middleware));
 

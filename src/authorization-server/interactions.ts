@@ -13,6 +13,7 @@ import type { Aspsp } from './aspsp.ts';
 import { OPENID_SCOPES } from './clients.ts';
 import type { Pages, RequesterView } from './pages/pages.ts';
 import { permissionsOf } from './pages/permissions.ts';
+import { type ReadFirst, resumeAsThisPsu } from './resume-as-this-psu.ts';
 
 export interface InteractionOptions {
   readonly provider: Provider;
@@ -23,6 +24,7 @@ export interface InteractionOptions {
   readonly consentSeconds: number;
   /** The registry's record of a client's TPP. @throws when it may not act now */
   readonly standing: (client: Client) => TppRecord;
+  readonly readFirst: ReadFirst;
   readonly secret: Buffer;
   readonly clock: Clock;
   readonly log: Log;
@@ -70,7 +72,7 @@ export function interactions(options: InteractionOptions): readonly Middleware[]
     throw new OpenBankingError('ERR_PSU_INPUT', { problem: 'the action does not belong to this page' });
   });
 
-  return [resumeAsThisPsu(provider), router.routes() as unknown as Middleware];
+  return [resumeAsThisPsu(provider, options.readFirst), router.routes() as unknown as Middleware];
 }
 
 interface Step {
@@ -262,28 +264,4 @@ function assertOwnForm(options: InteractionOptions, ctx: Context, step: Step, fo
 function csrfToken(options: InteractionOptions, step: Step): string {
   const { uid, prompt } = step.interaction;
   return createHmac('sha256', options.secret).update(`csrf\0${prompt.name}\0${uid}`).digest('base64url');
-}
-
-/**
- * A browser may still hold the session of another customer. The provider would then answer with a page that
- * needs a script; the session means nothing here, so it simply becomes the one of who logged in now.
- */
-function resumeAsThisPsu(provider: Provider): Middleware {
-  return async (ctx, next) => {
-    const uid = /^\/authorize\/([\w-]+)$/.exec(ctx.path)?.[1];
-    const cookie =
-      uid === undefined ? undefined : ctx.cookies.get(provider.cookieName('session'), { signed: true });
-    if (uid !== undefined && cookie !== undefined) {
-      const [interaction, session] = await Promise.all([
-        provider.Interaction.find(uid),
-        provider.Session.find(cookie),
-      ]);
-      const psuId = interaction?.result?.login?.accountId;
-      if (psuId !== undefined && session?.accountId !== undefined && session.accountId !== psuId) {
-        session.loginAccount({ accountId: psuId, transient: true });
-        await session.persist();
-      }
-    }
-    await next();
-  };
 }

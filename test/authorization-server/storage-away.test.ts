@@ -4,6 +4,7 @@ import { tppNamed } from '../../src/sandbox/curl-lines.ts';
 import { walkPages } from '../../src/sandbox/demo-browser.ts';
 import { connectTpp } from '../../src/sandbox/demo-tpp.ts';
 import { DEMO_REDIRECT_URI } from '../../src/sandbox/folder.ts';
+import { Tpp } from '../durability/tpp.ts';
 import { type Fault, type FaultProxy, startFaultProxy } from '../storage/fault-proxy.ts';
 import { openStore, redisSettings } from '../storage/redis-contract.ts';
 import { hasRedis, type RedisProcess, startRedis } from '../storage/redis-servers.ts';
@@ -99,7 +100,22 @@ describe.skipIf(!hasRedis)('an authorization server whose Redis', () => {
     await timed(() => oauth.refreshTokenGrant(tpp.config, tokens.refresh_token ?? ''));
     await timed(() => oauth.tokenRevocation(tpp.config, tokens.refresh_token ?? ''));
     await timed(() => oauth.clientCredentialsGrant(tpp.config, { scope: 'accounts' }));
+    const slowest = await slowestPage(sandbox);
+    expect(slowest).toBeLessThan(ANSWER_MILLISECONDS + SLACK_MILLISECONDS);
     proxy.set('none');
     await tpp.close();
   });
 });
+
+/** Of a customer's way through the pages, from the first redirect to the code. */
+async function slowestPage(sandbox: TestSandbox): Promise<number> {
+  let slowest = 0;
+  const tpp = new Tpp(sandbox, 'money-one', ({ milliseconds }) => {
+    slowest = Math.max(slowest, milliseconds);
+  });
+  const { issuer, mtlsUrl } = sandbox.description;
+  const [front = 0, mtls = 0] = [issuer, mtlsUrl].map((url) => Number(new URL(url).port));
+  await tpp.code({ ports: { front, mtls, health: 0 } });
+  tpp.close();
+  return slowest;
+}

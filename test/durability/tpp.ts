@@ -120,22 +120,24 @@ export class Tpp {
   }
 
   /** The customer logs in and allows everything; the redirect that gives the code is not followed yet. */
-  async walk(to: Pick<BankProcess, 'ports'>, requestUri: string): Promise<Walk> {
-    const cookies = new Map<string, string>();
-    const [customer] = this.#bank.description.customers;
+  async walk(
+    to: Pick<BankProcess, 'ports'>,
+    requestUri: string,
+    browser: { readonly cookies?: Map<string, string>; readonly customer?: number } = {},
+  ): Promise<Walk> {
+    const { cookies = new Map<string, string>() } = browser;
+    const customer = this.#bank.description.customers[browser.customer ?? 0];
     const query = new URLSearchParams({ client_id: this.clientId, request_uri: requestUri });
     let path = `/authorize?${query}`;
     let form: URLSearchParams | undefined;
     let isApproved = false;
     for (let step = 0; step < 12; step += 1) {
       if (isApproved && form === undefined) {
-        return { end: () => this.browse(to, path, { cookies }) };
+        const last = path;
+        return { end: async () => kept(cookies, await this.browse(to, last, { cookies })) };
       }
-      const answer = await this.browse(to, path, { cookies, ...(form === undefined ? {} : { form }) });
-      for (const field of [answer.headers['set-cookie'] ?? []].flat()) {
-        const [pair = ''] = field.split(';');
-        cookies.set(pair.slice(0, pair.indexOf('=')), pair.slice(pair.indexOf('=') + 1));
-      }
+      const sent = { cookies, ...(form === undefined ? {} : { form }) };
+      const answer = kept(cookies, await this.browse(to, path, sent));
       isApproved = form?.get('action') === 'approve';
       form = undefined;
       if (answer.status >= 400) throw new Error(`the pages: ${answer.status} ${answer.text.slice(0, 500)}`);
@@ -297,6 +299,15 @@ export function codeOf(answer: Answer): string | undefined {
 
 export function claimsOf(jwt: string): Record<string, unknown> {
   return JSON.parse(Buffer.from(jwt.split('.')[1] ?? '', 'base64url').toString());
+}
+
+/** The answer, when the browser has kept its cookies. */
+function kept(cookies: Map<string, string>, answer: Answer): Answer {
+  for (const field of [answer.headers['set-cookie'] ?? []].flat()) {
+    const [pair = ''] = field.split(';');
+    cookies.set(pair.slice(0, pair.indexOf('=')), pair.slice(pair.indexOf('=') + 1));
+  }
+  return answer;
 }
 
 function statusOf(jwt: string): { readonly idx: number; readonly uri: string } {
