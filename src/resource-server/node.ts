@@ -1,7 +1,13 @@
 import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http';
 import type { Authorization } from './access-token.ts';
 import type { RefusalAnswer } from './challenge.ts';
-import { assertRequirement, type Protection, type RouteRequirement, type Verdict } from './protection.ts';
+import {
+  assertRequirement,
+  type FapiHeaders,
+  type Protection,
+  type RouteRequirement,
+  type Verdict,
+} from './protection.ts';
 
 /** A handler that is called only with a proven authorization. */
 export type AuthorizedHandler = (
@@ -25,24 +31,30 @@ export function nodeProtection(
     setHeaders(response, verdict.headers);
     return handler(request, response, verdict.authorization);
   };
+  // Closures of their own: in the listener they would be made for every request, also for those that need none.
+  const carryOutLater = (request: IncomingMessage, response: ServerResponse, verdict: Promise<Verdict>) =>
+    verdict.then((later) => carryOut(request, response, later));
+  const catchFault = (response: ServerResponse, done: Promise<void>) => {
+    done.catch((error: unknown) => answerFault(response, protection, error));
+  };
   return (request, response) => {
-    const fault = (error: unknown) => answerFault(response, protection, error);
     try {
       const verdict = protection.decide(request, requirement);
       const done =
         verdict instanceof Promise
-          ? verdict.then((later) => carryOut(request, response, later))
+          ? carryOutLater(request, response, verdict)
           : carryOut(request, response, verdict);
-      if (done instanceof Promise) done.catch(fault);
+      if (done instanceof Promise) catchFault(response, done);
     } catch (error) {
-      fault(error);
+      answerFault(response, protection, error);
     }
   };
 }
 
 /** Puts the headers of a verdict on the answer. */
-export function setHeaders(response: ServerResponse, headers: Readonly<Record<string, string>>): void {
-  for (const name in headers) response.setHeader(name, headers[name] ?? '');
+export function setHeaders(response: ServerResponse, headers: FapiHeaders): void {
+  response.setHeader('x-fapi-interaction-id', headers['x-fapi-interaction-id']);
+  response.setHeader('cache-control', headers['cache-control']);
 }
 
 /** Answers with the status, headers and body of a refusal. */

@@ -10,6 +10,7 @@ import {
 import type { Authorization } from './access-token.ts';
 import type { Authorizer } from './authorize.ts';
 import { type RefusalAnswer, refusalAnswer } from './challenge.ts';
+import { findInteractionId } from './interaction-id.ts';
 import type { RequestWithCertificate } from './presented-token.ts';
 import type { Requirement } from './requirement.ts';
 
@@ -21,9 +22,15 @@ export interface ProtectionOptions {
   readonly log?: Log;
 }
 
+/** The headers that every answer must have. */
+export interface FapiHeaders {
+  readonly 'x-fapi-interaction-id': string;
+  readonly 'cache-control': 'no-store';
+}
+
 /** What was decided, and the headers that the answer must have in either case. */
 export type Verdict =
-  | { readonly authorization: Authorization; readonly headers: Readonly<Record<string, string>> }
+  | { readonly authorization: Authorization; readonly headers: FapiHeaders }
   | { readonly refusal: RefusalAnswer };
 
 /** What a route needs. Both lists are named, so that nobody forgets one; [] asks for nothing. */
@@ -51,8 +58,6 @@ export interface Protection {
     original?: OriginalRequest,
   ): { readonly refusal: RefusalAnswer };
 }
-
-const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
 
 /**
  * Ties the decision about tokens to the place that certificates come from.
@@ -107,8 +112,6 @@ export function createProtection(options: ProtectionOptions): Protection {
     },
   });
 }
-
-type FapiHeaders = ReturnType<typeof fapiHeaders>;
 
 interface RefusedRequest {
   readonly log: Log;
@@ -170,9 +173,8 @@ export function assertRequirement(requirement: RouteRequirement): void {
   }
 }
 
-function fapiHeaders(request: IncomingMessage) {
-  const sent = request.headers['x-fapi-interaction-id'];
-  const interactionId = typeof sent === 'string' && UUID.test(sent) ? sent : randomUUID();
+function fapiHeaders({ rawHeaders }: IncomingMessage): FapiHeaders {
+  const interactionId = findInteractionId(rawHeaders) ?? randomUUID();
   return { 'x-fapi-interaction-id': interactionId, 'cache-control': 'no-store' };
 }
 

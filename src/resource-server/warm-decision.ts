@@ -1,3 +1,4 @@
+import { millisecondsOf } from '../clock.ts';
 import type { PresentedCertificate } from '../mutual-tls/client-certificate.ts';
 import type { Authorization } from './access-token.ts';
 import { type CertificateDates, certificateDates } from './certificate-dates.ts';
@@ -31,7 +32,8 @@ const TPP_CHECKED_MILLISECONDS = 1000;
 const REPEAT_MILLISECONDS = 100;
 
 export function createWarmDecisions(parts: DecisionParts): WarmDecisions {
-  const { clock, tokens, lists, tppCheck, allowExpiredCertificates } = parts;
+  const { tokens, lists, tppCheck, allowExpiredCertificates } = parts;
+  const milliseconds = millisecondsOf(parts.clock);
   const toleranceMilliseconds = parts.clockToleranceSeconds * 1000;
   const last = new WeakMap<PresentedCertificate, LastDecision>();
 
@@ -80,7 +82,7 @@ export function createWarmDecisions(parts: DecisionParts): WarmDecisions {
       const { certificate } = request;
       const field = plainAuthorization(request);
       if (certificate === undefined || field === undefined) return undefined;
-      const now = clock.now().getTime();
+      const now = milliseconds();
       const latest = last.get(certificate);
       const decision = latest?.field === field ? latest : knownToken(field, certificate, now);
       if (decision === undefined) return undefined;
@@ -103,7 +105,7 @@ export function createWarmDecisions(parts: DecisionParts): WarmDecisions {
       const { certificate } = request;
       const field = plainAuthorization(request);
       if (certificate === undefined || field === undefined) return;
-      const checkedUntil = clock.now().getTime() + TPP_CHECKED_MILLISECONDS;
+      const checkedUntil = milliseconds() + TPP_CHECKED_MILLISECONDS;
       last.set(certificate, { field, proven, dates: certificateDates(certificate), checkedUntil });
     },
   };

@@ -19,6 +19,7 @@ import {
   type RequestWithCertificate,
 } from '../../src/resource-server/index.ts';
 import type { IssuedCertificate } from '../../src/sandbox/pki.ts';
+import { rawExchange, rawRequest } from '../mutual-tls/raw-exchange.ts';
 import {
   AUDIENCE,
   createTestCertificates,
@@ -138,6 +139,26 @@ describe.each(GLUES)('an API behind the %s glue', (glue) => {
       expect(answer.headers.get('x-fapi-interaction-id')).toMatch(/^[0-9a-f-]{36}$/);
       expect(answer.headers.get('cache-control')).toBe('no-store');
       expect(answer.headers.get('date')).not.toBeNull();
+    }
+  });
+
+  it('makes a new interaction id for a request that brings two, for an answer and for a refusal', async () => {
+    const id = 'c770aef3-6784-41f7-8e0e-ff5f97bddb3a';
+    const certificate = certificates.one;
+    const token = await issuer.token(thumbprintOf(certificate));
+    const { host, port } = new URL(servers[glue].url);
+    const caPem = certificates.authority.certificatePem;
+    const exchange = { port: Number(port), caPem, certificate };
+    const twice = [`x-fapi-interaction-id: ${id}`, `X-FAPI-Interaction-ID: ${id}`];
+    const cases = [
+      [200, `Authorization: Bearer ${token}`],
+      [401, 'Accept: */*'],
+    ] as const;
+    for (const [status, field] of cases) {
+      const answer = await rawExchange(rawRequest('/x', [`Host: ${host}`, field, ...twice]), exchange);
+      expect(answer.status).toBe(status);
+      expect(answer.headers['x-fapi-interaction-id']).toMatch(/^[0-9a-f-]{36}$/);
+      expect(answer.headers['x-fapi-interaction-id']).not.toBe(id);
     }
   });
 
