@@ -1,7 +1,9 @@
+import { execFileSync } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
+import { fileURLToPath } from 'node:url';
 import { afterEach, describe, expect, it } from 'vitest';
 import { systemClock } from '../../src/clock.ts';
 import { silentLog } from '../../src/log.ts';
@@ -13,10 +15,12 @@ import { startFaultProxy } from '../storage/fault-proxy.ts';
 import { openStore, redisSettings } from '../storage/redis-contract.ts';
 import { until } from '../storage/redis-groups.ts';
 import { hasRedis, startRedis } from '../storage/redis-servers.ts';
+import type { FullDiskReport } from './full-disk-child.ts';
 import { startTestSandbox } from './running-sandbox.ts';
 
 /** Issue 4: an answer in 2 s. Two operations that wait for their whole time take longer than this. */
 const ANSWER_MILLISECONDS = 1900;
+const FULL_DISK = fileURLToPath(new URL('./full-disk-child.ts', import.meta.url));
 const closing: (() => unknown)[] = [];
 afterEach(async () => {
   for (const close of closing.splice(0).toReversed()) await close();
@@ -87,4 +91,28 @@ describe('a request whose store stops to answer in the middle', () => {
     other.close();
     expect((await tpp.exchange(to, await tpp.code(to))).status).toBe(200);
   });
+
+  it('is 503 in two seconds on a full disk, and the server is back in five when there is room (M9, R10)', () => {
+    const report = onSmallDisk(`${process.execPath} ${FULL_DISK} /mnt`);
+    if (report === undefined) {
+      console.warn('skipped: no disk may be mounted here');
+      return;
+    }
+    const { refused, isReady, recoveryMilliseconds } = JSON.parse(report) as FullDiskReport;
+    expect(refused).toMatchObject({ status: 503, retryAfter: true });
+    expect(refused.milliseconds).toBeLessThan(ANSWER_MILLISECONDS);
+    expect(isReady).toBe(false);
+    expect(recoveryMilliseconds).toBeLessThan(5000);
+  });
 });
+
+/** What the command prints with four megabytes under `/mnt`, or undefined where nobody may mount. */
+function onSmallDisk(command: string): string | undefined {
+  try {
+    execFileSync('unshare', ['-Urm', 'mount', '-t', 'tmpfs', 'tmpfs', '/mnt'], { stdio: 'ignore' });
+  } catch {
+    return undefined;
+  }
+  const script = `mount -t tmpfs -o size=4m tmpfs /mnt && ${command}`;
+  return execFileSync('unshare', ['-Urm', 'sh', '-c', script], { encoding: 'utf8' });
+}
