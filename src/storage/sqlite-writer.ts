@@ -23,6 +23,8 @@ const ANSWER_MILLISECONDS = 1900;
 const CLOSE_MILLISECONDS = 5000;
 /** How long to wait after the thread died before another is started. */
 const RESTART_MILLISECONDS = 200;
+/** Writes that are handed over at once: a message costs as much as three writes. */
+const GATHERED = 12;
 /** Run from source the thread is TypeScript, built it is JavaScript. */
 const WORKER = new URL(`./sqlite-worker.${import.meta.url.split('.').at(-1)}`, import.meta.url);
 
@@ -49,7 +51,6 @@ export function createWriter(options: ConnectionOptions): Writer {
     const group = groups.get(id);
     groups.delete(id);
     clearTimeout(group?.timer);
-    if (groups.size === 0) worker?.unref();
     return group?.waiting ?? [];
   };
   const fail = (id: number, cause: unknown) => {
@@ -71,10 +72,13 @@ export function createWriter(options: ConnectionOptions): Writer {
       if (outcomes === undefined) fail(id, new Error(fault));
       else for (const [at, waiting] of settle(id).entries()) tell(waiting, outcomes[at]);
     });
+    // The timer of a group keeps the process up while an answer is due.
+    thread.unref();
     worker = thread;
     return thread;
   };
   const send = () => {
+    if (gathered.length === 0) return;
     const waiting = gathered;
     gathered = [];
     lastId += 1;
@@ -84,7 +88,6 @@ export function createWriter(options: ConnectionOptions): Writer {
     const operations = waiting.map(({ operation }) => operation);
     try {
       const thread = started();
-      thread.ref();
       const request: WriteRequest = { id, deadline: absoluteNow() + LOCK_MILLISECONDS, operations };
       // As text: the copy that is made of an object costs twice as much, on the thread that serves.
       thread.postMessage(JSON.stringify(request));
@@ -100,9 +103,10 @@ export function createWriter(options: ConnectionOptions): Writer {
           reject(unavailable(operation.do, new Error('the store is closed')));
           return;
         }
-        // Everything that this turn of the event loop asks for goes together.
+        // What this turn of the event loop asks for goes together, but not so much that one thread waits for the other.
         if (gathered.length === 0) setImmediate(send);
         gathered.push({ operation, resolve, reject });
+        if (gathered.length === GATHERED) send();
       }),
     close: async () => {
       isClosed = true;
