@@ -30,6 +30,8 @@ const KEPT_LONGER_SECONDS: Readonly<Record<string, number>> = {
   BackchannelAuthenticationRequest: 60,
   PushedAuthorizationRequest: 20 * 60,
 };
+/** What says which client may do what until when, and nothing of a customer. A payload with more is sealed. */
+const PUBLIC: ReadonlySet<string> = new Set('kind iat exp clientId scope aud extra x5t#S256 jkt'.split(' '));
 /** How long nothing may be written under a revoked grant: longer than any request takes. */
 const TOMBSTONE_SECONDS = 24 * 3600;
 /**
@@ -57,7 +59,8 @@ export interface ModelAdapter extends Adapter {
 
 /**
  * Storage for the provider's models (their list: oidc-provider's `Adapter`). Identifiers, which are the opaque
- * tokens themselves, are stored as keyed hashes only; payloads are sealed, since they hold identifiers too.
+ * tokens themselves, are stored as keyed hashes only; payloads are sealed, since they hold identifiers too, or stamped
+ * where nothing is secret but the token.
  */
 export function createAdapterFactory(options: AdapterOptions): (model: string) => ModelAdapter {
   const hash = hasherOf(options.secret);
@@ -119,12 +122,20 @@ interface Parts extends Seals {
 
 function adapterOf(model: string, options: AdapterOptions, parts: Parts): ModelAdapter {
   const { store, clock, replayed } = options;
-  const { hash, seal, unseal, ahead } = parts;
+  const { hash, unseal, ahead } = parts;
   const idOf = (id: string) => hash(model, id);
-  const payloadOf = (record: StoredRecord | undefined): AdapterPayload | undefined =>
+  const mayBePublic = model === 'ClientCredentials';
+  const protectedValue = (key: string, payload: AdapterPayload): string => {
+    const { jti, ...rest } = payload;
+    const isPublic = mayBePublic && Object.keys(rest).every((name) => PUBLIC.has(name));
+    return isPublic ? parts.stamp(rest, `${model}\0${key}`) : parts.seal(payload, `${model}\0${key}`);
+  };
+  const payloadOf = (record: StoredRecord | undefined, id?: string): AdapterPayload | undefined =>
     record === undefined
       ? undefined
       : {
+          // A stamped one is stored without it.
+          ...(mayBePublic ? { jti: id } : {}),
           ...(unseal(record.value, `${model}\0${record.id}`) as AdapterPayload),
           ...(record.consumedAt === undefined ? {} : { consumed: epochSeconds(record.consumedAt) }),
         };
@@ -144,7 +155,7 @@ function adapterOf(model: string, options: AdapterOptions, parts: Parts): ModelA
       ahead.forget(model, key);
       try {
         await store.put(model, key, {
-          value: seal(rest, `${model}\0${key}`),
+          value: protectedValue(key, rest),
           indexes: indexesOf(model, payload, hash),
           ...(expiresIn === undefined
             ? {}
@@ -158,8 +169,8 @@ function adapterOf(model: string, options: AdapterOptions, parts: Parts): ModelA
       }
     },
 
-    find: async (id) => payloadOf(await ahead.find(model, idOf(id))),
-    readFirst: async (ctx, id) => payloadOf(await ahead.begin(ctx, model, idOf(id))),
+    find: async (id) => payloadOf(await ahead.find(model, idOf(id)), id),
+    readFirst: async (ctx, id) => payloadOf(await ahead.begin(ctx, model, idOf(id)), id),
     findByUid: async (uid) => payloadOf(await store.findByIndex(model, 'uid', hash('uid', uid))),
     findByUserCode: async (userCode) =>
       payloadOf(await store.findByIndex(model, 'userCode', hash('userCode', userCode))),

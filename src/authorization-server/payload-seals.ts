@@ -5,12 +5,16 @@ import {
   hkdfSync,
   type KeyObject,
   randomBytes,
+  timingSafeEqual,
 } from 'node:crypto';
 import { OpenBankingError } from '../errors.ts';
+import { keyedHash } from './keyed-hash.ts';
 
 /** AES-256-GCM over JSON. `boundTo` is authenticated too, so that no record can pass for another. */
 export interface Seals {
   readonly seal: (payload: unknown, boundTo: string) => string;
+  /** The same protection against change and exchange for what need not be hidden, at a fifth of the cost. */
+  readonly stamp: (payload: object, boundTo: string) => string;
   /** @throws ERR_STORAGE_UNAVAILABLE for what is damaged or was sealed with another secret or for another record */
   readonly unseal: (sealed: unknown, boundTo: string) => unknown;
 }
@@ -20,6 +24,8 @@ const NONCE_BYTES = 12;
 /** Counts to 2^48, and throws then: not in the life of a process. */
 const COUNT_BYTES = 6;
 const TAG_BYTES = 16;
+/** Characters of a keyed hash. */
+const MARK_LENGTH = 43;
 const HEAD_BYTES = SALT_BYTES + NONCE_BYTES + TAG_BYTES;
 /** Keys of other processes, and of this one's earlier lives, that are remembered. */
 const MAX_KEYS = 1000;
@@ -49,7 +55,17 @@ export function createSeals(secret: Buffer): Seals {
     keys.set(name, key);
     return key;
   };
+  const mark = keyedHash(hkdf(secret, '', 'tallystick stamps'));
+  const checked = (stamped: string, boundTo: string): unknown => {
+    const text = stamped.slice(0, -MARK_LENGTH);
+    const given = Buffer.from(stamped.slice(-MARK_LENGTH));
+    const expected = Buffer.from(mark(`${boundTo}\0${text}`));
+    if (given.length !== expected.length || !timingSafeEqual(given, expected)) throw new Error('wrong mark');
+    return JSON.parse(text);
+  };
   const opened = (sealed: unknown, boundTo: string): unknown => {
+    // A seal is base64, a stamp is on JSON.
+    if (String(sealed).startsWith('{')) return checked(String(sealed), boundTo);
     const bytes = Buffer.from(String(sealed), 'base64');
     const nonceEnd = SALT_BYTES + NONCE_BYTES;
     const decipher = createDecipheriv(
@@ -72,6 +88,10 @@ export function createSeals(secret: Buffer): Seals {
       // GCM has nothing more to give; this makes the tag.
       cipher.final();
       return Buffer.concat([head, cipher.getAuthTag(), text]).toString('base64');
+    },
+    stamp(payload, boundTo) {
+      const text = JSON.stringify(payload);
+      return `${text}${mark(`${boundTo}\0${text}`)}`;
     },
     unseal(sealed, boundTo) {
       try {

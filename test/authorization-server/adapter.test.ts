@@ -219,6 +219,67 @@ describe('the adapter', () => {
     ).toBe(true);
   });
 
+  describe("a client's own token", () => {
+    const payload = {
+      kind: 'ClientCredentials',
+      clientId: 'tpp',
+      scope: 'accounts',
+      aud: 'https://api.example',
+      extra: { nca: 'GB-FCA' },
+      'x5t#S256': 'thumbprint',
+    };
+    const change = (sql: string) => {
+      const database = new DatabaseSync(file);
+      database.exec(sql);
+      database.close();
+    };
+    const found = (id: string) => thrown(adapter('ClientCredentials').find(id) as Promise<unknown>);
+    const put = (id: string, more: object = {}) =>
+      adapter('ClientCredentials').upsert(id, { jti: id, ...payload, ...more }, 60);
+
+    it('is stored without its value, and readable otherwise (J10)', async () => {
+      await put('opaque-token-value');
+      expect(await adapter('ClientCredentials').find('opaque-token-value')).toEqual({
+        jti: 'opaque-token-value',
+        ...payload,
+      });
+      const bytes = Buffer.concat([readFileSync(file), readFileSync(`${file}-wal`)]);
+      expect(bytes.includes('opaque-token-value')).toBe(false);
+      expect(bytes.includes('GB-FCA')).toBe(true);
+    });
+
+    it.each([
+      ['with more scopes', `UPDATE record SET value = replace(value, 'accounts', 'payments')`],
+      [
+        'bound to another certificate',
+        `UPDATE record SET value = replace(value, 'thumbprint', 'fingerprint')`,
+      ],
+      ['without its mark', `UPDATE record SET value = '"' || substr(value, 2, length(value) - 45) || '"'`],
+    ])('is refused %s', async (_title, sql) => {
+      await put('one');
+      change(sql);
+      expect(isRefusal(await found('one'), 'ERR_STORAGE_UNAVAILABLE')).toBe(true);
+    });
+
+    it('is refused in the place of another one', async () => {
+      await put('one');
+      await put('two', { scope: 'payments' });
+      change(`UPDATE record SET value = (SELECT value FROM record WHERE value LIKE '%payments%')`);
+      expect(isRefusal(await found('one'), 'ERR_STORAGE_UNAVAILABLE')).toBe(true);
+      expect(await found('two')).toBeUndefined();
+    });
+
+    it('is sealed as soon as it says anything else, such as the details of a payment', async () => {
+      await put('one', { rar: [{ type: 'payment', creditor: 'DE89370400440532013000' }] });
+      const bytes = Buffer.concat([readFileSync(file), readFileSync(`${file}-wal`)]);
+      expect(['DE89370400440532013000', 'GB-FCA'].map((text) => bytes.includes(text))).toEqual([
+        false,
+        false,
+      ]);
+      expect(await adapter('ClientCredentials').find('one')).toMatchObject({ jti: 'one', ...payload });
+    });
+  });
+
   it('tells exactly one of 64 that a jti is new, until it may be forgotten (J8, H14)', async () => {
     const unique = replayDetectionUnique({ store, secret });
     const attempts = () => Promise.all(Array.from({ length: 64 }, () => unique('a', 'bc', inSeconds(60))));
