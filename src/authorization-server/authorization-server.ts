@@ -10,7 +10,6 @@ import type { Store } from '../storage/store.ts';
 import type { TppAuthenticator } from '../tpp/authenticate.ts';
 import type { TppRegistry } from '../../tpp-registry/index.ts';
 import { createAdapterFactory, replayDetectionUnique } from './adapter.ts';
-import { answersAfterwards } from './answer-after.ts';
 import { standing } from './api-scopes.ts';
 import type { Aspsp } from './aspsp.ts';
 import type { Clients } from './clients.ts';
@@ -23,7 +22,6 @@ import { findRefusal, oauthAnswer } from './oauth-error.ts';
 import { createPages, pageHeaders } from './pages/pages.ts';
 import { createProvider } from './provider.ts';
 import { createResourceServers, type RegisteredResourceServer } from './resource-servers.ts';
-import { releasedContext } from './released-context.ts';
 import { createReplayedGrants } from './replayed-grants.ts';
 import { revokeStructuredTokens } from './revocation.ts';
 import type { RevokedCertificates } from './revoked-certificates.ts';
@@ -113,9 +111,7 @@ export function createAuthorizationServer(options: AuthorizationServerOptions): 
   const onFront = pageHeaders({
     hasStrictTransportSecurity: new URL(options.issuer).hostname !== 'localhost',
   });
-  provider.use(releasedContext());
   provider.use(edge({ pages, log }));
-  provider.use(answersAfterwards());
   provider.use(when(isOnFront, onFront));
   provider.use(routesOf());
   const issuedTokens = createIssuedTokens({ keys: options.signingKeys, issuer: options.issuer });

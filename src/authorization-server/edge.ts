@@ -3,10 +3,11 @@ import type { Context, Middleware } from 'koa';
 import type { errors, KoaContextWithOIDC, Provider } from 'oidc-provider';
 import { type ErrorCode, isRefusal, OpenBankingError } from '../errors.ts';
 import type { Log, LogFields } from '../log.ts';
-import { inRequestScope } from '../storage/request-scope.ts';
+import { RequestScope } from '../storage/request-scope.ts';
 import { listenerOf } from './listener-name.ts';
 import { findRefusal, oauthAnswer } from './oauth-error.ts';
 import type { Pages } from './pages/pages.ts';
+import { releaseAfterwards } from './released-context.ts';
 import { ENDPOINTS } from './routes.ts';
 import { gateCertificate, provenTpp } from './tpp-gate.ts';
 
@@ -23,12 +24,14 @@ export interface EdgeOptions {
  */
 export function edge(options: EdgeOptions): Middleware {
   return async (ctx, next) => {
+    const scope = new RequestScope();
     const requestId = randomUUID();
     ctx.state.requestId = requestId;
     ctx.set('x-request-id', requestId);
     ctx.set('x-content-type-options', 'nosniff');
     try {
-      await inRequestScope(next);
+      await scope.run(next);
+      if (ctx.state.answerAfter !== undefined) await ctx.state.answerAfter;
       const refusal = noted(ctx);
       if (refusal !== undefined && isErrorBody(ctx.body)) answerJson(ctx, refusal);
       else if (isErrorBody(ctx.body)) answerProtocolRefusal(ctx, ctx.body);
@@ -39,7 +42,9 @@ export function edge(options: EdgeOptions): Middleware {
     }
     // A redirect may have been ready, with a code in it, when the session could not be written.
     if (ctx.status >= 400) ctx.remove('location');
+    scope.isOver = true;
     record(ctx, options);
+    releaseAfterwards(ctx);
   };
 }
 

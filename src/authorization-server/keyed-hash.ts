@@ -1,7 +1,10 @@
 import { hash } from 'node:crypto';
 
-/** Bytes of a block of SHA-256. */
+/** Bytes of a block of SHA-256, and of its hash. */
 const BLOCK_BYTES = 64;
+const HASH_BYTES = 32;
+/** Texts of up to this many characters share a buffer. */
+const SHORT = 1024;
 
 /**
  * HMAC-SHA-256 in base64url (RFC 2104 §2), of two hashes in one call each. `createHmac` makes an object for every
@@ -11,11 +14,17 @@ const BLOCK_BYTES = 64;
  */
 export function keyedHash(key: Buffer): (text: string) => string {
   if (key.length > BLOCK_BYTES) throw new TypeError('the key is longer than a block');
-  const padded = (byte: number) =>
-    Buffer.from(Array.from({ length: BLOCK_BYTES }, (_, at) => (key[at] ?? 0) ^ byte));
-  const [inner, outer] = [padded(0x36), padded(0x5c)];
+  const startingWith = (byte: number, more: number) =>
+    Buffer.from(Array.from({ length: BLOCK_BYTES + more }, (_, at) => (key[at] ?? 0) ^ byte));
+  // No character is longer than three bytes.
+  const inner = startingWith(0x36, SHORT * 3);
+  const outer = startingWith(0x5c, HASH_BYTES);
+  const message = (text: string) =>
+    text.length <= SHORT
+      ? inner.subarray(0, BLOCK_BYTES + inner.write(text, BLOCK_BYTES))
+      : Buffer.concat([inner.subarray(0, BLOCK_BYTES), Buffer.from(text)]);
   return (text) => {
-    const digest = hash('sha256', Buffer.concat([inner, Buffer.from(text)]), 'buffer');
-    return hash('sha256', Buffer.concat([outer, digest]), 'base64url');
+    hash('sha256', message(text), 'buffer').copy(outer, BLOCK_BYTES);
+    return hash('sha256', outer, 'base64url');
   };
 }

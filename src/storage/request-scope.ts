@@ -2,21 +2,16 @@ import { AsyncLocalStorage } from 'node:async_hooks';
 import { isRefusal, OpenBankingError } from '../errors.ts';
 import type { Store } from './store.ts';
 
-interface RequestScope {
-  hasFailed: boolean;
-  /** What goes on after the request is none of its business. */
-  isOver: boolean;
-}
-
 const scopes = new AsyncLocalStorage<RequestScope>();
 
-/** Does the work of one request: the operations of a `failingFast` store in it know of each other. */
-export async function inRequestScope<T>(work: () => Promise<T>): Promise<T> {
-  const scope = { hasFailed: false, isOver: false };
-  try {
-    return await scopes.run(scope, work);
-  } finally {
-    scope.isOver = true;
+/** One request: the operations of a `failingFast` store in it know of each other. */
+export class RequestScope {
+  hasFailed = false;
+  /** What goes on after the request is none of its business. */
+  isOver = false;
+
+  run<T>(work: () => T): T {
+    return scopes.run(this, work);
   }
 }
 
