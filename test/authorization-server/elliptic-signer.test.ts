@@ -10,7 +10,7 @@ it('signs ES256 as JWS has it, whatever the lengths of r and s (RFC 7518 §3.4)'
   // One r or s of 256 begins with a zero byte, one of two has a byte more in DER.
   for (let at = 0; at < 2000; at += 1) {
     const data = Buffer.from(`data ${at}`);
-    const signature = signer.sign(data);
+    const signature = await signer.sign(data);
     expect(signature).toHaveLength(64);
     expect(verify('sha256', data, { key: publicKey, dsaEncoding: 'ieee-p1363' }, signature)).toBe(true);
   }
