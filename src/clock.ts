@@ -9,7 +9,7 @@ export const systemClock: Clock = Object.freeze({ now: () => new Date() });
 
 /**
  * The instant in milliseconds since the epoch, for what runs with every request: reading the machine's own clock
- * without a `Date` in between takes a third of the time.
+ * without a `Date` in between takes two fifths of the time.
  */
 export function millisecondsOf(clock: Clock): () => number {
   return clock === systemClock ? () => Date.now() : () => clock.now().getTime();

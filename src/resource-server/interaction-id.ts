@@ -24,7 +24,7 @@ export function findInteractionId(rawHeaders: readonly string[]): string | undef
 
 /**
  * No regular expression: the processor cannot foretell its branches for random digits, and each match is remembered for
- * `RegExp.$1`; together 0.2 µs of the 20 that a request costs an API.
+ * `RegExp.$1`; together 0.2 µs of a request, by itself in a loop.
  */
 function isUuid(text: string): boolean {
   if (text.length !== PLACES.length) return false;
