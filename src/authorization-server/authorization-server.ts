@@ -18,6 +18,7 @@ import { edge, listenForFaults } from './edge.ts';
 import { interactions } from './interactions.ts';
 import { introspectForResourceServers } from './introspection.ts';
 import { createIssuedTokens } from './issued-tokens.ts';
+import { type ListenerName, listenerOf, noteListener } from './listener-name.ts';
 import { findRefusal, oauthAnswer } from './oauth-error.ts';
 import { createPages, pageHeaders } from './pages/pages.ts';
 import { createProvider } from './provider.ts';
@@ -25,7 +26,6 @@ import { createResourceServers, type RegisteredResourceServer } from './resource
 import { createReplayedGrants } from './replayed-grants.ts';
 import { revokeStructuredTokens } from './revocation.ts';
 import type { RevokedCertificates } from './revoked-certificates.ts';
-import { type ListenerName, listenerOf, noteListener } from './listener-name.ts';
 import { ENDPOINTS, routesOf, STATUS_LIST_PATH, when } from './routes.ts';
 import type { SigningKeyring } from './signing-keys.ts';
 import { createStatusEntries } from './status-entries.ts';

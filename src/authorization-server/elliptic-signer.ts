@@ -9,7 +9,7 @@ const PART_BYTES = 32;
 
 /**
  * An ES256 key that signs in the thread pool, without the detours of WebCrypto. Signed in the thread that serves, a
- * token costs it half as much again, and each answer finds its client asleep.
+ * token costs that thread half as much again.
  */
 export class EllipticSigner extends ExternalSigningKey {
   readonly #private: KeyObject;

@@ -13,7 +13,7 @@ import { keyedHash } from './keyed-hash.ts';
 /** AES-256-GCM over JSON. `boundTo` is authenticated too, so that no record can pass for another. */
 export interface Seals {
   readonly seal: (payload: unknown, boundTo: string) => string;
-  /** The same protection against change and exchange for what need not be hidden, at a fifth of the cost. */
+  /** The same protection against change and exchange for what need not be hidden; cheaper. */
   readonly stamp: (payload: object, boundTo: string) => string;
   /** @throws ERR_STORAGE_UNAVAILABLE for what is damaged or was sealed with another secret or for another record */
   readonly unseal: (sealed: unknown, boundTo: string) => unknown;

@@ -23,7 +23,7 @@ const ANSWER_MILLISECONDS = 1900;
 const CLOSE_MILLISECONDS = 5000;
 /** How long to wait after the thread died before another is started. */
 const RESTART_MILLISECONDS = 200;
-/** Writes that are handed over at once: a message costs as much as three writes. */
+/** As many writes are handed over before the turn ends: fewer cost more messages, more make the threads wait in turn. */
 const GATHERED = 12;
 /** Run from source the thread is TypeScript, built it is JavaScript. */
 const WORKER = new URL(`./sqlite-worker.${import.meta.url.split('.').at(-1)}`, import.meta.url);
@@ -89,7 +89,6 @@ export function createWriter(options: ConnectionOptions): Writer {
     try {
       const thread = started();
       const request: WriteRequest = { id, deadline: absoluteNow() + LOCK_MILLISECONDS, operations };
-      // As text: the copy that is made of an object costs twice as much, on the thread that serves.
       thread.postMessage(JSON.stringify(request));
     } catch (cause) {
       fail(id, cause);
