@@ -4,7 +4,8 @@ import { importJWK, SignJWT } from 'jose';
 import { type Clock, epochSeconds } from '../clock.ts';
 import type { RevokedCertificates } from './revoked-certificates.ts';
 import type { SigningKeys } from './signing-keys.ts';
-import { type GrantUse, LIST_SIZE, type StatusEntries } from './status-entries.ts';
+import type { GrantUse, StatusEntries } from './status-entries.ts';
+import { LIST_SIZE } from './status-numbers.ts';
 import type { HolderStanding, TokenHolder } from './token-holder.ts';
 
 /** How long a resource server may use a list. */
