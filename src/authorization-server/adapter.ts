@@ -2,6 +2,7 @@ import type { Adapter, AdapterPayload } from 'oidc-provider';
 import { type Clock, epochSeconds } from '../clock.ts';
 import { isRefusal } from '../errors.ts';
 import type { Store, StoredRecord } from '../storage/store.ts';
+import type { ClaimsReader } from './claims-reader.ts';
 import { keyedHash } from './keyed-hash.ts';
 import { errors, Provider } from './library.ts';
 import { createSeals, hkdf, type Seals } from './payload-seals.ts';
@@ -14,8 +15,10 @@ export interface AdapterOptions {
   readonly secret: Buffer;
   readonly clock: Clock;
   /** Called before the tokens of a grant are removed: JWTs are not in the store and must die too. */
-  readonly onGrantRevoked: (grantId: string) => Promise<void>;
+  readonly onGrantRevoked: (grantId: string, as: 'replayed' | 'ended') => Promise<void>;
   readonly replayed: ReplayedGrants;
+  /** Told of a search for a code or a refresh token, and of what was found, so that it can read what comes next. */
+  readonly reader?: Pick<ClaimsReader, 'onSearch' | 'onRefresh'>;
 }
 
 /**
@@ -48,6 +51,8 @@ const INDEXED: Readonly<Record<string, readonly (keyof AdapterPayload & string)[
   BackchannelAuthenticationRequest: ['grantId'],
   PreAuthorizedCode: ['grantId'],
 };
+/** What a client brings to the token endpoint. */
+const BROUGHT: ReadonlySet<string> = new Set(['AuthorizationCode', 'RefreshToken']);
 /** What ends with its grant. */
 const GRANTED = Object.keys(INDEXED).filter((model) => INDEXED[model]?.includes('grantId'));
 
@@ -86,8 +91,11 @@ function endMarker({ onGrantRevoked, replayed }: AdapterOptions): (grantId: stri
   const marking = new Map<string, Promise<void>>();
   const mark = async (grantId: string) => {
     // At the token endpoint a grant ends for one reason only.
-    if (Provider.ctx?.oidc.route === 'token') await replayed.note(grantId);
-    await onGrantRevoked(grantId);
+    const isReplayed = Provider.ctx?.oidc.route === 'token';
+    await Promise.all([
+      isReplayed ? replayed.note(grantId) : undefined,
+      onGrantRevoked(grantId, isReplayed ? 'replayed' : 'ended'),
+    ]);
   };
   return (grantId) => {
     const marked = marking.get(grantId) ?? mark(grantId).finally(() => marking.delete(grantId));
@@ -121,7 +129,7 @@ interface Parts extends Seals {
 }
 
 function adapterOf(model: string, options: AdapterOptions, parts: Parts): ModelAdapter {
-  const { store, clock, replayed } = options;
+  const { store, clock, replayed, reader } = options;
   const { hash, unseal, ahead } = parts;
   const idOf = (id: string) => hash(model, id);
   const mayBePublic = model === 'ClientCredentials';
@@ -169,7 +177,14 @@ function adapterOf(model: string, options: AdapterOptions, parts: Parts): ModelA
       }
     },
 
-    find: async (id) => payloadOf(await ahead.find(model, idOf(id)), id),
+    async find(id) {
+      const { ctx } = Provider;
+      if (ctx !== undefined && BROUGHT.has(model)) reader?.onSearch(ctx);
+      const payload = payloadOf(await ahead.find(model, idOf(id)), id);
+      if (ctx !== undefined && payload !== undefined && model === 'RefreshToken')
+        reader?.onRefresh(ctx, payload);
+      return payload;
+    },
     readFirst: async (ctx, id) => payloadOf(await ahead.begin(ctx, model, idOf(id)), id),
     findByUid: async (uid) => payloadOf(await store.findByIndex(model, 'uid', hash('uid', uid))),
     findByUserCode: async (userCode) =>

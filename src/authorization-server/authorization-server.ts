@@ -12,6 +12,7 @@ import type { TppRegistry } from '../../tpp-registry/index.ts';
 import { createAdapterFactory, replayDetectionUnique } from './adapter.ts';
 import { standing } from './api-scopes.ts';
 import type { Aspsp } from './aspsp.ts';
+import { createClaimsReader } from './claims-reader.ts';
 import type { Clients } from './clients.ts';
 import { discoveryOnBothListeners } from './discovery.ts';
 import { edge, listenForFaults } from './edge.ts';
@@ -79,18 +80,21 @@ export function createAuthorizationServer(options: AuthorizationServerOptions): 
   const { store, secret, clock, log } = options;
   const tokenStatus = openTokenStatus(options);
   const replayed = createReplayedGrants({ store, clock, secret });
+  const reader = createClaimsReader({ consents: options.consents, tokenStatus });
   const pages = createPages({ bankName: options.aspsp.name });
   const adapters = createAdapterFactory({
     store,
     secret,
     clock,
     replayed,
+    reader,
     onGrantRevoked: tokenStatus.revokeGrant,
   });
   const provider = createProvider({
     ...options,
     tokenStatus,
     replayed,
+    reader,
     adapter: adapters,
     renderError: (ctx, _out, error) => {
       ctx.state.fault ??= error;

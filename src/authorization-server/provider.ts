@@ -9,6 +9,7 @@ import type { TppRegistry } from '../../tpp-registry/index.ts';
 import { answerAfter } from './answer-after.ts';
 import { apiScopes, standing } from './api-scopes.ts';
 import { assertClientAssertion, certificateSubjectMatches } from './client-authentication.ts';
+import type { ClaimsReader } from './claims-reader.ts';
 import { clientMetadata, type Clients, EXTRA_CLIENT_METADATA, type RegisteredClient } from './clients.ts';
 import { EllipticSigner } from './elliptic-signer.ts';
 import { withinGrant } from './grant-lifetime.ts';
@@ -40,6 +41,7 @@ export interface ProviderOptions {
   readonly consents: Consents;
   readonly tokenStatus: TokenStatus;
   readonly replayed: ReplayedGrants;
+  readonly reader: Pick<ClaimsReader, 'of'>;
   readonly renderError: NonNullable<Configuration['renderError']>;
   readonly clock: Clock;
   readonly log: Log;
@@ -168,6 +170,7 @@ function configuration(options: ProviderOptions): Configuration {
         clientId: token.clientId,
         grantId: 'grantId' in token ? token.grantId : undefined,
         isFirstUse: ctx.oidc.params?.grant_type === 'authorization_code',
+        ahead: options.reader.of(ctx),
         answerAfter: (work) => answerAfter(ctx, work),
       }),
     renderError: options.renderError,

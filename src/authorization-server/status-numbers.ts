@@ -37,7 +37,13 @@ interface OpenBlock {
 }
 
 /** Gives numbers out of the open block of a holder, and opens the next one when it is used up or old. */
-export function createStatusNumbers(options: StatusNumbersOptions): (holder: TokenHolder) => Promise<number> {
+export interface StatusNumbers {
+  take(holder: TokenHolder): Promise<number>;
+  /** Opens a block for the holder if there is none to take from. */
+  prepare(holder: TokenHolder): Promise<void>;
+}
+
+export function createStatusNumbers(options: StatusNumbersOptions): StatusNumbers {
   const { store, clock, accessTokenSeconds } = options;
   const open = new Map<string, OpenBlock>();
   const opening = new Map<string, Promise<void>>();
@@ -60,18 +66,33 @@ export function createStatusNumbers(options: StatusNumbersOptions): (holder: Tok
     open.set(key, { next: first, end: first + size, size, until });
   };
 
-  return async (holder) => {
-    const key = keyOf(holder);
-    for (;;) {
-      const block = open.get(key);
-      if (block !== undefined && block.next < block.end && block.until > clock.now().getTime()) {
-        block.next += 1;
-        return block.next - 1;
+  const usable = (key: string): OpenBlock | undefined => {
+    const block = open.get(key);
+    const isUsable = block !== undefined && block.next < block.end && block.until > clock.now().getTime();
+    return isUsable ? block : undefined;
+  };
+  const opened = (key: string, holder: TokenHolder): Promise<void> => {
+    const pending = opening.get(key) ?? openBlock(key, holder).finally(() => opening.delete(key));
+    opening.set(key, pending);
+    return pending;
+  };
+
+  return {
+    async take(holder) {
+      const key = keyOf(holder);
+      for (;;) {
+        const block = usable(key);
+        if (block !== undefined) {
+          block.next += 1;
+          return block.next - 1;
+        }
+        await opened(key, holder);
       }
-      const pending = opening.get(key) ?? openBlock(key, holder).finally(() => opening.delete(key));
-      opening.set(key, pending);
-      await pending;
-    }
+    },
+    async prepare(holder) {
+      const key = keyOf(holder);
+      if (usable(key) === undefined) await opened(key, holder);
+    },
   };
 }
 

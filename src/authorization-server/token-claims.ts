@@ -1,8 +1,10 @@
-import type { Consents } from '../consent/consent.ts';
-import { isRefusal, OpenBankingError } from '../errors.ts';
+import type { Consent, Consents } from '../consent/consent.ts';
+import { OpenBankingError, isRefusal } from '../errors.ts';
 import type { Tpp } from '../tpp/authenticate.ts';
+import type { ClaimsAhead } from './claims-reader.ts';
 import { providerError } from './refusal.ts';
 import type { ReplayedGrants } from './replayed-grants.ts';
+import type { GrantState } from './status-entries.ts';
 import { holderOf, type TokenHolder } from './token-holder.ts';
 import type { StatusClaim, TokenStatus } from './token-status.ts';
 
@@ -17,6 +19,8 @@ export interface IssuedToken {
   readonly grantId: string | undefined;
   /** Whether no token of the grant can have been before this one. */
   readonly isFirstUse: boolean;
+  /** What was read earlier in the request. */
+  readonly ahead: ClaimsAhead | undefined;
   /** Nobody gets the token before the work is done. */
   readonly answerAfter: (work: Promise<void>) => void;
 }
@@ -27,16 +31,21 @@ export async function tokenClaims(
   tpp: Tpp | undefined,
   token: IssuedToken,
 ): Promise<Record<string, unknown>> {
-  const { clientId, grantId, isFirstUse } = token;
+  const { clientId, grantId } = token;
   if (tpp === undefined || clientId === undefined) {
     throw providerError(new OpenBankingError('ERR_CERT_MISSING', {}));
   }
   const holder = holderOf(tpp, clientId);
-  const consent = grantId === undefined ? undefined : options.consents.findByGrant(grantId);
+  const consent =
+    grantId === undefined ? undefined : (token.ahead?.consent ?? options.consents.findByGrant(grantId));
   const [found, claim] = await Promise.all([
     consent,
-    isFirstUse ? firstClaim(options, holder, token) : laterClaim(options, holder, { grantId, consent }),
-  ]);
+    grantId === undefined
+      ? options.tokenStatus.reference(holder, grantId)
+      : claimOfGrant(options, holder, { ...token, grantId, consent }),
+  ]).catch((error: unknown) => {
+    throw isRefusal(error) ? providerError(error) : error;
+  });
   return {
     status: claim,
     authorization_number: holder.authorizationNumber,
@@ -46,61 +55,45 @@ export async function tokenClaims(
   };
 }
 
-/** After a code comes the refresh token, which cannot be written under a grant that has ended: it need not wait. */
-async function firstClaim(
+interface GrantToken extends IssuedToken {
+  readonly grantId: string;
+  readonly consent: Promise<Consent | undefined> | undefined;
+}
+
+/**
+ * The last look whether the grant has ended is waited for before the answer only, so that no token follows the answer
+ * to a revocation. Meanwhile the tokens are written, which those of a grant that has ended cannot be.
+ */
+async function claimOfGrant(
   options: TokenClaimsOptions,
   holder: TokenHolder,
-  { grantId, answerAfter }: IssuedToken,
+  { grantId, isFirstUse, ahead, consent, answerAfter }: GrantToken,
 ): Promise<StatusClaim> {
   const { tokenStatus } = options;
-  let look = Promise.resolve();
-  const takeLook = (taken: Promise<void>) => {
-    look = taken;
-  };
-  const claim = await tokenStatus
-    .reference(holder, grantId, { isFirstUse: true, takeLook })
-    .catch((error: unknown) => deadClaim(options, holder, { grantId, error }));
-  const killed = async (error: unknown) => {
-    await assertReplayed(options, grantId, error);
-    await tokenStatus.revoke(claim);
-  };
-  answerAfter(look.catch(killed));
+  let look = Promise.resolve<GrantState>('open');
+  const claim = await tokenStatus.reference(holder, grantId, {
+    ahead: ahead?.entry,
+    takeLook: (taken) => {
+      look = taken;
+    },
+    // A first token need not wait: what it is about has just been agreed to.
+    ...(isFirstUse ? { isFirstUse } : { meanwhile: consent }),
+  });
+  answerAfter(look.then((state) => judge(options, { state, grantId, claim })));
   return claim;
 }
 
-/** A refresh looks last of all whether its grant has ended, so that no token follows the answer to a revocation. */
-function laterClaim(
-  options: TokenClaimsOptions,
-  holder: TokenHolder,
+/** The first use of a code that is replayed meanwhile succeeds, with a token that is dead. */
+async function judge(
+  { tokenStatus, replayed }: TokenClaimsOptions,
   {
+    state,
     grantId,
-    consent,
-  }: { readonly grantId: string | undefined; readonly consent: Promise<unknown> | undefined },
-): Promise<StatusClaim> {
-  return options.tokenStatus
-    .reference(holder, grantId, { meanwhile: consent })
-    .catch((error: unknown) => deadClaim(options, holder, { grantId, error }));
-}
-
-/** The first use of the code succeeds, with a token that is dead. */
-async function deadClaim(
-  options: TokenClaimsOptions,
-  holder: TokenHolder,
-  { grantId, error }: { readonly grantId: string | undefined; readonly error: unknown },
-): Promise<StatusClaim> {
-  await assertReplayed(options, grantId, error);
-  const claim = await options.tokenStatus.reference(holder, undefined);
-  await options.tokenStatus.revoke(claim);
-  return claim;
-}
-
-/** Whether the grant has ended because its code was used again, and for no other reason. */
-async function assertReplayed(
-  { replayed }: TokenClaimsOptions,
-  grantId: string | undefined,
-  error: unknown,
+    claim,
+  }: { readonly state: GrantState; readonly grantId: string; readonly claim: StatusClaim },
 ): Promise<void> {
-  const hasEnded = isRefusal(error, 'ERR_STORAGE_REVOKED') && grantId !== undefined;
-  if (hasEnded && (await replayed.has(grantId))) return;
-  throw isRefusal(error) ? providerError(error) : error;
+  if (state === 'open') return;
+  // Its end may have been marked once more, for another reason.
+  if (state === 'replayed' || (await replayed.has(grantId))) return tokenStatus.revoke(claim);
+  throw new OpenBankingError('ERR_STORAGE_REVOKED', { kind: 'Grant' });
 }

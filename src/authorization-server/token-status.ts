@@ -4,7 +4,7 @@ import { importJWK, SignJWT } from 'jose';
 import { type Clock, epochSeconds } from '../clock.ts';
 import type { RevokedCertificates } from './revoked-certificates.ts';
 import type { SigningKeys } from './signing-keys.ts';
-import type { GrantUse, StatusEntries } from './status-entries.ts';
+import type { GrantState, GrantUse, StatusEntries } from './status-entries.ts';
 import { LIST_SIZE } from './status-numbers.ts';
 import type { HolderStanding, TokenHolder } from './token-holder.ts';
 
@@ -34,13 +34,13 @@ export interface SignedList {
  * a list that we sign and serve. An entry is set when it was revoked, and while its holder is not in good
  * standing: the TPP, the client or the certificate.
  */
-export interface TokenStatus {
+export interface TokenStatus extends Pick<StatusEntries, 'readAhead' | 'prepare'> {
   /**
    * The claim for a token of the holder; tokens of one grant and certificate share it for a while.
    */
   reference(holder: TokenHolder, grantId: string | undefined, use?: GrantUse): Promise<StatusClaim>;
   /** Every token of the grant is dead from now on, and no new one is issued under it. */
-  revokeGrant(grantId: string): Promise<void>;
+  revokeGrant(grantId: string, as?: Exclude<GrantState, 'open'>): Promise<void>;
   /** The tokens with this claim are dead from now on. */
   revoke(claim: StatusClaim): Promise<void>;
   /** Whether tokens with this claim may be used, by a judgement that is less than a second old. */
@@ -76,8 +76,11 @@ export function createTokenStatus(options: TokenStatusOptions): TokenStatus {
   return {
     reference: async (holder, grantId, use) => claimOf(await entries.entryOf(holder, grantId, use)),
 
-    async revokeGrant(grantId) {
-      await entries.revokeGrant(grantId);
+    readAhead: entries.readAhead,
+    prepare: entries.prepare,
+
+    async revokeGrant(grantId, as) {
+      await entries.revokeGrant(grantId, as);
       lists.judgeAgain();
     },
 

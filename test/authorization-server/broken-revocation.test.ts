@@ -53,4 +53,27 @@ describe('a refresh token whose revocation breaks off', () => {
     }
     expect(brokenOff).toBeGreaterThan(5);
   });
+
+  it('is dead with its access token when a replay of its code was answered, wherever another broke off (RFC 6749 §4.1.2)', async () => {
+    let isWhole = false;
+    let brokenOff = 0;
+    for (let at = 1; !isWhole; at += 1) {
+      const code = await tpp.code(to());
+      const { json } = await tpp.exchange(to(), code);
+      gated.arm({ at, when: 'before', what: 'fail' });
+      const first = await tpp.exchange(to(), code);
+      gated.release();
+      isWhole = first.status === 400;
+      expect([400, 503]).toContain(first.status);
+      if (!isWhole) {
+        brokenOff += 1;
+        expect([at, (await tpp.exchange(to(), code)).status]).toEqual([at, 400]);
+      }
+      expect([at, (await tpp.refresh(to(), json.refresh_token)).status]).toEqual([at, 400]);
+      await expect
+        .poll(() => tpp.isLive(to(), json.access_token), { message: `${at}`, timeout: 3000 })
+        .toBe(false);
+    }
+    expect(brokenOff).toBeGreaterThan(5);
+  });
 });

@@ -254,6 +254,46 @@ describe('a status list', () => {
     expect(await isSet(status, await status.reference(acme, 'h'))).toBe(false);
   });
 
+  it('has the entry that a grant takes while its end is being marked (J1)', async () => {
+    const status = open();
+    await status.reference(acme, 'g');
+    later(601);
+    const { put } = store;
+    const taken: StatusClaim[] = [];
+    store.put = async (kind, ...rest) => {
+      if (kind === 'StatusGrantEnded') taken.push(await status.reference(acme, 'g'));
+      return put(kind, ...rest);
+    };
+    await status.revokeGrant('g');
+    expect(await Promise.all(taken.map((claim) => isSet(status, claim)))).toEqual([true]);
+  });
+
+  it.each([undefined, 'ended', 'replayed'] as const)(
+    'leaves the look at a grant to the caller, who learns how it has ended: %s (J2)',
+    async (as) => {
+      const status = open();
+      const known = await status.reference(acme, 'g');
+      const ahead = status.readAhead(acme, 'g');
+      expect(await ahead.index).toBe(known.status_list.idx);
+      if (as !== undefined) await status.revokeGrant('g', as);
+      const looks: Promise<unknown>[] = [];
+      const takeLook = (look: Promise<unknown>) => void looks.push(look);
+      // One that has an entry, read earlier or now, and one that takes its first.
+      for (const use of [{ ahead }, {}]) await status.reference(acme, 'g', { ...use, takeLook });
+      later(601);
+      await status.reference(acme, 'g', { takeLook });
+      expect(await Promise.all(looks)).toEqual(Array.from({ length: 3 }, () => as ?? 'open'));
+    },
+  );
+
+  it('is the entry that another request has taken since the grant was seen to have none', async () => {
+    const status = open();
+    const ahead = status.readAhead(acme, 'g');
+    expect(await ahead.index).toBeUndefined();
+    const other = await status.reference(acme, 'g');
+    expect(await status.reference(acme, 'g', { ahead })).toEqual(other);
+  });
+
   it('leaves no token alive that is issued while its grant ends, in 50 rounds (J1)', async () => {
     const [one, two] = [open(), open()];
     for (let round = 0; round < 50; round += 1) {
