@@ -35,12 +35,6 @@ for (const name of ['opaque', 'jwt'] as const) {
     const own = await add(startOwn(bank, `ours, Redis, ${name}`, { ...format(name), storage: onRedis }));
     pairs.push([own, bare]);
   }
-  const single = started.length - 1;
-  const storage = redis === undefined ? {} : { storage: onRedis };
-  const two = await add(
-    startOwn(bank, `the same, two workers, ${name}`, { ...format(name), ...storage, workers: 2 }),
-  );
-  pairs.push([two, single]);
 }
 
 const generator = startGenerator(bank);

@@ -68,6 +68,7 @@ export function startGenerator(bank: Bank) {
   const tpp = bank.description.tpps.find(({ name }) => name === 'money-one');
   if (tpp === undefined) throw new Error('no TPP');
   return {
+    pid: child.pid ?? 0,
     close: () => void child.kill(),
     burst: async (to: Contender, seconds: number, connections = 16): Promise<Tally> => {
       const answer = once(child, 'message');
@@ -87,15 +88,25 @@ export function startGenerator(bank: Bank) {
   };
 }
 
-/** CPU seconds that a process and its children have used. Linux. */
+/** CPU seconds that a server and its workers have used. Linux. */
 export function cpuSecondsOf({ child }: Contender): number {
-  const own = (pid: number): number => {
-    const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1]?.split(' ') ?? [];
-    const children = readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').split(' ').filter(Boolean);
-    const ticks = Number(fields[11]) + Number(fields[12]);
-    return ticks / 100 + children.map(Number).reduce((sum, one) => sum + own(one), 0);
-  };
-  return own(child.pid ?? 0);
+  const whole = (pid: number): number =>
+    childrenOf(pid)
+      .map(whole)
+      .reduce((sum, one) => sum + one, cpuSecondsOfProcess(pid));
+  return whole(child.pid ?? 0);
+}
+
+/** CPU seconds of one process, with all of its threads. Linux. */
+export function cpuSecondsOfProcess(pid: number): number {
+  const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1]?.split(' ') ?? [];
+  return (Number(fields[11]) + Number(fields[12])) / 100;
+}
+
+/** The processes that a process has started. Linux. */
+export function childrenOf(pid: number): readonly number[] {
+  const children = readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8');
+  return children.split(' ').filter(Boolean).map(Number);
 }
 
 export function median(values: readonly number[]): number {
