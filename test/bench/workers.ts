@@ -13,7 +13,7 @@ import { startServer } from './workers/start-server.ts';
  * the handing over of connections); with the same 16 in all it also has what each loses by doing fewer requests at
  * a time. It does not show what whole cores take from each other (caches, memory), nor where the one Redis or
  * the one file is full. Without the limit the ratio only says how many cores the load has left.
- * Words after the name: rounds, seconds, a store (Redis or SQLite).
+ * A JWT is not written to the store. Words after the name: rounds, seconds, a store (Redis or SQLite).
  */
 const [, , , rounds = '9', seconds = '0.7', onlyStore] = process.argv;
 const CORES_EACH = 0.5;
