@@ -22,6 +22,8 @@ export interface ClientCertificate {
 /** The certificate that TLS itself has parsed. */
 export function presented(certificate: X509Certificate): PresentedCertificate {
   const der = certificate.raw;
+  // The getter copies the certificate at each call, and the authorization server hashes it for each token.
+  Object.defineProperty(certificate, 'raw', { value: der });
   return Object.freeze({
     der,
     thumbprint: createHash('sha256').update(der).digest('base64url'),
