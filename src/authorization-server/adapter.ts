@@ -133,6 +133,8 @@ function adapterOf(model: string, options: AdapterOptions, parts: Parts): ModelA
   const { hash, unseal, ahead } = parts;
   const idOf = (id: string) => hash(model, id);
   const mayBePublic = model === 'ClientCredentials';
+  // A store has less to do where nothing can be replaced.
+  const isWrittenOnce = model === 'ClientCredentials';
   const protectedValue = (key: string, payload: AdapterPayload): string => {
     const { jti, ...rest } = payload;
     const isPublic = mayBePublic && Object.keys(rest).every((name) => PUBLIC.has(name));
@@ -161,14 +163,16 @@ function adapterOf(model: string, options: AdapterOptions, parts: Parts): ModelA
       // The mark of use is the store's; a copy in the payload could bring it back after a rewrite.
       const { consumed, ...rest } = payload;
       ahead.forget(model, key);
+      const record = {
+        value: protectedValue(key, rest),
+        indexes: indexesOf(model, payload, hash),
+        ...(expiresIn === undefined
+          ? {}
+          : { expiresAt: inSeconds(expiresIn + (KEPT_LONGER_SECONDS[model] ?? 0)) }),
+      };
       try {
-        await store.put(model, key, {
-          value: protectedValue(key, rest),
-          indexes: indexesOf(model, payload, hash),
-          ...(expiresIn === undefined
-            ? {}
-            : { expiresAt: inSeconds(expiresIn + (KEPT_LONGER_SECONDS[model] ?? 0)) }),
-        });
+        if (!isWrittenOnce) await store.put(model, key, record);
+        else if (!(await store.putIfAbsent(model, key, record))) throw new Error(`a ${model} has this id`);
       } catch (error) {
         if (!isRefusal(error, 'ERR_STORAGE_REVOKED')) throw error;
         // Not stored, and so dead; but the first use of the code succeeds.

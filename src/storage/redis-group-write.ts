@@ -69,7 +69,8 @@ export function createRedisGroupWrite(primaries: RedisPrimaries, wait: Wait): Re
   const drain = async (redis: Redis, queue: Queue) => {
     while (queue.waiting.length > 0) {
       const group = queue.waiting.splice(0, MAX_GROUP).filter(isInTime);
-      const isLost = group.length > 0 && (await send(redis, group, { wait, sendAgain }));
+      const isLost =
+        group.length > 0 && (await send(redis, group, { wait, mayJoin: !primaries.isCluster, sendAgain }));
       // What waits is refused with it: in a connection that does not answer, Redis might find it much later.
       if (isLost && redis.status === 'ready') redis.disconnect(true);
     }
@@ -115,19 +116,51 @@ interface Wait {
 
 interface Sending {
   readonly wait: Wait;
+  /** A script must not touch keys of several slots. */
+  readonly mayJoin: boolean;
   /** For what Redis did not run. */
   readonly sendAgain: (pending: Pending, error: Error) => void;
 }
 
+/** What goes to Redis as one command: a call, or several of a script that takes them together. */
+interface Command {
+  readonly script: RedisScript;
+  readonly calls: readonly Pending[];
+  readonly withText: boolean;
+  readonly isAsking: boolean;
+}
+
+function commandsOf(group: readonly Pending[], mayJoin: boolean): readonly Command[] {
+  const commands: (Command & { readonly calls: Pending[] })[] = [];
+  for (const call of group) {
+    const { script, withText, isAsking } = call;
+    const joined = mayJoin && script.joinedArguments !== undefined;
+    const known = joined
+      ? commands.find((command) => command.script === script && command.withText === withText)
+      : undefined;
+    if (known === undefined) commands.push({ script, calls: [call], withText, isAsking });
+    else known.calls.push(call);
+  }
+  return commands;
+}
+
 /** Whether the connection, and not Redis, was at fault. */
-async function send(redis: Redis, group: readonly Pending[], { wait, sendAgain }: Sending): Promise<boolean> {
+async function send(
+  redis: Redis,
+  group: readonly Pending[],
+  { wait, mayJoin, sendAgain }: Sending,
+): Promise<boolean> {
   try {
-    const { replies, acknowledged } = await exchange(redis, group, wait);
-    for (const [at, pending] of group.entries()) {
+    const commands = commandsOf(group, mayJoin);
+    const { replies, acknowledged } = await exchange(redis, commands, wait);
+    for (const [at, { script, calls }] of commands.entries()) {
       const [error, reply] = replies[at] ?? NO_ANSWER;
-      if (error !== null) sendAgain(pending, error);
-      else if (acknowledged < wait.replicas) pending.reject(unacknowledged(acknowledged, wait.replicas));
-      else pending.resolve(reply);
+      const answers = script.joinedArguments === undefined ? [reply] : (reply as readonly unknown[]);
+      for (const [call, pending] of calls.entries()) {
+        if (error !== null) sendAgain(pending, error);
+        else if (acknowledged < wait.replicas) pending.reject(unacknowledged(acknowledged, wait.replicas));
+        else pending.resolve(answers[call]);
+      }
     }
     return replies.some(([error]) => error !== null && !(error instanceof ReplyError));
   } catch (error) {
@@ -142,14 +175,15 @@ const NO_ANSWER: Reply = [new Error('no answer'), undefined];
 
 async function exchange(
   redis: Redis,
-  group: readonly Pending[],
+  commands: readonly Command[],
   wait: Wait,
 ): Promise<{ readonly replies: readonly Reply[]; readonly acknowledged: number }> {
   if (redis.status !== 'ready') throw new Error('the connection to the primary is lost');
   const pipeline = redis.pipeline();
-  const places = group.map((pending) => {
-    if (pending.isAsking) pipeline.asking();
-    const { script, keys, args, withText } = pending;
+  const places = commands.map(({ script, calls, withText, isAsking }) => {
+    if (isAsking) pipeline.asking();
+    const keys = calls.flatMap((call) => call.keys);
+    const args = calls.flatMap((call) => call.args);
     if (withText) pipeline.eval(script.lua, keys.length, ...keys, ...args);
     else pipeline.evalsha(script.sha, keys.length, ...keys, ...args);
     return pipeline.length - 1;

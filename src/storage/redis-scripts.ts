@@ -4,6 +4,8 @@ import { createHash } from 'node:crypto';
 export interface RedisScript {
   readonly lua: string;
   readonly sha: string;
+  /** It takes several calls at once, of one key and this many arguments each, and answers with an array. */
+  readonly joinedArguments?: number;
 }
 
 /** Characters of a nonce, in front of the identifier in a member of an index. */
@@ -109,6 +111,29 @@ if old[1] and old[1] ~= nonce then
 end
 for at = 2, #KEYS do register(KEYS[at], now, ARGV[2], ARGV[3]) end
 return { 'written', old[1] or '', old[3] or '' }`);
+
+/** Arguments of a call of PUT_NEW. */
+const NEW_ARGUMENTS = 4;
+
+/**
+ * For each call, KEYS: record. ARGV: now, end, nonce, value. Writes a record without indexes where nothing is, not even
+ * a grave, and answers 1; else 0, and it is for PUT to look what is there.
+ */
+export const PUT_NEW = Object.freeze({
+  ...script(`
+local answers = {}
+for at, key in ipairs(KEYS) do
+  local last = at * ${NEW_ARGUMENTS}
+  local now, ends = ARGV[last - 3], ARGV[last - 2]
+  answers[at] = 1 - redis.call('EXISTS', key)
+  if answers[at] == 1 then
+    redis.call('HSET', key, 'v', ARGV[last], 'e', ends, 'n', ARGV[last - 1], 'i', '{}', 'w', now)
+    if ends ~= '' then redis.call('PEXPIRE', key, tonumber(ends) - tonumber(now) + MARGIN) end
+  end
+end
+return answers`),
+  joinedArguments: NEW_ARGUMENTS,
+});
 
 /** KEYS: record. ARGV: now, token. Answers 1 to the one token that consumed it, else 0. */
 export const CONSUME = script(`

@@ -13,6 +13,7 @@ import {
   KILL,
   NONCE_LENGTH,
   PUT,
+  PUT_NEW,
   REGISTER,
 } from './redis-scripts.ts';
 import type { RecordToStore } from './store.ts';
@@ -48,10 +49,14 @@ export async function writeRecord(parts: RedisParts, write: RecordWrite, budget:
   const { kind, id, record, mode } = write;
   const own = nonce();
   const ends = record.expiresAt?.getTime() ?? '';
+  const value = JSON.stringify(record.value);
   const indexes = JSON.stringify(record.indexes ?? {});
-  const indexKeys = Object.entries(record.indexes ?? {}).map(([name, value]) =>
-    keys.index(kind, name, value),
-  );
+  const indexKeys = Object.entries(record.indexes ?? {}).map(([name, text]) => keys.index(kind, name, text));
+  if (mode === 'new' && indexKeys.length === 0) {
+    const args = [now(), ends, own, value];
+    const call = { script: PUT_NEW, keys: [keys.record(kind, id)], args };
+    if ((await parts.group.run(call, budget)) === 1) return true;
+  }
   const registration = { kind, member: `${own}${id}`, indexes };
   const script = (call: { script: typeof PUT; keys: string[]; args: (string | number)[] }) =>
     parts.group.run(call, budget);
@@ -69,16 +74,7 @@ export async function writeRecord(parts: RedisParts, write: RecordWrite, budget:
   const reply = await script({
     script: PUT,
     keys: [keys.record(kind, id), ...(primaries.isCluster ? [] : indexKeys)],
-    args: [
-      now(),
-      ends,
-      registration.member,
-      own,
-      JSON.stringify(record.value),
-      indexes,
-      mode,
-      indexPrefixOf(parts, kind),
-    ],
+    args: [now(), ends, registration.member, own, value, indexes, mode, indexPrefixOf(parts, kind)],
   });
   const [outcome, replaced = '', replacedIndexes = ''] = textsOf(reply);
   if (outcome === BURIED || outcome === EXISTS) {

@@ -113,24 +113,30 @@ interface Operation {
 }
 
 /** Does the work in the time that an operation has; whatever goes wrong is the same refusal. */
-async function inBudget<T>(
+function inBudget<T>(
   { operation, problem, milliseconds }: Operation,
   work: (budget: Budget) => Promise<T>,
 ): Promise<T> {
   const budget = { isOver: false };
-  const over = Promise.withResolvers<never>();
-  const timer = setTimeout(() => {
-    budget.isOver = true;
-    over.reject(new Error(`no answer in ${milliseconds} ms`));
-  }, milliseconds);
-  try {
+  return new Promise((resolve, reject) => {
+    const fail = (cause: unknown) => {
+      clearTimeout(timer);
+      reject(
+        isRefusal(cause) ? cause : new OpenBankingError('ERR_STORAGE_UNAVAILABLE', { operation }, { cause }),
+      );
+    };
+    const timer = setTimeout(() => {
+      budget.isOver = true;
+      fail(new Error(`no answer in ${milliseconds} ms`));
+    }, milliseconds);
     const found = problem();
-    if (found !== undefined) throw new Error(found);
-    return await Promise.race([work(budget), over.promise]);
-  } catch (cause) {
-    if (isRefusal(cause)) throw cause;
-    throw new OpenBankingError('ERR_STORAGE_UNAVAILABLE', { operation }, { cause });
-  } finally {
-    clearTimeout(timer);
-  }
+    if (found !== undefined) {
+      fail(new Error(found));
+      return;
+    }
+    work(budget).then((value) => {
+      clearTimeout(timer);
+      resolve(value);
+    }, fail);
+  });
 }

@@ -39,12 +39,15 @@ export function preparedOperations(database: DatabaseSync): (operation: Operatio
   const reindex = ({ kind, id, indexes }: RecordToWrite) => {
     for (const [name, value] of indexes) statements.index.run({ kind, name, value, id });
   };
+  const isInserted = ({ kind, id, json, expires, now }: RecordToWrite) => {
+    const insert = () => statements.insert.run({ kind, id, json, expires, now }).changes === 1;
+    // Deleting what has expired also ends its mark of use.
+    return insert() || (statements.deleteExpired.run({ kind, id, now }).changes === 1 && insert());
+  };
   const put = (record: RecordToWrite): Outcome => {
     if (isBuried(record)) return REVOKED;
     const { kind, id, json, expires, now } = record;
-    if (statements.insert.run({ kind, id, json, expires, now }).changes === 0) {
-      // Deleting what has expired also ends its mark of use.
-      statements.deleteExpired.run({ kind, id, now });
+    if (!isInserted(record)) {
       statements.put.run({ kind, id, json, expires, now });
       statements.unindex.run({ kind, id });
     }
@@ -53,9 +56,7 @@ export function preparedOperations(database: DatabaseSync): (operation: Operatio
   };
   const putIfAbsent = (record: RecordToWrite): Outcome => {
     if (isBuried(record)) return REVOKED;
-    const { kind, id, json, expires, now } = record;
-    statements.deleteExpired.run({ kind, id, now });
-    const isNew = statements.insert.run({ kind, id, json, expires, now }).changes === 1;
+    const isNew = isInserted(record);
     if (isNew) reindex(record);
     return { value: isNew };
   };
