@@ -14,6 +14,7 @@ import { standing } from './api-scopes.ts';
 import type { Aspsp } from './aspsp.ts';
 import { createClaimsReader } from './claims-reader.ts';
 import type { Clients } from './clients.ts';
+import { directClientCredentials } from './direct-client-credentials.ts';
 import { discoveryOnBothListeners } from './discovery.ts';
 import { edge, listenForFaults } from './edge.ts';
 import { interactions } from './interactions.ts';
@@ -131,6 +132,7 @@ export function createAuthorizationServer(options: AuthorizationServerOptions): 
   const isForTpp = (ctx: Context) => ctx.state.isForTpp === true;
   provider.use(when(({ path }) => path === ENDPOINTS.introspection, introspect));
   provider.use(when(isForTpp, tppGate(options.authenticator, options.clientCertificate)));
+  provider.use(when(({ path }) => path === ENDPOINTS.token, directClientCredentials(provider)));
   provider.use(when((ctx) => !isForTpp(ctx), discoveryOnBothListeners(options)));
   provider.use(when(({ path }) => path.startsWith(STATUS_LIST_PATH), statusLists(tokenStatus)));
   const revokeStructured = revokeStructuredTokens({ issuedTokens, tokenStatus });

@@ -4,7 +4,7 @@ import { OpenBankingError } from '../errors.ts';
 import type { Tpp } from '../tpp/authenticate.ts';
 import { sameNca } from '../../tpp-registry/nca.ts';
 import { matchesSubject } from '../x509/subject-property.ts';
-import { SUBJECT_PROPERTIES } from './clients.ts';
+import type { RegisteredClient } from './clients.ts';
 import { noteRefusal, providerError } from './refusal.ts';
 import { provenTpp } from './tpp-gate.ts';
 
@@ -32,19 +32,16 @@ function assertOwnClient(tpp: Tpp | undefined, client: Client): void {
  * `tls_client_auth` (RFC 8705 §2.1.2): the client belongs to the proven TPP and, if it registered a subject,
  * the certificate has it. Synchronous: the provider does not await it.
  */
-export function certificateSubjectMatches(
-  ctx: KoaContextWithOIDC,
-  property: string,
-  expected: string,
-): boolean {
+export function certificateSubjectMatches(ctx: KoaContextWithOIDC): boolean {
   const client = ctx.oidc.client;
   const tpp = provenTpp(ctx);
   if (client === undefined || tpp === undefined) return false;
   try {
     assertOwnClient(tpp, client);
-    const known = SUBJECT_PROPERTIES.find((name) => name === property);
-    if (known === undefined) return false;
-    if (client.subject_property !== undefined && !matchesSubject(tpp.certificate.parsed, known, expected)) {
+    // The provider's arguments name a stand-in where no subject is registered (clients.ts).
+    const subject = client.certificate_subject as RegisteredClient['subject'];
+    if (subject !== undefined && !matchesSubject(tpp.certificate.parsed, subject.property, subject.value)) {
+      const { property } = subject;
       throw new OpenBankingError('ERR_CLIENT_SUBJECT_MISMATCH', { clientId: client.clientId, property });
     }
     return true;

@@ -42,7 +42,7 @@ export const EXTRA_CLIENT_METADATA = [
   'authorization_number',
   'nca',
   'api_scope',
-  'subject_property',
+  'certificate_subject',
 ] as const;
 
 /** Scopes of OpenID Connect; all others are the APIs'. */
@@ -83,5 +83,5 @@ function subjectMetadata(client: RegisteredClient): Partial<ClientMetadata> {
   if (client.token_endpoint_auth_method !== 'tls_client_auth') return {};
   return client.subject === undefined
     ? { tls_client_auth_subject_dn: `organizationIdentifier=${client.authorization_number}` }
-    : { [client.subject.property]: client.subject.value, subject_property: client.subject.property };
+    : { [client.subject.property]: client.subject.value, certificate_subject: { ...client.subject } };
 }

@@ -1,4 +1,5 @@
 import type * as typed from 'oidc-provider';
+import contexts from 'oidc-provider/lib/helpers/als.js';
 import * as libraryErrors from 'oidc-provider/lib/helpers/errors.js';
 import initializeKeystore from 'oidc-provider/lib/helpers/initialize_keystore.js';
 import * as libraryPolicy from 'oidc-provider/lib/helpers/interaction_policy/index.js';
@@ -9,6 +10,7 @@ import { get as internalsOf } from 'oidc-provider/lib/helpers/weak_cache.js';
  * warning, at every start, about a Node release that has not reached its LTS date.
  */
 export { ExternalSigningKey } from 'oidc-provider/lib/helpers/keystore.js';
+export { default as isValidScope } from 'oidc-provider/lib/helpers/is_valid_scope.js';
 export { Provider } from 'oidc-provider/lib/provider.js';
 export const errors: typeof typed.errors = libraryErrors;
 export const interactionPolicy: typeof typed.interactionPolicy = libraryPolicy;
@@ -39,6 +41,21 @@ export function replaceClients(provider: typed.Provider, clients: readonly typed
   );
   known.set(provider, next);
   internalsOf(provider).staticClients = new Map([...next].map(([id, { client }]) => [id, client]));
+}
+
+/** What the provider does for a grant once the client is known. It answers in `ctx.body`, and throws refusals. */
+export function grantHandlerOf(
+  provider: typed.Provider,
+  grantType: string,
+): (ctx: typed.KoaContextWithOIDC) => Promise<void> {
+  const handler = internalsOf(provider).grantTypeHandlers.get(grantType);
+  if (handler === undefined) throw new TypeError(`the provider knows no grant type ${grantType}`);
+  return handler;
+}
+
+/** Does the work as the provider's endpoints do: `Provider.ctx` is this context meanwhile. */
+export function runInContext<T>(ctx: typed.KoaContextWithOIDC, work: () => T): T {
+  return contexts.run(ctx, work);
 }
 
 interface KnownClient {
