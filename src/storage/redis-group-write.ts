@@ -47,6 +47,8 @@ const TRY_AGAIN_MILLISECONDS = 50;
  * it speaks for the writes of its own connection only. What comes meanwhile waits here, where it can still be
  * dropped when its time is over, and not in a socket, where Redis would find it later.
  *
+ * Calls of a script that takes several at once are one command, but in a Cluster. Each decides about its own key only.
+ *
  * A script is sent again only when Redis says that it did not run it: NOSCRIPT, MOVED, ASK, TRYAGAIN.
  */
 export function createRedisGroupWrite(primaries: RedisPrimaries, wait: Wait): RedisGroupWrite {

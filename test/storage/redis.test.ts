@@ -24,6 +24,25 @@ describe.skipIf(!hasRedis)('on a single Redis', () => {
     await store.put('Code', 'a', { value: 1, expiresAt: inSeconds(60) });
     await server.admin.script('FLUSH');
     expect(await store.consume('Code', 'a')).toBe(true);
+    await server.admin.script('FLUSH');
+    const writes = ['b', 'c', 'b'].map((id) =>
+      store.putIfAbsent('Code', id, { value: 2, expiresAt: inSeconds(60) }),
+    );
+    expect(await Promise.all(writes)).toEqual([true, true, false]);
+    await store.close();
+  });
+
+  it('judges each of the new records that come at one moment by itself (J8)', async () => {
+    const store = await openStore(redisSettings(address()));
+    const over = { value: 'over', expiresAt: inSeconds(-1) };
+    const live = { value: 'live', expiresAt: inSeconds(60) };
+    await Promise.all([store.put('Jti', 'over', over), store.put('Jti', 'live', live)]);
+    const added = ['x', 'over', 'live', 'y', 'x', 'over'].map((id, at) =>
+      store.putIfAbsent('Jti', id, { value: at, expiresAt: inSeconds(60) }),
+    );
+    expect(await Promise.all(added)).toEqual([true, true, false, true, false, false]);
+    const found = await Promise.all(['x', 'over', 'live', 'y'].map((id) => store.find('Jti', id)));
+    expect(found.map((record) => record?.value)).toEqual([0, 1, 'live', 3]);
     await store.close();
   });
 
