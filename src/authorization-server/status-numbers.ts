@@ -36,8 +36,9 @@ interface OpenBlock {
   readonly until: number;
 }
 
-/** Gives numbers out of the open block of a holder, and opens the next one when it is used up or old. */
+/** Numbers of status lists, for holders. */
 export interface StatusNumbers {
+  /** Gives a number out of the open block of the holder, and opens the next one when it is used up or old. */
   take(holder: TokenHolder): Promise<number>;
   /** Opens a block for the holder if there is none to take from. */
   prepare(holder: TokenHolder): Promise<void>;
