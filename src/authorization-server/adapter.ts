@@ -132,12 +132,11 @@ function adapterOf(model: string, options: AdapterOptions, parts: Parts): ModelA
   const { store, clock, replayed, reader } = options;
   const { hash, unseal, ahead } = parts;
   const idOf = (id: string) => hash(model, id);
-  const mayBePublic = model === 'ClientCredentials';
-  // A store has less to do where nothing can be replaced.
-  const isWrittenOnce = model === 'ClientCredentials';
+  /** Written once, under an identifier that nothing has, and of no customer. */
+  const isClientsOwn = model === 'ClientCredentials';
   const protectedValue = (key: string, payload: AdapterPayload): string => {
     const { jti, ...rest } = payload;
-    const isPublic = mayBePublic && Object.keys(rest).every((name) => PUBLIC.has(name));
+    const isPublic = isClientsOwn && Object.keys(rest).every((name) => PUBLIC.has(name));
     return isPublic ? parts.stamp(rest, `${model}\0${key}`) : parts.seal(payload, `${model}\0${key}`);
   };
   const payloadOf = (record: StoredRecord | undefined, id?: string): AdapterPayload | undefined =>
@@ -145,7 +144,7 @@ function adapterOf(model: string, options: AdapterOptions, parts: Parts): ModelA
       ? undefined
       : {
           // A stamped one is stored without it.
-          ...(mayBePublic ? { jti: id } : {}),
+          ...(isClientsOwn ? { jti: id } : {}),
           ...(unseal(record.value, `${model}\0${record.id}`) as AdapterPayload),
           ...(record.consumedAt === undefined ? {} : { consumed: epochSeconds(record.consumedAt) }),
         };
@@ -171,7 +170,8 @@ function adapterOf(model: string, options: AdapterOptions, parts: Parts): ModelA
           : { expiresAt: inSeconds(expiresIn + (KEPT_LONGER_SECONDS[model] ?? 0)) }),
       };
       try {
-        if (!isWrittenOnce) await store.put(model, key, record);
+        // A store has less to do where nothing can be replaced.
+        if (!isClientsOwn) await store.put(model, key, record);
         else if (!(await store.putIfAbsent(model, key, record))) throw new Error(`a ${model} has this id`);
       } catch (error) {
         if (!isRefusal(error, 'ERR_STORAGE_REVOKED')) throw error;

@@ -29,16 +29,6 @@ const EARLIER_GRANTS: readonly unknown[] = ['authorization_code', 'refresh_token
  * asked for, and falls away when an earlier grant is used (PSD2 articles 66 and 67, TS 119 495 cl. 5.2.2).
  */
 export function apiScopes(options: ApiScopesOptions) {
-  const found = new WeakMap<Client, readonly string[]>();
-  /** The scopes of the APIs that the client is registered for. */
-  const scopesOf = (client: Client): readonly string[] => {
-    const known = found.get(client);
-    if (known !== undefined) return known;
-    const own = clientScopes(client);
-    const scopes = options.scopes.filter((scope) => own.includes(scope));
-    found.set(client, scopes);
-    return scopes;
-  };
   return {
     defaultResource: (ctx: KoaContextWithOIDC, _client?: Client, oneOf?: readonly string[]) => {
       if (oneOf !== undefined && oneOf.length > 0) return oneOf;
@@ -54,7 +44,8 @@ export function apiScopes(options: ApiScopesOptions) {
     ): Promise<ResourceServer> => {
       if (resource !== options.resource) throw new errors.InvalidTarget();
       const holder = provenTpp(ctx) ?? standing(options.registry, client);
-      const known = scopesOf(client);
+      const own = clientScopes(client);
+      const known = options.scopes.filter((scope) => own.includes(scope));
       if (!EARLIER_GRANTS.includes(ctx.oidc.params?.grant_type)) {
         const isForNobody = ctx.oidc.params?.grant_type === 'client_credentials';
         refuseScopes(requestedScopes(ctx), isForNobody ? known : [...OPENID_SCOPES, ...known], holder);

@@ -136,7 +136,7 @@ function commandsOf(group: readonly Pending[], mayJoin: boolean): readonly Comma
   const commands: (Command & { readonly calls: Pending[] })[] = [];
   for (const call of group) {
     const { script, withText, isAsking } = call;
-    const joined = mayJoin && script.joinedArguments !== undefined;
+    const joined = mayJoin && script.takesSeveral;
     const known = joined
       ? commands.find((command) => command.script === script && command.withText === withText)
       : undefined;
@@ -157,7 +157,7 @@ async function send(
     const { replies, acknowledged } = await exchange(redis, commands, wait);
     for (const [at, { script, calls }] of commands.entries()) {
       const [error, reply] = replies[at] ?? NO_ANSWER;
-      const answers = script.joinedArguments === undefined ? [reply] : (reply as readonly unknown[]);
+      const answers = script.takesSeveral ? (reply as readonly unknown[]) : [reply];
       for (const [call, pending] of calls.entries()) {
         if (error !== null) sendAgain(pending, error);
         else if (acknowledged < wait.replicas) pending.reject(unacknowledged(acknowledged, wait.replicas));

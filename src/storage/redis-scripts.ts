@@ -4,8 +4,8 @@ import { createHash } from 'node:crypto';
 export interface RedisScript {
   readonly lua: string;
   readonly sha: string;
-  /** It takes several calls at once, of one key and this many arguments each, and answers with an array. */
-  readonly joinedArguments?: number;
+  /** It takes several calls at once, of one key and as many arguments each, and answers with an array. */
+  readonly takesSeveral?: true;
 }
 
 /** Characters of a nonce, in front of the identifier in a member of an index. */
@@ -132,7 +132,7 @@ for at, key in ipairs(KEYS) do
   end
 end
 return answers`),
-  joinedArguments: NEW_ARGUMENTS,
+  takesSeveral: true,
 });
 
 /** KEYS: record. ARGV: now, token. Answers 1 to the one token that consumed it, else 0. */

@@ -5,6 +5,12 @@ import { X509Certificate } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { decodeJwt, decodeProtectedHeader, type JWTPayload } from 'jose';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { certificateSubjectMatches } from '../../src/authorization-server/client-authentication.ts';
+import {
+  clientMetadata,
+  EXTRA_CLIENT_METADATA,
+  type RegisteredClient,
+} from '../../src/authorization-server/clients.ts';
 import { directClientCredentials } from '../../src/authorization-server/direct-client-credentials.ts';
 import { Provider } from '../../src/authorization-server/library.ts';
 import { createSigningKeys } from '../../src/authorization-server/signing-keys.ts';
@@ -52,17 +58,16 @@ describe('the short way of client_credentials', () => {
     const provider = new Provider('https://bank.example', {
       jwks: { keys: [...(await createSigningKeys()).keys] } as never,
       clients: [
-        client('money-one-mtls', {}),
+        client('money-one-mtls'),
         client('no-credentials', {
           grant_types: ['authorization_code'],
           redirect_uris: ['https://tpp.example/'],
         }),
         client('money-two-mtls', { authorization_number: 'PSDGB-FCA-2' }),
       ],
-      scopes: ['accounts', 'payments'],
       clientAuthMethods: ['tls_client_auth'],
       clientDefaults: { id_token_signed_response_alg: 'ES256' },
-      extraClientMetadata: { properties: ['authorization_number', 'certificate_subject', 'nca'] },
+      extraClientMetadata: { properties: [...EXTRA_CLIENT_METADATA] },
       features: {
         devInteractions: { enabled: false },
         clientCredentials: { enabled: true },
@@ -72,7 +77,7 @@ describe('the short way of client_credentials', () => {
           certificateBoundAccessTokens: true,
           getCertificate: () => certificate,
           certificateAuthorized: () => true,
-          certificateSubjectMatches: ({ oidc }) => oidc.client?.authorization_number === 'PSDGB-FCA-1',
+          certificateSubjectMatches,
         },
       },
     });
@@ -114,7 +119,7 @@ describe('the short way of client_credentials', () => {
   it.each([
     ['in two pieces', {}, [PLAIN.slice(0, 20), PLAIN.slice(20)], 200],
     ['in chunks', { 'transfer-encoding': 'chunked' }, [PLAIN], 200],
-    ['of more than 4 kB', {}, [`${PLAIN}&x=${'x'.repeat(5000)}`], 200],
+    ['of more than 4 kB', {}, [PLAIN + '+accounts'.repeat(500)], 200],
     ['with a parameter more', {}, [`${PLAIN}&x=1`], 200],
     ['without a scope', {}, ['grant_type=client_credentials&client_id=money-one-mtls'], 200],
     ['with a scope of two spaces', {}, [`${PLAIN}++payments`], 400],
@@ -133,19 +138,17 @@ describe('the short way of client_credentials', () => {
     expect(await answerOf({ headers, parts })).toMatchObject({ status, isDirect: false });
   });
 
-  function client(id: string, more: object) {
-    return {
+  function client(id: string, more: Partial<RegisteredClient> = {}) {
+    return clientMetadata({
       client_id: id,
-      token_endpoint_auth_method: 'tls_client_auth' as const,
-      tls_client_auth_subject_dn: 'CN=tpp',
-      tls_client_certificate_bound_access_tokens: true,
+      client_name: id,
+      token_endpoint_auth_method: 'tls_client_auth',
+      authorization_number: 'PSDGB-FCA-1',
       grant_types: ['client_credentials'],
       redirect_uris: [],
-      response_types: [],
       scope: 'accounts payments',
-      authorization_number: 'PSDGB-FCA-1',
       ...more,
-    };
+    });
   }
 });
 

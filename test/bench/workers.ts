@@ -59,8 +59,8 @@ await bank.close();
 process.exit();
 
 function canLimit(): boolean {
+  const probe = spawn('sleep', ['60']);
   try {
-    const probe = spawn('sleep', ['60']);
     openCpuQuota(probe.pid ?? 0).close();
     return true;
   } catch (error) {
@@ -68,6 +68,8 @@ function canLimit(): boolean {
       `no limit: cgroups cannot be written (${String(error)}); ratios say how many cores were left`,
     );
     return false;
+  } finally {
+    probe.kill();
   }
 }
 
