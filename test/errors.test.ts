@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
-import { oauthAnswer } from '../src/authorization-server/oauth-error.ts';
+import { oauthAnswer } from '../src/authorization-server/request/oauth-error.ts';
 import { ERROR_CODES, OpenBankingError, ruleOf } from '../src/errors.ts';
 import { createLog } from '../src/log.ts';
-import { refusalAnswer } from '../src/resource-server/challenge.ts';
+import { refusalAnswer } from '../src/resource-server/decision/challenge.ts';
 
 describe('the catalogue of refusals', () => {
   it.each(ERROR_CODES)('%s has a rule that fits an error_description (RFC 6749 §5.2)', (code) => {

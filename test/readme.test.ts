@@ -1,8 +1,8 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { z } from 'zod';
-import { oauthAnswer } from '../src/authorization-server/oauth-error.ts';
-import { configSchema } from '../src/config.ts';
+import { oauthAnswer } from '../src/authorization-server/request/oauth-error.ts';
+import { configSchema } from '../src/configuration/config.ts';
 import { ERROR_CODES, OpenBankingError, ruleOf } from '../src/errors.ts';
 import { refusalAnswer } from '../src/resource-server/index.ts';
 

@@ -1,6 +1,6 @@
 import type { Clock } from '../src/clock.ts';
 import { OpenBankingError } from '../src/errors.ts';
-import { openFollowedFile } from '../src/followed-file.ts';
+import { openFollowedFile } from '../src/files/followed-file.ts';
 import type { Log } from '../src/log.ts';
 import { parseTppRecords, type TppRecord } from './record.ts';
 import { findRecord, type Index, indexRecords, type TppRegistry } from './registry.ts';

@@ -1,6 +1,6 @@
 import type { Middleware } from 'koa';
-import { OPENID_SCOPES } from './clients.ts';
-import { ENDPOINTS } from './routes.ts';
+import { OPENID_SCOPES } from './clients/clients.ts';
+import { ENDPOINTS } from './request/routes.ts';
 
 /**
  * The metadata (RFC 8414, OpenID Connect Discovery) is the same on both listeners. The provider derives each

@@ -6,21 +6,26 @@ import type { Consents } from '../consent/consent.ts';
 import { OpenBankingError } from '../errors.ts';
 import type { Log } from '../log.ts';
 import type { TppRegistry } from '../../tpp-registry/index.ts';
-import { answerAfter } from './answer-after.ts';
-import { apiScopes, standing } from './api-scopes.ts';
-import { assertClientAssertion, certificateSubjectMatches } from './client-authentication.ts';
-import type { ClaimsReader } from './claims-reader.ts';
-import { clientMetadata, type Clients, EXTRA_CLIENT_METADATA, type RegisteredClient } from './clients.ts';
-import { EllipticSigner } from './elliptic-signer.ts';
-import { withinGrant } from './grant-lifetime.ts';
-import { interactionPolicy } from './interaction-policy.ts';
+import { answerAfter } from './request/answer-after.ts';
+import { apiScopes, standing } from './tokens/api-scopes.ts';
+import { assertClientAssertion, certificateSubjectMatches } from './clients/client-authentication.ts';
+import type { ClaimsReader } from './models/claims-reader.ts';
+import {
+  clientMetadata,
+  type Clients,
+  EXTRA_CLIENT_METADATA,
+  type RegisteredClient,
+} from './clients/clients.ts';
+import { EllipticSigner } from './signing/elliptic-signer.ts';
+import { withinGrant } from './tokens/grant-lifetime.ts';
+import { interactionPolicy } from './customer/interaction-policy.ts';
 import { Provider, replaceClients, replaceKeys } from './library.ts';
-import type { ReplayedGrants } from './replayed-grants.ts';
-import { ENDPOINTS } from './routes.ts';
-import type { SigningKeyring, SigningKeys } from './signing-keys.ts';
-import { tokenClaims } from './token-claims.ts';
-import type { TokenStatus } from './token-status.ts';
-import { gateCertificate, provenTpp } from './tpp-gate.ts';
+import type { ReplayedGrants } from './models/replayed-grants.ts';
+import { ENDPOINTS } from './request/routes.ts';
+import type { SigningKeyring, SigningKeys } from './signing/signing-keys.ts';
+import { tokenClaims } from './tokens/token-claims.ts';
+import type { TokenStatus } from './token-status/token-status.ts';
+import { gateCertificate, provenTpp } from './request/tpp-gate.ts';
 
 export interface ProviderOptions {
   readonly issuer: string;

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { styleText } from 'node:util';
 import { Command } from 'commander';
-import type { DemoStep } from '../sandbox/demo.ts';
+import type { DemoStep } from '../sandbox/demo/demo.ts';
 import { readDescription, type SandboxDescription } from '../sandbox/folder.ts';
 
 /** `tallystick demo`: walks as TPPs do, against a running sandbox or one of its own. */
@@ -21,7 +21,7 @@ export function demoCommand(): Command {
 }
 
 async function walk(description: SandboxDescription, flags: { readonly json?: true }): Promise<boolean> {
-  const { runDemo } = await import('../sandbox/demo.ts');
+  const { runDemo } = await import('../sandbox/demo/demo.ts');
   const isRight = await runDemo(description, (step) => {
     console.log(flags.json === true ? JSON.stringify(step) : lineOf(step));
   });

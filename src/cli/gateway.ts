@@ -10,8 +10,8 @@ export function gatewayCommand(): Command {
     .action(async (flags: { readonly config: string }) => {
       refuseUnsafeEnvironment();
       const [{ loadGatewayConfig }, { startGateway }] = await Promise.all([
-        import('../gateway-config.ts'),
-        import('../gateway-server.ts'),
+        import('../configuration/gateway-config.ts'),
+        import('../server/gateway-server.ts'),
       ]);
       const config = await loadGatewayConfig(flags.config);
       const gateway = await startGateway(config, { source: flags.config });

@@ -1,5 +1,5 @@
 import { Command, InvalidArgumentError } from 'commander';
-import type { KeyState, RotationOptions } from '../authorization-server/signing-key-rotation.ts';
+import type { KeyState, RotationOptions } from '../authorization-server/signing/signing-key-rotation.ts';
 
 /** Longer than the JWKS may be cached (300 s), and than servers take to see the file. */
 const DELAY_SECONDS = 600;
@@ -11,7 +11,7 @@ export function keysCommand(): Command {
   const list = configured('list')
     .description('tell which keys sign, which come next and which are only published')
     .action(async (flags: { readonly config: string }) => {
-      const { signingKeyStates } = await import('../authorization-server/signing-key-rotation.ts');
+      const { signingKeyStates } = await import('../authorization-server/signing/signing-key-rotation.ts');
       print(await signingKeyStates(await rotationOf(flags.config)));
     });
   const rotate = configured('rotate')
@@ -20,7 +20,7 @@ export function keysCommand(): Command {
     .option('--compromised', 'drop the old keys at once: every token that they signed is refused')
     .action(
       async (flags: { readonly config: string; readonly delay: number; readonly compromised?: true }) => {
-        const { rotateSigningKeys } = await import('../authorization-server/signing-key-rotation.ts');
+        const { rotateSigningKeys } = await import('../authorization-server/signing/signing-key-rotation.ts');
         const options = await rotationOf(flags.config);
         print(
           await rotateSigningKeys({
@@ -39,7 +39,7 @@ export function keysCommand(): Command {
 
 async function rotationOf(file: string): Promise<Omit<RotationOptions, 'delaySeconds'>> {
   const { loadConfig, systemClock } = await import('../index.ts');
-  const { retainKeysSeconds } = await import('../server.ts');
+  const { retainKeysSeconds } = await import('../server/server.ts');
   const config = await loadConfig(file);
   return { file: config.signingKeysFile, clock: systemClock, retainSeconds: retainKeysSeconds(config) };
 }

@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 import { Command, CommanderError } from 'commander';
 import { isRefusal } from '../errors.ts';
-import { certificateCommand } from './certificate.ts';
+import { certificateCommand } from './certificate/certificate.ts';
 import { demoCommand } from './demo.ts';
 import { exitCodeOf } from './exit-codes.ts';
 import { gatewayCommand } from './gateway.ts';

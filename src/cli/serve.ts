@@ -24,14 +24,14 @@ export function serveCommand(): Command {
 }
 
 async function serve(config: Config, source: string): Promise<void> {
-  const { startServer } = await import('../server.ts');
+  const { startServer } = await import('../server/server.ts');
   const aspsp = await loadAspsp(config.aspspModule, source);
   if (cluster.isPrimary) {
     const server = await startServer(config, { aspsp });
     await stopOnSignal(() => server.close());
     return;
   }
-  const { serveAsWorker } = await import('../workers.ts');
+  const { serveAsWorker } = await import('../server/workers.ts');
   const server = await startServer(config, { aspsp, isHealthServed: false });
   // A service manager may signal every process of the group.
   await Promise.race([serveAsWorker(server), stopOnSignal(() => server.close())]);
@@ -40,7 +40,7 @@ async function serve(config: Config, source: string): Promise<void> {
 
 async function watchWorkers({ workers: count, listen, logLevel, shutdown }: Config): Promise<void> {
   const { createLog } = await import('../log.ts');
-  const { startWorkers } = await import('../workers.ts');
+  const { startWorkers } = await import('../server/workers.ts');
   const workers = await startWorkers({
     count,
     healthPort: listen.health,

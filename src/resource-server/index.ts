@@ -6,17 +6,17 @@ export {
   createClientCertificateSource,
   type PresentedCertificate,
 } from '../mutual-tls/client-certificate.ts';
-export type { Authorization } from './access-token.ts';
-export { type Authorizer, createAuthorizer } from './authorize.ts';
-export type { AuthorizerOptions, DpopOptions, IntrospectionOptions } from './authorizer-options.ts';
-export { type RefusalAnswer, refusalAnswer } from './challenge.ts';
-export { expressProtection } from './express.ts';
-export { fastifyProtection } from './fastify.ts';
-export { createGateway, type GatewayOptions } from './gateway.ts';
-export type { GatewayRoute } from './gateway-routes.ts';
-export { koaProtection } from './koa.ts';
-export { type AuthorizedHandler, nodeProtection } from './node.ts';
-export type { RequestWithCertificate } from './presented-token.ts';
+export type { Authorization } from './token/access-token.ts';
+export { type Authorizer, createAuthorizer } from './decision/authorize.ts';
+export type { AuthorizerOptions, DpopOptions, IntrospectionOptions } from './decision/authorizer-options.ts';
+export { type RefusalAnswer, refusalAnswer } from './decision/challenge.ts';
+export { expressProtection } from './frameworks/express.ts';
+export { fastifyProtection } from './frameworks/fastify.ts';
+export { createGateway, type GatewayOptions } from './gateway/gateway.ts';
+export type { GatewayRoute } from './gateway/gateway-routes.ts';
+export { koaProtection } from './frameworks/koa.ts';
+export { type AuthorizedHandler, nodeProtection } from './frameworks/node.ts';
+export type { RequestWithCertificate } from './token/presented-token.ts';
 export {
   authorizationOf,
   createProtection,
@@ -25,6 +25,6 @@ export {
   type ProtectionOptions,
   type RouteRequirement,
   type Verdict,
-} from './protection.ts';
-export type { Requirement } from './requirement.ts';
-export type { CheckedTpp, TppCheck } from './tpp-check.ts';
+} from './decision/protection.ts';
+export type { Requirement } from './decision/requirement.ts';
+export type { CheckedTpp, TppCheck } from './decision/tpp-check.ts';

@@ -4,8 +4,8 @@ import { chmod, mkdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
-import { DEMO_CUSTOMERS } from './customers.ts';
-import { organizationIdentifierOf, type Period, TPP_PLANS, type TppPlan } from './tpps.ts';
+import { DEMO_CUSTOMERS } from './bank/customers.ts';
+import { organizationIdentifierOf, type Period, TPP_PLANS, type TppPlan } from './pki/tpps.ts';
 import { writeWhole } from './write-whole.ts';
 
 /** A certificate and its key, as files. */
@@ -120,7 +120,7 @@ export async function makeFolder(
 ): Promise<void> {
   await mkdir(folder, { recursive: true });
   await chmod(folder, LINUX_OWNER_ONLY);
-  const script = import.meta.url.endsWith('.ts') ? './make-files.ts' : './make-files.js';
+  const script = import.meta.url.endsWith('.ts') ? './pki/make-files.ts' : './pki/make-files.js';
   const { notBefore, notAfter } = periodFrom(options.now);
   await promisify(execFile)(process.execPath, [
     fileURLToPath(new URL(script, import.meta.url)),

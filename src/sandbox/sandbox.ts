@@ -12,8 +12,8 @@ import {
   systemClock,
 } from '../index.ts';
 import { createAuthorizer, createProtection } from '../resource-server/index.ts';
-import { demoAspsp } from './customers.ts';
-import { demoBank } from './demo-bank.ts';
+import { demoAspsp } from './bank/customers.ts';
+import { demoBank } from './bank/demo-bank.ts';
 import {
   describeSandbox,
   keptState,
@@ -24,7 +24,7 @@ import {
 } from './folder.ts';
 import { sandboxConfiguration } from './sandbox-configuration.ts';
 import { choosePorts } from './ports.ts';
-import { openRevocationService } from './open-revocation-service.ts';
+import { openRevocationService } from './revocation/open-revocation-service.ts';
 
 export interface SandboxOptions {
   /** Where everything is kept. */

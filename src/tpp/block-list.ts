@@ -1,8 +1,8 @@
 import { OpenBankingError } from '../errors.ts';
-import { openFollowedFile } from '../followed-file.ts';
+import { openFollowedFile } from '../files/followed-file.ts';
 import type { Log } from '../log.ts';
 import { canonicalNca } from '../../tpp-registry/nca.ts';
-import { parseName } from '../x509/distinguished-name.ts';
+import { parseName } from '../x509/certificate/distinguished-name.ts';
 import { type Block, type CertificateBlock, parseBlocks, type TppBlock } from './block.ts';
 import type { TppCredential } from './credential.ts';
 import type { RuleLog } from './decision.ts';

@@ -3,7 +3,7 @@ import { isRefusal, OpenBankingError, type Problem } from '../errors.ts';
 import { canonicalNca } from '../../tpp-registry/nca.ts';
 import { openDocument } from '../../tpp-registry/placed-document.ts';
 import { dayField, textField } from '../../tpp-registry/record-fields.ts';
-import { parseName } from '../x509/distinguished-name.ts';
+import { parseName } from '../x509/certificate/distinguished-name.ts';
 
 /** One certificate by issuer and serial number, never by thumbprint: an ECDSA signature has a twin. */
 export interface CertificateBlock {

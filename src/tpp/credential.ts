@@ -1,8 +1,8 @@
 import { isRefusal, OpenBankingError } from '../errors.ts';
-import { type Certificate, parseCertificate } from '../x509/certificate.ts';
-import { formatName } from '../x509/distinguished-name.ts';
-import { evaluatePath, type PathPolicy, type VerifiedPath } from '../x509/path.ts';
-import { revocationKey } from '../x509/revocation-pointers.ts';
+import { type Certificate, parseCertificate } from '../x509/certificate/certificate.ts';
+import { formatName } from '../x509/certificate/distinguished-name.ts';
+import { evaluatePath, type PathPolicy, type VerifiedPath } from '../x509/path/path.ts';
+import { revocationKey } from '../x509/revocation/revocation-pointers.ts';
 import { Trail } from './decision.ts';
 import type { Psd2Statement } from './psd2-statement.ts';
 import type { Tolerance } from './qc-statements.ts';

@@ -1,5 +1,5 @@
 import { isRefusal, type OpenBankingError } from '../errors.ts';
-import type { Certificate } from '../x509/certificate.ts';
+import type { Certificate } from '../x509/certificate/certificate.ts';
 
 /** What a decision asks, and where that is written. */
 export interface Rule {

@@ -1,6 +1,6 @@
 import type { PspRole } from '../../tpp-registry/index.ts';
-import { DerError, type DerReader, readAll, TAG } from '../x509/der.ts';
-import { decodeText } from '../x509/der-text.ts';
+import { DerError, type DerReader, readAll, TAG } from '../x509/der/der.ts';
+import { decodeText } from '../x509/der/der-text.ts';
 import { isIsoCountry } from './iso-country.ts';
 import { isPspRole, isRightRoleName } from './psp-role.ts';
 

@@ -1,6 +1,14 @@
 import { OpenBankingError } from '../errors.ts';
-import { DerError, DerReader, decodeCount, decodeInteger, type Element, readAll, TAG } from '../x509/der.ts';
-import { decodeText } from '../x509/der-text.ts';
+import {
+  DerError,
+  DerReader,
+  decodeCount,
+  decodeInteger,
+  type Element,
+  readAll,
+  TAG,
+} from '../x509/der/der.ts';
+import { decodeText } from '../x509/der/der-text.ts';
 import { type Psd2Statement, readPsd2Statement } from './psd2-statement.ts';
 
 export type QcType = 'esign' | 'eseal' | 'web';

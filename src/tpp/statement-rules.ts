@@ -1,7 +1,7 @@
 import { OpenBankingError } from '../errors.ts';
 import { sameNca } from '../../tpp-registry/index.ts';
-import { type Certificate, EXTENSION } from '../x509/certificate.ts';
-import { ATTRIBUTE, formatName } from '../x509/distinguished-name.ts';
+import { type Certificate, EXTENSION } from '../x509/certificate/certificate.ts';
+import { ATTRIBUTE, formatName } from '../x509/certificate/distinguished-name.ts';
 import type { Trail } from './decision.ts';
 import { parseOrganizationIdentifier } from './organization-identifier.ts';
 import type { Psd2Statement } from './psd2-statement.ts';

@@ -1,8 +1,8 @@
 import { isRefusal, OpenBankingError } from '../errors.ts';
-import { openFollowedFile } from '../followed-file.ts';
+import { openFollowedFile } from '../files/followed-file.ts';
 import type { Log } from '../log.ts';
-import { type Certificate, parseCertificate, parsePem } from '../x509/certificate.ts';
-import { ATTRIBUTE, findAttribute, formatName } from '../x509/distinguished-name.ts';
+import { type Certificate, parseCertificate, parsePem } from '../x509/certificate/certificate.ts';
+import { ATTRIBUTE, findAttribute, formatName } from '../x509/certificate/distinguished-name.ts';
 import { createTrustProfile, type TrustProfile, type TrustProfileOptions } from './trust-profile.ts';
 
 /** The organization of every authority that a sandbox makes; their keys lie in a folder of a developer. */

@@ -1,6 +1,6 @@
-import { type Certificate, parseCertificate, parsePem } from '../x509/certificate.ts';
-import { type PathPolicy, TLS_CLIENT_POLICY } from '../x509/path.ts';
-import type { RevocationPolicy } from '../x509/revocation.ts';
+import { type Certificate, parseCertificate, parsePem } from '../x509/certificate/certificate.ts';
+import { type PathPolicy, TLS_CLIENT_POLICY } from '../x509/path/path.ts';
+import type { RevocationPolicy } from '../x509/revocation/revocation.ts';
 import type { Tolerance } from './qc-statements.ts';
 
 export type TrustPreset = 'eu-qualified' | 'uk-directory' | 'own-ca';

@@ -1,5 +1,5 @@
 import { isRefusal } from '../errors.ts';
-import type { Revocation } from '../x509/revocation.ts';
+import type { Revocation } from '../x509/revocation/revocation.ts';
 import type { TppCredential } from './credential.ts';
 import type { RuleLog } from './decision.ts';
 

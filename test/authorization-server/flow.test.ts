@@ -3,8 +3,8 @@ import { join } from 'node:path';
 import * as oauth from 'openid-client';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { tppNamed } from '../../src/sandbox/curl-lines.ts';
-import { type CustomerAnswer, walkPages } from '../../src/sandbox/demo-browser.ts';
-import { connectTpp, type DemoTpp, type DemoTppOptions } from '../../src/sandbox/demo-tpp.ts';
+import { type CustomerAnswer, walkPages } from '../../src/sandbox/demo/demo-browser.ts';
+import { connectTpp, type DemoTpp, type DemoTppOptions } from '../../src/sandbox/demo/demo-tpp.ts';
 import { DEMO_REDIRECT_URI } from '../../src/sandbox/folder.ts';
 import { startTestSandbox, type TestSandbox } from './running-sandbox.ts';
 

@@ -3,10 +3,10 @@ import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { setImmediate as turn } from 'node:timers/promises';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
-import { crlStatus, indexCrl } from '../../src/x509/crl.ts';
-import { openCrlIndexer } from '../../src/x509/crl-indexer.ts';
+import { crlStatus, indexCrl } from '../../src/x509/crl/crl.ts';
+import { openCrlIndexer } from '../../src/x509/crl/crl-indexer.ts';
 import { issue, NOW } from '../x509/certificate-factory.ts';
-import { entry, writeCrl } from '../x509/crl-factory.ts';
+import { entry, writeCrl } from '../x509/crl/crl-factory.ts';
 import * as der from '../x509/der-writer.ts';
 
 // A CRL of a million entries, 49 bytes each (16-octet serial number, reason): how long verifying and indexing takes

@@ -1,17 +1,17 @@
 import { createPrivateKey, createPublicKey, hash, X509Certificate } from 'node:crypto';
 import { silentLog } from '../../src/log.ts';
-import { type Authority, createAuthority } from '../../src/sandbox/pki.ts';
+import { type Authority, createAuthority } from '../../src/sandbox/pki/pki.ts';
 import { createTppAuthenticator } from '../../src/tpp/authenticate.ts';
 import { createBlockList } from '../../src/tpp/block-list.ts';
 import { createTrustProfile } from '../../src/tpp/trust-profile.ts';
-import { parseCertificate } from '../../src/x509/certificate.ts';
-import { ocspStatus, parseOcspResponse, writeOcspRequest } from '../../src/x509/ocsp.ts';
-import { TLS_CLIENT_POLICY, verifyPath } from '../../src/x509/path.ts';
-import { openRevocation, STRICT_REVOCATION } from '../../src/x509/revocation.ts';
+import { parseCertificate } from '../../src/x509/certificate/certificate.ts';
+import { ocspStatus, parseOcspResponse, writeOcspRequest } from '../../src/x509/ocsp/ocsp.ts';
+import { TLS_CLIENT_POLICY, verifyPath } from '../../src/x509/path/path.ts';
+import { openRevocation, STRICT_REVOCATION } from '../../src/x509/revocation/revocation.ts';
 import { createRegistry, parseTppRecords } from '../../tpp-registry/index.ts';
 import { NOW, type Party } from '../x509/certificate-factory.ts';
-import { byKey } from '../x509/ocsp-factory.ts';
-import { answerTo, ResponderFarm } from '../x509/responder-farm.ts';
+import { byKey } from '../x509/ocsp/ocsp-factory.ts';
+import { answerTo, ResponderFarm } from '../x509/revocation/responder-farm.ts';
 
 // The decision about a TPP certificate on one core: a path of three certificates parsed and validated from its bytes,
 // beside Node parsing the same three and verifying the two signatures; an OCSP answer; and the whole decision (path, statements, block

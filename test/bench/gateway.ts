@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { connect, type TLSSocket } from 'node:tls';
 import { fileURLToPath } from 'node:url';
 import { thumbprintOf } from '../mutual-tls/thumbprint.ts';
-import { startProxy } from '../mutual-tls/real-proxy.ts';
+import { startProxy } from '../mutual-tls/proxies/real-proxy.ts';
 import { createTestCertificates } from '../resource-server/issuer.ts';
 
 // What the gateway costs: an API behind nginx with the client's certificate, and the same with `auth_request` to the

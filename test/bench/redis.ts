@@ -1,9 +1,9 @@
 import { Redis } from 'ioredis';
 import { systemClock } from '../../src/clock.ts';
 import { silentLog } from '../../src/log.ts';
-import { openRedisStore } from '../../src/storage/redis.ts';
+import { openRedisStore } from '../../src/storage/redis/redis.ts';
 import type { Store } from '../../src/storage/store.ts';
-import { startRedis } from '../storage/redis-servers.ts';
+import { startRedis } from '../storage/redis/redis-servers.ts';
 
 // The Redis store, 64 operations at once from one process, each beside the plain command of ioredis that comes nearest
 // to it, on the same server in the same round: what indexes, tombstones, deadlines and WAIT cost.

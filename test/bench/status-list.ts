@@ -2,13 +2,13 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setImmediate as turn } from 'node:timers/promises';
-import { createRevokedCertificates } from '../../src/authorization-server/revoked-certificates.ts';
-import { createSigningKeys } from '../../src/authorization-server/signing-keys.ts';
-import { createStatusEntries } from '../../src/authorization-server/status-entries.ts';
-import { createHolderStanding } from '../../src/authorization-server/token-holder.ts';
-import { createTokenStatus } from '../../src/authorization-server/token-status.ts';
+import { createRevokedCertificates } from '../../src/authorization-server/token-status/revoked-certificates.ts';
+import { createSigningKeys } from '../../src/authorization-server/signing/signing-keys.ts';
+import { createStatusEntries } from '../../src/authorization-server/token-status/status-entries.ts';
+import { createHolderStanding } from '../../src/authorization-server/token-status/token-holder.ts';
+import { createTokenStatus } from '../../src/authorization-server/token-status/token-status.ts';
 import { silentLog } from '../../src/log.ts';
-import { openSqliteStore } from '../../src/storage/sqlite.ts';
+import { openSqliteStore } from '../../src/storage/sqlite/sqlite.ts';
 import { createRegistry, type TppRecord } from '../../tpp-registry/index.ts';
 
 // What live standing costs the authorization server: an entry for each token, and a list that is as full of different

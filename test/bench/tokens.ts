@@ -1,4 +1,4 @@
-import { hasRedis, startRedis } from '../storage/redis-servers.ts';
+import { hasRedis, startRedis } from '../storage/redis/redis-servers.ts';
 import { openBank } from '../durability/bank.ts';
 import {
   type Contender,

@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process';
-import { hasRedis, startRedis } from '../storage/redis-servers.ts';
+import { hasRedis, startRedis } from '../storage/redis/redis-servers.ts';
 import { openBank } from '../durability/bank.ts';
 import { median, startGenerator } from './tokens/contenders.ts';
 import { openCpuQuota } from './workers/cpu-quota.ts';

@@ -7,8 +7,8 @@ import { promisify } from 'node:util';
 import * as oauth from 'openid-client';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { tppNamed } from '../../src/sandbox/curl-lines.ts';
-import { walkPages } from '../../src/sandbox/demo-browser.ts';
-import { connectTpp } from '../../src/sandbox/demo-tpp.ts';
+import { walkPages } from '../../src/sandbox/demo/demo-browser.ts';
+import { connectTpp } from '../../src/sandbox/demo/demo-tpp.ts';
 import { DEMO_REDIRECT_URI, type SandboxDescription } from '../../src/sandbox/folder.ts';
 
 const MAIN = fileURLToPath(new URL('../../src/cli/main.ts', import.meta.url));

@@ -10,7 +10,7 @@ import { Agent, fetch as fetchBy } from 'undici';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { stringify } from 'yaml';
 import { tppNamed } from '../../src/sandbox/curl-lines.ts';
-import { connectTpp } from '../../src/sandbox/demo-tpp.ts';
+import { connectTpp } from '../../src/sandbox/demo/demo-tpp.ts';
 import { pathsOf } from '../../src/sandbox/folder.ts';
 import { freePort } from '../../src/sandbox/ports.ts';
 import { type RunningSandbox, startSandbox } from '../../src/sandbox/sandbox.ts';

@@ -21,7 +21,7 @@ describe('the configuration for the OpenID Foundation suite', () => {
     const ids = ['username', 'password', 'login'];
     const { readFile } = await import('node:fs/promises');
     const login = await readFile(
-      new URL('../../src/authorization-server/pages/login.eta', import.meta.url),
+      new URL('../../src/authorization-server/customer/pages/login.eta', import.meta.url),
       'utf8',
     );
     for (const id of ids) {

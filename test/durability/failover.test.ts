@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
-import { SENTINEL_NAME, startSentinelGroup } from '../storage/redis-groups.ts';
-import { hasRedis } from '../storage/redis-servers.ts';
+import { SENTINEL_NAME, startSentinelGroup } from '../storage/redis/redis-groups.ts';
+import { hasRedis } from '../storage/redis/redis-servers.ts';
 import { openBank } from './bank.ts';
 import { startFailoverTraffic } from './failover-traffic.ts';
 

@@ -1,11 +1,11 @@
-import { replayDetectionUnique } from '../../src/authorization-server/adapter.ts';
+import { replayDetectionUnique } from '../../src/authorization-server/models/adapter.ts';
 import { epochSeconds, systemClock } from '../../src/clock.ts';
 import { isRefusal } from '../../src/errors.ts';
 import { silentLog } from '../../src/log.ts';
-import { verifyDpopProof } from '../../src/resource-server/dpop-proof.ts';
-import { openRedisStore } from '../../src/storage/redis.ts';
-import type { RedisSettings } from '../../src/storage/redis-settings.ts';
-import { openSqliteStore } from '../../src/storage/sqlite.ts';
+import { verifyDpopProof } from '../../src/resource-server/dpop/dpop-proof.ts';
+import { openRedisStore } from '../../src/storage/redis/redis.ts';
+import type { RedisSettings } from '../../src/storage/redis/redis-settings.ts';
+import { openSqliteStore } from '../../src/storage/sqlite/sqlite.ts';
 import type { JtiRound, JtiWins } from './jti-races.ts';
 
 /*

@@ -1,5 +1,5 @@
 import { afterAll, describe, expect, it } from 'vitest';
-import { hasRedis, type RedisProcess, startRedis } from '../storage/redis-servers.ts';
+import { hasRedis, type RedisProcess, startRedis } from '../storage/redis/redis-servers.ts';
 import { openBank } from './bank.ts';
 import { expectLedger, expectOneTokenSetPerGrant, killRound, openTheatre } from './kills.ts';
 

@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { expect } from 'vitest';
-import type { RedisProcess } from '../storage/redis-servers.ts';
+import type { RedisProcess } from '../storage/redis/redis-servers.ts';
 import { type Bank, type BankProcess, isReady } from './bank.ts';
 import { type Answer, Tpp } from './tpp.ts';
 

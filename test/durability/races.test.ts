@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { hasRedis, type RedisProcess, startRedis } from '../storage/redis-servers.ts';
+import { hasRedis, type RedisProcess, startRedis } from '../storage/redis/redis-servers.ts';
 import { type Bank, type BankProcess, openBank } from './bank.ts';
 import { startJtiRacers } from './jti-races.ts';
 import { type Arena, expectNoneLive, openArena, RACES } from './races.ts';

@@ -1,7 +1,7 @@
 import { afterAll, describe, expect, it, vi } from 'vitest';
 import { systemClock } from '../../src/clock.ts';
-import { revokeInSandbox } from '../../src/sandbox/revoke.ts';
-import { hasRedis, type RedisProcess, startRedis } from '../storage/redis-servers.ts';
+import { revokeInSandbox } from '../../src/sandbox/revocation/revoke.ts';
+import { hasRedis, type RedisProcess, startRedis } from '../storage/redis/redis-servers.ts';
 import { type Bank, type BankProcess, freePorts, openBank } from './bank.ts';
 import { Tpp } from './tpp.ts';
 

@@ -1,9 +1,9 @@
 import { readFileSync } from 'node:fs';
 import { pino } from 'pino';
 import { createLog, parseConfig, startServer, systemClock } from '../../src/index.ts';
-import { demoAspsp } from '../../src/sandbox/customers.ts';
-import { openRedisStore } from '../../src/storage/redis.ts';
-import { openSqliteStore } from '../../src/storage/sqlite.ts';
+import { demoAspsp } from '../../src/sandbox/bank/customers.ts';
+import { openRedisStore } from '../../src/storage/redis/redis.ts';
+import { openSqliteStore } from '../../src/storage/sqlite/sqlite.ts';
 import { type Gate, gatedStore } from './gated-store.ts';
 
 /*

@@ -6,7 +6,7 @@ import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { parse } from 'yaml';
 import { tppNamed } from '../../src/sandbox/curl-lines.ts';
-import { hasRedis, type RedisProcess, startRedis } from '../storage/redis-servers.ts';
+import { hasRedis, type RedisProcess, startRedis } from '../storage/redis/redis-servers.ts';
 import { freePort } from '../../src/sandbox/ports.ts';
 import { type Bank, isReady, openBank, type Ports } from './bank.ts';
 import { Tpp } from './tpp.ts';

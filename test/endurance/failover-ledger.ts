@@ -1,8 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { RedisSettings } from '../../src/storage/redis-settings.ts';
+import type { RedisSettings } from '../../src/storage/redis/redis-settings.ts';
 import type { Store } from '../../src/storage/store.ts';
-import { type Racers, startRacers } from '../storage/racers.ts';
-import { codeOf, inSeconds, openStore } from '../storage/redis-contract.ts';
+import { type Racers, startRacers } from '../storage/redis/racers.ts';
+import { codeOf, inSeconds, openStore } from '../storage/redis/redis-contract.ts';
 
 /** What happened under load, and what was acknowledged, to hold against the store after each failover. */
 export interface FailoverLedger {

@@ -2,8 +2,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
 import { openBank } from '../durability/bank.ts';
 import { type FailoverTraffic, startFailoverTraffic } from '../durability/failover-traffic.ts';
-import { SENTINEL_NAME, startRedisCluster, startSentinelGroup } from '../storage/redis-groups.ts';
-import { hasRedis } from '../storage/redis-servers.ts';
+import { SENTINEL_NAME, startRedisCluster, startSentinelGroup } from '../storage/redis/redis-groups.ts';
+import { hasRedis } from '../storage/redis/redis-servers.ts';
 
 const SENTINEL_FAILOVERS = Number(process.env.FAILOVERS ?? 20);
 const CLUSTER_FAILOVERS = Math.min(6, SENTINEL_FAILOVERS);

@@ -7,7 +7,7 @@ import {
   openTheatre,
   type Theatre,
 } from '../durability/kills.ts';
-import { hasRedis, type RedisProcess, startRedis } from '../storage/redis-servers.ts';
+import { hasRedis, type RedisProcess, startRedis } from '../storage/redis/redis-servers.ts';
 
 const KILLS = 200;
 let redis: RedisProcess | undefined;

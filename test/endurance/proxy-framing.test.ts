@@ -3,7 +3,7 @@ import type { AddressInfo } from 'node:net';
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { rawExchange, rawRequest } from '../mutual-tls/raw-exchange.ts';
-import { absence, isInstalled, type RunningProxy, startProxy } from '../mutual-tls/real-proxy.ts';
+import { absence, isInstalled, type RunningProxy, startProxy } from '../mutual-tls/proxies/real-proxy.ts';
 import { createTestCertificates } from '../resource-server/issuer.ts';
 
 const RUNS = 200;

@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, it } from 'vitest';
 import { type Bank, openBank } from '../durability/bank.ts';
 import { startJtiRacers } from '../durability/jti-races.ts';
 import { type Arena, expectNoneLive, openArena, RACES } from '../durability/races.ts';
-import { hasRedis, type RedisProcess, startRedis } from '../storage/redis-servers.ts';
+import { hasRedis, type RedisProcess, startRedis } from '../storage/redis/redis-servers.ts';
 
 const ROUNDS = Number(process.env.ROUNDS ?? 1000);
 let redis: RedisProcess | undefined;

@@ -1,8 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
-import { redisSettings } from '../storage/redis-contract.ts';
-import { SENTINEL_NAME, startRedisCluster, startSentinelGroup } from '../storage/redis-groups.ts';
-import { hasRedis } from '../storage/redis-servers.ts';
+import { redisSettings } from '../storage/redis/redis-contract.ts';
+import { SENTINEL_NAME, startRedisCluster, startSentinelGroup } from '../storage/redis/redis-groups.ts';
+import { hasRedis } from '../storage/redis/redis-servers.ts';
 import { startFailoverLedger } from './failover-ledger.ts';
 
 const SENTINEL_FAILOVERS = Number(process.env.FAILOVERS ?? 20);

@@ -1,9 +1,9 @@
 import { afterAll, describe, expect, it } from 'vitest';
-import type { RedisSettings } from '../../src/storage/redis-settings.ts';
-import { startRacers } from '../storage/racers.ts';
-import { inSeconds, openStore, redisSettings } from '../storage/redis-contract.ts';
-import { startRedisCluster } from '../storage/redis-groups.ts';
-import { hasRedis, startRedis } from '../storage/redis-servers.ts';
+import type { RedisSettings } from '../../src/storage/redis/redis-settings.ts';
+import { startRacers } from '../storage/redis/racers.ts';
+import { inSeconds, openStore, redisSettings } from '../storage/redis/redis-contract.ts';
+import { startRedisCluster } from '../storage/redis/redis-groups.ts';
+import { hasRedis, startRedis } from '../storage/redis/redis-servers.ts';
 
 const ROUNDS = 1000;
 const closing: (() => Promise<unknown>)[] = [];

@@ -4,7 +4,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { silentLog } from '../../src/log.ts';
 import { createListener, type Listener } from '../../src/mutual-tls/listeners.ts';
 import { findSocketCertificate, handshakeIntermediates } from '../../src/mutual-tls/socket-certificate.ts';
-import { type Authority, createAuthority, type IssuedCertificate } from '../../src/sandbox/pki.ts';
+import { type Authority, createAuthority, type IssuedCertificate } from '../../src/sandbox/pki/pki.ts';
 
 const PERIOD = { notBefore: new Date('2020-01-01'), notAfter: new Date('2049-01-01') };
 let root: Authority;

@@ -31,6 +31,6 @@ describe('importing tallystick/resource-server', () => {
     known.push('quick-format-unescaped', 'safe-stable-stringify', 'sonic-boom', 'thread-stream', 'undici');
     expect([...packages].filter((name) => !known.includes(name))).toEqual([]);
     const rooms = new Set(urls.flatMap((url) => /\/src\/([a-z0-9-]+)\//.exec(url)?.[1] ?? []));
-    expect([...rooms].sort()).toEqual(['mutual-tls', 'resource-server', 'x509']);
+    expect([...rooms].sort()).toEqual(['mutual-tls', 'remote', 'resource-server', 'x509']);
   });
 });

@@ -4,7 +4,7 @@ import { exportJWK, type JWK, SignJWT } from 'jose';
 import { Agent, fetch } from 'undici';
 import { createListener } from '../../src/mutual-tls/listeners.ts';
 import { silentLog } from '../../src/log.ts';
-import { type Authority, createAuthority, type IssuedCertificate } from '../../src/sandbox/pki.ts';
+import { type Authority, createAuthority, type IssuedCertificate } from '../../src/sandbox/pki/pki.ts';
 
 /** A time at which the clock stands still in these tests. */
 export const NOW = new Date('2026-11-24T12:00:00Z');

@@ -13,7 +13,7 @@ import {
 } from '../../src/sandbox/folder.ts';
 import { freePort } from '../../src/sandbox/ports.ts';
 import { writeWhole } from '../../src/sandbox/write-whole.ts';
-import { createAuthority } from '../../src/sandbox/pki.ts';
+import { createAuthority } from '../../src/sandbox/pki/pki.ts';
 import { systemClock } from '../../src/clock.ts';
 
 /** The files of a bank with TPPs, resource servers and everything that can be taken away from a token. */

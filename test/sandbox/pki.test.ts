@@ -4,7 +4,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { createAuthority, type IssueOptions } from '../../src/sandbox/pki.ts';
+import { createAuthority, type IssueOptions } from '../../src/sandbox/pki/pki.ts';
 
 const PERIOD = { notBefore: new Date('2020-01-01'), notAfter: new Date('2049-01-01') };
 const QWAC: IssueOptions = {

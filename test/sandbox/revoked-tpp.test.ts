@@ -5,8 +5,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import * as oauth from 'openid-client';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { tppNamed } from '../../src/sandbox/curl-lines.ts';
-import { connectTpp } from '../../src/sandbox/demo-tpp.ts';
-import { type RevocationTarget, revokeInSandbox } from '../../src/sandbox/revoke.ts';
+import { connectTpp } from '../../src/sandbox/demo/demo-tpp.ts';
+import { type RevocationTarget, revokeInSandbox } from '../../src/sandbox/revocation/revoke.ts';
 import { type RunningSandbox, startSandbox } from '../../src/sandbox/sandbox.ts';
 
 const free = { front: 0, mtls: 0, resource: 0 };

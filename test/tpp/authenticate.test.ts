@@ -7,7 +7,7 @@ import {
   createAuthority,
   type IssuedCertificate,
   type IssueOptions,
-} from '../../src/sandbox/pki.ts';
+} from '../../src/sandbox/pki/pki.ts';
 import {
   createTppAuthenticator,
   type Tpp,

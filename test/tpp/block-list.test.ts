@@ -5,14 +5,14 @@ import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { isRefusal } from '../../src/errors.ts';
 import { createLog, silentLog } from '../../src/log.ts';
-import { type Authority, createAuthority, type IssueOptions } from '../../src/sandbox/pki.ts';
+import { type Authority, createAuthority, type IssueOptions } from '../../src/sandbox/pki/pki.ts';
 import { createTppAuthenticator } from '../../src/tpp/authenticate.ts';
 import { parseBlocks } from '../../src/tpp/block.ts';
 import { type BlockSubject, createBlockList, openFileBlockList } from '../../src/tpp/block-list.ts';
 import { createTrustProfile } from '../../src/tpp/trust-profile.ts';
 import { createRegistry, parseTppRecords } from '../../tpp-registry/index.ts';
-import { type Certificate, parseCertificate } from '../../src/x509/certificate.ts';
-import { formatName } from '../../src/x509/distinguished-name.ts';
+import { type Certificate, parseCertificate } from '../../src/x509/certificate/certificate.ts';
+import { formatName } from '../../src/x509/certificate/distinguished-name.ts';
 import { twinOf } from '../x509/certificate-factory.ts';
 
 const WHY = { reason: 'its key was lost', since: '2026-11-20' };

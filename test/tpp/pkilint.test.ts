@@ -5,7 +5,7 @@ import { type ErrorCode, isRefusal } from '../../src/errors.ts';
 import { Trail } from '../../src/tpp/decision.ts';
 import { proveIdentity, proveStatements } from '../../src/tpp/statement-rules.ts';
 import { createTrustProfile } from '../../src/tpp/trust-profile.ts';
-import { parseCertificate, parsePem } from '../../src/x509/certificate.ts';
+import { parseCertificate, parsePem } from '../../src/x509/certificate/certificate.ts';
 import { corpus, readCorpus } from '../x509/corpora.ts';
 
 const pkilint = corpus('pkilint-psd2');

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createLog, silentLog } from '../../src/log.ts';
-import { type Authority, createAuthority, type IssueOptions } from '../../src/sandbox/pki.ts';
+import { type Authority, createAuthority, type IssueOptions } from '../../src/sandbox/pki/pki.ts';
 import { createTppAuthenticator } from '../../src/tpp/authenticate.ts';
 import { openTrustProfile, SANDBOX_ORGANIZATION, type TrustFilesOptions } from '../../src/tpp/trust-files.ts';
 import { createRegistry, parseTppRecords } from '../../tpp-registry/index.ts';

@@ -2,11 +2,11 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { createLog } from '../../src/log.ts';
-import { type Authority, createAuthority, type IssueOptions } from '../../src/sandbox/pki.ts';
+import { type Authority, createAuthority, type IssueOptions } from '../../src/sandbox/pki/pki.ts';
 import { createTppAuthenticator } from '../../src/tpp/authenticate.ts';
 import { createTrustProfile, type TrustProfileOptions } from '../../src/tpp/trust-profile.ts';
 import { createRegistry, parseTppRecords } from '../../tpp-registry/index.ts';
-import { parsePem } from '../../src/x509/certificate.ts';
+import { parsePem } from '../../src/x509/certificate/certificate.ts';
 import * as der from '../x509/der-writer.ts';
 import { corpus } from '../x509/corpora.ts';
 

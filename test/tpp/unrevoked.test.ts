@@ -1,10 +1,10 @@
 import { beforeAll, describe, expect, it } from 'vitest';
 import { isRefusal, OpenBankingError } from '../../src/errors.ts';
-import { type Authority, createAuthority, type IssuedCertificate } from '../../src/sandbox/pki.ts';
+import { type Authority, createAuthority, type IssuedCertificate } from '../../src/sandbox/pki/pki.ts';
 import { createTppAuthenticator } from '../../src/tpp/authenticate.ts';
 import { createTrustProfile } from '../../src/tpp/trust-profile.ts';
-import type { VerifiedPath } from '../../src/x509/path.ts';
-import { type Revocation, STRICT_REVOCATION } from '../../src/x509/revocation.ts';
+import type { VerifiedPath } from '../../src/x509/path/path.ts';
+import { type Revocation, STRICT_REVOCATION } from '../../src/x509/revocation/revocation.ts';
 import { createRegistry, parseTppRecords } from '../../tpp-registry/index.ts';
 
 const NOW = new Date('2026-11-24T12:00:00Z');

@@ -1,6 +1,6 @@
 import { constants, createHash, generateKeyPairSync, type KeyObject, sign } from 'node:crypto';
-import { type Certificate, parseCertificate } from '../../src/x509/certificate.ts';
-import { DerReader, decodeOctetBits } from '../../src/x509/der.ts';
+import { type Certificate, parseCertificate } from '../../src/x509/certificate/certificate.ts';
+import { DerReader, decodeOctetBits } from '../../src/x509/der/der.ts';
 import * as der from './der-writer.ts';
 
 /** The instant of every test here. */

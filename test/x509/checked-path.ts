@@ -1,9 +1,9 @@
-import { TLS_CLIENT_POLICY, type VerifiedPath, verifyPath } from '../../src/x509/path.ts';
+import { TLS_CLIENT_POLICY, type VerifiedPath, verifyPath } from '../../src/x509/path/path.ts';
 import * as factory from './certificate-factory.ts';
 import { general, issue, NOW, type Party } from './certificate-factory.ts';
 import * as der from './der-writer.ts';
-import { minutes, STATUS } from './ocsp-factory.ts';
-import { type Asked, answerTo, crl, type ResponderFarm } from './responder-farm.ts';
+import { minutes, STATUS } from './ocsp/ocsp-factory.ts';
+import { type Asked, answerTo, crl, type ResponderFarm } from './revocation/responder-farm.ts';
 
 /** authorityInfoAccess with one OCSP responder. */
 export const ocspAt = (url: string): Buffer =>

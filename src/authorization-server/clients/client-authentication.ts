@@ -1,0 +1,85 @@
+import type { Client, KoaContextWithOIDC } from 'oidc-provider';
+import { type Clock, epochSeconds } from '../../clock.ts';
+import { OpenBankingError } from '../../errors.ts';
+import type { Tpp } from '../../tpp/authenticate.ts';
+import { sameNca } from '../../../tpp-registry/nca.ts';
+import { matchesSubject } from '../../x509/certificate/subject-property.ts';
+import type { RegisteredClient } from './clients.ts';
+import { noteRefusal, providerError } from '../request/refusal.ts';
+import { provenTpp } from '../request/tpp-gate.ts';
+
+/** Longest life of a client assertion. It is also how long its `jti` must be remembered. */
+const MAX_ASSERTION_SECONDS = 300;
+/** FAPI 2.0 §5.3.2.1: up to 10 s ahead must pass, more than 60 s must not. */
+const MAX_AHEAD_SECONDS = 60;
+
+/** Whether the client is the TPP's: same organization identifier and, where registered, same authority. */
+function assertOwnClient(tpp: Tpp | undefined, client: Client): void {
+  if (tpp === undefined) throw new OpenBankingError('ERR_CERT_MISSING', {});
+  const nca = client.nca;
+  const isOwn =
+    client.authorization_number === tpp.authorizationNumber &&
+    (typeof nca !== 'string' || sameNca(nca, tpp.nca.id));
+  if (!isOwn) {
+    throw new OpenBankingError('ERR_TPP_CLIENT_MISMATCH', {
+      authorizationNumber: tpp.authorizationNumber,
+      clientId: client.clientId,
+    });
+  }
+}
+
+/**
+ * `tls_client_auth` (RFC 8705 §2.1.2): the client belongs to the proven TPP and, if it registered a subject,
+ * the certificate has it. Synchronous: the provider does not await it.
+ */
+export function certificateSubjectMatches(ctx: KoaContextWithOIDC): boolean {
+  const client = ctx.oidc.client;
+  const tpp = provenTpp(ctx);
+  if (client === undefined || tpp === undefined) return false;
+  try {
+    assertOwnClient(tpp, client);
+    // The provider's arguments name a stand-in where no subject is registered (clients.ts).
+    const subject = client.certificate_subject as RegisteredClient['subject'];
+    if (subject !== undefined && !matchesSubject(tpp.certificate.parsed, subject.property, subject.value)) {
+      const { property } = subject;
+      throw new OpenBankingError('ERR_CLIENT_SUBJECT_MISMATCH', { clientId: client.clientId, property });
+    }
+    return true;
+  } catch (error) {
+    if (!(error instanceof OpenBankingError)) throw error;
+    noteRefusal(ctx, error);
+    return false;
+  }
+}
+
+/**
+ * `private_key_jwt`: the rules of FAPI 2.0 §5.3.2.1 that the provider leaves to this hook (audience, life),
+ * and the tie between client and TPP, which it does not know at all for this method.
+ */
+export function assertClientAssertion(clock: Clock) {
+  return async (
+    ctx: KoaContextWithOIDC,
+    claims: Record<string, unknown>,
+    _header: unknown,
+    client: Client,
+  ) => {
+    const now = epochSeconds(clock.now());
+    const refuse = (problem: string) =>
+      providerError(new OpenBankingError('ERR_CLIENT_ASSERTION', { clientId: client.clientId, problem }));
+    if (claims.aud !== ctx.oidc.issuer) throw refuse('aud must be the issuer as a single string');
+    if (claims.sub !== client.clientId) throw refuse('sub must be the client_id');
+    if (typeof claims.jti !== 'string' || claims.jti.length > 256) throw refuse('jti must be a short string');
+    if (typeof claims.exp !== 'number' || claims.exp > now + MAX_ASSERTION_SECONDS + MAX_AHEAD_SECONDS) {
+      throw refuse(`exp must be at most ${MAX_ASSERTION_SECONDS} seconds ahead`);
+    }
+    for (const name of ['iat', 'nbf'] as const) {
+      const at = claims[name];
+      if (typeof at === 'number' && at > now + MAX_AHEAD_SECONDS) throw refuse(`${name} is in the future`);
+    }
+    try {
+      assertOwnClient(provenTpp(ctx), client);
+    } catch (error) {
+      throw error instanceof OpenBankingError ? providerError(error) : error;
+    }
+  };
+}

@@ -1,0 +1,67 @@
+import { readFile } from 'node:fs/promises';
+import { type Clock, epochSeconds } from '../../clock.ts';
+import { replaceFile } from '../../files/created-file.ts';
+import { createSigningKeys, type KeptKey, parseKeys, presentKeys, useFrom } from './signing-keys.ts';
+
+export interface RotationOptions {
+  readonly file: string;
+  readonly clock: Clock;
+  /** From writing the new keys to their first signature: longer than anybody keeps our JWKS. */
+  readonly delaySeconds: number;
+  /** How long a key that has a successor stays published. */
+  readonly retainSeconds: number;
+  /** The old keys are no longer ours alone: the new ones sign at once, and what the old ones signed is refused. */
+  readonly isCompromised?: boolean;
+}
+
+/** A key of the file, without its secrets. */
+export interface KeyState {
+  readonly kid: string;
+  readonly alg: string;
+  readonly state: 'next' | 'signing' | 'published' | 'over';
+  /** When it began or will begin to sign; undefined for a first key. */
+  readonly from?: Date;
+}
+
+/**
+ * Adds new keys to the file; running servers take them up by themselves. Keys whose signatures nobody needs any
+ * more are removed from the file.
+ *
+ * @throws ERR_CONFIG_INVALID when the file is not what `openSigningKeys` takes
+ */
+export async function rotateSigningKeys(options: RotationOptions): Promise<readonly KeyState[]> {
+  const { file, clock, retainSeconds, isCompromised = false } = options;
+  const now = epochSeconds(clock.now());
+  const kept = parseKeys(await readFile(file, 'utf8'), { source: file, now });
+  const useFromAt = isCompromised ? now : now + options.delaySeconds;
+  const added: KeptKey[] = (await createSigningKeys()).keys.map((key) => ({ ...key, use_from: useFromAt }));
+  const needed = new Set(presentKeys(kept, now, retainSeconds).map(({ kid }) => kid));
+  const keys = isCompromised ? added : [...kept.filter(({ kid }) => needed.has(kid)), ...added];
+  await replaceFile(file, `${JSON.stringify({ keys })}\n`);
+  return statesOf(keys, now, retainSeconds);
+}
+
+/** The keys of the file and what each does now. */
+export async function signingKeyStates(
+  options: Pick<RotationOptions, 'file' | 'clock' | 'retainSeconds'>,
+): Promise<readonly KeyState[]> {
+  const now = epochSeconds(options.clock.now());
+  const kept = parseKeys(await readFile(options.file, 'utf8'), { source: options.file, now });
+  return statesOf(kept, now, options.retainSeconds);
+}
+
+function statesOf(kept: readonly KeptKey[], now: number, retainSeconds: number): readonly KeyState[] {
+  const present = presentKeys(kept, now, retainSeconds);
+  return kept.map((key) => ({
+    kid: key.kid ?? '',
+    alg: key.alg ?? '',
+    state: stateOf(key),
+    ...(key.use_from === undefined ? {} : { from: new Date(key.use_from * 1000) }),
+  }));
+
+  function stateOf(key: KeptKey): KeyState['state'] {
+    if (useFrom(key) > now) return 'next';
+    if (present.find(({ alg }) => alg === key.alg)?.kid === key.kid) return 'signing';
+    return present.some(({ kid }) => kid === key.kid) ? 'published' : 'over';
+  }
+}

@@ -1,0 +1,194 @@
+import { generateKeyPair } from 'node:crypto';
+import { promisify } from 'node:util';
+import { calculateJwkThumbprint, exportJWK, type JWK } from 'jose';
+import { type Clock, epochSeconds } from '../../clock.ts';
+import { readOrCreate } from '../../files/created-file.ts';
+import { OpenBankingError } from '../../errors.ts';
+import { openFollowedFile } from '../../files/followed-file.ts';
+import type { Log } from '../../log.ts';
+
+/** Private JSON Web Keys; the first of an algorithm signs, all are published. */
+export interface SigningKeys {
+  readonly keys: readonly JWK[];
+}
+
+/** Signing keys that follow their file and the time: `keys` is what holds at the moment. */
+export interface SigningKeyring extends SigningKeys {
+  /** Calls now, and whenever other keys hold. */
+  follow(take: (keys: SigningKeys) => void): void;
+  close(): Promise<void>;
+}
+
+/**
+ * A key of the file. `use_from` (epoch seconds; none: always) is when it begins to sign. Until then it is only
+ * published, so that resource servers know it before they meet its signatures.
+ */
+export interface KeptKey extends JWK {
+  readonly use_from?: number;
+}
+
+export interface SigningKeyringOptions {
+  /** JSON Web Key Set; made, with mode 0600, when there is none. */
+  readonly file: string;
+  readonly clock: Clock;
+  readonly log: Log;
+  /** How long a key that has a successor stays published: at least the longest life of what it signed. */
+  readonly retainSeconds: number;
+  readonly pollSeconds?: number;
+}
+
+const ALGORITHMS = new Set(['ES256', 'PS256', 'EdDSA']);
+/** RFC 7518 §6.2.2, §6.3.2. */
+const PRIVATE_MEMBERS = new Set(['d', 'p', 'q', 'dp', 'dq', 'qi', 'oth']);
+/** Longest delay that setTimeout takes as it is meant. */
+const MAX_TIMER_SECONDS = 86_400;
+const generate = promisify(generateKeyPair);
+
+/** Makes a new set: one ES256 key (access tokens, ID tokens) and one PS256 key (clients that ask for it). */
+export async function createSigningKeys(): Promise<SigningKeys> {
+  const [elliptic, rsa] = await Promise.all([
+    generate('ec', { namedCurve: 'P-256' }),
+    generate('rsa', { modulusLength: 3072 }),
+  ]);
+  return {
+    keys: await Promise.all([
+      signingJwk(await exportJWK(elliptic.privateKey), 'ES256'),
+      signingJwk(await exportJWK(rsa.privateKey), 'PS256'),
+    ]),
+  };
+}
+
+/**
+ * Opens the signing keys of a file, and makes the file when there is none. Processes that start at once get the
+ * same keys; a change of the file is taken up by all of them without a restart.
+ *
+ * @throws ERR_CONFIG_INVALID when the file is not a set of private keys for PS256, ES256 or EdDSA with an ES256
+ * key that signs already
+ */
+export async function openSigningKeys(options: SigningKeyringOptions): Promise<SigningKeyring> {
+  const { file, clock, log, retainSeconds, pollSeconds } = options;
+  await readOrCreate(file, async () => `${JSON.stringify(await createSigningKeys())}\n`).catch(
+    (error: NodeJS.ErrnoException) => {
+      throw invalid(file, `cannot be read: ${error.code}`);
+    },
+  );
+  const listeners = new Set<(keys: SigningKeys) => void>();
+  let turn: NodeJS.Timeout | undefined;
+  const now = () => epochSeconds(clock.now());
+  const present = () => presentKeys(followed.current, now(), retainSeconds);
+  const tell = () => {
+    for (const take of listeners) take({ keys: present() });
+    clearTimeout(turn);
+    const next = nextTurn(followed.current, now(), retainSeconds);
+    if (next !== undefined) {
+      turn = setTimeout(tell, Math.min(next - now(), MAX_TIMER_SECONDS) * 1000).unref();
+    }
+  };
+  const followed = await openFollowedFile<readonly KeptKey[]>({
+    file,
+    name: 'signing-keys',
+    log,
+    ...(pollSeconds === undefined ? {} : { pollSeconds }),
+    parse: (content) => parseKeys(content, { source: file, now: now() }),
+    unreadable: (cause) => invalid(file, `cannot be read: ${cause.code}`, cause),
+    count: (keys) => keys.length,
+    onChange: tell,
+  });
+  tell();
+  return {
+    get keys() {
+      return present();
+    },
+    follow: (take) => {
+      listeners.add(take);
+      take({ keys: present() });
+    },
+    close: () => {
+      clearTimeout(turn);
+      return followed.close();
+    },
+  };
+}
+
+/** The public parts of the keys. */
+export function publicKeys(signing: SigningKeys): { keys: JWK[] } {
+  return {
+    keys: signing.keys.map((jwk) =>
+      Object.fromEntries(Object.entries(jwk).filter(([member]) => !PRIVATE_MEMBERS.has(member))),
+    ),
+  };
+}
+
+/**
+ * What holds at `now`: of each algorithm the newest key that is in use comes first, then those to come and those
+ * whose signatures may still be about. A key is left out `retainSeconds` after its successor took over.
+ */
+export function presentKeys(kept: readonly KeptKey[], now: number, retainSeconds: number): readonly JWK[] {
+  const inUse = kept.filter((key) => useFrom(key) <= now).toSorted((a, b) => useFrom(b) - useFrom(a));
+  const recent = inUse.filter((key) => {
+    const successor = inUse.findLast((other) => other.alg === key.alg && useFrom(other) > useFrom(key));
+    return successor === undefined || useFrom(successor) + retainSeconds > now;
+  });
+  const toCome = kept.filter((key) => useFrom(key) > now);
+  return [...recent, ...toCome].map(({ use_from: _useFrom, ...jwk }) => jwk);
+}
+
+/** When `presentKeys` changes next. */
+function nextTurn(kept: readonly KeptKey[], now: number, retainSeconds: number): number | undefined {
+  return kept
+    .flatMap((key) => [useFrom(key), useFrom(key) + retainSeconds])
+    .filter((at) => at > now)
+    .toSorted((a, b) => a - b)[0];
+}
+
+/**
+ * Reads the keys of a file.
+ *
+ * @throws ERR_CONFIG_INVALID
+ */
+export function parseKeys(
+  content: string,
+  from: { readonly source: string; readonly now: number },
+): readonly KeptKey[] {
+  let parsed: unknown;
+  try {
+    parsed = JSON.parse(content);
+  } catch {
+    throw invalid(from.source, 'is not JSON');
+  }
+  const keys =
+    typeof parsed === 'object' && parsed !== null && 'keys' in parsed && Array.isArray(parsed.keys)
+      ? (parsed.keys as KeptKey[])
+      : [];
+  if (!keys.every((key) => ALGORITHMS.has(key.alg ?? '') && key.kid && key.d)) {
+    throw invalid(
+      from.source,
+      'every key must be private and have a kid and an alg of PS256, ES256 or EdDSA',
+    );
+  }
+  if (new Set(keys.map((key) => key.kid)).size !== keys.length) throw invalid(from.source, 'has a kid twice');
+  if (!keys.every((key) => key.use_from === undefined || Number.isSafeInteger(key.use_from))) {
+    throw invalid(from.source, 'use_from must be whole seconds since the epoch');
+  }
+  if (!keys.some((key) => key.alg === 'ES256' && useFrom(key) <= from.now)) {
+    throw invalid(from.source, 'must hold a key for ES256 that is in use');
+  }
+  return keys;
+}
+
+/** When the key begins to sign. */
+export function useFrom(key: KeptKey): number {
+  return key.use_from ?? 0;
+}
+
+async function signingJwk(jwk: JWK, alg: string): Promise<JWK> {
+  return { ...jwk, alg, use: 'sig', kid: await calculateJwkThumbprint(jwk) };
+}
+
+function invalid(file: string, message: string, cause?: unknown): OpenBankingError<'ERR_CONFIG_INVALID'> {
+  return new OpenBankingError(
+    'ERR_CONFIG_INVALID',
+    { source: file, problems: [{ path: 'signingKeys', message }] },
+    { cause },
+  );
+}

@@ -1,0 +1,114 @@
+import type { Client, KoaContextWithOIDC, ResourceServer } from 'oidc-provider';
+import type { Clock } from '../../clock.ts';
+import { OpenBankingError } from '../../errors.ts';
+import { assertScopesAllowed, scopesAllowed } from '../../tpp/psp-role.ts';
+import type { PspRole, TppRecord, TppRegistry } from '../../../tpp-registry/index.ts';
+import { OPENID_SCOPES } from '../clients/clients.ts';
+import { withinGrant } from './grant-lifetime.ts';
+import { errors } from '../library.ts';
+import { providerError } from '../request/refusal.ts';
+import { provenTpp } from '../request/tpp-gate.ts';
+
+export interface ApiScopesOptions {
+  /** The resource indicator of the bank's APIs (RFC 8707): the audience of access tokens. */
+  readonly resource: string;
+  /** Every scope of the APIs. */
+  readonly scopes: readonly string[];
+  readonly registry: TppRegistry;
+  readonly accessTokenSeconds: number;
+  readonly clock: Clock;
+  readonly accessTokenFormat: 'jwt' | 'opaque';
+}
+
+/** Grants that were made before: their scopes are cut to today's roles instead of refused. */
+const EARLIER_GRANTS: readonly unknown[] = ['authorization_code', 'refresh_token'];
+
+/**
+ * Which resource and which scopes a request is for. TPPs send no `resource`, so the bank's APIs are the default
+ * whenever a scope of theirs is asked for. A scope whose role the TPP does not hold is refused when it is
+ * asked for, and falls away when an earlier grant is used (PSD2 articles 66 and 67, TS 119 495 cl. 5.2.2).
+ */
+export function apiScopes(options: ApiScopesOptions) {
+  return {
+    defaultResource: (ctx: KoaContextWithOIDC, _client?: Client, oneOf?: readonly string[]) => {
+      if (oneOf !== undefined && oneOf.length > 0) return oneOf;
+      if (ctx.oidc.params?.grant_type === 'client_credentials') return options.resource;
+      const isForApis = requestedScopes(ctx).some((scope) => !OPENID_SCOPES.includes(scope));
+      return isForApis ? options.resource : undefined;
+    },
+
+    getResourceServerInfo: async (
+      ctx: KoaContextWithOIDC,
+      resource: string,
+      client: Client,
+    ): Promise<ResourceServer> => {
+      if (resource !== options.resource) throw new errors.InvalidTarget();
+      const holder = provenTpp(ctx) ?? standing(options.registry, client);
+      const own = clientScopes(client);
+      const known = options.scopes.filter((scope) => own.includes(scope));
+      if (!EARLIER_GRANTS.includes(ctx.oidc.params?.grant_type)) {
+        const isForNobody = ctx.oidc.params?.grant_type === 'client_credentials';
+        refuseScopes(requestedScopes(ctx), isForNobody ? known : [...OPENID_SCOPES, ...known], holder);
+      }
+      return {
+        scope: scopesAllowed(holder.roles, known).join(' '),
+        audience: options.resource,
+        accessTokenTTL: withinGrant(options.clock, ctx, options.accessTokenSeconds),
+        accessTokenFormat: options.accessTokenFormat,
+        jwt: { sign: { alg: 'ES256' } },
+      };
+    },
+  };
+}
+
+/**
+ * The registry's word on the client's TPP, for requests that carry no certificate (the PSU's browser).
+ *
+ * @throws ERR_TPP_NOT_REGISTERED, ERR_TPP_NOT_AUTHORIZED as provider errors
+ */
+export function standing(registry: TppRegistry, client: Client): TppRecord {
+  const authorizationNumber = String(client.authorization_number);
+  const nca = typeof client.nca === 'string' ? client.nca : undefined;
+  const record = registry.find(authorizationNumber, nca);
+  if (record === undefined) {
+    throw providerError(
+      new OpenBankingError('ERR_TPP_NOT_REGISTERED', { authorizationNumber, nca: nca ?? '' }),
+    );
+  }
+  if (record.status !== 'active') {
+    throw providerError(
+      new OpenBankingError('ERR_TPP_NOT_AUTHORIZED', {
+        authorizationNumber,
+        status: record.status,
+        since: record.statusSince,
+      }),
+    );
+  }
+  return record;
+}
+
+interface RoleHolder {
+  readonly authorizationNumber: string;
+  readonly roles: ReadonlySet<PspRole>;
+}
+
+function refuseScopes(requested: readonly string[], known: readonly string[], holder: RoleHolder): void {
+  try {
+    const unknown = requested.find((scope) => !known.includes(scope));
+    if (unknown !== undefined) {
+      throw new OpenBankingError('ERR_SCOPE_UNKNOWN', { scope: unknown.slice(0, 100) });
+    }
+    assertScopesAllowed(holder, requested);
+  } catch (error) {
+    throw error instanceof OpenBankingError ? providerError(error) : error;
+  }
+}
+
+function requestedScopes(ctx: KoaContextWithOIDC): string[] {
+  const scope = ctx.oidc.params?.scope;
+  return typeof scope === 'string' ? scope.split(' ').filter(Boolean) : [];
+}
+
+function clientScopes(client: Client): string[] {
+  return typeof client.api_scope === 'string' ? client.api_scope.split(' ') : [];
+}

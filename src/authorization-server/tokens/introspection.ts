@@ -1,0 +1,145 @@
+import { bodyParser } from '@koa/bodyparser';
+import { importJWK, SignJWT } from 'jose';
+import type { Context, Middleware } from 'koa';
+import type { AccessToken, ClientCredentials, Provider } from 'oidc-provider';
+import { type Clock, epochSeconds } from '../../clock.ts';
+import { OpenBankingError } from '../../errors.ts';
+import type { ClientCertificateSource } from '../../mutual-tls/client-certificate.ts';
+import type { IssuedTokens } from './issued-tokens.ts';
+import type { RegisteredResourceServer, ResourceServers } from './resource-servers.ts';
+import type { SigningKeyring } from '../signing/signing-keys.ts';
+import type { StatusClaim, TokenStatus } from '../token-status/token-status.ts';
+
+export interface IntrospectionOptions {
+  readonly provider: Provider;
+  readonly resourceServers: ResourceServers;
+  readonly issuedTokens: IssuedTokens;
+  readonly tokenStatus: TokenStatus;
+  readonly clientCertificate: ClientCertificateSource;
+  readonly keys: SigningKeyring;
+  readonly issuer: string;
+  readonly clock: Clock;
+}
+
+const SIGNED_TYPE = 'application/token-introspection+jwt';
+const MAX_BODY = '16kb';
+const PARAMETERS = ['token', 'token_type_hint', 'client_id'];
+
+type Answer = Readonly<Record<string, unknown>> & { readonly active: boolean };
+const INACTIVE: Answer = Object.freeze({ active: false });
+
+/**
+ * Answers resource servers about access tokens, JWTs and opaque ones (RFC 7662), signed when they ask for it
+ * (RFC 9701). They prove themselves by a certificate of the bank's own authority, before the gate for TPPs. One
+ * learns about live tokens for itself only; everything else is "not active" (RFC 7662 §4, RFC 9701 §5).
+ *
+ * @throws ERR_CLIENT_AUTHENTICATION, ERR_REQUEST_INVALID, and what the certificate source throws
+ */
+export function introspectForResourceServers(options: IntrospectionOptions): Middleware {
+  const readForm = bodyParser({
+    enableTypes: ['form'],
+    formLimit: MAX_BODY,
+    onError: (cause) => {
+      throw refused('the form cannot be read', cause);
+    },
+  });
+  return async (ctx, next) => {
+    const { certificate, intermediates } = options.clientCertificate.read(ctx.req);
+    if (certificate === undefined) return next();
+    const candidates = options.resourceServers.identify(certificate.der, intermediates);
+    if (candidates.length === 0) return next();
+    ctx.state.certificate = certificate;
+    await readForm(ctx, async () => {});
+    const form = formOf(ctx);
+    // RFC 8705 §2: the certificate alone does not name the client.
+    const server = candidates.find((one) => one.client_id === form.get('client_id'));
+    if (server === undefined) {
+      throw new OpenBankingError('ERR_CLIENT_AUTHENTICATION', {
+        problem: 'client_id is not of the certificate',
+      });
+    }
+    const answer = await answerAbout(form.get('token') ?? '', server, options);
+    ctx.set('cache-control', 'no-store');
+    if (ctx.accepts('json', SIGNED_TYPE) === SIGNED_TYPE) {
+      ctx.body = await signed(answer, server, options);
+      ctx.type = SIGNED_TYPE;
+    } else {
+      ctx.body = answer;
+    }
+  };
+}
+
+function formOf(ctx: Context): URLSearchParams {
+  const raw = ctx.request.rawBody;
+  if (typeof raw !== 'string') throw refused('the body is not a form');
+  const form = new URLSearchParams(raw);
+  const twice = PARAMETERS.find((name) => form.getAll(name).length > 1);
+  if (twice !== undefined) throw refused(`${twice} is there more than once`);
+  if (!form.get('token')) throw refused('token is missing');
+  return form;
+}
+
+async function answerAbout(
+  token: string,
+  server: RegisteredResourceServer,
+  options: IntrospectionOptions,
+): Promise<Answer> {
+  const claims = await (token.split('.').length === 3
+    ? options.issuedTokens.verify(token)
+    : opaqueClaims(token, options));
+  if (claims === undefined || claims.aud !== server.resource) return INACTIVE;
+  // The revocation of the token, and the standing of its holder at this moment.
+  const isLive = await options.tokenStatus.isLive(claims.status as StatusClaim);
+  return isLive ? { active: true, token_type: 'Bearer', ...claims } : INACTIVE;
+}
+
+async function opaqueClaims(
+  token: string,
+  { provider, issuer }: IntrospectionOptions,
+): Promise<Readonly<Record<string, unknown>> | undefined> {
+  const ofCustomer = await provider.AccessToken.find(token);
+  const found = ofCustomer ?? (await provider.ClientCredentials.find(token));
+  if (found?.isValid !== true || !(await hasLiveGrant(provider, ofCustomer))) return undefined;
+  const { extra, aud, exp, iat, scope, clientId, rar, 'x5t#S256': thumbprint } = found as FoundToken;
+  return {
+    ...extra,
+    iss: issuer,
+    aud,
+    exp,
+    iat,
+    client_id: clientId,
+    sub: ofCustomer?.accountId ?? clientId,
+    ...(scope === undefined ? {} : { scope }),
+    ...(rar === undefined ? {} : { authorization_details: rar }),
+    cnf: { 'x5t#S256': thumbprint },
+  };
+}
+
+/** `rar` is missing from the published types. */
+type FoundToken = (AccessToken | ClientCredentials) & { readonly rar?: unknown };
+
+async function hasLiveGrant(provider: Provider, token: AccessToken | undefined): Promise<boolean> {
+  if (token?.grantId === undefined) return true;
+  const grant = await provider.Grant.find(token.grantId);
+  return grant?.clientId === token.clientId && grant?.accountId === token.accountId;
+}
+
+/** RFC 9701 §5: no `sub` and no `exp` of its own, so that it can never pass as an access token. */
+async function signed(
+  answer: Answer,
+  server: RegisteredResourceServer,
+  { keys, issuer, clock }: IntrospectionOptions,
+): Promise<string> {
+  const jwk = keys.keys.find((key) => key.alg === 'ES256');
+  if (jwk === undefined) throw new TypeError('there is no ES256 key');
+  return new SignJWT({ token_introspection: answer })
+    .setProtectedHeader({ alg: 'ES256', typ: 'token-introspection+jwt', kid: jwk.kid ?? '' })
+    .setIssuer(issuer)
+    .setAudience(server.client_id)
+    .setIssuedAt(epochSeconds(clock.now()))
+    .sign(await importJWK(jwk, 'ES256'));
+}
+
+function refused(problem: string, cause?: unknown): OpenBankingError<'ERR_REQUEST_INVALID'> {
+  return new OpenBankingError('ERR_REQUEST_INVALID', { error: 'invalid_request', problem }, { cause });
+}

@@ -1,0 +1,77 @@
+import { resolve } from 'node:path';
+import type { Clock } from '../../clock.ts';
+import type { Config } from '../../configuration/config.ts';
+import { isRefusal, OpenBankingError } from '../../errors.ts';
+import { silentLog } from '../../log.ts';
+import type { TppEvaluation } from '../../tpp/authenticate.ts';
+import { assertScopesAllowed } from '../../tpp/psp-role.ts';
+import type { TrustPreset } from '../../tpp/trust-profile.ts';
+import { openTppDecision } from '../../server/tpp-decision.ts';
+
+export interface VerifyOptions {
+  readonly der: Buffer;
+  readonly intermediates: readonly Buffer[];
+  readonly clock: Clock;
+  readonly profile?: TrustPreset;
+  /** Whether responders are asked; what they say is of now, so not for another time. */
+  readonly asksRevocation: boolean;
+  readonly scopes: readonly string[];
+}
+
+/** Makes the decision that the server of a configuration would make, with the steps that led to it. */
+export async function verifyCertificate(config: Config, options: VerifyOptions): Promise<TppEvaluation> {
+  const { der, intermediates, clock, scopes } = options;
+  const trust = profilesFor(config, options);
+  const decision = await openTppDecision({ ...config, trust }, { clock, log: silentLog });
+  try {
+    return withScopes(await decision.authenticator.evaluate({ der, intermediates }), scopes);
+  } finally {
+    await decision.close();
+  }
+}
+
+/** The profiles of that name; when the configuration has none, its rules on all anchors. */
+function profilesFor(config: Config, { profile, asksRevocation }: VerifyOptions): Config['trust'] {
+  const named = config.trust.filter((one) => profile === undefined || one.profile === profile);
+  const chosen =
+    named.length > 0 || profile === undefined ? named : config.trust.map((one) => ({ ...one, profile }));
+  return asksRevocation
+    ? chosen
+    : chosen.map((one) => ({ ...one, revocation: { ...one.revocation, mode: 'none' as const } }));
+}
+
+function withScopes(evaluation: TppEvaluation, scopes: readonly string[]): TppEvaluation {
+  if ('refusal' in evaluation || scopes.length === 0) return evaluation;
+  const step = {
+    rule: 'scope',
+    clause: 'TS 119 495 cl. 5.2.2, PSD2 articles 65–67',
+    found: scopes.join(' '),
+  };
+  try {
+    assertScopesAllowed(evaluation.tpp, scopes);
+    return { ...evaluation, steps: [...evaluation.steps, step] };
+  } catch (error) {
+    if (!isRefusal(error)) throw error;
+    return { refusal: error, steps: [...evaluation.steps, { ...step, refusal: error }] };
+  }
+}
+
+/** The configuration of a file, or of the sandbox in a folder. */
+export async function configurationFrom(from: {
+  readonly config?: string;
+  readonly sandbox?: string;
+}): Promise<Config> {
+  const { loadConfig, parseConfig } = await import('../../configuration/config.ts');
+  if (from.config !== undefined) return loadConfig(from.config);
+  const folder = resolve(from.sandbox ?? '');
+  const [{ sandboxConfiguration }, { readDescription }] = await Promise.all([
+    import('../../sandbox/sandbox-configuration.ts'),
+    import('../../sandbox/folder.ts'),
+  ]);
+  const description = await readDescription(folder);
+  if (description === undefined) {
+    const problems = [{ path: '--sandbox', message: 'there is no sandbox in this folder' }];
+    throw new OpenBankingError('ERR_CONFIG_INVALID', { source: folder, problems });
+  }
+  return parseConfig(await sandboxConfiguration(folder, description), { source: folder, folder });
+}

@@ -1,0 +1,58 @@
+import type { TppEvaluation } from '../../tpp/authenticate.ts';
+import type { DecisionStep } from '../../tpp/decision.ts';
+import type { Certificate } from '../../x509/certificate/certificate.ts';
+import { formatName } from '../../x509/certificate/distinguished-name.ts';
+
+/** Steps that belong together: those of one certificate of the path, or those of one question. */
+export interface DecisionGroup {
+  readonly title: string;
+  readonly steps: readonly DecisionStep[];
+  readonly certificate?: Certificate;
+}
+
+/** The questions of a decision in their order, with the names of their rules. */
+const QUESTIONS: readonly { readonly title: string; readonly rules: readonly string[] }[] = [
+  { title: 'form', rules: ['certificate'] },
+  { title: 'trust profile', rules: ['trust profile'] },
+  { title: 'path', rules: [] },
+  {
+    title: 'statements',
+    rules: ['QCStatements', 'PSD2 statement', 'QcType', 'QcCompliance', 'no QcSSCD', 'QcCClegislation'],
+  },
+  { title: 'identifier', rules: ['organizationIdentifier', 'competent authority'] },
+  { title: 'block list', rules: ['not blocked'] },
+  { title: 'revocation', rules: ['not revoked'] },
+  { title: 'registry', rules: ['registered', 'authorized', 'passported'] },
+  { title: 'roles', rules: ['roles', 'scope'] },
+];
+
+/** Groups the steps, certificates of the path from the anchor down. Rules that nothing here knows have a group each. */
+export function groupSteps(steps: readonly DecisionStep[]): readonly DecisionGroup[] {
+  const groups: { title: string; steps: DecisionStep[]; certificate?: Certificate }[] = [];
+  for (const step of steps) {
+    const title = titleOf(step);
+    const last = groups.at(-1);
+    if (last !== undefined && last.title === title && last.certificate === step.certificate) {
+      last.steps.push(step);
+    } else {
+      groups.push({
+        title,
+        steps: [step],
+        ...(step.certificate === undefined ? {} : { certificate: step.certificate }),
+      });
+    }
+  }
+  return groups;
+}
+
+function titleOf({ rule, certificate }: DecisionStep): string {
+  if (certificate !== undefined) return formatName(certificate.subject);
+  return QUESTIONS.find(({ rules }) => rules.includes(rule))?.title ?? rule;
+}
+
+/** The questions that were not asked any more after a refusal. */
+export function questionsLeft({ steps }: TppEvaluation): readonly string[] {
+  const asked = steps.map((step) => (step.certificate === undefined ? titleOf(step) : 'path'));
+  const last = QUESTIONS.findLastIndex(({ title }) => asked.includes(title));
+  return QUESTIONS.slice(last + 1).map(({ title }) => title);
+}

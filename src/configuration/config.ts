@@ -1,0 +1,230 @@
+import { readFile } from 'node:fs/promises';
+import { dirname, isAbsolute, resolve } from 'node:path';
+import { z } from 'zod';
+import { clientCertificateSchema } from './client-certificate-schema.ts';
+import { clientSchema, doubledClients } from './client-schema.ts';
+import { revocationPolicySchema, revocationSchema } from './revocation-schema.ts';
+import { storageSchema, withStorageFiles } from './storage-schema.ts';
+import { TOLERANCES } from '../tpp/qc-statements.ts';
+import { invalidConfig, parseValue, parseYaml } from './yaml-document.ts';
+import { resourceServerSchema } from './resource-server-schema.ts';
+
+const httpsUrl = z.url({ protocol: /^https$/, error: 'must be an https URL' });
+const origin = httpsUrl.refine(
+  (text) => URL.canParse(text) && new URL(text).origin === text.replace(/\/$/, ''),
+  {
+    error: 'must be an https URL without a path',
+  },
+);
+const file = z.string().min(1);
+const port = z.int().min(0).max(65_535);
+const seconds = z.int().positive();
+const scopeToken = z.string().regex(/^[\x21\x23-\x5b\x5d-\x7e]+$/, 'must be a scope token (RFC 6749 §3.3)');
+
+/** The configuration file. Every field says what it means; README's table is made from this. */
+export const configSchema = z.strictObject({
+  issuer: origin.meta({
+    description: 'Public URL of the front channel, and the issuer identifier (RFC 8414 §2).',
+  }),
+  mtlsUrl: origin.meta({ description: 'Public URL of the listener that asks for client certificates.' }),
+  listen: z
+    .strictObject({
+      host: z.string().default('::').meta({ description: 'Address that both listeners bind.' }),
+      front: port.default(8443).meta({ description: 'Port of the front channel.' }),
+      mtls: port.default(8444).meta({ description: 'Port of the mTLS listener.' }),
+      health: port.default(9000).meta({
+        description: 'Port of `/health/live` and `/health/ready`: plain HTTP, on loopback only.',
+      }),
+    })
+    .prefault({}),
+  tls: z.strictObject({
+    certificateFile: file.meta({
+      description: 'PEM of the server certificate and its intermediates. The key must be RSA.',
+    }),
+    privateKeyFile: file.meta({ description: 'PEM of its private key.' }),
+  }),
+  clientCertificate: clientCertificateSchema,
+  storage: storageSchema,
+  signingKeysFile: file.meta({
+    description: 'Private JSON Web Key Set with an ES256 key; made when there is none.',
+  }),
+  workers: z.int().min(1).max(64).default(1).meta({
+    description: 'Processes that serve requests; more than one share the ports of this machine.',
+  }),
+  shutdown: z
+    .strictObject({
+      noticeSeconds: z.number().min(0).max(60).default(2).meta({
+        description:
+          'From "not ready" until no more connections are accepted: longer than a load balancer looks.',
+      }),
+      drainSeconds: z
+        .number()
+        .min(0)
+        .max(60)
+        .default(8)
+        .meta({ description: 'How long requests in flight may then take.' }),
+    })
+    .prefault({}),
+  resource: z.url().meta({ description: 'Identifier of the account APIs: the audience of access tokens.' }),
+  apiScopes: z
+    .array(scopeToken)
+    .default(['accounts', 'payments', 'fundsconfirmations'])
+    .meta({ description: 'Scopes of the account APIs.' }),
+  accessToken: z
+    .strictObject({
+      format: z.enum(['jwt', 'opaque']).default('jwt').meta({
+        description: '`jwt` needs no call per request; `opaque` is known to the introspection endpoint only.',
+      }),
+      lifetimeSeconds: seconds.max(3600).default(600).meta({ description: 'Life of an access token.' }),
+    })
+    .prefault({}),
+  consent: z
+    .strictObject({
+      lifetimeSeconds: seconds
+        .default(180 * 86_400)
+        .meta({ description: 'Life of a consent, its grant and refresh tokens (RTS article 10: 180 days).' }),
+    })
+    .prefault({}),
+  refreshToken: z
+    .strictObject({
+      rotation: z.boolean().default(false).meta({
+        description:
+          'A new refresh token at each use, for clients outside FAPI 2.0, which forbids it (§5.3.2.1). A second use of an old one ends the grant.',
+      }),
+    })
+    .prefault({}),
+  trust: z
+    .array(
+      z.strictObject({
+        profile: z.enum(['eu-qualified', 'uk-directory', 'own-ca']).meta({
+          description: 'Which QCStatements and key usages a TPP certificate of these anchors must have.',
+        }),
+        anchorsFile: file.meta({ description: 'PEM of the trust anchors; read again when it changes.' }),
+        intermediatesFile: file.optional().meta({
+          description:
+            'PEM of issuing CAs, read again when it changes: TPPs often send their own certificate only.',
+        }),
+        allowSandboxAnchors: z.boolean().default(false).meta({
+          description: 'Trusts the root of a sandbox, whose keys lie in a folder.',
+        }),
+        extendedKeyUsage: z.enum(['client-auth', 'client-or-server-auth']).default('client-auth').meta({
+          description:
+            '`client-or-server-auth` takes certificates without id-kp-clientAuth: QWACs of hierarchies that browsers trust.',
+        }),
+        policies: z
+          .array(z.string().regex(/^[012](\.\d+)+$/, 'must be an object identifier, dotted'))
+          .min(1)
+          .optional()
+          .meta({ description: 'Certificate policies of which a path must have one; absent: any or none.' }),
+        tolerate: z.array(z.enum(TOLERANCES)).default([]).meta({
+          description: 'Wrong encodings of QCStatements to let pass; each certificate with one is logged.',
+        }),
+        revocation: revocationPolicySchema,
+      }),
+    )
+    .min(1),
+  revocation: revocationSchema,
+  registry: z.strictObject({
+    file: file.meta({ description: 'The TPP registry, YAML or JSON; read again when it changes.' }),
+    pollSeconds: seconds.default(1).meta({ description: 'How often the file is looked at.' }),
+  }),
+  blockList: z
+    .strictObject({
+      file: file.meta({
+        description: 'Certificates and TPPs to refuse, YAML or JSON; read again when it changes.',
+      }),
+      pollSeconds: seconds.default(1).meta({ description: 'How often the file is looked at.' }),
+    })
+    .optional(),
+  hostCountry: z
+    .string()
+    .regex(/^[A-Z]{2}$/, 'must be two capital letters (ISO 3166-1)')
+    .optional()
+    .meta({
+      description: "The bank's country. When set, TPPs of other countries must be passported into it.",
+    }),
+  resourceServers: z.array(resourceServerSchema).default([]),
+  aspspModule: file.optional().meta({
+    description: 'JavaScript module whose export `createAspsp` plugs in the login and accounts of the bank.',
+  }),
+  logLevel: z
+    .enum(['error', 'warn', 'info'])
+    .default('info')
+    .meta({ description: 'Least level that is logged.' }),
+  clients: z
+    .array(clientSchema)
+    .default([])
+    .meta({ description: 'Registered clients, in the names of RFC 7591.' }),
+  clientsFile: file.optional().meta({
+    description:
+      'YAML or JSON with more `clients`; looked at every two seconds, so that no restart is needed.',
+  }),
+});
+
+/** The validated configuration; frozen. File names are absolute. */
+export type Config = z.infer<typeof configSchema>;
+
+/**
+ * Reads a configuration file (YAML or JSON). File names in it are relative to its folder.
+ *
+ * @throws ERR_CONFIG_INVALID with every problem and its place
+ */
+export async function loadConfig(path: string): Promise<Config> {
+  const text = await readFile(path, 'utf8').catch((error: NodeJS.ErrnoException) => {
+    throw invalidConfig(path, [{ path: '', message: `cannot be read: ${error.code}` }]);
+  });
+  return parseConfig(parseYaml(text, path), { source: path, folder: dirname(resolve(path)) });
+}
+
+/**
+ * Validates a configuration value and freezes it.
+ *
+ * @throws ERR_CONFIG_INVALID with every problem and its place
+ */
+export function parseConfig(
+  value: unknown,
+  from: { readonly source: string; readonly folder: string },
+): Config {
+  const config = parseValue(configSchema, value, from.source);
+  const doubles = doubledClients(config.clients);
+  if (doubles.length > 0) throw invalidConfig(from.source, doubles);
+  return frozen(withAbsoluteFiles(config, from.folder));
+}
+
+function withAbsoluteFiles(config: Config, folder: string): Config {
+  const at = (path: string) => (isAbsolute(path) ? path : resolve(folder, path));
+  return {
+    ...config,
+    tls: { certificateFile: at(config.tls.certificateFile), privateKeyFile: at(config.tls.privateKeyFile) },
+    storage: withStorageFiles(config.storage, at),
+    signingKeysFile: at(config.signingKeysFile),
+    trust: config.trust.map((one) => ({
+      ...one,
+      anchorsFile: at(one.anchorsFile),
+      ...(one.intermediatesFile === undefined ? {} : { intermediatesFile: at(one.intermediatesFile) }),
+      revocation: {
+        ...one.revocation,
+        issuers: one.revocation.issuers.map((pin) => ({ ...pin, certificateFile: at(pin.certificateFile) })),
+      },
+    })),
+    revocation: {
+      ...config.revocation,
+      ...(config.revocation.folder === undefined ? {} : { folder: at(config.revocation.folder) }),
+    },
+    registry: { ...config.registry, file: at(config.registry.file) },
+    resourceServers: config.resourceServers.map((one) => ({ ...one, anchorsFile: at(one.anchorsFile) })),
+    ...(config.blockList === undefined
+      ? {}
+      : { blockList: { ...config.blockList, file: at(config.blockList.file) } }),
+    ...(config.aspspModule === undefined ? {} : { aspspModule: at(config.aspspModule) }),
+    ...(config.clientsFile === undefined ? {} : { clientsFile: at(config.clientsFile) }),
+  };
+}
+
+function frozen<T>(value: T): T {
+  if (typeof value === 'object' && value !== null && !Object.isFrozen(value)) {
+    Object.freeze(value);
+    for (const inner of Object.values(value)) frozen(inner);
+  }
+  return value;
+}

@@ -1,0 +1,87 @@
+import { readFile } from 'node:fs/promises';
+import { dirname, resolve } from 'node:path';
+import { z } from 'zod';
+import { clientCertificateSchema } from './client-certificate-schema.ts';
+import { ROLE_OIDS } from '../tpp/psp-role.ts';
+import { invalidConfig, parseValue, parseYaml } from './yaml-document.ts';
+import type { PspRole } from '../../tpp-registry/record.ts';
+
+const ROLES = Object.keys(ROLE_OIDS) as readonly PspRole[];
+const httpsUrl = z.url({ protocol: /^https$/, error: 'must be an https URL' });
+const file = z.string().min(1);
+
+/** The configuration of `tallystick gateway`. */
+export const gatewayConfigSchema = z.strictObject({
+  /** Plain HTTP without `tls`: on loopback, or where only the proxy can reach it. */
+  listen: z
+    .strictObject({
+      host: z.string().default('127.0.0.1'),
+      port: z.int().min(0).max(65_535).default(4000),
+    })
+    .prefault({}),
+  tls: z.strictObject({ certificateFile: file, privateKeyFile: file }).optional(),
+  issuer: httpsUrl,
+  /** Resource identifier of the APIs: the audience of access tokens. */
+  audience: z.url(),
+  /** PEM of the CA of the issuer's TLS certificate, where it is not a public one. */
+  caFile: file.optional(),
+  /** How opaque tokens are asked about; without it only JWTs are taken. */
+  introspection: z
+    .strictObject({
+      endpoint: httpsUrl,
+      clientId: z.string().min(1),
+      certificateFile: file,
+      privateKeyFile: file,
+      response: z.enum(['signed', 'plain']).default('signed'),
+    })
+    .optional(),
+  proxy: z.enum(['nginx', 'envoy']),
+  /** `path_prefix` of Envoy. */
+  pathPrefix: z.string().startsWith('/').optional(),
+  clientCertificate: clientCertificateSchema.refine(({ from }) => from === 'proxy', {
+    error: 'must be from: proxy',
+  }),
+  routes: z
+    .array(
+      z.strictObject({
+        path: z.string().startsWith('/'),
+        methods: z.array(z.string().regex(/^[A-Z]+$/, 'must be capital letters')).optional(),
+        scopes: z.array(z.string().min(1)),
+        roles: z.array(z.enum(ROLES)),
+      }),
+    )
+    .min(1),
+  logLevel: z.enum(['error', 'warn', 'info']).default('info'),
+});
+
+export type GatewayConfig = z.infer<typeof gatewayConfigSchema>;
+
+/**
+ * Reads the configuration of a gateway (YAML or JSON). File names in it are relative to its folder.
+ *
+ * @throws ERR_CONFIG_INVALID with every problem and its place
+ */
+export async function loadGatewayConfig(path: string): Promise<GatewayConfig> {
+  const text = await readFile(path, 'utf8').catch((error: NodeJS.ErrnoException) => {
+    throw invalidConfig(path, [{ path: '', message: `cannot be read: ${error.code}` }], error);
+  });
+  const config = parseValue(gatewayConfigSchema, parseYaml(text, path), path);
+  if (config.clientCertificate.proxyCertificates !== undefined && config.tls === undefined) {
+    const message = 'need tls: without it the proxies present no certificate';
+    throw invalidConfig(path, [{ path: 'clientCertificate.proxyCertificates', message }]);
+  }
+  const at = (name: string) => resolve(dirname(resolve(path)), name);
+  const filesAt = (files: { readonly certificateFile: string; readonly privateKeyFile: string }) => ({
+    certificateFile: at(files.certificateFile),
+    privateKeyFile: at(files.privateKeyFile),
+  });
+  const { introspection, caFile, tls } = config;
+  return {
+    ...config,
+    ...(caFile === undefined ? {} : { caFile: at(caFile) }),
+    ...(tls === undefined ? {} : { tls: filesAt(tls) }),
+    ...(introspection === undefined
+      ? {}
+      : { introspection: { ...introspection, ...filesAt(introspection) } }),
+  };
+}

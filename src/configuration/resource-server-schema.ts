@@ -1,0 +1,45 @@
+import { z } from 'zod';
+import { SUBJECT_PROPERTIES } from '../authorization-server/clients/clients.ts';
+import type { RegisteredResourceServer } from '../authorization-server/tokens/resource-servers.ts';
+import { parseCertificate, parsePem } from '../x509/certificate/certificate.ts';
+
+const SUBJECT = 'Subject of its certificate; exactly one of the five `tls_client_auth_*` (RFC 8705 §2.1.2).';
+
+/** A resource server that may introspect tokens: an entry of `resourceServers`. */
+export const resourceServerSchema = z
+  .strictObject({
+    client_id: z
+      .string()
+      .regex(/^[\x20-\x7e]{1,128}$/, 'must be 1 to 128 printable ASCII characters')
+      .meta({ description: 'Under which the resource server asks; the audience of signed answers.' }),
+    resource: z.url().meta({ description: 'It is answered about tokens for this audience only.' }),
+    anchorsFile: z
+      .string()
+      .min(1)
+      .meta({ description: "PEM of the bank's own CA for certificates of resource servers." }),
+    tls_client_auth_subject_dn: z.string().min(1).optional().meta({ description: SUBJECT }),
+    tls_client_auth_san_dns: z.string().min(1).optional().meta({ description: 'The same.' }),
+    tls_client_auth_san_uri: z.string().min(1).optional().meta({ description: 'The same.' }),
+    tls_client_auth_san_ip: z.string().min(1).optional().meta({ description: 'The same.' }),
+    tls_client_auth_san_email: z.string().min(1).optional().meta({ description: 'The same.' }),
+  })
+  .superRefine((value, context) => {
+    if (SUBJECT_PROPERTIES.filter((name) => value[name] !== undefined).length === 1) return;
+    context.addIssue({ code: 'custom', path: [], message: 'exactly one tls_client_auth_* must be set' });
+  });
+
+/** @throws ERR_CERT_MALFORMED */
+export function registeredResourceServer(
+  entry: z.infer<typeof resourceServerSchema>,
+  anchorsPem: string,
+): RegisteredResourceServer {
+  const [property] = SUBJECT_PROPERTIES.filter((name) => entry[name] !== undefined);
+  const value = property === undefined ? undefined : entry[property];
+  if (property === undefined || value === undefined) throw new TypeError('the entry has no subject');
+  return {
+    client_id: entry.client_id,
+    resource: entry.resource,
+    anchors: parsePem(anchorsPem).map(parseCertificate),
+    subject: { property, value },
+  };
+}

@@ -1,0 +1,121 @@
+import { readFile, stat } from 'node:fs/promises';
+import { isRefusal, type OpenBankingError } from '../errors.ts';
+import type { Log } from '../log.ts';
+
+export interface FollowedFileOptions<T> {
+  readonly file: string;
+  /**
+   * Reads the whole content; throws a refusal when it is bad. It runs for every changed copy, so what it answers
+   * replaces the last one as a whole.
+   */
+  readonly parse: (content: string) => T | Promise<T>;
+  /** The refusal for a file that is missing or may not be read. */
+  readonly unreadable: (cause: NodeJS.ErrnoException) => OpenBankingError;
+  /** Names the log events: `registry` gives `registry.loaded` and `registry.refused`. */
+  readonly name: string;
+  /** How much a copy holds, for the log. */
+  readonly count?: (value: T) => number;
+  readonly log: Log;
+  /** How often the file is looked at. Default 5. A change is in use after the second look at the latest. */
+  readonly pollSeconds?: number;
+  /** Called after another copy is in use. */
+  readonly onChange?: (value: T) => void;
+}
+
+/** The content of a file that is read again when it changes. */
+export interface FollowedFile<T> {
+  /** The last good copy. */
+  readonly current: T;
+  /** Looks at the file now: true when a new copy is in use. Never throws; a bad file is logged. */
+  reload(): Promise<boolean>;
+  /** Stops looking. */
+  close(): Promise<void>;
+}
+
+const POLL_SECONDS = 5;
+
+/**
+ * Opens a file that is read again when it changes, by an editor, a rename or a switched link. A new copy replaces
+ * the old one as a whole; a bad one is logged with every problem, and the last good copy stays.
+ *
+ * @throws what `parse` and `unreadable` make when the first copy is missing or bad
+ */
+export async function openFollowedFile<T>(options: FollowedFileOptions<T>): Promise<FollowedFile<T>> {
+  const { file, log, name } = options;
+  let seen = await versionOf(file);
+  let current = await read(options);
+  const noteLoaded = () =>
+    log.info(`${name}.loaded`, {
+      file,
+      ...(options.count === undefined ? {} : { count: options.count(current) }),
+    });
+  noteLoaded();
+  let pending: Promise<boolean> | undefined;
+
+  const take = async (version: string): Promise<boolean> => {
+    try {
+      current = await read(options);
+    } catch (error) {
+      const isFault = isRefusal(error) && error.cause !== undefined;
+      // A file that cannot be read is tried again; one that is bad stays so until it changes.
+      if (!isFault) seen = version;
+      log.error(`${name}.refused`, { file, problems: problemsOf(error), error });
+      return false;
+    }
+    seen = version;
+    noteLoaded();
+    options.onChange?.(current);
+    return true;
+  };
+  const reload = (): Promise<boolean> => {
+    pending ??= versionOf(file)
+      .then((version) => (version === seen ? false : take(version)))
+      .finally(() => {
+        pending = undefined;
+      });
+    return pending;
+  };
+  // A change is taken up at the second look: an editor may still be writing at the first.
+  let changing: string | undefined;
+  const poll = async (): Promise<void> => {
+    const version = await versionOf(file);
+    if (version !== seen && version === changing) await reload();
+    changing = version;
+  };
+  const timer = setInterval(() => void poll(), (options.pollSeconds ?? POLL_SECONDS) * 1000);
+  timer.unref();
+
+  return {
+    get current() {
+      return current;
+    },
+    reload,
+    close: async () => {
+      clearInterval(timer);
+      await pending;
+    },
+  };
+}
+
+async function read<T>({ file, parse, unreadable }: FollowedFileOptions<T>): Promise<T> {
+  const content = await readFile(file, 'utf8').catch((cause: NodeJS.ErrnoException) => {
+    throw unreadable(cause);
+  });
+  return parse(content);
+}
+
+function problemsOf(error: unknown): readonly { readonly path: string; readonly message: string }[] {
+  return isRefusal(error, 'ERR_REGISTRY_INVALID', 'ERR_BLOCK_LIST_INVALID', 'ERR_CONFIG_INVALID')
+    ? error.details.problems
+    : [];
+}
+
+/** Changes whenever the content may have; `missing` when there is no file. */
+async function versionOf(file: string): Promise<string> {
+  try {
+    const { ino, size, mtimeNs, ctimeNs } = await stat(file, { bigint: true });
+    return [ino, size, mtimeNs, ctimeNs].join(' ');
+  } catch {
+    return 'missing';
+  }
+}

@@ -1,0 +1,60 @@
+import type { Clock } from '../clock.ts';
+
+/** A value and when it was asked for, in seconds since the epoch. */
+export interface Reading<T> {
+  readonly value: T;
+  readonly readAt: number;
+}
+
+/** One remote fact that is kept fresh: a key set, a status list. */
+export interface Refreshable<T> {
+  /**
+   * A reading that is younger than `maxAgeSeconds`: the last one, or a new one. Many callers cause one request.
+   *
+   * @throws what `read` threw; for `coolDownSeconds` after a failure the same again, without a request
+   */
+  fresh(maxAgeSeconds: number): Promise<Reading<T>>;
+  /** The last good reading, however old. */
+  readonly last: Reading<T> | undefined;
+}
+
+export interface RefreshableOptions<T> {
+  readonly read: () => Promise<T>;
+  readonly clock: Clock;
+  /** How long the source is left alone after a failure. */
+  readonly coolDownSeconds: number;
+}
+
+/** Nothing runs in between: the fact is read when somebody asks, so there is no timer to stop. */
+export function createRefreshable<T>(options: RefreshableOptions<T>): Refreshable<T> {
+  let last: Reading<T> | undefined;
+  let failure: { readonly error: unknown; readonly at: number } | undefined;
+  let pending: Promise<Reading<T>> | undefined;
+  const now = () => options.clock.now().getTime() / 1000;
+
+  const read = async (): Promise<Reading<T>> => {
+    const readAt = now();
+    try {
+      last = Object.freeze({ value: await options.read(), readAt });
+      failure = undefined;
+      return last;
+    } catch (error) {
+      failure = { error, at: now() };
+      throw error;
+    }
+  };
+
+  return {
+    fresh: async (maxAgeSeconds) => {
+      if (last !== undefined && now() - last.readAt < maxAgeSeconds) return last;
+      if (failure !== undefined && now() - failure.at < options.coolDownSeconds) throw failure.error;
+      pending ??= read().finally(() => {
+        pending = undefined;
+      });
+      return pending;
+    },
+    get last() {
+      return last;
+    },
+  };
+}

@@ -1,0 +1,115 @@
+import { OpenBankingError } from '../../errors.ts';
+import type { Authorization, StatusReference } from '../token/access-token.ts';
+import type { AuthorizerOptions } from './authorizer-options.ts';
+import { verifyBinding } from '../token/certificate-binding.ts';
+import { verifyCertificateDates } from '../token/certificate-dates.ts';
+import { type DecisionParts, openDecisionParts } from './decision-parts.ts';
+import { verifyDpopProof } from '../dpop/dpop-proof.ts';
+import {
+  findPresentedToken,
+  type PresentedToken,
+  type RequestFacts,
+  type RequestWithCertificate,
+} from '../token/presented-token.ts';
+import type { ProvenToken } from '../token/proven-tokens.ts';
+import { type Requirement, verifyRequirement } from './requirement.ts';
+import { verifyTpp } from './tpp-check.ts';
+import { createWarmDecisions } from './warm-decision.ts';
+
+export interface Authorizer {
+  /**
+   * Decides about one request.
+   *
+   * @throws ERR_TOKEN_*, ERR_CERT_MISSING, ERR_CERT_EXPIRED, ERR_CERT_NOT_YET_VALID, ERR_DPOP_*,
+   * ERR_TPP_ROLE_MISSING, ERR_TPP_CLIENT_MISMATCH, and what `tppCheck` throws
+   */
+  authorize(request: RequestWithCertificate, requirement: Requirement): Promise<Authorization>;
+  /**
+   * The same decision without waiting, when all that it needs is at hand: undefined for everything else, also
+   * for what would be refused. Then ask `authorize`.
+   */
+  authorizeNow(request: RequestWithCertificate, requirement: Requirement): Authorization | undefined;
+  /** Stops reading status lists in the background and closes connections. */
+  close(): Promise<void>;
+}
+
+/**
+ * Makes the decision point of a protected API (RFC 6750, RFC 8705 §3, RFC 9068 §4, RFC 7662). There is no way to
+ * verify a token without a certificate: a token that is not bound, or a request without the certificate, is refused.
+ *
+ * Does not validate the certificate's path itself, unless there is a `tppCheck`: it must be the one that the token
+ * was issued for, and the authorization server validated that one. Does not look at the consent behind `consentId`.
+ *
+ * @throws TypeError for options that cannot work
+ */
+export function createAuthorizer(options: AuthorizerOptions): Authorizer {
+  const parts = openDecisionParts(options);
+  const warm = createWarmDecisions(parts);
+
+  return {
+    authorizeNow: warm.find,
+
+    async authorize(request, requirement) {
+      const presented = findPresentedToken(request);
+      const { certificate } = request;
+      if (certificate === undefined) throw new OpenBankingError('ERR_CERT_MISSING', {});
+      const now = parts.clock.now().getTime();
+      if (!parts.allowExpiredCertificates) verifyCertificateDates(certificate, now);
+      const proven = await parts.tokens.prove(presented.token, now);
+      const { authorization } = proven;
+      verifyBinding(proven.confirmation.thumbprint, certificate);
+      verifyLife(proven, parts);
+      await verifyPossession(request, presented, { proven, parts });
+      await verifyStatus(proven.status, parts);
+      if (parts.tppCheck !== undefined) {
+        await verifyTpp(parts.tppCheck, certificate, { authorization, requirement });
+      }
+      warm.remember(request, proven);
+      verifyRequirement(requirement, authorization);
+      return authorization;
+    },
+
+    close: parts.close,
+  };
+}
+
+function verifyLife(token: ProvenToken, { clock, clockToleranceSeconds }: DecisionParts): void {
+  const now = clock.now().getTime();
+  // No leeway for `exp`: the token would live longer than its issuer says.
+  if (token.expiresAt <= now) {
+    throw new OpenBankingError('ERR_TOKEN_EXPIRED', { expiredAt: new Date(token.expiresAt) });
+  }
+  if (token.notBefore > now + clockToleranceSeconds * 1000) {
+    throw new OpenBankingError('ERR_TOKEN_INVALID', { problem: 'nbf is in the future' });
+  }
+}
+
+/** RFC 9449 §7.1, §7.2: a token that is bound to a key comes with a proof, and no other comes as one. */
+async function verifyPossession(
+  request: RequestFacts,
+  { scheme, token }: PresentedToken,
+  { proven, parts }: { readonly proven: ProvenToken; readonly parts: DecisionParts },
+): Promise<void> {
+  const { jkt } = proven.confirmation;
+  const isBound = jkt !== undefined;
+  if (isBound !== (scheme === 'DPoP')) {
+    const problem = isBound ? 'the token is bound to a key but sent as Bearer' : 'the token has no key';
+    throw new OpenBankingError('ERR_DPOP_PROOF', { problem });
+  }
+  if (!isBound) return;
+  if (parts.dpop === undefined) {
+    throw new OpenBankingError('ERR_DPOP_PROOF', { problem: 'no origin is configured to hold htu against' });
+  }
+  await verifyDpopProof(request, { jkt, token, now: parts.clock.now().getTime() / 1000 }, parts.dpop);
+}
+
+async function verifyStatus(
+  status: StatusReference | 'asked' | undefined,
+  { lists }: DecisionParts,
+): Promise<void> {
+  if (lists === undefined || status === 'asked') return;
+  if (status === undefined) {
+    throw new OpenBankingError('ERR_TOKEN_INVALID', { problem: 'the token names no status' });
+  }
+  if (!lists.isKnownLive(status)) await lists.verifyLive(status);
+}

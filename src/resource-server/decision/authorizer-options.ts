@@ -1,0 +1,98 @@
+import type { JSONWebKeySet } from 'jose';
+import type { Clock } from '../../clock.ts';
+import type { ClaimProof } from '../dpop/dpop-replay.ts';
+import type { TppCheck } from './tpp-check.ts';
+
+export interface AuthorizerOptions {
+  /** Issuer identifier of the authorization server; tokens of any other are refused. */
+  readonly issuer: string;
+  /** This API's resource identifier; tokens for any other are refused. */
+  readonly audience: string;
+  /** Where the issuer's keys are. Default: `<issuer>/jwks`, as our own server has it. */
+  readonly jwksUri?: string;
+  /** The issuer's keys themselves, instead of `jwksUri`. */
+  readonly jwks?: JSONWebKeySet;
+  /** PEM of the CA of the issuer's TLS certificate, where it is not a public one. */
+  readonly caPem?: string;
+  /** Reads documents of the issuer, instead of over HTTPS. */
+  readonly fetchDocument?: (url: string) => Promise<Buffer>;
+  /**
+   * Which access tokens are taken. Default: `['jwt']`, and `['jwt', 'opaque']` when there is `introspection`. With
+   * `['opaque']` every token is introspected, also one that is a JWT.
+   */
+  readonly formats?: readonly ('jwt' | 'opaque')[];
+  /** How opaque tokens are asked about. Needed when they are taken. */
+  readonly introspection?: IntrospectionOptions;
+  /**
+   * Whether JWTs are looked up in the issuer's token status lists. `maxAgeSeconds` (default 2) is how old a list
+   * may be when it decides; `false` means that a revoked token lives until it expires.
+   */
+  readonly status?:
+    | false
+    | { readonly maxAgeSeconds?: number; readonly whenUnavailable?: 'refuse' | 'tolerate' };
+  /** DPoP proofs (RFC 9449), for tokens that are bound to a key besides the certificate. */
+  readonly dpop?: DpopOptions;
+  /** Takes a presented certificate that has expired. Default false: its dates are checked on every request. */
+  readonly allowExpiredCertificates?: boolean;
+  /**
+   * Checks the whole TPP besides the token: path, revocation, registry, such as the `authenticate` of a running
+   * server's `authenticator`. A yes is remembered for one second for each connection. Default: no check, since
+   * the status list has the TPP's standing.
+   */
+  readonly tppCheck?: TppCheck;
+  /** Leeway for the clocks of issuer and resource. Default 10; the end of a token has none. */
+  readonly clockToleranceSeconds?: number;
+  /** Proven tokens that are remembered: at most so many (default 100,000) and so many bytes (default 256 MiB). */
+  readonly memory?: { readonly maxTokens?: number; readonly maxBytes?: number };
+  readonly clock?: Clock;
+}
+
+export interface IntrospectionOptions {
+  /** On the mTLS listener: the certificate is what authenticates this resource server. */
+  readonly endpoint: string;
+  /** Under which the authorization server knows this resource server. */
+  readonly clientId: string;
+  readonly certificatePem: string;
+  readonly privateKeyPem: string;
+  /** `signed` (RFC 9701) by default. */
+  readonly response?: 'signed' | 'plain';
+  /** How long a positive answer decides: 1 to 30, default 2. */
+  readonly maxAgeSeconds?: number;
+  /** How long a negative answer decides: 0 to 5, default 5. */
+  readonly maxNegativeAgeSeconds?: number;
+}
+
+export interface DpopOptions {
+  /** Scheme and authority under which clients know this API. Default: those of `audience`, if it is an https URL. */
+  readonly origin?: string;
+  /** Oldest proof that is taken: 1 to 300, default 60. */
+  readonly maxAgeSeconds?: number;
+  /** 32 secret bytes, the same in all processes of the API. When set, a nonce of ours is required in each proof. */
+  readonly nonceSecret?: Buffer;
+  /** Claims a proof for all processes of the API at once. Default: each process remembers its own. */
+  readonly claimProof?: ClaimProof;
+}
+
+/** @throws TypeError */
+export function httpsUrl(value: unknown, name: string): string {
+  if (typeof value !== 'string' || !URL.canParse(value) || new URL(value).protocol !== 'https:') {
+    throw new TypeError(`${name} must be an https URL`);
+  }
+  return value;
+}
+
+/** @throws TypeError */
+export function nonEmpty(value: unknown, name: string): string {
+  if (typeof value !== 'string' || value === '') throw new TypeError(`${name} must be a non-empty string`);
+  return value;
+}
+
+/** @throws TypeError */
+export function secondsBetween(
+  value: number,
+  name: string,
+  { least, most }: { readonly least: number; readonly most: number },
+): number {
+  if (!(value >= least && value <= most)) throw new TypeError(`${name} must be ${least} to ${most} seconds`);
+  return value;
+}

@@ -1,0 +1,200 @@
+import { createLocalJWKSet } from 'jose';
+import { type Clock, systemClock } from '../../clock.ts';
+import {
+  type AuthorizerOptions,
+  httpsUrl,
+  type IntrospectionOptions,
+  nonEmpty,
+  secondsBetween,
+} from './authorizer-options.ts';
+import { createDpopNonces } from '../dpop/dpop-nonce.ts';
+import type { DpopRules } from '../dpop/dpop-proof.ts';
+import { rememberProofs } from '../dpop/dpop-replay.ts';
+import { createIntrospection } from '../token/introspection.ts';
+import {
+  type FetchDocument,
+  type IssuerConnection,
+  openIssuerConnection,
+} from '../token/issuer-documents.ts';
+import { issuerKeys, KEYS_FRESH_SECONDS, type KeySource } from '../token/issuer-keys.ts';
+import { createProvenTokens, type ProvenToken, type ProvenTokens } from '../token/proven-tokens.ts';
+import { isStructured, verifyStructuredToken } from '../token/structured-token.ts';
+import { type TokenStatusLists, tokenStatusLists } from '../token/token-status.ts';
+import type { TppCheck } from './tpp-check.ts';
+import { OpenBankingError } from '../../errors.ts';
+
+/** What a decision is made with, out of checked options. */
+export interface DecisionParts {
+  readonly clock: Clock;
+  readonly clockToleranceSeconds: number;
+  readonly tokens: ProvenTokens;
+  /** Undefined when tokens are not looked up. */
+  readonly lists: TokenStatusLists | undefined;
+  readonly dpop: DpopRules | undefined;
+  readonly tppCheck: TppCheck | undefined;
+  readonly allowExpiredCertificates: boolean;
+  close(): Promise<void>;
+}
+
+const CLOCK_TOLERANCE_SECONDS = 10;
+/**
+ * Our server sees a changed file at its second look, one second apart, and may say for half a second what it said
+ * before: with these two, less than five (README).
+ */
+const STATUS_MAX_AGE_SECONDS = 2;
+const ANSWER_MAX_AGE_SECONDS = 2;
+const NEGATIVE_MAX_AGE_SECONDS = 5;
+const PROOF_MAX_AGE_SECONDS = 60;
+const MAX_TOKENS = 100_000;
+const MAX_BYTES = 256 * 1024 * 1024;
+
+/** @throws TypeError for options that cannot work */
+export function openDecisionParts(options: AuthorizerOptions): DecisionParts {
+  const issuer = httpsUrl(options.issuer, 'issuer');
+  const audience = nonEmpty(options.audience, 'audience');
+  const clock = options.clock ?? systemClock;
+  const clockToleranceSeconds = options.clockToleranceSeconds ?? CLOCK_TOLERANCE_SECONDS;
+  const dpop = dpopRules(options, clock, clockToleranceSeconds);
+  const connection = openIssuerConnection({
+    ...(options.caPem === undefined ? {} : { caPem: options.caPem }),
+    ...(options.introspection === undefined ? {} : { clientCertificate: options.introspection }),
+  });
+  const source = sourceOf(options, connection, clock);
+  const lists = statusListsOf(options, source, clock);
+  const rules = { issuer, audience, keys: source.keys, clock, clockToleranceSeconds };
+  const tokens = createProvenTokens({
+    prove: proofs(options, rules, connection),
+    maxTokens: options.memory?.maxTokens ?? MAX_TOKENS,
+    maxBytes: options.memory?.maxBytes ?? MAX_BYTES,
+  });
+  return {
+    clock,
+    clockToleranceSeconds,
+    tokens,
+    lists,
+    dpop,
+    tppCheck: options.tppCheck,
+    allowExpiredCertificates: options.allowExpiredCertificates === true,
+    close: async () => {
+      lists?.close();
+      await connection.close();
+    },
+  };
+}
+
+interface Source {
+  readonly keys: KeySource;
+  readonly fetchDocument: FetchDocument;
+}
+
+function sourceOf(options: AuthorizerOptions, connection: IssuerConnection, clock: Clock): Source {
+  const given = options.fetchDocument;
+  const fetchDocument: FetchDocument =
+    given === undefined ? connection.fetchDocument : async (url) => ({ body: await given(url) });
+  if (options.jwks !== undefined) return { keys: createLocalJWKSet(options.jwks), fetchDocument };
+  const { issuer } = options;
+  const jwksUri = httpsUrl(options.jwksUri ?? `${issuer.replace(/\/$/, '')}/jwks`, 'jwksUri');
+  return { keys: issuerKeys({ issuer, jwksUri, fetchDocument, clock }), fetchDocument };
+}
+
+function statusListsOf(
+  options: AuthorizerOptions,
+  source: Source,
+  clock: Clock,
+): TokenStatusLists | undefined {
+  if (options.status === false) return undefined;
+  const { maxAgeSeconds = STATUS_MAX_AGE_SECONDS, whenUnavailable = 'refuse' } = options.status ?? {};
+  secondsBetween(maxAgeSeconds, 'status.maxAgeSeconds', { least: 1, most: 3600 });
+  return tokenStatusLists({ ...source, issuer: options.issuer, clock, maxAgeSeconds, whenUnavailable });
+}
+
+interface ProofRules {
+  readonly issuer: string;
+  readonly audience: string;
+  readonly keys: KeySource;
+  readonly clock: Clock;
+  readonly clockToleranceSeconds: number;
+}
+
+/** Which way a token is proved, and for how long that proof is used. */
+function proofs(
+  options: AuthorizerOptions,
+  rules: ProofRules,
+  connection: IssuerConnection,
+): (token: string) => Promise<ProvenToken> {
+  const formats = options.formats ?? (options.introspection === undefined ? ['jwt'] : ['jwt', 'opaque']);
+  if (formats.length === 0) throw new TypeError('formats must name at least one format');
+  if (formats.includes('opaque') !== (options.introspection !== undefined)) {
+    throw new TypeError('introspection must be given exactly when opaque tokens are taken');
+  }
+  const { introspection } = options;
+  const ask = introspection === undefined ? undefined : asker(introspection, rules, connection);
+  const proveStructured = async (token: string) => ({
+    ...(await verifyStructuredToken(token, rules)),
+    // A key that has left the issuer's set must not live on in what was proved with it.
+    until: rules.clock.now().getTime() + KEYS_FRESH_SECONDS * 1000,
+  });
+  return (token) => {
+    if (formats.includes('jwt') && isStructured(token)) return proveStructured(token);
+    if (ask !== undefined) return ask(token);
+    throw new OpenBankingError('ERR_TOKEN_INVALID', { problem: 'the token is not a JWT' });
+  };
+}
+
+function asker(
+  options: IntrospectionOptions,
+  rules: ProofRules,
+  connection: IssuerConnection,
+): (token: string) => Promise<ProvenToken> {
+  const endpoint = httpsUrl(options.endpoint, 'introspection.endpoint');
+  // RFC 7662 §2.2 leaves caching to the resource server; what is revoked must show (threats.md L6).
+  const maxAgeSeconds = secondsBetween(
+    options.maxAgeSeconds ?? ANSWER_MAX_AGE_SECONDS,
+    'introspection.maxAgeSeconds',
+    { least: 1, most: 30 },
+  );
+  const introspect = createIntrospection({
+    ...rules,
+    post: async (request) => {
+      const { status, headers, body } = await connection.post(endpoint, request);
+      return { status, contentType: headers.get('content-type') ?? '', body };
+    },
+    clientId: nonEmpty(options.clientId, 'introspection.clientId'),
+    response: options.response ?? 'signed',
+    negativeSeconds: secondsBetween(
+      options.maxNegativeAgeSeconds ?? NEGATIVE_MAX_AGE_SECONDS,
+      'introspection.maxNegativeAgeSeconds',
+      { least: 0, most: 5 },
+    ),
+  });
+  return async (token) => {
+    // The answer is as old as the question.
+    const askedAt = rules.clock.now().getTime();
+    const { status, ...proven } = await introspect(token);
+    const until = askedAt + maxAgeSeconds * 1000;
+    return { ...proven, status: 'asked', until, renewFrom: until - maxAgeSeconds * 500 };
+  };
+}
+
+function dpopRules(
+  options: AuthorizerOptions,
+  clock: Clock,
+  clockToleranceSeconds: number,
+): DpopRules | undefined {
+  const given = options.dpop ?? {};
+  const known = given.origin ?? (URL.canParse(options.audience) ? options.audience : undefined);
+  if (known === undefined || new URL(known).protocol !== 'https:') {
+    if (options.dpop !== undefined) throw new TypeError('dpop.origin must be an https URL');
+    return undefined;
+  }
+  return {
+    origin: new URL(known).origin,
+    maxAgeSeconds: secondsBetween(given.maxAgeSeconds ?? PROOF_MAX_AGE_SECONDS, 'dpop.maxAgeSeconds', {
+      least: 1,
+      most: 300,
+    }),
+    clockToleranceSeconds,
+    claimProof: given.claimProof ?? rememberProofs(clock),
+    nonces: given.nonceSecret === undefined ? undefined : createDpopNonces(given.nonceSecret, clock),
+  };
+}

@@ -1,0 +1,39 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Authorization } from '../token/access-token.ts';
+import { answerRefusal, setHeaders } from './node.ts';
+import {
+  assertRequirement,
+  type Protection,
+  type RouteRequirement,
+  type Verdict,
+} from '../decision/protection.ts';
+
+/** The part of express's request that is used: express itself is not needed, not even for its types. */
+interface ExpressRequest extends IncomingMessage {
+  /** What the client asked for; a router cuts its own part off `url`. */
+  readonly originalUrl: string;
+  authorization?: Authorization;
+}
+
+/**
+ * Express middleware: lets a request through when its token meets the requirement, with the proof in
+ * `req.authorization` and for `authorizationOf(req)`; answers the challenge otherwise. `trust proxy` has no influence.
+ */
+export function expressProtection(
+  protection: Protection,
+  requirement: RouteRequirement,
+): (request: ExpressRequest, response: ServerResponse, next: (error?: unknown) => void) => void {
+  assertRequirement(requirement);
+  return (request, response, next) => {
+    const original = { method: request.method ?? '', url: request.originalUrl };
+    const carryOut = (verdict: Verdict) => {
+      if ('refusal' in verdict) return answerRefusal(request, response, verdict.refusal);
+      setHeaders(response, verdict.headers);
+      request.authorization = verdict.authorization;
+      return next();
+    };
+    const verdict = protection.decide(request, requirement, original);
+    if (verdict instanceof Promise) verdict.then(carryOut).catch(next);
+    else carryOut(verdict);
+  };
+}

@@ -1,0 +1,38 @@
+import type { IncomingMessage } from 'node:http';
+import { assertRequirement, type Protection, type RouteRequirement } from '../decision/protection.ts';
+
+/** The parts of fastify that are used: fastify itself is not needed, not even for its types. */
+interface FastifyRequest {
+  readonly raw: IncomingMessage;
+  readonly originalUrl: string;
+}
+interface FastifyReply {
+  code(status: number): unknown;
+  headers(values: { [name: string]: string }): unknown;
+  send(body: unknown): unknown;
+}
+
+/**
+ * Fastify `onRequest` hook, for a route or for a whole plugin: lets a request through when its token meets the
+ * requirement, with the proof for `authorizationOf(request)`; answers the challenge otherwise. It runs before the body
+ * is read. `trustProxy` has no influence.
+ */
+export function fastifyProtection(
+  protection: Protection,
+  requirement: RouteRequirement,
+): (request: FastifyRequest, reply: FastifyReply) => Promise<unknown> {
+  assertRequirement(requirement);
+  return async (request, reply) => {
+    const original = { method: request.raw.method ?? '', url: request.originalUrl };
+    const verdict = await protection.decide(request.raw, requirement, original);
+    if ('authorization' in verdict) {
+      reply.headers({ ...verdict.headers });
+      return undefined;
+    }
+    reply.code(verdict.refusal.status);
+    reply.headers({ ...verdict.refusal.headers });
+    reply.send(verdict.refusal.body);
+    // Fastify goes on to the handler unless the hook answers with the reply.
+    return reply;
+  };
+}

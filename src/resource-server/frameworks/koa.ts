@@ -1,0 +1,38 @@
+import type { IncomingMessage } from 'node:http';
+import { assertRequirement, type Protection, type RouteRequirement } from '../decision/protection.ts';
+
+/** The part of koa's context that is used: koa itself is not needed, not even for its types. */
+interface KoaContext {
+  readonly req: IncomingMessage;
+  /** What the client asked for; mounting cuts its own part off `url`. */
+  readonly originalUrl: string;
+  readonly state: { [name: string]: unknown };
+  status: number;
+  body: unknown;
+  set(fields: { [name: string]: string }): void;
+}
+
+/**
+ * Koa middleware: lets a request through when its token meets the requirement, with the proof in
+ * `ctx.state.authorization` and for `authorizationOf(ctx)`; answers the challenge otherwise. `app.proxy` has no
+ * influence.
+ */
+export function koaProtection(
+  protection: Protection,
+  requirement: RouteRequirement,
+): (ctx: KoaContext, next: () => Promise<unknown>) => Promise<void> {
+  assertRequirement(requirement);
+  return async (ctx, next) => {
+    const original = { method: ctx.req.method ?? '', url: ctx.originalUrl };
+    const verdict = await protection.decide(ctx.req, requirement, original);
+    if ('refusal' in verdict) {
+      ctx.status = verdict.refusal.status;
+      ctx.set({ ...verdict.refusal.headers });
+      ctx.body = verdict.refusal.body;
+      return;
+    }
+    ctx.set({ ...verdict.headers });
+    ctx.state.authorization = verdict.authorization;
+    await next();
+  };
+}

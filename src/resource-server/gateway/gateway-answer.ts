@@ -1,0 +1,70 @@
+import type { Authorization } from '../token/access-token.ts';
+import type { RefusalAnswer } from '../decision/challenge.ts';
+
+/** Every name that the API behind may trust, because it is always set here: a client's own value never gets through. */
+export const IDENTITY_PREFIX = 'x-tallystick-';
+
+/**
+ * The proof as headers. Values are percent-encoded, lists have spaces between; one that is not known is empty, so that
+ * it overwrites what the client sent.
+ */
+export function identityHeaders(authorization: Authorization): Readonly<Record<string, string>> {
+  const { clientId, subject, scopes, consentId, authorizationNumber, expiresAt, thumbprint } = authorization;
+  const list = (values: readonly string[]) => values.map(encodeURIComponent).join(' ');
+  return {
+    [`${IDENTITY_PREFIX}client-id`]: encodeURIComponent(clientId),
+    [`${IDENTITY_PREFIX}subject`]: encodeURIComponent(subject),
+    [`${IDENTITY_PREFIX}authorization-number`]: encodeURIComponent(authorizationNumber ?? ''),
+    [`${IDENTITY_PREFIX}consent-id`]: encodeURIComponent(consentId ?? ''),
+    [`${IDENTITY_PREFIX}scopes`]: list(scopes),
+    [`${IDENTITY_PREFIX}roles`]: list(authorization.roles),
+    [`${IDENTITY_PREFIX}expires-at`]: expiresAt.toISOString(),
+    [`${IDENTITY_PREFIX}certificate`]: thumbprint,
+  };
+}
+
+const CARRIED = ['www-authenticate', 'retry-after', 'dpop-nonce', 'x-fapi-interaction-id', 'allow'];
+
+/** Packs a refusal into one header: nginx passes on the status of a subrequest, but not the rest of its answer. */
+export function packRefusal({ status, headers, body }: RefusalAnswer): string {
+  const carried = CARRIED.flatMap((name) => (headers[name] === undefined ? [] : [[name, headers[name]]]));
+  return Buffer.from(JSON.stringify([status, carried, body])).toString('base64url');
+}
+
+/** Unpacks what `packRefusal` made; undefined for anything else. Never a success, never another header. */
+export function unpackRefusal(text: string): RefusalAnswer | undefined {
+  const value = parsedJson(Buffer.from(text, 'base64url').toString('utf8'));
+  if (!Array.isArray(value)) return undefined;
+  const [status, carried, body]: readonly unknown[] = value;
+  if (typeof status !== 'number' || !Number.isInteger(status) || status < 400 || status > 599)
+    return undefined;
+  if (!Array.isArray(carried) || typeof body !== 'object' || body === null) return undefined;
+  if (!('error' in body && 'error_description' in body)) return undefined;
+  const { error, error_description: description } = body;
+  if (typeof error !== 'string' || typeof description !== 'string') return undefined;
+  const headers = carried.filter(
+    (pair: unknown): pair is [string, string] =>
+      Array.isArray(pair) &&
+      CARRIED.includes(String(pair[0])) &&
+      typeof pair[1] === 'string' &&
+      /^[\x20-\x7e]*$/.test(pair[1]),
+  );
+  return {
+    status,
+    headers: {
+      ...Object.fromEntries(headers),
+      'content-type': 'application/json',
+      'cache-control': 'no-store',
+    },
+    body: { error, error_description: description },
+  };
+}
+
+function parsedJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch (error) {
+    if (error instanceof SyntaxError) return undefined;
+    throw error;
+  }
+}

@@ -1,0 +1,110 @@
+import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http';
+import { OpenBankingError } from '../../errors.ts';
+import { findOneField, foldedName } from '../../mutual-tls/forwarded-fields.ts';
+import { malformedHeader } from '../../mutual-tls/presented-certificate.ts';
+import { IDENTITY_PREFIX, identityHeaders, packRefusal, unpackRefusal } from './gateway-answer.ts';
+import { type GatewayRoute, gatewayRoutes } from './gateway-routes.ts';
+import { answerFault, answerRefusal } from '../frameworks/node.ts';
+import type { OriginalRequest, Protection, Verdict } from '../decision/protection.ts';
+
+export interface GatewayOptions {
+  readonly protection: Protection;
+  /**
+   * Who asks, and so how it says what the client sent. `nginx` (`auth_request`): in X-Original-Method and
+   * X-Original-URI. `envoy` (`ext_authz` over HTTP): as method and path of its own request.
+   */
+  readonly proxy: 'nginx' | 'envoy';
+  /** What each request needs; the first that fits. A request that none fits is refused. */
+  readonly routes: readonly GatewayRoute[];
+  /** `path_prefix` of Envoy. Default: none. */
+  readonly pathPrefix?: string | undefined;
+}
+
+const REFUSAL_HEADER = 'x-tallystick-refusal';
+const ASKED = '/authorize';
+const TOLD = '/refusal';
+
+/**
+ * Decides for a proxy in front of APIs in any language: 200 with the proof in `x-tallystick-…` headers, or the refusal.
+ *
+ * @throws TypeError for options that cannot work
+ */
+export function createGateway(options: GatewayOptions): RequestListener {
+  const { protection, proxy, pathPrefix = '' } = options;
+  if (typeof protection?.decide !== 'function') throw new TypeError('protection is missing');
+  if (proxy !== 'nginx' && proxy !== 'envoy') throw new TypeError("proxy must be 'nginx' or 'envoy'");
+  const routeOf = gatewayRoutes(options.routes);
+  const originalOf = proxy === 'nginx' ? originalByHeaders : originalByTarget(pathPrefix);
+
+  const decide = async (request: IncomingMessage): Promise<Verdict> => {
+    let original: OriginalRequest | undefined;
+    try {
+      assertNoLookAlike(request.rawHeaders);
+      original = originalOf(request);
+      return await protection.decide(request, routeOf(original), original);
+    } catch (error) {
+      return protection.refuse(request, error, original);
+    }
+  };
+  const answer = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
+    if (proxy === 'nginx' && request.url === TOLD) {
+      tellRefusal(request, response);
+      return;
+    }
+    const verdict = await decide(request);
+    answerVerdict(request, response, verdict);
+  };
+  return (request, response) => {
+    answer(request, response).catch((error: unknown) => answerFault(response, protection, error));
+  };
+}
+
+function originalByHeaders(request: IncomingMessage): OriginalRequest {
+  if (request.url !== ASKED) throw new OpenBankingError('ERR_HTTP_NOT_FOUND', { path: request.url ?? '' });
+  const method = findOneField(request.rawHeaders, 'x-original-method');
+  const url = findOneField(request.rawHeaders, 'x-original-uri');
+  if (method === undefined || url === undefined || !/^[A-Z]+$/.test(method)) {
+    throw malformedHeader('X-Original-Method or X-Original-URI is missing or malformed');
+  }
+  return { method, url };
+}
+
+function originalByTarget(prefix: string): (request: IncomingMessage) => OriginalRequest {
+  return ({ method = '', url = '' }) => {
+    if (!url.startsWith(prefix))
+      throw new OpenBankingError('ERR_HTTP_NOT_FOUND', { path: url.slice(0, 200) });
+    return { method, url: url.slice(prefix.length) };
+  };
+}
+
+/** `X_Tallystick_Client_Id` would not be overwritten, and many APIs could not tell it from ours. */
+function assertNoLookAlike(rawHeaders: readonly string[]): void {
+  const isTwin = (name: string) =>
+    foldedName(name).startsWith(IDENTITY_PREFIX) && foldedName(name) !== name.toLowerCase();
+  if (rawHeaders.some((name, at) => at % 2 === 0 && isTwin(name))) {
+    throw malformedHeader('a field has a name like one of ours');
+  }
+}
+
+function answerVerdict(request: IncomingMessage, response: ServerResponse, verdict: Verdict): void {
+  if ('refusal' in verdict) {
+    const { refusal } = verdict;
+    const headers = { ...refusal.headers, [REFUSAL_HEADER]: packRefusal(refusal) };
+    answerRefusal(request, response, { ...refusal, headers });
+    return;
+  }
+  request.resume();
+  response.writeHead(200, { ...verdict.headers, ...identityHeaders(verdict.authorization) });
+  response.end();
+}
+
+/** What nginx shows to the client after it was refused: it gets here by `error_page`. */
+function tellRefusal(request: IncomingMessage, response: ServerResponse): void {
+  const packed = findOneField(request.rawHeaders, REFUSAL_HEADER) ?? '';
+  const unavailable = {
+    status: 503,
+    headers: { 'content-type': 'application/json', 'cache-control': 'no-store', 'retry-after': '1' },
+    body: { error: 'temporarily_unavailable', error_description: 'the request could not be decided' },
+  };
+  answerRefusal(request, response, unpackRefusal(packed) ?? unavailable);
+}

@@ -1,0 +1,196 @@
+import { OpenBankingError } from '../../errors.ts';
+import { type Confirmation, parseConfirmation } from './certificate-binding.ts';
+
+/** Where the status of a token is kept (draft-ietf-oauth-status-list §6.1). */
+export interface StatusReference {
+  readonly index: number;
+  readonly uri: string;
+}
+
+/** A proven authorization: a live token of the issuer, for this API, bound to the presented certificate. Frozen. */
+export interface Authorization {
+  /** `jti`. Opaque tokens have none. */
+  readonly tokenId?: string;
+  readonly clientId: string;
+  readonly subject: string;
+  readonly audience: string;
+  readonly scopes: readonly string[];
+  readonly expiresAt: Date;
+  /** `x5t#S256` of the certificate that the token is bound to. */
+  readonly thumbprint: string;
+  /** The consent that a customer gave; undefined for a token of the TPP alone. */
+  readonly consentId?: string;
+  /** The organizationIdentifier of the TPP. */
+  readonly authorizationNumber?: string;
+  /** Its competent authority. */
+  readonly nca?: string;
+  /** Roles of the TPP when the token was issued. */
+  readonly roles: readonly string[];
+  /** RFC 9396. */
+  readonly authorizationDetails: readonly Readonly<Record<string, unknown>>[];
+  /** Every claim of the token. */
+  readonly claims: Readonly<Record<string, unknown>>;
+}
+
+/** An access token whose source is proved: its signature, or the issuer's answer. Its life, binding and status are not. */
+export interface AccessToken {
+  readonly authorization: Authorization;
+  readonly confirmation: Confirmation;
+  readonly expiresAt: number;
+  readonly notBefore: number;
+  readonly status: StatusReference | undefined;
+}
+
+export interface TokenRules {
+  readonly audience: string;
+  /** Seconds since the epoch. */
+  readonly now: number;
+  /** For `iat` of tokens from a server whose clock runs ahead. */
+  readonly clockToleranceSeconds: number;
+}
+
+/**
+ * Reads the claims of a token, from its JWT or from an introspection answer. `claimsOf` gives them again, so that
+ * thousands of remembered tokens need not hold them.
+ *
+ * @throws ERR_TOKEN_INVALID, ERR_TOKEN_UNBOUND
+ * @see RFC 9068 §2.2, RFC 7662 §2.2
+ */
+export function parseAccessToken(
+  claims: Readonly<Record<string, unknown>>,
+  claimsOf: () => Readonly<Record<string, unknown>>,
+  rules: TokenRules,
+): AccessToken {
+  const { client_id: clientId, sub, aud, exp, nbf } = claims;
+  if (typeof clientId !== 'string' || typeof sub !== 'string') throw invalid('client_id or sub is missing');
+  // One resource a token: a list would let a token for another API pass here (RFC 9068 §3).
+  if (aud !== rules.audience) throw invalid('aud is not this resource');
+  if (typeof exp !== 'number' || !Number.isSafeInteger(exp)) throw invalid('exp is missing');
+  if (nbf !== undefined && typeof nbf !== 'number') throw invalid('nbf is not a number');
+  if (typeof claims.iat !== 'number' || claims.iat > rules.now + rules.clockToleranceSeconds) {
+    throw invalid('iat is missing or in the future');
+  }
+  const confirmation = parseConfirmation(claims.cnf);
+  return {
+    authorization: Object.freeze(
+      new ProvenAuthorization(
+        { clientId, sub, aud, exp, thumbprint: confirmation.thumbprint, claims },
+        claimsOf,
+      ),
+    ),
+    confirmation,
+    expiresAt: exp * 1000,
+    notBefore: nbf === undefined ? 0 : nbf * 1000,
+    status: statusReference(claims.status),
+  };
+}
+
+interface CheckedClaims {
+  readonly clientId: string;
+  readonly sub: string;
+  readonly aud: string;
+  readonly exp: number;
+  readonly thumbprint: string;
+  readonly claims: Readonly<Record<string, unknown>>;
+}
+
+class ProvenAuthorization implements Authorization {
+  readonly tokenId?: string;
+  readonly clientId: string;
+  readonly subject: string;
+  readonly audience: string;
+  readonly scopes: readonly string[];
+  readonly expiresAt: Date;
+  readonly thumbprint: string;
+  readonly consentId?: string;
+  readonly authorizationNumber?: string;
+  readonly nca?: string;
+  readonly roles: readonly string[];
+  readonly authorizationDetails: readonly Readonly<Record<string, unknown>>[];
+  readonly #claimsOf: () => Readonly<Record<string, unknown>>;
+
+  constructor(checked: CheckedClaims, claimsOf: () => Readonly<Record<string, unknown>>) {
+    const { jti, scope, consent_id, authorization_number, nca, tpp_roles, authorization_details } =
+      checked.claims;
+    const tokenId = optionalText(jti, 'jti');
+    const consentId = optionalText(consent_id, 'consent_id');
+    const authorizationNumber = optionalText(authorization_number, 'authorization_number');
+    const authority = optionalText(nca, 'nca');
+    this.clientId = checked.clientId;
+    this.subject = checked.sub;
+    this.audience = checked.aud;
+    this.scopes = words(optionalText(scope, 'scope') ?? '');
+    this.expiresAt = new Date(checked.exp * 1000);
+    this.thumbprint = checked.thumbprint;
+    this.roles = words(roleList(tpp_roles).join(' '));
+    this.authorizationDetails = details(authorization_details);
+    if (tokenId !== undefined) this.tokenId = tokenId;
+    if (consentId !== undefined) this.consentId = consentId;
+    if (authorizationNumber !== undefined) this.authorizationNumber = authorizationNumber;
+    if (authority !== undefined) this.nca = authority;
+    this.#claimsOf = claimsOf;
+  }
+
+  get claims(): Readonly<Record<string, unknown>> {
+    return this.#claimsOf();
+  }
+}
+
+/** Few combinations of scopes and of roles are in use: tokens share their arrays. */
+const MAX_SHARED_WORDS = 1000;
+const sharedWords = new Map<string, readonly string[]>();
+
+function words(text: string): readonly string[] {
+  const known = sharedWords.get(text);
+  if (known !== undefined) return known;
+  const made = Object.freeze(text.split(' ').filter(Boolean));
+  if (sharedWords.size < MAX_SHARED_WORDS) sharedWords.set(text, made);
+  return made;
+}
+
+function optionalText(value: unknown, name: string): string | undefined {
+  if (value !== undefined && typeof value !== 'string') throw invalid(`${name} is not a string`);
+  return value;
+}
+
+function roleList(value: unknown): readonly string[] {
+  if (value === undefined) return [];
+  const isList = Array.isArray(value) && value.every((one) => typeof one === 'string' && !one.includes(' '));
+  if (!isList) throw invalid('tpp_roles is not a list of roles');
+  return value;
+}
+
+const NO_DETAILS = Object.freeze([]);
+
+function details(value: unknown): readonly Readonly<Record<string, unknown>>[] {
+  if (value === undefined) return NO_DETAILS;
+  const isList = Array.isArray(value) && value.every((one) => typeof one === 'object' && one !== null);
+  if (!isList) throw invalid('authorization_details is not a list of objects');
+  return deepFrozen(value);
+}
+
+function deepFrozen<T>(value: T): T {
+  if (typeof value === 'object' && value !== null) {
+    Object.freeze(value);
+    for (const inner of Object.values(value)) deepFrozen(inner);
+  }
+  return value;
+}
+
+function statusReference(claim: unknown): StatusReference | undefined {
+  if (claim === undefined) return undefined;
+  const list =
+    typeof claim === 'object' && claim !== null && 'status_list' in claim ? claim.status_list : undefined;
+  if (typeof list !== 'object' || list === null || !('idx' in list) || !('uri' in list)) {
+    throw invalid('status is not a status_list reference');
+  }
+  const { idx, uri } = list;
+  if (typeof idx !== 'number' || !Number.isSafeInteger(idx) || idx < 0 || typeof uri !== 'string') {
+    throw invalid('status_list is malformed');
+  }
+  return Object.freeze({ index: idx, uri });
+}
+
+function invalid(problem: string): OpenBankingError<'ERR_TOKEN_INVALID'> {
+  return new OpenBankingError('ERR_TOKEN_INVALID', { problem });
+}

@@ -1,0 +1,64 @@
+import { timingSafeEqual } from 'node:crypto';
+import { OpenBankingError } from '../../errors.ts';
+import type { PresentedCertificate } from '../../mutual-tls/client-certificate.ts';
+
+/** 32 bytes in base64url without padding, and no other spelling of them. */
+const DIGEST = /^[A-Za-z0-9_-]{42}[AEIMQUYcgkosw048]$/;
+
+/** What the presenter of a token must prove (RFC 7800): all of it. */
+export interface Confirmation {
+  /** `x5t#S256` of the certificate. */
+  readonly thumbprint: string;
+  /** RFC 7638 thumbprint of a DPoP key (RFC 9449 §6). */
+  readonly jkt?: string;
+}
+
+/**
+ * Reads the confirmation of a token: a certificate, and perhaps a DPoP key besides. Every confirmation must hold
+ * (RFC 7800 §3.1), so a token with one that we do not know how to prove is refused.
+ *
+ * @throws ERR_TOKEN_UNBOUND
+ * @see RFC 8705 §3.1
+ */
+export function parseConfirmation(confirmation: unknown): Confirmation {
+  if (typeof confirmation !== 'object' || confirmation === null || Array.isArray(confirmation)) {
+    throw unbound('cnf is missing or not an object');
+  }
+  if (!('x5t#S256' in confirmation)) throw unbound('cnf has no x5t#S256');
+  const { 'x5t#S256': thumbprint, ...more } = confirmation;
+  if (typeof thumbprint !== 'string' || !DIGEST.test(thumbprint)) {
+    throw unbound('x5t#S256 is not 32 bytes in base64url');
+  }
+  if (Object.keys(more).length === 0) return Object.freeze({ thumbprint });
+  if (Object.keys(more).length > 1 || !('jkt' in more)) {
+    throw unbound('cnf has a member besides x5t#S256 and jkt');
+  }
+  const { jkt } = more;
+  if (typeof jkt !== 'string' || !DIGEST.test(jkt)) throw unbound('jkt is not 32 bytes in base64url');
+  return Object.freeze({ thumbprint, jkt });
+}
+
+/**
+ * Proves that the presented certificate is the one that the token is bound to.
+ *
+ * @throws ERR_TOKEN_BINDING
+ */
+export function verifyBinding(thumbprint: string, presented: PresentedCertificate): void {
+  if (!isSameDigest(thumbprint, presented.thumbprint)) {
+    const prefix = (text: string) => Buffer.from(text, 'base64url').toString('hex').slice(0, 16);
+    throw new OpenBankingError('ERR_TOKEN_BINDING', {
+      bound: prefix(thumbprint),
+      presented: prefix(presented.thumbprint),
+    });
+  }
+}
+
+/** Compares two digests in base64url by their bytes, in constant time. */
+export function isSameDigest(one: string, other: string): boolean {
+  const [a, b] = [Buffer.from(one, 'base64url'), Buffer.from(other, 'base64url')];
+  return a.length === b.length && timingSafeEqual(a, b);
+}
+
+function unbound(problem: string): OpenBankingError<'ERR_TOKEN_UNBOUND'> {
+  return new OpenBankingError('ERR_TOKEN_UNBOUND', { problem });
+}

@@ -1,0 +1,55 @@
+import { createOutbound, type OutboundRequest, type OutboundResponse } from '../../remote/outbound.ts';
+
+/** A document of the issuer, or `unchanged` when it still has the entity tag that was asked with. */
+export type IssuerDocument = { readonly body: Buffer; readonly etag?: string } | 'unchanged';
+
+/** Reads a document of the issuer. @throws when it cannot be had */
+export type FetchDocument = (url: string, etag?: string) => Promise<IssuerDocument>;
+
+/** How this resource server speaks with its authorization server. */
+export interface IssuerConnection {
+  readonly fetchDocument: FetchDocument;
+  readonly post: (url: string, request: OutboundRequest) => Promise<OutboundResponse>;
+  close(): Promise<void>;
+}
+
+export interface IssuerConnectionOptions {
+  /** PEM of the CA of the issuer's TLS certificate, where it is not a public one. */
+  readonly caPem?: string;
+  /** This resource server's own certificate, for what it posts. */
+  readonly clientCertificate?: { readonly certificatePem: string; readonly privateKeyPem: string };
+}
+
+const TIMEOUT_SECONDS = 3;
+const MAX_DOCUMENT_BYTES = 512 * 1024;
+const MAX_ANSWER_BYTES = 64 * 1024;
+
+/** Documents are public and read without a certificate; questions are asked with it. */
+export function openIssuerConnection(options: IssuerConnectionOptions): IssuerConnection {
+  const common = {
+    // The operator named the issuer, and it is often in the same private network.
+    allowPrivateAddresses: true,
+    timeoutSeconds: TIMEOUT_SECONDS,
+    ...(options.caPem === undefined ? {} : { caPem: options.caPem }),
+  };
+  const reader = createOutbound({ ...common, maxBytes: MAX_DOCUMENT_BYTES });
+  const asker = createOutbound({
+    ...common,
+    maxBytes: MAX_ANSWER_BYTES,
+    ...(options.clientCertificate === undefined ? {} : { clientCertificate: options.clientCertificate }),
+  });
+  return {
+    async fetchDocument(url, etag) {
+      const headers = etag === undefined ? {} : { 'if-none-match': etag };
+      const response = await reader.fetchBytes(url, { headers });
+      if (etag !== undefined && response.status === 304) return 'unchanged';
+      if (response.status !== 200) throw new Error(`unexpected status ${response.status}`);
+      const tag = response.headers.get('etag');
+      return { body: response.body, ...(tag === null ? {} : { etag: tag }) };
+    },
+    post: (url, request) => asker.fetchBytes(url, request),
+    close: async () => {
+      await Promise.all([reader.close(), asker.close()]);
+    },
+  };
+}

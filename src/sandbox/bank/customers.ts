@@ -1,0 +1,107 @@
+import { createHash, timingSafeEqual } from 'node:crypto';
+import type { Aspsp } from '../../index.ts';
+
+/** A customer of the demo bank. The passwords are no secrets: the sandbox prints them. */
+export interface DemoCustomer {
+  readonly psuId: string;
+  readonly username: string;
+  readonly password: string;
+  readonly accounts: readonly DemoAccount[];
+}
+
+export interface DemoAccount {
+  readonly accountId: string;
+  readonly name: string;
+  readonly iban: string;
+  readonly currency: string;
+  readonly balance: string;
+  readonly transactions: readonly DemoTransaction[];
+}
+
+export interface DemoTransaction {
+  readonly transactionId: string;
+  readonly bookingDate: string;
+  readonly amount: string;
+  readonly creditorName: string;
+}
+
+const transactions = (prefix: string): readonly DemoTransaction[] => [
+  {
+    transactionId: `${prefix}-1`,
+    bookingDate: '2026-11-02',
+    amount: '-42.10',
+    creditorName: 'Corner Grocery',
+  },
+  {
+    transactionId: `${prefix}-2`,
+    bookingDate: '2026-11-09',
+    amount: '-12.00',
+    creditorName: 'City Transport',
+  },
+  { transactionId: `${prefix}-3`, bookingDate: '2026-11-20', amount: '2150.00', creditorName: 'Salary' },
+];
+
+export const DEMO_CUSTOMERS: readonly DemoCustomer[] = [
+  {
+    psuId: 'psu-6f1c2a',
+    username: 'alice',
+    password: 'alice-in-the-sandbox',
+    accounts: [
+      {
+        accountId: 'acc-1001',
+        name: 'Current account',
+        iban: 'GB33BUKB20201555550001',
+        currency: 'GBP',
+        balance: '1830.25',
+        transactions: transactions('a1'),
+      },
+      {
+        accountId: 'acc-1002',
+        name: 'Savings account',
+        iban: 'GB33BUKB20201555550002',
+        currency: 'GBP',
+        balance: '12000.00',
+        transactions: [],
+      },
+    ],
+  },
+  {
+    psuId: 'psu-9b40d7',
+    username: 'bob',
+    password: 'bob-in-the-sandbox',
+    accounts: [
+      {
+        accountId: 'acc-2001',
+        name: 'Current account',
+        iban: 'GB33BUKB20201555550003',
+        currency: 'GBP',
+        balance: '77.70',
+        transactions: transactions('b1'),
+      },
+    ],
+  },
+];
+
+/** The demo bank's login and accounts, as a bank would plug them in. */
+export function demoAspsp(): Aspsp {
+  return {
+    name: 'Demo Bank',
+    authenticatePsu: async ({ username, password }) => {
+      const customer = DEMO_CUSTOMERS.find((one) => one.username === username);
+      const digest = (text: string) => createHash('sha256').update(text).digest();
+      const isRight = timingSafeEqual(digest(password), digest(customer?.password ?? ''));
+      return customer !== undefined && isRight ? { psuId: customer.psuId } : undefined;
+    },
+    listAccounts: async (psuId) =>
+      accountsOf(psuId).map(({ accountId, name, iban }) => ({
+        accountId,
+        name,
+        identification: `•••• ${iban.slice(-4)}`,
+      })),
+  };
+}
+
+/** The accounts of a customer. */
+export function accountsOf(psuId: string): readonly DemoAccount[] {
+  return DEMO_CUSTOMERS.find((one) => one.psuId === psuId)?.accounts ?? [];
+}

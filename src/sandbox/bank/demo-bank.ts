@@ -1,0 +1,154 @@
+import { randomUUID } from 'node:crypto';
+import type { RequestListener } from 'node:http';
+import { bodyParser } from '@koa/bodyparser';
+import Router from '@koa/router';
+import Koa, { type Context, type Middleware } from 'koa';
+import { z } from 'zod';
+import type { Consent, Log } from '../../index.ts';
+import { authorizationOf, koaProtection, type Protection } from '../../resource-server/index.ts';
+import { accountsOf, type DemoAccount } from './customers.ts';
+
+export interface DemoBankOptions {
+  readonly protection: Protection;
+  /** The consent behind a token: a bank's APIs ask which accounts the customer chose. */
+  readonly findConsent: (consentId: string) => Promise<Consent | undefined>;
+  readonly log: Log;
+}
+
+const payment = z.strictObject({
+  debtorAccountId: z.string().min(1).max(64),
+  creditorName: z.string().min(1).max(140),
+  creditorIban: z.string().regex(/^[A-Z]{2}\d{2}[A-Z0-9]{10,30}$/, 'must be an IBAN'),
+  amount: z
+    .string()
+    .regex(/^(?!0+(\.0+)?$)\d{1,12}(\.\d{1,2})?$/, 'must be a positive decimal, such as 12.50'),
+  currency: z.enum(['GBP', 'EUR']),
+  reference: z.string().max(140).optional(),
+});
+const fundsRequest = z.strictObject({
+  accountId: z.string().min(1).max(64),
+  amount: z.string().regex(/^\d{1,12}(\.\d{1,2})?$/, 'must be a decimal, such as 12.50'),
+});
+
+type Payment = z.infer<typeof payment> & { readonly paymentId: string; readonly status: 'accepted' };
+
+/** The role that each scope needs (PSD2 articles 67, 66 and 65). */
+const ROLES = { accounts: 'PSP_AI', payments: 'PSP_PI', fundsconfirmations: 'PSP_IC' } as const;
+/** More payments than a demonstration makes; the oldest are forgotten. */
+const MAX_PAYMENTS = 1000;
+
+/** The account APIs of a demo bank, behind our own middleware: what a bank would write, and nothing more. */
+export function demoBank(options: DemoBankOptions): RequestListener {
+  const { protection, log } = options;
+  const app = new Koa();
+  const router = new Router();
+  const payments = new Map<string, Payment & { readonly clientId: string }>();
+  const needs = (scope: keyof typeof ROLES): Middleware =>
+    koaProtection(protection, { scopes: [scope], roles: [ROLES[scope]] });
+  const json = bodyParser({ enableTypes: ['json'], jsonLimit: '16kb', onError: refuseBody });
+
+  router.get('/accounts', needs('accounts'), async (ctx) => {
+    const accounts = await consentedAccounts(ctx, options);
+    ctx.body = {
+      accounts: accounts.map(({ accountId, name, iban, currency }) => ({ accountId, name, iban, currency })),
+      ...(consentIdOf(ctx) === undefined
+        ? { note: 'this token is of the TPP alone: no customer has consented' }
+        : {}),
+    };
+  });
+  router.get('/accounts/:id/balances', needs('accounts'), async (ctx) => {
+    const { balance, currency } = await consentedAccount(ctx, options, String(ctx.params.id));
+    ctx.body = { balances: [{ type: 'closingBooked', amount: balance, currency }] };
+  });
+  router.get('/accounts/:id/transactions', needs('accounts'), async (ctx) => {
+    const { transactions } = await consentedAccount(ctx, options, String(ctx.params.id));
+    ctx.body = { transactions };
+  });
+  router.post('/payments', needs('payments'), json, async (ctx) => {
+    const asked = parsedBody(ctx, payment);
+    await consentedAccount(ctx, options, asked.debtorAccountId);
+    const made = { ...asked, paymentId: randomUUID(), status: 'accepted' as const };
+    const oldest = payments.keys().next().value;
+    if (payments.size >= MAX_PAYMENTS && oldest !== undefined) payments.delete(oldest);
+    payments.set(made.paymentId, { ...made, clientId: authorizationOf(ctx).clientId });
+    ctx.status = 201;
+    ctx.body = made;
+  });
+  router.get('/payments/:id', needs('payments'), (ctx) => {
+    const found = payments.get(String(ctx.params.id));
+    if (found === undefined || found.clientId !== authorizationOf(ctx).clientId) throw notFound(ctx);
+    const { clientId, ...made } = found;
+    ctx.body = made;
+  });
+  router.post('/funds-confirmations', needs('fundsconfirmations'), json, async (ctx) => {
+    const asked = parsedBody(ctx, fundsRequest);
+    const account = await consentedAccount(ctx, options, asked.accountId);
+    ctx.body = { fundsAvailable: Number(account.balance) >= Number(asked.amount) };
+  });
+
+  app.use(answerFaults(log));
+  app.use(router.routes());
+  app.use(router.allowedMethods());
+  return app.callback();
+}
+
+function answerFaults(log: Log): Middleware {
+  return async (ctx, next) => {
+    try {
+      await next();
+      // The router leaves the status to Koa; a body alone would turn it into 200.
+      if (ctx.body === undefined && ctx.status >= 400) {
+        const { status } = ctx;
+        ctx.body = { error: status === 404 ? 'not_found' : 'invalid_request' };
+        ctx.status = status;
+      }
+    } catch (error) {
+      const status = statusOf(error);
+      if (status >= 500) log.error('bank.unexpected', { error });
+      ctx.status = status;
+      ctx.body = {
+        error: status >= 500 ? 'server_error' : status === 404 ? 'not_found' : 'invalid_request',
+        ...(status < 500 && error instanceof Error ? { error_description: error.message } : {}),
+      };
+    }
+  };
+}
+
+function statusOf(error: unknown): number {
+  const status = error instanceof Error && 'status' in error ? error.status : 500;
+  return typeof status === 'number' ? status : 500;
+}
+
+const refuseBody = (error: Error, ctx: Context): never =>
+  ctx.throw(statusOf(error) === 413 ? 413 : 400, 'the body is not a small JSON document');
+
+function parsedBody<T>(ctx: Context, schema: z.ZodType<T>): T {
+  const result = schema.safeParse(ctx.request.body);
+  if (result.success) return result.data;
+  const [issue] = result.error.issues;
+  return ctx.throw(400, `${issue?.path.join('.') || 'body'}: ${issue?.message ?? 'is not valid'}`);
+}
+
+function consentIdOf(ctx: Context): string | undefined {
+  return authorizationOf(ctx).consentId;
+}
+
+async function consentedAccounts(ctx: Context, options: DemoBankOptions): Promise<readonly DemoAccount[]> {
+  const consentId = consentIdOf(ctx);
+  const consent = consentId === undefined ? undefined : await options.findConsent(consentId);
+  if (consent === undefined) return [];
+  return accountsOf(consent.psuId).filter(({ accountId }) => consent.accountIds.includes(accountId));
+}
+
+async function consentedAccount(
+  ctx: Context,
+  options: DemoBankOptions,
+  accountId: string,
+): Promise<DemoAccount> {
+  const accounts = await consentedAccounts(ctx, options);
+  return accounts.find((one) => one.accountId === accountId) ?? notFound(ctx);
+}
+
+function notFound(ctx: Context): never {
+  return ctx.throw(404, 'there is no such thing under this consent');
+}

@@ -1,0 +1,82 @@
+import { readFile } from 'node:fs/promises';
+import { importJWK, type JWK } from 'jose';
+import * as oauth from 'openid-client';
+import { Agent, fetch } from 'undici';
+import type { CertificateFiles, SandboxDescription, SandboxTpp } from '../folder.ts';
+
+/** A TPP's program: openid-client over TLS with one certificate. */
+export interface DemoTpp {
+  readonly config: oauth.Configuration;
+  /** Calls the bank's API over this TPP's certificate. */
+  call(
+    path: string,
+    accessToken: string,
+    init?: { readonly method: string; readonly json: unknown },
+  ): Promise<ApiAnswer>;
+  close(): Promise<void>;
+}
+
+export interface ApiAnswer {
+  readonly status: number;
+  readonly body: Record<string, unknown>;
+}
+
+export interface DemoTppOptions {
+  readonly description: SandboxDescription;
+  readonly tpp: SandboxTpp;
+  readonly method?: 'tls_client_auth' | 'private_key_jwt';
+  /** The TPP's own certificate unless another is named; `none` presents none. */
+  readonly certificate?: CertificateFiles | 'none';
+  /** Lets OpenSSL present what it would hold back itself: SHA-1 signatures, short keys. */
+  readonly presentsWeak?: boolean;
+}
+
+/** Reads the discovery document and prepares a client of the TPP. */
+export async function connectTpp(options: DemoTppOptions): Promise<DemoTpp> {
+  const { description, tpp, method = 'tls_client_auth', certificate = tpp } = options;
+  const ca = await readFile(description.caFile, 'utf8');
+  const connect =
+    certificate === 'none'
+      ? { ca }
+      : {
+          ca,
+          cert: await readFile(certificate.certificateFile, 'utf8'),
+          key: await readFile(certificate.keyFile, 'utf8'),
+          ...(options.presentsWeak === true ? { ciphers: 'DEFAULT@SECLEVEL=0' } : {}),
+        };
+  const agent = new Agent({ connect });
+  const overTls = ((url: string, init: object) =>
+    fetch(url, { ...init, dispatcher: agent })) as unknown as oauth.CustomFetch;
+  const authentication =
+    method === 'tls_client_auth' ? oauth.TlsClientAuth() : await privateKeyJwt(tpp.signingKeyFile);
+  const config = await oauth.discovery(
+    new URL(description.issuer),
+    tpp.clients[method].client_id,
+    { use_mtls_endpoint_aliases: true },
+    authentication,
+    { [oauth.customFetch]: overTls },
+  );
+  return {
+    config,
+    call: async (path, accessToken, init) => {
+      const response = await fetch(`${description.resourceUrl}${path}`, {
+        dispatcher: agent,
+        method: init?.method ?? 'GET',
+        headers: {
+          authorization: `Bearer ${accessToken}`,
+          ...(init === undefined ? {} : { 'content-type': 'application/json' }),
+        },
+        ...(init === undefined ? {} : { body: JSON.stringify(init.json) }),
+      });
+      return { status: response.status, body: (await response.json()) as Record<string, unknown> };
+    },
+    close: () => agent.close(),
+  };
+}
+
+async function privateKeyJwt(file: string): Promise<oauth.ClientAuth> {
+  const jwk = JSON.parse(await readFile(file, 'utf8')) as JWK;
+  const key = await importJWK(jwk, 'ES256');
+  if (key instanceof Uint8Array) throw new TypeError('the signing key is not a key pair');
+  return oauth.PrivateKeyJwt({ key, ...(jwk.kid === undefined ? {} : { kid: jwk.kid }) });
+}

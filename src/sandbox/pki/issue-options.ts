@@ -1,0 +1,76 @@
+import type { KeyUsageFlags } from '@peculiar/x509';
+import type { PspRole } from '../../../tpp-registry/record.ts';
+import type { KeyType } from '../keys.ts';
+import type { QcStatementsFault, QcType, RoleEntry } from './qc-statements.ts';
+
+export interface Validity {
+  readonly notBefore: Date;
+  readonly notAfter: Date;
+}
+
+/** Where an authority publishes: what the certificates that it issues point to. */
+export interface Pointers {
+  readonly ocspUrl?: string;
+  readonly crlUrl?: string;
+  /** Its own certificate, in DER. */
+  readonly certificateUrl?: string;
+}
+
+export type Profile = 'qwac' | 'qsealc' | 'server' | 'ocsp-responder';
+
+export interface IssueOptions extends Validity {
+  readonly profile: Profile;
+  readonly subject: {
+    readonly commonName: string;
+    readonly organization?: string;
+    /** Default: the first two letters of the NCA id; none without an NCA. */
+    readonly country?: string;
+  };
+  /** The PSP's authorization number, without the `PSD…-…-` prefix. */
+  readonly authorizationNumber?: string;
+  readonly nca?: { readonly id: string; readonly name: string };
+  readonly roles?: readonly PspRole[];
+  readonly dnsNames?: readonly string[];
+  readonly ipAddresses?: readonly string[];
+  /** Default `ec-p256`; `rsa-2048` for the server profile. */
+  readonly keyType?: KeyType;
+  /** Certifies this key instead of a new one: a reissue. */
+  readonly privateKeyPem?: string;
+  /** What is to be wrong, for tests and for the sandbox's broken set. */
+  readonly deviation?: Deviation;
+}
+
+export interface Deviation {
+  readonly omit?: readonly (
+    | 'qcStatements'
+    | 'psd2'
+    | 'qcCompliance'
+    | 'qcType'
+    | 'qcPds'
+    | 'keyIdentifiers'
+  )[];
+  /** The organizationIdentifier attributes of the subject, none for `[]`. */
+  readonly organizationIdentifiers?: readonly string[];
+  /** RolesOfPSP as it stands: wrong object identifiers, swapped names, `Unspecified`. */
+  readonly roleEntries?: readonly RoleEntry[];
+  /** The NCA of the PSD2 statement, where it shall not be the one of the organizationIdentifier. */
+  readonly statementNca?: { readonly id: string; readonly name: string };
+  readonly qcType?: QcType;
+  readonly qcFault?: QcStatementsFault;
+  /** The whole value of the qcStatements extension, in DER. */
+  readonly qcStatements?: Uint8Array;
+  readonly qcStatementsCritical?: boolean;
+  readonly keyUsage?: readonly (keyof typeof KeyUsageFlags)[];
+  /** Extended key usage object identifiers; `[]` leaves the extension out. */
+  readonly extendedKeyUsage?: readonly string[];
+  readonly signatureHash?: 'SHA-1' | 'SHA-256' | 'SHA-384';
+  /** Other pointers than those of the authority. */
+  readonly pointers?: Pointers;
+  /** `ber-boolean`: one octet that BER allows and DER does not, under a right signature. */
+  readonly derFault?: 'ber-boolean';
+  readonly extensions?: readonly {
+    readonly oid: string;
+    readonly critical: boolean;
+    readonly value: Uint8Array;
+  }[];
+}

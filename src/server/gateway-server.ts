@@ -1,0 +1,127 @@
+import { constants } from 'node:crypto';
+import { readFile } from 'node:fs/promises';
+import { createServer, type RequestListener, type Server } from 'node:http';
+import { createServer as createTlsServer } from 'node:https';
+import type { AddressInfo } from 'node:net';
+import { clientCertificateOptions } from '../configuration/client-certificate-schema.ts';
+import { OpenBankingError } from '../errors.ts';
+import type { GatewayConfig } from '../configuration/gateway-config.ts';
+import { createLog, type Log } from '../log.ts';
+import {
+  type Authorizer,
+  createAuthorizer,
+  createGateway,
+  createProtection,
+} from '../resource-server/index.ts';
+
+/** A running gateway. */
+export interface RunningGateway {
+  readonly port: number;
+  close(): Promise<void>;
+}
+
+/** An RSA-4096 path of three certificates and two JWTs pass the 16 kB that Node allows by default. */
+const MAX_HEADER_BYTES = 32 * 1024;
+
+/**
+ * The composition root of `tallystick gateway`: opens the files of the configuration, builds every object, listens.
+ *
+ * @throws ERR_CONFIG_INVALID
+ */
+export async function startGateway(
+  config: GatewayConfig,
+  parts: { readonly source: string; readonly log?: Log },
+): Promise<RunningGateway> {
+  const log = parts.log ?? createLog({ level: config.logLevel });
+  const authorizer = await openAuthorizer(config, parts.source);
+  const gateway = openGateway(config, { authorizer, log, source: parts.source });
+  const server = await openServer(config, gateway, parts.source);
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', reject);
+    server.listen(config.listen.port, config.listen.host, resolve);
+  });
+  log.info('gateway.started', { issuer: config.issuer, count: config.routes.length });
+  return {
+    port: (server.address() as AddressInfo).port,
+    close: async () => {
+      server.closeIdleConnections();
+      await new Promise((resolve) => server.close(resolve));
+      await authorizer.close();
+      log.info('gateway.stopped');
+    },
+  };
+}
+
+function openGateway(
+  config: GatewayConfig,
+  {
+    authorizer,
+    log,
+    source,
+  }: { readonly authorizer: Authorizer; readonly log: Log; readonly source: string },
+): RequestListener {
+  const clientCertificate = clientCertificateOptions(config.clientCertificate);
+  const { proxy, routes, pathPrefix } = config;
+  try {
+    return createGateway({
+      protection: createProtection({ authorizer, clientCertificate, log }),
+      proxy,
+      routes,
+      ...(pathPrefix === undefined ? {} : { pathPrefix }),
+    });
+  } catch (cause) {
+    if (!(cause instanceof TypeError)) throw cause;
+    const problems = [{ path: 'routes', message: cause.message }];
+    throw new OpenBankingError('ERR_CONFIG_INVALID', { source, problems }, { cause });
+  }
+}
+
+/** Behind the proxy only, so that no Host is pinned; a connection cannot change the certificate that it came with. */
+async function openServer(config: GatewayConfig, gateway: RequestListener, source: string): Promise<Server> {
+  if (config.tls === undefined) return createServer({ maxHeaderSize: MAX_HEADER_BYTES }, gateway);
+  const [cert, key] = await Promise.all([
+    readRequired(config.tls.certificateFile, 'tls.certificateFile', source),
+    readRequired(config.tls.privateKeyFile, 'tls.privateKeyFile', source),
+  ]);
+  return createTlsServer(
+    {
+      cert,
+      key,
+      minVersion: 'TLSv1.2',
+      secureOptions: constants.SSL_OP_NO_RENEGOTIATION | constants.SSL_OP_NO_TICKET,
+      requestCert: config.clientCertificate.proxyCertificates !== undefined,
+      rejectUnauthorized: false,
+      maxHeaderSize: MAX_HEADER_BYTES,
+    },
+    gateway,
+  );
+}
+
+function readRequired(path: string, name: string, source: string): Promise<string> {
+  return readFile(path, 'utf8').catch((cause: NodeJS.ErrnoException) => {
+    const problems = [{ path: name, message: `cannot be read: ${cause.code}` }];
+    throw new OpenBankingError('ERR_CONFIG_INVALID', { source, problems }, { cause });
+  });
+}
+
+async function openAuthorizer(config: GatewayConfig, source: string): Promise<Authorizer> {
+  const { issuer, audience, caFile, introspection } = config;
+  const read = (path: string, name: string) => readRequired(path, name, source);
+  const caPem = caFile === undefined ? undefined : await read(caFile, 'caFile');
+  const asking =
+    introspection === undefined
+      ? undefined
+      : {
+          endpoint: introspection.endpoint,
+          clientId: introspection.clientId,
+          response: introspection.response,
+          certificatePem: await read(introspection.certificateFile, 'introspection.certificateFile'),
+          privateKeyPem: await read(introspection.privateKeyFile, 'introspection.privateKeyFile'),
+        };
+  return createAuthorizer({
+    issuer,
+    audience,
+    ...(caPem === undefined ? {} : { caPem }),
+    ...(asking === undefined ? {} : { introspection: asking }),
+  });
+}

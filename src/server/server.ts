@@ -1,0 +1,212 @@
+import { randomBytes } from 'node:crypto';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Aspsp } from '../authorization-server/customer/aspsp.ts';
+import { createAuthorizationServer } from '../authorization-server/authorization-server.ts';
+import type { Clients } from '../authorization-server/clients/clients.ts';
+import { createRevokedCertificates } from '../authorization-server/token-status/revoked-certificates.ts';
+import { openSigningKeys } from '../authorization-server/signing/signing-keys.ts';
+import { clientCertificateOptions } from '../configuration/client-certificate-schema.ts';
+import { type Clock, systemClock } from '../clock.ts';
+import type { Config } from '../configuration/config.ts';
+import { type Consents, createConsents } from '../consent/consent.ts';
+import { readOrCreate } from '../files/created-file.ts';
+import { OpenBankingError } from '../errors.ts';
+import { createHealthServer } from './health.ts';
+import { createLog, type Log } from '../log.ts';
+import { createClientCertificateSource } from '../mutual-tls/client-certificate.ts';
+import { createListener } from '../mutual-tls/listeners.ts';
+import { openRegisteredClients } from './registered-clients.ts';
+import { readRequired, unreadable } from '../configuration/required-file.ts';
+import { registeredResourceServer } from '../configuration/resource-server-schema.ts';
+import { openRedisStore } from '../storage/redis/redis.ts';
+import { failingFast } from '../storage/request-scope.ts';
+import { openSqliteStore } from '../storage/sqlite/sqlite.ts';
+import type { Store } from '../storage/store.ts';
+import type { TppAuthenticator } from '../tpp/authenticate.ts';
+import type { BlockList } from '../tpp/block-list.ts';
+import { openTppDecision } from './tpp-decision.ts';
+import type { RevocationEvent } from '../x509/revocation/revocation.ts';
+import type { TppRegistry } from '../../tpp-registry/index.ts';
+
+export interface ServerParts {
+  readonly aspsp: Aspsp;
+  readonly log?: Log;
+  readonly clock?: Clock;
+  /** Used instead of the store that the configuration names, and closed with the server. */
+  readonly store?: Store;
+  /** Whether this process answers for its health itself; workers do not. Default true. */
+  readonly isHealthServed?: boolean;
+  /** Hears of every answer about revocation, and of every unknown status that is accepted: for counters. */
+  readonly countRevocation?: (event: RevocationEvent) => void;
+}
+
+/** A running authorization server. */
+export interface RunningServer {
+  readonly issuer: string;
+  readonly mtlsUrl: string;
+  /**
+   * What customers have consented to, for the bank's own APIs: access tokens carry `consent_id`. `revoke` also
+   * ends the grant, its refresh tokens and, within seconds at the APIs, its access tokens.
+   */
+  readonly consents: Consents;
+  readonly registry: TppRegistry;
+  readonly blockList: BlockList;
+  /** The registered clients, as they are at the moment. */
+  readonly clients: Pick<Clients, 'find'>;
+  /** The same decision about a TPP certificate that the token endpoint makes. */
+  readonly authenticator: TppAuthenticator;
+  /** Whether requests can be served now: not stopping, and the store reads and writes. */
+  isReady(): Promise<boolean>;
+  /** Not ready, keep serving for a notice, drain, close everything. Calling it again is no error. */
+  close(): Promise<void>;
+}
+
+/**
+ * The composition root: opens the files of the configuration, builds every object, listens.
+ *
+ * @throws ERR_CONFIG_INVALID, ERR_REGISTRY_INVALID, ERR_STORAGE_UNAVAILABLE
+ */
+export async function startServer(config: Config, parts: ServerParts): Promise<RunningServer> {
+  const clock = parts.clock ?? systemClock;
+  const log = parts.log ?? createLog({ level: config.logLevel });
+  const [certificatePem, privateKeyPem, secret, signingKeys] = await Promise.all([
+    readRequired(config.tls.certificateFile, 'tls.certificateFile'),
+    readRequired(config.tls.privateKeyFile, 'tls.privateKeyFile'),
+    openSecret(config.storage.secretFile),
+    openSigningKeys({ file: config.signingKeysFile, clock, log, retainSeconds: retainKeysSeconds(config) }),
+  ]);
+  const { countRevocation } = parts;
+  const decision = await openTppDecision(config, {
+    clock,
+    log,
+    ...(countRevocation === undefined ? {} : { countRevocation }),
+  });
+  const { registry, blockList, revocation, authenticator } = decision;
+  const clients = await openRegisteredClients({
+    entries: config.clients,
+    log,
+    ...(config.clientsFile === undefined ? {} : { file: config.clientsFile }),
+  });
+  const resourceServers = await Promise.all(
+    config.resourceServers.map(async (one) =>
+      registeredResourceServer(one, await readRequired(one.anchorsFile, 'resourceServers.anchorsFile')),
+    ),
+  );
+  const store = failingFast(parts.store ?? (await openStore(config.storage, { clock, log })));
+  const revokedCertificates = createRevokedCertificates({
+    store,
+    clock,
+    log,
+    onLearned: revocation.askAgain,
+  });
+  revocation.onRevoked(revokedCertificates.report);
+  const consents = createConsents({ store, clock });
+  const clientCertificate = createClientCertificateSource(clientCertificateOptions(config.clientCertificate));
+  const { handlers, endGrant } = createAuthorizationServer({
+    issuer: config.issuer.replace(/\/$/, ''),
+    mtlsUrl: new URL(config.mtlsUrl),
+    clients,
+    resource: config.resource,
+    apiScopes: config.apiScopes,
+    accessTokenFormat: config.accessToken.format,
+    accessTokenSeconds: config.accessToken.lifetimeSeconds,
+    consentSeconds: config.consent.lifetimeSeconds,
+    rotatesRefreshTokens: config.refreshToken.rotation,
+    signingKeys,
+    secret,
+    store,
+    consents,
+    registry,
+    authenticator,
+    clientCertificate,
+    resourceServers,
+    isHolderRefused: (holder) => blockList.isBlocked(holder) || revocation.isKnownRevoked(holder.certificate),
+    revokedCertificates,
+    aspsp: parts.aspsp,
+    ...(config.hostCountry === undefined ? {} : { hostCountry: config.hostCountry }),
+    clock,
+    log,
+  });
+  const tls = { certificatePem, privateKeyPem, log };
+  const front = createListener({ name: 'front', requestClientCertificate: false, ...tls });
+  const mtls = createListener({
+    name: 'mtls',
+    requestClientCertificate: clientCertificate.isTlsCertificateNeeded,
+    ...tls,
+  });
+  front.serve(new URL(config.issuer), handlers.front);
+  mtls.serve(new URL(config.mtlsUrl), handlers.mtls);
+  let closing: Promise<void> | undefined;
+  const isReady = async () => closing === undefined && (await store.isHealthy());
+  const health = createHealthServer(isReady);
+  await front.listen(config.listen.front, config.listen.host);
+  await mtls.listen(config.listen.mtls, config.listen.host);
+  if (parts.isHealthServed !== false) await health.listen(config.listen.health);
+  log.info('server.started', { issuer: config.issuer, count: config.clients.length });
+
+  return {
+    issuer: config.issuer.replace(/\/$/, ''),
+    mtlsUrl: config.mtlsUrl.replace(/\/$/, ''),
+    consents: withGrants(consents, endGrant),
+    registry,
+    blockList,
+    clients,
+    authenticator,
+    isReady,
+    close: () => {
+      closing ??= stop();
+      return closing;
+    },
+  };
+
+  async function stop(): Promise<void> {
+    const { noticeSeconds, drainSeconds } = config.shutdown;
+    for (const listener of [front, mtls]) listener.drain();
+    // A load balancer sends its new connections elsewhere before this one stops to accept them.
+    await sleep(noticeSeconds * 1000);
+    await Promise.all([front.close(drainSeconds), mtls.close(drainSeconds)]);
+    await Promise.all([health, decision, clients, signingKeys, store].map((part) => part.close()));
+    log.info('server.stopped');
+  }
+}
+
+/** Ending a consent ends its grant and tokens first: a failure in between leaves a consent that can be ended again. */
+function withGrants(consents: Consents, endGrant: (grantId: string) => Promise<void>): Consents {
+  return {
+    ...consents,
+    revoke: async (consentId) => {
+      const consent = await consents.find(consentId);
+      if (consent !== undefined) await endGrant(consent.grantId);
+      await consents.revoke(consentId);
+    },
+  };
+}
+
+/** Longest life of what a signing key has signed, with a margin for clocks. */
+export function retainKeysSeconds(config: Pick<Config, 'accessToken'>): number {
+  return Math.max(config.accessToken.lifetimeSeconds, 600) + 300;
+}
+
+function openStore(
+  { file, redis }: Config['storage'],
+  parts: { readonly clock: Clock; readonly log: Log },
+): Promise<Store> {
+  if (redis !== undefined) return openRedisStore({ settings: redis, ...parts });
+  if (file !== undefined) return openSqliteStore({ file, ...parts });
+  throw new TypeError('the configuration names no store');
+}
+
+/** Reads the 32 bytes, and makes the file (mode 0600) when there is none. */
+async function openSecret(file: string): Promise<Buffer> {
+  const text = await readOrCreate(file, () => `${randomBytes(32).toString('base64url')}\n`).catch(
+    (error: NodeJS.ErrnoException) => {
+      throw unreadable(file, 'storage.secretFile', error);
+    },
+  );
+  const secret = Buffer.from(text.trim(), 'base64url');
+  if (secret.length < 32) {
+    const problems = [{ path: 'storage.secretFile', message: 'must hold at least 32 bytes in base64url' }];
+    throw new OpenBankingError('ERR_CONFIG_INVALID', { source: file, problems });
+  }
+  return secret;
+}

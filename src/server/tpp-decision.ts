@@ -1,0 +1,101 @@
+import type { Clock } from '../clock.ts';
+import type { Config } from '../configuration/config.ts';
+import type { Log } from '../log.ts';
+import { openRevocationPolicy, relaxedRevocations } from '../configuration/revocation-schema.ts';
+import { createTppAuthenticator, type TppAuthenticator } from '../tpp/authenticate.ts';
+import { type BlockList, createBlockList, openFileBlockList } from '../tpp/block-list.ts';
+import { type FollowedTrustProfile, openTrustProfile } from '../tpp/trust-files.ts';
+import { openRevocation, type Revocation, type RevocationEvent } from '../x509/revocation/revocation.ts';
+import { openFileRegistry, type TppRegistry } from '../../tpp-registry/index.ts';
+
+/** All that decides about a TPP certificate. */
+export interface TppDecision {
+  readonly authenticator: TppAuthenticator;
+  readonly registry: TppRegistry;
+  readonly blockList: BlockList;
+  readonly revocation: Revocation;
+  close(): Promise<void>;
+}
+
+/** What a decision needs of a configuration. */
+export type TppDecisionConfig = Pick<
+  Config,
+  'trust' | 'registry' | 'blockList' | 'revocation' | 'hostCountry'
+>;
+
+/**
+ * Opens the trust profiles, the registry, the block list and the revocation checker of a configuration.
+ *
+ * @throws ERR_CONFIG_INVALID, ERR_REGISTRY_INVALID, ERR_BLOCK_LIST_INVALID
+ */
+export async function openTppDecision(
+  config: TppDecisionConfig,
+  parts: {
+    readonly clock: Clock;
+    readonly log: Log;
+    readonly countRevocation?: (event: RevocationEvent) => void;
+  },
+): Promise<TppDecision> {
+  const { clock, log, countRevocation: count } = parts;
+  const trust = await Promise.all(
+    config.trust.map((one, at) => openTrust(one, { place: `trust[${at}]`, log })),
+  );
+  const { file, pollSeconds } = config.registry;
+  const registry = await openFileRegistry({ file, pollSeconds, clock, log });
+  const blockList =
+    config.blockList === undefined
+      ? createBlockList([])
+      : await openFileBlockList({ ...config.blockList, log });
+  const { folder, ...caps } = config.revocation;
+  const revocation = openRevocation({
+    ...caps,
+    ...(folder === undefined ? {} : { folder }),
+    ...(count === undefined ? {} : { count }),
+    clock,
+    log,
+  });
+  const problems = relaxedRevocations(config.trust);
+  if (problems.length > 0) log.warn('revocation.relaxed', { problems });
+  const authenticator = createTppAuthenticator({
+    get trustProfiles() {
+      return trust.map(({ current }) => current);
+    },
+    registry,
+    blockList,
+    revocation,
+    clock,
+    log,
+    ...(config.hostCountry === undefined ? {} : { hostCountry: config.hostCountry }),
+  });
+  return {
+    authenticator,
+    registry,
+    blockList,
+    revocation,
+    close: async () => {
+      await Promise.all([registry, blockList, revocation, ...trust].map((part) => part.close()));
+    },
+  };
+}
+
+async function openTrust(
+  {
+    profile,
+    revocation,
+    policies,
+    intermediatesFile,
+    allowSandboxAnchors,
+    ...trust
+  }: Config['trust'][number],
+  parts: { readonly place: string; readonly log: Log },
+): Promise<FollowedTrustProfile> {
+  return openTrustProfile({
+    preset: profile,
+    ...trust,
+    ...(intermediatesFile === undefined ? {} : { intermediatesFile }),
+    ...(policies === undefined ? {} : { policies }),
+    allowsSandboxAnchors: allowSandboxAnchors,
+    revocation: await openRevocationPolicy(revocation),
+    ...parts,
+  });
+}

@@ -1,0 +1,115 @@
+import { Cluster, type Redis } from 'ioredis';
+import { LIST, NONCE_LENGTH, type RedisScript, ROWS, TOMBSTONE } from './redis-scripts.ts';
+import type { RedisParts } from './redis-writes.ts';
+import type { StoredRecord } from '../store.ts';
+
+/** The live record under an identifier. */
+export async function findRecord(
+  parts: RedisParts,
+  kind: string,
+  id: string,
+): Promise<StoredRecord | undefined> {
+  const row = await readRow(parts, kind, id);
+  return row !== undefined && isLive(row, parts.now()) ? recordOf(row) : undefined;
+}
+
+/** Records that one script reads: bounds how long Redis is busy with it. */
+const READ_BATCH = 256;
+
+/** The live records whose last write registered them in this index, oldest first. */
+export async function listRecords(parts: RedisParts, kind: string, index: string): Promise<StoredRecord[]> {
+  const { reader } = parts.primaries;
+  const rows = await (reader instanceof Cluster
+    ? rowsOneByOne(parts, kind, await reader.zrange(index, '0', '-1'))
+    : rowsTogether(parts, kind, { redis: reader, index }));
+  const at = parts.now();
+  return rows
+    .filter((row) => isLive(row, at))
+    .toSorted((one, other) => one.writtenAt - other.writtenAt)
+    .map(recordOf);
+}
+
+async function rowsTogether(
+  { keys }: RedisParts,
+  kind: string,
+  { redis, index }: { readonly redis: Redis; readonly index: string },
+): Promise<Row[]> {
+  const first = { keys: [index], args: [keys.recordPrefix(kind), READ_BATCH] };
+  const [members, rows] = (await run(redis, LIST, first)) as [string[], Fields[]];
+  const batches = Array.from({ length: Math.ceil(members.length / READ_BATCH) - 1 }, (_, at) =>
+    members.slice((at + 1) * READ_BATCH, (at + 2) * READ_BATCH),
+  );
+  const more = await Promise.all(
+    batches.map((batch) => {
+      const recordKeys = batch.map((member) => keys.record(kind, member.slice(NONCE_LENGTH)));
+      return run(redis, ROWS, { keys: recordKeys, args: [] }) as Promise<Fields[]>;
+    }),
+  );
+  const all = [...rows, ...more.flat()];
+  return members.flatMap((member, at) => registered(member, rowOf(member.slice(NONCE_LENGTH), all[at])));
+}
+
+async function rowsOneByOne(parts: RedisParts, kind: string, members: readonly string[]): Promise<Row[]> {
+  const rows = await Promise.all(
+    members
+      .filter((member) => member !== TOMBSTONE)
+      .map(async (member) => registered(member, await readRow(parts, kind, member.slice(NONCE_LENGTH)))),
+  );
+  return rows.flat();
+}
+
+/** The row, if it was written by the write that this member of the index stands for. */
+function registered(member: string, row: Row | undefined): Row[] {
+  return row !== undefined && row.writtenBy === member.slice(0, NONCE_LENGTH) ? [row] : [];
+}
+
+interface ScriptWords {
+  readonly keys: readonly string[];
+  readonly args: readonly (string | number)[];
+}
+
+async function run(redis: Redis, { sha, lua }: RedisScript, { keys, args }: ScriptWords): Promise<unknown> {
+  try {
+    return await redis.evalsha(sha, keys.length, ...keys, ...args);
+  } catch (error) {
+    if (!(error instanceof Error && error.message.startsWith('NOSCRIPT'))) throw error;
+    return redis.eval(lua, keys.length, ...keys, ...args);
+  }
+}
+
+interface Row {
+  readonly id: string;
+  readonly value: string;
+  /** Milliseconds, or nothing for a record without an end. */
+  readonly ends: string;
+  readonly consumedAt: string | null;
+  readonly writtenBy: string;
+  readonly writtenAt: number;
+}
+
+/** Of a record: value, end, consumed at, nonce, first written. */
+type Fields = readonly (string | null)[];
+
+async function readRow({ primaries, keys }: RedisParts, kind: string, id: string): Promise<Row | undefined> {
+  return rowOf(id, await primaries.reader.hmget(keys.record(kind, id), 'v', 'e', 'c', 'n', 'w'));
+}
+
+function rowOf(id: string, fields: Fields = []): Row | undefined {
+  const [value, ends, consumedAt, writtenBy, writtenAt] = fields;
+  // A hash without them holds graves only.
+  if (value == null || ends == null || writtenBy == null) return undefined;
+  return { id, value, ends, consumedAt: consumedAt ?? null, writtenBy, writtenAt: Number(writtenAt) };
+}
+
+function isLive({ ends }: Row, now: number): boolean {
+  return ends === '' || Number(ends) > now;
+}
+
+function recordOf({ id, value, ends, consumedAt }: Row): StoredRecord {
+  return {
+    id,
+    value: JSON.parse(value),
+    ...(consumedAt === null ? {} : { consumedAt: new Date(Number(consumedAt)) }),
+    ...(ends === '' ? {} : { expiresAt: new Date(Number(ends)) }),
+  };
+}

@@ -1,0 +1,93 @@
+import { type Cluster, Redis } from 'ioredis';
+import type { Log } from '../../log.ts';
+import { checkRedisServer } from './redis-server-check.ts';
+
+/** Looks after connections: checks each server whenever it is connected to, and tells when it comes and goes. */
+export interface RedisWatch {
+  /** Every connection of the client, now and later. */
+  follow(client: Redis | Cluster): void;
+  /** Resolves when no check is under way. */
+  checked(): Promise<void>;
+  /** Why some server must not be used at present. */
+  problem(): string | undefined;
+  /** The last fault of a connection that is not back since. */
+  lastFault(): unknown;
+}
+
+/** How soon a server that must not be used is looked at again. */
+const RECHECK_MILLISECONDS = 1000;
+
+export function createRedisWatch(log: Log): RedisWatch {
+  const problems = new Map<Redis, string>();
+  const faults = new Map<Redis | Cluster, unknown>();
+  const checks = new Set<Promise<void>>();
+
+  const followClient = (client: Redis | Cluster) => {
+    const failed = (error: unknown) => {
+      // One line when it goes away and one when it is back, not one for each attempt.
+      if (!faults.has(client)) log.warn('storage.redis.away', { error });
+      faults.set(client, error);
+    };
+    client.on('error', failed);
+    client.on('ready', () => {
+      if (faults.delete(client)) log.info('storage.redis.back');
+    });
+    client.on('end', () => faults.delete(client));
+  };
+  const followServer = (redis: Redis, isOfCluster: boolean) => {
+    redis.on('end', () => problems.delete(redis));
+    const checkNow = () => {
+      if (redis.status !== 'ready') return;
+      const check = checkOne(redis, { mayBeReplica: isOfCluster, problems, log }).finally(() => {
+        checks.delete(check);
+        if (problems.has(redis)) setTimeout(checkNow, RECHECK_MILLISECONDS).unref();
+      });
+      checks.add(check);
+    };
+    redis.on('ready', checkNow);
+  };
+
+  return {
+    follow(client) {
+      followClient(client);
+      if (client instanceof Redis) followServer(client, false);
+      else {
+        client.on('+node', (node: Redis) => {
+          followClient(node);
+          followServer(node, true);
+        });
+      }
+    },
+    checked: async () => {
+      await Promise.all(checks);
+    },
+    problem: () => problems.values().next().value,
+    lastFault: () => [...faults.values()].at(-1),
+  };
+}
+
+interface Checking {
+  readonly mayBeReplica: boolean;
+  readonly problems: Map<Redis, string>;
+  readonly log: Log;
+}
+
+async function checkOne(redis: Redis, { mayBeReplica, problems, log }: Checking): Promise<void> {
+  const { host = '', port = '' } = redis.options;
+  const told = (message: string) => ({ problems: [{ path: `${host}:${port}`, message }] });
+  try {
+    const { problem, warnings } = await checkRedisServer(redis, { mayBeReplica });
+    const before = problems.get(redis);
+    problems.delete(redis);
+    if (problem !== undefined) problems.set(redis, problem);
+    if (problem === before && before !== undefined) return;
+    for (const warning of warnings) log.warn('storage.redis.server', told(warning));
+    if (problem === undefined) return;
+    log.error('storage.redis.refused', told(problem));
+  } catch (error) {
+    // A connection that is lost meanwhile is checked when it is back.
+    if (!redis.stream.writable) return;
+    log.warn('storage.redis.unchecked', { error });
+    redis.disconnect(true);
+  }
+}

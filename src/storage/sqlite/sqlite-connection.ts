@@ -1,0 +1,144 @@
+import { closeSync, existsSync, fsyncSync, openSync, statSync } from 'node:fs';
+import { dirname } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
+import { OpenBankingError } from '../../errors.ts';
+import { assertKnownSchema, migrate } from './sqlite-schema.ts';
+
+export interface ConnectionOptions {
+  readonly file: string;
+  /** Caps the file, in pages of 4 kB; a write beyond it is refused as on a full disk. */
+  readonly maxPages?: number;
+  /** Whether the whole file is checked when it is opened, if it is small enough for that. */
+  readonly isChecked?: boolean;
+}
+
+/** One connection to the file, opened again after a fault. `T` is what is prepared on it. */
+export interface Connection<T> {
+  /** Runs `work` on the open connection. Its error is SQLite's own, or a refusal of the file. */
+  use<R>(work: (prepared: T, database: DatabaseSync) => R): R;
+  close(): void;
+}
+
+/** Result codes of SQLite (sqlite.org/rescode.html); the low byte is the primary code. */
+const PRIMARY_CODE = 0xff;
+const BUSY = 5;
+const LOCKED = 6;
+/** READONLY, IOERR, CORRUPT, CANTOPEN, NOTADB: what this connection believes of the file may be wrong now. */
+const BROKEN: readonly number[] = [8, 10, 11, 14, 26];
+/** Files up to this size are checked as a whole when they are opened: about a tenth of a second. */
+const MAX_CHECKED_BYTES = 64 * 1024 * 1024;
+/** Of the write-ahead log, after a burst. */
+const MAX_KEPT_LOG_BYTES = 64 * 1024 * 1024;
+/** Pages of the log, 4 kB each, before they are moved to the file. With SQLite's 1,000 a write takes a quarter longer. */
+const LOG_PAGES = 4000;
+/** How long a file that could not be opened is left alone. */
+const COOL_DOWN_MILLISECONDS = 100;
+
+/**
+ * Connects to a file that exists. After a fault that makes the connection doubtful, and when another file has
+ * taken the place (a backup was restored), the next use opens it anew; a file that is gone is never made again.
+ */
+export function createConnection<T>(
+  options: ConnectionOptions,
+  prepare: (database: DatabaseSync) => T,
+): Connection<T> {
+  let open: { readonly database: DatabaseSync; readonly prepared: T; readonly identity: string } | undefined;
+  let failure: { readonly error: unknown; readonly at: number } | undefined;
+
+  const drop = () => {
+    const { database } = open ?? {};
+    open = undefined;
+    if (database?.isOpen === true) database.close();
+  };
+  const opened = () => {
+    if (failure !== undefined && performance.now() - failure.at < COOL_DOWN_MILLISECONDS) throw failure.error;
+    try {
+      const identity = identityOf(options.file);
+      const database = openDatabase(options);
+      open = { database, prepared: prepare(database), identity };
+      failure = undefined;
+      return open;
+    } catch (error) {
+      if (!isBusy(error)) failure = { error, at: performance.now() };
+      throw error;
+    }
+  };
+
+  return {
+    use: (work) => {
+      if (open !== undefined && !isSameFile(options.file, open.identity)) drop();
+      const { database, prepared } = open ?? opened();
+      try {
+        return work(prepared, database);
+      } catch (error) {
+        if (isBroken(error)) drop();
+        throw error;
+      }
+    },
+    close: drop,
+  };
+}
+
+/** Makes the file when there is none, readable by its owner only. */
+export function makeFile(file: string): void {
+  if (existsSync(file)) return;
+  closeSync(openSync(file, 'a', 0o600));
+  const folder = openSync(dirname(file), 'r');
+  fsyncSync(folder);
+  closeSync(folder);
+}
+
+/** Whether another connection holds the file, so that trying again helps. */
+export function isBusy(error: unknown): boolean {
+  const code = primaryCode(error);
+  return code === BUSY || code === LOCKED;
+}
+
+function openDatabase({ file, maxPages, isChecked }: ConnectionOptions): DatabaseSync {
+  // Waiting is ours: SQLite's own would stop the thread, and does not cover the change of the journal mode.
+  const database = new DatabaseSync(file, { timeout: 0 });
+  try {
+    assertKnownSchema(database);
+    if (isChecked === true) assertWhole(database, file);
+    database.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON;');
+    database.exec(
+      `PRAGMA journal_size_limit = ${MAX_KEPT_LOG_BYTES}; PRAGMA wal_autocheckpoint = ${LOG_PAGES}`,
+    );
+    if (maxPages !== undefined) database.exec(`PRAGMA max_page_count = ${Math.trunc(maxPages)}`);
+    migrate(database);
+    return database;
+  } catch (error) {
+    database.close();
+    throw error;
+  }
+}
+
+function assertWhole(database: DatabaseSync, file: string): void {
+  if (statSync(file).size > MAX_CHECKED_BYTES) return;
+  const answer = database.prepare('PRAGMA quick_check(1)').get()?.quick_check;
+  if (answer === 'ok') return;
+  const cause = new Error(String(answer));
+  throw new OpenBankingError(
+    'ERR_STORAGE_UNAVAILABLE',
+    { operation: 'open: the file is damaged' },
+    { cause },
+  );
+}
+
+function isBroken(error: unknown): boolean {
+  return BROKEN.includes(primaryCode(error) ?? 0);
+}
+
+function primaryCode(error: unknown): number | undefined {
+  return error instanceof Error && 'errcode' in error ? Number(error.errcode) & PRIMARY_CODE : undefined;
+}
+
+function isSameFile(file: string, identity: string): boolean {
+  const now = statSync(file, { throwIfNoEntry: false });
+  return now !== undefined && `${now.dev} ${now.ino}` === identity;
+}
+
+function identityOf(file: string): string {
+  const { dev, ino } = statSync(file);
+  return `${dev} ${ino}`;
+}

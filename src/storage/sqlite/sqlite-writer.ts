@@ -1,0 +1,135 @@
+import { Worker } from 'node:worker_threads';
+import { OpenBankingError } from '../../errors.ts';
+import type { ConnectionOptions } from './sqlite-connection.ts';
+import type { Operation, Outcome } from './sqlite-operations.ts';
+import { absoluteNow, type WriteAnswer, type WriteRequest } from './sqlite-write-request.ts';
+
+/** Hands writes to the thread that does them. */
+export interface Writer {
+  /**
+   * Resolves when the write is durable.
+   *
+   * @throws ERR_STORAGE_UNAVAILABLE, ERR_STORAGE_REVOKED
+   */
+  write(operation: Operation): Promise<boolean | number | null>;
+  /** Lets everything that was asked for end, and closes. */
+  close(): Promise<void>;
+}
+
+/** How long a write waits for another process that holds the file. */
+const LOCK_MILLISECONDS = 1500;
+/** After this the disk itself does not answer. Callers expect a word within two seconds. */
+const ANSWER_MILLISECONDS = 1900;
+const CLOSE_MILLISECONDS = 5000;
+/** How long to wait after the thread died before another is started. */
+const RESTART_MILLISECONDS = 200;
+/** As many writes are handed over before the turn ends: fewer cost more messages, more make the threads wait in turn. */
+const GATHERED = 12;
+/** Run from source the thread is TypeScript, built it is JavaScript. */
+const WORKER = new URL(`./sqlite-worker.${import.meta.url.split('.').at(-1)}`, import.meta.url);
+
+interface Waiting {
+  readonly operation: Operation;
+  readonly resolve: (value: boolean | number | null) => void;
+  readonly reject: (error: unknown) => void;
+}
+
+interface Group {
+  readonly waiting: readonly Waiting[];
+  readonly timer: NodeJS.Timeout;
+}
+
+export function createWriter(options: ConnectionOptions): Writer {
+  const groups = new Map<number, Group>();
+  let gathered: Waiting[] = [];
+  let lastId = 0;
+  let isClosed = false;
+  let worker: Worker | undefined;
+  let diedAt = Number.NEGATIVE_INFINITY;
+
+  const settle = (id: number): readonly Waiting[] => {
+    const group = groups.get(id);
+    groups.delete(id);
+    clearTimeout(group?.timer);
+    return group?.waiting ?? [];
+  };
+  const fail = (id: number, cause: unknown) => {
+    for (const { operation, reject } of settle(id)) reject(unavailable(operation.do, cause));
+  };
+  const started = (): Worker => {
+    if (worker !== undefined) return worker;
+    if (performance.now() - diedAt < RESTART_MILLISECONDS) throw new Error('the writing thread has ended');
+    const thread = new Worker(WORKER, { workerData: options, execArgv: [], name: 'sqlite-writer' });
+    const onEnd = (cause: unknown) => {
+      if (worker !== thread) return;
+      worker = undefined;
+      diedAt = performance.now();
+      for (const id of [...groups.keys()]) fail(id, cause);
+    };
+    thread.on('error', onEnd);
+    thread.on('exit', () => onEnd(new Error('the writing thread has ended')));
+    thread.on('message', ({ id, outcomes, fault }: WriteAnswer) => {
+      if (outcomes === undefined) fail(id, new Error(fault));
+      else for (const [at, waiting] of settle(id).entries()) tell(waiting, outcomes[at]);
+    });
+    // The timer of a group keeps the process up while an answer is due.
+    thread.unref();
+    worker = thread;
+    return thread;
+  };
+  const send = () => {
+    if (gathered.length === 0) return;
+    const waiting = gathered;
+    gathered = [];
+    lastId += 1;
+    const id = lastId;
+    const timer = setTimeout(() => fail(id, new Error('the disk does not answer')), ANSWER_MILLISECONDS);
+    groups.set(id, { waiting, timer });
+    const operations = waiting.map(({ operation }) => operation);
+    try {
+      const thread = started();
+      const request: WriteRequest = { id, deadline: absoluteNow() + LOCK_MILLISECONDS, operations };
+      thread.postMessage(JSON.stringify(request));
+    } catch (cause) {
+      fail(id, cause);
+    }
+  };
+
+  return {
+    write: (operation) =>
+      new Promise((resolve, reject) => {
+        if (isClosed) {
+          reject(unavailable(operation.do, new Error('the store is closed')));
+          return;
+        }
+        // What this turn of the event loop asks for goes together, but not so much that one thread waits for the other.
+        if (gathered.length === 0) setImmediate(send);
+        gathered.push({ operation, resolve, reject });
+        if (gathered.length === GATHERED) send();
+      }),
+    close: async () => {
+      isClosed = true;
+      if (gathered.length > 0) await new Promise((resolve) => setImmediate(resolve));
+      const thread = worker;
+      if (thread === undefined) return;
+      const ended = new Promise((resolve) => thread.once('exit', resolve));
+      thread.ref();
+      thread.postMessage(JSON.stringify('close'));
+      const timer = setTimeout(() => void thread.terminate(), CLOSE_MILLISECONDS);
+      await ended;
+      clearTimeout(timer);
+    },
+  };
+}
+
+function tell({ operation, resolve, reject }: Waiting, outcome: Outcome | undefined): void {
+  if (outcome === undefined) reject(unavailable(operation.do, new Error('no answer')));
+  else if ('isRevoked' in outcome) {
+    const kind = 'kind' in operation ? operation.kind : '';
+    reject(new OpenBankingError('ERR_STORAGE_REVOKED', { kind }));
+  } else resolve(outcome.value);
+}
+
+function unavailable(operation: string, cause: unknown): OpenBankingError<'ERR_STORAGE_UNAVAILABLE'> {
+  return new OpenBankingError('ERR_STORAGE_UNAVAILABLE', { operation }, { cause });
+}

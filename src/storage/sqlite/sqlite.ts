@@ -1,0 +1,162 @@
+import type { DatabaseSync } from 'node:sqlite';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Clock } from '../../clock.ts';
+import { isRefusal, OpenBankingError } from '../../errors.ts';
+import type { Log } from '../../log.ts';
+import { type Connection, createConnection, isBusy, makeFile } from './sqlite-connection.ts';
+import { followExpiry } from './sqlite-purge.ts';
+import { createWriter, type Writer } from './sqlite-writer.ts';
+import type { RecordToStore, Store, StoredRecord } from '../store.ts';
+
+export interface SqliteStoreOptions {
+  /** Made when there is none, readable by its owner only. */
+  readonly file: string;
+  readonly clock: Clock;
+  readonly log: Log;
+  /** How often expired rows are removed. Default 30. */
+  readonly purgeSeconds?: number;
+  /** Caps the file, in pages of 4 kB; a write beyond it is refused as on a full disk. Default: the disk. */
+  readonly maxPages?: number;
+}
+
+/** How long a start waits for other processes that open the same new file. */
+const OPEN_MILLISECONDS = 5000;
+/** How long a read waits for one that repairs the file after a crash. */
+const READ_MILLISECONDS = 1500;
+const RETRY_MILLISECONDS = 5;
+const PURGE_SECONDS = 30;
+const LIVE = '(expires_at IS NULL OR expires_at > :now)';
+
+/**
+ * The embedded store: one SQLite file in WAL mode with `synchronous=FULL`, so that what was acknowledged survives
+ * a crash and a power cut. Reads are done here, in memory mostly; writes in a thread of their own, where those
+ * that wait together share one transaction and one fsync. Several processes of one machine may use the file.
+ *
+ * @throws ERR_STORAGE_UNAVAILABLE when the file cannot be opened, is damaged or is of a newer version
+ */
+export async function openSqliteStore(options: SqliteStoreOptions): Promise<Store> {
+  const { file, maxPages, clock, log } = options;
+  const target = { file, ...(maxPages === undefined ? {} : { maxPages }) };
+  const reader = createConnection({ ...target, isChecked: true }, preparedReads);
+  await waiting('open', OPEN_MILLISECONDS, () => {
+    makeFile(file);
+    reader.use(() => undefined);
+  });
+  const writer = createWriter(target);
+  const now = () => clock.now().getTime();
+  const purge = followExpiry({ writer, now, log, seconds: options.purgeSeconds ?? PURGE_SECONDS });
+  return storeOver({
+    reader,
+    writer,
+    now,
+    close: async () => {
+      await purge.close();
+      await writer.close();
+      reader.close();
+    },
+  });
+}
+
+interface Row {
+  readonly id: string;
+  readonly value: string;
+  readonly consumed_at: number | null;
+  readonly expires_at: number | null;
+}
+
+function preparedReads(database: DatabaseSync) {
+  return {
+    find: database.prepare(
+      `SELECT id, value, consumed_at, expires_at FROM record WHERE kind = :kind AND id = :id AND ${LIVE}`,
+    ),
+    byIndex: database.prepare(
+      `SELECT r.id, r.value, r.consumed_at, r.expires_at FROM record_index i
+       JOIN record r ON r.kind = i.kind AND r.id = i.id
+       WHERE i.kind = :kind AND i.name = :name AND i.value = :value AND ${LIVE} ORDER BY r.written`,
+    ),
+  };
+}
+
+interface Parts {
+  readonly reader: Connection<ReturnType<typeof preparedReads>>;
+  readonly writer: Writer;
+  readonly now: () => number;
+  readonly close: () => Promise<void>;
+}
+
+function storeOver({ reader, writer, now, close }: Parts): Store {
+  const rowsByIndex = (kind: string, name: string, value: string) =>
+    waiting('find', READ_MILLISECONDS, () =>
+      reader.use(({ byIndex }) => byIndex.all({ kind, name, value, now: now() }) as unknown as Row[]),
+    );
+  const put = (verb: 'put' | 'putIfAbsent', kind: string, id: string, record: RecordToStore) =>
+    writer.write({
+      do: verb,
+      kind,
+      id,
+      json: JSON.stringify(record.value),
+      expires: record.expiresAt?.getTime() ?? null,
+      indexes: Object.entries(record.indexes ?? {}),
+      now: now(),
+    });
+
+  return {
+    find: async (kind, id) => {
+      const row = await waiting('find', READ_MILLISECONDS, () =>
+        reader.use(({ find }) => find.get({ kind, id, now: now() }) as unknown as Row | undefined),
+      );
+      return row === undefined ? undefined : recordOf(row);
+    },
+    findByIndex: async (kind, name, value) => {
+      const row = (await rowsByIndex(kind, name, value)).at(-1);
+      return row === undefined ? undefined : recordOf(row);
+    },
+    listByIndex: async (kind, name, value) => (await rowsByIndex(kind, name, value)).map(recordOf),
+
+    put: async (kind, id, record) => {
+      await put('put', kind, id, record);
+    },
+    putIfAbsent: async (kind, id, record) => (await put('putIfAbsent', kind, id, record)) === true,
+    consume: async (kind, id) => (await writer.write({ do: 'consume', kind, id, now: now() })) === true,
+    delete: async (kind, id) => {
+      await writer.write({ do: 'delete', kind, id });
+    },
+    deleteByIndex: async (kind, name, value, tombstoneUntil) => {
+      await writer.write({ do: 'deleteByIndex', kind, name, value, until: tombstoneUntil.getTime() });
+    },
+    allocate: async (counter, count) => Number(await writer.write({ do: 'allocate', counter, count })),
+
+    // A real write: a full or read-only disk lets an empty transaction pass.
+    isHealthy: () =>
+      writer.write({ do: 'allocate', counter: 'health', count: 1 }).then(
+        () => true,
+        () => false,
+      ),
+    close,
+  };
+}
+
+/** Does the work, again while another process holds the file. Never waits without letting others run. */
+async function waiting<T>(operation: string, milliseconds: number, work: () => T): Promise<T> {
+  const deadline = performance.now() + milliseconds;
+  for (;;) {
+    try {
+      return work();
+    } catch (cause) {
+      if (isRefusal(cause)) throw cause;
+      if (!isBusy(cause) || performance.now() > deadline) {
+        throw new OpenBankingError('ERR_STORAGE_UNAVAILABLE', { operation }, { cause });
+      }
+      await sleep(RETRY_MILLISECONDS);
+    }
+  }
+}
+
+function recordOf(row: Row): StoredRecord {
+  return {
+    id: row.id,
+    value: JSON.parse(row.value),
+    ...(row.consumed_at === null ? {} : { consumedAt: new Date(row.consumed_at) }),
+    ...(row.expires_at === null ? {} : { expiresAt: new Date(row.expires_at) }),
+  };
+}

@@ -1,0 +1,173 @@
+import { createHash, type KeyObject } from 'node:crypto';
+import { OpenBankingError } from '../../errors.ts';
+import {
+  contextTag,
+  DerError,
+  DerReader,
+  decodeCount,
+  decodeInteger,
+  decodeNamedBits,
+  decodeOctetBits,
+  readAll,
+  TAG,
+} from '../der/der.ts';
+import { readTime } from '../der/der-time.ts';
+import { type DistinguishedName, readName } from './distinguished-name.ts';
+import { type Extension, readExtensions } from './extension.ts';
+import { EXTENSION, type KnownExtensions, readKnownExtensions } from './extensions.ts';
+import { parsePublicKey } from './public-key.ts';
+import { readSignatureAlgorithm, type SignatureAlgorithm } from './signature.ts';
+
+export type { Extension } from './extension.ts';
+export { EXTENSION } from './extensions.ts';
+export { parsePem } from '../der/pem.ts';
+
+/** An X.509 certificate: a frozen value over exactly the bytes that were received. */
+export interface Certificate extends KnownExtensions {
+  readonly der: Buffer;
+  /** What is signed. */
+  readonly tbs: Buffer;
+  /** base64url of SHA-256 over `der`: the `x5t#S256` of RFC 8705 §3.1. */
+  readonly thumbprint: string;
+  readonly version: 1 | 2 | 3;
+  /** Lower-case hexadecimal octets, as OpenSSL prints them, without a sign octet. */
+  readonly serialNumber: string;
+  readonly issuer: DistinguishedName;
+  readonly subject: DistinguishedName;
+  readonly notBefore: Date;
+  readonly notAfter: Date;
+  /** Whether one of the two is a GeneralizedTime though UTCTime could write it, which issuers must not do. */
+  readonly hasEarlyGeneralizedTime: boolean;
+  readonly publicKey: KeyObject;
+  /** DER of the SubjectPublicKeyInfo. */
+  readonly publicKeyInfo: Buffer;
+  /** What the BIT STRING subjectPublicKey holds: key identifiers and OCSP CertIDs are hashed over it. */
+  readonly publicKeyOctets: Buffer;
+  readonly signatureAlgorithm: SignatureAlgorithm;
+  readonly signature: Buffer;
+  readonly extensions: ReadonlyMap<string, Extension>;
+}
+
+/** More than twenty times a usual certificate; whoever sends more wants to cost time. */
+const MAX_BYTES = 65_536;
+/** RFC 5280 §4.1.2.2. */
+const MAX_SERIAL_BYTES = 20;
+
+/**
+ * Reads one certificate of strict DER, all of it: no BER, no bytes after the end, no extension twice, no serial number
+ * that is not positive, no disagreement of the two algorithm fields, times of one of the two forms that RFC 5280 knows.
+ *
+ *     Certificate ::= SEQUENCE { tbsCertificate, signatureAlgorithm, signatureValue BIT STRING }
+ *     TBSCertificate ::= SEQUENCE { version [0] DEFAULT v1, serialNumber, signature, issuer, validity, subject,
+ *       subjectPublicKeyInfo, issuerUniqueID [1] OPTIONAL, subjectUniqueID [2] OPTIONAL, extensions [3] OPTIONAL }
+ *
+ * Proves nothing about trust, dates or strength: that is `verifyPath`.
+ *
+ * @throws ERR_CERT_MALFORMED
+ * @see RFC 5280 §4.1
+ */
+export function parseCertificate(der: Uint8Array): Certificate {
+  try {
+    if (der.length > MAX_BYTES) throw new DerError(`longer than ${MAX_BYTES} bytes`);
+    return readCertificate(Buffer.from(der));
+  } catch (cause) {
+    if (!(cause instanceof DerError)) throw cause;
+    throw new OpenBankingError('ERR_CERT_MALFORMED', { problem: cause.message }, { cause });
+  }
+}
+
+function readCertificate(der: Buffer): Certificate {
+  const fields = new DerReader(readAll(der, (reader) => reader.content(TAG.sequence)));
+  const tbs = fields.element(TAG.sequence);
+  const outer = fields.any();
+  const signature = decodeOctetBits(fields.content(TAG.bitString));
+  fields.end();
+  const { innerAlgorithm, ...contents } = readAll(tbs.content, readTbs);
+  if (!innerAlgorithm.equals(outer.raw)) throw new DerError('the two signature algorithms differ');
+  return Object.freeze({
+    der,
+    tbs: tbs.raw,
+    thumbprint: createHash('sha256').update(der).digest('base64url'),
+    signatureAlgorithm: readAll(outer.raw, readSignatureAlgorithm),
+    signature,
+    ...contents,
+  });
+}
+
+function readTbs(fields: DerReader) {
+  const version: 1 | 2 | 3 = fields.optionalWithin(contextTag(0, 'constructed'), readVersion) ?? 1;
+  const serialNumber = readSerial(fields.content(TAG.integer));
+  const innerAlgorithm = fields.element(TAG.sequence).raw;
+  const issuer = readName(fields);
+  const validity = fields.within(TAG.sequence, readValidity);
+  const subject = readName(fields);
+  const publicKey = parsePublicKey(fields.element(TAG.sequence));
+  const hasUniqueId = readUniqueIds(fields);
+  const extensions =
+    fields.optionalWithin(contextTag(3, 'constructed'), readExtensions) ?? new Map<string, Extension>();
+  if (hasUniqueId && version === 1) throw new DerError('unique identifiers in version 1');
+  if (extensions.size > 0 && version !== 3) throw new DerError(`extensions in version ${version}`);
+  const known = readKnownExtensions(extensions);
+  checkNames({ issuer, subject }, extensions, known);
+  return {
+    version,
+    serialNumber,
+    innerAlgorithm,
+    issuer,
+    subject,
+    ...validity,
+    publicKey: publicKey.key,
+    publicKeyInfo: publicKey.der,
+    publicKeyOctets: publicKey.octets,
+    extensions,
+    ...known,
+  };
+}
+
+/** Validity ::= SEQUENCE { notBefore Time, notAfter Time } */
+function readValidity(times: DerReader) {
+  let hasEarlyGeneralizedTime = false;
+  const read = (): Date => {
+    const isGeneralized = times.nextTag === TAG.generalizedTime;
+    const at = readTime(times);
+    hasEarlyGeneralizedTime ||= isGeneralized && at.getUTCFullYear() < 2050;
+    return at;
+  };
+  return { notBefore: read(), notAfter: read(), hasEarlyGeneralizedTime };
+}
+
+function readVersion(reader: DerReader): 2 | 3 {
+  const number = decodeCount(reader.content(TAG.integer));
+  if (number !== 1 && number !== 2) throw new DerError('version is neither v2 nor v3 (v1 is left out)');
+  return number === 1 ? 2 : 3;
+}
+
+function readSerial(content: Buffer): string {
+  const octets = decodeInteger(content);
+  const magnitude = octets[0] === 0 ? octets.subarray(1) : octets;
+  if ((octets[0] ?? 0) >= 0x80 || magnitude.length === 0) throw new DerError('serial number is not positive');
+  if (octets.length > MAX_SERIAL_BYTES)
+    throw new DerError(`serial number is longer than ${MAX_SERIAL_BYTES} octets`);
+  return magnitude.toString('hex');
+}
+
+function readUniqueIds(fields: DerReader): boolean {
+  const ids = [fields.optional(contextTag(1, 'primitive')), fields.optional(contextTag(2, 'primitive'))];
+  for (const id of ids) if (id !== undefined) decodeNamedBits(id.content);
+  return ids.some((id) => id !== undefined);
+}
+
+/** RFC 5280 §4.1.2.4 and §4.1.2.6: only an end entity may lack a subject, and then a critical subjectAltName has it. */
+function checkNames(
+  names: { readonly issuer: DistinguishedName; readonly subject: DistinguishedName },
+  extensions: ReadonlyMap<string, Extension>,
+  known: KnownExtensions,
+): void {
+  if (names.issuer.rdns.length === 0) throw new DerError('issuer is empty');
+  if (names.subject.rdns.length > 0) return;
+  if (known.basicConstraints?.isCa === true)
+    throw new DerError('subject of a certification authority is empty');
+  if (extensions.get(EXTENSION.subjectAlternativeName)?.critical !== true) {
+    throw new DerError('subject is empty and subjectAltName is not critical');
+  }
+}

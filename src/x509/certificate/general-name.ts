@@ -1,0 +1,111 @@
+import { contextTag, DerError, type DerReader, decodeOid, type Element, readAll, TAG } from '../der/der.ts';
+import { decodeText } from '../der/der-text.ts';
+import { type DistinguishedName, namesEqual, readName } from './distinguished-name.ts';
+
+/** A GeneralName (RFC 5280 §4.2.1.6). `ip` holds address octets; the kinds that nothing here reads stay raw. */
+export type GeneralName =
+  | { readonly kind: 'dns' | 'uri' | 'email' | 'registeredId'; readonly value: string }
+  | { readonly kind: 'ip' | 'x400' | 'ediParty'; readonly value: Buffer }
+  | { readonly kind: 'directoryName'; readonly value: DistinguishedName }
+  | { readonly kind: 'other'; readonly type: string; readonly value: Buffer };
+
+/**
+ *     GeneralName ::= CHOICE { otherName [0], rfc822Name [1] IA5String, dNSName [2] IA5String, x400Address [3],
+ *       directoryName [4] Name, ediPartyName [5], uniformResourceIdentifier [6] IA5String,
+ *       iPAddress [7] OCTET STRING, registeredID [8] OBJECT IDENTIFIER }
+ *
+ * @throws DerError
+ */
+export function readGeneralName(reader: DerReader): GeneralName {
+  const element = reader.any();
+  switch (element.tag) {
+    case contextTag(0, 'constructed'):
+      return { kind: 'other', ...readOtherName(element) };
+    case contextTag(1, 'primitive'):
+      return { kind: 'email', value: ia5(element) };
+    case contextTag(2, 'primitive'):
+      return { kind: 'dns', value: ia5(element) };
+    case contextTag(3, 'constructed'):
+      return { kind: 'x400', value: element.content };
+    case contextTag(4, 'constructed'):
+      return { kind: 'directoryName', value: readAll(element.content, readName) };
+    case contextTag(5, 'constructed'):
+      return { kind: 'ediParty', value: element.content };
+    case contextTag(6, 'primitive'):
+      return { kind: 'uri', value: ia5(element) };
+    case contextTag(7, 'primitive'):
+      return { kind: 'ip', value: element.content };
+    case contextTag(8, 'primitive'):
+      return { kind: 'registeredId', value: decodeOid(element.content) };
+    default:
+      throw new DerError('GeneralName is of no known kind');
+  }
+}
+
+/** GeneralNames ::= SEQUENCE SIZE (1..MAX) OF GeneralName, under a tag of its own where one is given. */
+export function readGeneralNames(reader: DerReader, tag: number = TAG.sequence): GeneralName[] {
+  return reader.within(tag, (names) => names.all(readGeneralName));
+}
+
+function readOtherName({ content }: Element): { type: string; value: Buffer } {
+  return readAll(content, (reader) => ({
+    type: reader.oid(),
+    value: reader.within(contextTag(0, 'constructed'), (value) => value.any()).raw,
+  }));
+}
+
+function ia5({ content }: Element): string {
+  return decodeText(TAG.ia5String, content) ?? '';
+}
+
+/** Whether two names are the same: texts and octets as they are, directory names by RFC 5280 §7.1. */
+export function generalNamesEqual(one: GeneralName, other: GeneralName): boolean {
+  if (one.kind === 'directoryName') return other.kind === one.kind && namesEqual(one.value, other.value);
+  if (one.kind !== other.kind) return false;
+  if (one.kind === 'other' && (other.kind !== 'other' || one.type !== other.type)) return false;
+  return typeof one.value === 'string'
+    ? one.value === other.value
+    : Buffer.isBuffer(other.value) && one.value.equals(other.value);
+}
+
+const LABEL = '[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?';
+const HOST = new RegExp(`^${LABEL}(?:\\.${LABEL})*$`);
+const MAILBOX = /^[^\s@"\p{Cc}]+@([^@]+)$/u;
+const URI = /^[A-Za-z][A-Za-z0-9+.-]*:[\x21-\x7e]+$/;
+
+/** Whether `text` is a host name: letters, digits, hyphens, and not the text of an IPv4 address. */
+export function isHostName(text: string): boolean {
+  return text.length <= 253 && HOST.test(text) && !/(?:^|\.)\d+$/.test(text);
+}
+
+/** The host of a mailbox `local@host`; undefined when it is none. Quoted local parts are refused. */
+export function findMailHost(text: string): string | undefined {
+  const host = MAILBOX.exec(text)?.[1];
+  return host !== undefined && isHostName(host) ? host : undefined;
+}
+
+/**
+ * What is wrong with a subjectAltName entry, if anything: a name that its own form forbids must not reach a
+ * comparison (RFC 5280 §4.2.1.6; the wildcard is RFC 6125 §6.4.3: one whole leftmost label).
+ */
+export function subjectNameProblem(name: GeneralName): string | undefined {
+  switch (name.kind) {
+    case 'dns':
+      return isHostName(name.value.replace(/^\*\./, '')) ? undefined : 'dNSName is no host name';
+    case 'email':
+      return findMailHost(name.value) === undefined ? 'rfc822Name is no mailbox' : undefined;
+    case 'uri':
+      return URI.test(name.value) ? undefined : 'uniformResourceIdentifier is no absolute URI';
+    case 'ip':
+      return name.value.length === 4 || name.value.length === 16
+        ? undefined
+        : 'iPAddress has neither 4 nor 16 octets';
+    case 'directoryName':
+      return name.value.rdns.length === 0 ? 'directoryName is empty' : undefined;
+    case 'other':
+    case 'registeredId':
+    case 'x400':
+    case 'ediParty':
+      return undefined;
+  }
+}

@@ -1,0 +1,31 @@
+import { createPublicKey } from 'node:crypto';
+import { DerError, DerReader } from '../der/der.ts';
+import { findKeyWeakness } from './key-strength.ts';
+import { parsePublicKey } from './public-key.ts';
+
+/** Members that only private or symmetric keys have (RFC 7518 §6). */
+const PRIVATE_MEMBERS = ['d', 'p', 'q', 'dp', 'dq', 'qi', 'oth', 'k'];
+
+/**
+ * What a JSON Web Key has against being relied on as a public key: it is none, it is private too, or it is too weak by
+ * the measure of certificates; undefined for one that is good. Libraries import RSA keys with the exponent 1.
+ *
+ * @see RFC 7517, FAPI 2.0 §5.4
+ */
+export function findJwkProblem(jwk: Readonly<Record<string, unknown>>): string | undefined {
+  const secret = PRIVATE_MEMBERS.find((name) => name in jwk);
+  if (secret !== undefined) return `must be a public key: it holds "${secret}"`;
+  try {
+    const spki = createPublicKey({ key: jwk, format: 'jwk' }).export({
+      type: 'spki',
+      format: 'der',
+    });
+    const { key, octets } = parsePublicKey(new DerReader(spki).any());
+    const weakness = findKeyWeakness(key, octets);
+    return weakness === undefined ? undefined : `is too weak: ${weakness}`;
+  } catch (error) {
+    if (error instanceof DerError) return `is no public key: ${error.message}`;
+    if (error instanceof Error && 'code' in error) return `is no public key: ${String(error.code)}`;
+    throw error;
+  }
+}

@@ -1,0 +1,103 @@
+import { DerError, decodeInteger, readAll, TAG } from '../der/der.ts';
+import {
+  type CrlDistributionPoint,
+  type IssuingDistributionPoint,
+  readDistributionPoints,
+  readIssuingDistributionPoint,
+} from '../certificate/distribution-point.ts';
+import type { Extension } from '../certificate/extension.ts';
+import { EXTENSION, readKnownExtensions } from '../certificate/extensions.ts';
+
+const CRL_EXTENSION = Object.freeze({
+  issuerAlternativeName: '2.5.29.18',
+  crlNumber: '2.5.29.20',
+  deltaCrlIndicator: '2.5.29.27',
+  issuingDistributionPoint: '2.5.29.28',
+});
+
+/** What the extensions of a CRL say (RFC 5280 §5.2). */
+export interface CrlScope {
+  readonly number?: bigint;
+  /** There in a delta CRL only: the number of the complete list that it changes. */
+  readonly baseNumber?: bigint;
+  readonly issuingDistributionPoint?: IssuingDistributionPoint;
+  /** Where its delta lists are (RFC 5280 §5.2.6). */
+  readonly freshestCrl: readonly CrlDistributionPoint[];
+  /** Two lists with equal keys are about the same certificates, and of one key: one may be a delta of the other. */
+  readonly scopeKey: string;
+  /** Why the list must not be used at all. */
+  readonly problem?: string;
+  /** What its issuer did wrong, though it can be read. */
+  readonly issuanceProblem?: string;
+}
+
+/**
+ * @throws DerError
+ */
+export function readCrlScope(extensions: ReadonlyMap<string, Extension>): CrlScope {
+  const number = readNumber(extensions.get(CRL_EXTENSION.crlNumber));
+  const baseNumber = readNumber(extensions.get(CRL_EXTENSION.deltaCrlIndicator));
+  const point = extensions.get(CRL_EXTENSION.issuingDistributionPoint);
+  const freshest = extensions.get(EXTENSION.freshestCrl);
+  const authorityKey = extensions.get(EXTENSION.authorityKeyIdentifier);
+  if (authorityKey !== undefined) {
+    readKnownExtensions(new Map([[EXTENSION.authorityKeyIdentifier, authorityKey]]));
+  }
+  const problem = findProblem(extensions);
+  const issuanceProblem = findIssuanceProblem(extensions);
+  return {
+    ...(number === undefined ? {} : { number }),
+    ...(baseNumber === undefined ? {} : { baseNumber }),
+    ...(point === undefined
+      ? {}
+      : { issuingDistributionPoint: readAll(point.value, readIssuingDistributionPoint) }),
+    freshestCrl: freshest === undefined ? [] : readAll(freshest.value, readDistributionPoints),
+    scopeKey: [point, authorityKey].map((one) => one?.value.toString('hex') ?? '').join(' '),
+    ...(problem === undefined ? {} : { problem }),
+    ...(issuanceProblem === undefined ? {} : { issuanceProblem }),
+  };
+}
+
+/** CRLNumber ::= INTEGER (0..MAX), of 20 octets at most (RFC 5280 §5.2.3). */
+function readNumber(extension: Extension | undefined): bigint | undefined {
+  if (extension === undefined) return undefined;
+  const octets = decodeInteger(readAll(extension.value, (reader) => reader.content(TAG.integer)));
+  if ((octets[0] ?? 0) >= 0x80 || octets.length > 21)
+    throw new DerError('CRL number is negative or too long');
+  return BigInt(`0x${octets.toString('hex')}`);
+}
+
+const UNDERSTOOD: ReadonlySet<string> = new Set([
+  CRL_EXTENSION.crlNumber,
+  CRL_EXTENSION.deltaCrlIndicator,
+  CRL_EXTENSION.issuingDistributionPoint,
+  // Not critical by the profile, and without weight in the decision.
+  CRL_EXTENSION.issuerAlternativeName,
+  EXTENSION.authorityKeyIdentifier,
+  EXTENSION.authorityInformationAccess,
+  EXTENSION.freshestCrl,
+]);
+
+/** RFC 5280 §5.2: with a critical extension that is not understood, a list says nothing. */
+function findProblem(extensions: ReadonlyMap<string, Extension>): string | undefined {
+  for (const [oid, { critical }] of extensions) {
+    if (critical && !UNDERSTOOD.has(oid)) return `critical extension ${oid} is not understood`;
+  }
+  return undefined;
+}
+
+/** What RFC 5280 obliges issuers of lists to; without a number nobody would notice that an old list comes back. */
+function findIssuanceProblem(extensions: ReadonlyMap<string, Extension>): string | undefined {
+  const isCritical = (oid: string): boolean | undefined => extensions.get(oid)?.critical;
+  if (isCritical(CRL_EXTENSION.crlNumber) === undefined) return 'the list has no number (§5.2.3)';
+  if (isCritical(CRL_EXTENSION.crlNumber) === true) return 'the number of the list is critical (§5.2.3)';
+  if (isCritical(CRL_EXTENSION.deltaCrlIndicator) === false)
+    return 'deltaCRLIndicator is not critical (§5.2.4)';
+  if (isCritical(CRL_EXTENSION.issuingDistributionPoint) === false) {
+    return 'issuingDistributionPoint is not critical (§5.2.5)';
+  }
+  if (isCritical(EXTENSION.freshestCrl) === true) return 'freshestCRL is critical (§5.2.6)';
+  return isCritical(EXTENSION.authorityKeyIdentifier) === true
+    ? 'authorityKeyIdentifier is critical (§5.2.1)'
+    : undefined;
+}

@@ -1,0 +1,244 @@
+import { OpenBankingError } from '../../errors.ts';
+import type { Certificate } from '../certificate/certificate.ts';
+import { CrlEntries } from './crl-entries.ts';
+import { type CrlScope, readCrlScope } from './crl-extensions.ts';
+import {
+  contextTag,
+  DerError,
+  type DerReader,
+  decodeCount,
+  decodeOctetBits,
+  type Element,
+  readAll,
+  TAG,
+} from '../der/der.ts';
+import { readTime } from '../der/der-time.ts';
+import { type DistinguishedName, formatName, readName } from '../certificate/distinguished-name.ts';
+import { readExtensions } from '../certificate/extension.ts';
+import { findKeyWeakness } from '../certificate/key-strength.ts';
+import { buildSerialTable, type RevokedEntry, type SerialBuckets, SerialTable } from './serial-table.ts';
+import {
+  readSignatureAlgorithm,
+  type SignatureAlgorithm,
+  verifySignature,
+} from '../certificate/signature.ts';
+
+/** Twice what a million entries take (49 MB). Whoever fetches lists sets a lower limit of his own. */
+const MAX_BYTES = 100_000_000;
+
+/** What an index is made of: plain data without its bytes, which a worker can hand over. */
+export interface CrlParts {
+  /** DER of the Name. */
+  readonly issuer: Uint8Array;
+  readonly thisUpdate: Date;
+  readonly nextUpdate?: Date;
+  /** DER of the Extensions. */
+  readonly extensions?: Uint8Array;
+  readonly count: number;
+  readonly problem?: string;
+  readonly buckets: readonly SerialBuckets[];
+  /** SubjectPublicKeyInfo of the key that made the signature. */
+  readonly signerKey?: Uint8Array;
+}
+
+interface Signed {
+  readonly data: Buffer;
+  readonly signature: Buffer;
+  readonly algorithm: SignatureAlgorithm;
+}
+
+/**
+ * A CRL that can be asked for serial numbers. Well-formed, but proven only for signers of whom `findSignerProblem` has
+ * nothing to say: ask that first. It lets go of the bytes that it came from once a signer is known.
+ */
+export class CrlIndex {
+  readonly issuer: DistinguishedName;
+  readonly thisUpdate: Date;
+  readonly nextUpdate: Date | undefined;
+  readonly scope: CrlScope;
+  /** Why the list must not be used, whoever signed it. */
+  readonly problem: string | undefined;
+  /** How many entries it has. */
+  readonly count: number;
+  readonly #parts: CrlParts;
+  readonly #table: SerialTable;
+  readonly #refused = new WeakMap<Certificate, string>();
+  #signerKey: Buffer | undefined;
+  #signed: Signed | undefined;
+
+  constructor(parts: CrlParts, signed?: Signed) {
+    const extensions =
+      parts.extensions === undefined ? new Map() : readCopy(parts.extensions, readExtensions);
+    this.issuer = readCopy(parts.issuer, readName);
+    this.thisUpdate = parts.thisUpdate;
+    this.nextUpdate = parts.nextUpdate;
+    this.scope = readCrlScope(extensions);
+    this.problem = this.scope.problem ?? parts.problem;
+    this.count = parts.count;
+    this.#parts = parts;
+    this.#table = new SerialTable(parts.buckets);
+    this.#signerKey = parts.signerKey === undefined ? undefined : Buffer.from(parts.signerKey);
+    this.#signed = signed;
+  }
+
+  /** For handing over to another thread: the same index, with what is known of its signer. */
+  get parts(): CrlParts {
+    return { ...this.#parts, ...(this.#signerKey === undefined ? {} : { signerKey: this.#signerKey }) };
+  }
+
+  /** The entry of a serial number in hexadecimal octets without leading zeros. */
+  find(serialNumber: string): RevokedEntry | undefined {
+    return this.#table.find(serialNumber);
+  }
+
+  /**
+   * Whether this list should take the other's place: neither its number nor its date is lower, and one is higher
+   * (RFC 5280 §5.2.3). That both are of one issuer and scope is for the holder to know.
+   */
+  isNewerThan(other: CrlIndex): boolean {
+    const [number, before] = [this.scope.number, other.scope.number];
+    const [date, dateBefore] = [this.thisUpdate.getTime(), other.thisUpdate.getTime()];
+    if (before !== undefined && (number === undefined || number < before)) return false;
+    return date >= dateBefore && (date > dateBefore || (number ?? 0n) > (before ?? 0n));
+  }
+
+  /** Why this certificate's key does not vouch for the list; undefined when it does. Verifies once, then remembers. */
+  findSignerProblem(signer: Certificate): string | undefined {
+    if (this.#signerKey !== undefined) {
+      return this.#signerKey.equals(signer.publicKeyInfo) ? undefined : 'another key has signed it';
+    }
+    if (this.#signed === undefined) return 'it was never verified';
+    const known = this.#refused.get(signer);
+    if (known !== undefined) return known;
+    const problem = findSignatureProblem(this.#signed, signer);
+    if (problem === undefined) {
+      this.#signerKey = Buffer.from(signer.publicKeyInfo);
+      this.#signed = undefined;
+    } else {
+      this.#refused.set(signer, problem);
+    }
+    return problem;
+  }
+}
+
+function findSignatureProblem(
+  { data, signature, algorithm }: Signed,
+  signer: Certificate,
+): string | undefined {
+  const { scheme, name } = algorithm;
+  if (scheme === undefined) return `it is signed by ${name}, which is unknown or too weak`;
+  const weakness = findKeyWeakness(signer.publicKey, signer.publicKeyOctets);
+  if (weakness !== undefined) return `the key of its issuer is too weak: ${weakness}`;
+  const isSigned = verifySignature(scheme, { data, signature, key: signer.publicKey });
+  return isSigned ? undefined : 'its signature does not verify';
+}
+
+/**
+ * Reads a CRL of strict DER, all of it, and indexes its entries: no BER, no bytes after the end, no empty list of
+ * entries, no disagreement of the two algorithm fields. A million entries take about 19 MB; the bytes are not kept
+ * when `signers` are given: then one of these must have signed the list, which is verified before its entries are
+ * looked at.
+ *
+ *     CertificateList ::= SEQUENCE { tbsCertList, signatureAlgorithm, signatureValue BIT STRING }
+ *     TBSCertList ::= SEQUENCE { version INTEGER OPTIONAL, signature, issuer, thisUpdate, nextUpdate OPTIONAL,
+ *       revokedCertificates SEQUENCE OF … OPTIONAL, crlExtensions [0] OPTIONAL }
+ *
+ * Proves nothing about dates or scope: that is `crlStatus`.
+ *
+ * @throws ERR_CRL_MALFORMED, ERR_CRL_UNTRUSTED
+ * @see RFC 5280 §5.1
+ */
+export function indexCrl(der: Uint8Array, signers?: readonly Certificate[]): CrlIndex {
+  try {
+    if (der.length > MAX_BYTES) throw new DerError(`longer than ${MAX_BYTES} bytes`);
+    const list = readList(Buffer.from(der.buffer, der.byteOffset, der.length));
+    const signerKey = signers === undefined ? undefined : findSignerKey(list, signers);
+    const entries = new CrlEntries(list.entries, list.version);
+    const { buckets } = buildSerialTable(entries);
+    const parts: CrlParts = {
+      issuer: Uint8Array.from(list.issuer),
+      thisUpdate: list.thisUpdate,
+      ...(list.nextUpdate === undefined ? {} : { nextUpdate: list.nextUpdate }),
+      ...(list.extensions === undefined ? {} : { extensions: Uint8Array.from(list.extensions) }),
+      count: entries.count,
+      ...(entries.problem === undefined ? {} : { problem: entries.problem }),
+      buckets,
+      ...(signerKey === undefined ? {} : { signerKey }),
+    };
+    return new CrlIndex(parts, signers === undefined ? list.signed : undefined);
+  } catch (cause) {
+    if (!(cause instanceof DerError)) throw cause;
+    throw new OpenBankingError('ERR_CRL_MALFORMED', { problem: cause.message }, { cause });
+  }
+}
+
+interface CrlList {
+  readonly signed: Signed;
+  readonly version: 1 | 2;
+  readonly issuer: Buffer;
+  readonly thisUpdate: Date;
+  readonly nextUpdate: Date | undefined;
+  readonly entries: Buffer;
+  readonly extensions: Buffer | undefined;
+}
+
+function readList(der: Buffer): CrlList {
+  return readAll(der, (reader) =>
+    reader.within(TAG.sequence, (fields) => {
+      const tbs = fields.element(TAG.sequence);
+      const outer = fields.any();
+      const signature = decodeOctetBits(fields.content(TAG.bitString));
+      const { innerAlgorithm, ...contents } = readAll(tbs.content, readTbs);
+      if (!innerAlgorithm.equals(outer.raw)) throw new DerError('the two signature algorithms differ');
+      const algorithm = readAll(outer.raw, readSignatureAlgorithm);
+      return { signed: { data: tbs.raw, signature, algorithm }, ...contents };
+    }),
+  );
+}
+
+function readTbs(fields: DerReader) {
+  const version = readVersion(fields.optional(TAG.integer));
+  const innerAlgorithm = fields.element(TAG.sequence).raw;
+  const issuer = fields.element(TAG.sequence).raw;
+  if (readAll(issuer, readName).rdns.length === 0) throw new DerError('issuer is empty');
+  const thisUpdate = readTime(fields);
+  const hasNextUpdate = fields.nextTag === TAG.utcTime || fields.nextTag === TAG.generalizedTime;
+  const nextUpdate = hasNextUpdate ? readTime(fields) : undefined;
+  const entries = fields.optional(TAG.sequence)?.content;
+  // RFC 5280 §5.1.2.6: without entries the field is left out.
+  if (entries?.length === 0) throw new DerError('revokedCertificates is empty');
+  const extensions = fields.optionalWithin(contextTag(0, 'constructed'), (list) => list.any().raw);
+  if (extensions !== undefined && version === 1) throw new DerError('extensions in version 1');
+  // Read for their form before anything is verified.
+  if (extensions !== undefined) readCrlScope(readAll(extensions, readExtensions));
+  return {
+    version,
+    innerAlgorithm,
+    issuer,
+    thisUpdate,
+    nextUpdate,
+    entries: entries ?? Buffer.alloc(0),
+    extensions,
+  };
+}
+
+function readVersion(element: Element | undefined): 1 | 2 {
+  if (element === undefined) return 1;
+  if (decodeCount(element.content) !== 1) throw new DerError('version is not v2 (v1 is left out)');
+  return 2;
+}
+
+function findSignerKey({ signed, issuer }: CrlList, signers: readonly Certificate[]): Uint8Array {
+  const problems: string[] = [];
+  for (const signer of signers) {
+    const problem = findSignatureProblem(signed, signer);
+    if (problem === undefined) return Uint8Array.from(signer.publicKeyInfo);
+    problems.push(problem);
+  }
+  const problem = problems[0] ?? 'no signer is known';
+  throw new OpenBankingError('ERR_CRL_UNTRUSTED', { issuer: formatName(readAll(issuer, readName)), problem });
+}
+
+function readCopy<T>(bytes: Uint8Array, read: (reader: DerReader) => T): T {
+  return readAll(Buffer.from(bytes), read);
+}

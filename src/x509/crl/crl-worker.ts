@@ -1,0 +1,32 @@
+import { parentPort, workerData } from 'node:worker_threads';
+import { type ErrorDetails, isRefusal } from '../../errors.ts';
+import { parseCertificate } from '../certificate/certificate.ts';
+import { type CrlParts, indexCrl } from './crl-index.ts';
+
+/** What the worker is given. */
+export interface CrlTask {
+  readonly der: Uint8Array;
+  /** DER of certificates. */
+  readonly signers: readonly Uint8Array[];
+}
+
+/** What it answers, once. Refusals go as facts: an error of a class does not survive the way between threads. */
+export type CrlReply =
+  | { readonly parts: CrlParts }
+  | { readonly malformed: ErrorDetails['ERR_CRL_MALFORMED'] }
+  | { readonly untrusted: ErrorDetails['ERR_CRL_UNTRUSTED'] };
+
+function replyTo({ der, signers }: CrlTask): CrlReply {
+  try {
+    return { parts: indexCrl(der, signers.map(parseCertificate)).parts };
+  } catch (error) {
+    if (isRefusal(error, 'ERR_CRL_MALFORMED')) return { malformed: error.details };
+    if (isRefusal(error, 'ERR_CRL_UNTRUSTED')) return { untrusted: error.details };
+    throw error;
+  }
+}
+
+const reply = replyTo(workerData);
+const buffers =
+  'parts' in reply ? reply.parts.buckets.flatMap(({ ends, records }) => [ends.buffer, records.buffer]) : [];
+parentPort?.postMessage(reply, buffers);

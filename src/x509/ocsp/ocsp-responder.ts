@@ -1,0 +1,118 @@
+import { hash } from 'node:crypto';
+import { isRefusal } from '../../errors.ts';
+import { type Certificate, parseCertificate } from '../certificate/certificate.ts';
+import { namesEqual } from '../certificate/distinguished-name.ts';
+import { EXTENSION } from '../certificate/extensions.ts';
+import { findKeyWeakness } from '../certificate/key-strength.ts';
+import type { BasicOcspResponse, ResponderId } from './ocsp-response.ts';
+import type { RevocationStatus } from '../certificate/revocation-status.ts';
+import { verifySignature } from '../certificate/signature.ts';
+
+/** Who signed an answer, with the right to: the issuer, or a delegate of its; or why nobody did. */
+export type Responder =
+  | { readonly certificate: Certificate; readonly isDelegate: boolean }
+  | { readonly problem: string };
+
+export interface ResponderOptions {
+  readonly issuer: Certificate;
+  readonly at: Date;
+  /**
+   * What is known of a delegate whose certificate does not say id-pkix-ocsp-nocheck. Default: nothing, and the answer
+   * is refused (RFC 6960 §4.2.2.2.1 leaves it to policy).
+   */
+  readonly delegateStatus?: ((delegate: Certificate) => RevocationStatus | undefined) | undefined;
+}
+
+const OCSP_SIGNING = '1.3.6.1.5.5.7.3.9';
+const NO_CHECK = '1.3.6.1.5.5.7.48.1.5';
+/** What a delegate's certificate may say critically: what is judged here, and names, which nothing hangs on. */
+const UNDERSTOOD: ReadonlySet<string> = new Set([
+  EXTENSION.keyUsage,
+  EXTENSION.extendedKeyUsage,
+  EXTENSION.basicConstraints,
+  EXTENSION.subjectAlternativeName,
+  EXTENSION.certificatePolicies,
+  EXTENSION.crlDistributionPoints,
+  NO_CHECK,
+]);
+
+/**
+ * Proves the signature of an answer and the right of its signer: the issuer's own key, or a certificate that the same
+ * key issued for OCSP signing. A responder that is trusted for itself (RFC 6960 §4.2.2.2, criterion 1) is not known.
+ *
+ * @see RFC 6960 §4.2.2.2
+ */
+export function findResponder(response: BasicOcspResponse, options: ResponderOptions): Responder {
+  const { issuer } = options;
+  if (response.signatureAlgorithm.scheme === undefined) {
+    return { problem: `the answer is signed with ${response.signatureAlgorithm.name}` };
+  }
+  if (isNamed(response.responder, issuer) && isSignedWith(response, issuer)) {
+    return { certificate: issuer, isDelegate: false };
+  }
+  const delegate = response.certificates
+    .flatMap(parsedCandidate)
+    .find((candidate) => isNamed(response.responder, candidate) && isSignedWith(response, candidate));
+  if (delegate === undefined)
+    return { problem: 'neither the issuer nor a certificate of the answer signed it' };
+  const problem = findDelegateProblem(delegate, options);
+  return problem === undefined ? { certificate: delegate, isDelegate: true } : { problem };
+}
+
+function isNamed(responder: ResponderId, candidate: Certificate): boolean {
+  return 'name' in responder
+    ? namesEqual(responder.name, candidate.subject)
+    : responder.keyHash.equals(hash('sha1', candidate.publicKeyOctets, 'buffer'));
+}
+
+/** A weak key signs nothing. */
+function isSignedWith({ signatureAlgorithm, tbs, signature }: BasicOcspResponse, by: Certificate): boolean {
+  const { scheme } = signatureAlgorithm;
+  return (
+    scheme !== undefined &&
+    findKeyWeakness(by.publicKey, by.publicKeyOctets) === undefined &&
+    verifySignature(scheme, { data: tbs, signature, key: by.publicKey })
+  );
+}
+
+/** What cannot be read cannot be the responder's. */
+function parsedCandidate(der: Buffer): Certificate[] {
+  try {
+    return [parseCertificate(der)];
+  } catch (error) {
+    if (isRefusal(error)) return [];
+    throw error;
+  }
+}
+
+function findDelegateProblem(
+  delegate: Certificate,
+  { issuer, at, delegateStatus }: ResponderOptions,
+): string | undefined {
+  const { scheme } = delegate.signatureAlgorithm;
+  if (!namesEqual(delegate.issuer, issuer.subject)) return 'the responder is of another issuer';
+  if (scheme === undefined)
+    return `the responder's certificate is signed with ${delegate.signatureAlgorithm.name}`;
+  const isIssued = verifySignature(scheme, {
+    data: delegate.tbs,
+    signature: delegate.signature,
+    key: issuer.publicKey,
+  });
+  if (!isIssued) return 'the responder is of another issuer of the same name';
+  const { keyUsage, extendedKeyUsage } = delegate;
+  // anyExtendedKeyUsage does not do: the right to speak for the issuer is given by name (RFC 6960 §4.2.2.2).
+  if (extendedKeyUsage?.includes(OCSP_SIGNING) !== true) return 'the responder may not sign OCSP answers';
+  if (keyUsage !== undefined && !keyUsage.has('digitalSignature') && !keyUsage.has('nonRepudiation')) {
+    return 'the key usage of the responder does not allow signatures';
+  }
+  const second = Math.floor(at.getTime() / 1000) * 1000;
+  if (!(second >= delegate.notBefore.getTime() && second <= delegate.notAfter.getTime())) {
+    return 'the responder is not valid at this time';
+  }
+  if ([...delegate.extensions].some(([oid, { critical }]) => critical && !UNDERSTOOD.has(oid))) {
+    return 'the responder has a critical extension that is not understood';
+  }
+  if (delegate.extensions.has(NO_CHECK)) return undefined;
+  const status = delegateStatus?.(delegate)?.status ?? 'unknown';
+  return status === 'good' ? undefined : `the responder's own revocation status is ${status}`;
+}

@@ -1,0 +1,183 @@
+import { OpenBankingError } from '../../errors.ts';
+import {
+  contextTag,
+  DerError,
+  type DerReader,
+  decodeCount,
+  decodeOctetBits,
+  readAll,
+  TAG,
+} from '../der/der.ts';
+import { readGeneralizedTime } from '../der/der-time.ts';
+import { type DistinguishedName, readName } from '../certificate/distinguished-name.ts';
+import { type Extension, readExtensions } from '../certificate/extension.ts';
+import { type CertId, readCertId } from './ocsp-cert-id.ts';
+import { decodeRevocationReason, type RevocationReason } from '../certificate/revocation-status.ts';
+import { readSignatureAlgorithm, type SignatureAlgorithm } from '../certificate/signature.ts';
+
+/** An answer of an OCSP responder. Only a successful one is signed and says anything about certificates. */
+export type OcspResponse =
+  | { readonly responseStatus: OcspFailure }
+  | { readonly responseStatus: 'successful'; readonly basic: BasicOcspResponse };
+
+export type OcspFailure = 'malformedRequest' | 'internalError' | 'tryLater' | 'sigRequired' | 'unauthorized';
+
+export interface BasicOcspResponse {
+  /** What is signed: the ResponseData. */
+  readonly tbs: Buffer;
+  readonly responder: ResponderId;
+  readonly producedAt: Date;
+  readonly responses: readonly SingleResponse[];
+  readonly extensions: ReadonlyMap<string, Extension>;
+  readonly signatureAlgorithm: SignatureAlgorithm;
+  readonly signature: Buffer;
+  /** DER of the certificates that came along, for whoever looks for the responder's. */
+  readonly certificates: readonly Buffer[];
+}
+
+export type ResponderId = { readonly name: DistinguishedName } | { readonly keyHash: Buffer };
+
+export interface SingleResponse {
+  readonly certId: CertId;
+  readonly status:
+    | { readonly kind: 'good' | 'unknown' }
+    | { readonly kind: 'revoked'; readonly revokedAt: Date; readonly reason: RevocationReason };
+  readonly thisUpdate: Date;
+  readonly nextUpdate?: Date;
+  readonly extensions: ReadonlyMap<string, Extension>;
+}
+
+/** A response of one certificate with the responder's takes 1 to 3 kB; pre-produced ones may be about many. */
+const MAX_BYTES = 131_072;
+/** A delegate and the path above it. */
+const MAX_CERTIFICATES = 8;
+const BASIC = '1.3.6.1.5.5.7.48.1.1';
+
+/** By OCSPResponseStatus, which leaves 4 out. */
+const STATUSES: readonly (OcspResponse['responseStatus'] | undefined)[] = [
+  'successful',
+  'malformedRequest',
+  'internalError',
+  'tryLater',
+  undefined,
+  'sigRequired',
+  'unauthorized',
+];
+
+const field = (number: number): number => contextTag(number, 'constructed');
+
+/**
+ * Reads an OCSP response of strict DER, all of it. Proves nothing: that is `ocspStatus`.
+ *
+ *     OCSPResponse ::= SEQUENCE { responseStatus ENUMERATED,
+ *       responseBytes [0] EXPLICIT SEQUENCE { responseType OBJECT IDENTIFIER, response OCTET STRING } OPTIONAL }
+ *
+ * @throws ERR_OCSP_MALFORMED
+ * @see RFC 6960 §4.2.1
+ */
+export function parseOcspResponse(der: Uint8Array): OcspResponse {
+  try {
+    if (der.length > MAX_BYTES) throw new DerError(`longer than ${MAX_BYTES} bytes`);
+    return readAll(Buffer.from(der), (reader) => reader.within(TAG.sequence, readResponse));
+  } catch (cause) {
+    if (!(cause instanceof DerError)) throw cause;
+    throw new OpenBankingError('ERR_OCSP_MALFORMED', { problem: cause.message }, { cause });
+  }
+}
+
+function readResponse(fields: DerReader): OcspResponse {
+  const responseStatus = STATUSES[decodeCount(fields.content(TAG.enumerated))];
+  if (responseStatus === undefined) throw new DerError('responseStatus is none of RFC 6960 §4.2.1');
+  if (responseStatus !== 'successful') return Object.freeze({ responseStatus });
+  const basic = fields.within(field(0), (bytes) =>
+    bytes.within(TAG.sequence, (typed) => {
+      if (typed.oid() !== BASIC) throw new DerError('responseType is not id-pkix-ocsp-basic');
+      return readAll(typed.content(TAG.octetString), readBasic);
+    }),
+  );
+  return Object.freeze({ responseStatus, basic });
+}
+
+/**
+ *     BasicOCSPResponse ::= SEQUENCE { tbsResponseData ResponseData, signatureAlgorithm AlgorithmIdentifier,
+ *       signature BIT STRING, certs [0] EXPLICIT SEQUENCE OF Certificate OPTIONAL }
+ */
+function readBasic(reader: DerReader): BasicOcspResponse {
+  return reader.within(TAG.sequence, (fields) => {
+    const tbs = fields.element(TAG.sequence);
+    const signatureAlgorithm = readAll(fields.element(TAG.sequence).raw, readSignatureAlgorithm);
+    const signature = decodeOctetBits(fields.content(TAG.bitString));
+    const certificates = fields.optionalWithin(field(0), readCertificates) ?? [];
+    const data = readAll(tbs.content, readResponseData);
+    return Object.freeze({ tbs: tbs.raw, signatureAlgorithm, signature, certificates, ...data });
+  });
+}
+
+function readCertificates(reader: DerReader): Buffer[] {
+  const certificates = reader.within(TAG.sequence, (list) =>
+    list.all((one) => one.element(TAG.sequence).raw, 0),
+  );
+  if (certificates.length > MAX_CERTIFICATES)
+    throw new DerError(`more than ${MAX_CERTIFICATES} certificates`);
+  return certificates;
+}
+
+/**
+ *     ResponseData ::= SEQUENCE { version [0] EXPLICIT INTEGER DEFAULT v1, responderID CHOICE { byName [1] Name,
+ *       byKey [2] OCTET STRING }, producedAt GeneralizedTime, responses SEQUENCE OF SingleResponse,
+ *       responseExtensions [1] EXPLICIT Extensions OPTIONAL }
+ */
+function readResponseData(fields: DerReader) {
+  // Version 1 is let pass where it is written out, against DER: responders do, and it changes no meaning.
+  const version = fields.optionalWithin(field(0), (number) => decodeCount(number.content(TAG.integer))) ?? 0;
+  if (version !== 0) throw new DerError('version is not v1');
+  return {
+    responder: readResponderId(fields),
+    producedAt: readGeneralizedTime(fields),
+    responses: fields.within(TAG.sequence, (list) =>
+      list.all((one) => one.within(TAG.sequence, readSingle), 0),
+    ),
+    extensions: fields.optionalWithin(field(1), readExtensions) ?? new Map<string, Extension>(),
+  };
+}
+
+function readResponderId(fields: DerReader): ResponderId {
+  const name = fields.optionalWithin(field(1), readName);
+  if (name !== undefined) return { name };
+  return { keyHash: fields.within(field(2), (key) => key.content(TAG.octetString)) };
+}
+
+/**
+ *     SingleResponse ::= SEQUENCE { certID CertID, certStatus CHOICE { good [0] NULL, revoked [1] RevokedInfo,
+ *       unknown [2] NULL }, thisUpdate GeneralizedTime, nextUpdate [0] EXPLICIT GeneralizedTime OPTIONAL,
+ *       singleExtensions [1] EXPLICIT Extensions OPTIONAL }
+ */
+function readSingle(fields: DerReader): SingleResponse {
+  const certId = readCertId(fields);
+  const status = readStatus(fields);
+  const thisUpdate = readGeneralizedTime(fields);
+  const nextUpdate = fields.optionalWithin(field(0), readGeneralizedTime);
+  return {
+    certId,
+    status,
+    thisUpdate,
+    ...(nextUpdate === undefined ? {} : { nextUpdate }),
+    extensions: fields.optionalWithin(field(1), readExtensions) ?? new Map<string, Extension>(),
+  };
+}
+
+/** RevokedInfo ::= SEQUENCE { revocationTime GeneralizedTime, revocationReason [0] EXPLICIT ENUMERATED OPTIONAL } */
+function readStatus(fields: DerReader): SingleResponse['status'] {
+  const revoked = fields.optionalWithin(field(1), (info) => ({
+    kind: 'revoked' as const,
+    revokedAt: readGeneralizedTime(info),
+    reason:
+      info.optionalWithin(field(0), (reason) => decodeRevocationReason(reason.content(TAG.enumerated))) ??
+      ('unspecified' as const),
+  }));
+  if (revoked !== undefined) return revoked;
+  const good = fields.optional(contextTag(0, 'primitive'));
+  const { content } = good ?? fields.element(contextTag(2, 'primitive'));
+  if (content.length > 0) throw new DerError('NULL is not empty');
+  return { kind: good === undefined ? 'unknown' : 'good' };
+}

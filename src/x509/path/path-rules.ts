@@ -1,0 +1,232 @@
+import { OpenBankingError } from '../../errors.ts';
+import type { Certificate } from '../certificate/certificate.ts';
+import { type PolicyInputs, PolicyGraph } from './certificate-policies.ts';
+import { formatName } from '../certificate/distinguished-name.ts';
+import { ANY_EXTENDED_KEY_USAGE, EXTENSION, type KeyUsage } from '../certificate/extensions.ts';
+import { findIssuanceProblem, type IssuanceLevel, isSelfIssued, type Position } from './issuance-rules.ts';
+import { findKeyWeakness } from '../certificate/key-strength.ts';
+import { ConstraintSet } from './name-constraints.ts';
+import type { PathBudget } from './path-budget.ts';
+
+/** What the caller asks of a path. Everything that is left out takes its strict value. */
+export interface PathPolicy extends PolicyInputs {
+  /** The extended key usage that the path must be good for, dotted. */
+  readonly keyPurpose: string;
+  /** An end entity without the extension. Default: refuse. */
+  readonly absentExtendedKeyUsage?: 'refuse' | 'allow';
+  /** An end entity with anyExtendedKeyUsage in place of the purpose. Default: refuse. */
+  readonly anyExtendedKeyUsage?: 'refuse' | 'allow';
+  /** What the key of the end entity must be allowed to do; an authority may stand in its place when that is to sign
+   * CRLs. Default: digitalSignature. */
+  readonly endEntityUsage?: 'digitalSignature' | 'cRLSign';
+  /** Default: rfc5280. */
+  readonly issuance?: IssuanceLevel;
+  /** Authorities that may stand between end entity and anchor, self-issued ones not counted. Default: any number. */
+  readonly maxPathLength?: number;
+  /** Critical extensions that the caller judges himself, such as qcStatements. Default: none. */
+  readonly understoodExtensions?: readonly string[];
+}
+
+interface PathInputs {
+  readonly at: Date;
+  readonly policy: PathPolicy;
+  readonly budget: PathBudget;
+}
+
+/** Where the walk from the anchor down to the end entity has come to (RFC 5280 §6.1.2). */
+export class PathState {
+  readonly at: Date;
+  readonly policy: PathPolicy;
+  readonly names: ConstraintSet;
+  readonly policies: PolicyGraph;
+  /** How many authorities may follow, and the number that said so. */
+  pathLength: { readonly left: number; readonly maximum: number };
+  validPolicies: readonly string[] = [];
+
+  /** `length`: how many certificates are below the anchor. */
+  constructor(length: number, inputs: PathInputs) {
+    const { at, policy, budget } = inputs;
+    const maximum = policy.maxPathLength ?? length;
+    this.at = at;
+    this.policy = policy;
+    this.names = new ConstraintSet(budget);
+    this.policies = new PolicyGraph(length, policy);
+    this.pathLength = { left: maximum, maximum };
+  }
+}
+
+/** One rule that every certificate of a path in some positions must pass; `check` throws the refusal. */
+export interface PathRule {
+  readonly name: string;
+  readonly clause: string;
+  readonly positions: readonly Position[];
+  readonly check: (certificate: Certificate, state: PathState, position: Position) => void;
+}
+
+const EVERYWHERE: readonly Position[] = ['anchor', 'authority', 'end entity'];
+const AUTHORITIES: readonly Position[] = ['anchor', 'authority'];
+
+/**
+ * In the order of RFC 5280 §6.1.3 and §6.1.4. The anchor is held to its own dates and constraints too: it is a
+ * certificate that someone put limits into, whoever trusts it.
+ */
+export const PATH_RULES: readonly PathRule[] = [
+  { name: 'version 3', clause: 'RFC 5280 §4.1.2.1', positions: EVERYWHERE, check: checkVersion },
+  { name: 'key strength', clause: 'FAPI 2.0 §5.4.1', positions: EVERYWHERE, check: checkKey },
+  { name: 'validity', clause: 'RFC 5280 §6.1.3 (a)(2)', positions: EVERYWHERE, check: checkValidity },
+  { name: 'critical extensions', clause: 'RFC 5280 §6.1.4 (o)', positions: EVERYWHERE, check: checkCritical },
+  { name: 'issuance', clause: 'RFC 5280 §4.2', positions: EVERYWHERE, check: checkIssuance },
+  {
+    name: 'basic constraints',
+    clause: 'RFC 5280 §6.1.4 (k)',
+    positions: AUTHORITIES,
+    check: checkIsAuthority,
+  },
+  { name: 'name constraints', clause: 'RFC 5280 §6.1.3 (b)(c)', positions: EVERYWHERE, check: checkNames },
+  { name: 'path length', clause: 'RFC 5280 §6.1.4 (l)(m)', positions: AUTHORITIES, check: checkPathLength },
+  { name: 'key usage', clause: 'RFC 5280 §4.2.1.3', positions: EVERYWHERE, check: checkKeyUsage },
+  { name: 'extended key usage', clause: 'RFC 5280 §4.2.1.12', positions: EVERYWHERE, check: checkPurpose },
+  {
+    name: 'policies',
+    clause: 'RFC 5280 §6.1.3 (d)–(f), §6.1.5',
+    positions: EVERYWHERE,
+    check: checkPolicies,
+  },
+];
+
+function checkVersion(certificate: Certificate): void {
+  if (certificate.version !== 3) {
+    throw new OpenBankingError('ERR_CERT_MALFORMED', { problem: `version ${certificate.version}, not 3` });
+  }
+}
+
+function checkKey(certificate: Certificate): void {
+  const key = findKeyWeakness(certificate.publicKey, certificate.publicKeyOctets);
+  if (key !== undefined)
+    throw new OpenBankingError('ERR_CERT_WEAK_KEY', { subject: subjectOf(certificate), key });
+}
+
+/** Certificates count in whole seconds, so the fraction of the current one is dropped. */
+function checkValidity(certificate: Certificate, { at }: PathState): void {
+  const second = Math.floor(at.getTime() / 1000) * 1000;
+  const { notBefore, notAfter } = certificate;
+  // Written so that an invalid date refuses.
+  if (!(second >= notBefore.getTime())) {
+    throw new OpenBankingError('ERR_CERT_NOT_YET_VALID', { subject: subjectOf(certificate), notBefore, at });
+  }
+  if (!(second <= notAfter.getTime())) {
+    throw new OpenBankingError('ERR_CERT_EXPIRED', { subject: subjectOf(certificate), notAfter, at });
+  }
+}
+
+/** What the rules here act on. The distribution points are for revocation, which follows. */
+const UNDERSTOOD: ReadonlySet<string> = new Set([
+  EXTENSION.keyUsage,
+  EXTENSION.subjectAlternativeName,
+  EXTENSION.basicConstraints,
+  EXTENSION.nameConstraints,
+  EXTENSION.crlDistributionPoints,
+  EXTENSION.certificatePolicies,
+  EXTENSION.policyMappings,
+  EXTENSION.policyConstraints,
+  EXTENSION.extendedKeyUsage,
+  EXTENSION.inhibitAnyPolicy,
+  // Must not be critical, which the issuance rules refuse where they are asked for; understood nevertheless.
+  EXTENSION.authorityKeyIdentifier,
+  EXTENSION.subjectKeyIdentifier,
+]);
+
+function checkCritical(certificate: Certificate, { policy }: PathState): void {
+  for (const [extension, { critical }] of certificate.extensions) {
+    const isUnderstood =
+      isReadHere(certificate, extension) || policy.understoodExtensions?.includes(extension) === true;
+    if (critical && !isUnderstood) {
+      const details = { subject: subjectOf(certificate), extension };
+      throw new OpenBankingError('ERR_CERT_CRITICAL_EXTENSION', details);
+    }
+  }
+}
+
+/** RFC 5280 §4.2.1.4: policies count as understood with their qualifiers only. */
+function isReadHere({ hasUnknownPolicyQualifier }: Certificate, extension: string): boolean {
+  const isStrange = extension === EXTENSION.certificatePolicies && hasUnknownPolicyQualifier === true;
+  return UNDERSTOOD.has(extension) && !isStrange;
+}
+
+function checkIssuance(certificate: Certificate, { policy }: PathState, position: Position): void {
+  const problem = findIssuanceProblem(certificate, position, policy.issuance ?? 'rfc5280');
+  if (problem !== undefined) {
+    throw new OpenBankingError('ERR_CERT_PROFILE', { subject: subjectOf(certificate), problem });
+  }
+}
+
+/** A self-issued authority, such as a key rollover, is let through; a self-issued end entity is not. */
+function checkNames(certificate: Certificate, { names }: PathState, position: Position): void {
+  const isExempt = position === 'anchor' || (position === 'authority' && isSelfIssued(certificate));
+  if (!isExempt) names.check(certificate);
+  if (position !== 'end entity') names.add(certificate);
+}
+
+function checkIsAuthority(certificate: Certificate): void {
+  if (certificate.basicConstraints?.isCa !== true) {
+    throw new OpenBankingError('ERR_CERT_NOT_A_CA', { subject: subjectOf(certificate) });
+  }
+}
+
+function checkPathLength(certificate: Certificate, state: PathState, position: Position): void {
+  const { left, maximum } = state.pathLength;
+  const isCounted = position !== 'anchor' && !isSelfIssued(certificate);
+  if (isCounted && left <= 0) {
+    throw new OpenBankingError('ERR_CERT_PATH_LENGTH', { subject: subjectOf(certificate), maximum });
+  }
+  const rest = isCounted ? left - 1 : left;
+  const own = certificate.basicConstraints?.pathLength;
+  state.pathLength = own !== undefined && own < rest ? { left: own, maximum: own } : { left: rest, maximum };
+}
+
+/** An absent extension allows every use, except that a certification authority is never a client. */
+function checkKeyUsage(certificate: Certificate, { policy }: PathState, position: Position): void {
+  const { endEntityUsage = 'digitalSignature' } = policy;
+  const isEndEntity = position === 'end entity';
+  const needed: KeyUsage = isEndEntity ? endEntityUsage : 'keyCertSign';
+  const isAllowed = certificate.keyUsage?.has(needed) ?? true;
+  const isAuthority =
+    certificate.basicConstraints?.isCa === true || certificate.keyUsage?.has('keyCertSign') === true;
+  if (!isAllowed || (isEndEntity && isAuthority && endEntityUsage !== 'cRLSign')) {
+    const wanted = isAllowed ? 'an end entity, not a certification authority' : needed;
+    throw new OpenBankingError('ERR_CERT_KEY_USAGE', { subject: subjectOf(certificate), needed: wanted });
+  }
+}
+
+/** An authority may name the purpose or any; one that names others has been narrowed to those. */
+function checkPurpose(certificate: Certificate, { policy }: PathState, position: Position): void {
+  const purposes = certificate.extendedKeyUsage;
+  const isEndEntity = position === 'end entity';
+  const anyIsAllowed = !isEndEntity || policy.anyExtendedKeyUsage === 'allow';
+  const isAllowed =
+    purposes === undefined
+      ? !isEndEntity || policy.absentExtendedKeyUsage === 'allow'
+      : purposes.includes(policy.keyPurpose) || (anyIsAllowed && purposes.includes(ANY_EXTENDED_KEY_USAGE));
+  if (!isAllowed) {
+    const details = { subject: subjectOf(certificate), needed: policy.keyPurpose };
+    throw new OpenBankingError('ERR_CERT_EXTENDED_KEY_USAGE', details);
+  }
+}
+
+function checkPolicies(certificate: Certificate, state: PathState, position: Position): void {
+  switch (position) {
+    case 'anchor':
+      state.policies.constrain(certificate);
+      break;
+    case 'authority':
+      state.policies.addAuthority(certificate, isSelfIssued(certificate));
+      break;
+    case 'end entity':
+      state.validPolicies = state.policies.addEndEntity(certificate);
+      break;
+  }
+}
+
+function subjectOf(certificate: Certificate): string {
+  return formatName(certificate.subject);
+}

@@ -1,0 +1,273 @@
+import { isRefusal, OpenBankingError } from '../../errors.ts';
+import type { Certificate } from '../certificate/certificate.ts';
+import { formatName, namesEqual } from '../certificate/distinguished-name.ts';
+import { isSelfIssued, type Position } from './issuance-rules.ts';
+import { findKeyWeakness } from '../certificate/key-strength.ts';
+import { PathBudget } from './path-budget.ts';
+import { PATH_RULES, type PathPolicy, PathState } from './path-rules.ts';
+import { verifySignature } from '../certificate/signature.ts';
+
+export type { PathPolicy } from './path-rules.ts';
+
+/** id-kp-clientAuth, stated in the certificate; every other value strict. */
+export const TLS_CLIENT_POLICY: PathPolicy = Object.freeze({ keyPurpose: '1.3.6.1.5.5.7.3.2' });
+
+export interface PathOptions {
+  /** Trusted by configuration, self-signed or not. */
+  readonly anchors: readonly Certificate[];
+  /** From the trust store and, as mere hints, from the handshake. */
+  readonly intermediates: readonly Certificate[];
+  readonly at: Date;
+  readonly policy: PathPolicy;
+}
+
+const SEAL = Symbol('verified');
+
+/** A path that was verified; only `verifyPath` makes one. */
+export class VerifiedPath {
+  /** End entity first, anchor last. */
+  readonly certificates: readonly Certificate[];
+  /** Between these two dates every certificate of the path is valid. */
+  readonly notBefore: Date;
+  readonly notAfter: Date;
+  /** Certificate policies under which the path is valid, in the anchor's words; 2.5.29.32.0 stands for any. */
+  readonly policies: readonly string[];
+
+  constructor(seal: typeof SEAL, certificates: readonly Certificate[], policies: readonly string[]) {
+    if (seal !== SEAL) throw new TypeError('a path is made by verifyPath only');
+    this.certificates = Object.freeze([...certificates]);
+    this.notBefore = new Date(Math.max(...certificates.map(({ notBefore }) => notBefore.getTime())));
+    this.notAfter = new Date(Math.min(...certificates.map(({ notAfter }) => notAfter.getTime())));
+    this.policies = Object.freeze([...policies]);
+    Object.freeze(this);
+  }
+}
+
+/** One rule applied to one certificate; `refusal` is there when it did not pass. */
+export interface PathStep {
+  readonly rule: string;
+  readonly clause: string;
+  readonly certificate: Certificate;
+  readonly refusal?: OpenBankingError;
+}
+
+/** A decision that can be explained: the steps of the path that was accepted, or of the one that tells most. */
+export type PathEvaluation =
+  | { readonly path: VerifiedPath; readonly steps: readonly PathStep[] }
+  | { readonly refusal: OpenBankingError; readonly steps: readonly PathStep[] };
+
+/** Certificates of a path: end entity, authorities, anchor. Real TPP paths have two to four. */
+const MAX_CERTIFICATES = 8;
+
+/**
+ * Proves that a path leads from the end entity to an anchor by every rule of RFC 5280 §6.1 and the policy. Tries all
+ * paths, likely ones first, within a budget of work; when none holds, throws the reason that tells most.
+ *
+ * Does not check revocation.
+ *
+ * @throws ERR_CERT_*, except ERR_CERT_MISSING
+ */
+export function verifyPath(endEntity: Certificate, options: PathOptions): VerifiedPath {
+  const evaluation = evaluatePath(endEntity, options);
+  if ('path' in evaluation) return evaluation.path;
+  throw evaluation.refusal;
+}
+
+/** The decision of `verifyPath` with the steps that led to it, for people who ask why. */
+export function evaluatePath(endEntity: Certificate, options: PathOptions): PathEvaluation {
+  const search = new PathSearch(options);
+  try {
+    return search.extend([endEntity]) ?? search.mostTelling(endEntity);
+  } catch (error) {
+    if (!isRefusal(error, 'ERR_CERT_PATH_BUDGET')) throw error;
+    return refused({ ...BUDGET_RULE, certificate: endEntity, refusal: error });
+  }
+}
+
+type Refused = Extract<PathEvaluation, { refusal: unknown }>;
+
+const ISSUER_RULE = { rule: 'issuer', clause: 'RFC 5280 §6.1.3 (a)(4)' };
+const SIGNATURE_RULE = { rule: 'signature', clause: 'RFC 5280 §6.1.3 (a)(1)' };
+const BUDGET_RULE = { rule: 'budget', clause: 'RFC 5280 §8' };
+
+/** How close to acceptance a path came that was refused: a greater number tells more. */
+const RANK = { noIssuer: 0, notSigned: 1, tooLong: 2, tooWeak: 3, wholePath: 4 } as const;
+
+class PathSearch {
+  readonly #options: PathOptions;
+  readonly #budget = new PathBudget();
+  readonly #verdicts = new Map<string, boolean>();
+  #best: { readonly rank: number; readonly evaluation: Refused } | undefined;
+
+  constructor(options: PathOptions) {
+    this.#options = options;
+  }
+
+  mostTelling(endEntity: Certificate): Refused {
+    return this.#best?.evaluation ?? refused(issuerStep(endEntity));
+  }
+
+  /** The first path that continues this one up to an anchor and passes every rule. */
+  extend(path: readonly Certificate[]): PathEvaluation | undefined {
+    const child = path.at(-1);
+    if (child === undefined) return undefined;
+    const candidates = this.#candidatesFor(child, path);
+    if (candidates.length > 0 && path.length >= MAX_CERTIFICATES) {
+      this.#note(RANK.tooLong, refused(lengthStep(child)));
+      return undefined;
+    }
+    let isSigned = false;
+    for (const issuer of candidates) {
+      if (!this.#isSignedBy(child, issuer)) continue;
+      isSigned = true;
+      const whole = [...path, issuer];
+      const found = this.#options.anchors.includes(issuer) ? this.#applyRules(whole) : this.extend(whole);
+      if (found !== undefined) return found;
+    }
+    if (!isSigned) this.#noteUnsigned(child, candidates);
+    return undefined;
+  }
+
+  /** Certificates with the wanted name whose name and key are not in the path yet, most promising first. */
+  #candidatesFor(child: Certificate, path: readonly Certificate[]): Certificate[] {
+    const { anchors, intermediates, policy } = this.#options;
+    // RFC 5280 §4.2.1.1 obliges issuers to name their own key; §6.1 alone does not look at it.
+    const leastMatch = policy.issuance === 'path' ? 0 : 1;
+    const isNew = (candidate: Certificate): boolean =>
+      namesEqual(candidate.subject, child.issuer) &&
+      keyMatch(child, candidate) >= leastMatch &&
+      !path.some((one) => isSameEntity(one, candidate));
+    const trusted = anchors.filter(isNew);
+    const others = intermediates.filter(isNew);
+    const known = new Set(trusted.map(({ thumbprint }) => thumbprint));
+    const all = [...trusted, ...others.filter(({ thumbprint }) => !known.has(thumbprint))];
+    if (all.length < 2) return all;
+    return all
+      .map((candidate) => ({ candidate, promise: this.#promiseOf(candidate, child) }))
+      .sort((a, b) => b.promise - a.promise)
+      .map(({ candidate }) => candidate);
+  }
+
+  #promiseOf(candidate: Certificate, child: Certificate): number {
+    const { anchors, at } = this.#options;
+    const isCurrent = candidate.notBefore <= at && at <= candidate.notAfter;
+    return keyMatch(child, candidate) * 4 + (anchors.includes(candidate) ? 2 : 0) + (isCurrent ? 1 : 0);
+  }
+
+  /** A weak key or algorithm proves nothing, so it is noted and not even tried. */
+  #isSignedBy(child: Certificate, issuer: Certificate): boolean {
+    this.#budget.spend('candidates');
+    const { scheme, name } = child.signatureAlgorithm;
+    if (scheme === undefined) {
+      const details = { subject: formatName(child.subject), algorithm: name };
+      const refusal = new OpenBankingError('ERR_CERT_WEAK_SIGNATURE', details);
+      this.#note(RANK.tooWeak, refused({ ...SIGNATURE_RULE, certificate: child, refusal }));
+      return false;
+    }
+    const key = findKeyWeakness(issuer.publicKey, issuer.publicKeyOctets);
+    if (key !== undefined) {
+      const refusal = new OpenBankingError('ERR_CERT_WEAK_KEY', { subject: formatName(issuer.subject), key });
+      this.#note(RANK.tooWeak, refused({ ...SIGNATURE_RULE, certificate: issuer, refusal }));
+      return false;
+    }
+    const pair = `${child.thumbprint} ${issuer.thumbprint}`;
+    const known = this.#verdicts.get(pair);
+    if (known !== undefined) return known;
+    this.#budget.spend('signatures');
+    const isSigned = verifySignature(scheme, {
+      data: child.tbs,
+      signature: child.signature,
+      key: issuer.publicKey,
+    });
+    this.#verdicts.set(pair, isSigned);
+    return isSigned;
+  }
+
+  /** Applies the rules from the anchor down to the end entity. */
+  #applyRules(path: readonly Certificate[]): PathEvaluation | undefined {
+    this.#budget.spend('paths');
+    const { at, policy } = this.#options;
+    const state = new PathState(path.length - 1, { at, policy, budget: this.#budget });
+    const steps: PathStep[] = [];
+    for (const [index, certificate] of [...path.entries()].reverse()) {
+      const position = positionOf(index, path.length);
+      if (position !== 'anchor') steps.push({ ...SIGNATURE_RULE, certificate });
+      const refusal = applyTo(certificate, { position, state, steps });
+      if (refusal === undefined) continue;
+      this.#note(RANK.wholePath, { refusal, steps });
+      return undefined;
+    }
+    return { path: new VerifiedPath(SEAL, path, state.validPolicies), steps };
+  }
+
+  /** A signature is called wrong only when the key is the one that the certificate names, or no key is named. */
+  #noteUnsigned(child: Certificate, candidates: readonly Certificate[]): void {
+    const issuer = candidates.find((candidate) => keyMatch(child, candidate) > 0);
+    if (issuer === undefined || isSelfIssued(child)) {
+      this.#note(RANK.noIssuer, refused(issuerStep(child)));
+      return;
+    }
+    const details = { subject: formatName(child.subject), issuer: formatName(issuer.subject) };
+    const refusal = new OpenBankingError('ERR_CERT_SIGNATURE_INVALID', details);
+    this.#note(RANK.notSigned, refused({ ...SIGNATURE_RULE, certificate: child, refusal }));
+  }
+
+  #note(rank: number, evaluation: Refused): void {
+    if (this.#best === undefined || rank > this.#best.rank) this.#best = { rank, evaluation };
+  }
+}
+
+interface RuleContext {
+  readonly position: Position;
+  readonly state: PathState;
+  readonly steps: PathStep[];
+}
+
+function applyTo(
+  certificate: Certificate,
+  { position, state, steps }: RuleContext,
+): OpenBankingError | undefined {
+  for (const { name: rule, clause, positions, check } of PATH_RULES) {
+    if (!positions.includes(position)) continue;
+    try {
+      check(certificate, state, position);
+      steps.push({ rule, clause, certificate });
+    } catch (error) {
+      if (!isRefusal(error) || error.code === 'ERR_CERT_PATH_BUDGET') throw error;
+      steps.push({ rule, clause, certificate, refusal: error });
+      return error;
+    }
+  }
+  return undefined;
+}
+
+function positionOf(index: number, length: number): Position {
+  if (index === 0) return 'end entity';
+  return index === length - 1 ? 'anchor' : 'authority';
+}
+
+/** 2: the key identifiers agree; 1: one is missing; 0: they differ (RFC 5280 §4.2.1.1, a hint and no proof). */
+function keyMatch(child: Certificate, issuer: Certificate): 0 | 1 | 2 {
+  const wanted = child.authorityKeyIdentifier?.keyIdentifier;
+  const found = issuer.subjectKeyIdentifier;
+  if (wanted === undefined || found === undefined) return 1;
+  return wanted.equals(found) ? 2 : 0;
+}
+
+function isSameEntity(a: Certificate, b: Certificate): boolean {
+  return a.publicKeyInfo.equals(b.publicKeyInfo) && namesEqual(a.subject, b.subject);
+}
+
+function refused(step: PathStep & { readonly refusal: OpenBankingError }): Refused {
+  return { refusal: step.refusal, steps: [step] };
+}
+
+function issuerStep(certificate: Certificate): PathStep & { readonly refusal: OpenBankingError } {
+  const details = { subject: formatName(certificate.subject), issuer: formatName(certificate.issuer) };
+  return { ...ISSUER_RULE, certificate, refusal: new OpenBankingError('ERR_CERT_UNTRUSTED', details) };
+}
+
+function lengthStep(certificate: Certificate): PathStep & { readonly refusal: OpenBankingError } {
+  const details = { limit: 'certificates', maximum: MAX_CERTIFICATES };
+  return { ...BUDGET_RULE, certificate, refusal: new OpenBankingError('ERR_CERT_PATH_BUDGET', details) };
+}

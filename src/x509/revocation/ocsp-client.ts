@@ -1,0 +1,144 @@
+import { hash, randomBytes } from 'node:crypto';
+import type { Clock } from '../../clock.ts';
+import { isRefusal } from '../../errors.ts';
+import type { Log } from '../../log.ts';
+import type { Certificate } from '../certificate/certificate.ts';
+import {
+  type OcspOptions,
+  type OcspResponse,
+  ocspStatus,
+  parseOcspResponse,
+  writeOcspRequest,
+} from '../ocsp/ocsp.ts';
+import { assertListed, type RevocationIo } from './revocation-io.ts';
+import { type CheckedCertificate, ocspUrls } from './revocation-pointers.ts';
+import type { RevocationPolicy } from './revocation-policy.ts';
+import {
+  invalidEvidence,
+  isUnproven,
+  noEvidence,
+  type ProvenStatus,
+  problemOf,
+  type UnprovenStatus,
+  unproven,
+} from './revocation-refusal.ts';
+import type { RevocationStatus } from '../certificate/revocation-status.ts';
+
+export interface OcspClientOptions {
+  readonly io: RevocationIo;
+  readonly clock: Clock;
+  readonly log: Log;
+  /** The status of a responder that the issuer delegated and that does not say nocheck, by CRL. */
+  readonly delegateStatus: (
+    delegate: Certificate,
+    about: CheckedCertificate,
+    policy: RevocationPolicy,
+  ) => Promise<RevocationStatus | undefined>;
+}
+
+export interface OcspClient {
+  /**
+   * Asks the responders of a certificate, one after another, and proves the answer.
+   *
+   * @throws ERR_CERT_REVOCATION_INVALID, ERR_CERT_REVOCATION_UNAVAILABLE
+   */
+  ask(about: CheckedCertificate, policy: RevocationPolicy): Promise<ProvenStatus>;
+  /** What the answer that was kept still proves. */
+  recall(about: CheckedCertificate, policy: RevocationPolicy): Promise<ProvenStatus | undefined>;
+}
+
+/** RFC 9654 §2.1. */
+const NONCE_BYTES = 32;
+
+export function createOcspClient({ io, clock, log, delegateStatus }: OcspClientOptions): OcspClient {
+  const judge = async (
+    response: OcspResponse,
+    about: CheckedCertificate,
+    { policy, nonce }: { readonly policy: RevocationPolicy; readonly nonce?: Buffer | undefined },
+  ): Promise<RevocationStatus> => {
+    const options: OcspOptions = {
+      ...about,
+      at: clock.now(),
+      policy: policy.ocsp,
+      ...(nonce === undefined ? {} : { nonce }),
+    };
+    let asked: Certificate | undefined;
+    const note = (delegate: Certificate) => {
+      asked = delegate;
+      return undefined;
+    };
+    const status = ocspStatus(response, { ...options, delegateStatus: note });
+    if (asked === undefined) return status;
+    const own = await delegateStatus(asked, about, policy);
+    return ocspStatus(response, { ...options, delegateStatus: () => own });
+  };
+
+  const askAt = async (
+    url: string,
+    about: CheckedCertificate,
+    policy: RevocationPolicy,
+  ): Promise<ProvenStatus> => {
+    const { certificate } = about;
+    const nonce = policy.ocsp.nonce === 'not-sent' ? undefined : randomBytes(NONCE_BYTES);
+    const request = writeOcspRequest(about, {
+      hash: policy.certIdHash,
+      ...(nonce === undefined ? {} : { nonce }),
+    });
+    const { bytes, response } = await fetched(url, { io, policy, request }).catch((error: unknown) => {
+      throw noEvidence(certificate, `ocsp: ${problemOf(error)}`);
+    });
+    if (response.responseStatus !== 'successful') {
+      throw noEvidence(certificate, `ocsp: the responder says ${response.responseStatus}`);
+    }
+    const status = await judge(response, about, { policy, nonce });
+    if (status.status === 'unknown') throw invalidEvidence(certificate, `ocsp: ${status.problem}`);
+    // An answer that had to be made for this request proves nothing to the next process.
+    if (policy.ocsp.nonce !== 'required') await io.keep(fileOf(about), bytes);
+    return status;
+  };
+
+  return {
+    ask: async (about, policy) => {
+      const problems: UnprovenStatus[] = [];
+      for (const url of ocspUrls(about, policy)) {
+        try {
+          // One after another: the second is asked only when the first gave nothing.
+          return await askAt(url, about, policy);
+        } catch (error) {
+          if (!isUnproven(error)) throw error;
+          problems.push(error);
+        }
+      }
+      throw unproven(about.certificate, problems);
+    },
+    recall: async (about, policy) => {
+      const bytes = policy.ocsp.nonce === 'required' ? undefined : await io.load(fileOf(about));
+      if (bytes === undefined) return undefined;
+      try {
+        const status = await judge(parseOcspResponse(bytes), about, { policy });
+        return status.status === 'unknown' ? undefined : status;
+      } catch (error) {
+        if (!isRefusal(error, 'ERR_OCSP_MALFORMED')) throw error;
+        log.warn('revocation.kept.refused', { file: fileOf(about), error });
+        return undefined;
+      }
+    },
+  };
+}
+
+async function fetched(
+  url: string,
+  {
+    io,
+    policy,
+    request,
+  }: { readonly io: RevocationIo; readonly policy: RevocationPolicy; readonly request: Buffer },
+): Promise<{ readonly bytes: Buffer; readonly response: OcspResponse }> {
+  assertListed(url, policy);
+  const bytes = await io.askOcsp(url, request);
+  return { bytes, response: parseOcspResponse(bytes) };
+}
+
+function fileOf({ key }: CheckedCertificate): string {
+  return `${hash('sha256', `${key.issuerKeyHash} ${key.serialNumber}`, 'hex')}.ocsp`;
+}

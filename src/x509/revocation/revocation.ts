@@ -1,0 +1,239 @@
+import type { Clock } from '../../clock.ts';
+import type { Log } from '../../log.ts';
+import type { Certificate } from '../certificate/certificate.ts';
+import { type CrlIndexer, openCrlIndexer } from '../crl/crl-indexer.ts';
+import { createCrlShelf } from './crl-shelf.ts';
+import { createOcspClient } from './ocsp-client.ts';
+import type { VerifiedPath } from '../path/path.ts';
+import { createRevocationIo, type RevocationIo, type RevocationIoOptions } from './revocation-io.ts';
+import { type CheckedCertificate, checkedCertificates, type RevocationKey } from './revocation-pointers.ts';
+import type { RevocationPolicy } from './revocation-policy.ts';
+import { type RevocationEvent, RevocationRecord, type RevocationSources } from './revocation-record.ts';
+import { isUnproven, noEvidence, revoked, type UnprovenStatus } from './revocation-refusal.ts';
+
+export type { RevocationEvent } from './revocation-record.ts';
+export { type RevocationPin, type RevocationPolicy, STRICT_REVOCATION } from './revocation-policy.ts';
+
+export interface RevocationOptions {
+  readonly io: RevocationIo;
+  readonly indexer: CrlIndexer;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly count?: (event: RevocationEvent) => void;
+  /** How long a source that failed is left alone. Default 15. */
+  readonly coolDownSeconds?: number;
+  /** How often is looked which answers are due. Default 1. */
+  readonly tickSeconds?: number;
+  /** Certificates whose status is remembered, the longest unused forgotten first. Default 10000. */
+  readonly maxCertificates?: number;
+}
+
+/** Whether the certificates of paths are revoked. */
+export interface Revocation {
+  /**
+   * Proves that no certificate of the path is revoked, or says why not. When all is known already the answer comes at
+   * once, as undefined or by a throw, without a promise.
+   *
+   * @throws ERR_CERT_REVOKED, ERR_CERT_REVOCATION_INVALID, ERR_CERT_REVOCATION_UNAVAILABLE
+   */
+  check(path: VerifiedPath, policy: RevocationPolicy): Promise<void> | undefined;
+  /** Whether a certificate that was checked here has been found revoked since. Asks nobody. */
+  isKnownRevoked(one: Certificate | RevocationKey): boolean;
+  /** Has one listener told of each certificate that is found revoked for good (no hold), each time that it is met. */
+  onRevoked(listener: (found: CheckedCertificate) => void): void;
+  /** Has a certificate that is known as good asked about anew, since somebody says that it is revoked. */
+  askAgain(one: RevocationKey): void;
+  close(): Promise<void>;
+}
+
+/** Answers that are asked for anew at once: more would be a burst on one responder. */
+const MAX_REFRESHES = 16;
+/** Certificates that nobody used for so long are not kept fresh. */
+const IDLE_SECONDS = 86_400;
+
+/** A checker with everything that it needs to fetch, to keep and to index. */
+export function openRevocation(
+  options: Omit<RevocationOptions, 'io' | 'indexer'> & RevocationIoOptions,
+): Revocation {
+  return createRevocation({ ...options, io: createRevocationIo(options), indexer: openCrlIndexer() });
+}
+
+export function createRevocation(options: RevocationOptions): Revocation {
+  const book = new RevocationBook(options);
+  const timer = setInterval(() => book.refreshDue(), (options.tickSeconds ?? 1) * 1000);
+  timer.unref();
+  return {
+    check: (path, policy) => book.check(path, policy),
+    isKnownRevoked: (one) => book.isKnownRevoked(one),
+    onRevoked: (listener) => {
+      book.listener = listener;
+    },
+    askAgain: (one) => book.askAgain(one),
+    close: async () => {
+      clearInterval(timer);
+      book.close();
+      await Promise.all([options.io.close(), options.indexer.close()]);
+    },
+  };
+}
+
+interface CheckedPath {
+  readonly policy: RevocationPolicy;
+  readonly records: readonly RevocationRecord[];
+}
+
+class RevocationBook {
+  readonly #options: RevocationOptions;
+  readonly #sources: RevocationSources;
+  readonly #records = new Map<string, RevocationRecord>();
+  readonly #paths = new WeakMap<VerifiedPath, CheckedPath>();
+  readonly #certificates = new WeakMap<Certificate, RevocationRecord>();
+  listener: ((found: CheckedCertificate) => void) | undefined;
+  #refreshes = 0;
+  #isClosed = false;
+
+  constructor(options: RevocationOptions) {
+    const { io, clock, log, coolDownSeconds = 15 } = options;
+    this.#options = options;
+    const crls = createCrlShelf({ ...options, coolDownSeconds });
+    const ocsp = createOcspClient({
+      io,
+      clock,
+      log,
+      delegateStatus: async (delegate, about, policy) => {
+        try {
+          return await crls.ask(
+            { ...about, certificate: delegate, isEndEntity: true },
+            policy,
+            policy.refreshSeconds,
+          );
+        } catch (error) {
+          if (isUnproven(error)) return undefined;
+          throw error;
+        }
+      },
+    });
+    const count = options.count ?? (() => undefined);
+    const onRevoked = (found: CheckedCertificate) => this.listener?.(found);
+    this.#sources = { ocsp, crls, clock, log, count, onRevoked, coolDownSeconds };
+  }
+
+  check(path: VerifiedPath, policy: RevocationPolicy): Promise<void> | undefined {
+    if (policy.mode === 'none') return undefined;
+    const now = this.#options.clock.now().getTime();
+    let unsettled: RevocationRecord[] | undefined;
+    for (const record of this.#recordsOf(path, policy)) {
+      this.#touch(record, now);
+      const { verdict } = record;
+      if (verdict?.status === 'revoked') {
+        record.announce();
+        throw revoked(record.about.certificate, verdict);
+      }
+      if (verdict === undefined || !(now <= verdict.until + policy.graceSeconds * 1000)) {
+        unsettled ??= [];
+        unsettled.push(record);
+      }
+    }
+    return unsettled === undefined ? undefined : this.#settle(unsettled, policy);
+  }
+
+  isKnownRevoked(one: Certificate | RevocationKey): boolean {
+    const record = 'der' in one ? this.#certificates.get(one) : this.#records.get(nameOf(one));
+    return record?.verdict?.status === 'revoked';
+  }
+
+  askAgain(one: RevocationKey): void {
+    this.#records.get(nameOf(one))?.makeDue();
+  }
+
+  close(): void {
+    this.#isClosed = true;
+  }
+
+  refreshDue(): void {
+    const now = this.#options.clock.now().getTime();
+    for (const record of this.#records.values()) {
+      if (this.#refreshes >= MAX_REFRESHES) return;
+      if (now < record.refreshAt || now - record.usedAt > IDLE_SECONDS * 1000 || record.isBusy) continue;
+      this.#refreshes += 1;
+      void record
+        .refresh()
+        .catch((error: unknown) => {
+          // What is under way when this is closed is cut off.
+          if (!this.#isClosed) this.#options.log.error('revocation.fault', { error });
+        })
+        .finally(() => {
+          this.#refreshes -= 1;
+        });
+    }
+  }
+
+  #recordsOf(path: VerifiedPath, policy: RevocationPolicy): readonly RevocationRecord[] {
+    const known = this.#paths.get(path);
+    if (known?.policy === policy && known.records.every(({ isForgotten }) => !isForgotten))
+      return known.records;
+    const records = checkedCertificates(path).map((about) => {
+      const name = nameOf(about.key);
+      const record = this.#records.get(name) ?? new RevocationRecord(about, policy, this.#sources);
+      this.#records.set(name, record);
+      this.#certificates.set(about.certificate, record);
+      record.policy = policy;
+      return record;
+    });
+    this.#forgetOldest();
+    this.#paths.set(path, { policy, records });
+    return records;
+  }
+
+  #forgetOldest(): void {
+    const { maxCertificates = 10_000 } = this.#options;
+    for (const [name, record] of this.#records) {
+      if (this.#records.size <= maxCertificates) return;
+      this.#records.delete(name);
+      record.isForgotten = true;
+    }
+  }
+
+  /** Moves a record to the end of the order in which they are forgotten, once a minute at most. */
+  #touch(record: RevocationRecord, now: number): void {
+    if (now - record.usedAt < 60_000) return;
+    record.usedAt = now;
+    const name = nameOf(record.about.key);
+    if (this.#records.delete(name)) this.#records.set(name, record);
+  }
+
+  /** Waits for what is missing, as long as a request may wait. Revoked weighs most, then bad evidence. */
+  async #settle(records: readonly RevocationRecord[], policy: RevocationPolicy): Promise<void> {
+    const limit = deadline(policy.budgetSeconds);
+    const outcomes = await Promise.all(
+      records.map((record) => Promise.race([record.settle(), limit.passed.then(() => lateFor(record))])),
+    );
+    limit.clear();
+    for (const [index, { verdict }] of records.entries()) {
+      const certificate = records[index]?.about.certificate;
+      if (verdict?.status === 'revoked' && certificate !== undefined) throw revoked(certificate, verdict);
+    }
+    const problems = outcomes.flatMap((outcome) => outcome ?? []);
+    const worst = problems.find(({ code }) => code === 'ERR_CERT_REVOCATION_INVALID') ?? problems[0];
+    if (worst === undefined) return;
+    if (policy.whenUnknown === 'refuse') throw worst;
+    this.#options.log.warn('revocation.unknown.accepted', { error: worst });
+    this.#sources.count('unknown.accepted');
+  }
+}
+
+function nameOf({ issuerKeyHash, serialNumber }: RevocationKey): string {
+  return `${issuerKeyHash} ${serialNumber}`;
+}
+
+function lateFor({ about }: RevocationRecord): UnprovenStatus {
+  return noEvidence(about.certificate, 'no answer in time');
+}
+
+function deadline(seconds: number) {
+  let timer: NodeJS.Timeout | undefined;
+  const passed = new Promise<void>((resolve) => {
+    timer = setTimeout(resolve, seconds * 1000);
+  });
+  return { passed, clear: () => clearTimeout(timer) };
+}

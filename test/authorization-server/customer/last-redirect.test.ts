@@ -1,0 +1,83 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { systemClock } from '../../../src/clock.ts';
+import { silentLog } from '../../../src/log.ts';
+import { openSqliteStore } from '../../../src/storage/sqlite/sqlite.ts';
+import type { Ports } from '../../durability/bank.ts';
+import { type GatedStore, gatedStore } from '../../durability/gated-store.ts';
+import { claimsOf, codeOf, Tpp } from '../../durability/tpp.ts';
+import { startTestSandbox, type TestSandbox } from '../running-sandbox.ts';
+
+describe('the redirect that ends the way through the pages', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'tallystick-redirect-'));
+  let gated: GatedStore;
+  let sandbox: TestSandbox;
+  let tpp: Tpp;
+  let to: { readonly ports: Ports };
+  beforeAll(async () => {
+    const file = join(folder, 'store.sqlite');
+    gated = gatedStore(await openSqliteStore({ file, clock: systemClock, log: silentLog }), () => {});
+    sandbox = await startTestSandbox({ store: gated.store });
+    tpp = new Tpp(sandbox);
+    const { issuer, mtlsUrl } = sandbox.description;
+    const [front = 0, mtls = 0] = [issuer, mtlsUrl].map((url) => Number(new URL(url).port));
+    to = { ports: { front, mtls, health: 0 } };
+  });
+  afterAll(async () => {
+    tpp.close();
+    await sandbox.stop();
+    rmSync(folder, { recursive: true });
+  });
+  const walked = async () => tpp.walk(to, (await tpp.pushed(to)).requestUri);
+
+  it('reads each record once, and before it writes any', async () => {
+    const walk = await walked();
+    gated.trace();
+    expect(codeOf(await walk.end())).toBeDefined();
+    const operations = gated.trace();
+    expect(operations.slice(0, 4).toSorted()).toEqual([
+      'find Grant',
+      'find Interaction',
+      'find PushedAuthorizationRequest',
+      'find Session',
+    ]);
+    expect(operations.slice(4).filter((operation) => operation.startsWith('find'))).toEqual([]);
+  });
+
+  it('comes to whoever logged in, though the browser holds the session of another customer', async () => {
+    const cookies = new Map<string, string>();
+    const owners = new Set<string>();
+    for (const customer of [0, 1, 0]) {
+      const { requestUri, verifier } = await tpp.pushed(to);
+      const walk = await tpp.walk(to, requestUri, { cookies, customer });
+      const code = codeOf(await walk.end()) ?? '';
+      const { json } = await tpp.exchange(to, { code, verifier });
+      const consent = await sandbox.server.consents.find(
+        String(claimsOf(String(json.access_token)).consent_id),
+      );
+      expect(consent?.psuId).toBe(claimsOf(String(json.id_token)).sub);
+      owners.add(String(consent?.psuId));
+    }
+    expect(owners.size).toBe(2);
+  });
+
+  it('is 503 wherever the store fails, and gives no code (M1)', async () => {
+    let isWhole = false;
+    let failed = 0;
+    for (let at = 1; !isWhole; at += 1) {
+      const walk = await walked();
+      gated.arm({ at, when: 'before', what: 'fail' });
+      const { status, headers } = await walk.end();
+      gated.release();
+      isWhole = status === 303;
+      if (!isWhole) {
+        failed += 1;
+        const { location, 'retry-after': retryAfter } = headers;
+        expect([at, status, location, retryAfter !== undefined]).toEqual([at, 503, undefined, true]);
+      }
+    }
+    expect(failed).toBe(9);
+  });
+});

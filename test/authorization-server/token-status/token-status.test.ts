@@ -1,0 +1,365 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { inflateSync } from 'node:zlib';
+import { decodeJwt } from 'jose';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { createRevokedCertificates } from '../../../src/authorization-server/token-status/revoked-certificates.ts';
+import {
+  createSigningKeys,
+  type SigningKeys,
+} from '../../../src/authorization-server/signing/signing-keys.ts';
+import { createStatusEntries } from '../../../src/authorization-server/token-status/status-entries.ts';
+import {
+  createHolderStanding,
+  type HolderStandingOptions,
+  type TokenHolder,
+} from '../../../src/authorization-server/token-status/token-holder.ts';
+import {
+  createTokenStatus,
+  type StatusClaim,
+  type TokenStatus,
+} from '../../../src/authorization-server/token-status/token-status.ts';
+import { silentLog } from '../../../src/log.ts';
+import { openSqliteStore } from '../../../src/storage/sqlite/sqlite.ts';
+import type { Store } from '../../../src/storage/store.ts';
+import { checkedCertificates } from '../../../src/x509/revocation/revocation-pointers.ts';
+import { createRegistry, type TppRecord } from '../../../tpp-registry/index.ts';
+import { chainOf } from '../../x509/checked-path.ts';
+
+const START = new Date('2026-11-24T12:00:00Z');
+const BASE = 'https://as.bank.example/status-lists/';
+
+const acme: TokenHolder = {
+  clientId: 'acme',
+  authorizationNumber: 'PSDGB-FCA-100',
+  nca: 'GB-FCA',
+  roles: ['PSP_AI'],
+  certificate: { issuer: 'CN=CA', issuerKeyHash: 'ab'.repeat(32), serialNumber: '01' },
+};
+const bolt: TokenHolder = {
+  ...acme,
+  clientId: 'bolt',
+  authorizationNumber: 'PSDGB-FCA-200',
+  certificate: { issuer: 'CN=CA', issuerKeyHash: 'ab'.repeat(32), serialNumber: '02' },
+};
+const record = (authorizationNumber: string, change: Partial<TppRecord> = {}): TppRecord => ({
+  authorizationNumber,
+  legalName: 'A TPP',
+  nca: { id: 'GB-FCA' },
+  country: 'GB',
+  roles: new Set(['PSP_AI']),
+  passportedCountries: [],
+  status: 'active',
+  statusSince: START,
+  ...change,
+});
+
+let folder: string;
+let now: Date;
+let store: Store;
+let writes: number;
+let keys: SigningKeys;
+beforeEach(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'tallystick-status-'));
+  now = START;
+  writes = 0;
+  keys = await createSigningKeys();
+  const opened = await openSqliteStore({
+    file: join(folder, 's.sqlite'),
+    clock: { now: () => now },
+    log: silentLog,
+  });
+  store = {
+    ...opened,
+    put: (...args) => {
+      writes += 1;
+      return opened.put(...args);
+    },
+    putIfAbsent: (...args) => {
+      writes += 1;
+      return opened.putIfAbsent(...args);
+    },
+  };
+});
+afterEach(async () => {
+  await store.close();
+  await rm(folder, { recursive: true });
+});
+
+function open(
+  standing: Partial<HolderStandingOptions> & { readonly records?: TppRecord[] } = {},
+): TokenStatus {
+  const { records = [record('PSDGB-FCA-100'), record('PSDGB-FCA-200')], ...rest } = standing;
+  const clock = { now: () => now };
+  return createTokenStatus({
+    entries: createStatusEntries({ store, clock, accessTokenSeconds: 600, hashId: (id) => `h(${id})` }),
+    isInGoodStanding: createHolderStanding({
+      registry: createRegistry(records, START),
+      isClientOf: () => true,
+      ...rest,
+    }),
+    revokedCertificates: createRevokedCertificates({ store, clock, log: silentLog }),
+    clock,
+    keys,
+    issuer: 'https://as.bank.example',
+    listBaseUrl: BASE,
+  });
+}
+
+const later = (seconds: number) => {
+  now = new Date(now.getTime() + seconds * 1000);
+};
+
+/** What a resource server reads in the signed list. */
+async function isSet(status: TokenStatus, { status_list: { idx, uri } }: StatusClaim): Promise<boolean> {
+  const { jwt } = await status.list(Number(uri.slice(BASE.length)));
+  const { lst } = decodeJwt<{ status_list: { lst: string } }>(jwt).status_list;
+  const bits = inflateSync(Buffer.from(lst, 'base64url'));
+  return (bits.readUInt8(idx >> 3) & (1 << (idx & 7))) !== 0;
+}
+
+describe('a status reference', () => {
+  it('is one of its own for each token without a grant, at hardly any write', async () => {
+    const status = open();
+    const claims = await Promise.all(Array.from({ length: 2000 }, () => status.reference(acme, undefined)));
+    expect(new Set(claims.map((claim) => JSON.stringify(claim))).size).toBe(2000);
+    expect(writes).toBeLessThan(8);
+  });
+
+  it('is shared by the tokens of a grant on one certificate for one token life', async () => {
+    const status = open();
+    const [one, same] = [await status.reference(acme, 'g'), await status.reference(acme, 'g')];
+    expect(same).toEqual(one);
+    const renewed = {
+      ...acme,
+      certificate: { issuer: 'CN=CA', issuerKeyHash: 'ab'.repeat(32), serialNumber: '99' },
+    };
+    expect(await status.reference(renewed, 'g')).not.toEqual(one);
+    expect(await status.reference(acme, 'h')).not.toEqual(one);
+    later(601);
+    expect(await status.reference(acme, 'g')).not.toEqual(one);
+  });
+
+  it('is not shared by certificates that only look the same: another key of the issuer, another role', async () => {
+    const status = open();
+    const claims = await Promise.all(
+      [
+        acme,
+        { ...acme, certificate: { ...acme.certificate, issuerKeyHash: 'cd'.repeat(32) } },
+        { ...acme, roles: [] },
+        { ...acme, nca: 'GB-PRA' },
+      ].map((holder) => status.reference(holder, undefined)),
+    );
+    // Blocks of their own: the first numbers of different blocks, not of one in a row.
+    const places = claims.map(({ status_list: { idx } }) => idx).toSorted((a, b) => a - b);
+    expect(places.every((idx, at) => at === 0 || idx - (places[at - 1] ?? 0) >= 64)).toBe(true);
+  });
+
+  it('never collides between two processes that share the store', async () => {
+    const [one, two] = [open(), open()];
+    const claims = await Promise.all(
+      Array.from({ length: 600 }, (_, at) =>
+        (at % 2 === 0 ? one : two).reference(at % 3 === 0 ? acme : bolt, undefined),
+      ),
+    );
+    expect(new Set(claims.map((claim) => JSON.stringify(claim))).size).toBe(600);
+    const [first, second] = await Promise.all([
+      one.reference(acme, 'g', { isFirstUse: true }),
+      two.reference(acme, 'g'),
+    ]);
+    expect(await two.reference(acme, 'g', { isFirstUse: true })).toEqual(first);
+    expect(first).toEqual(second);
+  });
+});
+
+describe('a status list', () => {
+  const troubles: readonly [title: string, standing: Parameters<typeof open>[0]][] = [
+    [
+      'TPP was withdrawn',
+      { records: [record('PSDGB-FCA-100', { status: 'withdrawn' }), record('PSDGB-FCA-200')] },
+    ],
+    [
+      'TPP was suspended',
+      { records: [record('PSDGB-FCA-100', { status: 'suspended' }), record('PSDGB-FCA-200')] },
+    ],
+    ['TPP left the registry', { records: [record('PSDGB-FCA-200')] }],
+    [
+      'TPP lost a role of the token',
+      { records: [record('PSDGB-FCA-100', { roles: new Set(['PSP_PI']) }), record('PSDGB-FCA-200')] },
+    ],
+    ['client was removed', { isClientOf: (id) => id !== 'acme' }],
+    ['client now belongs to another TPP', { isClientOf: (_id, tpp) => tpp !== 'PSDGB-FCA-100' }],
+    [
+      'certificate was blocked by issuer and serial number (A5)',
+      { isRefused: ({ certificate }) => certificate.issuer === 'CN=CA' && certificate.serialNumber === '01' },
+    ],
+  ];
+  it.each(troubles)('has the entries of a holder whose %s, and of nobody else', async (_title, standing) => {
+    const good = open();
+    const [grantless, granted, other] = [
+      await good.reference(acme, undefined),
+      await good.reference(acme, 'g'),
+      await good.reference(bolt, undefined),
+    ];
+    expect([await isSet(good, grantless), await isSet(good, granted), await isSet(good, other)]).toEqual([
+      false,
+      false,
+      false,
+    ]);
+    const bad = open(standing);
+    expect([await isSet(bad, grantless), await isSet(bad, granted), await isSet(bad, other)]).toEqual([
+      true,
+      true,
+      false,
+    ]);
+    expect(await bad.isLive(grantless)).toBe(false);
+    expect(await bad.isLive(other)).toBe(true);
+  });
+
+  it('has the entries of a TPP that is no longer passported into the country', async () => {
+    const french = { ...acme, authorizationNumber: 'PSDFR-ACPR-300', nca: 'FR-ACPR' };
+    const inFrance = { country: 'FR', nca: { id: 'FR-ACPR' } };
+    const good = open({
+      hostCountry: 'GB',
+      records: [record('PSDFR-ACPR-300', { ...inFrance, passportedCountries: ['GB'] })],
+    });
+    const claim = await good.reference(french, undefined);
+    expect(await isSet(good, claim)).toBe(false);
+    expect(
+      await isSet(open({ hostCountry: 'GB', records: [record('PSDFR-ACPR-300', inFrance)] }), claim),
+    ).toBe(true);
+  });
+
+  it('has a token that was revoked, and the next of its grant lives (RFC 7009 §2.1)', async () => {
+    const status = open();
+    const [one, other] = [await status.reference(acme, 'g'), await status.reference(acme, undefined)];
+    await status.revoke(one);
+    expect([await isSet(status, one), await isSet(status, other)]).toEqual([true, false]);
+    const next = await status.reference(acme, 'g');
+    expect(await isSet(status, next)).toBe(false);
+  });
+
+  it('has every entry of a grant that ended, and no token can be issued under it again (L2)', async () => {
+    const status = open();
+    const renewed = {
+      ...acme,
+      certificate: { issuer: 'CN=CA', issuerKeyHash: 'ab'.repeat(32), serialNumber: '99' },
+    };
+    const claims = [await status.reference(acme, 'g'), await status.reference(renewed, 'g')];
+    later(601);
+    claims.push(await status.reference(acme, 'g'));
+    expect(await Promise.all(claims.map((claim) => isSet(status, claim)))).toEqual([false, false, false]);
+    await status.revokeGrant('g');
+    expect(await Promise.all(claims.map((claim) => isSet(status, claim)))).toEqual([true, true, true]);
+    later(601);
+    await expect(status.reference(acme, 'g')).rejects.toMatchObject({ code: 'ERR_STORAGE_REVOKED' });
+    expect(await isSet(status, await status.reference(acme, 'h'))).toBe(false);
+  });
+
+  it('has the entry that a grant takes while its end is being marked (J1)', async () => {
+    const status = open();
+    await status.reference(acme, 'g');
+    later(601);
+    const { put } = store;
+    const taken: StatusClaim[] = [];
+    store.put = async (kind, ...rest) => {
+      if (kind === 'StatusGrantEnded') taken.push(await status.reference(acme, 'g'));
+      return put(kind, ...rest);
+    };
+    await status.revokeGrant('g');
+    expect(await Promise.all(taken.map((claim) => isSet(status, claim)))).toEqual([true]);
+  });
+
+  it.each([undefined, 'ended', 'replayed'] as const)(
+    'leaves the look at a grant to the caller, who learns how it has ended: %s (J2)',
+    async (as) => {
+      const status = open();
+      const known = await status.reference(acme, 'g');
+      const ahead = status.readAhead(acme, 'g');
+      expect(await ahead.index).toBe(known.status_list.idx);
+      if (as !== undefined) await status.revokeGrant('g', as);
+      const looks: Promise<unknown>[] = [];
+      const takeLook = (look: Promise<unknown>) => void looks.push(look);
+      // One that has an entry, read earlier or now, and one that takes its first.
+      for (const use of [{ ahead }, {}]) await status.reference(acme, 'g', { ...use, takeLook });
+      later(601);
+      await status.reference(acme, 'g', { takeLook });
+      expect(await Promise.all(looks)).toEqual(Array.from({ length: 3 }, () => as ?? 'open'));
+    },
+  );
+
+  it('is the entry that another request has taken since the grant was seen to have none', async () => {
+    const status = open();
+    const ahead = status.readAhead(acme, 'g');
+    expect(await ahead.index).toBeUndefined();
+    const other = await status.reference(acme, 'g');
+    expect(await status.reference(acme, 'g', { ahead })).toEqual(other);
+  });
+
+  it('leaves no token alive that is issued while its grant ends, in 50 rounds (J1)', async () => {
+    const [one, two] = [open(), open()];
+    for (let round = 0; round < 50; round += 1) {
+      const issued = Promise.allSettled(Array.from({ length: 4 }, () => one.reference(acme, `g${round}`)));
+      if (round % 2 === 0) await Promise.resolve();
+      await two.revokeGrant(`g${round}`);
+      for (const result of await issued) {
+        if (result.status === 'fulfilled') expect(await isSet(two, result.value)).toBe(true);
+      }
+    }
+  });
+
+  it('shows a revocation of another process within a second', async () => {
+    const [one, two] = [open(), open()];
+    const claim = await one.reference(acme, undefined);
+    expect(await isSet(one, claim)).toBe(false);
+    await two.revoke(claim);
+    later(1);
+    expect(await isSet(one, claim)).toBe(true);
+  });
+
+  it('has the entries of a certificate that another process found revoked, and of no other (F3)', async () => {
+    const status = open();
+    const [found] = checkedCertificates(chainOf({ tpp: [], issuing: [] }).path);
+    if (found === undefined) throw new Error('the path is too short');
+    const claim = await status.reference(
+      { ...acme, certificate: { issuer: 'CN=CA', ...found.key } },
+      undefined,
+    );
+    const other = await status.reference(acme, undefined);
+    expect(await isSet(status, claim)).toBe(false);
+    createRevokedCertificates({ store, clock: { now: () => now }, log: silentLog }).report(found);
+    await expect
+      .poll(
+        () => {
+          later(1);
+          return isSet(status, claim);
+        },
+        { timeout: 10_000 },
+      )
+      .toBe(true);
+    expect(await isSet(status, other)).toBe(false);
+  });
+
+  it('has the entries of a block that cannot be read', async () => {
+    const status = open();
+    const claim = await status.reference(acme, undefined);
+    const list = { list: '0' };
+    await store.put('StatusBlock', String(claim.status_list.idx), { value: { count: 'x' }, indexes: list });
+    later(1);
+    expect(await isSet(status, claim)).toBe(true);
+  });
+
+  it('keeps its entity tag while it says the same, and is signed anew before it ends', async () => {
+    const status = open();
+    const claim = await status.reference(acme, undefined);
+    const first = await status.list(0);
+    later(10);
+    expect((await status.list(0)).etag).toBe(first.etag);
+    later(11);
+    const second = await status.list(0);
+    expect(second.etag).not.toBe(first.etag);
+    await status.revoke(claim);
+    expect((await status.list(0)).etag).not.toBe(second.etag);
+  });
+});

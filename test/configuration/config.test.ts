@@ -1,0 +1,175 @@
+import { generateKeyPairSync } from 'node:crypto';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { loadConfig, parseConfig } from '../../src/configuration/config.ts';
+import { isRefusal, type Problem } from '../../src/errors.ts';
+
+const client = {
+  client_id: 'acme',
+  client_name: 'Acme',
+  authorization_number: 'PSDGB-FCA-123456',
+  token_endpoint_auth_method: 'tls_client_auth',
+  redirect_uris: ['https://acme.example/callback'],
+  grant_types: ['authorization_code'],
+  scope: 'accounts',
+};
+const valid = {
+  issuer: 'https://as.bank.example',
+  mtlsUrl: 'https://mtls.bank.example',
+  tls: { certificateFile: 'server.pem', privateKeyFile: 'server.key' },
+  storage: { file: 'data.sqlite', secretFile: 'secret' },
+  signingKeysFile: 'keys.json',
+  resource: 'https://api.bank.example',
+  trust: [{ profile: 'eu-qualified', anchorsFile: 'anchors.pem' }],
+  registry: { file: 'tpps.yaml' },
+  clients: [client],
+};
+const from = { source: 'test', folder: '/etc/bank' };
+
+function problemsOf(value: unknown): readonly Problem[] {
+  try {
+    parseConfig(value, from);
+  } catch (error) {
+    if (isRefusal(error, 'ERR_CONFIG_INVALID')) return error.details.problems;
+    throw error;
+  }
+  return [];
+}
+
+describe('the configuration', () => {
+  it('has strict defaults, absolute file names, and cannot be changed', () => {
+    const config = parseConfig(valid, from);
+    expect(config.accessToken).toEqual({ format: 'jwt', lifetimeSeconds: 600 });
+    expect(config.tls.certificateFile).toBe('/etc/bank/server.pem');
+    expect(() => Object.assign(config.clients[0] ?? {}, { scope: 'more' })).toThrow(TypeError);
+  });
+
+  it('waits for a replica by default where there are replicas, and finds the files of Redis', () => {
+    const redisOf = (redis: object) =>
+      parseConfig({ ...valid, storage: { secretFile: 'secret', redis } }, from).storage.redis;
+    expect(redisOf({ url: 'rediss://r:6380/2' })).toMatchObject({ keyPrefix: 'tallystick', waitReplicas: 0 });
+    const { waitReplicas, passwordFile, tls } =
+      redisOf({ nodes: ['[::1]:7000', 'b:7000'], passwordFile: 'p', tls: { caFile: 'ca.pem' } }) ?? {};
+    expect({ waitReplicas, passwordFile, tls }).toEqual({
+      waitReplicas: 1,
+      passwordFile: '/etc/bank/p',
+      tls: { caFile: '/etc/bank/ca.pem' },
+    });
+  });
+
+  it('reports every problem at once, with its place', () => {
+    const problems = problemsOf({
+      ...valid,
+      issuer: 'http://as.bank.example',
+      accesstoken: {},
+      listen: { front: 70_000 },
+      clients: [
+        { ...client, token_endpoint_auth_method: 'client_secret_basic' },
+        { ...client, redirect_uris: [] },
+      ],
+    });
+    expect(problems.map(({ path }) => path).sort()).toEqual([
+      '',
+      'clients[0].token_endpoint_auth_method',
+      'clients[1].redirect_uris',
+      'issuer',
+      'listen.front',
+    ]);
+    expect(problems.find(({ path }) => path === '')?.message).toContain('accesstoken');
+  });
+
+  const jwk = (kid: string) => ({
+    ...generateKeyPairSync('ec', { namedCurve: 'P-256' }).publicKey.export({ format: 'jwk' }),
+    kid,
+  });
+  const refused: readonly [title: string, change: object, path: string][] = [
+    ['an issuer with a path', { issuer: 'https://bank.example/as' }, 'issuer'],
+    ['no trust anchors', { trust: [] }, 'trust'],
+    [
+      'a client without the keys that it signs with',
+      { clients: [{ ...client, token_endpoint_auth_method: 'private_key_jwt' }] },
+      'clients[0].jwks',
+    ],
+    [
+      'a private key in a registration',
+      { clients: [{ ...client, jwks: { keys: [{ kty: 'EC', kid: '1', d: 'x' }] } }] },
+      'clients[0].jwks.keys[0]',
+    ],
+    [
+      'a key in a registration that is too weak (H11)',
+      { clients: [{ ...client, jwks: { keys: [{ kty: 'RSA', kid: '1', n: 'AQAB', e: 'AQ' }] } }] },
+      'clients[0].jwks.keys[0]',
+    ],
+    [
+      'two keys of one name in a registration (H3)',
+      { clients: [{ ...client, jwks: { keys: [jwk('1'), jwk('1')] } }] },
+      'clients[0].jwks',
+    ],
+    [
+      'an identifier in a registration that does not name its authority',
+      { clients: [{ ...client, authorization_number: 'NTRGB-123' }] },
+      'clients[0].nca',
+    ],
+    [
+      'a symmetric key in a registration',
+      { clients: [{ ...client, jwks: { keys: [{ kty: 'oct', kid: '1', k: 'x' }] } }] },
+      'clients[0].jwks.keys[0].kty',
+    ],
+    [
+      'two subjects for one client (RFC 8705 §2.1.2, E9)',
+      {
+        clients: [
+          { ...client, tls_client_auth_san_dns: 'a.example', tls_client_auth_san_uri: 'https://a.example' },
+        ],
+      },
+      'clients[0].tls_client_auth_san_uri',
+    ],
+    ['no store', { storage: { secretFile: 'secret' } }, 'storage'],
+    ['two stores', { storage: { ...valid.storage, redis: { url: 'redis://r' } } }, 'storage'],
+    [
+      'a password in the address of Redis',
+      { storage: { secretFile: 's', redis: { url: 'redis://user:secret@r:6379' } } },
+      'storage.redis.url',
+    ],
+    [
+      'Sentinels without the name of the primary',
+      { storage: { secretFile: 's', redis: { sentinels: ['a:26379'] } } },
+      'storage.redis.sentinelName',
+    ],
+    [
+      'one Redis and a Cluster at once',
+      { storage: { secretFile: 's', redis: { url: 'redis://r', nodes: ['a:1'] } } },
+      'storage.redis.nodes',
+    ],
+    [
+      'a wait for replicas that is longer than the answer may take',
+      { storage: { secretFile: 's', redis: { url: 'redis://r', waitTimeoutMilliseconds: 1000 } } },
+      'storage.redis.waitTimeoutMilliseconds',
+    ],
+    ['two clients with one name', { clients: [client, client] }, 'clients'],
+    [
+      'an unbound client',
+      { clients: [{ ...client, tls_client_certificate_bound_access_tokens: false }] },
+      'clients[0]',
+    ],
+  ];
+  it.each(refused)('refuses %s', (_title, change, path) => {
+    expect(problemsOf({ ...valid, ...change }).map((problem) => problem.path)).toEqual([path]);
+  });
+
+  it('is read from YAML, and a file that is none is refused with the line', async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'tallystick-config-'));
+    const good = join(folder, 'good.yaml');
+    const bad = join(folder, 'bad.yaml');
+    await writeFile(good, JSON.stringify(valid));
+    await writeFile(bad, 'issuer: https://a\nissuer: https://b\ntls: [\n');
+    expect((await loadConfig(good)).storage.file).toBe(join(folder, 'data.sqlite'));
+    const error = await loadConfig(bad).catch((caught: unknown) => caught);
+    expect(
+      isRefusal(error, 'ERR_CONFIG_INVALID') && error.details.problems.map(({ path }) => path),
+    ).toContain('line 2');
+    await rm(folder, { recursive: true });
+  });
+});

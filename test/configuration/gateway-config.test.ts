@@ -1,0 +1,114 @@
+import { X509Certificate } from 'node:crypto';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { isRefusal } from '../../src/errors.ts';
+import { loadGatewayConfig } from '../../src/configuration/gateway-config.ts';
+import { startGateway } from '../../src/server/gateway-server.ts';
+import { silentLog } from '../../src/log.ts';
+import { FORWARDERS } from '../mutual-tls/forwarders.ts';
+import { rawExchange, rawRequest } from '../mutual-tls/raw-exchange.ts';
+import { readmeSnippet } from '../mutual-tls/proxies/readme-snippet.ts';
+import { createTestCertificates } from '../resource-server/issuer.ts';
+
+let folder: string;
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'tallystick-gateway-'));
+});
+afterAll(() => rm(folder, { recursive: true }));
+
+const TEXT = readmeSnippet('gateway.yaml').replace('port: 4000', 'port: 0');
+
+/** The places of all problems that the file has, when it is loaded and started; `[]` when it starts. */
+async function problemsOf(text: string): Promise<readonly string[]> {
+  const file = join(folder, 'gateway.yaml');
+  await writeFile(file, text);
+  try {
+    const gateway = await startGateway(await loadGatewayConfig(file), { source: file, log: silentLog });
+    await gateway.close();
+    return [];
+  } catch (error) {
+    if (!isRefusal(error, 'ERR_CONFIG_INVALID')) throw error;
+    return error.details.problems.map(({ path }) => path);
+  }
+}
+
+describe('the configuration of the gateway', () => {
+  it('of the README starts', async () => {
+    expect(await problemsOf(TEXT)).toEqual([]);
+  });
+
+  it.each([
+    ['no issuer', /^issuer.*$/m, '', ['issuer']],
+    ['an issuer without TLS', 'https://as', 'http://as', ['issuer']],
+    ['an unknown proxy', 'proxy: nginx', 'proxy: squid', ['proxy']],
+    [
+      'certificates from the connection of the proxy',
+      /\{ from: proxy, .*\}/,
+      '{ from: socket }',
+      ['clientCertificate'],
+    ],
+    ['no certificates named', /^clientCertificate.*$/m, '', ['clientCertificate']],
+    ['a proxy that is everybody', '[127.0.0.1]', '[0.0.0.0/0]', ['clientCertificate']],
+    ['an unknown format', 'format: nginx', 'format: squid', ['clientCertificate.format']],
+    ['no list of roles', ', roles: [PSP_AI]', '', ['routes[0].roles']],
+    ['no list of scopes', 'scopes: [accounts], ', '', ['routes[0].scopes']],
+    ['an unknown role', '[PSP_AI]', '[PSP_XX]', ['routes[0].roles[0]']],
+    ['a path that is none', 'path: /payments', 'path: payments', ['routes[1].path']],
+    ['a star within a segment', 'path: /payments', 'path: /pay*', ['routes']],
+    ['a method in small letters', '[POST]', '[post]', ['routes[1].methods[0]']],
+    ['a file that is not there', 'proxy: nginx', 'proxy: nginx\ncaFile: none.pem', ['caFile']],
+    [
+      'a pinned certificate but no TLS',
+      '[127.0.0.1]',
+      `[127.0.0.1], proxyCertificates: [${'a'.repeat(64)}]`,
+      ['clientCertificate.proxyCertificates'],
+    ],
+    [
+      'TLS without its key',
+      'proxy: nginx',
+      'proxy: nginx\ntls: { certificateFile: gateway.yaml, privateKeyFile: b }',
+      ['tls.privateKeyFile'],
+    ],
+    ['an unknown field', 'proxy: nginx', 'proxy: nginx\nopen: true', ['']],
+  ] as const)('is refused with %s, and says where', async (_title, from, to, places) => {
+    const text = TEXT.replace(from, to);
+    expect(text).not.toBe(TEXT);
+    expect(await problemsOf(text)).toEqual(places);
+  });
+});
+
+describe('a gateway with TLS and a pinned certificate of the proxy', () => {
+  it('takes the header from that proxy only', async () => {
+    const { authority, one, two, server } = await createTestCertificates();
+    await Promise.all([
+      writeFile(join(folder, 'server.pem'), server.certificatePem),
+      writeFile(join(folder, 'server.key'), server.privateKeyPem),
+    ]);
+    const pin = new X509Certificate(one.der).fingerprint256;
+    const file = join(folder, 'pinned.yaml');
+    await writeFile(
+      file,
+      TEXT.replace('[127.0.0.1]', `[127.0.0.1], proxyCertificates: ["${pin}"]`).replace(
+        'proxy: nginx',
+        'proxy: nginx\ntls: { certificateFile: server.pem, privateKeyFile: server.key }',
+      ),
+    );
+    const gateway = await startGateway(await loadGatewayConfig(file), { source: file, log: silentLog });
+    const [name, value] = Object.entries(FORWARDERS.nginx(Buffer.from(two.der), []))[0] ?? [];
+    const fields = ['Host: x', 'X-Original-Method: GET', 'X-Original-URI: /accounts', `${name}: ${value}`];
+    const ask = (certificate?: typeof one) =>
+      rawExchange(rawRequest('/authorize', fields), {
+        port: gateway.port,
+        caPem: authority.certificatePem,
+        certificate,
+      });
+    expect((await ask(one)).body).toContain('ERR_TOKEN_MISSING');
+    for (const certificate of [two, undefined]) {
+      const { status, body } = await ask(certificate);
+      expect([status, body]).toEqual([400, expect.stringContaining('ERR_PROXY_UNTRUSTED')]);
+    }
+    await gateway.close();
+  });
+});

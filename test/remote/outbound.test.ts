@@ -1,0 +1,122 @@
+import { createServer, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { gzipSync } from 'node:zlib';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { isRefusal } from '../../src/errors.ts';
+import { createOutbound, isSpecialAddress, type OutboundOptions } from '../../src/remote/outbound.ts';
+
+let server: Server;
+let port: number;
+let hits = 0;
+beforeAll(async () => {
+  server = createServer((request, response) => {
+    hits += 1;
+    if (request.url === '/hang') return;
+    if (request.url === '/drip') {
+      const drip = setInterval(() => response.write('x'), 50);
+      response.once('close', () => clearInterval(drip));
+    } else if (request.url === '/redirect') response.writeHead(302, { location: '/secret' }).end();
+    else if (request.url === '/large') response.end(Buffer.alloc(100_000));
+    else if (request.url === '/gzip')
+      response.writeHead(200, { 'content-encoding': 'gzip' }).end(gzipSync('x'));
+    else response.end(`${request.method} ${request.url}`);
+  });
+  port = await new Promise((resolve) =>
+    server.listen(0, '127.0.0.1', () => resolve((server.address() as AddressInfo).port)),
+  );
+});
+afterAll(() => {
+  server.closeAllConnections();
+  server.close();
+});
+
+async function outcome(url: string, options: Partial<OutboundOptions> = {}): Promise<string> {
+  const outbound = createOutbound({ timeoutSeconds: 1, maxBytes: 10_000, allowHttp: true, ...options });
+  try {
+    const { status, body } = await outbound.fetchBytes(url);
+    return `${status} ${body.toString()}`;
+  } catch (error) {
+    if (isRefusal(error)) return error.code;
+    throw error;
+  } finally {
+    await outbound.close();
+  }
+}
+
+const inside = { allowPrivateAddresses: true };
+
+describe('the only HTTP client', () => {
+  it('does not reach this machine or private networks by any spelling (F20, H10)', async () => {
+    const hosts = [
+      '127.0.0.1',
+      'localhost',
+      '2130706433',
+      '0x7f.1',
+      '0177.0.0.1',
+      '127.1',
+      '0.0.0.0',
+      '[::1]',
+      '[::ffff:127.0.0.1]',
+      '[::]',
+    ];
+    const before = hits;
+    const outcomes = await Promise.all(hosts.map((host) => outcome(`http://${host}:${port}/canary`)));
+    expect(outcomes).toEqual(hosts.map(() => 'ERR_OUTBOUND_REFUSED'));
+    expect(hits).toBe(before);
+    expect(await outcome(`http://127.0.0.1:${port}/canary`, inside)).toBe('200 GET /canary');
+  });
+
+  it.each(['8.8.8.8', '1.1.1.1', '93.184.215.14', '2606:4700::1111'])('takes %s for public', (address) => {
+    expect(isSpecialAddress(address)).toBe(false);
+  });
+
+  it.each([
+    '10.1.2.3',
+    '172.31.0.1',
+    '192.168.1.1',
+    '169.254.169.254',
+    '100.64.0.1',
+    '224.0.0.1',
+    '255.255.255.255',
+    'fe80::1',
+    'fd00::1',
+    '::ffff:10.0.0.1',
+    '64:ff9b::a00:1',
+    '2002:a00:1::',
+    'not an address',
+  ])('takes %s for special', (address) => {
+    expect(isSpecialAddress(address)).toBe(true);
+  });
+
+  it.each([
+    [
+      'http without leave',
+      () => outcome(`http://127.0.0.1:${port}/`, { ...inside, allowHttp: false }),
+      'ERR_OUTBOUND_REFUSED',
+    ],
+    ['another scheme', () => outcome('file:///etc/passwd'), 'ERR_OUTBOUND_REFUSED'],
+    ['no URL', () => outcome('not a url'), 'ERR_OUTBOUND_REFUSED'],
+    ['credentials', () => outcome(`http://user:pass@127.0.0.1:${port}/`, inside), 'ERR_OUTBOUND_REFUSED'],
+    [
+      'an answer that does not come',
+      () => outcome(`http://127.0.0.1:${port}/hang`, inside),
+      'ERR_OUTBOUND_FAILED',
+    ],
+    ['an answer that drips', () => outcome(`http://127.0.0.1:${port}/drip`, inside), 'ERR_OUTBOUND_FAILED'],
+    [
+      'an answer that is too large',
+      () => outcome(`http://127.0.0.1:${port}/large`, inside),
+      'ERR_OUTBOUND_FAILED',
+    ],
+    ['a compressed answer', () => outcome(`http://127.0.0.1:${port}/gzip`, inside), 'ERR_OUTBOUND_FAILED'],
+    ['a closed port', () => outcome('http://127.0.0.1:1/', inside), 'ERR_OUTBOUND_FAILED'],
+  ])('refuses %s', async (_title, run, code) => {
+    expect(await run()).toBe(code);
+  });
+
+  it('does not follow a redirect', async () => {
+    const before = hits;
+    expect(await outcome(`http://127.0.0.1:${port}/redirect`, inside)).toBe('302 ');
+    expect(hits).toBe(before + 1);
+  });
+});

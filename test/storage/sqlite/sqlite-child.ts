@@ -1,0 +1,50 @@
+import { systemClock } from '../../../src/clock.ts';
+import { silentLog } from '../../../src/log.ts';
+import { openSqliteStore } from '../../../src/storage/sqlite/sqlite.ts';
+
+// Another process on the same file: races for what may happen once, or writes until it is killed.
+const [, , job, file = '', name = ''] = process.argv;
+const store = await openSqliteStore({ file, clock: systemClock, log: silentLog });
+const inAnHour = new Date(systemClock.now().getTime() + 3_600_000);
+
+if (job === 'race') {
+  for (let at = 0; at < 200; at += 1) {
+    if (await store.consume('Code', `c${at}`)) process.stdout.write(`consumed c${at}\n`);
+    if (await store.putIfAbsent('Replay', `j${at}`, { value: name, expiresAt: inAnHour }))
+      process.stdout.write(`put j${at}\n`);
+  }
+  await store.close();
+  process.disconnect?.();
+} else if (job === 'open') {
+  await store.put('Opened', name, { value: name });
+  process.stdout.write(`opened ${name}\n`);
+  await store.close();
+  process.disconnect?.();
+} else if (job === 'fill') {
+  // Writes until the disk or the quota is full, then tells how it ended and what it may still read.
+  const acknowledged: string[] = [];
+  const big = 'x'.repeat(20_000);
+  for (let at = 0; ; at += 1) {
+    const refused = await store.put('Token', `t${at}`, { value: big }).then(
+      () => undefined,
+      (error: { readonly code?: string }) => error.code,
+    );
+    if (refused !== undefined) {
+      process.stdout.write(`refused ${refused}\n`);
+      break;
+    }
+    acknowledged.push(`t${at}`);
+  }
+  const found = await Promise.all(acknowledged.map((id) => store.find('Token', id)));
+  process.stdout.write(`acknowledged ${acknowledged.length} found ${found.filter(Boolean).length}\n`);
+  process.stdout.write(`healthy ${await store.isHealthy()}\n`);
+  await store.close().catch(() => undefined);
+  process.disconnect?.();
+} else {
+  for (let at = 0; ; at += 1) {
+    const id = `${name}-${at}`;
+    await store.put('Token', id, { value: id, expiresAt: inAnHour });
+    // The dot ends a line that was written whole.
+    process.stdout.write(`${id}.\n`);
+  }
+}
