@@ -29,7 +29,7 @@ const OWNED: readonly { readonly name: RegExp; readonly owners: readonly string[
   { name: /^ioredis$/, owners: ['src/storage/redis/'] },
   { name: /^node:sqlite$/, owners: ['src/storage/sqlite/'] },
   { name: /^(@peculiar\/|asn1js|reflect-metadata)/, owners: ['src/x509/', 'src/tpp/', 'src/sandbox/'] },
-  { name: /^undici$/, owners: ['src/remote/outbound.ts', 'src/sandbox/'] },
+  { name: /^undici$/, owners: ['src/sandbox/'] },
   { name: /^prom-client$/, owners: ['src/metrics.ts'] },
   { name: /^(commander|@clack\/prompts)$/, owners: ['src/cli/'] },
 ];

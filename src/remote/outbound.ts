@@ -1,6 +1,7 @@
 import { lookup as resolve } from 'node:dns/promises';
-import { BlockList, isIP } from 'node:net';
-import { Agent, fetch } from 'undici';
+import { Agent as HttpAgent, type IncomingMessage, request as requestHttp } from 'node:http';
+import { Agent as HttpsAgent, request as requestHttps } from 'node:https';
+import { BlockList, isIP, type LookupFunction } from 'node:net';
 import { OpenBankingError } from '../errors.ts';
 
 export interface OutboundOptions {
@@ -95,62 +96,113 @@ export function isSpecialAddress(address: string): boolean {
   return SPECIAL[kind].check(address, kind);
 }
 
+/** Ports of other protocols, some of which take an HTTP request for commands (Fetch standard, "port blocking"). */
+const OTHER_PROTOCOLS: ReadonlySet<string> = new Set(
+  `0 1 7 9 11 13 15 17 19 20 21 22 23 25 37 42 43 53 69 77 79 87 95 101 102 103 104 109 110 111 113 115 117 119 123
+   135 137 139 143 161 179 389 427 465 512 513 514 515 526 530 531 532 540 548 554 556 563 587 601 636 989 990 993 995
+   1719 1720 1723 2049 3659 4045 4190 5060 5061 6000 6566 6665 6666 6667 6668 6669 6679 6697 10080`.split(
+    /\s+/,
+  ),
+);
+
+/** Shorter than Node's own servers keep an idle connection (5 s), so that none is reused while its server closes it. */
+const IDLE_SECONDS = 4;
+const MAX_CONNECTIONS_PER_HOST = 16;
+
 /**
  * Makes a client that connects to checked addresses only: the name is resolved once, every address of the answer
  * is judged, and the connection goes to what was judged, so that a second look-up cannot change it.
  */
 export function createOutbound(options: OutboundOptions): Outbound {
-  const agent = new Agent({
-    connect: {
-      timeout: options.timeoutSeconds * 1000,
-      ...(options.caPem === undefined ? {} : { ca: options.caPem }),
-      ...(options.clientCertificate === undefined
-        ? {}
-        : {
-            cert: options.clientCertificate.certificatePem,
-            key: options.clientCertificate.privateKeyPem,
-          }),
-      lookup: (host, lookupOptions, callback) => {
-        checkedAddresses(host, options).then(
-          (found) =>
-            lookupOptions.all === true
-              ? callback(null, [...found])
-              : callback(null, found[0]?.address ?? '', found[0]?.family ?? 4),
-          (error: NodeJS.ErrnoException) => callback(error, '', 4),
-        );
-      },
-    },
-    headersTimeout: options.timeoutSeconds * 1000,
-    bodyTimeout: options.timeoutSeconds * 1000,
-    keepAliveTimeout: 5000,
-    connections: 16,
-  });
+  return new CheckedOutbound(options);
+}
 
-  return {
-    async fetchBytes(text, request = {}) {
-      const url = checkedUrl(text, options);
-      try {
-        const response = await fetch(url, {
-          dispatcher: agent,
-          redirect: 'manual',
-          method: request.method ?? 'GET',
-          headers: { 'accept-encoding': 'identity', ...request.headers },
-          ...(request.body === undefined ? {} : { body: request.body }),
-          signal: AbortSignal.timeout(options.timeoutSeconds * 1000),
-        });
-        const encoding = response.headers.get('content-encoding') ?? 'identity';
-        if (encoding !== 'identity') {
-          await response.body?.cancel();
-          throw failed(url.hostname, 'the answer is compressed');
-        }
-        const body = await boundedBody(response.body, url.hostname, options.maxBytes);
-        return { status: response.status, headers: response.headers as Headers, body };
-      } catch (error) {
-        throw asRefusal(error, url.hostname);
+class CheckedOutbound implements Outbound {
+  readonly #options: OutboundOptions;
+  readonly #http: HttpAgent;
+  readonly #https: HttpsAgent;
+  readonly #underWay = new Set<AbortController>();
+  #isClosed = false;
+
+  constructor(options: OutboundOptions) {
+    const { caPem, clientCertificate } = options;
+    const connection = {
+      keepAlive: true,
+      timeout: IDLE_SECONDS * 1000,
+      maxSockets: MAX_CONNECTIONS_PER_HOST,
+      lookup: checkedLookup(options),
+    };
+    this.#options = options;
+    this.#http = new HttpAgent(connection);
+    this.#https = new HttpsAgent({
+      ...connection,
+      ...(caPem === undefined ? {} : { ca: caPem }),
+      ...(clientCertificate === undefined
+        ? {}
+        : { cert: clientCertificate.certificatePem, key: clientCertificate.privateKeyPem }),
+    });
+  }
+
+  async fetchBytes(text: string, request: OutboundRequest = {}): Promise<OutboundResponse> {
+    const { timeoutSeconds, maxBytes } = this.#options;
+    const url = checkedUrl(text, this.#options);
+    const host = url.hostname;
+    if (this.#isClosed) throw failed(host, 'the client is closed');
+    const end = new AbortController();
+    const timer = setTimeout(() => end.abort(failed(host, 'no answer in time')), timeoutSeconds * 1000);
+    this.#underWay.add(end);
+    try {
+      const response = await this.#send(url, request, end.signal);
+      const headers = new Headers();
+      for (const [name, values] of Object.entries(response.headersDistinct))
+        for (const value of values ?? []) headers.append(name, value);
+      if ((headers.get('content-encoding') ?? 'identity') !== 'identity') {
+        response.destroy();
+        throw failed(host, 'the answer is compressed');
       }
-    },
-    close: () => agent.destroy(),
-  };
+      const body = await boundedBody(response, host, maxBytes);
+      return { status: response.statusCode ?? 0, headers, body };
+    } catch (error) {
+      throw asRefusal(end.signal.aborted ? end.signal.reason : error, host);
+    } finally {
+      clearTimeout(timer);
+      this.#underWay.delete(end);
+    }
+  }
+
+  async close(): Promise<void> {
+    this.#isClosed = true;
+    for (const end of this.#underWay) end.abort(failed('', 'the client is closed'));
+    this.#http.destroy();
+    this.#https.destroy();
+  }
+
+  #send(url: URL, request: OutboundRequest, signal: AbortSignal): Promise<IncomingMessage> {
+    return new Promise((resolve, reject) => {
+      const options = {
+        method: request.method ?? 'GET',
+        headers: {
+          accept: '*/*',
+          'accept-encoding': 'identity',
+          'user-agent': 'tallystick',
+          ...request.headers,
+        },
+      };
+      const outgoing =
+        url.protocol === 'https:'
+          ? requestHttps(url, { ...options, agent: this.#https }, resolve)
+          : requestHttp(url, { ...options, agent: this.#http }, resolve);
+      outgoing.on('error', reject);
+      // Without an error or a response: the server changed the protocol, which nobody asked for.
+      outgoing.once('close', () => reject(new Error('the connection was closed')));
+      // A request that waits for a connection reports nothing when it is destroyed: the promise is rejected here.
+      signal.addEventListener('abort', () => {
+        reject(signal.reason);
+        outgoing.destroy();
+      });
+      outgoing.end(request.body);
+    });
+  }
 }
 
 function checkedUrl(text: string, options: OutboundOptions): URL {
@@ -158,6 +210,7 @@ function checkedUrl(text: string, options: OutboundOptions): URL {
   if (url === null) throw refused('', 'the address is not a URL');
   const isAllowed = url.protocol === 'https:' || (url.protocol === 'http:' && options.allowHttp === true);
   if (!isAllowed) throw refused(url.hostname, 'the scheme is not allowed');
+  if (OTHER_PROTOCOLS.has(url.port)) throw failed(url.hostname, 'the port is of another protocol');
   if (url.username !== '' || url.password !== '')
     throw refused(url.hostname, 'the address holds credentials');
   // A literal address is connected to without a look-up, so it is judged here.
@@ -166,10 +219,19 @@ function checkedUrl(text: string, options: OutboundOptions): URL {
   return url;
 }
 
-async function checkedAddresses(host: string, options: OutboundOptions) {
-  const found = await resolve(host, { all: true, order: 'verbatim' });
-  for (const { address } of found) assertAllowed(address, host, options);
-  return found;
+function checkedLookup(options: OutboundOptions): LookupFunction {
+  const find = async (host: string) => {
+    const found = await resolve(host, { all: true, order: 'verbatim' });
+    for (const { address } of found) assertAllowed(address, host, options);
+    return found;
+  };
+  return (host, { all }, callback) => {
+    find(host).then(
+      (found) =>
+        all === true ? callback(null, found) : callback(null, found[0]?.address ?? '', found[0]?.family),
+      (error: NodeJS.ErrnoException) => callback(error, ''),
+    );
+  };
 }
 
 function assertAllowed(address: string, host: string, options: OutboundOptions): void {
@@ -179,13 +241,13 @@ function assertAllowed(address: string, host: string, options: OutboundOptions):
 }
 
 async function boundedBody(
-  stream: AsyncIterable<Uint8Array> | null,
+  stream: AsyncIterable<Uint8Array>,
   host: string,
   maxBytes: number,
 ): Promise<Buffer> {
   const chunks: Uint8Array[] = [];
   let size = 0;
-  for await (const chunk of stream ?? []) {
+  for await (const chunk of stream) {
     size += chunk.byteLength;
     if (size > maxBytes) throw failed(host, `the answer is larger than ${maxBytes} bytes`);
     chunks.push(chunk);
@@ -197,8 +259,7 @@ function asRefusal(error: unknown, host: string): OpenBankingError {
   for (let at: unknown = error, depth = 0; at instanceof Error && depth < 4; at = at.cause, depth += 1) {
     if (at instanceof OpenBankingError) return at;
   }
-  const isTimeout = error instanceof Error && error.name === 'TimeoutError';
-  return failed(host, isTimeout ? 'no answer in time' : 'no answer', error);
+  return failed(host, 'no answer', error);
 }
 
 function refused(host: string, problem: string): OpenBankingError<'ERR_OUTBOUND_REFUSED'> {

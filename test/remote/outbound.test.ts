@@ -8,10 +8,15 @@ import { createOutbound, isSpecialAddress, type OutboundOptions } from '../../sr
 let server: Server;
 let port: number;
 let hits = 0;
+let connections = 0;
 beforeAll(async () => {
   server = createServer((request, response) => {
     hits += 1;
     if (request.url === '/hang') return;
+    if (request.url === '/upgrade') {
+      response.writeHead(101, { connection: 'upgrade', upgrade: 'other' }).end();
+      return;
+    }
     if (request.url === '/drip') {
       const drip = setInterval(() => response.write('x'), 50);
       response.once('close', () => clearInterval(drip));
@@ -20,6 +25,9 @@ beforeAll(async () => {
     else if (request.url === '/gzip')
       response.writeHead(200, { 'content-encoding': 'gzip' }).end(gzipSync('x'));
     else response.end(`${request.method} ${request.url}`);
+  });
+  server.on('connection', () => {
+    connections += 1;
   });
   port = await new Promise((resolve) =>
     server.listen(0, '127.0.0.1', () => resolve((server.address() as AddressInfo).port)),
@@ -41,6 +49,15 @@ async function outcome(url: string, options: Partial<OutboundOptions> = {}): Pro
   } finally {
     await outbound.close();
   }
+}
+
+/** At a port that was free a moment ago. */
+async function deadUrl(): Promise<string> {
+  const other = createServer();
+  await new Promise<void>((resolve) => other.listen(0, '127.0.0.1', resolve));
+  const { port: free } = other.address() as AddressInfo;
+  await new Promise((resolve) => other.close(resolve));
+  return `http://127.0.0.1:${free}/`;
 }
 
 const inside = { allowPrivateAddresses: true };
@@ -110,8 +127,63 @@ describe('the only HTTP client', () => {
     ],
     ['a compressed answer', () => outcome(`http://127.0.0.1:${port}/gzip`, inside), 'ERR_OUTBOUND_FAILED'],
     ['a closed port', () => outcome('http://127.0.0.1:1/', inside), 'ERR_OUTBOUND_FAILED'],
+    ['a port at which nothing listens', async () => outcome(await deadUrl(), inside), 'ERR_OUTBOUND_FAILED'],
+    [
+      'an answer in another protocol',
+      () => outcome(`http://127.0.0.1:${port}/upgrade`, inside),
+      'ERR_OUTBOUND_FAILED',
+    ],
   ])('refuses %s', async (_title, run, code) => {
     expect(await run()).toBe(code);
+  });
+
+  it('sends nothing to the port of another protocol (Fetch standard, port blocking)', async () => {
+    const outbound = createOutbound({ timeoutSeconds: 1, maxBytes: 10, ...inside, allowHttp: true });
+    await expect(outbound.fetchBytes('http://127.0.0.1:25/')).rejects.toMatchObject({
+      code: 'ERR_OUTBOUND_FAILED',
+      details: { problem: 'the port is of another protocol' },
+    });
+    await outbound.close();
+  });
+
+  it('connects to a name when all its addresses are allowed, and uses a connection again', async () => {
+    const outbound = createOutbound({ timeoutSeconds: 1, maxBytes: 100, ...inside, allowHttp: true });
+    const before = connections;
+    for (let index = 0; index < 5; index += 1) {
+      const { body } = await outbound.fetchBytes(`http://localhost:${port}/again`);
+      expect(body.toString()).toBe('GET /again');
+    }
+    expect(connections).toBe(before + 1);
+    await outbound.close();
+  });
+
+  it('ends requests at the time limit, also those that wait for a connection', async () => {
+    const before = performance.now();
+    const outbound = createOutbound({ timeoutSeconds: 1, maxBytes: 100, ...inside, allowHttp: true });
+    const outcomes = await Promise.allSettled(
+      Array.from({ length: 40 }, () => outbound.fetchBytes(`http://127.0.0.1:${port}/hang`)),
+    );
+    expect(outcomes.map((one) => one.status === 'rejected' && one.reason.details.problem)).toEqual(
+      outcomes.map(() => 'no answer in time'),
+    );
+    expect(performance.now() - before).toBeLessThan(3000);
+    await outbound.close();
+  });
+
+  it('ends every request when it is closed, and sends none afterwards', async () => {
+    const outbound = createOutbound({ timeoutSeconds: 20, maxBytes: 100, ...inside, allowHttp: true });
+    const underWay = Array.from({ length: 40 }, () =>
+      outbound.fetchBytes(`http://127.0.0.1:${port}/hang`).catch((error: unknown) => error),
+    );
+    const before = hits;
+    await expect.poll(() => hits).toBe(before + 16);
+    await outbound.close();
+    const outcomes = [
+      ...(await Promise.all(underWay)),
+      await outbound.fetchBytes(`http://127.0.0.1:${port}/`).catch((error: unknown) => error),
+    ];
+    expect(outcomes.map((one) => isRefusal(one, 'ERR_OUTBOUND_FAILED'))).toEqual(outcomes.map(() => true));
+    expect(hits).toBe(before + 16);
   });
 
   it('does not follow a redirect', async () => {
