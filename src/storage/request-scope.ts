@@ -4,10 +4,10 @@ import type { Store } from './store.ts';
 
 const scopes = new AsyncLocalStorage<RequestScope>();
 
-/** One request: the operations of a `failingFast` store in it know of each other. */
+/** One request. The operations of a `failingFast` store in it share `hasFailed`. */
 export class RequestScope {
   hasFailed = false;
-  /** What goes on after the request is none of its business. */
+  /** Set when the request has ended; later operations run as outside any request. */
   isOver = false;
 
   run<T>(work: () => T): T {
@@ -16,8 +16,8 @@ export class RequestScope {
 }
 
 /**
- * The same store, which is not asked again in a request in which it could not answer: each operation has its time, and
- * a caller does not wait for several of them. The provider, for one, writes the session when all else has failed.
+ * The same store, which refuses every further operation of a request after one that failed. A caller thus waits for at
+ * most one time-out, although oidc-provider still writes the session after a failure.
  */
 export function failingFast(store: Store): Store {
   return {

@@ -21,13 +21,13 @@ export interface Store {
    */
   put(kind: string, id: string, record: RecordToStore): Promise<void>;
 
-  /** Writes a record if no live one has the id: true for exactly one caller until it expires. */
+  /** Writes a record if no live record has the id: true for exactly one caller until the record expires. */
   putIfAbsent(kind: string, id: string, record: RecordToStore): Promise<boolean>;
 
-  /** Marks the record as used: true for exactly one caller, false for all others and when it is gone or expired. */
+  /** Consumes the record: true for exactly one caller, false for all others and when the record is absent or expired. */
   consume(kind: string, id: string): Promise<boolean>;
 
-  /** Removes a record; removing nothing is no error. */
+  /** Removes a record. Removing an absent record is no error. */
   delete(kind: string, id: string): Promise<void>;
 
   /**
@@ -36,7 +36,7 @@ export interface Store {
    */
   deleteByIndex(kind: string, name: string, value: string, tombstoneUntil: Date): Promise<void>;
 
-  /** Takes `count` numbers from a durable counter and answers with the first; no number is given twice. */
+  /** Allocates `count` numbers from a durable counter and returns the first; no number is allocated twice. */
   allocate(counter: string, count: number): Promise<number>;
 
   /** Whether the store can read and write now. */

@@ -4,14 +4,14 @@ import { type RedisSettings, readRedisSecrets } from './redis-settings.ts';
 
 const FIRST_RETRY_MILLISECONDS = 50;
 const LAST_RETRY_MILLISECONDS = 2000;
-/** After so many failures a node of a Cluster is given up, until the Cluster names it again. */
+/** After so many failures ioredis drops a node of a Cluster, until the Cluster names the node again. */
 const CLUSTER_NODE_RETRIES = 6;
-/** How old the map of slots gets when no redirection tells of a change. */
+/** Longest age of the slot map when no redirection shows a change. */
 const SLOTS_REFRESH_MILLISECONDS = 1000;
 
 /**
- * An ioredis client that is not connected yet, and that hides nothing: a command is sent once and at once, or
- * refused; it is answered in time, or refused; after a lost connection nothing is sent again.
+ * An ioredis client that is not connected yet, without queues and retries. A command is sent once and at once, or
+ * refused; is answered in time, or refused; and is never sent again after a lost connection.
  */
 export function createRedisClient(settings: RedisSettings, log: Log): Redis | Cluster {
   return settings.nodes === undefined ? createSingle(settings, log) : createCluster(settings, log);
@@ -38,21 +38,21 @@ function createCluster(settings: RedisSettings, log: Log): Cluster {
   const cluster = new Cluster((settings.nodes ?? []).map(hostAndPort), {
     lazyConnect: true,
     enableOfflineQueue: false,
-    // It would ask a node that is not connected yet, and begin anew.
+    // The ready check would ask a node that is not connected yet, and start over.
     enableReadyCheck: false,
     redisOptions: { ...connectionOptions(settings), ...readRedisSecrets(settings) },
     clusterRetryStrategy: retryDelay,
     clusterNodeRetryStrategy: (times) => (times > CLUSTER_NODE_RETRIES ? null : retryDelay(times)),
     slotsRefreshInterval: SLOTS_REFRESH_MILLISECONDS,
     slotsRefreshTimeout: settings.timeoutMilliseconds,
-    // These two would send a command again whose answer was lost, or hold it back.
+    // These two delays would repeat a command whose answer was lost, or hold it back.
     retryDelayOnFailover: 0,
     retryDelayOnClusterDown: 0,
     // A certificate is checked against the name in the configuration, not against the address behind it.
     ...(settings.tls === undefined ? {} : { dnsLookup: (name, callback) => callback(null, name) }),
   });
   cluster.on('+node', (node: Redis) => {
-    // ioredis gives nodes a queue of their own, and connects them at their first command.
+    // ioredis opens nodes with an offline queue, and connects them at their first command.
     node.options.enableOfflineQueue = false;
     refreshSecrets(node, settings, log);
     node.connect().catch((error: unknown) => cluster.emit('node error', error));
@@ -67,13 +67,13 @@ function connectionOptions(settings: RedisSettings) {
     autoResendUnfulfilledCommands: false,
     connectTimeout: settings.timeoutMilliseconds,
     commandTimeout: settings.timeoutMilliseconds,
-    // Finds half-open connections: nothing came although an answer is due.
+    // Detects half-open connections: an answer is due and no byte has come.
     socketTimeout: settings.timeoutMilliseconds,
     disconnectTimeout: 500,
     maxLoadingRetryTime: 500,
     connectionName: 'tallystick',
     disableClientInfo: true,
-    // A primary that was demoted: look for the new one.
+    // A demoted primary answers READONLY; the new primary must be found.
     reconnectOnError: (error: Error) => error.message.startsWith('READONLY'),
   } satisfies RedisOptions;
 }
@@ -85,7 +85,7 @@ function sentinelOptions(settings: RedisSettings) {
     role: 'master' as const,
     sentinelCommandTimeout: settings.timeoutMilliseconds,
     sentinelRetryStrategy: retryDelay,
-    // Leaves a primary as soon as the Sentinels have another, even if it still answers.
+    // Leaves a primary as soon as the Sentinels name another, even if the old one still answers.
     failoverDetector: true,
     sentinelReconnectStrategy: retryDelay,
   } satisfies RedisOptions;
@@ -106,7 +106,7 @@ function hostAndPort(address: string): { readonly host: string; readonly port: n
   return { host: address.slice(0, colon).replace(/^\[|\]$/g, ''), port: Number(address.slice(colon + 1)) };
 }
 
-/** A changed password or certificate is used by the next connection; a file that went away changes nothing. */
+/** Reads the files again for the next connection. A file that is gone changes nothing. */
 function refreshSecrets(redis: Redis, settings: RedisSettings, log: Log): void {
   try {
     Object.assign(redis.options, readRedisSecrets(settings));
@@ -115,7 +115,7 @@ function refreshSecrets(redis: Redis, settings: RedisSettings, log: Log): void {
   }
 }
 
-/** Doubles, with a quarter of jitter, so that hosts do not come back all at once. */
+/** Doubles at each failure, with a quarter of jitter, so that hosts do not reconnect all at once. */
 function retryDelay(times: number): number {
   const delay = Math.min(FIRST_RETRY_MILLISECONDS * 2 ** (times - 1), LAST_RETRY_MILLISECONDS);
   return delay * (0.75 + Math.random() * 0.25);

@@ -9,14 +9,14 @@ export interface ScriptCall {
   readonly args: readonly (string | number)[];
 }
 
-/** The time of one operation of the store: what is not sent when it is over is never sent. */
+/** The time of one operation of the store. A call that waits when the time is over is never sent. */
 export interface Budget {
   isOver: boolean;
 }
 
-/** Runs scripts on the primaries, those of one moment together, and waits for the replicas once for all of them. */
+/** Runs scripts on the primaries in groups. One wait for the replicas serves a whole group. */
 export interface RedisGroupWrite {
-  /** The answer of the script, when enough replicas have what it wrote. Throws what ioredis or Redis says. */
+  /** The answer of the script, when enough replicas have its writes. Rethrows the errors of ioredis and of Redis. */
   run(call: ScriptCall, budget: Budget): Promise<unknown>;
 }
 
@@ -24,11 +24,11 @@ interface Pending extends ScriptCall {
   readonly budget: Budget;
   readonly resolve: (reply: unknown) => void;
   readonly reject: (error: unknown) => void;
-  /** The server does not have the script: send the text. */
+  /** The server does not have the script, so the text is sent. */
   withText: boolean;
-  /** The slot is on its way to the node that this goes to (ASK). */
+  /** The slot is moving to the node that this call goes to (ASK). */
   isAsking: boolean;
-  /** Times that it was sent again, always because it was not carried out. */
+  /** How often the call was sent again; each time Redis had answered that it did not run the script. */
   resent: number;
 }
 
@@ -37,19 +37,20 @@ interface Queue {
   isBusy: boolean;
 }
 
-/** Scripts of one group: bounds how long Redis is busy with it. */
+/** Scripts of one group; bounds the time for which a group keeps Redis busy. */
 const MAX_GROUP = 256;
 const MAX_RESENT = 10;
 const TRY_AGAIN_MILLISECONDS = 50;
 
 /**
- * One group at a time is on its way to each primary, and WAIT is its last command: on the same connection, since
- * it speaks for the writes of its own connection only. What comes meanwhile waits here, where it can still be
- * dropped when its time is over, and not in a socket, where Redis would find it later.
+ * One group at a time is in flight to each primary. WAIT is the last command of the group, on the same connection, since
+ * WAIT counts the writes of its own connection only. Later calls wait in this queue, where they can still be dropped
+ * when their time is over. In a socket Redis would run them later.
  *
- * Calls of a script that takes several at once are one command, but in a Cluster. Each decides about its own key only.
+ * Calls of a script that takes several at once become one command, except in a Cluster. Each call decides about its own
+ * key only.
  *
- * A script is sent again only when Redis says that it did not run it: NOSCRIPT, MOVED, ASK, TRYAGAIN.
+ * A script is sent again only when Redis answers that it did not run the script: NOSCRIPT, MOVED, ASK, TRYAGAIN.
  */
 export function createRedisGroupWrite(primaries: RedisPrimaries, wait: Wait): RedisGroupWrite {
   const queues = new WeakMap<Redis, Queue>();
@@ -64,7 +65,7 @@ export function createRedisGroupWrite(primaries: RedisPrimaries, wait: Wait): Re
     queue.waiting.push(pending);
     if (queue.isBusy) return;
     queue.isBusy = true;
-    // Everything that this turn of the event loop asks for goes together.
+    // The calls of one turn of the event loop form one group.
     setImmediate(() => void drain(redis, queue));
   };
 
@@ -73,7 +74,7 @@ export function createRedisGroupWrite(primaries: RedisPrimaries, wait: Wait): Re
       const group = queue.waiting.splice(0, MAX_GROUP).filter(isInTime);
       const isLost =
         group.length > 0 && (await send(redis, group, { wait, mayJoin: !primaries.isCluster, sendAgain }));
-      // What waits is refused with it: in a connection that does not answer, Redis might find it much later.
+      // The waiting calls are refused too: on a connection that does not answer, Redis might run them much later.
       if (isLost && redis.status === 'ready') redis.disconnect(true);
     }
     queue.isBusy = false;
@@ -120,11 +121,11 @@ interface Sending {
   readonly wait: Wait;
   /** A script must not touch keys of several slots. */
   readonly mayJoin: boolean;
-  /** For what Redis did not run. */
+  /** Takes the calls that Redis did not run. */
   readonly sendAgain: (pending: Pending, error: Error) => void;
 }
 
-/** What goes to Redis as one command: a call, or several of a script that takes them together. */
+/** One command for Redis: one call, or several calls of a script that takes them together. */
 interface Command {
   readonly script: RedisScript;
   readonly calls: readonly Pending[];
@@ -146,7 +147,7 @@ function commandsOf(group: readonly Pending[], mayJoin: boolean): readonly Comma
   return commands;
 }
 
-/** Whether the connection, and not Redis, was at fault. */
+/** True when the connection failed, rather than Redis. */
 async function send(
   redis: Redis,
   group: readonly Pending[],

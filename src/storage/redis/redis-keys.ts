@@ -1,10 +1,10 @@
-/** The names of the keys. What stands in braces decides the slot of a Cluster. */
+/** The names of the keys. The part in braces decides the slot of a Cluster. */
 export interface RedisKeys {
-  /** A hash: one record, and the graves of its id. */
+  /** A hash: one record, and the write tombstones of its id. */
   record(kind: string, id: string): string;
   /** A sorted set: the records with one value of one index, and its tombstone. */
   index(kind: string, name: string, value: string): string;
-  /** What the keys of the records, or of the indexes, of a kind begin with; `}` ends each of them. */
+  /** Prefixes of the keys of all records, or of all indexes, of a kind; `}` ends each of these keys. */
   recordPrefix(kind: string): string;
   indexPrefix(kind: string): string;
   counter(name: string): string;
@@ -12,7 +12,7 @@ export interface RedisKeys {
   health(part: number): string;
 }
 
-/** Keys under a prefix, so that one Redis can serve others too. Kinds and index names must have no colon. */
+/** Keys under a prefix, so that one Redis can serve several programs. Kinds and index names must have no colon. */
 export function createRedisKeys(prefix: string): RedisKeys {
   return Object.freeze({
     record: (kind: string, id: string) => `${prefix}:record:{${kind}:${id}}`,

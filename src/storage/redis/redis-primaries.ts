@@ -5,16 +5,16 @@ import { createRedisClient } from './redis-connection.ts';
 import type { RedisSettings } from './redis-settings.ts';
 import { createRedisWatch, type RedisWatch } from './redis-watch.ts';
 
-/** Connections to what is primary now: one server, or those of a Cluster. */
+/** Connections to the present primaries: one server, or those of a Cluster. */
 export interface RedisPrimaries {
   readonly isCluster: boolean;
-  /** For single commands that only read. Follows redirections. */
+  /** Connection for single commands that only read. Follows redirections. */
   readonly reader: Redis | Cluster;
-  /** The connection to write a key on, if there is one that is ready. */
+  /** The connection that writes a key; undefined when none is ready. */
   primaryOf(key: string): Redis | undefined;
-  /** The connection to the node that a key was redirected to, `host:port`, if it is known and ready. */
+  /** The connection to the node `host:port` that a key was redirected to; undefined unless known and ready. */
   redirected(key: string, address: string): Redis | undefined;
-  /** Why the server must not be used at present. */
+  /** The reason why the server must not be used at present. */
   problem(): string | undefined;
   close(): void;
 }
@@ -25,9 +25,9 @@ const START_MILLISECONDS = 5000;
 /**
  * Connects, and checks each server at each new connection.
  *
- * Writes and reads have connections of their own when writes wait for replicas: WAIT holds up what is behind it.
+ * With `waitReplicas` writes and reads use separate connections, since WAIT delays every later command of its connection.
  *
- * @throws ERR_STORAGE_UNAVAILABLE when Redis is not there in time or must not be used
+ * @throws ERR_STORAGE_UNAVAILABLE when Redis does not answer in time or must not be used
  */
 export async function connectRedis(settings: RedisSettings, log: Log): Promise<RedisPrimaries> {
   const watch = createRedisWatch(log);
@@ -61,7 +61,7 @@ function routesOf(writer: Redis | Cluster): Pick<RedisPrimaries, 'primaryOf' | '
     primaryOf: (key) => nodeAt(writer.slots[new Command('exists', [key]).getSlot()]?.[0]),
     redirected: (key, address) => {
       const node = nodeAt(address);
-      // A plain command follows the redirection: ioredis learns the new map, and connects to a node that is new.
+      // A plain command follows the redirection, so ioredis learns the new slot map and connects to a new node.
       void Promise.allSettled([writer.exists(key)]);
       return node;
     },
@@ -70,7 +70,7 @@ function routesOf(writer: Redis | Cluster): Pick<RedisPrimaries, 'primaryOf' | '
 
 async function connected(client: Redis | Cluster, watch: RedisWatch): Promise<void> {
   watch.follow(client);
-  // The first attempt may fail: ioredis goes on, and tells the watch.
+  // The first attempt may fail: ioredis retries, and the watch records the fault.
   await Promise.allSettled([client.connect()]);
   await becomesReady(client);
   if (client instanceof Cluster) await Promise.all(client.nodes('master').map(becomesReady));

@@ -13,7 +13,7 @@ export async function findRecord(
   return row !== undefined && isLive(row, parts.now()) ? recordOf(row) : undefined;
 }
 
-/** Records that one script reads: bounds how long Redis is busy with it. */
+/** Records that one script reads; bounds the time for which the script keeps Redis busy. */
 const READ_BATCH = 256;
 
 /** The live records whose last write registered them in this index, oldest first. */
@@ -58,7 +58,7 @@ async function rowsOneByOne(parts: RedisParts, kind: string, members: readonly s
   return rows.flat();
 }
 
-/** The row, if it was written by the write that this member of the index stands for. */
+/** The row, if the write that registered this member of the index wrote it. */
 function registered(member: string, row: Row | undefined): Row[] {
   return row !== undefined && row.writtenBy === member.slice(0, NONCE_LENGTH) ? [row] : [];
 }
@@ -80,7 +80,7 @@ async function run(redis: Redis, { sha, lua }: RedisScript, { keys, args }: Scri
 interface Row {
   readonly id: string;
   readonly value: string;
-  /** Milliseconds, or nothing for a record without an end. */
+  /** Milliseconds since the epoch; empty for a record without an end. */
   readonly ends: string;
   readonly consumedAt: string | null;
   readonly writtenBy: string;
@@ -96,7 +96,7 @@ async function readRow({ primaries, keys }: RedisParts, kind: string, id: string
 
 function rowOf(id: string, fields: Fields = []): Row | undefined {
   const [value, ends, consumedAt, writtenBy, writtenAt] = fields;
-  // A hash without them holds graves only.
+  // A hash without these fields holds write tombstones only.
   if (value == null || ends == null || writtenBy == null) return undefined;
   return { id, value, ends, consumedAt: consumedAt ?? null, writtenBy, writtenAt: Number(writtenAt) };
 }

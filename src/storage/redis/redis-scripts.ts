@@ -4,20 +4,20 @@ import { createHash } from 'node:crypto';
 export interface RedisScript {
   readonly lua: string;
   readonly sha: string;
-  /** It takes several calls at once, of one key and as many arguments each, and answers with an array. */
+  /** The script takes several calls at once, each of one key and the same number of arguments; its answer is an array. */
   readonly takesSeveral?: true;
 }
 
 /** Characters of a nonce, in front of the identifier in a member of an index. */
 export const NONCE_LENGTH = 16;
 /** Answers of REGISTER and PUT. */
-export const BURIED = 'buried';
+export const TOMBSTONED = 'tombstoned';
 export const EXISTS = 'exists';
 /** The tombstone of an index: a member whose score is its end. No member of a record is so short. */
 export const TOMBSTONE = '!';
 /**
- * What Redis removes by itself goes this much later than the record ends by the clock of the caller, which alone
- * decides what is live: hosts whose clocks differ by less than this agree about what is there.
+ * Redis removes a key this much later than the record ends by the clock of the caller. The caller's clock alone decides
+ * whether a record is live, so hosts whose clocks differ by less than this margin see the same records.
  */
 export const MARGIN_MILLISECONDS = 60_000;
 
@@ -26,10 +26,11 @@ export const MARGIN_MILLISECONDS = 60_000;
  * refused with TRYAGAIN). Where there are no slots, PUT, DELETE, END and LIST do all their work at once: they make the
  * names of further keys from prefixes, which are empty in a Cluster.
  *
- * Times are milliseconds of the caller's clock and come as arguments; removal by Redis is relative to its own.
+ * Times are milliseconds of the caller's clock and come as arguments. Redis removes keys by its own clock, after a
+ * duration.
  *
  * A record is a hash: `v` value, `e` end ('' for none), `w` first written, `n` nonce of the write, `i` indexes,
- * `c` consumed at, `t` token of the consumer; `g:<nonce>` is a grave, until `gu` at the latest.
+ * `c` consumed at, `t` token of the consumer; `g:<nonce>` is a write tombstone, until `gu` at the latest.
  */
 const COMMON = `
 local MARGIN = ${MARGIN_MILLISECONDS}
@@ -48,11 +49,11 @@ local function settleIndex(key, now)
   if top[2] == 'inf' then redis.call('PERSIST', key)
   elseif top[2] then redis.call('PEXPIRE', key, tonumber(top[2]) - now + MARGIN) end
 end
-local function isBuried(key, now)
+local function hasTombstone(key, now)
   local tombstone = redis.call('ZSCORE', key, '${TOMBSTONE}')
   return tombstone and tonumber(tombstone) > now
 end
--- Removes a registration from the indexes of its record, but for one that is seen to elsewhere.
+-- Removes a registration from the indexes of its record, except from the index that the caller handles.
 local function forget(prefix, indexes, registration)
   if prefix == '' or not indexes then return end
   for name, value in pairs(cjson.decode(indexes)) do
@@ -64,7 +65,7 @@ local function forget(prefix, indexes, registration)
   end
 end
 local function register(key, now, ends, member)
-  -- Now and then is enough: what has ended is not believed anyway.
+  -- Every eighth registration is enough: readers ignore registrations that have ended.
   if string.byte(member) % 8 == 0 then
     redis.call('ZREMRANGEBYSCORE', key, '-inf', '(' .. string.format('%d', now - MARGIN))
   end
@@ -75,10 +76,10 @@ local function register(key, now, ends, member)
 end
 `;
 
-/** KEYS: index. ARGV: now, end, member. Answers `buried`, or `registered`. */
+/** KEYS: index. ARGV: now, end, member. Answers `tombstoned`, or `registered`. */
 export const REGISTER = script(`
 local now = tonumber(ARGV[1])
-if isBuried(KEYS[1], now) then return '${BURIED}' end
+if hasTombstone(KEYS[1], now) then return '${TOMBSTONED}' end
 register(KEYS[1], now, ARGV[2], ARGV[3])
 return 'registered'`);
 
@@ -90,15 +91,15 @@ return 1`);
 
 /**
  * KEYS: record, indexes to register. ARGV: now, end, member, nonce, value, indexes as JSON, 'new' or 'any', prefix of
- * indexes. Answers [`buried`], [`exists`], or [`written`, nonce and indexes of the record that was replaced].
+ * indexes. Answers [`tombstoned`], [`exists`], or [`written`, nonce and indexes of the record that was replaced].
  */
 export const PUT = script(`
 local key, now, nonce = KEYS[1], tonumber(ARGV[1]), ARGV[4]
 for at = 2, #KEYS do
-  if isBuried(KEYS[at], now) then return { '${BURIED}' } end
+  if hasTombstone(KEYS[at], now) then return { '${TOMBSTONED}' } end
 end
 local old = redis.call('HMGET', key, 'n', 'e', 'i', 'w', 'gu', 'g:' .. nonce)
-if old[6] then return { '${BURIED}' } end
+if old[6] then return { '${TOMBSTONED}' } end
 local isOver = old[1] and old[2] ~= '' and tonumber(old[2]) <= now
 if old[1] and not isOver and ARGV[7] == 'new' and old[1] ~= nonce then return { '${EXISTS}' } end
 if isOver then removeRecord(key) end
@@ -116,8 +117,8 @@ return { 'written', old[1] or '', old[3] or '' }`);
 const NEW_ARGUMENTS = 4;
 
 /**
- * For each call, KEYS: record. ARGV: now, end, nonce, value. Writes a record without indexes where nothing is, not even
- * a grave, and answers 1; else 0, and it is for PUT to look what is there.
+ * For each call, KEYS: record. ARGV: now, end, nonce, value. Writes a record without indexes under a key that does not
+ * exist, and answers 1. Answers 0 when the key exists, also with a write tombstone only; then PUT decides.
  */
 export const PUT_NEW = Object.freeze({
   ...script(`
@@ -143,7 +144,7 @@ if r[3] then return r[4] == ARGV[2] and 1 or 0 end
 redis.call('HSET', KEYS[1], 'c', ARGV[1], 't', ARGV[2])
 return 1`);
 
-/** KEYS: record. ARGV: now, id, prefix of indexes. Answers with nonce and indexes of what was removed. Graves stay. */
+/** KEYS: record. ARGV: now, id, prefix of indexes. Answers with nonce and indexes of the removed write. Write tombstones stay. */
 export const DELETE = script(`
 local old = redis.call('HMGET', KEYS[1], 'n', 'i')
 if not old[1] then return { '', '' } end
@@ -154,8 +155,8 @@ return { old[1], old[2] }`);
 
 /**
  * KEYS: index. ARGV: now, end of the tombstone, limit, name of the index, prefix of indexes, prefix of records. Sets
- * the tombstone, removes records, and answers with their number. Not for a Cluster. There is nothing that has
- * registered and is still to be written.
+ * the tombstone, removes records, and answers with their number. Not for a Cluster. Without slots PUT writes and
+ * registers in one script, so no registered write is still to come.
  */
 export const END = script(`
 local now, ends, name = tonumber(ARGV[1]), tonumber(ARGV[2]), ARGV[4]
@@ -180,7 +181,7 @@ return removed`);
 const ROW = `
 local function row(key) return redis.call('HMGET', key, 'v', 'e', 'c', 'n', 'w') end`;
 
-/** KEYS: index. ARGV: prefix of records, limit. Answers with its members, and the rows of so many of them. */
+/** KEYS: index. ARGV: prefix of records, limit. Answers with the members of the index, and the rows of the first `limit` members. */
 export const LIST = script(`${ROW}
 local members = redis.call('ZRANGE', KEYS[1], 0, -1)
 local rows = {}
@@ -196,7 +197,7 @@ for at = 1, #KEYS do rows[at] = row(KEYS[at]) end
 return rows`);
 
 /** KEYS: index. ARGV: now, end of the tombstone, limit. Sets the tombstone and answers with members. */
-export const BURY = script(`
+export const SET_TOMBSTONE = script(`
 local now, ends = tonumber(ARGV[1]), tonumber(ARGV[2])
 redis.call('ZADD', KEYS[1], 'GT', ends, '${TOMBSTONE}')
 settleIndex(KEYS[1], now)
@@ -207,10 +208,11 @@ end
 return members`);
 
 /**
- * KEYS: record. ARGV: now, nonce, end of the grave. Removes what that write has written, or else digs a grave
- * in which the write ends if it is still to come. Answers with the indexes of what was removed.
+ * KEYS: record. ARGV: now, nonce, end of the write tombstone. Removes the record if the write of that nonce wrote it.
+ * Otherwise leaves a write tombstone, which refuses that write when it comes. Answers with the indexes of the removed
+ * record.
  */
-export const KILL = script(`
+export const END_WRITE = script(`
 local key, now, nonce = KEYS[1], tonumber(ARGV[1]), ARGV[2]
 local old = redis.call('HMGET', key, 'n', 'i', 'gu')
 if old[1] == nonce then
@@ -224,7 +226,7 @@ return old[1] == nonce and old[2] or ''`);
 /** KEYS: counter. ARGV: count. Answers with the first of the numbers taken. */
 export const ALLOCATE = script(`return redis.call('INCRBY', KEYS[1], ARGV[1]) - tonumber(ARGV[1])`);
 
-/** KEYS: health. Writes what disappears again by itself. */
+/** KEYS: health. Writes a key that Redis removes again. */
 export const HEALTH = script(`return redis.call('SET', KEYS[1], '1', 'PX', MARGIN)`);
 
 function script(body: string): RedisScript {

@@ -1,9 +1,9 @@
 import { type Redis, ReplyError } from 'ioredis';
 
 export interface RedisServerCheck {
-  /** Why this server must not be used. */
+  /** The reason why this server must not be used. */
   readonly problem?: string;
-  /** What its operator should know. */
+  /** Findings for the operator that do not forbid the server. */
   readonly warnings: readonly string[];
 }
 
@@ -11,8 +11,8 @@ export interface RedisServerCheck {
 const LEAST_VERSION = [6, 2] as const;
 
 /**
- * Looks at a server before it is trusted with anything that may happen once: it must not evict, and must be
- * recent enough. What the server does not let us see is a warning.
+ * Checks a server before it holds one-time values: the server must not evict keys and must be recent enough. A fact
+ * that the server does not disclose becomes a warning.
  */
 export async function checkRedisServer(
   redis: Redis,
@@ -42,7 +42,7 @@ function problemOf(info: ReadonlyMap<string, string>): string | undefined {
   }
   const policy = info.get('maxmemory_policy');
   if (policy !== undefined && policy !== 'noeviction') {
-    return `maxmemory-policy is ${policy}: it must be noeviction, or marks of use and tombstones get lost`;
+    return `maxmemory-policy is ${policy}: it must be noeviction, or consumptions and tombstones get lost`;
   }
   return undefined;
 }

@@ -2,18 +2,18 @@ import { readFileSync } from 'node:fs';
 import { type ConnectionOptions, createSecureContext } from 'node:tls';
 import { OpenBankingError } from '../../errors.ts';
 
-/** Where Redis is and how it is spoken to. Exactly one of `url`, `sentinels` and `nodes` is set. */
+/** The address of Redis and the options of its connections. Exactly one of `url`, `sentinels` and `nodes` is set. */
 export interface RedisSettings {
   /** `redis://host:port/database`, or `rediss://` for TLS. */
   readonly url?: string | undefined;
-  /** `host:port` of each Sentinel, with the name of the primary that they watch. */
+  /** `host:port` of each Sentinel; `sentinelName` is the name of the primary that they watch. */
   readonly sentinels?: readonly string[] | undefined;
   readonly sentinelName?: string | undefined;
   /** `host:port` of some nodes of a Cluster. */
   readonly nodes?: readonly string[] | undefined;
   /** PEM files; read again at each new connection. */
   readonly tls?: RedisTlsFiles | undefined;
-  /** Files, since a configuration is no place for a password; read again at each new connection. */
+  /** Files, so that no password stands in the configuration; read again at each new connection. */
   readonly usernameFile?: string | undefined;
   readonly passwordFile?: string | undefined;
   readonly sentinelUsernameFile?: string | undefined;
@@ -22,7 +22,7 @@ export interface RedisSettings {
   /** Replicas that must have a write before it is acknowledged. */
   readonly waitReplicas: number;
   readonly waitTimeoutMilliseconds: number;
-  /** The longest that one operation of the store takes. */
+  /** Longest duration of one operation of the store. */
   readonly timeoutMilliseconds: number;
 }
 
@@ -30,11 +30,11 @@ export interface RedisTlsFiles {
   readonly caFile?: string | undefined;
   readonly certificateFile?: string | undefined;
   readonly privateKeyFile?: string | undefined;
-  /** The name in the certificate of Redis, where it is not the host that is connected to. */
+  /** The name in the certificate of Redis, if that differs from the host of the address. */
   readonly serverName?: string | undefined;
 }
 
-/** What a connection is opened with, besides its address. */
+/** Credentials and TLS options of a connection. */
 export interface RedisSecrets {
   readonly username?: string;
   readonly password?: string;
@@ -75,7 +75,7 @@ function readTls({ url, tls }: RedisSettings): ConnectionOptions | undefined {
     ...(serverName === undefined ? {} : { servername: serverName }),
   };
   try {
-    // ioredis gives up for good when a connection cannot even be tried, as with half a key.
+    // ioredis stops retrying for good when a connection cannot even be tried, for example with a truncated key.
     createSecureContext(options);
   } catch (cause) {
     throw invalid('tls', `cannot be used: ${(cause as Error).message}`, { source: 'tls', cause });

@@ -2,19 +2,19 @@ import { type Cluster, Redis } from 'ioredis';
 import type { Log } from '../../log.ts';
 import { checkRedisServer } from './redis-server-check.ts';
 
-/** Looks after connections: checks each server whenever it is connected to, and tells when it comes and goes. */
+/** Watches connections: checks each server at every new connection, and logs when a server goes away or comes back. */
 export interface RedisWatch {
-  /** Every connection of the client, now and later. */
+  /** Watches every present and later connection of the client. */
   follow(client: Redis | Cluster): void;
-  /** Resolves when no check is under way. */
+  /** Resolves when the checks in progress have ended. */
   checked(): Promise<void>;
-  /** Why some server must not be used at present. */
+  /** The reason why some server must not be used at present. */
   problem(): string | undefined;
-  /** The last fault of a connection that is not back since. */
+  /** The last fault of a connection that is still down. */
   lastFault(): unknown;
 }
 
-/** How soon a server that must not be used is looked at again. */
+/** Time between two checks of a server that must not be used. */
 const RECHECK_MILLISECONDS = 1000;
 
 export function createRedisWatch(log: Log): RedisWatch {
@@ -24,7 +24,7 @@ export function createRedisWatch(log: Log): RedisWatch {
 
   const followClient = (client: Redis | Cluster) => {
     const failed = (error: unknown) => {
-      // One line when it goes away and one when it is back, not one for each attempt.
+      // One line when the server goes away and one when it is back, instead of one for each attempt.
       if (!faults.has(client)) log.warn('storage.redis.away', { error });
       faults.set(client, error);
     };
@@ -85,7 +85,7 @@ async function checkOne(redis: Redis, { mayBeReplica, problems, log }: Checking)
     if (problem === undefined) return;
     log.error('storage.redis.refused', told(problem));
   } catch (error) {
-    // A connection that is lost meanwhile is checked when it is back.
+    // A connection that was lost during the check is checked when it is back.
     if (!redis.stream.writable) return;
     log.warn('storage.redis.unchecked', { error });
     redis.disconnect(true);

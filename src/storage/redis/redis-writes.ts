@@ -1,16 +1,16 @@
-import { randomFillSync } from 'node:crypto';
+import { randomBytes } from 'node:crypto';
 import { OpenBankingError } from '../../errors.ts';
 import type { Budget, RedisGroupWrite } from './redis-group-write.ts';
 import type { RedisKeys } from './redis-keys.ts';
 import type { RedisPrimaries } from './redis-primaries.ts';
 import {
-  BURIED,
-  BURY,
+  TOMBSTONED,
+  SET_TOMBSTONE,
   DELETE,
   END,
   EXISTS,
   FORGET,
-  KILL,
+  END_WRITE,
   NONCE_LENGTH,
   PUT,
   PUT_NEW,
@@ -18,7 +18,7 @@ import {
 } from './redis-scripts.ts';
 import type { RecordToStore } from '../store.ts';
 
-/** What the operations of the store work with. */
+/** The collaborators of every operation of the store. */
 export interface RedisParts {
   readonly primaries: RedisPrimaries;
   readonly group: RedisGroupWrite;
@@ -40,7 +40,7 @@ export interface RecordWrite {
 }
 
 /**
- * Writes a record: false when it had to be new and is not.
+ * Writes a record. False when `mode` is `new` and a live record exists.
  *
  * @throws ERR_STORAGE_REVOKED
  */
@@ -66,7 +66,7 @@ export async function writeRecord(parts: RedisParts, write: RecordWrite, budget:
     const replies = await Promise.all(
       indexKeys.map((key) => script({ script: REGISTER, keys: [key], args })),
     );
-    if (replies.includes(BURIED)) {
+    if (replies.includes(TOMBSTONED)) {
       await forget(parts, registration, budget);
       throw new OpenBankingError('ERR_STORAGE_REVOKED', { kind });
     }
@@ -77,7 +77,7 @@ export async function writeRecord(parts: RedisParts, write: RecordWrite, budget:
     args: [now(), ends, registration.member, own, value, indexes, mode, indexPrefixOf(parts, kind)],
   });
   const [outcome, replaced = '', replacedIndexes = ''] = textsOf(reply);
-  if (outcome === BURIED || outcome === EXISTS) {
+  if (outcome === TOMBSTONED || outcome === EXISTS) {
     if (primaries.isCluster) await forget(parts, registration, budget);
     if (outcome === EXISTS) return false;
     throw new OpenBankingError('ERR_STORAGE_REVOKED', { kind });
@@ -107,7 +107,7 @@ interface IndexDeletion {
   readonly until: Date;
 }
 
-/** Sets the tombstone, and removes everything that has registered before. */
+/** Sets the tombstone, and removes every record that registered before it. */
 export async function deleteByIndex(
   parts: RedisParts,
   deletion: IndexDeletion,
@@ -133,28 +133,30 @@ async function deleteOneByOne(
   const { group, keys, now } = parts;
   const index = keys.index(kind, name, value);
   const ends = until.getTime();
-  const bury = async () =>
-    textsOf(await group.run({ script: BURY, keys: [index], args: [now(), ends, DELETE_BATCH] }, budget));
-  const kill = async (member: string) => {
+  const setTombstone = async () =>
+    textsOf(
+      await group.run({ script: SET_TOMBSTONE, keys: [index], args: [now(), ends, DELETE_BATCH] }, budget),
+    );
+  const endWrite = async (member: string) => {
     const [by, id] = [member.slice(0, NONCE_LENGTH), member.slice(NONCE_LENGTH)];
-    const call = { script: KILL, keys: [keys.record(kind, id)], args: [now(), by, ends] };
+    const call = { script: END_WRITE, keys: [keys.record(kind, id)], args: [now(), by, ends] };
     const indexes = String(await group.run(call, budget));
     await forget(parts, { kind, member, indexes, except: name }, budget);
   };
-  // After the first round nothing registers any more, so that the rounds come to an end.
-  for (let members = await bury(); members.length > 0; members = await bury()) {
-    await Promise.all(members.map(kill));
+  // The tombstone of the first round refuses new registrations, so the rounds end.
+  for (let members = await setTombstone(); members.length > 0; members = await setTombstone()) {
+    await Promise.all(members.map(endWrite));
     await group.run({ script: FORGET, keys: [index], args: [now(), ...members] }, budget);
   }
 }
 
 interface Registration {
   readonly kind: string;
-  /** Nonce and identifier of a write that is over, and whose record is not there any more. */
+  /** Nonce and identifier of a write that has ended, and whose record is gone. */
   readonly member: string;
-  /** The record's, as JSON; empty when there was none. */
+  /** The indexes of the record, as JSON; empty when there was no record. */
   readonly indexes: string;
-  /** An index that is seen to elsewhere. */
+  /** An index that the caller handles. */
   readonly except?: string;
 }
 
@@ -175,7 +177,7 @@ async function forget(parts: RedisParts, registration: Registration, budget: Bud
   );
 }
 
-/** Empty in a Cluster, where a script must not touch other keys than its own. */
+/** Empty in a Cluster, where a script must touch only the keys that are passed to it. */
 function indexPrefixOf({ primaries, keys }: RedisParts, kind: string): string {
   return primaries.isCluster ? '' : keys.indexPrefix(kind);
 }
@@ -184,16 +186,7 @@ function textsOf(reply: unknown): string[] {
   return Array.isArray(reply) ? reply.map(String) : [];
 }
 
-/** Random bytes are drawn for many nonces at once: the draw costs more than all else about one. */
-const pool = Buffer.alloc(NONCE_BYTES * 256);
-let taken = pool.length;
-
 /** Names one write, or one consumer. */
 export function nonce(): string {
-  if (taken === pool.length) {
-    randomFillSync(pool);
-    taken = 0;
-  }
-  taken += NONCE_BYTES;
-  return pool.toString('base64url', taken - NONCE_BYTES, taken);
+  return randomBytes(NONCE_BYTES).toString('base64url');
 }

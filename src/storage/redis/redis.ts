@@ -16,37 +16,38 @@ export interface RedisStoreOptions {
   readonly log: Log;
 }
 
-/** Slots that the health check writes to in a Cluster: enough to meet each of a few primaries. */
+/** Slots that the health check writes to in a Cluster: enough to reach each of a few primaries. */
 const HEALTH_PARTS = 8;
 
 /**
  * The store of several hosts: one Redis, a primary under Sentinel, or a Cluster.
  *
- * **What happens once.** A record is one key, and each script that decides something runs on one key: Redis runs
- * scripts one after the other, in a Cluster too. A script is never sent a second time when its answer was lost;
- * if something below did so, the token of the call makes the second run answer as the first.
+ * **Decisions.** A record is one key, and each deciding script runs on one key. Redis runs scripts one after the other,
+ * in a Cluster too. A script whose answer was lost is never sent again. If a layer below repeats it all the same, the
+ * token of the call makes the second run answer like the first.
  *
- * **No record under a tombstone.** Where there are no slots, one script looks for tombstones, writes the record
- * and registers it in its indexes, and another one sets a tombstone and removes what has registered. In a Cluster these are keys of different slots: `put` first registers a nonce
- * of its own in each index, which refuses it if there is a tombstone, then writes the record. `deleteByIndex`
- * sets the tombstone and reads the registrations in one script, then goes to each record: if the record is that
- * registration's, it is removed, else a grave for that nonce is left, which refuses the write that is still to
- * come. So a write has registered before the tombstone, and is found, or after it, and is refused: when
- * `deleteByIndex` is done, nothing of that index is there, or can come. Registrations are removed only after
- * their write is known to be over, or when their record has ended. A registration whose record is not, or no
- * longer, its own says nothing. A write that breaks off in between leaves its registration behind until the record
- * would have ended; if it would not, it stays.
+ * **Tombstones without slots.** One script checks the tombstones, writes the record and registers it in its indexes.
+ * Another script sets a tombstone and removes the registered records.
  *
- * **Replicas.** A primary that dies takes with it what no replica has: a mark of use, a tombstone. With
- * `waitReplicas` every write is acknowledged only when so many replicas have it; fewer, and the operation is
- * refused although it may be there. That is the safe side for each: `consume` and `putIfAbsent` burn a value
- * that nobody has been given anything for; `delete` and `deleteByIndex` can be repeated; `put` leaves a record
- * whose identifier nobody knows; `allocate` skips numbers. The registrations of a Cluster need it too.
+ * **Tombstones in a Cluster.** Indexes and records are keys of different slots, so this is a protocol (its state table:
+ * docs/decisions). `put` first registers a nonce in each index; an index with a tombstone refuses. Then `put` writes the
+ * record. `deleteByIndex` sets the tombstone and reads the registrations in one script, then visits each record: the
+ * record of that registration is removed, otherwise a write tombstone for the nonce refuses the write that is still to
+ * come. A write therefore registers before the tombstone and is found, or after it and is refused. When `deleteByIndex`
+ * returns, the index holds no record and will hold none. A registration is removed only after its write has ended or its
+ * record has expired. A registration whose record belongs to another write counts for nothing. A write that breaks off
+ * leaves its registration until the record would have expired; a record without an end leaves it for good.
  *
- * **Time.** What is live is decided by the clock of the caller, as in every store. Redis removes by its own clock
- * after the same length of time and a margin, so that its clock need not agree.
+ * **Replicas.** A primary that dies loses the writes that no replica has: consumptions, tombstones. With `waitReplicas`
+ * a write is acknowledged only when so many replicas have it. With fewer replicas the operation is refused, although
+ * the write may exist. Each refusal is safe: `consume` and `putIfAbsent` use up a value for which nothing was issued;
+ * `delete` and `deleteByIndex` can be repeated; `put` leaves a record whose identifier nobody received; `allocate` skips
+ * numbers. The registrations of a Cluster wait for replicas too.
  *
- * @throws ERR_STORAGE_UNAVAILABLE when Redis is not there, or must not be used (it evicts, it is too old)
+ * **Time.** The clock of the caller decides whether a record is live, as in every store. Redis removes keys by its own
+ * clock, after the same duration and a margin, so the two clocks need not agree.
+ *
+ * @throws ERR_STORAGE_UNAVAILABLE when Redis does not answer, evicts keys, or is too old
  */
 export async function openRedisStore(options: RedisStoreOptions): Promise<Store> {
   const { settings, clock, log } = options;
@@ -107,12 +108,12 @@ function storeOver(parts: RedisParts, within: Within): Store {
 
 interface Operation {
   readonly operation: string;
-  /** Why Redis must not be used at present. */
+  /** The reason why Redis must not be used at present. */
   readonly problem: () => string | undefined;
   readonly milliseconds: number;
 }
 
-/** Does the work in the time that an operation has; whatever goes wrong is the same refusal. */
+/** Runs the work within the time of an operation. Every failure becomes ERR_STORAGE_UNAVAILABLE. */
 function inBudget<T>(
   { operation, problem, milliseconds }: Operation,
   work: (budget: Budget) => Promise<T>,

@@ -12,9 +12,9 @@ export interface ConnectionOptions {
   readonly isChecked?: boolean;
 }
 
-/** One connection to the file, opened again after a fault. `T` is what is prepared on it. */
+/** One connection to the file, opened again after a fault. `T` holds the prepared statements. */
 export interface Connection<T> {
-  /** Runs `work` on the open connection. Its error is SQLite's own, or a refusal of the file. */
+  /** Runs `work` on the open connection. Throws the error of SQLite, or ERR_STORAGE_UNAVAILABLE for the file. */
   use<R>(work: (prepared: T, database: DatabaseSync) => R): R;
   close(): void;
 }
@@ -23,20 +23,20 @@ export interface Connection<T> {
 const PRIMARY_CODE = 0xff;
 const BUSY = 5;
 const LOCKED = 6;
-/** READONLY, IOERR, CORRUPT, CANTOPEN, NOTADB: what this connection believes of the file may be wrong now. */
+/** READONLY, IOERR, CORRUPT, CANTOPEN, NOTADB: the state of this connection may no longer match the file. */
 const BROKEN: readonly number[] = [8, 10, 11, 14, 26];
 /** Files up to this size are checked as a whole when they are opened: about a tenth of a second. */
 const MAX_CHECKED_BYTES = 64 * 1024 * 1024;
-/** Of the write-ahead log, after a burst. */
+/** Size to which the write-ahead log is truncated after a burst. */
 const MAX_KEPT_LOG_BYTES = 64 * 1024 * 1024;
 /** Pages of the log, 4 kB each, before they are moved to the file. With SQLite's 1,000 a write takes a quarter longer. */
 const LOG_PAGES = 4000;
-/** How long a file that could not be opened is left alone. */
+/** Pause after a failed attempt to open the file. */
 const COOL_DOWN_MILLISECONDS = 100;
 
 /**
- * Connects to a file that exists. After a fault that makes the connection doubtful, and when another file has
- * taken the place (a backup was restored), the next use opens it anew; a file that is gone is never made again.
+ * Connects to an existing file. The next use opens the file anew after a fault that makes the connection doubtful, and
+ * when another file has replaced it (a restored backup). A file that is gone is never created again.
  */
 export function createConnection<T>(
   options: ConnectionOptions,
@@ -79,7 +79,7 @@ export function createConnection<T>(
   };
 }
 
-/** Makes the file when there is none, readable by its owner only. */
+/** Creates the file when absent, readable by its owner only. */
 export function makeFile(file: string): void {
   if (existsSync(file)) return;
   closeSync(openSync(file, 'a', 0o600));
@@ -88,14 +88,14 @@ export function makeFile(file: string): void {
   closeSync(folder);
 }
 
-/** Whether another connection holds the file, so that trying again helps. */
+/** True when another connection holds the file, so that a retry helps. */
 export function isBusy(error: unknown): boolean {
   const code = primaryCode(error);
   return code === BUSY || code === LOCKED;
 }
 
 function openDatabase({ file, maxPages, isChecked }: ConnectionOptions): DatabaseSync {
-  // Waiting is ours: SQLite's own would stop the thread, and does not cover the change of the journal mode.
+  // The caller retries: the busy timeout of SQLite would block the thread, and does not cover the journal mode.
   const database = new DatabaseSync(file, { timeout: 0 });
   try {
     assertKnownSchema(database);

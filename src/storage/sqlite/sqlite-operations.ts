@@ -1,6 +1,6 @@
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
 
-/** A write, as data: it is done in another thread. Times are milliseconds since the epoch. */
+/** A write, as data for the writing thread. Times are milliseconds since the epoch. */
 export type Operation =
   | ({ readonly do: 'put' | 'putIfAbsent' } & RecordToWrite)
   | { readonly do: 'consume'; readonly kind: string; readonly id: string; readonly now: number }
@@ -30,22 +30,22 @@ export type Outcome = { readonly value: boolean | number | null } | { readonly i
 const REVOKED: Outcome = Object.freeze({ isRevoked: true });
 const DONE: Outcome = Object.freeze({ value: null });
 
-/** Does writes on a connection, inside a transaction of the caller's. */
+/** Runs writes on a connection, inside the transaction of the caller. */
 export function preparedOperations(database: DatabaseSync): (operation: Operation) => Outcome {
   const statements = prepared(database);
 
-  const isBuried = ({ kind, indexes, now }: RecordToWrite) =>
+  const hasTombstone = ({ kind, indexes, now }: RecordToWrite) =>
     indexes.some(([name, value]) => statements.tombstone.get({ kind, name, value, now }) !== undefined);
   const reindex = ({ kind, id, indexes }: RecordToWrite) => {
     for (const [name, value] of indexes) statements.index.run({ kind, name, value, id });
   };
   const isInserted = ({ kind, id, json, expires, now }: RecordToWrite) => {
     const insert = () => statements.insert.run({ kind, id, json, expires, now }).changes === 1;
-    // Deleting what has expired also ends its mark of use.
+    // Deleting the expired record also ends its consumption.
     return insert() || (statements.deleteExpired.run({ kind, id, now }).changes === 1 && insert());
   };
   const put = (record: RecordToWrite): Outcome => {
-    if (isBuried(record)) return REVOKED;
+    if (hasTombstone(record)) return REVOKED;
     const { kind, id, json, expires, now } = record;
     if (!isInserted(record)) {
       statements.put.run({ kind, id, json, expires, now });
@@ -55,7 +55,7 @@ export function preparedOperations(database: DatabaseSync): (operation: Operatio
     return DONE;
   };
   const putIfAbsent = (record: RecordToWrite): Outcome => {
-    if (isBuried(record)) return REVOKED;
+    if (hasTombstone(record)) return REVOKED;
     const isNew = isInserted(record);
     if (isNew) reindex(record);
     return { value: isNew };
@@ -78,7 +78,7 @@ export function preparedOperations(database: DatabaseSync): (operation: Operatio
       }
       case 'deleteByIndex': {
         const { kind, name, value, until } = operation;
-        statements.bury.run({ kind, name, value, until });
+        statements.setTombstone.run({ kind, name, value, until });
         statements.deleteByIndex.run({ kind, name, value });
         return DONE;
       }
@@ -125,7 +125,7 @@ function prepared(database: DatabaseSync) {
     tombstone: sql(
       'SELECT 1 FROM tombstone WHERE kind = :kind AND name = :name AND value = :value AND until > :now',
     ),
-    bury: sql(
+    setTombstone: sql(
       `INSERT INTO tombstone (kind, name, value, until) VALUES (:kind, :name, :value, :until)
        ON CONFLICT (kind, name, value) DO UPDATE SET until = max(until, excluded.until)`,
     ),

@@ -10,12 +10,12 @@ export interface ExpiryOptions {
   readonly seconds: number;
 }
 
-/** Rows removed at once: a few milliseconds, which is how long a write may have to wait for it. */
+/** Rows removed at once: a few milliseconds, the longest delay of a write behind a batch. */
 const BATCH = 200;
 
 /**
- * Removes what has expired, every `seconds` until nothing is left. Between two batches it rests as long as the
- * last one took, so that it never has more than half of the writing thread.
+ * Removes expired records every `seconds`, until none is left. Between two batches the purge pauses as long as the last
+ * batch took, so that it uses at most half of the writing thread.
  */
 export function followExpiry({ writer, now, log, seconds }: ExpiryOptions): { close(): Promise<void> } {
   let isClosed = false;

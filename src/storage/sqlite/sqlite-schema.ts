@@ -1,7 +1,7 @@
 import type { DatabaseSync } from 'node:sqlite';
 import { OpenBankingError } from '../../errors.ts';
 
-/** Each entry brings the schema from its position to the next. Only ever appended to. */
+/** Each entry migrates the schema from its position to the next. Entries are only appended. */
 export const MIGRATIONS: readonly string[] = [
   `CREATE TABLE record (
      kind TEXT NOT NULL,
@@ -34,7 +34,7 @@ export const MIGRATIONS: readonly string[] = [
 ];
 
 /**
- * Proves that this program knows the file's schema, before anything is written to it.
+ * Checks, before any write, that this program knows the schema of the file.
  *
  * @throws ERR_STORAGE_UNAVAILABLE for a file that a newer version has written
  */
@@ -46,12 +46,12 @@ export function assertKnownSchema(database: DatabaseSync): void {
   }
 }
 
-/** Brings the file to this program's schema, in one transaction that other processes wait for. */
+/** Migrates the file to the schema of this program, in one transaction that other processes wait for. */
 export function migrate(database: DatabaseSync, steps: readonly string[] = MIGRATIONS): void {
   if (versionOf(database) === steps.length) return;
   database.exec('BEGIN IMMEDIATE');
   try {
-    // Asked again: another process may have been faster.
+    // Read again under the lock: another process may have migrated the file.
     for (const step of steps.slice(versionOf(database))) database.exec(step);
     database.exec(`PRAGMA user_version = ${steps.length}`);
     database.exec('COMMIT');

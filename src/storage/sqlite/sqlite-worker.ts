@@ -4,13 +4,13 @@ import { type Operation, type Outcome, preparedOperations } from './sqlite-opera
 import { absoluteNow, type WriteAnswer, type WriteRequest } from './sqlite-write-request.ts';
 
 /*
- * The thread that writes. Everything that waits in the queue shares one transaction, and with it one fsync; waits
- * for locks and disks stop this thread only.
+ * The writing thread. All waiting writes share one transaction and one fsync. Waits for locks and for the disk block
+ * this thread only.
  */
 
-/** Added to the deadline: after this nobody waits for the answer any more, and nothing is done. */
+/** Added to the deadline: after this the caller has given up, and the write is refused. */
 const GRACE_MILLISECONDS = 300;
-/** Writes of one transaction: bounds how long each of them waits for the others. */
+/** Writes of one transaction; bounds the time for which a write waits for the others. */
 const MAX_GROUP = 256;
 const RETRY_MILLISECONDS = 1;
 const sleeper = new Int32Array(new SharedArrayBuffer(4));
@@ -61,7 +61,7 @@ function answer(port: MessagePort, connection: Writer, requests: readonly WriteR
   }
 }
 
-/** Nothing is answered before COMMIT is back from the disk. */
+/** Returns the answers only after COMMIT has reached the disk. */
 function commit(connection: Writer, requests: readonly WriteRequest[]): WriteAnswer[] {
   return connection.use((perform, database) => {
     try {

@@ -1,6 +1,6 @@
 import type { Operation, Outcome } from './sqlite-operations.ts';
 
-/** Writes that were asked for together. `deadline` is on the clock of `absoluteNow`. */
+/** A group of writes. `deadline` is on the clock of `absoluteNow`. */
 export interface WriteRequest {
   readonly id: number;
   readonly deadline: number;
@@ -9,12 +9,12 @@ export interface WriteRequest {
 
 export interface WriteAnswer {
   readonly id: number;
-  /** One for each operation, or what kept all of them from being done. */
+  /** One outcome for each operation; absent when `fault` kept all of them from being done. */
   readonly outcomes?: readonly Outcome[];
   readonly fault?: string;
 }
 
-/** Milliseconds that are the same in every thread, and that no change of the clock moves. */
+/** Milliseconds on a monotonic clock that all threads share. */
 export function absoluteNow(): number {
   return performance.timeOrigin + performance.now();
 }

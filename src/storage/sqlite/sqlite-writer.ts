@@ -4,7 +4,7 @@ import type { ConnectionOptions } from './sqlite-connection.ts';
 import type { Operation, Outcome } from './sqlite-operations.ts';
 import { absoluteNow, type WriteAnswer, type WriteRequest } from './sqlite-write-request.ts';
 
-/** Hands writes to the thread that does them. */
+/** Passes writes to the writing thread. */
 export interface Writer {
   /**
    * Resolves when the write is durable.
@@ -12,18 +12,18 @@ export interface Writer {
    * @throws ERR_STORAGE_UNAVAILABLE, ERR_STORAGE_REVOKED
    */
   write(operation: Operation): Promise<boolean | number | null>;
-  /** Lets everything that was asked for end, and closes. */
+  /** Waits for the pending writes, then closes. */
   close(): Promise<void>;
 }
 
-/** How long a write waits for another process that holds the file. */
+/** Longest wait of a write for another process that holds the file. */
 const LOCK_MILLISECONDS = 1500;
-/** After this the disk itself does not answer. Callers expect a word within two seconds. */
+/** After this the disk counts as not answering. Callers expect an answer within two seconds. */
 const ANSWER_MILLISECONDS = 1900;
 const CLOSE_MILLISECONDS = 5000;
-/** How long to wait after the thread died before another is started. */
+/** Pause between the death of the thread and the start of another. */
 const RESTART_MILLISECONDS = 200;
-/** As many writes are handed over before the turn ends: fewer cost more messages, more make the threads wait in turn. */
+/** So many writes are passed on before the turn ends: fewer cost more messages, more make the threads wait in turn. */
 const GATHERED = 12;
 /** Run from source the thread is TypeScript, built it is JavaScript. */
 const WORKER = new URL(`./sqlite-worker.${import.meta.url.split('.').at(-1)}`, import.meta.url);
@@ -72,7 +72,7 @@ export function createWriter(options: ConnectionOptions): Writer {
       if (outcomes === undefined) fail(id, new Error(fault));
       else for (const [at, waiting] of settle(id).entries()) tell(waiting, outcomes[at]);
     });
-    // The timer of a group keeps the process up while an answer is due.
+    // The timer of a group keeps the process alive while an answer is due.
     thread.unref();
     worker = thread;
     return thread;
@@ -102,7 +102,7 @@ export function createWriter(options: ConnectionOptions): Writer {
           reject(unavailable(operation.do, new Error('the store is closed')));
           return;
         }
-        // What this turn of the event loop asks for goes together, but not so much that one thread waits for the other.
+        // The writes of one turn of the event loop form one group, up to GATHERED, so that neither thread waits.
         if (gathered.length === 0) setImmediate(send);
         gathered.push({ operation, resolve, reject });
         if (gathered.length === GATHERED) send();

@@ -9,7 +9,7 @@ import { createWriter, type Writer } from './sqlite-writer.ts';
 import type { RecordToStore, Store, StoredRecord } from '../store.ts';
 
 export interface SqliteStoreOptions {
-  /** Made when there is none, readable by its owner only. */
+  /** Created when absent, readable by its owner only. */
   readonly file: string;
   readonly clock: Clock;
   readonly log: Log;
@@ -19,18 +19,18 @@ export interface SqliteStoreOptions {
   readonly maxPages?: number;
 }
 
-/** How long a start waits for other processes that open the same new file. */
+/** Longest wait of a start for other processes that open the same new file. */
 const OPEN_MILLISECONDS = 5000;
-/** How long a read waits for one that repairs the file after a crash. */
+/** Longest wait of a read for a process that recovers the file after a crash. */
 const READ_MILLISECONDS = 1500;
 const RETRY_MILLISECONDS = 5;
 const PURGE_SECONDS = 30;
 const LIVE = '(expires_at IS NULL OR expires_at > :now)';
 
 /**
- * The embedded store: one SQLite file in WAL mode with `synchronous=FULL`, so that what was acknowledged survives
- * a crash and a power cut. Reads are done here, in memory mostly; writes in a thread of their own, where those
- * that wait together share one transaction and one fsync. Several processes of one machine may use the file.
+ * The embedded store: one SQLite file in WAL mode with `synchronous=FULL`, so that acknowledged writes survive a crash
+ * and a power cut. Reads run on the calling thread, mostly in memory. Writes run on a separate thread, where waiting
+ * writes share one transaction and one fsync. Several processes of one machine may use the file.
  *
  * @throws ERR_STORAGE_UNAVAILABLE when the file cannot be opened, is damaged or is of a newer version
  */
@@ -126,7 +126,7 @@ function storeOver({ reader, writer, now, close }: Parts): Store {
     },
     allocate: async (counter, count) => Number(await writer.write({ do: 'allocate', counter, count })),
 
-    // A real write: a full or read-only disk lets an empty transaction pass.
+    // A real write, since an empty transaction succeeds on a full or read-only disk.
     isHealthy: () =>
       writer.write({ do: 'allocate', counter: 'health', count: 1 }).then(
         () => true,
@@ -136,7 +136,7 @@ function storeOver({ reader, writer, now, close }: Parts): Store {
   };
 }
 
-/** Does the work, again while another process holds the file. Never waits without letting others run. */
+/** Runs the work, and repeats it while another process holds the file. Other work of this process goes on. */
 async function waiting<T>(operation: string, milliseconds: number, work: () => T): Promise<T> {
   const deadline = performance.now() + milliseconds;
   for (;;) {
