@@ -17,16 +17,14 @@ declare module 'oidc-provider/lib/helpers/weak_cache.js' {
   export function get(provider: import('oidc-provider').Provider): {
     staticClients: Map<string, import('oidc-provider').Client>;
     grantTypeHandlers: Map<string, (ctx: import('oidc-provider').KoaContextWithOIDC) => Promise<void>>;
+    /** For tests: the published keys. */
+    readonly jwks: { readonly keys: readonly { readonly kid: string }[] };
   };
 }
 declare module 'oidc-provider/lib/helpers/als.js' {
   const contexts: import('node:async_hooks').AsyncLocalStorage<import('oidc-provider').KoaContextWithOIDC>;
   // biome-ignore lint/style/noDefaultExport: the library's own
   export default contexts;
-}
-declare module 'oidc-provider/lib/helpers/is_valid_scope.js' {
-  // biome-ignore lint/style/noDefaultExport: the library's own
-  export default function isValidScope(scope: unknown): boolean;
 }
 // For tests: the way in which the provider verifies client assertions.
 declare module 'oidc-provider/lib/helpers/jwt.js' {

@@ -19,7 +19,7 @@ import {
 import { EllipticSigner } from './signing/elliptic-signer.ts';
 import { withinGrant } from './tokens/grant-lifetime.ts';
 import { interactionPolicy } from './customer/interaction-policy.ts';
-import { Provider, replaceClients, replaceKeys } from './library.ts';
+import { Provider, replaceClients, replaceKeys } from './provider-internals.ts';
 import type { ReplayedGrants } from './models/replayed-grants.ts';
 import { ENDPOINTS } from './request/routes.ts';
 import type { SigningKeyring, SigningKeys } from './signing/signing-keys.ts';

@@ -1,5 +1,5 @@
 import type { Client, KoaContextWithOIDC } from 'oidc-provider';
-import { interactionPolicy as library } from '../library.ts';
+import { interactionPolicy as library } from '../provider-internals.ts';
 
 const { Check, base } = library;
 

@@ -4,7 +4,7 @@ import { isRefusal } from '../../errors.ts';
 import type { Store, StoredRecord } from '../../storage/store.ts';
 import type { ClaimsReader } from './claims-reader.ts';
 import { keyedHash } from './keyed-hash.ts';
-import { errors, Provider } from '../library.ts';
+import { errors, Provider } from '../provider-internals.ts';
 import { createSeals, hkdf, type Seals } from './payload-seals.ts';
 import { createReadAhead, type ReadAhead } from './read-ahead.ts';
 import type { ReplayedGrants } from './replayed-grants.ts';

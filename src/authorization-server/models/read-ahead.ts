@@ -1,5 +1,5 @@
 import type { Store, StoredRecord } from '../../storage/store.ts';
-import { Provider } from '../library.ts';
+import { Provider } from '../provider-internals.ts';
 
 /** Records that the provider will ask for one after the other, read at once. Each serves once, and one request only. */
 export interface ReadAhead {

@@ -1,6 +1,6 @@
 import type { errors as libraryErrors, KoaContextWithOIDC } from 'oidc-provider';
 import type { OpenBankingError } from '../../errors.ts';
-import { errors } from '../library.ts';
+import { errors } from '../provider-internals.ts';
 import { oauthAnswer } from './oauth-error.ts';
 
 /** Our refusal in the provider's own clothes, so that its endpoints and redirects carry it. */

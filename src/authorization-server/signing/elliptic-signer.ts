@@ -1,7 +1,7 @@
 import { createPrivateKey, createPublicKey, type KeyObject, sign } from 'node:crypto';
 import { promisify } from 'node:util';
 import type { JWK } from 'jose';
-import { ExternalSigningKey } from '../library.ts';
+import { ExternalSigningKey } from '../provider-internals.ts';
 
 const signInPool = promisify(sign);
 /** Bytes of r and of s (P-256). */

@@ -3,10 +3,12 @@ import { parse } from 'node:querystring';
 import type { Context, Middleware } from 'koa';
 import type { Client, KoaContextWithOIDC } from 'oidc-provider';
 import { certificateSubjectMatches } from '../clients/client-authentication.ts';
-import { errors, grantHandlerOf, isValidScope, type Provider, runInContext } from '../library.ts';
+import { errors, grantHandlerOf, type Provider, runInContext } from '../provider-internals.ts';
 
 const GRANT = 'client_credentials';
 const FORM = /^application\/x-www-form-urlencoded(?:; ?charset=utf-8)?$/i;
+/** RFC 6749 §3.3. */
+const SCOPE = /^[\x21\x23-\x5b\x5d-\x7e]+(?: [\x21\x23-\x5b\x5d-\x7e]+)*$/;
 const MAX_BODY_BYTES = 4096;
 /** Ways to authenticate and to ask that the provider knows, and we do not. */
 const OTHER_WAYS = ['authorization', 'origin', 'oauth-client-attestation', 'oauth-client-attestation-pop'];
@@ -66,7 +68,7 @@ function plainParams(request: IncomingMessage): PlainParams | undefined {
     grantType === GRANT &&
     typeof clientId === 'string' &&
     typeof scope === 'string' &&
-    isValidScope(scope);
+    SCOPE.test(scope);
   return isPlain ? { grant_type: GRANT, client_id: clientId, scope } : undefined;
 }
 

@@ -12,7 +12,7 @@ import {
   type RegisteredClient,
 } from '../../../src/authorization-server/clients/clients.ts';
 import { directClientCredentials } from '../../../src/authorization-server/tokens/direct-client-credentials.ts';
-import { Provider } from '../../../src/authorization-server/library.ts';
+import { Provider } from '../../../src/authorization-server/provider-internals.ts';
 import { createSigningKeys } from '../../../src/authorization-server/signing/signing-keys.ts';
 import { issue } from '../../x509/certificate-factory.ts';
 import { startTestSandbox, type TestSandbox } from '../running-sandbox.ts';

@@ -1,23 +1,25 @@
 import type * as typed from 'oidc-provider';
-import contexts from 'oidc-provider/lib/helpers/als.js';
-import * as libraryErrors from 'oidc-provider/lib/helpers/errors.js';
+import requestContexts from 'oidc-provider/lib/helpers/als.js';
+import * as providerErrors from 'oidc-provider/lib/helpers/errors.js';
 import initializeKeystore from 'oidc-provider/lib/helpers/initialize_keystore.js';
-import * as libraryPolicy from 'oidc-provider/lib/helpers/interaction_policy/index.js';
-import { get as internalsOf } from 'oidc-provider/lib/helpers/weak_cache.js';
+import * as providerPolicy from 'oidc-provider/lib/helpers/interaction_policy/index.js';
+import { get as stateOf } from 'oidc-provider/lib/helpers/weak_cache.js';
 
 /*
- * What we use of oidc-provider at run time, from the modules that define it. The package's index adds only a
- * warning, at every start, about a Node release that has not reached its LTS date.
+ * Every module of oidc-provider that this program imports by its path: no other file of src/ does. The package's
+ * exact version is pinned; docs/upgrade-oidc-provider.md is the recipe for a new one.
+ *
+ * The first four are the public exports, from the modules that define them. The package's index adds only a warning,
+ * at every start, on a Node release that is not a long-term one (Node 26.10 is not marked as one).
  */
 export { ExternalSigningKey } from 'oidc-provider/lib/helpers/keystore.js';
-export { default as isValidScope } from 'oidc-provider/lib/helpers/is_valid_scope.js';
 export { Provider } from 'oidc-provider/lib/provider.js';
-export const errors: typeof typed.errors = libraryErrors;
-export const interactionPolicy: typeof typed.interactionPolicy = libraryPolicy;
+export const errors: typeof typed.errors = providerErrors;
+export const interactionPolicy: typeof typed.interactionPolicy = providerPolicy;
 
 /**
  * Replaces the keys of a running provider: the first of an algorithm signs, all are in its JWKS. On a throw the
- * old keys stay. The provider offers no public way (its maintainer: "edit and restart").
+ * old keys stay. Internal, because the provider offers no public way (its maintainer: "edit and restart").
  */
 export function replaceKeys(provider: typed.Provider, keys: typed.JWKS): void {
   initializeKeystore.call(provider, keys);
@@ -25,7 +27,8 @@ export function replaceKeys(provider: typed.Provider, keys: typed.JWKS): void {
 
 /**
  * Replaces the static clients of a running provider as a whole. A client whose metadata is the same stays the
- * same object; on a throw (bad metadata) the old clients stay.
+ * same object; on a throw (bad metadata) the old clients stay. Internal, because the public way, an adapter's `Client`
+ * records, hashes the metadata of the client in every request.
  */
 export function replaceClients(provider: typed.Provider, clients: readonly typed.ClientMetadata[]): void {
   const last = known.get(provider);
@@ -40,22 +43,25 @@ export function replaceClients(provider: typed.Provider, clients: readonly typed
     }),
   );
   known.set(provider, next);
-  internalsOf(provider).staticClients = new Map([...next].map(([id, { client }]) => [id, client]));
+  stateOf(provider).staticClients = new Map([...next].map(([id, { client }]) => [id, client]));
 }
 
-/** What the provider does for a grant once the client is known. It answers in `ctx.body`, and throws refusals. */
+/**
+ * The provider's handler of a grant, which runs once the client is known. The handler answers in `ctx.body` and throws
+ * refusals. Internal, because a grant type can be registered in public, but not read back.
+ */
 export function grantHandlerOf(
   provider: typed.Provider,
   grantType: string,
 ): (ctx: typed.KoaContextWithOIDC) => Promise<void> {
-  const handler = internalsOf(provider).grantTypeHandlers.get(grantType);
+  const handler = stateOf(provider).grantTypeHandlers.get(grantType);
   if (handler === undefined) throw new TypeError(`the provider knows no grant type ${grantType}`);
   return handler;
 }
 
-/** Does the work as the provider's endpoints do: `Provider.ctx` is this context meanwhile. */
+/** Runs the work with `ctx` as `Provider.ctx`, as the provider's routes do. Internal: only routes of its router can. */
 export function runInContext<T>(ctx: typed.KoaContextWithOIDC, work: () => T): T {
-  return contexts.run(ctx, work);
+  return requestContexts.run(ctx, work);
 }
 
 interface KnownClient {

@@ -1,0 +1,195 @@
+import { createHash } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { dirname, join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+
+const packageFolder = dirname(createRequire(import.meta.url).resolve('oidc-provider/package.json'));
+const { version } = JSON.parse(readFileSync(join(packageFolder, 'package.json'), 'utf8')) as {
+  readonly version: string;
+};
+const RECIPE = 'follow docs/upgrade-oidc-provider.md';
+
+/** The version whose modules were read, and whose texts have the digests below. */
+const READ_VERSION = '9.13.3';
+
+/** Each module whose text this program depends on beyond the documented interface, and the reason. */
+const MODULES: readonly { readonly module: string; readonly reason: string; readonly digest: string }[] = [
+  {
+    module: 'provider.js',
+    reason: 'the class itself, imported past the index, which warns at every start',
+    digest: '94a64ce834032c4d',
+  },
+  {
+    module: 'helpers/errors.js',
+    reason: 'the errors, imported past the index; request/refusal.ts fills CustomOIDCProviderError',
+    digest: '53eaef896d941acf',
+  },
+  {
+    module: 'helpers/interaction_policy/index.js',
+    reason: 'the prompts login and consent, to which customer/interaction-policy.ts adds checks',
+    digest: '4e282027c8842321',
+  },
+  {
+    module: 'helpers/keystore.js',
+    reason: 'ExternalSigningKey, which signing/elliptic-signer.ts extends',
+    digest: '9d78577c6055cdf0',
+  },
+  {
+    module: 'helpers/jwt.js',
+    reason: 'the form in which an external signature is asked for: JWS, after `await key.sign(Buffer)`',
+    digest: 'e52ef4048fcf0277',
+  },
+  {
+    module: 'helpers/initialize_keystore.js',
+    reason: 'replaceKeys calls this again: all keys are checked before any is replaced',
+    digest: '6e178e2a43cb5b32',
+  },
+  {
+    module: 'helpers/weak_cache.js',
+    reason: 'replaceClients writes `staticClients` there, grantHandlerOf reads `grantTypeHandlers`',
+    digest: 'c2ff20221466d475',
+  },
+  {
+    module: 'models/client.js',
+    reason: 'Client.find looks in `staticClients` first and returns an instance as it is',
+    digest: '37841c70b72be692',
+  },
+  {
+    module: 'helpers/als.js',
+    reason: 'runInContext sets `Provider.ctx` for the direct client_credentials grant',
+    digest: '5f89eae50dbb4590',
+  },
+  {
+    module: 'helpers/oidc_context.js',
+    reason: 'direct-client-credentials.ts makes an OIDCContext by hand: constructor, route, params, entity()',
+    digest: '4a7a5e09bf3377f6',
+  },
+  {
+    module: 'helpers/initialize_app.js',
+    reason: 'the steps in front of the token endpoint, of which the direct grant does what is needed',
+    digest: '82cc7a689a1c5907',
+  },
+  {
+    module: 'actions/token.js',
+    reason:
+      'the long way to a token: each check here must be one that the direct grant does, or does not need',
+    digest: 'b02246009810acd6',
+  },
+  {
+    module: 'shared/client_auth.js',
+    reason: 'the checks of tls_client_auth, which the direct grant repeats',
+    digest: '2ef832c2ce4093cb',
+  },
+  {
+    module: 'actions/grants/client_credentials.js',
+    reason: 'the handler that the direct grant calls',
+    digest: 'eade620806012fa4',
+  },
+  {
+    module: 'models/replay_detection.js',
+    reason: 'its `unique` is replaced by an atomic one: issuer, jti and exp are its parameters',
+    digest: '043828fda75887e6',
+  },
+];
+
+const digestOf = (module: string) =>
+  createHash('sha256')
+    .update(readFileSync(join(packageFolder, 'lib', module)))
+    .digest('hex')
+    .slice(0, 16);
+
+describe('the internals of oidc-provider that this program depends on', () => {
+  it(`are those of version ${READ_VERSION}`, () => {
+    expect(version, `oidc-provider was raised: ${RECIPE}`).toBe(READ_VERSION);
+  });
+
+  it.each(MODULES)('lib/$module reads as it did ($reason)', ({ module, reason, digest }) => {
+    expect(digestOf(module), `lib/${module} changed. Used: ${reason}. Read its diff; ${RECIPE}`).toBe(digest);
+  });
+
+  it('the index still exports the four names that are imported past it', async () => {
+    const index = readFileSync(join(packageFolder, 'lib/index.js'), 'utf8');
+    for (const name of ['Provider', 'errors', 'interactionPolicy', 'ExternalSigningKey']) {
+      expect(index, `the index no longer exports ${name}`).toMatch(
+        new RegExp(`export \\{[^}]*\\b${name}\\b`),
+      );
+    }
+    const { Provider } = await import('oidc-provider/lib/provider.js');
+    expect(typeof Provider, 'lib/provider.js no longer exports Provider').toBe('function');
+  });
+
+  it('the state of a provider still has its clients by identifier and its grants by type', async () => {
+    const { get } = await import('oidc-provider/lib/helpers/weak_cache.js');
+    const provider = await madeProvider();
+    const { staticClients, grantTypeHandlers } = get(provider);
+    expect(staticClients, 'weak_cache: staticClients is no Map by client_id').toBeInstanceOf(Map);
+    expect(staticClients.has('one'), 'weak_cache: staticClients is not by client_id').toBe(true);
+    const handler = grantTypeHandlers.get('client_credentials');
+    expect(typeof handler, 'weak_cache: grantTypeHandlers has no client_credentials').toBe('function');
+  });
+
+  it('new clients and new keys are used by a running provider, and bad ones leave the old in force', async () => {
+    const { replaceClients, replaceKeys } = await import(
+      '../../src/authorization-server/provider-internals.ts'
+    );
+    const { createSigningKeys } = await import('../../src/authorization-server/signing/signing-keys.ts');
+    const { get } = await import('oidc-provider/lib/helpers/weak_cache.js');
+    const provider = await madeProvider();
+    replaceClients(provider, [clientCalled('two')]);
+    const two = await provider.Client.find('two');
+    expect(two?.clientId, 'Client.find does not look in staticClients').toBe('two');
+    expect(await provider.Client.find('one'), 'a removed client is found').toBeUndefined();
+    replaceClients(provider, [clientCalled('two'), clientCalled('three')]);
+    expect(await provider.Client.find('two'), 'an instance is not returned as it is').toBe(two);
+    expect(() =>
+      replaceClients(provider, [{ ...clientCalled('four'), redirect_uris: ['no URL'] }]),
+    ).toThrow();
+    expect((await provider.Client.find('three'))?.clientId).toBe('three');
+
+    const keys = await createSigningKeys();
+    const published = () => get(provider).jwks.keys.map(({ kid }) => kid);
+    replaceKeys(provider, { keys: keys.keys as never });
+    expect(published(), 'initialize_keystore does not replace the keys').toEqual(
+      keys.keys.map(({ kid }) => kid),
+    );
+    const before = published();
+    expect(() => replaceKeys(provider, { keys: [{ kty: 'EC' }] as never })).toThrow();
+    expect(published(), 'bad keys took the place of good ones').toEqual(before);
+  });
+
+  it('work in a context sees that context as Provider.ctx', async () => {
+    const { Provider, runInContext } = await import('../../src/authorization-server/provider-internals.ts');
+    const context = { isThisOne: true } as never;
+    expect(
+      runInContext(context, () => Provider.ctx === context),
+      'als.js is not what Provider.ctx reads',
+    ).toBe(true);
+    expect(Provider.ctx).toBeUndefined();
+  });
+
+  it('the prompts still are login and consent, with checks that can be added to', async () => {
+    const { interactionPolicy } = await import('../../src/authorization-server/provider-internals.ts');
+    const names = interactionPolicy.base().map(({ name }) => name);
+    expect(names, 'interaction_policy: there are other prompts').toEqual(['login', 'consent']);
+  });
+});
+
+const clientCalled = (clientId: string) => ({
+  client_id: clientId,
+  client_secret: 'of a test',
+  grant_types: ['client_credentials'],
+  redirect_uris: [],
+  response_types: [],
+});
+
+async function madeProvider() {
+  const { Provider } = await import('../../src/authorization-server/provider-internals.ts');
+  const { createSigningKeys } = await import('../../src/authorization-server/signing/signing-keys.ts');
+  return new Provider('https://as.example', {
+    clients: [clientCalled('one')] as never,
+    jwks: { keys: [...(await createSigningKeys()).keys] } as never,
+    clientDefaults: { id_token_signed_response_alg: 'ES256' },
+    features: { devInteractions: { enabled: false }, clientCredentials: { enabled: true } },
+  });
+}
