@@ -4,8 +4,15 @@ export { type Clock, systemClock } from './clock.ts';
 export { type Config, loadConfig, parseConfig } from './configuration/config.ts';
 export type { Consent, Consents } from './consent/consent.ts';
 export { ERROR_CODES, type ErrorCode, isRefusal, OpenBankingError, ruleOf } from './errors.ts';
-export { createLog, type Log, silentLog } from './log.ts';
+export {
+  type EventDefinition,
+  type EventFields,
+  type EventSink,
+  type Log,
+  logTo,
+  silentLog,
+} from './events.ts';
+export { createLog } from './log.ts';
 export { createListener, type Listener, type ListenerOptions } from './mutual-tls/listeners.ts';
 export { type RunningServer, type ServerParts, startServer } from './server/server.ts';
 export type { Tpp, TppAuthenticator } from './tpp/authenticate.ts';
-export type { RevocationEvent } from './x509/revocation/revocation.ts';

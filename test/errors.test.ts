@@ -26,7 +26,10 @@ describe('a refusal for now', () => {
 describe('the log', () => {
   function lineOf(fields: Record<string, unknown>): Record<string, unknown> {
     const lines: string[] = [];
-    createLog({ destination: { write: (line) => void lines.push(line) } }).warn('some.event', fields);
+    createLog({ destination: { write: (line) => void lines.push(line) } }).emit(
+      'client.auth.refused',
+      fields,
+    );
     return JSON.parse(lines[0] ?? '{}');
   }
 
@@ -38,7 +41,12 @@ describe('the log', () => {
       password: 'secret',
       body: { token: 'secret' },
     });
-    expect(line).toMatchObject({ event: 'some.event', level: 'warn', requestId: 'r', clientId: 'c' });
+    expect(line).toMatchObject({
+      event: 'client.auth.refused',
+      level: 'warn',
+      requestId: 'r',
+      clientId: 'c',
+    });
     expect(JSON.stringify(line)).not.toContain('secret');
   });
 
@@ -62,7 +70,7 @@ describe('the log', () => {
   it('bounds what a stranger can write, and keeps it on one line (O1, O2)', () => {
     const subject = `CN=${'x'.repeat(65_536)}`;
     const lines: string[] = [];
-    createLog({ destination: { write: (line) => void lines.push(line) } }).warn('x', {
+    createLog({ destination: { write: (line) => void lines.push(line) } }).emit('client.auth.refused', {
       route: 'a\r\nb\u001b[31m',
       error: new OpenBankingError('ERR_CERT_NOT_A_CA', { subject }),
     });

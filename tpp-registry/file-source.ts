@@ -1,7 +1,7 @@
 import type { Clock } from '../src/clock.ts';
 import { OpenBankingError } from '../src/errors.ts';
 import { openFollowedFile } from '../src/files/followed-file.ts';
-import type { Log } from '../src/log.ts';
+import type { Log } from '../src/events.ts';
 import { parseTppRecords, type TppRecord } from './record.ts';
 import { findRecord, type Index, indexRecords, type TppRegistry } from './registry.ts';
 

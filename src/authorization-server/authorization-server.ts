@@ -4,7 +4,7 @@ import type { Context } from 'koa';
 import type { Provider } from 'oidc-provider';
 import type { Clock } from '../clock.ts';
 import type { Consents } from '../consent/consent.ts';
-import type { Log } from '../log.ts';
+import type { Log } from '../events.ts';
 import type { ClientCertificateSource } from '../mutual-tls/client-certificate.ts';
 import type { Store } from '../storage/store.ts';
 import type { TppAuthenticator } from '../tpp/authenticate.ts';

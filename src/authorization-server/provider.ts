@@ -4,7 +4,7 @@ import type { AdapterFactory, Configuration, JWKS } from 'oidc-provider';
 import type { Clock } from '../clock.ts';
 import type { Consents } from '../consent/consent.ts';
 import { OpenBankingError } from '../errors.ts';
-import type { Log } from '../log.ts';
+import type { Log } from '../events.ts';
 import type { TppRegistry } from '../../tpp-registry/index.ts';
 import { answerAfter } from './request/answer-after.ts';
 import { apiScopes, standing } from './tokens/api-scopes.ts';
@@ -61,7 +61,7 @@ const SIGNATURES = ['PS256', 'ES256', 'EdDSA'] as const;
 export function createProvider(options: ProviderOptions): Provider {
   const provider = new Provider(options.issuer, configuration(options));
   // `error` is koa's own event; the library's types do not know it.
-  (provider as EventEmitter).on('error', (error) => options.log.error('server.unexpected', { error }));
+  (provider as EventEmitter).on('error', (error) => options.log.emit('server.unexpected', { error }));
   options.signingKeys.follow((signing) => replaceKeys(provider, jwksOf(signing)));
   options.clients.follow((clients) => takeClients(provider, clients));
   return provider;

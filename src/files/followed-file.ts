@@ -1,6 +1,12 @@
 import { readFile, stat } from 'node:fs/promises';
 import { isRefusal, type OpenBankingError } from '../errors.ts';
-import type { Log } from '../log.ts';
+import type { EventName, Log } from '../events.ts';
+
+type FollowedName = EventName extends infer Name
+  ? Name extends `${infer File}.loaded`
+    ? File
+    : never
+  : never;
 
 export interface FollowedFileOptions<T> {
   readonly file: string;
@@ -11,8 +17,8 @@ export interface FollowedFileOptions<T> {
   readonly parse: (content: string) => T | Promise<T>;
   /** The refusal for a file that is missing or may not be read. */
   readonly unreadable: (cause: NodeJS.ErrnoException) => OpenBankingError;
-  /** Names the log events: `registry` gives `registry.loaded` and `registry.refused`. */
-  readonly name: string;
+  /** Names the events: `registry` for `registry.loaded` and `registry.refused`. */
+  readonly name: FollowedName;
   /** How much a copy holds, for the log. */
   readonly count?: (value: T) => number;
   readonly log: Log;
@@ -45,7 +51,7 @@ export async function openFollowedFile<T>(options: FollowedFileOptions<T>): Prom
   let seen = await versionOf(file);
   let current = await read(options);
   const noteLoaded = () =>
-    log.info(`${name}.loaded`, {
+    log.emit(`${name}.loaded`, {
       file,
       ...(options.count === undefined ? {} : { count: options.count(current) }),
     });
@@ -59,7 +65,7 @@ export async function openFollowedFile<T>(options: FollowedFileOptions<T>): Prom
       const isFault = isRefusal(error) && error.cause !== undefined;
       // A file that cannot be read is tried again; one that is bad stays so until it changes.
       if (!isFault) seen = version;
-      log.error(`${name}.refused`, { file, problems: problemsOf(error), error });
+      log.emit(`${name}.refused`, { file, problems: problemsOf(error), error });
       return false;
     }
     seen = version;

@@ -4,7 +4,7 @@ import { createServer, type Server } from 'node:https';
 import type { AddressInfo, Socket } from 'node:net';
 import type { TLSSocket } from 'node:tls';
 import { type ErrorCode, OpenBankingError } from '../errors.ts';
-import type { Log } from '../log.ts';
+import type { Log } from '../events.ts';
 
 /** TLS 1.3, and for TLS 1.2 the two suites that BCP 195 and the FAPI suite both accept with an RSA certificate. */
 const CIPHERS = [
@@ -101,7 +101,7 @@ export function createListener(options: ListenerOptions): Listener {
       const refusal = misdirection(request, serving.authority);
       if (refusal === undefined) serving.handler(request, response);
       else {
-        log.warn('http.misdirected', { listener: name, error: refusal });
+        log.emit('http.misdirected', { listener: name, error: refusal });
         refuse(request, response, refusal.code === 'ERR_HTTP_MISDIRECTED' ? 421 : 400, refusal);
       }
     },
@@ -117,13 +117,13 @@ export function createListener(options: ListenerOptions): Listener {
       return;
     }
     const status = malformedStatus(error.code);
-    log.warn('http.malformed', { listener: name, status, error: malformed(error.code ?? error.name) });
+    log.emit('http.malformed', { listener: name, status, error: malformed(error.code ?? error.name) });
     answerMalformed(socket, status);
   });
   // Node reports a failed handshake as a client error too. Prepended, so that this is the one that tells it.
   server.prependListener('tlsClientError', (error: NodeJS.ErrnoException, socket: TLSSocket) => {
     notTls.add(socket);
-    log.info('tls.refused', { listener: name, error: malformed(error.code ?? error.name) });
+    log.emit('tls.refused', { listener: name, error: malformed(error.code ?? error.name) });
   });
 
   const drain = () => {

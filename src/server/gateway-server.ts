@@ -6,7 +6,8 @@ import type { AddressInfo } from 'node:net';
 import { clientCertificateOptions } from '../configuration/client-certificate-schema.ts';
 import { OpenBankingError } from '../errors.ts';
 import type { GatewayConfig } from '../configuration/gateway-config.ts';
-import { createLog, type Log } from '../log.ts';
+import type { Log } from '../events.ts';
+import { createLog } from '../log.ts';
 import {
   type Authorizer,
   createAuthorizer,
@@ -40,14 +41,14 @@ export async function startGateway(
     server.once('error', reject);
     server.listen(config.listen.port, config.listen.host, resolve);
   });
-  log.info('gateway.started', { issuer: config.issuer, count: config.routes.length });
+  log.emit('gateway.started', { issuer: config.issuer, count: config.routes.length });
   return {
     port: (server.address() as AddressInfo).port,
     close: async () => {
       server.closeIdleConnections();
       await new Promise((resolve) => server.close(resolve));
       await authorizer.close();
-      log.info('gateway.stopped');
+      log.emit('gateway.stopped');
     },
   };
 }

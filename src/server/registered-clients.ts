@@ -6,7 +6,7 @@ import {
 } from '../authorization-server/clients/clients.ts';
 import { type ClientEntry, clientSchema, doubledClients } from '../configuration/client-schema.ts';
 import { openFollowedFile } from '../files/followed-file.ts';
-import type { Log } from '../log.ts';
+import type { Log } from '../events.ts';
 import { invalidConfig, parseValue, parseYaml } from '../configuration/yaml-document.ts';
 
 export interface RegisteredClientsOptions {

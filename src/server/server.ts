@@ -12,7 +12,8 @@ import { type Consents, createConsents } from '../consent/consent.ts';
 import { readOrCreate } from '../files/created-file.ts';
 import { OpenBankingError } from '../errors.ts';
 import { createHealthServer } from './health.ts';
-import { createLog, type Log } from '../log.ts';
+import type { Log } from '../events.ts';
+import { createLog } from '../log.ts';
 import { createClientCertificateSource } from '../mutual-tls/client-certificate.ts';
 import { createListener } from '../mutual-tls/listeners.ts';
 import { openRegisteredClients } from './registered-clients.ts';
@@ -25,7 +26,6 @@ import type { Store } from '../storage/store.ts';
 import type { TppAuthenticator } from '../tpp/authenticate.ts';
 import type { BlockList } from '../tpp/block-list.ts';
 import { openTppDecision } from './tpp-decision.ts';
-import type { RevocationEvent } from '../x509/revocation/revocation.ts';
 import type { TppRegistry } from '../../tpp-registry/index.ts';
 
 export interface ServerParts {
@@ -36,8 +36,6 @@ export interface ServerParts {
   readonly store?: Store;
   /** Whether this process answers for its health itself; workers do not. Default true. */
   readonly isHealthServed?: boolean;
-  /** Hears of every answer about revocation, and of every unknown status that is accepted: for counters. */
-  readonly countRevocation?: (event: RevocationEvent) => void;
 }
 
 /** A running authorization server. */
@@ -75,12 +73,7 @@ export async function startServer(config: Config, parts: ServerParts): Promise<R
     openSecret(config.storage.secretFile),
     openSigningKeys({ file: config.signingKeysFile, clock, log, retainSeconds: retainKeysSeconds(config) }),
   ]);
-  const { countRevocation } = parts;
-  const decision = await openTppDecision(config, {
-    clock,
-    log,
-    ...(countRevocation === undefined ? {} : { countRevocation }),
-  });
+  const decision = await openTppDecision(config, { clock, log });
   const { registry, blockList, revocation, authenticator } = decision;
   const clients = await openRegisteredClients({
     entries: config.clients,
@@ -142,7 +135,7 @@ export async function startServer(config: Config, parts: ServerParts): Promise<R
   await front.listen(config.listen.front, config.listen.host);
   await mtls.listen(config.listen.mtls, config.listen.host);
   if (parts.isHealthServed !== false) await health.listen(config.listen.health);
-  log.info('server.started', { issuer: config.issuer, count: config.clients.length });
+  log.emit('server.started', { issuer: config.issuer, count: config.clients.length });
 
   return {
     issuer: config.issuer.replace(/\/$/, ''),
@@ -166,7 +159,7 @@ export async function startServer(config: Config, parts: ServerParts): Promise<R
     await sleep(noticeSeconds * 1000);
     await Promise.all([front.close(drainSeconds), mtls.close(drainSeconds)]);
     await Promise.all([health, decision, clients, signingKeys, store].map((part) => part.close()));
-    log.info('server.stopped');
+    log.emit('server.stopped');
   }
 }
 

@@ -1,11 +1,11 @@
 import type { Clock } from '../clock.ts';
 import type { Config } from '../configuration/config.ts';
-import type { Log } from '../log.ts';
+import type { Log } from '../events.ts';
 import { openRevocationPolicy, relaxedRevocations } from '../configuration/revocation-schema.ts';
 import { createTppAuthenticator, type TppAuthenticator } from '../tpp/authenticate.ts';
 import { type BlockList, createBlockList, openFileBlockList } from '../tpp/block-list.ts';
 import { type FollowedTrustProfile, openTrustProfile } from '../tpp/trust-files.ts';
-import { openRevocation, type Revocation, type RevocationEvent } from '../x509/revocation/revocation.ts';
+import { openRevocation, type Revocation } from '../x509/revocation/revocation.ts';
 import { openFileRegistry, type TppRegistry } from '../../tpp-registry/index.ts';
 
 /** All that decides about a TPP certificate. */
@@ -30,13 +30,9 @@ export type TppDecisionConfig = Pick<
  */
 export async function openTppDecision(
   config: TppDecisionConfig,
-  parts: {
-    readonly clock: Clock;
-    readonly log: Log;
-    readonly countRevocation?: (event: RevocationEvent) => void;
-  },
+  parts: { readonly clock: Clock; readonly log: Log },
 ): Promise<TppDecision> {
-  const { clock, log, countRevocation: count } = parts;
+  const { clock, log } = parts;
   const trust = await Promise.all(
     config.trust.map((one, at) => openTrust(one, { place: `trust[${at}]`, log })),
   );
@@ -50,12 +46,11 @@ export async function openTppDecision(
   const revocation = openRevocation({
     ...caps,
     ...(folder === undefined ? {} : { folder }),
-    ...(count === undefined ? {} : { count }),
     clock,
     log,
   });
   const problems = relaxedRevocations(config.trust);
-  if (problems.length > 0) log.warn('revocation.relaxed', { problems });
+  if (problems.length > 0) log.emit('revocation.relaxed', { problems });
   const authenticator = createTppAuthenticator({
     get trustProfiles() {
       return trust.map(({ current }) => current);

@@ -2,7 +2,7 @@ import cluster, { type Worker } from 'node:cluster';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { OpenBankingError } from '../errors.ts';
 import { createHealthServer } from './health.ts';
-import type { Log } from '../log.ts';
+import type { Log } from '../events.ts';
 import type { RunningServer } from './server.ts';
 
 export interface WorkersOptions {
@@ -49,7 +49,7 @@ export async function startWorkers(options: WorkersOptions): Promise<Workers> {
       if (isStopping) return;
       if (performance.now() - startedAt > STEADY_SECONDS * 1000) failures = 0;
       const seconds = Math.min(FIRST_RESTART_SECONDS * 2 ** failures, LONGEST_RESTART_SECONDS);
-      log.error('worker.died', { worker: number, seconds });
+      log.emit('worker.died', { worker: number, seconds });
       await sleep(seconds * 1000);
     }
   };
@@ -67,7 +67,7 @@ export async function startWorkers(options: WorkersOptions): Promise<Workers> {
       const workers = Object.values(cluster.workers ?? {}).filter((worker) => worker !== undefined);
       await Promise.all(workers.map((worker) => stopped(worker, options.stopSeconds)));
       await health.close();
-      log.info('server.stopped', { count: workers.length });
+      log.emit('server.stopped', { count: workers.length });
     },
   };
 }

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import type { Clock } from '../clock.ts';
 import { isRefusal, type OpenBankingError } from '../errors.ts';
-import { type Log, silentLog } from '../log.ts';
+import { type Log, silentLog } from '../events.ts';
 import type { PspRole, TppRecord, TppRegistry } from '../../tpp-registry/index.ts';
 import type { Certificate } from '../x509/certificate/certificate.ts';
 import type { Revocation } from '../x509/revocation/revocation.ts';
@@ -138,7 +138,7 @@ function noteTolerated(
   { authorizationNumber, certificate, issuer, tolerated }: TppCredential,
   log: Log,
 ): void {
-  log.warn('tpp.encoding.tolerated', {
+  log.emit('tpp.encoding.tolerated', {
     authorizationNumber,
     certificateSerial: certificate.serialNumber,
     issuer,

@@ -1,6 +1,6 @@
 import { OpenBankingError } from '../errors.ts';
 import { openFollowedFile } from '../files/followed-file.ts';
-import type { Log } from '../log.ts';
+import type { Log } from '../events.ts';
 import { canonicalNca } from '../../tpp-registry/nca.ts';
 import { parseName } from '../x509/certificate/distinguished-name.ts';
 import { type Block, type CertificateBlock, parseBlocks, type TppBlock } from './block.ts';

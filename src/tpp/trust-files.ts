@@ -1,6 +1,6 @@
 import { isRefusal, OpenBankingError } from '../errors.ts';
 import { openFollowedFile } from '../files/followed-file.ts';
-import type { Log } from '../log.ts';
+import type { Log } from '../events.ts';
 import { type Certificate, parseCertificate, parsePem } from '../x509/certificate/certificate.ts';
 import { ATTRIBUTE, findAttribute, formatName } from '../x509/certificate/distinguished-name.ts';
 import { createTrustProfile, type TrustProfile, type TrustProfileOptions } from './trust-profile.ts';

@@ -1,5 +1,5 @@
 import { createPrivateKey, createPublicKey, hash, X509Certificate } from 'node:crypto';
-import { silentLog } from '../../src/log.ts';
+import { silentLog } from '../../src/events.ts';
 import { type Authority, createAuthority } from '../../src/sandbox/pki/pki.ts';
 import { createTppAuthenticator } from '../../src/tpp/authenticate.ts';
 import { createBlockList } from '../../src/tpp/block-list.ts';

@@ -1,6 +1,6 @@
 import { Redis } from 'ioredis';
 import { systemClock } from '../../src/clock.ts';
-import { silentLog } from '../../src/log.ts';
+import { silentLog } from '../../src/events.ts';
 import { openRedisStore } from '../../src/storage/redis/redis.ts';
 import type { Store } from '../../src/storage/store.ts';
 import { startRedis } from '../storage/redis/redis-servers.ts';

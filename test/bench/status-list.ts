@@ -7,7 +7,7 @@ import { createSigningKeys } from '../../src/authorization-server/signing/signin
 import { createStatusEntries } from '../../src/authorization-server/token-status/status-entries.ts';
 import { createHolderStanding } from '../../src/authorization-server/token-status/token-holder.ts';
 import { createTokenStatus } from '../../src/authorization-server/token-status/token-status.ts';
-import { silentLog } from '../../src/log.ts';
+import { silentLog } from '../../src/events.ts';
 import { openSqliteStore } from '../../src/storage/sqlite/sqlite.ts';
 import { createRegistry, type TppRecord } from '../../tpp-registry/index.ts';
 

@@ -6,7 +6,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { isRefusal } from '../../src/errors.ts';
 import { loadGatewayConfig } from '../../src/configuration/gateway-config.ts';
 import { startGateway } from '../../src/server/gateway-server.ts';
-import { silentLog } from '../../src/log.ts';
+import { silentLog } from '../../src/events.ts';
 import { FORWARDERS } from '../mutual-tls/forwarders.ts';
 import { rawExchange, rawRequest } from '../mutual-tls/raw-exchange.ts';
 import { readmeSnippet } from '../mutual-tls/proxies/readme-snippet.ts';

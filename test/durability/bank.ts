@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
-import { silentLog } from '../../src/log.ts';
+import { silentLog } from '../../src/events.ts';
 import type { SandboxDescription } from '../../src/sandbox/folder.ts';
 import { openRevocationService } from '../../src/sandbox/revocation/open-revocation-service.ts';
 import { sandboxConfiguration } from '../../src/sandbox/sandbox-configuration.ts';

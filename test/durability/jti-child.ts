@@ -1,7 +1,7 @@
 import { replayDetectionUnique } from '../../src/authorization-server/models/adapter.ts';
 import { epochSeconds, systemClock } from '../../src/clock.ts';
 import { isRefusal } from '../../src/errors.ts';
-import { silentLog } from '../../src/log.ts';
+import { silentLog } from '../../src/events.ts';
 import { verifyDpopProof } from '../../src/resource-server/dpop/dpop-proof.ts';
 import { openRedisStore } from '../../src/storage/redis/redis.ts';
 import type { RedisSettings } from '../../src/storage/redis/redis-settings.ts';

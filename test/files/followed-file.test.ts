@@ -4,11 +4,11 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { isRefusal, OpenBankingError } from '../../src/errors.ts';
 import { type FollowedFile, openFollowedFile } from '../../src/files/followed-file.ts';
-import type { Log, LogFields } from '../../src/log.ts';
+import type { Log, EventFields } from '../../src/events.ts';
 
 let folder: string;
 let file: string;
-let events: [event: string, fields: LogFields | undefined][];
+let events: [event: string, fields: EventFields | undefined][];
 let taken: string[];
 beforeEach(async () => {
   folder = await mkdtemp(join(tmpdir(), 'tallystick-followed-'));
@@ -18,14 +18,14 @@ beforeEach(async () => {
 });
 afterEach(() => rm(folder, { recursive: true }));
 
-const note = (event: string, fields?: LogFields) => void events.push([event, fields]);
-const log: Log = { error: note, warn: note, info: note };
+const note = (event: string, fields?: EventFields) => void events.push([event, fields]);
+const log: Log = { emit: note };
 const names = () => events.map(([event]) => event);
 
 function open(pollSeconds = 3600): Promise<FollowedFile<string[]>> {
   return openFollowedFile({
     file,
-    name: 'words',
+    name: 'clients',
     log,
     pollSeconds,
     parse: (content) => {
@@ -73,7 +73,7 @@ describe('a followed file', () => {
     const followed = await open();
     await writeFile(file, 'bad');
     expect([await followed.reload(), await followed.reload()]).toEqual([false, false]);
-    expect(names()).toEqual(['words.loaded', 'words.refused']);
+    expect(names()).toEqual(['clients.loaded', 'clients.refused']);
     expect(events[1]?.[1]?.problems).toEqual([{ path: 'words[0]', message: 'is bad' }]);
     await rm(file);
     expect(await followed.reload()).toBe(false);

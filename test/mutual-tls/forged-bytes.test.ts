@@ -1,7 +1,7 @@
 import { connect as connectPlain } from 'node:net';
 import { connect } from 'node:tls';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { Log } from '../../src/log.ts';
+import type { Log } from '../../src/events.ts';
 import { createListener, type Listener } from '../../src/mutual-tls/listeners.ts';
 import {
   type ClientCertificateOptions,
@@ -39,7 +39,7 @@ beforeAll(async () => {
   const note = (event: string) => {
     events.push(event);
   };
-  const log: Log = { error: note, warn: note, info: note };
+  const log: Log = { emit: note };
   const open = async (name: 'proxy' | 'socket') => {
     const listener = createListener({
       name,

@@ -1,7 +1,7 @@
 import { connect as connectTcp } from 'node:net';
 import { connect, type SecureVersion, type TLSSocket } from 'node:tls';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { silentLog } from '../../src/log.ts';
+import { silentLog } from '../../src/events.ts';
 import { createListener, type Listener } from '../../src/mutual-tls/listeners.ts';
 import { findSocketCertificate, handshakeIntermediates } from '../../src/mutual-tls/socket-certificate.ts';
 import { type Authority, createAuthority, type IssuedCertificate } from '../../src/sandbox/pki/pki.ts';
@@ -197,7 +197,7 @@ describe('a handshake that fails', () => {
       certificatePem: server.certificatePem,
       privateKeyPem: server.privateKeyPem,
       requestClientCertificate: false,
-      log: { error: note, warn: note, info: note },
+      log: { emit: note },
     });
     const port = await listener.listen(0, '127.0.0.1');
     const answer = await new Promise<string>((resolve) => {

@@ -37,7 +37,7 @@ beforeAll(async () => {
       certificatePem: server.certificatePem,
       privateKeyPem: server.privateKeyPem,
       requestClientCertificate: name !== 'front',
-      log: { error: note, warn: note, info: note },
+      log: { emit: note },
     });
     const port = await listener.listen(0, '127.0.0.1');
     listener.serve(new URL(`https://localhost:${port}`), (request, response) => {

@@ -3,7 +3,7 @@ import { deflateSync } from 'node:zlib';
 import { exportJWK, type JWK, SignJWT } from 'jose';
 import { Agent, fetch } from 'undici';
 import { createListener } from '../../src/mutual-tls/listeners.ts';
-import { silentLog } from '../../src/log.ts';
+import { silentLog } from '../../src/events.ts';
 import { type Authority, createAuthority, type IssuedCertificate } from '../../src/sandbox/pki/pki.ts';
 
 /** A time at which the clock stands still in these tests. */

@@ -5,7 +5,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { stringify } from 'yaml';
 import type { ClientEntry } from '../../src/configuration/client-schema.ts';
 import { isRefusal } from '../../src/errors.ts';
-import { silentLog } from '../../src/log.ts';
+import { silentLog } from '../../src/events.ts';
 import { openRegisteredClients } from '../../src/server/registered-clients.ts';
 
 let folder: string;

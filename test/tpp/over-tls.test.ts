@@ -1,7 +1,7 @@
 import { generateKeyPairSync, type KeyObject } from 'node:crypto';
 import { Agent, request } from 'node:https';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { silentLog } from '../../src/log.ts';
+import { silentLog } from '../../src/events.ts';
 import { createListener, type Listener } from '../../src/mutual-tls/listeners.ts';
 import { findSocketCertificate, handshakeIntermediates } from '../../src/mutual-tls/socket-certificate.ts';
 import { createAuthority, type IssuedCertificate } from '../../src/sandbox/pki/pki.ts';

@@ -7,7 +7,7 @@ import { RateLimiterMemory } from 'rate-limiter-flexible';
 import type { Clock } from '../../clock.ts';
 import type { Consents } from '../../consent/consent.ts';
 import { isRefusal, OpenBankingError } from '../../errors.ts';
-import type { Log } from '../../log.ts';
+import type { Log } from '../../events.ts';
 import type { TppRecord } from '../../../tpp-registry/index.ts';
 import type { Aspsp } from './aspsp.ts';
 import { OPENID_SCOPES } from '../clients/clients.ts';
@@ -147,7 +147,7 @@ async function logIn(
     ? undefined
     : await options.aspsp.authenticatePsu({ username, password: form.get('password') ?? '' });
   if (psu === undefined) {
-    options.log.warn(isBlocked ? 'psu.login.blocked' : 'psu.login.refused', requestFields(ctx, step));
+    options.log.emit(isBlocked ? 'psu.login.blocked' : 'psu.login.refused', requestFields(ctx, step));
     return show(options, ctx, step, { problem: WRONG_CREDENTIALS });
   }
   await failedLogins.delete(username);
@@ -181,7 +181,7 @@ async function approve(
     },
     options.consentSeconds,
   );
-  options.log.info('consent.granted', { ...requestFields(ctx, step), consentId: consent.consentId });
+  options.log.emit('consent.granted', { ...requestFields(ctx, step), consentId: consent.consentId });
   return finish(ctx, step, { consent: { grantId } });
 }
 
@@ -197,7 +197,7 @@ async function grant(options: InteractionOptions, step: Step, psuId: string): Pr
 }
 
 function cancel(options: InteractionOptions, ctx: Context, step: Step): Promise<void> {
-  options.log.info('consent.denied', requestFields(ctx, step));
+  options.log.emit('consent.denied', requestFields(ctx, step));
   return finish(ctx, step, { error: 'access_denied', error_description: 'the customer cancelled' });
 }
 

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import type { Context, Middleware } from 'koa';
 import type { errors, KoaContextWithOIDC, Provider } from 'oidc-provider';
 import { type ErrorCode, isRefusal, OpenBankingError } from '../../errors.ts';
-import type { Log, LogFields } from '../../log.ts';
+import type { Log, EventFields } from '../../events.ts';
 import { RequestScope } from '../../storage/request-scope.ts';
 import { listenerOf } from './listener-name.ts';
 import { findRefusal, oauthAnswer } from './oauth-error.ts';
@@ -126,16 +126,16 @@ function answerThrown(ctx: Context, error: unknown, options: EdgeOptions): void 
 function record(ctx: Context, options: EdgeOptions): void {
   const fault: unknown = ctx.state.refusal ?? ctx.state.fault;
   if (fault === undefined) {
-    if (ctx.path === ENDPOINTS.token) options.log.info('token.issued', tokenFields(ctx));
+    if (ctx.path === ENDPOINTS.token) options.log.emit('token.issued', tokenFields(ctx));
     return;
   }
   const refusal = findRefusal(fault) ?? protocolRefusal(fault);
-  const fields: LogFields = { ...requestFields(ctx), error: refusal ?? fault };
-  if (refusal === undefined) options.log.error('server.unexpected', fields);
-  else options.log.warn(eventOf(refusal.code), fields);
+  const fields: EventFields = { ...requestFields(ctx), error: refusal ?? fault };
+  if (refusal === undefined) options.log.emit('server.unexpected', fields);
+  else options.log.emit(eventOf(refusal.code), fields);
 }
 
-function tokenFields(ctx: Context): LogFields {
+function tokenFields(ctx: Context): EventFields {
   const { grant_type: grantType } = (ctx as Partial<KoaContextWithOIDC>).oidc?.params ?? {};
   const { scope } = ctx.body as { readonly scope?: string };
   return {
@@ -145,7 +145,7 @@ function tokenFields(ctx: Context): LogFields {
   };
 }
 
-function requestFields(ctx: Context): LogFields {
+function requestFields(ctx: Context): EventFields {
   const client = (ctx as Partial<KoaContextWithOIDC>).oidc?.client?.clientId;
   const tpp = provenTpp(ctx);
   const certificate = gateCertificate(ctx);
@@ -161,7 +161,7 @@ function requestFields(ctx: Context): LogFields {
   };
 }
 
-function eventOf(code: ErrorCode): string {
+function eventOf(code: ErrorCode) {
   if (code === 'ERR_CERT_REVOCATION_UNAVAILABLE') return 'dependency.unavailable';
   if (/^ERR_(CERT|TPP|CLIENT)_/.test(code)) return 'client.auth.refused';
   if (/^ERR_(STORAGE|REGISTRY|BLOCK_LIST|OUTBOUND)_/.test(code)) return 'dependency.unavailable';

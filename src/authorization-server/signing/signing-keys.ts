@@ -5,7 +5,7 @@ import { type Clock, epochSeconds } from '../../clock.ts';
 import { readOrCreate } from '../../files/created-file.ts';
 import { OpenBankingError } from '../../errors.ts';
 import { openFollowedFile } from '../../files/followed-file.ts';
-import type { Log } from '../../log.ts';
+import type { Log } from '../../events.ts';
 
 /** Private JSON Web Keys; the first of an algorithm signs, all are published. */
 export interface SigningKeys {

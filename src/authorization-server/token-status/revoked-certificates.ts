@@ -1,5 +1,5 @@
 import type { Clock } from '../../clock.ts';
-import type { Log } from '../../log.ts';
+import type { Log } from '../../events.ts';
 import { createRefreshable } from '../../remote/refreshable.ts';
 import type { Store } from '../../storage/store.ts';
 import type { CheckedCertificate, RevocationKey } from '../../x509/revocation/revocation-pointers.ts';
@@ -55,7 +55,7 @@ export function createRevokedCertificates(options: RevokedCertificatesOptions): 
     } catch (error) {
       report.state = 'not shared';
       // One line when it begins, not one for each time that it is tried.
-      if (!isFailing) log.warn('revocation.unshared', { error });
+      if (!isFailing) log.emit('revocation.unshared', { error });
       isFailing = true;
     }
   };

@@ -2,7 +2,7 @@ import { resolve } from 'node:path';
 import type { Clock } from '../../clock.ts';
 import type { Config } from '../../configuration/config.ts';
 import { isRefusal, OpenBankingError } from '../../errors.ts';
-import { silentLog } from '../../log.ts';
+import { silentLog } from '../../events.ts';
 import type { TppEvaluation } from '../../tpp/authenticate.ts';
 import { assertScopesAllowed } from '../../tpp/psp-role.ts';
 import type { TrustPreset } from '../../tpp/trust-profile.ts';

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
 import { isRefusal } from '../../errors.ts';
-import { type Log, silentLog } from '../../log.ts';
+import { type Log, silentLog } from '../../events.ts';
 import {
   type ClientCertificate,
   type ClientCertificateOptions,
@@ -133,8 +133,8 @@ function refused(error: unknown, request: RefusedRequest): { readonly refusal: R
     error,
     ...(certificate === undefined ? {} : { certificate: hexPrefix(certificate.thumbprint) }),
   };
-  if (isRefusal(error)) log.warn(eventOf(answer.status, error.code), fields);
-  else log.error('rs.unexpected', fields);
+  if (isRefusal(error)) log.emit(eventOf(answer.status, error.code), fields);
+  else log.emit('rs.unexpected', fields);
   return { refusal: { ...answer, headers: { ...answer.headers, ...headers } } };
 }
 
@@ -182,7 +182,7 @@ function hexPrefix(thumbprint: string): string {
   return Buffer.from(thumbprint, 'base64url').toString('hex').slice(0, 16);
 }
 
-function eventOf(status: number, code: string): string {
+function eventOf(status: number, code: string) {
   if (code === 'ERR_PROXY_UNTRUSTED') return 'proxy.untrusted_header';
   if (code === 'ERR_PROXY_HEADER') return 'proxy.malformed_header';
   if (status === 403) return 'rs.scope.refused';

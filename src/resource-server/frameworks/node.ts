@@ -70,7 +70,7 @@ export function answerRefusal(
 
 /** A 500 that says nothing; the fault goes to the log. */
 export function answerFault(response: ServerResponse, { log }: Protection, error: unknown): void {
-  log.error('rs.unexpected', { error });
+  log.emit('rs.unexpected', { error });
   if (!response.headersSent) response.writeHead(500, { 'content-type': 'application/json' });
   response.end(JSON.stringify({ error: 'server_error' }));
 }

@@ -104,7 +104,7 @@ function answerFaults(log: Log): Middleware {
       }
     } catch (error) {
       const status = statusOf(error);
-      if (status >= 500) log.error('bank.unexpected', { error });
+      if (status >= 500) log.emit('bank.unexpected', { error });
       ctx.status = status;
       ctx.body = {
         error: status >= 500 ? 'server_error' : status === 404 ? 'not_found' : 'invalid_request',

@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { systemClock } from '../../clock.ts';
 import { OpenBankingError } from '../../errors.ts';
-import type { Log } from '../../log.ts';
+import type { Log } from '../../events.ts';
 import { pathsOf } from '../folder.ts';
 import { loadAuthority } from './published-authority.ts';
 import { createRevocationService, type RevocationService } from './revocation-service.ts';

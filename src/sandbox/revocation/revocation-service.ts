@@ -1,7 +1,7 @@
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { Clock } from '../../clock.ts';
-import type { Log } from '../../log.ts';
+import type { Log } from '../../events.ts';
 import { writeCrl } from './crl-writer.ts';
 import { answerOcsp } from './ocsp-responder.ts';
 import type { PublishedAuthority } from './published-authority.ts';
@@ -54,7 +54,7 @@ export function createRevocationService(options: RevocationServiceOptions): Revo
     answer(request).then(
       (found) => send(response, found),
       (error: unknown) => {
-        options.log.error('sandbox.unexpected', { error });
+        options.log.emit('sandbox.unexpected', { error });
         send(response, text(500, 'internal error'));
       },
     );

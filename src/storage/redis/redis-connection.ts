@@ -1,5 +1,5 @@
 import { Cluster, Redis, type RedisOptions } from 'ioredis';
-import type { Log } from '../../log.ts';
+import type { Log } from '../../events.ts';
 import { type RedisSettings, readRedisSecrets } from './redis-settings.ts';
 
 const FIRST_RETRY_MILLISECONDS = 50;
@@ -111,7 +111,7 @@ function refreshSecrets(redis: Redis, settings: RedisSettings, log: Log): void {
   try {
     Object.assign(redis.options, readRedisSecrets(settings));
   } catch (error) {
-    log.warn('storage.redis.secrets', { error });
+    log.emit('storage.redis.secrets', { error });
   }
 }
 

@@ -1,6 +1,6 @@
 import { Cluster, Command, Redis } from 'ioredis';
 import { OpenBankingError } from '../../errors.ts';
-import type { Log } from '../../log.ts';
+import type { Log } from '../../events.ts';
 import { createRedisClient } from './redis-connection.ts';
 import type { RedisSettings } from './redis-settings.ts';
 import { createRedisWatch, type RedisWatch } from './redis-watch.ts';

@@ -1,5 +1,5 @@
 import { type Cluster, Redis } from 'ioredis';
-import type { Log } from '../../log.ts';
+import type { Log } from '../../events.ts';
 import { checkRedisServer } from './redis-server-check.ts';
 
 /** Watches connections: checks each server at every new connection, and logs when a server goes away or comes back. */
@@ -25,12 +25,12 @@ export function createRedisWatch(log: Log): RedisWatch {
   const followClient = (client: Redis | Cluster) => {
     const failed = (error: unknown) => {
       // One line when the server goes away and one when it is back, instead of one for each attempt.
-      if (!faults.has(client)) log.warn('storage.redis.away', { error });
+      if (!faults.has(client)) log.emit('storage.redis.away', { error });
       faults.set(client, error);
     };
     client.on('error', failed);
     client.on('ready', () => {
-      if (faults.delete(client)) log.info('storage.redis.back');
+      if (faults.delete(client)) log.emit('storage.redis.back');
     });
     client.on('end', () => faults.delete(client));
   };
@@ -81,13 +81,13 @@ async function checkOne(redis: Redis, { mayBeReplica, problems, log }: Checking)
     problems.delete(redis);
     if (problem !== undefined) problems.set(redis, problem);
     if (problem === before && before !== undefined) return;
-    for (const warning of warnings) log.warn('storage.redis.server', told(warning));
+    for (const warning of warnings) log.emit('storage.redis.server', told(warning));
     if (problem === undefined) return;
-    log.error('storage.redis.refused', told(problem));
+    log.emit('storage.redis.refused', told(problem));
   } catch (error) {
     // A connection that was lost during the check is checked when it is back.
     if (!redis.stream.writable) return;
-    log.warn('storage.redis.unchecked', { error });
+    log.emit('storage.redis.unchecked', { error });
     redis.disconnect(true);
   }
 }

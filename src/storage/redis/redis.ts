@@ -1,6 +1,6 @@
 import type { Clock } from '../../clock.ts';
 import { isRefusal, OpenBankingError } from '../../errors.ts';
-import type { Log } from '../../log.ts';
+import type { Log } from '../../events.ts';
 import { type Budget, createRedisGroupWrite } from './redis-group-write.ts';
 import { createRedisKeys } from './redis-keys.ts';
 import { connectRedis } from './redis-primaries.ts';

@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Log } from '../../log.ts';
+import type { Log } from '../../events.ts';
 import type { Writer } from './sqlite-writer.ts';
 
 export interface ExpiryOptions {
@@ -30,7 +30,7 @@ export function followExpiry({ writer, now, log, seconds }: ExpiryOptions): { cl
   };
   const timer = setInterval(() => {
     running ??= purge()
-      .catch((error: unknown) => log.warn('storage.purge.failed', { error }))
+      .catch((error: unknown) => log.emit('storage.purge.failed', { error }))
       .finally(() => {
         running = undefined;
       });

@@ -2,7 +2,7 @@ import type { DatabaseSync } from 'node:sqlite';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Clock } from '../../clock.ts';
 import { isRefusal, OpenBankingError } from '../../errors.ts';
-import type { Log } from '../../log.ts';
+import type { Log } from '../../events.ts';
 import { type Connection, createConnection, isBusy, makeFile } from './sqlite-connection.ts';
 import { followExpiry } from './sqlite-purge.ts';
 import { createWriter, type Writer } from './sqlite-writer.ts';

@@ -1,7 +1,7 @@
 import { hash } from 'node:crypto';
 import type { Clock } from '../../clock.ts';
 import { isRefusal, OpenBankingError } from '../../errors.ts';
-import type { Log } from '../../log.ts';
+import type { Log } from '../../events.ts';
 import { createRefreshable } from '../../remote/refreshable.ts';
 import type { Certificate } from '../certificate/certificate.ts';
 import { type CrlIndex, crlStatus } from '../crl/crl.ts';
@@ -158,7 +158,7 @@ function holdList(key: string, options: HeldListOptions): HeldList {
   const kept = io.load(file).then(async (bytes) => {
     if (bytes === undefined) return undefined;
     return index(bytes).catch((error: unknown) => {
-      log.warn('revocation.kept.refused', { url, error });
+      log.emit('revocation.kept.refused', { url, error });
       return undefined;
     });
   });
@@ -170,7 +170,7 @@ function holdList(key: string, options: HeldListOptions): HeldList {
       const list = await index(bytes);
       const before = fetched.last?.value ?? (await kept);
       if (before !== undefined && !isSuccessor(list, before)) {
-        log.warn('revocation.crl.rollback', { url });
+        log.emit('revocation.crl.rollback', { url });
         const issuer = formatName(list.issuer);
         throw new OpenBankingError('ERR_CRL_UNTRUSTED', {
           issuer,
@@ -194,7 +194,7 @@ function holdList(key: string, options: HeldListOptions): HeldList {
         const last = await recall();
         const isGood = last?.nextUpdate !== undefined && clock.now() <= last.nextUpdate;
         if (last === undefined || !isGood) throw error;
-        log.warn('revocation.refresh.failed', { url, error });
+        log.emit('revocation.refresh.failed', { url, error });
         return last;
       }
     },

@@ -1,7 +1,7 @@
 import { hash, randomBytes } from 'node:crypto';
 import type { Clock } from '../../clock.ts';
 import { isRefusal } from '../../errors.ts';
-import type { Log } from '../../log.ts';
+import type { Log } from '../../events.ts';
 import type { Certificate } from '../certificate/certificate.ts';
 import {
   type OcspOptions,
@@ -119,7 +119,7 @@ export function createOcspClient({ io, clock, log, delegateStatus }: OcspClientO
         return status.status === 'unknown' ? undefined : status;
       } catch (error) {
         if (!isRefusal(error, 'ERR_OCSP_MALFORMED')) throw error;
-        log.warn('revocation.kept.refused', { file: fileOf(about), error });
+        log.emit('revocation.kept.refused', { file: fileOf(about), error });
         return undefined;
       }
     },

@@ -3,7 +3,7 @@ import { mkdir, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/p
 import { join } from 'node:path';
 import type { Clock } from '../../clock.ts';
 import { isRefusal, OpenBankingError } from '../../errors.ts';
-import type { Log } from '../../log.ts';
+import type { Log } from '../../events.ts';
 import { createOutbound, type Outbound } from '../../remote/outbound.ts';
 
 export interface RevocationIoOptions {
@@ -56,7 +56,7 @@ export function createRevocationIo(options: RevocationIoOptions): RevocationIo {
     try {
       return await run();
     } catch (error) {
-      options.log.error('revocation.folder.failed', { file: folder ?? '', error });
+      options.log.emit('revocation.folder.failed', { file: folder ?? '', error });
       return undefined;
     }
   };

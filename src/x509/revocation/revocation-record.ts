@@ -1,20 +1,11 @@
-import type { Log } from '../../log.ts';
+import type { Log } from '../../events.ts';
 import { type AnswerSources, askForAnswers, recallAnswers } from './revocation-answer.ts';
 import type { CheckedCertificate } from './revocation-pointers.ts';
 import type { RevocationPolicy } from './revocation-policy.ts';
 import { invalidEvidence, isUnproven, type ProvenStatus, type UnprovenStatus } from './revocation-refusal.ts';
 
-/** What happens, for counters. */
-export type RevocationEvent =
-  | 'answer.good'
-  | 'answer.revoked'
-  | 'answer.invalid'
-  | 'answer.unavailable'
-  | 'unknown.accepted';
-
 export interface RevocationSources extends AnswerSources {
   readonly log: Log;
-  readonly count: (event: RevocationEvent) => void;
   /** Hears of every certificate that is revoked for good, each time that it is met. */
   readonly onRevoked: (found: CheckedCertificate) => void;
   readonly coolDownSeconds: number;
@@ -96,19 +87,20 @@ export class RevocationRecord {
   }
 
   async #ask(): Promise<UnprovenStatus | undefined> {
-    const { log, count, coolDownSeconds } = this.#sources;
+    const { log, coolDownSeconds } = this.#sources;
     try {
       const status = await this.#answer();
       this.#failure = undefined;
       this.#checkedAt = this.#now();
-      count(status.status === 'good' ? 'answer.good' : 'answer.revoked');
+      log.emit('revocation.answered', { outcome: status.status });
       return undefined;
     } catch (error) {
       if (!isUnproven(error)) throw error;
       const now = this.#now();
       // One line when it begins, not one for each time that it is tried.
-      if (this.#failure === undefined) log.warn('revocation.unknown', { error });
-      count(error.code === 'ERR_CERT_REVOCATION_INVALID' ? 'answer.invalid' : 'answer.unavailable');
+      if (this.#failure === undefined) log.emit('revocation.unknown', { error });
+      const outcome = error.code === 'ERR_CERT_REVOCATION_INVALID' ? 'invalid' : 'unavailable';
+      log.emit('revocation.answered', { outcome });
       this.#failure = { error, until: now + coolDownSeconds * 1000 };
       this.refreshAt = now + coolDownSeconds * 1000;
       return error;
@@ -159,7 +151,7 @@ export class RevocationRecord {
   #takeRevoked(status: Revoked): ProvenStatus {
     if (this.verdict?.status !== 'revoked') {
       const { serialNumber: certificateSerial } = this.about.certificate;
-      this.#sources.log.warn('revocation.revoked', { certificateSerial });
+      this.#sources.log.emit('revocation.revoked', { certificateSerial });
     }
     this.verdict = status;
     const isFinal = status.reason !== 'certificateHold';

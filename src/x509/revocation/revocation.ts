@@ -1,5 +1,5 @@
 import type { Clock } from '../../clock.ts';
-import type { Log } from '../../log.ts';
+import type { Log } from '../../events.ts';
 import type { Certificate } from '../certificate/certificate.ts';
 import { type CrlIndexer, openCrlIndexer } from '../crl/crl-indexer.ts';
 import { createCrlShelf } from './crl-shelf.ts';
@@ -8,10 +8,9 @@ import type { VerifiedPath } from '../path/path.ts';
 import { createRevocationIo, type RevocationIo, type RevocationIoOptions } from './revocation-io.ts';
 import { type CheckedCertificate, checkedCertificates, type RevocationKey } from './revocation-pointers.ts';
 import type { RevocationPolicy } from './revocation-policy.ts';
-import { type RevocationEvent, RevocationRecord, type RevocationSources } from './revocation-record.ts';
+import { RevocationRecord, type RevocationSources } from './revocation-record.ts';
 import { isUnproven, noEvidence, revoked, type UnprovenStatus } from './revocation-refusal.ts';
 
-export type { RevocationEvent } from './revocation-record.ts';
 export { type RevocationPin, type RevocationPolicy, STRICT_REVOCATION } from './revocation-policy.ts';
 
 export interface RevocationOptions {
@@ -19,7 +18,6 @@ export interface RevocationOptions {
   readonly indexer: CrlIndexer;
   readonly clock: Clock;
   readonly log: Log;
-  readonly count?: (event: RevocationEvent) => void;
   /** How long a source that failed is left alone. Default 15. */
   readonly coolDownSeconds?: number;
   /** How often is looked which answers are due. Default 1. */
@@ -113,9 +111,8 @@ class RevocationBook {
         }
       },
     });
-    const count = options.count ?? (() => undefined);
     const onRevoked = (found: CheckedCertificate) => this.listener?.(found);
-    this.#sources = { ocsp, crls, clock, log, count, onRevoked, coolDownSeconds };
+    this.#sources = { ocsp, crls, clock, log, onRevoked, coolDownSeconds };
   }
 
   check(path: VerifiedPath, policy: RevocationPolicy): Promise<void> | undefined {
@@ -160,7 +157,7 @@ class RevocationBook {
         .refresh()
         .catch((error: unknown) => {
           // What is under way when this is closed is cut off.
-          if (!this.#isClosed) this.#options.log.error('revocation.fault', { error });
+          if (!this.#isClosed) this.#options.log.emit('revocation.fault', { error });
         })
         .finally(() => {
           this.#refreshes -= 1;
@@ -217,8 +214,7 @@ class RevocationBook {
     const worst = problems.find(({ code }) => code === 'ERR_CERT_REVOCATION_INVALID') ?? problems[0];
     if (worst === undefined) return;
     if (policy.whenUnknown === 'refuse') throw worst;
-    this.#options.log.warn('revocation.unknown.accepted', { error: worst });
-    this.#sources.count('unknown.accepted');
+    this.#options.log.emit('revocation.unknown.accepted', { error: worst });
   }
 }
 

@@ -12,7 +12,7 @@ import {
 import { createReplayedGrants } from '../../../src/authorization-server/models/replayed-grants.ts';
 import { epochSeconds } from '../../../src/clock.ts';
 import { isRefusal } from '../../../src/errors.ts';
-import { silentLog } from '../../../src/log.ts';
+import { silentLog } from '../../../src/events.ts';
 import { openSqliteStore } from '../../../src/storage/sqlite/sqlite.ts';
 import type { Store } from '../../../src/storage/store.ts';
 import { TestClock } from '../../storage/store-contract.ts';

@@ -6,7 +6,7 @@ import { edge } from '../../../src/authorization-server/request/edge.ts';
 import { noteListener } from '../../../src/authorization-server/request/listener-name.ts';
 import { createPages } from '../../../src/authorization-server/customer/pages/pages.ts';
 import { OpenBankingError } from '../../../src/errors.ts';
-import { type LogFields, silentLog } from '../../../src/log.ts';
+import type { EventFields } from '../../../src/events.ts';
 
 let server: Server;
 afterEach(() => {
@@ -16,12 +16,12 @@ afterEach(() => {
 
 /** The answer of a middleware behind the edge, and what was logged about it. */
 async function answered(middleware: Middleware, listener: 'front' | 'mtls') {
-  const warnings: [string, LogFields | undefined][] = [];
+  const warnings: [string, EventFields | undefined][] = [];
   const app = new Koa();
   app.use(
     edge({
       pages: createPages({ bankName: 'Example Bank' }),
-      log: { ...silentLog, warn: (event, fields) => void warnings.push([event, fields]) },
+      log: { emit: (event, fields) => void warnings.push([event, fields]) },
     }),
   );
   app.use(middleware);

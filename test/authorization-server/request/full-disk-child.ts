@@ -2,7 +2,7 @@ import { closeSync, openSync, rmSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { systemClock } from '../../../src/clock.ts';
-import { silentLog } from '../../../src/log.ts';
+import { silentLog } from '../../../src/events.ts';
 import { openSqliteStore } from '../../../src/storage/sqlite/sqlite.ts';
 import { type Seen, Tpp } from '../../durability/tpp.ts';
 import { startTestSandbox } from '../running-sandbox.ts';

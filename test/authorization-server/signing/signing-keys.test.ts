@@ -13,7 +13,7 @@ import {
 } from '../../../src/authorization-server/signing/signing-keys.ts';
 import { systemClock } from '../../../src/clock.ts';
 import { isRefusal } from '../../../src/errors.ts';
-import { silentLog } from '../../../src/log.ts';
+import { silentLog } from '../../../src/events.ts';
 import { TestClock } from '../../storage/store-contract.ts';
 
 const RETAIN = 900;

@@ -8,7 +8,7 @@ import {
   type RevokedCertificates,
 } from '../../../src/authorization-server/token-status/revoked-certificates.ts';
 import { OpenBankingError } from '../../../src/errors.ts';
-import { silentLog } from '../../../src/log.ts';
+import { silentLog } from '../../../src/events.ts';
 import { openSqliteStore } from '../../../src/storage/sqlite/sqlite.ts';
 import type { Store } from '../../../src/storage/store.ts';
 import {
@@ -56,7 +56,7 @@ afterEach(async () => {
 const clock = { now: () => now };
 
 function open(onLearned: (key: RevocationKey) => void = () => undefined): RevokedCertificates {
-  const log = { ...silentLog, warn: (event: string) => void warned.push(event) };
+  const log = { emit: (event: string) => void warned.push(event) };
   return createRevokedCertificates({ store, clock, log, onLearned });
 }
 

@@ -20,7 +20,7 @@ import {
   type StatusClaim,
   type TokenStatus,
 } from '../../../src/authorization-server/token-status/token-status.ts';
-import { silentLog } from '../../../src/log.ts';
+import { silentLog } from '../../../src/events.ts';
 import { openSqliteStore } from '../../../src/storage/sqlite/sqlite.ts';
 import type { Store } from '../../../src/storage/store.ts';
 import { checkedCertificates } from '../../../src/x509/revocation/revocation-pointers.ts';

@@ -7,7 +7,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { systemClock } from '../../../src/clock.ts';
 import { parseConfig } from '../../../src/configuration/config.ts';
 import { isRefusal } from '../../../src/errors.ts';
-import type { LogFields } from '../../../src/log.ts';
+import { type EventSink, logTo } from '../../../src/events.ts';
 import { presented } from '../../../src/mutual-tls/presented-certificate.ts';
 import { createAuthorizer } from '../../../src/resource-server/index.ts';
 import { demoAspsp } from '../../../src/sandbox/bank/customers.ts';
@@ -18,16 +18,15 @@ import { choosePorts } from '../../../src/sandbox/ports.ts';
 import { revokeInSandbox } from '../../../src/sandbox/revocation/revoke.ts';
 import { sandboxConfiguration } from '../../../src/sandbox/sandbox-configuration.ts';
 import { type RunningServer, startServer } from '../../../src/server/server.ts';
-import type { RevocationEvent } from '../../../src/x509/revocation/revocation.ts';
 
 let folder: string;
 let description: SandboxDescription;
 let server: RunningServer;
 let revocationPort: number;
 const agents: Agent[] = [];
-const counted: RevocationEvent[] = [];
+const counted: string[] = [];
 const closing: (() => Promise<unknown>)[] = [];
-const logged: { readonly event: string; readonly fields: LogFields | undefined }[] = [];
+const logged: Parameters<EventSink>[0][] = [];
 
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'tallystick-revocation-'));
@@ -41,14 +40,12 @@ beforeAll(async () => {
     { ...value, revocation: { ...value.revocation, coolDownSeconds: 1 } },
     { source: folder, folder },
   );
-  const note = (event: string, fields?: LogFields) => {
-    logged.push({ event, fields });
+  const note: EventSink = (name) => logged.push(name);
+  const count: EventSink = (_name, { counter }, fields) => {
+    if (counter !== undefined)
+      counted.push([counter.name, ...counter.labels.map((label) => fields[label])].join(' '));
   };
-  server = await startServer(config, {
-    aspsp: demoAspsp(),
-    log: { error: note, warn: note, info: note },
-    countRevocation: (event) => counted.push(event),
-  });
+  server = await startServer(config, { aspsp: demoAspsp(), log: logTo(note, count) });
   closing.push(() => server.close());
 });
 afterAll(async () => {
@@ -110,13 +107,12 @@ describe('a TPP whose certificates', () => {
       'ERR_CERT_REVOCATION_UNAVAILABLE',
     ]);
     expect(Number(refused.headers.get('retry-after'))).toBeGreaterThan(0);
-    const events = logged.map(({ event }) => event);
-    expect(events).toContain('revocation.unknown');
-    expect(events).toContain('dependency.unavailable');
-    expect(counted).toContain('answer.unavailable');
+    expect(logged).toContain('revocation.unknown');
+    expect(logged).toContain('dependency.unavailable');
+    expect(counted).toContain('tallystick_revocation_answers_total unavailable');
     const service = await openRevocationService(folder, {
       port: revocationPort,
-      log: { error() {}, warn() {}, info() {} },
+      log: { emit() {} },
     });
     closing.push(() => service.close());
     await expect.poll(async () => (await tpp.token()).status, { timeout: 8000 }).toBe(200);

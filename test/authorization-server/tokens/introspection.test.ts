@@ -1,7 +1,7 @@
 import { createLocalJWKSet, decodeProtectedHeader, jwtVerify } from 'jose';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { parseConfig } from '../../../src/configuration/config.ts';
-import { silentLog } from '../../../src/log.ts';
+import { silentLog } from '../../../src/events.ts';
 import { tppNamed } from '../../../src/sandbox/curl-lines.ts';
 import { demoAspsp } from '../../../src/sandbox/bank/customers.ts';
 import { type RunningServer, startServer } from '../../../src/server/server.ts';

@@ -3,7 +3,7 @@ import type { AddressInfo } from 'node:net';
 import { readFileSync } from 'node:fs';
 import express from 'express';
 import { auth } from 'express-oauth2-jwt-bearer';
-import { silentLog } from '../../../src/log.ts';
+import { silentLog } from '../../../src/events.ts';
 import { createListener } from '../../../src/mutual-tls/listeners.ts';
 import { createAuthorizer, createProtection, nodeProtection } from '../../../src/resource-server/index.ts';
 

@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs';
-import { silentLog } from '../../../src/log.ts';
+import { silentLog } from '../../../src/events.ts';
 import { createListener } from '../../../src/mutual-tls/listeners.ts';
 import { createAuthorizer, createProtection, nodeProtection } from '../../../src/resource-server/index.ts';
 

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { systemClock } from '../../../src/clock.ts';
 import { isRefusal } from '../../../src/errors.ts';
-import type { Log, LogFields } from '../../../src/log.ts';
+import type { Log, EventFields } from '../../../src/events.ts';
 import { createAuthority, type IssuedCertificate } from '../../../src/sandbox/pki/pki.ts';
 import { openRedisStore } from '../../../src/storage/redis/redis.ts';
 import type { RedisSettings } from '../../../src/storage/redis/redis-settings.ts';
@@ -29,15 +29,15 @@ const inFolder = (name: string, text: string): string => {
 
 interface Told {
   readonly event: string;
-  readonly fields: LogFields | undefined;
+  readonly fields: EventFields | undefined;
 }
 
 function listeningLog(): { readonly log: Log; readonly told: Told[] } {
   const told: Told[] = [];
-  const note = (event: string, fields?: LogFields) => {
+  const note = (event: string, fields?: EventFields) => {
     told.push({ event, fields });
   };
-  return { log: { error: note, warn: note, info: note }, told };
+  return { log: { emit: note }, told };
 }
 
 async function problemOf(settings: RedisSettings): Promise<string> {

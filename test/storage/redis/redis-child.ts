@@ -1,6 +1,6 @@
 import { systemClock } from '../../../src/clock.ts';
 import { isRefusal } from '../../../src/errors.ts';
-import { silentLog } from '../../../src/log.ts';
+import { silentLog } from '../../../src/events.ts';
 import { openRedisStore } from '../../../src/storage/redis/redis.ts';
 import type { RacersMessage, RacersReport } from './racers.ts';
 

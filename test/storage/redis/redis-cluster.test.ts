@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { Command } from 'ioredis';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { systemClock } from '../../../src/clock.ts';
-import { silentLog } from '../../../src/log.ts';
+import { silentLog } from '../../../src/events.ts';
 import { createRedisGroupWrite } from '../../../src/storage/redis/redis-group-write.ts';
 import { createRedisKeys } from '../../../src/storage/redis/redis-keys.ts';
 import { connectRedis } from '../../../src/storage/redis/redis-primaries.ts';

@@ -3,7 +3,7 @@ import type { Redis } from 'ioredis';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type Clock, systemClock } from '../../../src/clock.ts';
 import { isRefusal } from '../../../src/errors.ts';
-import { silentLog } from '../../../src/log.ts';
+import { silentLog } from '../../../src/events.ts';
 import { openRedisStore } from '../../../src/storage/redis/redis.ts';
 import type { RedisSettings } from '../../../src/storage/redis/redis-settings.ts';
 import type { Store } from '../../../src/storage/store.ts';

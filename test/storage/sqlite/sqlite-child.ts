@@ -1,5 +1,5 @@
 import { systemClock } from '../../../src/clock.ts';
-import { silentLog } from '../../../src/log.ts';
+import { silentLog } from '../../../src/events.ts';
 import { openSqliteStore } from '../../../src/storage/sqlite/sqlite.ts';
 
 // Another process on the same file: races for what may happen once, or writes until it is killed.

@@ -18,7 +18,7 @@ import { fileURLToPath } from 'node:url';
 import { afterAll, describe, expect, it } from 'vitest';
 import { systemClock } from '../../../src/clock.ts';
 import { isRefusal } from '../../../src/errors.ts';
-import { silentLog } from '../../../src/log.ts';
+import { silentLog } from '../../../src/events.ts';
 import { openSqliteStore } from '../../../src/storage/sqlite/sqlite.ts';
 import { MIGRATIONS, migrate } from '../../../src/storage/sqlite/sqlite-schema.ts';
 import type { Store } from '../../../src/storage/store.ts';
@@ -245,9 +245,8 @@ describe('the SQLite store in trouble', () => {
   it('ends its process without being closed, when nothing else is to do', async () => {
     const script = `
       const { openSqliteStore } = await import(${JSON.stringify(new URL('../../../src/storage/sqlite/sqlite.ts', import.meta.url).href)});
-      const none = () => {};
       const store = await openSqliteStore({ file: ${JSON.stringify(newFile())},
-        clock: { now: () => new Date() }, log: { error: none, warn: none, info: none } });
+        clock: { now: () => new Date() }, log: { emit() {} } });
       await store.put('Token', 'a', { value: 1 });
       console.log('put');`;
     const started = spawn(process.execPath, ['--input-type=module', '-e', script]);

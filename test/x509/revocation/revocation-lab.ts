@@ -1,10 +1,9 @@
-import type { LogFields } from '../../../src/log.ts';
+import { type EventFields, logTo } from '../../../src/events.ts';
 import { openCrlIndexer } from '../../../src/x509/crl/crl-indexer.ts';
 import type { VerifiedPath } from '../../../src/x509/path/path.ts';
 import {
   createRevocation,
   type Revocation,
-  type RevocationEvent,
   type RevocationOptions,
   type RevocationPolicy,
   STRICT_REVOCATION,
@@ -46,8 +45,8 @@ export class RevocationLab {
 /** A revocation checker with a clock that is set by hand, and what it logged and counted. */
 export interface Desk {
   readonly revocation: Revocation;
-  readonly events: RevocationEvent[];
-  readonly logged: { readonly event: string; readonly fields: LogFields | undefined }[];
+  readonly events: string[];
+  readonly logged: { readonly event: string; readonly fields: EventFields | undefined }[];
   /** Moves the clock by seconds. */
   pass(seconds: number): void;
   /** `accepted`, or the code of the refusal and its problems. */
@@ -57,12 +56,13 @@ export interface Desk {
 function openDesk(farm: ResponderFarm, options: DeskOptions): Desk {
   let at = NOW.getTime();
   const clock = { now: () => new Date(at) };
-  const events: RevocationEvent[] = [];
+  const events: string[] = [];
   const logged: Desk['logged'] = [];
-  const note = (event: string, fields?: LogFields) => {
-    logged.push({ event, fields });
-  };
-  const log = { error: note, warn: note, info: note };
+  const log = logTo((event, { level }, fields) => {
+    if (level !== 'debug') logged.push({ event, fields });
+    if (event === 'revocation.answered') events.push(`answer.${fields.outcome}`);
+    if (event === 'revocation.unknown.accepted') events.push('unknown.accepted');
+  });
   const io = createRevocationIo({
     clock,
     log,
@@ -78,7 +78,6 @@ function openDesk(farm: ResponderFarm, options: DeskOptions): Desk {
     indexer: openCrlIndexer(),
     clock,
     log,
-    count: (event) => events.push(event),
     tickSeconds: 0.05,
     ...options,
   });

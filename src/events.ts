@@ -1,0 +1,209 @@
+/**
+ * The facts that an event may carry. There is no field for a token, a key, a cookie, a request body or a full
+ * certificate, so none of these can reach a log.
+ */
+export interface EventFields {
+  readonly requestId?: string;
+  readonly interactionId?: string;
+  readonly listener?: string;
+  readonly method?: string;
+  readonly route?: string;
+  readonly status?: number;
+  readonly clientId?: string;
+  readonly authorizationNumber?: string;
+  readonly scope?: string;
+  readonly grantType?: string;
+  readonly consentId?: string;
+  /** First 16 hexadecimal digits of SHA-256 over the certificate: enough to find it, not to bind to it. */
+  readonly certificate?: string;
+  readonly certificateSerial?: string;
+  readonly issuer?: string;
+  readonly url?: string;
+  readonly file?: string;
+  readonly count?: number;
+  readonly seconds?: number;
+  readonly worker?: number;
+  readonly outcome?: string;
+  readonly problems?: readonly { readonly path: string; readonly message: string }[];
+  /** A refusal or fault: the log line shows its code, its details and the chain of its causes. */
+  readonly error?: unknown;
+}
+
+type FieldName = keyof EventFields;
+
+/** error = someone must act · warn = refused or degraded · info = lifecycle and grants · debug = counted only. */
+export type EventLevel = 'error' | 'warn' | 'info' | 'debug';
+
+export interface EventDefinition {
+  readonly level: EventLevel;
+  readonly meaning: string;
+  readonly fields: readonly FieldName[];
+  /** The counter that goes up by one with each event. Its labels are fields; `error` counts by its code. */
+  readonly counter?: { readonly name: string; readonly labels: readonly FieldName[] };
+  /** Whether the event belongs into the audit record. Default false. */
+  readonly isAudited?: boolean;
+}
+
+type Uses = Pick<EventDefinition, 'counter' | 'isAudited'>;
+
+const at =
+  (level: EventLevel) =>
+  <Field extends FieldName>(meaning: string, fields: readonly Field[] = [], uses: Uses = {}) =>
+    Object.freeze({ level, meaning, fields, ...uses });
+const error = at('error');
+const warn = at('warn');
+const info = at('info');
+const debug = at('debug');
+
+const counted = (name: string, ...labels: readonly FieldName[]) => ({ counter: { name, labels } });
+const audited = { isAudited: true };
+
+const REQUEST = [
+  'requestId',
+  'listener',
+  'method',
+  'route',
+  'status',
+  'clientId',
+  'authorizationNumber',
+  'certificate',
+] as const;
+const REFUSED = [...REQUEST, 'interactionId', 'error'] as const;
+const API_REFUSED = ['interactionId', 'method', 'route', 'status', 'certificate', 'error'] as const;
+const CUSTOMER = ['requestId', 'clientId', 'authorizationNumber', 'scope'] as const;
+const LOADED = ['file', 'count'] as const;
+const NOT_LOADED = ['file', 'problems', 'error'] as const;
+
+const refusals = counted('tallystick_refusals_total', 'listener', 'error');
+const apiRefusals = counted('tallystick_api_refusals_total', 'error');
+const faults = counted('tallystick_faults_total');
+
+/** Every event of the program, each with its level, its fields and its uses. `docs/events.md` is this table. */
+export const EVENTS = Object.freeze({
+  'server.started': info('the authorization server accepts requests', ['issuer', 'count']),
+  'server.stopped': info('the authorization server has closed', ['count']),
+  'server.unexpected': error('a fault of the program ended a request', [...REQUEST, 'error'], faults),
+  'worker.died': error('a worker process ended and is started again after `seconds`', ['worker', 'seconds']),
+  'gateway.started': info('the gateway accepts requests', ['issuer', 'count']),
+  'gateway.stopped': info('the gateway has closed'),
+
+  'http.misdirected': warn('a request names another host or no host', ['listener', 'error']),
+  'http.malformed': warn('bytes on a connection are no HTTP request', ['listener', 'status', 'error']),
+  'http.refused': warn('a request breaks a rule of HTTP', REFUSED, refusals),
+  'tls.refused': info(
+    'a TLS handshake failed',
+    ['listener', 'error'],
+    counted('tallystick_tls_refusals_total'),
+  ),
+  'proxy.untrusted_header': warn('certificate headers came from a host that is no proxy', REFUSED, refusals),
+  'proxy.malformed_header': warn('the certificate header of a proxy cannot be read', REFUSED, refusals),
+
+  'token.issued': info('the token endpoint answered with tokens', [...REQUEST, 'grantType', 'scope'], {
+    ...counted('tallystick_tokens_issued_total', 'grantType'),
+    ...audited,
+  }),
+  'client.auth.refused': warn('a client, its TPP or its certificate was refused', REFUSED, {
+    ...refusals,
+    ...audited,
+  }),
+  'grant.refused': warn('a code or a refresh token was refused', REFUSED, { ...refusals, ...audited }),
+  'request.refused': warn('a request breaks a rule of OAuth', REFUSED, refusals),
+  'dependency.unavailable': warn('a part that a decision needs did not answer', REFUSED, refusals),
+
+  'psu.login.refused': warn('a customer sent wrong credentials', CUSTOMER, {
+    ...counted('tallystick_login_refusals_total'),
+    ...audited,
+  }),
+  'psu.login.blocked': warn('a customer failed too often and has to wait', CUSTOMER, {
+    ...counted('tallystick_login_blocks_total'),
+    ...audited,
+  }),
+  'consent.granted': info('a customer consented', [...CUSTOMER, 'consentId'], {
+    ...counted('tallystick_consents_granted_total'),
+    ...audited,
+  }),
+  'consent.denied': info('a customer cancelled', CUSTOMER, {
+    ...counted('tallystick_consents_denied_total'),
+    ...audited,
+  }),
+  'tpp.encoding.tolerated': warn('a certificate deviates from TS 119 495 as its profile tolerates', [
+    'authorizationNumber',
+    'certificateSerial',
+    'issuer',
+    'problems',
+  ]),
+
+  'rs.token.refused': warn('an API refused an access token', API_REFUSED, apiRefusals),
+  'rs.scope.refused': warn('an API refused a token for its scope or role', API_REFUSED, apiRefusals),
+  'rs.unexpected': error('a fault of the program ended an API request', API_REFUSED, faults),
+
+  'revocation.answered': debug(
+    'OCSP or CRL answered about a certificate: good, revoked, invalid or unavailable',
+    ['outcome'],
+    counted('tallystick_revocation_answers_total', 'outcome'),
+  ),
+  'revocation.revoked': warn('a certificate has been found revoked', ['certificateSerial'], audited),
+  'revocation.unknown': warn('the status of a certificate cannot be had', ['error']),
+  'revocation.unknown.accepted': warn(
+    'a certificate of unknown status passed, as its policy allows',
+    ['error'],
+    {
+      ...counted('tallystick_revocation_unknown_accepted_total'),
+      ...audited,
+    },
+  ),
+  'revocation.relaxed': warn('the configuration checks revocation less than the default', ['problems']),
+  'revocation.fault': error('a fault of the program ended a revocation check', ['error'], faults),
+  'revocation.refresh.failed': warn('a CRL cannot be renewed; the last one is in use', ['url', 'error']),
+  'revocation.crl.rollback': warn('a CRL is older than one that was seen', ['url']),
+  'revocation.kept.refused': warn('a copy on disk is damaged or no longer trusted', ['file', 'url', 'error']),
+  'revocation.folder.failed': error('the folder of kept answers cannot be used', ['file', 'error']),
+  'revocation.unshared': warn('other processes were not informed of a revoked certificate', ['error']),
+
+  'storage.purge.failed': warn('expired records were not deleted', ['error']),
+  'storage.redis.away': warn('a connection to Redis is lost', ['error']),
+  'storage.redis.back': info('a connection to Redis is back'),
+  'storage.redis.server': warn('a setting of a Redis server is risky', ['problems']),
+  'storage.redis.refused': error('a setting of a Redis server forbids its use', ['problems']),
+  'storage.redis.unchecked': warn('the settings of a Redis server cannot be read', ['error']),
+  'storage.redis.secrets': warn('a password or certificate for Redis cannot be read again', ['error']),
+
+  'block-list.loaded': info('a copy of the block list is in use', LOADED),
+  'block-list.refused': error('a copy of the block list is bad; the last good one stays', NOT_LOADED),
+  'clients.loaded': info('a copy of the clients file is in use', LOADED),
+  'clients.refused': error('a copy of the clients file is bad; the last good one stays', NOT_LOADED),
+  'registry.loaded': info('a copy of the TPP registry is in use', LOADED),
+  'registry.refused': error('a copy of the TPP registry is bad; the last good one stays', NOT_LOADED),
+  'signing-keys.loaded': info('a copy of the signing keys is in use', LOADED),
+  'signing-keys.refused': error('a copy of the signing keys is bad; the last good one stays', NOT_LOADED),
+  'trust.loaded': info('a copy of a trust file is in use', LOADED),
+  'trust.refused': error('a copy of a trust file is bad; the last good one stays', NOT_LOADED),
+
+  'bank.unexpected': error('a fault of the demo bank ended a request', ['error']),
+  'sandbox.unexpected': error('a fault of the revocation service of the sandbox', ['error']),
+});
+
+export type EventName = keyof typeof EVENTS;
+
+/** The fields of one event; those of several where its name is one of several. */
+type FieldsOf<Name extends EventName> = Pick<EventFields, (typeof EVENTS)[Name]['fields'][number]>;
+
+/** Where all modules report what happened. Log line, counter and audit record of an event come from here. */
+export interface Log {
+  emit<Name extends EventName>(name: Name, fields?: FieldsOf<Name>): void;
+}
+
+/** One use of events: log lines, counters or the audit record. Called in the order of the events; must not throw. */
+export type EventSink = (name: EventName, definition: EventDefinition, fields: EventFields) => void;
+
+/** A log that passes each event on to every sink. */
+export function logTo(...sinks: readonly EventSink[]): Log {
+  return Object.freeze({
+    emit: (name: EventName, fields: EventFields = {}) => {
+      for (const sink of sinks) sink(name, EVENTS[name], fields);
+    },
+  });
+}
+
+/** A log that keeps nothing. */
+export const silentLog: Log = logTo();
