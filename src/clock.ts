@@ -1,4 +1,4 @@
-/** The only reader of the time. Everything that judges a date takes a `Clock`. */
+/** The only reader of the time. Every function that judges a date has a `Clock` argument. */
 export interface Clock {
   /** The current instant. */
   now(): Date;

@@ -12,7 +12,7 @@ const OTHERS: Partial<Readonly<Record<ErrorCode, ExitCode>>> = {
   ERR_OUTBOUND_FAILED: 3,
 };
 
-/** The exit code of the command for what it threw. */
+/** The exit code of the command for a thrown error. */
 export function exitCodeOf(error: unknown): ExitCode {
   return isRefusal(error) ? (OTHERS[error.code] ?? 1) : 3;
 }

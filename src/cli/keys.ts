@@ -1,7 +1,7 @@
 import { Command, InvalidArgumentError } from 'commander';
 import type { KeyState, RotationOptions } from '../authorization-server/signing/signing-key-rotation.ts';
 
-/** Longer than the JWKS may be cached (300 s), and than servers take to see the file. */
+/** Longer than the JWKS may be cached (300 s), and than servers need to read the file. */
 const DELAY_SECONDS = 600;
 
 /** `tallystick keys`: the signing keys of a configuration, and new ones without a restart. */

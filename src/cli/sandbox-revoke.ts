@@ -13,7 +13,7 @@ interface Flags {
   readonly undo?: true;
 }
 
-/** `tallystick sandbox revoke`: the sandbox's authorities take certificates back, while it runs or not. */
+/** `tallystick sandbox revoke`: the CAs of the sandbox revoke certificates, whether the sandbox runs or not. */
 export function sandboxRevokeCommand(): Command {
   return new Command('revoke')
     .description('revoke certificates of the sandbox: a running one says so from its next answer on')
@@ -28,7 +28,7 @@ export function sandboxRevokeCommand(): Command {
     .option('--reason <name>', `one of ${Object.keys(REASONS).join(', ')}`, reasonName, 'unspecified')
     .option('--undo', 'take the revocation back, which only a sandbox can')
     .action(async (_flags: unknown, command: Command) => {
-      // The parent has a --dir too, and takes the flag for itself when it stands first.
+      // The parent command has a --dir too, and consumes the flag when it stands first.
       const flags: Flags = command.optsWithGlobals();
       const target = targetOf(flags);
       if (target === undefined) command.error('error: one of --tpp, --serial and --issuing-ca is needed');

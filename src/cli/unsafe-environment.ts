@@ -1,6 +1,6 @@
 import { OpenBankingError } from '../errors.ts';
 
-/** Refuses settings of the process that would quietly undo what TLS promises. @throws ERR_CONFIG_INVALID */
+/** Refuses settings of the process that silently weaken TLS. @throws ERR_CONFIG_INVALID */
 export function refuseUnsafeEnvironment(): void {
   if (process.env.NODE_TLS_REJECT_UNAUTHORIZED === '0') {
     throw new OpenBankingError('ERR_CONFIG_INVALID', {

@@ -51,7 +51,7 @@ export const clientCertificateSchema = z
   })
   .prefault({});
 
-/** The options that a validated value stands for. */
+/** The options of a validated value. */
 export function clientCertificateOptions(
   value: z.infer<typeof clientCertificateSchema>,
 ): ClientCertificateOptions {

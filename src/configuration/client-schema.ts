@@ -58,7 +58,7 @@ export const clientSchema = z
 /** A client as the file has it. */
 export type ClientEntry = z.infer<typeof clientSchema>;
 
-/** The identifiers that stand there twice. */
+/** The identifiers that occur twice. */
 export function doubledClients(clients: readonly ClientEntry[]): Problem[] {
   const ids = clients.map((one) => one.client_id);
   const doubles = new Set(ids.filter((id, at) => ids.indexOf(id) !== at));

@@ -25,7 +25,7 @@ export const gatewayConfigSchema = z.strictObject({
   audience: z.url(),
   /** PEM of the CA of the issuer's TLS certificate, where it is not a public one. */
   caFile: file.optional(),
-  /** How opaque tokens are asked about; without it only JWTs are taken. */
+  /** Introspection of opaque tokens; without it only JWTs are accepted. */
   introspection: z
     .strictObject({
       endpoint: httpsUrl,

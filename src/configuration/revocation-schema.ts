@@ -10,7 +10,7 @@ const host = z
   .regex(/^([A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\])(:\d{1,5})?$/, 'must be a host, or host:port');
 const url = z.url({ protocol: /^https?$/, error: 'must be an http or https URL' });
 
-/** `revocation` of a configuration file: what checking revocation may cost, whichever profile asks for it. */
+/** `revocation` of a configuration file: the limits of revocation checking, for all profiles. */
 export const revocationSchema = z
   .strictObject({
     folder: z.string().min(1).optional().meta({
@@ -95,7 +95,7 @@ export const revocationPolicySchema = z
 
 type PolicyValue = z.infer<typeof revocationPolicySchema>;
 
-/** What each profile lets pass that strict checking would not, in words for the log. */
+/** The relaxations of each profile against strict checking, in words for the log. */
 export function relaxedRevocations(
   trust: readonly { readonly profile: string; readonly revocation: PolicyValue }[],
 ): readonly Problem[] {
@@ -116,7 +116,7 @@ export function relaxedRevocations(
 }
 
 /**
- * The policy that a validated value stands for.
+ * The policy of a validated value.
  *
  * @throws ERR_CONFIG_INVALID, ERR_CERT_MALFORMED
  */

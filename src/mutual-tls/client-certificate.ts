@@ -7,12 +7,12 @@ import { findSocketCertificate, handshakeIntermediates } from './socket-certific
 
 export type { ClientCertificate, PresentedCertificate } from './presented-certificate.ts';
 
-/** Where the certificate of a client comes from: the TLS connection, or a header of our own proxies. Never both. */
+/** The origin of client certificates: the TLS connection, or a header of our own proxies. Never both. */
 export type ClientCertificateOptions =
   | { readonly from: 'socket' }
   | ({ readonly from: 'proxy' } & ProxyHeaderOptions);
 
-/** The one place that says which certificate a request came with. */
+/** The only reader of the certificate of a request. */
 export interface ClientCertificateSource {
   /** Whether the listener has to ask its peers for a certificate: the clients', or the proxies' own. */
   readonly isTlsCertificateNeeded: boolean;
@@ -21,8 +21,8 @@ export interface ClientCertificateSource {
 }
 
 /**
- * Makes the source that the options name. With `socket`, a request that brings a certificate in a header is refused:
- * it passed a proxy that we do not know, or somebody tries one on (RFC 9440 §4).
+ * Creates the source of the options. With `socket`, a request that carries a certificate in a header is refused:
+ * the request passed an unknown proxy, or a stranger forges a certificate (RFC 9440 §4).
  *
  * @throws TypeError for options that cannot work
  */

@@ -6,7 +6,7 @@ const SET = 0x31;
 /**
  * Whether the bytes are exactly one SEQUENCE in DER: definite, minimal lengths at every level, no constructed
  * strings, nothing before or after it (X.690 §10). Two spellings of one certificate have two thumbprints, so only
- * one may pass. Contents of primitive values are not looked at.
+ * one may pass. Contents of primitive values are not checked.
  */
 export function isDerSequence(bytes: Buffer): boolean {
   return bytes[0] === SEQUENCE && elementEnd(bytes, { at: 0, limit: bytes.length }) === bytes.length;
@@ -31,7 +31,7 @@ function elementEnd(
 ): number | undefined {
   const tag = bytes[at];
   const content = contentOf(bytes, at, limit);
-  // Tags above 30 take more than one byte; no certificate needs them.
+  // Tags above 30 need more than one byte; no certificate uses them.
   if (tag === undefined || content === undefined || (tag & 0x1f) === 0x1f) return undefined;
   const isConstructed = (tag & 0x20) !== 0;
   if (!isConstructed) return content.end;

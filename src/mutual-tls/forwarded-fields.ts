@@ -19,13 +19,13 @@ const KNOWN = new Set([
 ]);
 
 /**
- * By length of a known name, a bit for the letter that it begins with, in either case. Nearly every field of a request
+ * By length of a known name, a bit for its first letter, in either case. Nearly every field of a request
  * is passed over by it; a regular expression in its place costs an API 0.06 µs and 140 bytes a request.
  */
 const INITIALS: number[] = [];
 for (const name of KNOWN) INITIALS[name.length] = (INITIALS[name.length] ?? 0) | initialBit(name);
 
-/** Names that much software takes for one: case does not count, and `_` becomes `-` on the way through CGI. */
+/** Names that much software treats as equal: case does not count, and `_` becomes `-` in CGI. */
 export function foldedName(name: string): string {
   return name.toLowerCase().replaceAll(/[^a-z0-9]/g, '-');
 }
@@ -57,7 +57,7 @@ export function findForwardedField(
 /**
  * The value of a field that a proxy sets, or undefined. `name` is in lower case.
  *
- * @throws ERR_PROXY_HEADER when it comes twice, is too long, or a look-alike of its name is there
+ * @throws ERR_PROXY_HEADER when the field is sent twice, is too long, or has a look-alike beside it
  */
 export function findOneField(rawHeaders: readonly string[], name: string): string | undefined {
   let found: string | undefined;

@@ -33,7 +33,7 @@ function blocksOf(text: string, block: RegExp): Buffer[] {
   return found;
 }
 
-/** Once, and `+` stays what it is: form decoding would make it a space and spoil the base64. */
+/** Decodes once and keeps `+`: form decoding would make it a space and spoil the base64. */
 function unescaped(text: string): string {
   if (!ESCAPED.test(text)) throw malformedHeader('the value is not percent-encoded');
   try {

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { parseEscapedPem } from './forwarded-pem.ts';
 import { malformedHeader } from './presented-certificate.ts';
 
-/** `Key=value` or `Key="value"` and what ends it. A quote inside quotes has a backslash before it. */
+/** `Key=value` or `Key="value"`, and the delimiter after it. A quote inside quotes has a backslash before it. */
 const PAIR = /([A-Za-z]+)=(?:"((?:[^"\\]|\\.)*)"|([^",;]*))([;,]|$)/y;
 const ONCE = ['hash', 'cert', 'chain', 'subject'];
 const REPEATED = ['by', 'uri', 'dns'];

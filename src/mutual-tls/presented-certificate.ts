@@ -52,7 +52,7 @@ function parseX509(der: Buffer): X509Certificate {
   }
 }
 
-/** The refusal of a forwarded value that is not exactly what the configured proxy sends. */
+/** The refusal of a forwarded value that deviates from the format of the configured proxy. */
 export function malformedHeader(problem: string, cause?: unknown): OpenBankingError<'ERR_PROXY_HEADER'> {
   return new OpenBankingError('ERR_PROXY_HEADER', { problem }, { cause });
 }

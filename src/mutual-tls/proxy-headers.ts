@@ -32,7 +32,7 @@ const NONE: ClientCertificate = Object.freeze({ certificate: undefined, intermed
 
 /**
  * Reads the certificate that a trusted proxy forwards. No field means no certificate: the certificate that the
- * proxy itself presents is never taken for the client's. Fields with a verdict of the proxy are not read.
+ * proxy itself presents never counts as the client's. Fields with a verdict of the proxy are not read.
  *
  * @throws TypeError for options that cannot work
  */
@@ -63,7 +63,7 @@ export function proxyHeaderReader(
 }
 
 /**
- * Refuses a request that brings a certificate in a field where none may come from.
+ * Refuses a request that carries a certificate in a field, where no proxy is trusted.
  *
  * @throws ERR_PROXY_UNTRUSTED
  * @see RFC 9440 §4

@@ -1,6 +1,6 @@
 import type { SandboxDescription, SandboxTpp } from './folder.ts';
 
-/** Two lines for a POSIX shell with curl and sed: one works, and one shows what the binding is for. */
+/** Two lines for a POSIX shell with curl and sed: one that works, and one that shows the effect of the binding. */
 export function curlLines(description: SandboxDescription): {
   readonly bound: string;
   readonly stolen: string;

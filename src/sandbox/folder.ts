@@ -14,13 +14,13 @@ export interface CertificateFiles {
   readonly keyFile: string;
 }
 
-/** `sandbox.json`: what a foreign client or a test needs to know. File names are absolute. */
+/** `sandbox.json`: the facts for a foreign client or a test. File names are absolute. */
 export interface SandboxDescription {
   readonly issuer: string;
   readonly mtlsUrl: string;
   readonly resourceUrl: string;
   readonly caFile: string;
-  /** Where the PKI says what it has revoked: `/ocsp`, `/root.crl`, `/issuing-ca.crl`. Plain HTTP. */
+  /** Base URL of the PKI's revocation service: `/ocsp`, `/root.crl`, `/issuing-ca.crl`. Plain HTTP. */
   readonly revocationUrl: string;
   readonly tpps: readonly SandboxTpp[];
   readonly broken: readonly (CertificateFiles & { readonly name: string; readonly expectedCode: string })[];
@@ -111,8 +111,8 @@ export async function keptState(
 }
 
 /**
- * Makes the PKI, the TPPs and the registry. In a process of its own: what makes certificates is needed once, and its
- * memory would stay with the server.
+ * Makes the PKI, the TPPs and the registry. A separate process does it: the code that makes certificates is needed
+ * once, and its memory would stay with the server.
  */
 export async function makeFolder(
   folder: string,
@@ -135,7 +135,7 @@ function revocationUrlOf({ revocation }: Ports): string {
   return `http://127.0.0.1:${revocation}`;
 }
 
-/** Writes what is remembered and what is told, after the ports are known. */
+/** Writes the remembered state and `sandbox.json`, after the ports are known. */
 export async function describeSandbox(
   folder: string,
   facts: { readonly ports: Ports; readonly redirectUris: readonly string[]; readonly now: Date },
@@ -163,7 +163,7 @@ export async function describeSandbox(
   return description;
 }
 
-/** What the last start of a sandbox has told; undefined when there is none in the folder. */
+/** The description that the last start has written; undefined when the folder has none. */
 export async function readDescription(folder: string): Promise<SandboxDescription | undefined> {
   const { description } = pathsOf(folder);
   if (!existsSync(description)) return undefined;
@@ -216,7 +216,7 @@ async function readState(file: string): Promise<State | undefined> {
   return isKnown ? (state as State) : undefined;
 }
 
-/** Removes what a sandbox makes, and nothing else that somebody keeps in the folder. */
+/** Removes the files that a sandbox makes, and no other file of the folder. */
 async function removeSandbox(folder: string): Promise<void> {
   const paths = pathsOf(folder);
   const made = [

@@ -3,7 +3,7 @@ import { promisify } from 'node:util';
 
 export type KeyType = 'ec-p256' | 'ec-p384' | 'ed25519' | 'rsa-2048' | 'rsa-1024';
 
-/** A new key, or the one that is given. */
+/** A new key, or the given one. */
 export async function keyOf(type: KeyType, privateKeyPem?: string): Promise<KeyObject> {
   if (privateKeyPem !== undefined) return createPrivateKey(privateKeyPem);
   const generate = promisify(generateKeyPair);
@@ -49,7 +49,7 @@ export function spkiOf(key: KeyObject): ArrayBuffer {
   return bufferOf(createPublicKey(key).export({ type: 'spki', format: 'der' }));
 }
 
-/** Bytes as Web Crypto takes them. */
+/** Bytes in the type that Web Crypto accepts. */
 export function bufferOf(bytes: Uint8Array): ArrayBuffer {
   return Uint8Array.from(bytes).buffer;
 }

@@ -4,14 +4,14 @@ import { OpenBankingError } from '../errors.ts';
 import type { Ports } from './folder.ts';
 
 /**
- * Where a free port is looked for: below the range that systems take for outgoing connections, so that a port that
- * is written into certificates is still free at the next start.
+ * The range of free ports. It lies below the range of outgoing connections, so that a port that is written into
+ * certificates is still free at the next start.
  */
 const RANGE = { from: 10_000, to: 20_000 };
 
 /**
  * A port of 0 becomes the one of the last run, so that tokens and clients survive a restart, or a free one. The port
- * of the revocation service stays what it was: the certificates name it.
+ * of the revocation service stays the same, since the certificates name it.
  *
  * @throws ERR_CONFIG_INVALID when another port than that is asked for
  */
@@ -37,7 +37,7 @@ async function revocationPort(wanted: number, last: number | undefined): Promise
   return last ?? (wanted === 0 ? freePort() : wanted);
 }
 
-/** A port of loopback that was free a moment ago, and none of `taken`. */
+/** A loopback port that was free a moment ago, and none of `taken`. */
 export async function freePort(taken: readonly number[] = []): Promise<number> {
   for (;;) {
     const port = randomInt(RANGE.from, RANGE.to);

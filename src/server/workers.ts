@@ -8,7 +8,7 @@ import type { RunningServer } from './server.ts';
 export interface WorkersOptions {
   readonly count: number;
   readonly healthPort: number;
-  /** How long a worker may take to stop before it is killed. */
+  /** Longest time that a worker may need to stop before it is killed. */
   readonly stopSeconds: number;
   readonly log: Log;
 }
@@ -31,9 +31,9 @@ const HEALTH_MILLISECONDS = 2500;
 
 /**
  * Starts this program again `count` times as workers that share its ports (node:cluster), and keeps them running.
- * This process takes no requests itself. It is ready while one worker is.
+ * This process serves no requests itself. It is ready while one worker is.
  *
- * @throws ERR_CONFIG_INVALID when the first worker does not start; it has told why
+ * @throws ERR_CONFIG_INVALID when the first worker does not start; the worker has logged the reason
  */
 export async function startWorkers(options: WorkersOptions): Promise<Workers> {
   const { count, log } = options;

@@ -36,7 +36,7 @@ export interface ExtensionFacts {
   readonly values: readonly string[];
 }
 
-/** All that a certificate says, as far as it can be read. A part that cannot is left out and named in `problems`. */
+/** Every readable fact of a certificate. A part that cannot be read is left out and named in `problems`. */
 export interface CertificateFacts {
   readonly subject?: string;
   readonly issuer?: string;
@@ -54,7 +54,7 @@ export interface CertificateFacts {
   readonly problems: readonly ReadingProblem[];
 }
 
-/** Reads what can be read of any bytes; never throws for them. */
+/** Reads the readable parts of any bytes; never throws for them. */
 export function readCertificateFacts(der: Buffer): CertificateFacts {
   const problems = new ReadingProblems();
   const fields = walk(der, problems);

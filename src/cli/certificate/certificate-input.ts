@@ -2,7 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { buffer } from 'node:stream/consumers';
 import { OpenBankingError } from '../../errors.ts';
 
-/** A certificate of a file, not yet parsed: its DER, or what is wrong with its PEM block. */
+/** A certificate of a file, not yet parsed: its DER, or the problem of its PEM block. */
 export type InputCertificate = { readonly der: Buffer } | { readonly problem: string };
 
 const BLOCK =
@@ -44,7 +44,7 @@ function decodeBlock(body: string): InputCertificate {
   return isExact ? { der } : { problem: 'the PEM block does not hold base64 to the letter' };
 }
 
-/** A tab or a plus that stands for a space, as nginx and others write it. */
+/** A tab or a plus in place of a space, as nginx and others write it. */
 function unescaped(text: string): string {
   return text.replaceAll(/%([0-9a-f]{2})/gi, (_escape, hex: string) =>
     String.fromCharCode(Number.parseInt(hex, 16)),

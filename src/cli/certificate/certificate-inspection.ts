@@ -8,7 +8,7 @@ import { mark } from './shown-text.ts';
 /** A certificate of the file, or a PEM block that is none. */
 type Inspected = CertificateFacts | { readonly problems: readonly ReadingProblem[] };
 
-/** Prints what the certificates of a file say; true when all of it could be read. */
+/** Prints the certificates of a file; true when every part could be read. */
 export async function printInspection(file: string, flags: { readonly json?: true }): Promise<boolean> {
   const certificates = (await readCertificates(file)).map(
     (one): Inspected =>

@@ -4,7 +4,7 @@ import type { QcStatementsFacts } from './statement-facts.ts';
 
 type Row = readonly [label: string, ...values: string[]];
 
-/** What a certificate says, for people. */
+/** The facts of a certificate, as text for people. */
 export function certificateText(facts: CertificateFacts, at: Date): string {
   const { extensions, qcStatements, problems } = facts;
   const lines = [

@@ -13,7 +13,7 @@ export interface VerifyOptions {
   readonly intermediates: readonly Buffer[];
   readonly clock: Clock;
   readonly profile?: TrustPreset;
-  /** Whether responders are asked; what they say is of now, so not for another time. */
+  /** Whether responders are asked. Their answers hold for the present only, so not for another time. */
   readonly asksRevocation: boolean;
   readonly scopes: readonly string[];
 }

@@ -4,7 +4,7 @@ import type { VerifyFlags } from './certificate-decision.ts';
 
 const PRESETS = ['eu-qualified', 'uk-directory', 'own-ca'];
 
-/** `tallystick certificate`: what is in a certificate, and why it is accepted or refused. */
+/** `tallystick certificate`: shows the contents of a certificate, and the reason for its acceptance or refusal. */
 export function certificateCommand(): Command {
   return new Command('certificate')
     .description('look into a certificate, or ask why it is accepted or refused')

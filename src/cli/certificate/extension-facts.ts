@@ -3,7 +3,7 @@ import { EXTENSION, type KnownExtensions, readKnownExtensions } from '../../x509
 import type { GeneralName } from '../../x509/certificate/general-name.ts';
 import { oidText } from './object-identifiers.ts';
 
-/** What an extension says, one text for each thing. */
+/** The contents of an extension, one text for each fact. */
 type Describe = (known: KnownExtensions) => readonly string[];
 
 const hex = (bytes: Buffer | undefined): string => bytes?.toString('hex') ?? '';

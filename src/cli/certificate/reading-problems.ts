@@ -7,7 +7,7 @@ export interface ReadingProblem {
   readonly problem: string;
 }
 
-/** Reads on where a strict parser would stop, and keeps what was in the way. */
+/** Reads on where a strict parser would stop, and collects the problems. */
 export class ReadingProblems {
   readonly #list: ReadingProblem[] = [];
 
@@ -19,7 +19,7 @@ export class ReadingProblems {
     if (!this.#list.some((one) => one.problem === problem)) this.#list.push({ part, problem });
   }
 
-  /** What `read` gives, or undefined with the problem noted. */
+  /** The result of `read`, or undefined with the problem noted. */
   attempt<T>(part: string, read: () => T): T | undefined {
     try {
       return read();

@@ -13,7 +13,7 @@ export function timeText(at: Date): string {
   return Number.isNaN(at.getTime()) ? 'no date' : at.toISOString().replace('T', ' ').replace('.000', '');
 }
 
-/** Marks that say in words what their colour says. Colour only on a terminal, and not under NO_COLOR. */
+/** Marks whose text repeats the meaning of their colour. Colour only on a terminal, and not under NO_COLOR. */
 export const mark = {
   passed: (): string => styleText('green', '✓'),
   refused: (): string => styleText(['red', 'bold'], '✗'),

@@ -13,7 +13,7 @@ export interface StatementFacts {
   readonly problem?: string;
 }
 
-/** What the extension says. Each statement is read by itself, so that a bad one does not hide the others. */
+/** The contents of the extension. Each statement is read separately, so that a bad one does not hide the others. */
 export interface QcStatementsFacts {
   readonly statements: readonly StatementFacts[];
   readonly qualified: boolean;
@@ -39,7 +39,7 @@ export function readStatementFacts(value: Buffer, problems: ReadingProblems): Qc
   };
 }
 
-/** The statements as they stand; a list without its outer SEQUENCE is one statement. */
+/** The encoded statements; a list without its outer SEQUENCE counts as one statement. */
 function split(value: Buffer, problems: ReadingProblems): readonly Buffer[] {
   const found: Buffer[] = [];
   problems.attempt(PART, () => {

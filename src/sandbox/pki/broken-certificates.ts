@@ -11,7 +11,7 @@ export interface BrokenCertificate {
   readonly sentPem: string;
   /** The authority that publishes about it, if one does. */
   readonly authority: 'issuing-ca' | 'revoked-ca' | undefined;
-  /** Its authority takes it back. */
+  /** The CA of the certificate revokes it. */
   readonly isRevoked: boolean;
 }
 
@@ -21,7 +21,7 @@ export interface BrokenSources {
   readonly impostor: Authority;
   /** Has been revoked by its root. */
   readonly revoked: Authority;
-  /** A good authority that nobody sends along. */
+  /** A good CA whose certificate no TPP sends along. */
   readonly unpublished: Authority;
   readonly plan: TppPlan;
   readonly period: Period;
@@ -82,7 +82,7 @@ function wrongStatements(): Row[] {
     { oid: ROLE.AI, name: 'PSP_PI' },
   ];
   return [
-    // Its roles are right in themselves: what it lacks is the one that the scope `accounts` needs.
+    // The roles are well-formed; the role that the scope `accounts` needs is missing.
     { name: 'wrong-role', code: 'ERR_TPP_ROLE_MISSING', options: { roles: ['PSP_PI'] } },
     { name: 'no-role', code: 'ERR_TPP_STATEMENT_INVALID', options: { deviation: { roleEntries: [] } } },
     {

@@ -30,7 +30,7 @@ const POLICIES: Readonly<Record<Profile, readonly string[]>> = {
   'ocsp-responder': [],
 };
 
-/** What a certificate of a profile says about its holder and its use. */
+/** The extensions of a profile about the holder and the use of a certificate. */
 export function subjectExtensions(options: IssueOptions): Extension[] {
   const { profile, deviation = {} } = options;
   const nocheck = profile === 'ocsp-responder' ? [new Extension(OCSP_NOCHECK, false, DER_NULL)] : [];

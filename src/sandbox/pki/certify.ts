@@ -62,7 +62,7 @@ export async function certify(options: Certification): Promise<Buffer> {
 /** keyUsage, critical: a TRUE that BER allows and DER does not (X.690 §11.1). */
 const CRITICAL_KEY_USAGE = Buffer.from('0603551d0f0101ff', 'hex');
 
-/** Writes TRUE as 01 and signs anew: OpenSSL reads it, so that TLS lets it come as far as our parser. */
+/** Writes TRUE as 01 and signs anew. OpenSSL accepts that, so the certificate passes TLS and reaches our parser. */
 function withBerBoolean(der: Buffer, key: KeyObject, hash: string): Buffer {
   const fields = new DerReader(new DerReader(der).content(TAG.sequence));
   const tbs = Buffer.from(fields.element(TAG.sequence).raw);
@@ -80,7 +80,7 @@ function randomSerial(): string {
   return octets.toString('hex');
 }
 
-/** Values are typed: plain strings are parsed as RFC 4514 text and come out mutilated. */
+/** Values are typed: plain strings are parsed as RFC 4514 text and come out altered. */
 export function nameOf(attributes: readonly (readonly [type: string, value: string | undefined])[]): Name {
   const present: JsonAttributeAndObjectValue[] = attributes.flatMap(([type, value]) => {
     if (value === undefined) return [];

@@ -1,4 +1,4 @@
-/** One element. The sandbox writes what an authority publishes; a library for it would stay in the server's memory. */
+/** One element. The sandbox writes the publications of a CA; a library for it would stay in the server's memory. */
 export function element(tag: number, ...parts: readonly Uint8Array[]): Buffer {
   const content = Buffer.concat(parts);
   return Buffer.concat([Buffer.from([tag]), lengthOf(content.length), content]);

@@ -8,7 +8,7 @@ export interface Validity {
   readonly notAfter: Date;
 }
 
-/** Where an authority publishes: what the certificates that it issues point to. */
+/** The publication addresses of a CA, to which the certificates that it issues point. */
 export interface Pointers {
   readonly ocspUrl?: string;
   readonly crlUrl?: string;
@@ -51,9 +51,9 @@ export interface Deviation {
   )[];
   /** The organizationIdentifier attributes of the subject, none for `[]`. */
   readonly organizationIdentifiers?: readonly string[];
-  /** RolesOfPSP as it stands: wrong object identifiers, swapped names, `Unspecified`. */
+  /** RolesOfPSP, written unchanged: wrong object identifiers, swapped names, `Unspecified`. */
   readonly roleEntries?: readonly RoleEntry[];
-  /** The NCA of the PSD2 statement, where it shall not be the one of the organizationIdentifier. */
+  /** The NCA of the PSD2 statement, if it shall differ from the NCA of the organizationIdentifier. */
   readonly statementNca?: { readonly id: string; readonly name: string };
   readonly qcType?: QcType;
   readonly qcFault?: QcStatementsFault;

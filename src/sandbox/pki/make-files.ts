@@ -10,11 +10,11 @@ import { SANDBOX_ORGANIZATION } from '../../tpp/trust-files.ts';
 import { makeTppMaterial, NCA, organizationIdentifierOf, type Period, TPP_PLANS } from './tpps.ts';
 import { writeWhole } from '../write-whole.ts';
 
-// A script: makes the PKI, the TPPs' certificates and the registry of a new sandbox in the folder that it is told.
+// A script: makes the PKI, the TPPs' certificates and the registry of a new sandbox in the folder of its first argument.
 const [, , folder = '', revocationUrl = '', notBefore = '', notAfter = ''] = process.argv;
 const period: Period = { notBefore: new Date(notBefore), notAfter: new Date(notAfter) };
 const paths = pathsOf(folder);
-/** Of each authority that publishes, the serial numbers that it has given. */
+/** The serial numbers issued by each CA that publishes. */
 const issued: Record<string, string[]> = { root: [], 'issuing-ca': [], 'revoked-ca': [] };
 await makeFiles();
 

@@ -42,7 +42,7 @@ function entryOf({ serialNumber, at, reason }: Revocation): Buffer {
 
 function authorityKeyIdentifier({ certificate }: PublishedAuthority): Buffer {
   const keyIdentifier = octetString(certificate.subjectKeyIdentifier ?? Buffer.alloc(0));
-  // [0] IMPLICIT: the context tag stands in place of the OCTET STRING's own.
+  // [0] IMPLICIT: the context tag replaces the tag of the OCTET STRING.
   keyIdentifier[0] = 0x80;
   return extension('2.5.29.35', sequence(keyIdentifier));
 }

@@ -39,7 +39,7 @@ const MAX_NONCE_BYTES = 128;
 
 interface OcspRequest {
   readonly ids: readonly CertId[];
-  /** The nonce as it stands in the extension. */
+  /** The nonce, as encoded in the extension. */
   readonly nonce?: Buffer;
 }
 

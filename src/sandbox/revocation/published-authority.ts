@@ -12,7 +12,7 @@ export interface PublishedAuthority {
   readonly subjectDer: Buffer;
   readonly key: KeyObject;
   readonly responder: { readonly certificate: Certificate; readonly key: KeyObject };
-  /** Serial numbers of its certificates: of others an OCSP responder says `unknown`. */
+  /** Serial numbers of its certificates; an OCSP responder answers `unknown` for others. */
   readonly issued: ReadonlySet<string>;
 }
 

@@ -14,16 +14,16 @@ export interface RevocationServiceOptions {
   readonly log: Log;
 }
 
-/** Where the authorities of a sandbox say which certificates they have taken back. */
+/** The service in which the CAs of a sandbox publish their revocations. */
 export interface RevocationService {
   /** Binds the port of loopback (0 = any free one) and answers with the one it got. */
   listen(port: number): Promise<number>;
   close(): Promise<void>;
 }
 
-/** Short, so that whoever keeps answers until their end sees a revocation soon; a real authority says hours or days. */
+/** Short, so that clients that cache answers see a revocation soon; a real CA sets hours or days. */
 const VALID_SECONDS = 60;
-/** A request with one CertID takes about 100 bytes. */
+/** A request with one CertID has about 100 bytes. */
 const MAX_REQUEST_BYTES = 8192;
 
 interface Answer {

@@ -2,7 +2,7 @@ import { readFile, stat } from 'node:fs/promises';
 import { z } from 'zod';
 import { writeWhole } from '../write-whole.ts';
 
-/** Reasons that an authority may give, with their numbers (RFC 5280 §5.3.1). */
+/** Reasons of a revocation, with their numbers (RFC 5280 §5.3.1). */
 export const REASONS = Object.freeze({
   unspecified: 0,
   keyCompromise: 1,
@@ -16,7 +16,7 @@ export const REASONS = Object.freeze({
 
 export type RevocationReason = keyof typeof REASONS;
 
-/** A certificate that its authority has taken back. */
+/** A certificate that its CA has revoked. */
 export interface Revocation {
   /** Name of the authority in the sandbox: `root`, `issuing-ca`. */
   readonly authority: string;
@@ -67,7 +67,7 @@ export function watchedRevocations(file: string): { readonly current: () => Prom
   };
 }
 
-/** A new inode stands for a new content: the file is only ever replaced. */
+/** A new inode means a new content: the file is only ever replaced. */
 async function markOf(file: string): Promise<string> {
   try {
     const { ino, mtimeMs, size } = await stat(file);

@@ -21,8 +21,7 @@ export interface RevokeOptions {
 }
 
 /**
- * Writes into a sandbox's folder that its authorities take certificates back. A running sandbox says so from its next
- * answer on.
+ * Writes revocations into the folder of a sandbox. A running sandbox publishes them from its next answer on.
  *
  * @throws ERR_CONFIG_INVALID for a folder that is no sandbox, or a target that it does not have
  */
