@@ -10,12 +10,8 @@ import { answerAfter } from './request/answer-after.ts';
 import { apiScopes, standing } from './tokens/api-scopes.ts';
 import { assertClientAssertion, certificateSubjectMatches } from './clients/client-authentication.ts';
 import type { ClaimsReader } from './models/claims-reader.ts';
-import {
-  clientMetadata,
-  type Clients,
-  EXTRA_CLIENT_METADATA,
-  type RegisteredClient,
-} from './clients/clients.ts';
+import { clientMetadata, EXTRA_CLIENT_METADATA } from './clients/client-metadata.ts';
+import type { Clients, RegisteredClient } from './clients/clients.ts';
 import { EllipticSigner } from './signing/elliptic-signer.ts';
 import { withinGrant } from './tokens/grant-lifetime.ts';
 import { interactionPolicy } from './customer/interaction-policy.ts';

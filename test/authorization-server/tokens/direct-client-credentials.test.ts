@@ -9,8 +9,8 @@ import { certificateSubjectMatches } from '../../../src/authorization-server/cli
 import {
   clientMetadata,
   EXTRA_CLIENT_METADATA,
-  type RegisteredClient,
-} from '../../../src/authorization-server/clients/clients.ts';
+} from '../../../src/authorization-server/clients/client-metadata.ts';
+import type { RegisteredClient } from '../../../src/authorization-server/clients/clients.ts';
 import { directClientCredentials } from '../../../src/authorization-server/tokens/direct-client-credentials.ts';
 import { Provider } from '../../../src/authorization-server/provider-internals.ts';
 import { createSigningKeys } from '../../../src/authorization-server/signing/signing-keys.ts';
