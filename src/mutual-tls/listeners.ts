@@ -1,6 +1,6 @@
 import { constants } from 'node:crypto';
 import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http';
-import { createServer, type Server } from 'node:https';
+import { createServer, type Server, type ServerOptions } from 'node:https';
 import type { AddressInfo, Socket } from 'node:net';
 import type { TLSSocket } from 'node:tls';
 import { type ErrorCode, OpenBankingError } from '../errors.ts';
@@ -20,9 +20,9 @@ const MAX_HEADER_BYTES = 32 * 1024;
 const HANDSHAKE_TIMEOUT_SECONDS = 10;
 const HEADERS_TIMEOUT_SECONDS = 10;
 const REQUEST_TIMEOUT_SECONDS = 15;
-/** Longer than load balancers keep an idle connection (60 s): who closes first must not be the one that is asked. */
+/** Longer than a load balancer keeps an idle connection (60 s), so that the load balancer is the one that closes. */
 const KEEP_ALIVE_SECONDS = 65;
-/** How long `close` waits for requests in flight before it cuts their connections, unless it is told. */
+/** How long `close` waits, by default, for requests in flight before it cuts their connections. */
 const DRAIN_SECONDS = 8;
 
 export interface ListenerOptions {
@@ -32,23 +32,11 @@ export interface ListenerOptions {
   readonly certificatePem: string;
   readonly privateKeyPem: string;
   /**
-   * Whether to ask the peer for a certificate. It is never required by TLS itself: our code decides, so that
-   * each refusal has its reason. No list of authorities is sent.
+   * Whether to request a certificate from the peer. TLS itself never requires one: our code decides, so that
+   * each refusal has its reason. No list of CAs is sent.
    */
   readonly requestClientCertificate: boolean;
   readonly log: Log;
-}
-
-export interface Listener {
-  readonly name: string;
-  /** Binds the port (0 = any free one) and answers with the one it got. Requests get 503 until `serve`. */
-  listen(port: number, host?: string): Promise<number>;
-  /** Starts to serve: `publicUrl` is the only authority that this listener answers for. */
-  serve(publicUrl: URL, handler: RequestListener): void;
-  /** From now on every answer ends its connection; new ones are served still. */
-  drain(): void;
-  /** Stops accepting, lets requests in flight end within `drainSeconds` (default 8), and closes. */
-  close(drainSeconds?: number): Promise<void>;
 }
 
 /**
@@ -56,92 +44,117 @@ export interface Listener {
  * absolute-form target 400. TLS 1.2 and 1.3, no renegotiation (a live socket cannot change its certificate).
  * With client certificates there is no session resumption either, so each connection has proved its key.
  */
-export function createListener(options: ListenerOptions): Listener {
-  const { name, log } = options;
-  let serving: { readonly authority: string; readonly handler: RequestListener } | undefined;
-  let isDraining = false;
-  const inFlight = new Set<ServerResponse>();
-  const connections = new Set<Socket>();
-  const server = createServer(
-    {
-      cert: options.certificatePem,
-      key: options.privateKeyPem,
-      minVersion: 'TLSv1.2',
-      maxVersion: 'TLSv1.3',
-      ciphers: CIPHERS,
-      honorCipherOrder: true,
-      secureOptions:
-        constants.SSL_OP_NO_RENEGOTIATION |
-        (options.requestClientCertificate ? constants.SSL_OP_NO_TICKET : 0),
-      requestCert: options.requestClientCertificate,
-      rejectUnauthorized: false,
-      ALPNProtocols: ['http/1.1'],
-      handshakeTimeout: HANDSHAKE_TIMEOUT_SECONDS * 1000,
-      maxHeaderSize: MAX_HEADER_BYTES,
-      headersTimeout: HEADERS_TIMEOUT_SECONDS * 1000,
-      requestTimeout: REQUEST_TIMEOUT_SECONDS * 1000,
-      keepAliveTimeout: KEEP_ALIVE_SECONDS * 1000,
-      connectionsCheckingInterval: 1000,
-      requireHostHeader: true,
-      insecureHTTPParser: false,
-    },
-    (request, response) => {
-      inFlight.add(response);
-      response.once('close', () => inFlight.delete(response));
-      if (isDraining) response.shouldKeepAlive = false;
-      if (serving === undefined) {
-        refuse(
-          request,
-          response,
-          503,
-          new OpenBankingError('ERR_STORAGE_UNAVAILABLE', { operation: 'start' }),
-        );
-        return;
-      }
-      const refusal = misdirection(request, serving.authority);
-      if (refusal === undefined) serving.handler(request, response);
-      else {
-        log.emit('http.misdirected', { listener: name, error: refusal });
-        refuse(request, response, refusal.code === 'ERR_HTTP_MISDIRECTED' ? 421 : 400, refusal);
-      }
-    },
-  );
-  const notTls = new WeakSet<Socket>();
-  server.on('connection', (connection: Socket) => {
-    connections.add(connection);
-    connection.once('close', () => connections.delete(connection));
-  });
-  server.on('clientError', (error: NodeJS.ErrnoException, socket: Socket) => {
-    if (notTls.has(socket)) {
+export class Listener {
+  readonly name: string;
+  readonly #log: Log;
+  readonly #server: Server;
+  /** Undefined until `serve`. */
+  #serving: { readonly authority: string; readonly handler: RequestListener } | undefined;
+  #isDraining = false;
+  readonly #inFlight = new Set<ServerResponse>();
+  /** Every TCP connection: one in the middle of its handshake is none of the server's HTTP connections yet. */
+  readonly #connections = new Set<Socket>();
+  /** Connections whose handshake failed, which Node reports as a client error as well. */
+  readonly #notTls = new WeakSet<Socket>();
+
+  constructor(options: ListenerOptions) {
+    this.name = options.name;
+    this.#log = options.log;
+    this.#server = createServer(serverOptions(options), (request, response) =>
+      this.#answer(request, response),
+    );
+    this.#server.on('connection', (connection: Socket) => {
+      this.#connections.add(connection);
+      connection.once('close', () => this.#connections.delete(connection));
+    });
+    this.#server.on('clientError', (error: NodeJS.ErrnoException, socket: Socket) => {
+      this.#refuseBytes(error, socket);
+    });
+    // Prepended, so that a failed handshake is known as one before it is reported as a client error.
+    this.#server.prependListener('tlsClientError', (error: NodeJS.ErrnoException, socket: TLSSocket) => {
+      this.#notTls.add(socket);
+      this.#log.emit('tls.refused', { listener: this.name, error: malformed(error.code ?? error.name) });
+    });
+  }
+
+  /** Binds the port (0 = any free one) and returns the bound one. Requests get 503 until `serve`. */
+  listen(port: number, host?: string): Promise<number> {
+    return listening(this.#server, port, host);
+  }
+
+  /** Starts to serve: `publicUrl` is the only authority that this listener answers for. */
+  serve(publicUrl: URL, handler: RequestListener): void {
+    this.#serving = { authority: publicUrl.host.toLowerCase(), handler };
+  }
+
+  /** From now on every answer ends its connection; new ones are served still. */
+  drain(): void {
+    this.#isDraining = true;
+    for (const response of this.#inFlight) response.shouldKeepAlive = false;
+  }
+
+  /** Stops accepting, lets requests in flight end within `drainSeconds` (default 8), and closes. */
+  close(drainSeconds = DRAIN_SECONDS): Promise<void> {
+    this.drain();
+    return closed(this.#server, { drainSeconds, connections: this.#connections });
+  }
+
+  #answer(request: IncomingMessage, response: ServerResponse): void {
+    this.#inFlight.add(response);
+    response.once('close', () => this.#inFlight.delete(response));
+    if (this.#isDraining) response.shouldKeepAlive = false;
+    if (this.#serving === undefined) {
+      refuse(request, response, 503, new OpenBankingError('ERR_STORAGE_UNAVAILABLE', { operation: 'start' }));
+      return;
+    }
+    const refusal = misdirection(request, this.#serving.authority);
+    if (refusal === undefined) this.#serving.handler(request, response);
+    else {
+      this.#log.emit('http.misdirected', { listener: this.name, error: refusal });
+      refuse(request, response, refusal.code === 'ERR_HTTP_MISDIRECTED' ? 421 : 400, refusal);
+    }
+  }
+
+  #refuseBytes(error: NodeJS.ErrnoException, socket: Socket): void {
+    if (this.#notTls.has(socket)) {
       socket.destroy();
       return;
     }
     const status = malformedStatus(error.code);
-    log.emit('http.malformed', { listener: name, status, error: malformed(error.code ?? error.name) });
+    this.#log.emit('http.malformed', {
+      listener: this.name,
+      status,
+      error: malformed(error.code ?? error.name),
+    });
     answerMalformed(socket, status);
-  });
-  // Node reports a failed handshake as a client error too. Prepended, so that this is the one that tells it.
-  server.prependListener('tlsClientError', (error: NodeJS.ErrnoException, socket: TLSSocket) => {
-    notTls.add(socket);
-    log.emit('tls.refused', { listener: name, error: malformed(error.code ?? error.name) });
-  });
+  }
+}
 
-  const drain = () => {
-    isDraining = true;
-    for (const response of inFlight) response.shouldKeepAlive = false;
-  };
+export function createListener(options: ListenerOptions): Listener {
+  return new Listener(options);
+}
 
+function serverOptions(options: ListenerOptions): ServerOptions {
   return {
-    name,
-    listen: (port, host) => listening(server, port, host),
-    serve: (publicUrl, handler) => {
-      serving = { authority: publicUrl.host.toLowerCase(), handler };
-    },
-    drain,
-    close: (drainSeconds = DRAIN_SECONDS) => {
-      drain();
-      return closed(server, { drainSeconds, connections });
-    },
+    cert: options.certificatePem,
+    key: options.privateKeyPem,
+    minVersion: 'TLSv1.2',
+    maxVersion: 'TLSv1.3',
+    ciphers: CIPHERS,
+    honorCipherOrder: true,
+    secureOptions:
+      constants.SSL_OP_NO_RENEGOTIATION | (options.requestClientCertificate ? constants.SSL_OP_NO_TICKET : 0),
+    requestCert: options.requestClientCertificate,
+    rejectUnauthorized: false,
+    ALPNProtocols: ['http/1.1'],
+    handshakeTimeout: HANDSHAKE_TIMEOUT_SECONDS * 1000,
+    maxHeaderSize: MAX_HEADER_BYTES,
+    headersTimeout: HEADERS_TIMEOUT_SECONDS * 1000,
+    requestTimeout: REQUEST_TIMEOUT_SECONDS * 1000,
+    keepAliveTimeout: KEEP_ALIVE_SECONDS * 1000,
+    connectionsCheckingInterval: 1000,
+    requireHostHeader: true,
+    insecureHTTPParser: false,
   };
 }
 
@@ -209,7 +222,6 @@ function listening(server: Server, port: number, host?: string): Promise<number>
 
 interface Draining {
   readonly drainSeconds: number;
-  /** Every TCP connection: one in the middle of its handshake is none of the server's HTTP connections yet. */
   readonly connections: ReadonlySet<Socket>;
 }
 
