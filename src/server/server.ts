@@ -1,10 +1,15 @@
 import { randomBytes } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Aspsp } from '../authorization-server/customer/aspsp.ts';
-import { createAuthorizationServer } from '../authorization-server/authorization-server.ts';
+import {
+  type AuthorizationServer,
+  type AuthorizationServerOptions,
+  createAuthorizationServer,
+} from '../authorization-server/authorization-server.ts';
 import type { Clients } from '../authorization-server/clients/clients.ts';
+import type { RegisteredResourceServer } from '../authorization-server/tokens/resource-servers.ts';
 import { createRevokedCertificates } from '../authorization-server/token-status/revoked-certificates.ts';
-import { openSigningKeys } from '../authorization-server/signing/signing-keys.ts';
+import { openSigningKeys, type SigningKeyring } from '../authorization-server/signing/signing-keys.ts';
 import { clientCertificateOptions } from '../configuration/client-certificate-schema.ts';
 import { type Clock, systemClock } from '../clock.ts';
 import type { Config } from '../configuration/config.ts';
@@ -14,9 +19,12 @@ import { OpenBankingError } from '../errors.ts';
 import { createHealthServer } from './health.ts';
 import type { Log } from '../events.ts';
 import { createLog } from '../log.ts';
-import { createClientCertificateSource } from '../mutual-tls/client-certificate.ts';
+import {
+  type ClientCertificateSource,
+  createClientCertificateSource,
+} from '../mutual-tls/client-certificate.ts';
 import { createListener } from '../mutual-tls/listeners.ts';
-import { openRegisteredClients } from './registered-clients.ts';
+import { type FollowedClients, openRegisteredClients } from './registered-clients.ts';
 import { readRequired, unreadable } from '../configuration/required-file.ts';
 import { registeredResourceServer } from '../configuration/resource-server-schema.ts';
 import { openRedisStore } from '../storage/redis/redis.ts';
@@ -25,7 +33,7 @@ import { openSqliteStore } from '../storage/sqlite/sqlite.ts';
 import type { Store } from '../storage/store.ts';
 import type { TppAuthenticator } from '../tpp/authenticate.ts';
 import type { BlockList } from '../tpp/block-list.ts';
-import { openTppDecision } from './tpp-decision.ts';
+import { openTppDecision, type TppDecision } from './tpp-decision.ts';
 import type { TppRegistry } from '../../tpp-registry/index.ts';
 
 export interface ServerParts {
@@ -67,6 +75,76 @@ export interface RunningServer {
 export async function startServer(config: Config, parts: ServerParts): Promise<RunningServer> {
   const clock = parts.clock ?? systemClock;
   const log = parts.log ?? createLog({ level: config.logLevel });
+  const opened = await openParts(config, parts, { clock, log });
+  const { decision, clients, store, clientCertificate } = opened;
+  const consents = createConsents({ store, clock });
+  const { handlers, endGrant } = createEndpoints(config, opened, {
+    aspsp: parts.aspsp,
+    consents,
+    clock,
+    log,
+  });
+  const front = createListener({ name: 'front', requestClientCertificate: false, ...opened.tls, log });
+  const mtls = createListener({
+    name: 'mtls',
+    requestClientCertificate: clientCertificate.isTlsCertificateNeeded,
+    ...opened.tls,
+    log,
+  });
+  front.serve(new URL(config.issuer), handlers.front);
+  mtls.serve(new URL(config.mtlsUrl), handlers.mtls);
+  let closing: Promise<void> | undefined;
+  const isReady = async () => closing === undefined && (await store.isHealthy());
+  const health = createHealthServer(isReady);
+  await front.listen(config.listen.front, config.listen.host);
+  await mtls.listen(config.listen.mtls, config.listen.host);
+  if (parts.isHealthServed !== false) await health.listen(config.listen.health);
+  log.emit('server.started', { issuer: config.issuer, count: config.clients.length });
+
+  return {
+    issuer: config.issuer.replace(/\/$/, ''),
+    mtlsUrl: config.mtlsUrl.replace(/\/$/, ''),
+    consents: withGrants(consents, endGrant),
+    registry: decision.registry,
+    blockList: decision.blockList,
+    clients,
+    authenticator: decision.authenticator,
+    isReady,
+    close: () => {
+      closing ??= stop();
+      return closing;
+    },
+  };
+
+  async function stop(): Promise<void> {
+    const { noticeSeconds, drainSeconds } = config.shutdown;
+    for (const listener of [front, mtls]) listener.drain();
+    // A load balancer sends its new connections elsewhere before this one stops to accept them.
+    await sleep(noticeSeconds * 1000);
+    await Promise.all([front.close(drainSeconds), mtls.close(drainSeconds)]);
+    await Promise.all([health, decision, clients, opened.signingKeys, store].map((part) => part.close()));
+    log.emit('server.stopped');
+  }
+}
+
+/** Everything that is read from the files and stores that the configuration names. */
+interface OpenedParts {
+  readonly tls: { readonly certificatePem: string; readonly privateKeyPem: string };
+  /** Keys hashes, encryption and cookies. */
+  readonly secret: Buffer;
+  readonly signingKeys: SigningKeyring;
+  readonly decision: TppDecision;
+  readonly clients: FollowedClients;
+  readonly resourceServers: readonly RegisteredResourceServer[];
+  readonly store: Store;
+  readonly clientCertificate: ClientCertificateSource;
+}
+
+async function openParts(
+  config: Config,
+  parts: ServerParts,
+  { clock, log }: { readonly clock: Clock; readonly log: Log },
+): Promise<OpenedParts> {
   const [certificatePem, privateKeyPem, secret, signingKeys] = await Promise.all([
     readRequired(config.tls.certificateFile, 'tls.certificateFile'),
     readRequired(config.tls.privateKeyFile, 'tls.privateKeyFile'),
@@ -74,7 +152,6 @@ export async function startServer(config: Config, parts: ServerParts): Promise<R
     openSigningKeys({ file: config.signingKeysFile, clock, log, retainSeconds: retainKeysSeconds(config) }),
   ]);
   const decision = await openTppDecision(config, { clock, log });
-  const { registry, blockList, revocation, authenticator } = decision;
   const clients = await openRegisteredClients({
     entries: config.clients,
     log,
@@ -86,6 +163,27 @@ export async function startServer(config: Config, parts: ServerParts): Promise<R
     ),
   );
   const store = failingFast(parts.store ?? (await openStore(config.storage, { clock, log })));
+  const clientCertificate = createClientCertificateSource(clientCertificateOptions(config.clientCertificate));
+  return {
+    tls: { certificatePem, privateKeyPem },
+    secret,
+    signingKeys,
+    decision,
+    clients,
+    resourceServers,
+    store,
+    clientCertificate,
+  };
+}
+
+function createEndpoints(
+  config: Config,
+  opened: OpenedParts,
+  parts: Pick<AuthorizationServerOptions, 'aspsp' | 'consents' | 'clock' | 'log'>,
+): AuthorizationServer {
+  const { store, signingKeys, secret, clients, resourceServers, clientCertificate } = opened;
+  const { registry, blockList, revocation, authenticator } = opened.decision;
+  const { aspsp, consents, clock, log } = parts;
   const revokedCertificates = createRevokedCertificates({
     store,
     clock,
@@ -93,9 +191,7 @@ export async function startServer(config: Config, parts: ServerParts): Promise<R
     onLearned: revocation.askAgain,
   });
   revocation.onRevoked(revokedCertificates.report);
-  const consents = createConsents({ store, clock });
-  const clientCertificate = createClientCertificateSource(clientCertificateOptions(config.clientCertificate));
-  const { handlers, endGrant } = createAuthorizationServer({
+  return createAuthorizationServer({
     issuer: config.issuer.replace(/\/$/, ''),
     mtlsUrl: new URL(config.mtlsUrl),
     clients,
@@ -115,52 +211,11 @@ export async function startServer(config: Config, parts: ServerParts): Promise<R
     resourceServers,
     isHolderRefused: (holder) => blockList.isBlocked(holder) || revocation.isKnownRevoked(holder.certificate),
     revokedCertificates,
-    aspsp: parts.aspsp,
+    aspsp,
     ...(config.hostCountry === undefined ? {} : { hostCountry: config.hostCountry }),
     clock,
     log,
   });
-  const tls = { certificatePem, privateKeyPem, log };
-  const front = createListener({ name: 'front', requestClientCertificate: false, ...tls });
-  const mtls = createListener({
-    name: 'mtls',
-    requestClientCertificate: clientCertificate.isTlsCertificateNeeded,
-    ...tls,
-  });
-  front.serve(new URL(config.issuer), handlers.front);
-  mtls.serve(new URL(config.mtlsUrl), handlers.mtls);
-  let closing: Promise<void> | undefined;
-  const isReady = async () => closing === undefined && (await store.isHealthy());
-  const health = createHealthServer(isReady);
-  await front.listen(config.listen.front, config.listen.host);
-  await mtls.listen(config.listen.mtls, config.listen.host);
-  if (parts.isHealthServed !== false) await health.listen(config.listen.health);
-  log.emit('server.started', { issuer: config.issuer, count: config.clients.length });
-
-  return {
-    issuer: config.issuer.replace(/\/$/, ''),
-    mtlsUrl: config.mtlsUrl.replace(/\/$/, ''),
-    consents: withGrants(consents, endGrant),
-    registry,
-    blockList,
-    clients,
-    authenticator,
-    isReady,
-    close: () => {
-      closing ??= stop();
-      return closing;
-    },
-  };
-
-  async function stop(): Promise<void> {
-    const { noticeSeconds, drainSeconds } = config.shutdown;
-    for (const listener of [front, mtls]) listener.drain();
-    // A load balancer sends its new connections elsewhere before this one stops to accept them.
-    await sleep(noticeSeconds * 1000);
-    await Promise.all([front.close(drainSeconds), mtls.close(drainSeconds)]);
-    await Promise.all([health, decision, clients, signingKeys, store].map((part) => part.close()));
-    log.emit('server.stopped');
-  }
 }
 
 /** Ending a consent ends its grant and tokens first: a failure in between leaves a consent that can be ended again. */
