@@ -1,6 +1,7 @@
 import { readFile, stat } from 'node:fs/promises';
 import { isRefusal, type OpenBankingError } from '../errors.ts';
 import type { EventName, Log } from '../events.ts';
+import { SingleFlight } from '../remote/single-flight.ts';
 
 type FollowedName = EventName extends infer Name
   ? Name extends `${infer File}.loaded`
@@ -56,7 +57,7 @@ export async function openFollowedFile<T>(options: FollowedFileOptions<T>): Prom
       ...(options.count === undefined ? {} : { count: options.count(current) }),
     });
   noteLoaded();
-  let pending: Promise<boolean> | undefined;
+  const reloads = new SingleFlight<boolean>();
 
   const take = async (version: string): Promise<boolean> => {
     try {
@@ -73,14 +74,11 @@ export async function openFollowedFile<T>(options: FollowedFileOptions<T>): Prom
     options.onChange?.(current);
     return true;
   };
-  const reload = (): Promise<boolean> => {
-    pending ??= versionOf(file)
-      .then((version) => (version === seen ? false : take(version)))
-      .finally(() => {
-        pending = undefined;
-      });
-    return pending;
-  };
+  const reload = (): Promise<boolean> =>
+    reloads.run(async () => {
+      const version = await versionOf(file);
+      return version === seen ? false : take(version);
+    });
   // A change is taken up at the second look: an editor may still be writing at the first.
   let changing: string | undefined;
   const poll = async (): Promise<void> => {
@@ -98,7 +96,7 @@ export async function openFollowedFile<T>(options: FollowedFileOptions<T>): Prom
     reload,
     close: async () => {
       clearInterval(timer);
-      await pending;
+      await reloads.settled();
     },
   };
 }

@@ -1,4 +1,5 @@
 import type { Clock } from '../clock.ts';
+import { SingleFlight } from './single-flight.ts';
 
 /** A value and when it was asked for, in seconds since the epoch. */
 export interface Reading<T> {
@@ -29,7 +30,7 @@ export interface RefreshableOptions<T> {
 export function createRefreshable<T>(options: RefreshableOptions<T>): Refreshable<T> {
   let last: Reading<T> | undefined;
   let failure: { readonly error: unknown; readonly at: number } | undefined;
-  let pending: Promise<Reading<T>> | undefined;
+  const reads = new SingleFlight<Reading<T>>();
   const now = () => options.clock.now().getTime() / 1000;
 
   const read = async (): Promise<Reading<T>> => {
@@ -48,10 +49,7 @@ export function createRefreshable<T>(options: RefreshableOptions<T>): Refreshabl
     fresh: async (maxAgeSeconds) => {
       if (last !== undefined && now() - last.readAt < maxAgeSeconds) return last;
       if (failure !== undefined && now() - failure.at < options.coolDownSeconds) throw failure.error;
-      pending ??= read().finally(() => {
-        pending = undefined;
-      });
-      return pending;
+      return reads.run(read);
     },
     get last() {
       return last;

@@ -1,6 +1,7 @@
 import type { Adapter, AdapterPayload } from 'oidc-provider';
 import { type Clock, epochSeconds } from '../../clock.ts';
 import { isRefusal } from '../../errors.ts';
+import { SingleFlight } from '../../remote/single-flight.ts';
 import type { Store, StoredRecord } from '../../storage/store.ts';
 import type { ClaimsReader } from './claims-reader.ts';
 import { keyedHash } from './keyed-hash.ts';
@@ -88,7 +89,7 @@ export function createAdapterFactory(options: AdapterOptions): (model: string) =
  * off leaves the token by which it can be repeated (RFC 7009 §2.2.1).
  */
 function endMarker({ onGrantRevoked, replayed }: AdapterOptions): (grantId: string) => Promise<void> {
-  const marking = new Map<string, Promise<void>>();
+  const marking = new SingleFlight<void>();
   const mark = async (grantId: string) => {
     // At the token endpoint a grant ends for one reason only.
     const isReplayed = Provider.ctx?.oidc.route === 'token';
@@ -97,11 +98,7 @@ function endMarker({ onGrantRevoked, replayed }: AdapterOptions): (grantId: stri
       onGrantRevoked(grantId, isReplayed ? 'replayed' : 'ended'),
     ]);
   };
-  return (grantId) => {
-    const marked = marking.get(grantId) ?? mark(grantId).finally(() => marking.delete(grantId));
-    marking.set(grantId, marked);
-    return marked;
-  };
+  return (grantId) => marking.run(() => mark(grantId), grantId);
 }
 
 /**

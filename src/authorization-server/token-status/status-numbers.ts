@@ -1,4 +1,5 @@
 import type { Clock } from '../../clock.ts';
+import { SingleFlight } from '../../remote/single-flight.ts';
 import type { Store, StoredRecord } from '../../storage/store.ts';
 import type { TokenHolder } from './token-holder.ts';
 
@@ -47,7 +48,7 @@ export interface StatusNumbers {
 export function createStatusNumbers(options: StatusNumbersOptions): StatusNumbers {
   const { store, clock, accessTokenSeconds } = options;
   const open = new Map<string, OpenBlock>();
-  const opening = new Map<string, Promise<void>>();
+  const opening = new SingleFlight<void>();
   const nextRange = rangeAllocator(store);
 
   const openBlock = async (key: string, holder: TokenHolder): Promise<void> => {
@@ -72,11 +73,8 @@ export function createStatusNumbers(options: StatusNumbersOptions): StatusNumber
     const isUsable = block !== undefined && block.next < block.end && block.until > clock.now().getTime();
     return isUsable ? block : undefined;
   };
-  const opened = (key: string, holder: TokenHolder): Promise<void> => {
-    const pending = opening.get(key) ?? openBlock(key, holder).finally(() => opening.delete(key));
-    opening.set(key, pending);
-    return pending;
-  };
+  const opened = (key: string, holder: TokenHolder): Promise<void> =>
+    opening.run(() => openBlock(key, holder), key);
 
   return {
     async take(holder) {
@@ -101,18 +99,13 @@ export function createStatusNumbers(options: StatusNumbersOptions): StatusNumber
 function rangeAllocator(store: Store): (size: number) => Promise<number> {
   let next = 0;
   let end = 0;
-  let pending: Promise<void> | undefined;
+  const refills = new SingleFlight<void>();
   const refill = async () => {
     next = await store.allocate(COUNTER, CHUNK_SIZE);
     end = next + CHUNK_SIZE;
   };
   return async (size) => {
-    while (next + size > end) {
-      pending ??= refill().finally(() => {
-        pending = undefined;
-      });
-      await pending;
-    }
+    while (next + size > end) await refills.run(refill);
     next += size;
     return next - size;
   };

@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import { deflateSync } from 'node:zlib';
 import { importJWK, SignJWT } from 'jose';
 import { type Clock, epochSeconds } from '../../clock.ts';
+import { SingleFlight } from '../../remote/single-flight.ts';
 import type { RevokedCertificates } from './revoked-certificates.ts';
 import type { SigningKeys } from '../signing/signing-keys.ts';
 import type { GrantState, GrantUse, StatusEntries } from './status-entries.ts';
@@ -102,7 +103,7 @@ export function createTokenStatus(options: TokenStatusOptions): TokenStatus {
 /** Lists that were made a moment ago, so that any number of readers cost one judgement. */
 function madeLists(options: TokenStatusOptions) {
   const made = new Map<number, MadeList>();
-  const making = new Map<number, Promise<MadeList>>();
+  const making = new SingleFlight<MadeList>();
   let revocations = 0;
 
   const make = async (number: number): Promise<MadeList> => {
@@ -123,9 +124,7 @@ function madeLists(options: TokenStatusOptions) {
       const last = made.get(number);
       const age = last === undefined ? Infinity : options.clock.now().getTime() - last.judgedAt;
       if (last !== undefined && age < JUDGED_MILLISECONDS) return Promise.resolve(last);
-      const pending = making.get(number) ?? make(number).finally(() => making.delete(number));
-      making.set(number, pending);
-      return pending;
+      return making.run(() => make(number), String(number));
     },
     judgeAgain() {
       revocations += 1;

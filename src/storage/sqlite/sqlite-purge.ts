@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Log } from '../../events.ts';
+import { SingleFlight } from '../../remote/single-flight.ts';
 import type { Writer } from './sqlite-writer.ts';
 
 export interface ExpiryOptions {
@@ -19,7 +20,7 @@ const BATCH = 200;
  */
 export function followExpiry({ writer, now, log, seconds }: ExpiryOptions): { close(): Promise<void> } {
   let isClosed = false;
-  let running: Promise<void> | undefined;
+  const purges = new SingleFlight<void>();
 
   const purge = async () => {
     for (let removed = BATCH; removed >= BATCH && !isClosed; ) {
@@ -29,11 +30,7 @@ export function followExpiry({ writer, now, log, seconds }: ExpiryOptions): { cl
     }
   };
   const timer = setInterval(() => {
-    running ??= purge()
-      .catch((error: unknown) => log.emit('storage.purge.failed', { error }))
-      .finally(() => {
-        running = undefined;
-      });
+    void purges.run(() => purge().catch((error: unknown) => log.emit('storage.purge.failed', { error })));
   }, seconds * 1000);
   timer.unref();
 
@@ -41,7 +38,7 @@ export function followExpiry({ writer, now, log, seconds }: ExpiryOptions): { cl
     close: async () => {
       isClosed = true;
       clearInterval(timer);
-      await running;
+      await purges.settled();
     },
   };
 }

@@ -1,4 +1,5 @@
 import type { Log } from '../../events.ts';
+import { SingleFlight } from '../../remote/single-flight.ts';
 import { type AnswerSources, askForAnswers, recallAnswers } from './revocation-answer.ts';
 import type { CheckedCertificate } from './revocation-pointers.ts';
 import type { RevocationPolicy } from './revocation-policy.ts';
@@ -32,7 +33,7 @@ export class RevocationRecord {
   #newestOcsp = 0;
   #checkedAt: number | undefined;
   #failure: { readonly error: UnprovenStatus; readonly until: number } | undefined;
-  #pending: Promise<UnprovenStatus | undefined> | undefined;
+  readonly #questions = new SingleFlight<UnprovenStatus | undefined>();
 
   constructor(about: CheckedCertificate, policy: RevocationPolicy, sources: RevocationSources) {
     this.about = about;
@@ -41,14 +42,14 @@ export class RevocationRecord {
   }
 
   get isBusy(): boolean {
-    return this.#pending !== undefined;
+    return !this.#questions.isIdle;
   }
 
   /** Makes the verdict known, from memory of a former run or by asking; resolves to what stood in the way. */
   settle(): Promise<UnprovenStatus | undefined> {
     const { until, error } = this.#failure ?? { until: 0 };
     if (error !== undefined && this.#now() < until) return Promise.resolve(error);
-    return this.#once(async () => {
+    return this.#questions.run(async () => {
       if (this.#checkedAt === undefined && (await this.#recall())) return undefined;
       return this.#ask();
     });
@@ -56,7 +57,7 @@ export class RevocationRecord {
 
   /** Asks anew. A failure is kept for who needs the answer. */
   async refresh(): Promise<void> {
-    await this.#once(() => this.#ask());
+    await this.#questions.run(() => this.#ask());
   }
 
   /** Has a good answer asked for anew at the next look, unless one is being asked for. */
@@ -69,13 +70,6 @@ export class RevocationRecord {
     const { verdict } = this;
     if (verdict?.status === 'revoked' && verdict.reason !== 'certificateHold')
       this.#sources.onRevoked(this.about);
-  }
-
-  #once(run: () => Promise<UnprovenStatus | undefined>): Promise<UnprovenStatus | undefined> {
-    this.#pending ??= run().finally(() => {
-      this.#pending = undefined;
-    });
-    return this.#pending;
   }
 
   async #recall(): Promise<boolean> {
