@@ -7,7 +7,6 @@ import { RequestScope } from '../../storage/request-scope.ts';
 import { listenerOf } from './listener-name.ts';
 import { findRefusal, oauthAnswer } from './oauth-error.ts';
 import type { Pages } from '../customer/pages/pages.ts';
-import { releaseAfterwards } from './released-context.ts';
 import { ENDPOINTS } from './routes.ts';
 import { gateCertificate, provenTpp } from './tpp-gate.ts';
 
@@ -44,7 +43,6 @@ export function edge(options: EdgeOptions): Middleware {
     if (ctx.status >= 400) ctx.remove('location');
     scope.isOver = true;
     record(ctx, options);
-    releaseAfterwards(ctx);
   };
 }
 
