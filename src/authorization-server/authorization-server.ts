@@ -1,7 +1,6 @@
 import { createHmac } from 'node:crypto';
 import type { RequestListener } from 'node:http';
 import type { Context } from 'koa';
-import type { Provider } from 'oidc-provider';
 import type { Clock } from '../clock.ts';
 import type { Consents } from '../consent/consent.ts';
 import type { Log } from '../events.ts';
@@ -9,10 +8,10 @@ import type { ClientCertificateSource } from '../mutual-tls/client-certificate.t
 import type { Store } from '../storage/store.ts';
 import type { TppAuthenticator } from '../tpp/authenticate.ts';
 import type { TppRegistry } from '../../tpp-registry/index.ts';
+import { GrantRevocation } from './models/grant-revocation.ts';
 import { createAdapterFactory, replayDetectionUnique } from './models/adapter.ts';
 import { standing } from './tokens/api-scopes.ts';
 import type { Aspsp } from './customer/aspsp.ts';
-import { createClaimsReader } from './models/claims-reader.ts';
 import type { Clients } from './clients/clients.ts';
 import { directClientCredentials } from './tokens/direct-client-credentials.ts';
 import { discoveryOnBothListeners } from './discovery.ts';
@@ -25,12 +24,11 @@ import { findRefusal, oauthAnswer } from './request/oauth-error.ts';
 import { createPages, pageHeaders } from './customer/pages/pages.ts';
 import { createProvider } from './provider.ts';
 import { createResourceServers, type RegisteredResourceServer } from './tokens/resource-servers.ts';
-import { createReplayedGrants } from './models/replayed-grants.ts';
 import { revokeStructuredTokens } from './tokens/revocation.ts';
 import type { RevokedCertificates } from './token-status/revoked-certificates.ts';
 import { ENDPOINTS, routesOf, STATUS_LIST_PATH, when } from './request/routes.ts';
 import type { SigningKeyring } from './signing/signing-keys.ts';
-import { createStatusEntries } from './token-status/status-entries.ts';
+import { StatusEntries } from './token-status/status-entries.ts';
 import { statusLists } from './token-status/status-lists.ts';
 import { createHolderStanding, type TokenHolder } from './token-status/token-holder.ts';
 import { createTokenStatus, type TokenStatus } from './token-status/token-status.ts';
@@ -80,23 +78,12 @@ export interface AuthorizationServer {
 export function createAuthorizationServer(options: AuthorizationServerOptions): AuthorizationServer {
   const { store, secret, clock, log } = options;
   const tokenStatus = openTokenStatus(options);
-  const replayed = createReplayedGrants({ store, clock, secret });
-  const reader = createClaimsReader({ consents: options.consents, tokenStatus });
+  const grants = new GrantRevocation({ store, clock, secret, tokenStatus });
   const pages = createPages({ bankName: options.aspsp.name });
-  const adapters = createAdapterFactory({
-    store,
-    secret,
-    clock,
-    replayed,
-    reader,
-    onGrantRevoked: tokenStatus.revokeGrant,
-  });
   const provider = createProvider({
     ...options,
     tokenStatus,
-    replayed,
-    reader,
-    adapter: adapters,
+    adapter: createAdapterFactory({ store, secret, clock, grants }),
     renderError: (ctx, _out, error) => {
       ctx.state.fault ??= error;
       const refusal = findRefusal(error);
@@ -142,7 +129,6 @@ export function createAuthorizationServer(options: AuthorizationServerOptions): 
     provider,
     pages,
     standing: (client) => standing(options.registry, client),
-    readFirst: (ctx, model, id) => adapters(model).readFirst(ctx, id),
   });
   for (const middleware of pagesOfPsu) provider.use(when(isOnFront, middleware));
 
@@ -155,14 +141,14 @@ export function createAuthorizationServer(options: AuthorizationServerOptions): 
     };
   return {
     handlers: { front: handlerOf('front'), mtls: handlerOf('mtls') },
-    endGrant: (grantId) => endGrant(provider, tokenStatus, grantId),
+    endGrant: (grantId) => grants.revoke(grantId, 'ended'),
   };
 }
 
 function openTokenStatus(options: AuthorizationServerOptions): TokenStatus {
   const { store, secret, clock, registry, hostCountry, isHolderRefused } = options;
   return createTokenStatus({
-    entries: createStatusEntries({
+    entries: new StatusEntries({
       store,
       clock,
       accessTokenSeconds: options.accessTokenSeconds,
@@ -181,15 +167,4 @@ function openTokenStatus(options: AuthorizationServerOptions): TokenStatus {
     issuer: options.issuer,
     listBaseUrl: new URL(STATUS_LIST_PATH, options.issuer).href,
   });
-}
-
-/** The grant first: every other artefact asks for it. */
-async function endGrant(provider: Provider, tokenStatus: TokenStatus, grantId: string): Promise<void> {
-  await tokenStatus.revokeGrant(grantId);
-  const grant = await provider.Grant.find(grantId, { ignoreExpiration: true });
-  await grant?.destroy();
-  const { AccessToken, AuthorizationCode, RefreshToken } = provider;
-  await Promise.all(
-    [AccessToken, AuthorizationCode, RefreshToken].map((kind) => kind.revokeByGrantId(grantId)),
-  );
 }

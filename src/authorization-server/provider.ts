@@ -6,20 +6,16 @@ import type { Consents } from '../consent/consent.ts';
 import { OpenBankingError } from '../errors.ts';
 import type { Log } from '../events.ts';
 import type { TppRegistry } from '../../tpp-registry/index.ts';
-import { answerAfter } from './request/answer-after.ts';
 import { apiScopes, standing } from './tokens/api-scopes.ts';
 import { assertClientAssertion, certificateSubjectMatches } from './clients/client-authentication.ts';
-import type { ClaimsReader } from './models/claims-reader.ts';
 import { clientMetadata, EXTRA_CLIENT_METADATA } from './clients/client-metadata.ts';
 import type { Clients, RegisteredClient } from './clients/clients.ts';
 import { EllipticSigner } from './signing/elliptic-signer.ts';
-import { withinGrant } from './tokens/grant-lifetime.ts';
 import { interactionPolicy } from './customer/interaction-policy.ts';
 import { Provider, replaceClients, replaceKeys } from './provider-internals.ts';
-import type { ReplayedGrants } from './models/replayed-grants.ts';
 import { ENDPOINTS } from './request/routes.ts';
 import type { SigningKeyring, SigningKeys } from './signing/signing-keys.ts';
-import { tokenClaims } from './tokens/token-claims.ts';
+import { tokenClaims, withinGrant } from './tokens/token-claims.ts';
 import type { TokenStatus } from './token-status/token-status.ts';
 import { gateCertificate, provenTpp } from './request/tpp-gate.ts';
 
@@ -41,8 +37,6 @@ export interface ProviderOptions {
   readonly registry: TppRegistry;
   readonly consents: Consents;
   readonly tokenStatus: TokenStatus;
-  readonly replayed: ReplayedGrants;
-  readonly reader: Pick<ClaimsReader, 'of'>;
   readonly renderError: NonNullable<Configuration['renderError']>;
   readonly clock: Clock;
   readonly log: Log;
@@ -170,9 +164,6 @@ function configuration(options: ProviderOptions): Configuration {
       tokenClaims(options, provenTpp(ctx), {
         clientId: token.clientId,
         grantId: 'grantId' in token ? token.grantId : undefined,
-        isFirstUse: ctx.oidc.params?.grant_type === 'authorization_code',
-        ahead: options.reader.of(ctx),
-        answerAfter: (work) => answerAfter(ctx, work),
       }),
     renderError: options.renderError,
     ttl: {

@@ -1,4 +1,4 @@
-import { randomUUID } from 'node:crypto';
+import { createHmac, hkdfSync } from 'node:crypto';
 import type { Clock } from '../clock.ts';
 import type { Store, StoredRecord } from '../storage/store.ts';
 
@@ -20,6 +20,8 @@ export interface Consent {
 }
 
 export interface Consents {
+  /** The `consent_id` of what a grant carries out, whether or not it still exists: a grant has one consent. */
+  idOf(grantId: string): string;
   /** Records a consent from now on for `lifetimeSeconds`. */
   create(
     consent: Omit<Consent, 'consentId' | 'createdAt' | 'expiresAt'>,
@@ -27,21 +29,29 @@ export interface Consents {
   ): Promise<Consent>;
   /** The consent if it exists, has not expired and has not been revoked. */
   find(consentId: string): Promise<Consent | undefined>;
-  /** The consent that the grant carries out. */
-  findByGrant(grantId: string): Promise<Consent | undefined>;
   /** Ends a consent; ending one that is over is no error. */
   revoke(consentId: string): Promise<void>;
 }
 
+export interface ConsentsOptions {
+  readonly store: Store;
+  readonly clock: Clock;
+  /** A key is derived from it that hides grant identifiers in consent identifiers; 32 bytes. */
+  readonly secret: Buffer;
+}
+
 /** The consents in the store. */
-export function createConsents(options: { readonly store: Store; readonly clock: Clock }): Consents {
-  const { store, clock } = options;
+export function createConsents({ store, clock, secret }: ConsentsOptions): Consents {
+  const key = Buffer.from(hkdfSync('sha256', secret, '', 'tallystick consents', 32));
+  const idOf = (grantId: string) => createHmac('sha256', key).update(grantId).digest('base64url');
   return {
+    idOf,
+
     async create(consent, lifetimeSeconds) {
       const createdAt = clock.now();
       const created: Consent = Object.freeze({
         ...consent,
-        consentId: randomUUID(),
+        consentId: idOf(consent.grantId),
         createdAt,
         expiresAt: new Date(createdAt.getTime() + lifetimeSeconds * 1000),
       });
@@ -53,7 +63,6 @@ export function createConsents(options: { readonly store: Store; readonly clock:
         },
         expiresAt: created.expiresAt,
         indexes: {
-          grant: created.grantId,
           psu: created.psuId,
           authorizationNumber: created.authorizationNumber,
         },
@@ -62,8 +71,6 @@ export function createConsents(options: { readonly store: Store; readonly clock:
     },
 
     find: async (consentId) => restored(await store.find(KIND, consentId)),
-    findByGrant: async (grantId) => restored(await store.findByIndex(KIND, 'grant', grantId)),
-
     revoke: (consentId) => store.delete(KIND, consentId),
   };
 }

@@ -77,7 +77,7 @@ export async function startServer(config: Config, parts: ServerParts): Promise<R
   const log = parts.log ?? createLog({ level: config.logLevel });
   const opened = await openParts(config, parts, { clock, log });
   const { decision, clients, store, clientCertificate } = opened;
-  const consents = createConsents({ store, clock });
+  const consents = createConsents({ store, clock, secret: opened.secret });
   const { handlers, endGrant } = createEndpoints(config, opened, {
     aspsp: parts.aspsp,
     consents,

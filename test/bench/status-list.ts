@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { setImmediate as turn } from 'node:timers/promises';
 import { createRevokedCertificates } from '../../src/authorization-server/token-status/revoked-certificates.ts';
 import { createSigningKeys } from '../../src/authorization-server/signing/signing-keys.ts';
-import { createStatusEntries } from '../../src/authorization-server/token-status/status-entries.ts';
+import { StatusEntries } from '../../src/authorization-server/token-status/status-entries.ts';
 import { createHolderStanding } from '../../src/authorization-server/token-status/token-holder.ts';
 import { createTokenStatus } from '../../src/authorization-server/token-status/token-status.ts';
 import { silentLog } from '../../src/events.ts';
@@ -33,7 +33,7 @@ const records = Array.from(
   }),
 );
 const status = createTokenStatus({
-  entries: createStatusEntries({ store, clock, accessTokenSeconds: 600, hashId: (id) => id }),
+  entries: new StatusEntries({ store, clock, accessTokenSeconds: 600, hashId: (id) => id }),
   isInGoodStanding: createHolderStanding({ registry: createRegistry(records, now), isClientOf: () => true }),
   revokedCertificates: createRevokedCertificates({ store, clock, log: silentLog }),
   clock,

@@ -13,7 +13,7 @@ import type { Aspsp } from './aspsp.ts';
 import { OPENID_SCOPES } from '../clients/clients.ts';
 import type { Pages, RequesterView } from './pages/pages.ts';
 import { permissionsOf } from './pages/permissions.ts';
-import { type ReadFirst, resumeAsThisPsu } from './resume-as-this-psu.ts';
+import { resumeAsThisPsu } from './resume-as-this-psu.ts';
 
 export interface InteractionOptions {
   readonly provider: Provider;
@@ -24,7 +24,6 @@ export interface InteractionOptions {
   readonly consentSeconds: number;
   /** The registry's record of a client's TPP. @throws when it may not act now */
   readonly standing: (client: Client) => TppRecord;
-  readonly readFirst: ReadFirst;
   readonly secret: Buffer;
   readonly clock: Clock;
   readonly log: Log;
@@ -72,7 +71,7 @@ export function interactions(options: InteractionOptions): readonly Middleware[]
     throw new OpenBankingError('ERR_PSU_INPUT', { problem: 'the action does not belong to this page' });
   });
 
-  return [resumeAsThisPsu(provider, options.readFirst), router.routes() as unknown as Middleware];
+  return [resumeAsThisPsu(provider), router.routes() as unknown as Middleware];
 }
 
 interface Step {

@@ -2,13 +2,12 @@ import {
   createCipheriv,
   createDecipheriv,
   createSecretKey,
-  hkdfSync,
   type KeyObject,
   randomBytes,
   timingSafeEqual,
 } from 'node:crypto';
 import { OpenBankingError } from '../../errors.ts';
-import { keyedHash } from './keyed-hash.ts';
+import { hkdf, keyedHash } from './keyed-hash.ts';
 
 /** AES-256-GCM over JSON. `boundTo` is authenticated too, so that no record can pass for another. */
 export interface Seals {
@@ -102,9 +101,4 @@ export function createSeals(secret: Buffer): Seals {
       }
     },
   };
-}
-
-/** 32 bytes for one purpose (RFC 5869). */
-export function hkdf(secret: Buffer, salt: Buffer | string, purpose: string): Buffer {
-  return Buffer.from(hkdfSync('sha256', secret, salt, purpose, 32));
 }

@@ -30,7 +30,6 @@ export function edge(options: EdgeOptions): Middleware {
     ctx.set('x-content-type-options', 'nosniff');
     try {
       await scope.run(next);
-      if (ctx.state.answerAfter !== undefined) await ctx.state.answerAfter;
       const refusal = noted(ctx);
       if (refusal !== undefined && isErrorBody(ctx.body)) answerJson(ctx, refusal);
       else if (isErrorBody(ctx.body)) answerProtocolRefusal(ctx, ctx.body);

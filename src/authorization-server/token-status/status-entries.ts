@@ -9,6 +9,7 @@ import {
   parseBlock,
   SLACK_SECONDS,
   type StatusBlock,
+  type StatusNumbers,
 } from './status-numbers.ts';
 import type { TokenHolder } from './token-holder.ts';
 
@@ -31,155 +32,98 @@ export interface StatusEntriesOptions {
   readonly hashId: (id: string) => string;
 }
 
-/** How a grant has ended, if it has. `replayed`: because its code or refresh token was used twice. */
-export type GrantState = 'open' | 'replayed' | 'ended';
-
-export interface GrantUse {
-  /** Whether the grant most likely has no entry yet: saves a look-up. */
-  readonly isFirstUse?: boolean;
-  /** What was read earlier in the same request. */
-  readonly ahead?: EntryAhead | undefined;
-  /** What the caller does meanwhile. Last of all comes the look whether the grant has ended. */
-  readonly meanwhile?: Promise<unknown> | undefined;
-  /** Takes over the last look: the caller waits for it, and judges, before anybody gets the token. */
-  readonly takeLook?: (look: Promise<GrantState>) => void;
-}
-
-/** The entry that a grant has at present, being read. */
-export interface EntryAhead {
-  readonly id: string;
-  readonly index: Promise<number | undefined>;
-}
+/**
+ * How a grant has ended. `replayed`: its code, or a refresh token that rotates, was used a second time (RFC 6749
+ * §4.1.2, RFC 9700 §4.14.2).
+ */
+export type GrantEnd = 'replayed' | 'ended';
+export type GrantState = 'open' | GrantEnd;
 
 /**
  * Which entry of which list a token has. A number belongs to a block, and a block to one holder (client, TPP,
- * certificate), so that one durable record tells whose tokens a whole row of entries are and issuing a token
+ * certificate), so that one durable record names the holder of a whole row of entries and issuing a token
  * costs no write. All tokens that a grant gives on one certificate within one token life share an entry.
+ *
+ * The end of a grant is written before the entries of the grant are read. A request for a token takes its entry and then
+ * calls `stateOf`, so that one of the two sees the other.
  */
-export interface StatusEntries {
-  /** @throws ERR_STORAGE_REVOKED when the grant has ended, unless the look is taken over */
-  entryOf(holder: TokenHolder, grantId: string | undefined, use?: GrantUse): Promise<number>;
-  /** Begins to read which entry the grant has; whether the entry and the grant go on is for `entryOf` to see. */
-  readAhead(holder: TokenHolder, grantId: string): EntryAhead;
-  /** Sees to it that `entryOf` finds a number to give: two writes, if any. */
-  prepare(holder: TokenHolder): Promise<void>;
-  revoke(index: number): Promise<void>;
-  /** Revokes every entry of the grant, and those that are being taken at this moment. */
-  revokeGrant(grantId: string, as?: Exclude<GrantState, 'open'>): Promise<void>;
-  /** What a list must know: its blocks and its revoked numbers. */
-  contentOf(list: number): Promise<{ readonly blocks: StatusBlock[]; readonly revoked: number[] }>;
-}
+export class StatusEntries {
+  readonly #options: StatusEntriesOptions;
+  readonly #numbers: StatusNumbers;
 
-export function createStatusEntries(options: StatusEntriesOptions): StatusEntries {
-  const { store, clock, hashId, accessTokenSeconds } = options;
-  const { take, prepare } = createStatusNumbers(options);
-  const inSeconds = (seconds: number) => new Date(clock.now().getTime() + seconds * 1000);
+  constructor(options: StatusEntriesOptions) {
+    this.#options = options;
+    this.#numbers = createStatusNumbers(options);
+  }
 
-  const revoke = (index: number) =>
-    store.put(REVOCATION, String(index), {
+  /** @throws ERR_STORAGE_REVOKED when every entry that the grant may have at present is revoked */
+  async entryOf(holder: TokenHolder, grantId: string | undefined): Promise<number> {
+    if (grantId === undefined) return this.#numbers.take(holder);
+    for (let attempt = 0; attempt <= MAX_ATTEMPTS; attempt += 1) {
+      const index = await this.#entryOfGrant(holder, grantId, attempt);
+      if (index !== undefined) return index;
+    }
+    throw new OpenBankingError('ERR_STORAGE_REVOKED', { kind: 'Grant' });
+  }
+
+  async stateOf(grantId: string): Promise<GrantState> {
+    const { store, hashId } = this.#options;
+    const end = await store.find(ENDED, hashId(grantId));
+    if (end === undefined) return 'open';
+    return end.value === 'replayed' ? 'replayed' : 'ended';
+  }
+
+  revoke(index: number): Promise<void> {
+    return this.#options.store.put(REVOCATION, String(index), {
       value: index,
-      expiresAt: inSeconds(LONGEST_TOKEN_SECONDS + SLACK_SECONDS),
+      expiresAt: this.#inSeconds(LONGEST_TOKEN_SECONDS + SLACK_SECONDS),
       indexes: { list: listOf(index) },
     });
-  const isRevoked = async (index: number) => (await store.find(REVOCATION, String(index))) !== undefined;
+  }
 
-  // The end of a grant writes its mark and then reads the entries; here it is the other way round, so that one of the
-  // two sees the other.
-  const stateOf = async (grantId: string): Promise<GrantState> => {
-    const mark = await store.find(ENDED, hashId(grantId));
-    if (mark === undefined) return 'open';
-    return mark.value === 'replayed' ? 'replayed' : 'ended';
-  };
+  /** Revokes every entry of the grant, and those that are being taken at this moment. */
+  async revokeGrant(grantId: string, reason: GrantEnd): Promise<void> {
+    const { store, hashId } = this.#options;
+    const grant = hashId(grantId);
+    const end = { value: reason, expiresAt: this.#inSeconds(ENDED_SECONDS) };
+    // A replay stays known, whatever else ends the grant too.
+    await (reason === 'replayed' ? store.put(ENDED, grant, end) : store.putIfAbsent(ENDED, grant, end));
+    const entries = await store.listByIndex(ENTRY, 'grant', grant);
+    await Promise.all(entries.map(({ value }) => this.revoke(Number(value))));
+  }
 
-  const idOf = (holder: TokenHolder, grantId: string, attempt: number) => {
+  /** What a list must contain: its blocks and its revoked numbers. */
+  async contentOf(list: number): Promise<{ readonly blocks: StatusBlock[]; readonly revoked: number[] }> {
+    const { store } = this.#options;
+    const [blocks, revoked] = await Promise.all([
+      store.listByIndex(BLOCK, 'list', String(list)),
+      store.listByIndex(REVOCATION, 'list', String(list)),
+    ]);
+    return { blocks: blocks.map(parseBlock), revoked: revoked.map(({ value }) => Number(value)) };
+  }
+
+  /** The entry that the grant has or now takes; undefined when that one is revoked. */
+  async #entryOfGrant(holder: TokenHolder, grantId: string, attempt: number): Promise<number | undefined> {
+    const { store, clock, hashId, accessTokenSeconds } = this.#options;
     const window = Math.floor(epochSeconds(clock.now()) / accessTokenSeconds);
-    return hashId(JSON.stringify([grantId, keyOf(holder), window, attempt]));
-  };
-  const indexOf = async (id: string): Promise<number | undefined> => {
-    const entry = await store.find(ENTRY, id);
-    return entry === undefined ? undefined : Number(entry.value);
-  };
-
-  const entryOfGrant = async (
-    holder: TokenHolder,
-    grantId: string,
-    { attempt = 0, isFirstUse = false, ...use }: GrantUse & { readonly attempt?: number },
-  ): Promise<number> => {
-    // When a window begins meanwhile, the one before is used by a request on its way: its entries live long enough.
-    const ahead = attempt === 0 ? use.ahead : undefined;
-    const id = ahead?.id ?? idOf(holder, grantId, attempt);
-    const known = isFirstUse ? undefined : await (ahead?.index ?? indexOf(id));
-    if (known !== undefined) {
-      await use.meanwhile;
-      const look = awaitable(stateOf(grantId));
-      // When the grant has ended the next would be dead too.
-      const isNextNeeded = (await isRevoked(known)) && (await look) === 'open';
-      if (!isNextNeeded) return looked(known, look, use);
-      if (attempt < MAX_ATTEMPTS) return entryOfGrant(holder, grantId, { ...use, attempt: attempt + 1 });
-      throw grantRevoked();
+    const id = hashId(JSON.stringify([grantId, keyOf(holder), window, attempt]));
+    let entry = await store.find(ENTRY, id);
+    if (entry === undefined) {
+      const index = await this.#numbers.take(holder);
+      const isFirst = await store.putIfAbsent(ENTRY, id, {
+        value: index,
+        expiresAt: this.#inSeconds(2 * accessTokenSeconds + SLACK_SECONDS),
+        indexes: { grant: hashId(grantId) },
+      });
+      if (isFirst) return index;
+      // Another request of the grant was faster.
+      entry = await store.find(ENTRY, id);
     }
-    const index = await take(holder);
-    const isFirst = await store.putIfAbsent(ENTRY, id, {
-      value: index,
-      expiresAt: inSeconds(2 * accessTokenSeconds + SLACK_SECONDS),
-      indexes: { grant: hashId(grantId) },
-    });
-    // What was read ahead is old.
-    if (!isFirst) return entryOfGrant(holder, grantId, { ...use, ahead: undefined, attempt });
-    await use.meanwhile;
-    return looked(index, awaitable(stateOf(grantId)), use);
-  };
+    const isRevoked = (await store.find(REVOCATION, String(entry?.value))) !== undefined;
+    return entry === undefined || isRevoked ? undefined : Number(entry.value);
+  }
 
-  const indexesOf = async (grantId: string): Promise<number[]> => {
-    const entries = await store.listByIndex(ENTRY, 'grant', hashId(grantId));
-    return entries.map(({ value }) => Number(value));
-  };
-  const revokeAll = (indexes: readonly number[]) => Promise.all(indexes.map(revoke));
-
-  return {
-    entryOf: (holder, grantId, use = {}) =>
-      grantId === undefined ? take(holder) : entryOfGrant(holder, grantId, use),
-    readAhead(holder, grantId) {
-      const id = idOf(holder, grantId, 0);
-      return { id, index: awaitable(indexOf(id)) };
-    },
-    prepare,
-    revoke,
-
-    async revokeGrant(grantId, as = 'ended') {
-      const value = as === 'replayed' ? as : null;
-      // The list that counts is read when the mark is there. Most entries are in an earlier one, and are revoked meanwhile.
-      const [early] = await Promise.all([
-        indexesOf(grantId),
-        store.put(ENDED, hashId(grantId), { value, expiresAt: inSeconds(ENDED_SECONDS) }),
-      ]);
-      const [indexes] = await Promise.all([indexesOf(grantId), revokeAll(early)]);
-      await revokeAll(indexes.filter((index) => !early.includes(index)));
-    },
-
-    async contentOf(list) {
-      const [blocks, revoked] = await Promise.all([
-        store.listByIndex(BLOCK, 'list', String(list)),
-        store.listByIndex(REVOCATION, 'list', String(list)),
-      ]);
-      return { blocks: blocks.map(parseBlock), revoked: revoked.map(({ value }) => Number(value)) };
-    },
-  };
-}
-
-/** Answers with the entry when its grant goes on, or leaves that to who takes the look over. */
-async function looked(index: number, look: Promise<GrantState>, { takeLook }: GrantUse): Promise<number> {
-  if (takeLook !== undefined) takeLook(look);
-  else if ((await look) !== 'open') throw grantRevoked();
-  return index;
-}
-
-function grantRevoked(): OpenBankingError<'ERR_STORAGE_REVOKED'> {
-  return new OpenBankingError('ERR_STORAGE_REVOKED', { kind: 'Grant' });
-}
-
-/** It may fail before anybody waits for it, or nobody may. */
-function awaitable<T>(work: Promise<T>): Promise<T> {
-  void Promise.allSettled([work]);
-  return work;
+  #inSeconds(seconds: number): Date {
+    return new Date(this.#options.clock.now().getTime() + seconds * 1000);
+  }
 }

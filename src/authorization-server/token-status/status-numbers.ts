@@ -41,8 +41,6 @@ interface OpenBlock {
 export interface StatusNumbers {
   /** Gives a number out of the open block of the holder, and opens the next one when it is used up or old. */
   take(holder: TokenHolder): Promise<number>;
-  /** Opens a block for the holder if there is none to take from. */
-  prepare(holder: TokenHolder): Promise<void>;
 }
 
 export function createStatusNumbers(options: StatusNumbersOptions): StatusNumbers {
@@ -87,10 +85,6 @@ export function createStatusNumbers(options: StatusNumbersOptions): StatusNumber
         }
         await opened(key, holder);
       }
-    },
-    async prepare(holder) {
-      const key = keyOf(holder);
-      if (usable(key) === undefined) await opened(key, holder);
     },
   };
 }

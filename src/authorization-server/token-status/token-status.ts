@@ -2,10 +2,11 @@ import { createHash } from 'node:crypto';
 import { deflateSync } from 'node:zlib';
 import { importJWK, SignJWT } from 'jose';
 import { type Clock, epochSeconds } from '../../clock.ts';
+import { OpenBankingError } from '../../errors.ts';
 import { SingleFlight } from '../../remote/single-flight.ts';
 import type { RevokedCertificates } from './revoked-certificates.ts';
 import type { SigningKeys } from '../signing/signing-keys.ts';
-import type { GrantState, GrantUse, StatusEntries } from './status-entries.ts';
+import type { GrantEnd, StatusEntries } from './status-entries.ts';
 import { LIST_SIZE } from './status-numbers.ts';
 import type { HolderStanding, TokenHolder } from './token-holder.ts';
 
@@ -35,13 +36,18 @@ export interface SignedList {
  * a list that we sign and serve. An entry is set when it was revoked, and while its holder is not in good
  * standing: the TPP, the client or the certificate.
  */
-export interface TokenStatus extends Pick<StatusEntries, 'readAhead' | 'prepare'> {
+export interface TokenStatus {
   /**
-   * The claim for a token of the holder; tokens of one grant and certificate share it for a while.
+   * The claim for a token of the holder; tokens of one grant and certificate share it for a while. The claim of a grant
+   * that a replay has ended is revoked.
+   *
+   * @throws ERR_STORAGE_REVOKED when the grant has ended in another way
    */
-  reference(holder: TokenHolder, grantId: string | undefined, use?: GrantUse): Promise<StatusClaim>;
+  reference(holder: TokenHolder, grantId: string | undefined): Promise<StatusClaim>;
   /** Every token of the grant is dead from now on, and no new one is issued under it. */
-  revokeGrant(grantId: string, as?: Exclude<GrantState, 'open'>): Promise<void>;
+  revokeGrant(grantId: string, reason: GrantEnd): Promise<void>;
+  /** Whether a second use has ended the grant. */
+  isReplayed(grantId: string): Promise<boolean>;
   /** The tokens with this claim are dead from now on. */
   revoke(claim: StatusClaim): Promise<void>;
   /** Whether tokens with this claim may be used, by a judgement that is less than a second old. */
@@ -72,23 +78,28 @@ export function createTokenStatus(options: TokenStatusOptions): TokenStatus {
   const claimOf = (index: number): StatusClaim => ({
     status_list: { idx: index % LIST_SIZE, uri: `${listBaseUrl}${Math.floor(index / LIST_SIZE)}` },
   });
+  const revoke = async (index: number) => {
+    await entries.revoke(index);
+    lists.judgeAgain();
+  };
   const numberOf = (claim: StatusClaim) => Number(claim.status_list.uri.slice(listBaseUrl.length));
 
   return {
-    reference: async (holder, grantId, use) => claimOf(await entries.entryOf(holder, grantId, use)),
-
-    readAhead: entries.readAhead,
-    prepare: entries.prepare,
-
-    async revokeGrant(grantId, as) {
-      await entries.revokeGrant(grantId, as);
-      lists.judgeAgain();
+    async reference(holder, grantId) {
+      const index = await entries.entryOf(holder, grantId);
+      const state = grantId === undefined ? 'open' : await entries.stateOf(grantId);
+      if (state === 'ended') throw new OpenBankingError('ERR_STORAGE_REVOKED', { kind: 'Grant' });
+      if (state === 'replayed') await revoke(index);
+      return claimOf(index);
     },
 
-    async revoke(claim) {
-      await entries.revoke(numberOf(claim) * LIST_SIZE + claim.status_list.idx);
+    async revokeGrant(grantId, reason) {
+      await entries.revokeGrant(grantId, reason);
       lists.judgeAgain();
     },
+    isReplayed: async (grantId) => (await entries.stateOf(grantId)) === 'replayed',
+
+    revoke: (claim) => revoke(numberOf(claim) * LIST_SIZE + claim.status_list.idx),
 
     async isLive(claim) {
       const { bits } = await lists.current(numberOf(claim));

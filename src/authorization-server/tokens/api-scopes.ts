@@ -4,7 +4,7 @@ import { OpenBankingError } from '../../errors.ts';
 import { assertScopesAllowed, scopesAllowed } from '../../tpp/psp-role.ts';
 import type { PspRole, TppRecord, TppRegistry } from '../../../tpp-registry/index.ts';
 import { OPENID_SCOPES } from '../clients/clients.ts';
-import { withinGrant } from './grant-lifetime.ts';
+import { withinGrant } from './token-claims.ts';
 import { errors } from '../provider-internals.ts';
 import { providerError } from '../request/refusal.ts';
 import { provenTpp } from '../request/tpp-gate.ts';

@@ -1,99 +1,54 @@
-import type { Consent, Consents } from '../../consent/consent.ts';
-import { OpenBankingError, isRefusal } from '../../errors.ts';
+import type { KoaContextWithOIDC } from 'oidc-provider';
+import { type Clock, epochSeconds } from '../../clock.ts';
+import type { Consents } from '../../consent/consent.ts';
+import { isRefusal, OpenBankingError } from '../../errors.ts';
 import type { Tpp } from '../../tpp/authenticate.ts';
-import type { ClaimsAhead } from '../models/claims-reader.ts';
 import { providerError } from '../request/refusal.ts';
-import type { ReplayedGrants } from '../models/replayed-grants.ts';
-import type { GrantState } from '../token-status/status-entries.ts';
-import { holderOf, type TokenHolder } from '../token-status/token-holder.ts';
-import type { StatusClaim, TokenStatus } from '../token-status/token-status.ts';
+import { holderOf } from '../token-status/token-holder.ts';
+import type { TokenStatus } from '../token-status/token-status.ts';
 
 interface TokenClaimsOptions {
-  readonly consents: Consents;
-  readonly tokenStatus: TokenStatus;
-  readonly replayed: ReplayedGrants;
+  readonly consents: Pick<Consents, 'idOf'>;
+  readonly tokenStatus: Pick<TokenStatus, 'reference'>;
 }
 
 export interface IssuedToken {
   readonly clientId: string | undefined;
   readonly grantId: string | undefined;
-  /** Whether no token of the grant can have been before this one. */
-  readonly isFirstUse: boolean;
-  /** What was read earlier in the request. */
-  readonly ahead: ClaimsAhead | undefined;
-  /** Nobody gets the token before the work is done. */
-  readonly answerAfter: (work: Promise<void>) => void;
 }
 
-/** What a resource server must know to decide alone: whose token it is, what stands behind it, where it may die. */
+/**
+ * What a resource server needs to decide alone: the TPP of the token, the consent, and the status-list entry.
+ *
+ * @throws ERR_CERT_MISSING, ERR_STORAGE_REVOKED when the grant has ended, as provider errors
+ */
 export async function tokenClaims(
-  options: TokenClaimsOptions,
+  { consents, tokenStatus }: TokenClaimsOptions,
   tpp: Tpp | undefined,
-  token: IssuedToken,
+  { clientId, grantId }: IssuedToken,
 ): Promise<Record<string, unknown>> {
-  const { clientId, grantId } = token;
   if (tpp === undefined || clientId === undefined) {
     throw providerError(new OpenBankingError('ERR_CERT_MISSING', {}));
   }
   const holder = holderOf(tpp, clientId);
-  const consent =
-    grantId === undefined ? undefined : (token.ahead?.consent ?? options.consents.findByGrant(grantId));
-  const [found, claim] = await Promise.all([
-    consent,
-    grantId === undefined
-      ? options.tokenStatus.reference(holder, grantId)
-      : claimOfGrant(options, holder, { ...token, grantId, consent }),
-  ]).catch((error: unknown) => {
+  const status = await tokenStatus.reference(holder, grantId).catch((error: unknown) => {
     throw isRefusal(error) ? providerError(error) : error;
   });
   return {
-    status: claim,
+    status,
     authorization_number: holder.authorizationNumber,
     nca: holder.nca,
     tpp_roles: holder.roles,
-    ...(found === undefined ? {} : { consent_id: found.consentId }),
+    ...(grantId === undefined ? {} : { consent_id: consents.idOf(grantId) }),
   };
 }
 
-interface GrantToken extends IssuedToken {
-  readonly grantId: string;
-  readonly consent: Promise<Consent | undefined> | undefined;
-}
-
 /**
- * The last look whether the grant has ended is waited for before the answer only, so that no token follows the answer
- * to a revocation. Meanwhile the tokens are written, which those of a grant that has ended cannot be.
+ * A lifetime that does not pass the end of the grant in use: neither a refresh nor a late exchange of the code
+ * exceeds what the customer agreed to. Synchronous: the provider does not await it.
  */
-async function claimOfGrant(
-  options: TokenClaimsOptions,
-  holder: TokenHolder,
-  { grantId, isFirstUse, ahead, consent, answerAfter }: GrantToken,
-): Promise<StatusClaim> {
-  const { tokenStatus } = options;
-  let look = Promise.resolve<GrantState>('open');
-  const claim = await tokenStatus.reference(holder, grantId, {
-    ahead: ahead?.entry,
-    takeLook: (taken) => {
-      look = taken;
-    },
-    // A first token need not wait: what it is about has just been agreed to.
-    ...(isFirstUse ? { isFirstUse } : { meanwhile: consent }),
-  });
-  answerAfter(look.then((state) => judge(options, { state, grantId, claim })));
-  return claim;
-}
-
-/** The first use of a code that is replayed meanwhile succeeds, with a token that is dead. */
-async function judge(
-  { tokenStatus, replayed }: TokenClaimsOptions,
-  {
-    state,
-    grantId,
-    claim,
-  }: { readonly state: GrantState; readonly grantId: string; readonly claim: StatusClaim },
-): Promise<void> {
-  if (state === 'open') return;
-  // Its end may have been marked once more, for another reason.
-  if (state === 'replayed' || (await replayed.has(grantId))) return tokenStatus.revoke(claim);
-  throw new OpenBankingError('ERR_STORAGE_REVOKED', { kind: 'Grant' });
+export function withinGrant(clock: Clock, ctx: KoaContextWithOIDC | undefined, seconds: number): number {
+  const { exp } = (ctx?.oidc.entities.Grant ?? {}) as { readonly exp?: number };
+  if (exp === undefined) return seconds;
+  return Math.max(1, Math.min(seconds, exp - epochSeconds(clock.now())));
 }

@@ -9,7 +9,7 @@ import {
   createAdapterFactory,
   replayDetectionUnique,
 } from '../../../src/authorization-server/models/adapter.ts';
-import { createReplayedGrants } from '../../../src/authorization-server/models/replayed-grants.ts';
+import { GrantRevocation } from '../../../src/authorization-server/models/grant-revocation.ts';
 import { epochSeconds } from '../../../src/clock.ts';
 import { isRefusal } from '../../../src/errors.ts';
 import { silentLog } from '../../../src/events.ts';
@@ -80,8 +80,15 @@ beforeEach(async () => {
     store,
     secret,
     clock,
-    replayed: createReplayedGrants({ store, clock, secret }),
-    onGrantRevoked: async (grantId) => void revoked.push(grantId),
+    grants: new GrantRevocation({
+      store,
+      clock,
+      secret,
+      tokenStatus: {
+        revokeGrant: async (grantId) => void revoked.push(grantId),
+        isReplayed: async () => false,
+      },
+    }),
   });
   adapters = new Map(MODELS.map((model) => [model, factory(model)]));
 });
