@@ -34,3 +34,31 @@ export function discoveryOnBothListeners(urls: {
     }
   };
 }
+
+interface DiscoveryExtrasOptions {
+  readonly mtlsUrl: URL;
+  readonly clientAuthMethods: readonly string[];
+  readonly clientAlgorithms: readonly string[];
+}
+
+/** What discovery lacks: the aliases of RFC 8705 §5, and how clients authenticate at the other endpoints. */
+export function discoveryExtras({
+  mtlsUrl,
+  clientAuthMethods,
+  clientAlgorithms,
+}: DiscoveryExtrasOptions): Record<string, unknown> {
+  const at = (path: string) => new URL(path, mtlsUrl).href;
+  return {
+    mtls_endpoint_aliases: {
+      token_endpoint: at(ENDPOINTS.token),
+      pushed_authorization_request_endpoint: at(ENDPOINTS.pushed_authorization_request),
+      introspection_endpoint: at(ENDPOINTS.introspection),
+      revocation_endpoint: at(ENDPOINTS.revocation),
+      userinfo_endpoint: at(ENDPOINTS.userinfo),
+    },
+    introspection_endpoint_auth_methods_supported: clientAuthMethods,
+    introspection_endpoint_auth_signing_alg_values_supported: clientAlgorithms,
+    revocation_endpoint_auth_methods_supported: clientAuthMethods,
+    revocation_endpoint_auth_signing_alg_values_supported: clientAlgorithms,
+  };
+}

@@ -9,7 +9,9 @@ import type { TppRegistry } from '../../tpp-registry/index.ts';
 import { apiScopes, standing } from './tokens/api-scopes.ts';
 import { assertClientAssertion, certificateSubjectMatches } from './clients/client-authentication.ts';
 import { clientMetadata, EXTRA_CLIENT_METADATA } from './clients/client-metadata.ts';
-import type { Clients, RegisteredClient } from './clients/clients.ts';
+import { type Clients, OPENID_SCOPES, type RegisteredClient } from './clients/clients.ts';
+import { discoveryExtras } from './discovery.ts';
+import { PROFILES, profileConfiguration } from './profiles/profiles.ts';
 import { EllipticSigner } from './signing/elliptic-signer.ts';
 import { interactionPolicy } from './customer/interaction-policy.ts';
 import { Provider, replaceClients, replaceKeys } from './provider-internals.ts';
@@ -28,7 +30,7 @@ export interface ProviderOptions {
   readonly accessTokenFormat: 'jwt' | 'opaque';
   readonly accessTokenSeconds: number;
   readonly consentSeconds: number;
-  /** FAPI 2.0 §5.3.2.1 forbids it but in extraordinary circumstances. Default false. */
+  /** Rotates for every client, also where its profile does not. Default false. */
   readonly rotatesRefreshTokens?: boolean;
   readonly signingKeys: SigningKeyring;
   /** Signs cookies; at least 32 bytes. */
@@ -42,10 +44,7 @@ export interface ProviderOptions {
   readonly log: Log;
 }
 
-/** FAPI 2.0 §5.3.2.1: at most 60 s. */
-const CODE_SECONDS = 60;
 const INTERACTION_SECONDS = 15 * 60;
-const SIGNATURES = ['PS256', 'ES256', 'EdDSA'] as const;
 
 /** oidc-provider as a FAPI 2.0 server whose every access token is bound to a certificate. */
 export function createProvider(options: ProviderOptions): Provider {
@@ -74,76 +73,26 @@ function jwksOf(signing: SigningKeys): JWKS {
 }
 
 function configuration(options: ProviderOptions): Configuration {
-  const scopes = apiScopes({
-    resource: options.resource,
-    scopes: options.apiScopes,
-    registry: options.registry,
-    accessTokenSeconds: options.accessTokenSeconds,
-    accessTokenFormat: options.accessTokenFormat,
-    clock: options.clock,
-  });
+  const profiled = profileConfiguration(PROFILES);
   return {
     adapter: options.adapter,
     jwks: jwksOf(options.signingKeys),
     routes: { ...ENDPOINTS },
-    scopes: ['openid', 'offline_access'],
+    scopes: [...OPENID_SCOPES],
     claims: { openid: ['sub'] },
     subjectTypes: ['public'],
-    responseTypes: ['code'],
-    clientAuthMethods: ['tls_client_auth', 'private_key_jwt'],
-    clientDefaults: {
-      id_token_signed_response_alg: 'ES256',
-      authorization_signed_response_alg: 'ES256',
-      introspection_signed_response_alg: 'ES256',
-      token_endpoint_auth_method: 'tls_client_auth',
-      tls_client_certificate_bound_access_tokens: true,
-    },
-    enabledJWA: {
-      clientAuthSigningAlgValues: [...SIGNATURES],
-      idTokenSigningAlgValues: ['ES256', 'PS256'],
-      requestObjectSigningAlgValues: [...SIGNATURES],
-      userinfoSigningAlgValues: ['ES256', 'PS256'],
-      introspectionSigningAlgValues: ['ES256', 'PS256'],
-      authorizationSigningAlgValues: ['ES256', 'PS256'],
-    },
-    clockTolerance: 10,
+    responseTypes: profiled.responseTypes,
+    clientAuthMethods: profiled.clientAuthMethods,
+    clientDefaults: profiled.clientDefaults,
+    enabledJWA: profiled.enabledJWA,
+    clockTolerance: profiled.clockTolerance,
     extraClientMetadata: { properties: [...EXTRA_CLIENT_METADATA] },
-    discovery: discoveryExtras(options.mtlsUrl),
-    features: {
-      devInteractions: { enabled: false },
-      // Named experimental: the exact version of the package is pinned, and the acknowledgement names its revision.
-      externalSigningSupport: { enabled: true, ack: 'experimental-01' },
-      rpInitiatedLogout: { enabled: false },
-      dPoP: { enabled: false },
-      fapi: { enabled: true, profile: '2.0' },
-      pushedAuthorizationRequests: { enabled: true, requirePushedAuthorizationRequests: true },
-      clientCredentials: { enabled: true },
-      // A TPP sees and ends its own tokens only.
-      introspection: {
-        enabled: true,
-        allowedPolicy: (_ctx, client, token) => token.clientId === client.clientId,
-      },
-      jwtIntrospection: { enabled: true },
-      revocation: {
-        enabled: true,
-        allowedPolicy: (_ctx, client, token) => token.clientId === client.clientId,
-      },
-      userinfo: { enabled: true },
-      mTLS: {
-        enabled: true,
-        tlsClientAuth: true,
-        certificateBoundAccessTokens: true,
-        getCertificate: (ctx) => gateCertificate(ctx)?.certificate,
-        certificateAuthorized: (ctx) => provenTpp(ctx) !== undefined,
-        certificateSubjectMatches,
-      },
-      resourceIndicators: {
-        enabled: true,
-        defaultResource: scopes.defaultResource,
-        getResourceServerInfo: scopes.getResourceServerInfo,
-        useGrantedResource: () => true,
-      },
-    },
+    discovery: discoveryExtras({
+      mtlsUrl: options.mtlsUrl,
+      clientAuthMethods: profiled.clientAuthMethods,
+      clientAlgorithms: profiled.enabledJWA.clientAuthSigningAlgValues,
+    }),
+    features: features(options, profiled.features),
     assertJwtClientAuthClaimsAndHeader: assertClientAssertion(options.clock),
     interactions: {
       policy: interactionPolicy((client) => standing(options.registry, client)),
@@ -157,7 +106,7 @@ function configuration(options: ProviderOptions): Configuration {
       return Promise.resolve(grantId === undefined ? undefined : ctx.oidc.provider.Grant.find(grantId));
     },
     issueRefreshToken: (_ctx, client) => Promise.resolve(client.grantTypeAllowed('refresh_token')),
-    rotateRefreshToken: options.rotatesRefreshTokens === true,
+    rotateRefreshToken: options.rotatesRefreshTokens === true || profiled.rotateRefreshToken,
     expiresWithSession: () => Promise.resolve(false),
     revokeGrantPolicy: () => true,
     extraTokenClaims: (ctx, token) =>
@@ -169,32 +118,64 @@ function configuration(options: ProviderOptions): Configuration {
     ttl: {
       AccessToken: (ctx) => withinGrant(options.clock, ctx, options.accessTokenSeconds),
       ClientCredentials: options.accessTokenSeconds,
-      AuthorizationCode: CODE_SECONDS,
+      AuthorizationCode: profiled.ttl.AuthorizationCode,
       Grant: options.consentSeconds,
       RefreshToken: (ctx) => withinGrant(options.clock, ctx, options.consentSeconds),
-      IdToken: 300,
+      IdToken: profiled.ttl.IdToken,
       Interaction: INTERACTION_SECONDS,
       Session: INTERACTION_SECONDS,
     },
   };
 }
 
-/** What discovery lacks: the aliases of RFC 8705 §5, and how clients authenticate at the other endpoints. */
-function discoveryExtras(mtlsUrl: URL): Record<string, unknown> {
-  const at = (path: string) => new URL(path, mtlsUrl).href;
-  const methods = ['tls_client_auth', 'private_key_jwt'];
+type Features = NonNullable<Configuration['features']>;
+
+function features(
+  options: ProviderOptions,
+  profiled: Required<Pick<Features, 'fapi' | 'pushedAuthorizationRequests'>>,
+): Features {
+  const scopes = apiScopes({
+    resource: options.resource,
+    scopes: options.apiScopes,
+    registry: options.registry,
+    accessTokenSeconds: options.accessTokenSeconds,
+    accessTokenFormat: options.accessTokenFormat,
+    clock: options.clock,
+  });
   return {
-    mtls_endpoint_aliases: {
-      token_endpoint: at(ENDPOINTS.token),
-      pushed_authorization_request_endpoint: at(ENDPOINTS.pushed_authorization_request),
-      introspection_endpoint: at(ENDPOINTS.introspection),
-      revocation_endpoint: at(ENDPOINTS.revocation),
-      userinfo_endpoint: at(ENDPOINTS.userinfo),
+    devInteractions: { enabled: false },
+    // Named experimental: the exact version of the package is pinned, and the acknowledgement names its revision.
+    externalSigningSupport: { enabled: true, ack: 'experimental-01' },
+    rpInitiatedLogout: { enabled: false },
+    dPoP: { enabled: false },
+    fapi: profiled.fapi,
+    pushedAuthorizationRequests: profiled.pushedAuthorizationRequests,
+    clientCredentials: { enabled: true },
+    // A TPP sees and ends its own tokens only.
+    introspection: {
+      enabled: true,
+      allowedPolicy: (_ctx, client, token) => token.clientId === client.clientId,
     },
-    introspection_endpoint_auth_methods_supported: methods,
-    introspection_endpoint_auth_signing_alg_values_supported: SIGNATURES,
-    revocation_endpoint_auth_methods_supported: methods,
-    revocation_endpoint_auth_signing_alg_values_supported: SIGNATURES,
+    jwtIntrospection: { enabled: true },
+    revocation: {
+      enabled: true,
+      allowedPolicy: (_ctx, client, token) => token.clientId === client.clientId,
+    },
+    userinfo: { enabled: true },
+    mTLS: {
+      enabled: true,
+      tlsClientAuth: true,
+      certificateBoundAccessTokens: true,
+      getCertificate: (ctx) => gateCertificate(ctx)?.certificate,
+      certificateAuthorized: (ctx) => provenTpp(ctx) !== undefined,
+      certificateSubjectMatches,
+    },
+    resourceIndicators: {
+      enabled: true,
+      defaultResource: scopes.defaultResource,
+      getResourceServerInfo: scopes.getResourceServerInfo,
+      useGrantedResource: () => true,
+    },
   };
 }
 

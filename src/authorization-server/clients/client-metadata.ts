@@ -1,4 +1,5 @@
 import type { ClientMetadata } from 'oidc-provider';
+import { PROFILES, profileMetadata } from '../profiles/profiles.ts';
 import { OPENID_SCOPES, type RegisteredClient } from './clients.ts';
 
 /** Members of our own on the provider's client. */
@@ -7,6 +8,7 @@ export const EXTRA_CLIENT_METADATA = [
   'nca',
   'api_scope',
   'certificate_subject',
+  'profile',
 ] as const;
 
 /**
@@ -15,17 +17,17 @@ export const EXTRA_CLIENT_METADATA = [
  */
 export function clientMetadata(client: RegisteredClient): ClientMetadata {
   const scopes = client.scope.split(' ').filter(Boolean);
+  const [profile] = PROFILES;
   const redirects = client.grant_types.includes('authorization_code');
   return {
     client_id: client.client_id,
     client_name: client.client_name,
     token_endpoint_auth_method: client.token_endpoint_auth_method,
-    tls_client_certificate_bound_access_tokens: true,
-    require_pushed_authorization_requests: true,
+    ...profileMetadata(profile),
     grant_types: [...client.grant_types],
     redirect_uris: redirects ? [...client.redirect_uris] : [],
-    response_types: redirects ? ['code'] : [],
-    id_token_signed_response_alg: client.id_token_signed_response_alg ?? 'ES256',
+    response_types: redirects ? [...profile.responseTypes] : [],
+    id_token_signed_response_alg: client.id_token_signed_response_alg ?? profile.serverAlgorithms[0],
     // Never empty: the provider takes an absent scope for "all of them".
     scope: ['offline_access', ...scopes.filter((scope) => scope === 'openid')].join(' '),
     api_scope: scopes.filter((scope) => !OPENID_SCOPES.includes(scope)).join(' '),

@@ -1,0 +1,130 @@
+import { describe, expect, it } from 'vitest';
+import { fapi2Security } from '../../../src/authorization-server/profiles/fapi2-security.ts';
+import type { Profile } from '../../../src/authorization-server/profiles/profile.ts';
+import {
+  profileConfiguration,
+  profileMetadata,
+  profileOf,
+} from '../../../src/authorization-server/profiles/profiles.ts';
+
+/** Another in everything, so that no part of a configuration is the same by chance. */
+const other: Profile = {
+  name: 'other',
+  providerProfile: '1.0 Final',
+  responseTypes: [],
+  clientAuthMethods: ['private_key_jwt'],
+  clientAlgorithms: ['ES256'],
+  serverAlgorithms: ['PS256'],
+  senderConstraint: 'certificate',
+  requiresPushedRequests: false,
+  rotatesRefreshTokens: true,
+  codeSeconds: 30,
+  idTokenSeconds: 100,
+  clockToleranceSeconds: 5,
+};
+
+const CLIENTS = [undefined, { profile: 'fapi2-security' }, { profile: 'other' }];
+
+/** All that follows from the profiles, with the functions applied to a client of each. */
+function followed(profiles: readonly [Profile, ...Profile[]]) {
+  const { features, ttl, rotateRefreshToken, enabledJWA, clientDefaults, ...plain } =
+    profileConfiguration(profiles);
+  const forEach = <T>(of: (client: never) => T) => CLIENTS.map((client) => of(client as never));
+  return {
+    ...plain,
+    clientAlgorithms: [enabledJWA.clientAuthSigningAlgValues, enabledJWA.requestObjectSigningAlgValues],
+    serverAlgorithms: [
+      enabledJWA.idTokenSigningAlgValues,
+      enabledJWA.userinfoSigningAlgValues,
+      enabledJWA.introspectionSigningAlgValues,
+      enabledJWA.authorizationSigningAlgValues,
+    ],
+    defaultAlgorithms: [
+      clientDefaults.id_token_signed_response_alg,
+      clientDefaults.authorization_signed_response_alg,
+      clientDefaults.introspection_signed_response_alg,
+    ],
+    defaultAuthMethod: clientDefaults.token_endpoint_auth_method,
+    isBoundByDefault: clientDefaults.tls_client_certificate_bound_access_tokens,
+    fapi: forEach((client) => features.fapi.profile({}, client)),
+    pushed: features.pushedAuthorizationRequests.requirePushedAuthorizationRequests,
+    rotates: forEach((client) => rotateRefreshToken({ oidc: { client } })),
+    codeSeconds: forEach((client) => ttl.AuthorizationCode({}, {}, client)),
+    idTokenSeconds: forEach((client) => ttl.IdToken({}, {}, client)),
+  };
+}
+
+describe("the provider's configuration follows from the profiles", () => {
+  it.each([
+    {
+      profiles: [fapi2Security] as const,
+      expected: {
+        responseTypes: ['code'],
+        clientAuthMethods: ['tls_client_auth', 'private_key_jwt'],
+        clockTolerance: 10,
+        clientAlgorithms: Array(2).fill(['PS256', 'ES256', 'EdDSA']),
+        serverAlgorithms: Array(4).fill(['ES256', 'PS256']),
+        defaultAlgorithms: Array(3).fill('ES256'),
+        defaultAuthMethod: 'tls_client_auth',
+        isBoundByDefault: true,
+        fapi: ['2.0', '2.0', '2.0'],
+        pushed: true,
+        rotates: [false, false, false],
+        codeSeconds: [60, 60, 60],
+        idTokenSeconds: [300, 300, 300],
+      },
+    },
+    {
+      profiles: [other] as const,
+      expected: {
+        responseTypes: [],
+        clientAuthMethods: ['private_key_jwt'],
+        clockTolerance: 5,
+        clientAlgorithms: Array(2).fill(['ES256']),
+        serverAlgorithms: Array(4).fill(['PS256']),
+        defaultAlgorithms: Array(3).fill('PS256'),
+        defaultAuthMethod: 'private_key_jwt',
+        isBoundByDefault: true,
+        fapi: Array(3).fill('1.0 Final'),
+        pushed: false,
+        rotates: [true, true, true],
+        codeSeconds: [30, 30, 30],
+        idTokenSeconds: [100, 100, 100],
+      },
+    },
+    {
+      profiles: [fapi2Security, other] as const,
+      expected: {
+        responseTypes: ['code'],
+        clientAuthMethods: ['tls_client_auth', 'private_key_jwt'],
+        clockTolerance: 10,
+        clientAlgorithms: Array(2).fill(['PS256', 'ES256', 'EdDSA']),
+        serverAlgorithms: Array(4).fill(['ES256', 'PS256']),
+        defaultAlgorithms: Array(3).fill('ES256'),
+        defaultAuthMethod: 'tls_client_auth',
+        isBoundByDefault: true,
+        fapi: ['2.0', '2.0', '1.0 Final'],
+        pushed: false,
+        rotates: [false, false, true],
+        codeSeconds: [60, 60, 30],
+        idTokenSeconds: [300, 300, 100],
+      },
+    },
+  ])('$profiles.length of them, $profiles.0.name first', ({ profiles, expected }) => {
+    expect(followed(profiles)).toEqual(expected);
+  });
+
+  it.each([fapi2Security, other])('the metadata of a client: $name', (profile) => {
+    expect(profileMetadata(profile)).toEqual({
+      profile: profile.name,
+      tls_client_certificate_bound_access_tokens: true,
+      require_pushed_authorization_requests: profile.requiresPushedRequests,
+    });
+    expect(profileOf(profileMetadata(profile), [fapi2Security, other])).toBe(profile);
+  });
+
+  it('each profile is frozen', () => {
+    expect(Object.isFrozen(fapi2Security)).toBe(true);
+    for (const value of Object.values(fapi2Security)) expect(Object.isFrozen(value)).toBe(true);
+  });
+});
