@@ -88,6 +88,8 @@ export interface ErrorDetails {
   ERR_CLIENT_ASSERTION: { readonly clientId: string; readonly problem: string };
   ERR_CLIENT_SUBJECT_MISMATCH: { readonly clientId: string; readonly property: string };
   ERR_PSU_INPUT: { readonly problem: string };
+  ERR_ASPSP_UNAVAILABLE: { readonly operation: string; readonly problem: string };
+  ERR_ASPSP_ANSWER: { readonly operation: string; readonly place: string };
 
   // token: resource-server/
   ERR_TOKEN_MISSING: Record<never, never>;
@@ -189,6 +191,8 @@ const RULES: { readonly [C in ErrorCode]: string } = {
   ERR_CLIENT_SUBJECT_MISMATCH:
     'the certificate subject is not the one registered for the client (RFC 8705 section 2.1.2)',
   ERR_PSU_INPUT: 'the form was not sent from this page, or does not fit it',
+  ERR_ASPSP_UNAVAILABLE: 'the systems of the bank do not answer at present',
+  ERR_ASPSP_ANSWER: 'the systems of the bank gave an answer that cannot be used',
   ERR_TOKEN_MISSING: 'an access token is required (RFC 6750 section 2.1)',
   ERR_TOKEN_REQUEST:
     'exactly one access token must be sent, in the Authorization header (RFC 6750 section 2)',

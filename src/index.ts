@@ -1,4 +1,18 @@
-export type { AccountChoice, Aspsp, Psu } from './authorization-server/customer/aspsp.ts';
+export type {
+  AccountChoice,
+  Aspsp,
+  AspspCall,
+  AuthenticatedPsu,
+  AuthenticationAnswer,
+  AuthenticationContext,
+  AuthenticationRefusal,
+  AuthenticationState,
+  AuthenticationStep,
+  FormStep,
+  RedirectStep,
+  StepField,
+  WaitStep,
+} from './authorization-server/customer/aspsp.ts';
 export type { RegisteredClient } from './authorization-server/clients/clients.ts';
 export { type Clock, systemClock } from './clock.ts';
 export { type Config, loadConfig, parseConfig } from './configuration/config.ts';

@@ -57,6 +57,8 @@ export interface AuthorizationServerOptions {
   /** The bank's APIs that may introspect tokens. */
   readonly resourceServers: readonly RegisteredResourceServer[];
   readonly aspsp: Aspsp;
+  /** How long one call of the bank may take. */
+  readonly aspspCallSeconds: number;
   /** ISO 3166-1: tokens of TPPs that are no longer passported into it end. */
   readonly hostCountry?: string;
   /** Further reasons why tokens of a holder must end now: synchronous, in memory. */

@@ -68,10 +68,10 @@ async function loadAspsp(file: string | undefined, source: string): Promise<Asps
     typeof aspsp === 'object' &&
     aspsp !== null &&
     'name' in aspsp &&
-    'authenticatePsu' in aspsp &&
-    typeof aspsp.authenticatePsu === 'function' &&
+    'answerAuthentication' in aspsp &&
+    typeof aspsp.answerAuthentication === 'function' &&
     'listAccounts' in aspsp &&
     typeof aspsp.listAccounts === 'function';
-  if (!isWhole) throw invalid('createAspsp must answer with name, authenticatePsu and listAccounts');
+  if (!isWhole) throw invalid('createAspsp must answer with name, answerAuthentication and listAccounts');
   return aspsp as Aspsp;
 }

@@ -147,6 +147,9 @@ export const configSchema = z.strictObject({
   aspspModule: file.optional().meta({
     description: 'JavaScript module whose export `createAspsp` plugs in the login and accounts of the bank.',
   }),
+  aspspCallSeconds: seconds.max(60).default(10).meta({
+    description: 'How long one call of that module may take; then the customer gets an error page.',
+  }),
   logLevel: z
     .enum(['error', 'warn', 'info'])
     .default('info')

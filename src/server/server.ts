@@ -212,6 +212,7 @@ function createEndpoints(
     isHolderRefused: (holder) => blockList.isBlocked(holder) || revocation.isKnownRevoked(holder.certificate),
     revokedCertificates,
     aspsp,
+    aspspCallSeconds: config.aspspCallSeconds,
     ...(config.hostCountry === undefined ? {} : { hostCountry: config.hostCountry }),
     clock,
     log,

@@ -18,7 +18,7 @@ import { type RunningSandbox, startSandbox } from '../../src/sandbox/sandbox.ts'
 const MAIN = fileURLToPath(new URL('../../src/cli/main.ts', import.meta.url));
 const BANK = `export const createAspsp = async () => ({
   name: 'Example Bank',
-  authenticatePsu: async () => undefined,
+  answerAuthentication: async () => ({}),
   listAccounts: async () => [],
 });`;
 

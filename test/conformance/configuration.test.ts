@@ -1,5 +1,8 @@
+import type { Context } from 'koa';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { redirectUrisOf, suiteConfiguration } from '../../conformance/configuration.ts';
+import { PASSWORD_STEP } from '../../src/authorization-server/customer/authentication.ts';
+import { createPages } from '../../src/authorization-server/customer/pages/pages.ts';
 import { startTestSandbox, type TestSandbox } from '../authorization-server/running-sandbox.ts';
 
 let sandbox: TestSandbox;
@@ -19,14 +22,13 @@ describe('the configuration for the OpenID Foundation suite', () => {
     expect(client?.jwks).not.toEqual(client2?.jwks);
     expect(mtls?.cert).not.toBe(mtls2?.cert);
     const ids = ['username', 'password', 'login'];
-    const { readFile } = await import('node:fs/promises');
-    const login = await readFile(
-      new URL('../../src/authorization-server/customer/pages/login.eta', import.meta.url),
-      'utf8',
-    );
+    const ctx = { set() {}, body: '' };
+    const tpp = { name: '', legalName: '', authorizationNumber: '', nca: '' };
+    const view = { tpp, csrf: '', redirectUri: 'https://tpp.example', number: 0, step: PASSWORD_STEP };
+    createPages({ bankName: 'Bank' }).login(ctx as unknown as Context, view);
     for (const id of ids) {
       expect(JSON.stringify(made)).toContain(`"id","${id}"`);
-      expect(login).toContain(`id="${id}"`);
+      expect(ctx.body).toContain(`id="${id}"`);
     }
   });
 

@@ -13,7 +13,7 @@ import { Tpp } from './tpp.ts';
 
 const MAIN = fileURLToPath(new URL('../../src/cli/main.ts', import.meta.url));
 const ASPSP = `export const createAspsp = async () => ({
-  name: 'Example Bank', authenticatePsu: async () => undefined, listAccounts: async () => [],
+  name: 'Example Bank', answerAuthentication: async () => ({}), listAccounts: async () => [],
 });`;
 const CONNECTIONS = 6;
 /** For a test machine that does other things too. */

@@ -1,28 +1,120 @@
 /**
- * The bank behind the authorization server (PSD2: account servicing payment service provider). A bank plugs in
- * its login and its core systems by implementing this; everything else is ours.
+ * The bank behind the authorization server (PSD2: account servicing payment service provider). A bank plugs in its
+ * login and its core systems by implementing this interface. Pages, sessions, limits and consents are ours.
+ *
+ * Each call has a time limit. A call that throws, that returns too late or that returns another shape ends on a plain
+ * error page, and nothing is granted.
  */
 export interface Aspsp {
   /** The bank's name, as its customers know it. */
   readonly name: string;
 
   /**
-   * Checks what the customer typed. Answers undefined for wrong credentials, and takes as long for an unknown
-   * name as for a wrong password. Throws when it cannot tell.
+   * Starts an authentication: returns its first step. Called once for each authorization that a customer opens.
+   * Absent: the first step asks for customer name and password, in the fields `username` and `password`, and its
+   * state is undefined.
    */
-  authenticatePsu(credentials: {
-    readonly username: string;
-    readonly password: string;
-  }): Promise<Psu | undefined>;
+  beginAuthentication?(context: AuthenticationContext, call: AspspCall): Promise<AuthenticationStep>;
+
+  /**
+   * Judges the customer's answer to a step: returns the next step, the customer, or a refusal. Takes as long for an
+   * unknown customer as for a wrong password. Throws when it cannot judge.
+   *
+   * @param state the state of the step that was answered
+   * @param values what was typed, by the names of the fields of the step; empty for a step without fields
+   */
+  answerAuthentication(
+    state: AuthenticationState,
+    values: Readonly<Record<string, string>>,
+    call: AspspCall,
+  ): Promise<AuthenticationAnswer>;
 
   /** The accounts that the customer may choose from, for a request with these scopes. */
-  listAccounts(psuId: string, scopes: readonly string[]): Promise<readonly AccountChoice[]>;
+  listAccounts(psuId: string, scopes: readonly string[], call: AspspCall): Promise<readonly AccountChoice[]>;
 }
 
-/** A customer (PSD2: payment service user). */
-export interface Psu {
+/** What comes with every call. */
+export interface AspspCall {
+  /** Aborted at the end of the time limit. */
+  readonly signal: AbortSignal;
+}
+
+/** The request for which a customer authenticates. */
+export interface AuthenticationContext {
+  readonly clientId: string;
+  readonly tpp: { readonly legalName: string; readonly authorizationNumber: string };
+  readonly scopes: readonly string[];
+  /** Where a bank's own application sends the customer's browser back to. */
+  readonly returnUrl: string;
+}
+
+/** A JSON value of at most 4 kB. It is kept encrypted with the authorization and is never sent to the browser. */
+export type AuthenticationState = unknown;
+
+/** What the customer has to do next. Texts are plain: the pages escape them. */
+export type AuthenticationStep = FormStep | RedirectStep | WaitStep;
+
+interface StepOnPage {
+  /** Heading of the page. Default "Log in". */
+  readonly title?: string | undefined;
+  /** A sentence for the customer. */
+  readonly text?: string | undefined;
+  /** Label of the button that answers the step. Default "Log in" for a form, else "Continue". */
+  readonly button?: string | undefined;
+  readonly state?: AuthenticationState;
+}
+
+/** The customer fills fields. */
+export interface FormStep extends StepOnPage {
+  readonly type: 'form';
+  /** One to eight. */
+  readonly fields: readonly StepField[];
+}
+
+/** The customer goes to the bank's own application, comes back to `returnUrl`, and continues. */
+export interface RedirectStep extends StepOnPage {
+  readonly type: 'redirect';
+  /** An https address. */
+  readonly url: string;
+}
+
+/** The customer approves elsewhere, such as in the bank's app, and continues. The same step again: not yet. */
+export interface WaitStep extends StepOnPage {
+  readonly type: 'wait';
+}
+
+export interface StepField {
+  readonly name: string;
+  readonly label: string;
+  readonly type: 'text' | 'password' | 'digits';
+  /** Of HTML, such as `username`, `current-password`, `one-time-code`. Default `off`. */
+  readonly autocomplete?: string | undefined;
+  /** Failed attempts, of this step and of those that follow, are counted for the value of this field. */
+  readonly isCustomerName?: boolean | undefined;
+}
+
+export type AuthenticationAnswer = AuthenticationStep | AuthenticatedPsu | AuthenticationRefusal;
+
+/** The customer (PSD2: payment service user) is who he claims to be. */
+export interface AuthenticatedPsu {
+  readonly type: 'authenticated';
   /** Becomes the `sub` of tokens: stable, opaque, never a name or an account number. */
   readonly psuId: string;
+  /** Authentication methods (RFC 8176), such as `pwd`, `otp`. */
+  readonly amr: readonly string[];
+  readonly acr?: string | undefined;
+  /** Default: now. Never in the future. */
+  readonly authTime?: Date | undefined;
+}
+
+/** The answer was wrong. The customer sees the sentence, and the same step again. */
+export interface AuthenticationRefusal {
+  readonly type: 'refused';
+  readonly reason: 'wrong-credentials' | 'blocked';
+  /** A sentence for the customer that does not reveal which element was wrong (RTS article 4(3)(a)). */
+  readonly text?: string | undefined;
+  /** Replaces the step that was answered, such as one with a new code. */
+  readonly next?: AuthenticationStep | undefined;
 }
 
 export interface AccountChoice {

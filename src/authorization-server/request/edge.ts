@@ -161,7 +161,7 @@ function requestFields(ctx: Context): EventFields {
 function eventOf(code: ErrorCode) {
   if (code === 'ERR_CERT_REVOCATION_UNAVAILABLE') return 'dependency.unavailable';
   if (/^ERR_(CERT|TPP|CLIENT)_/.test(code)) return 'client.auth.refused';
-  if (/^ERR_(STORAGE|REGISTRY|BLOCK_LIST|OUTBOUND)_/.test(code)) return 'dependency.unavailable';
+  if (/^ERR_(ASPSP|STORAGE|REGISTRY|BLOCK_LIST|OUTBOUND)_/.test(code)) return 'dependency.unavailable';
   if (code === 'ERR_PROXY_UNTRUSTED') return 'proxy.untrusted_header';
   if (code === 'ERR_PROXY_HEADER') return 'proxy.malformed_header';
   if (code === 'ERR_GRANT_INVALID') return 'grant.refused';

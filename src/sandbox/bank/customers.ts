@@ -86,11 +86,13 @@ export const DEMO_CUSTOMERS: readonly DemoCustomer[] = [
 export function demoAspsp(): Aspsp {
   return {
     name: 'Demo Bank',
-    authenticatePsu: async ({ username, password }) => {
+    answerAuthentication: async (_state, { username, password = '' }) => {
       const customer = DEMO_CUSTOMERS.find((one) => one.username === username);
       const digest = (text: string) => createHash('sha256').update(text).digest();
       const isRight = timingSafeEqual(digest(password), digest(customer?.password ?? ''));
-      return customer !== undefined && isRight ? { psuId: customer.psuId } : undefined;
+      return customer !== undefined && isRight
+        ? { type: 'authenticated', psuId: customer.psuId, amr: ['pwd'] }
+        : { type: 'refused', reason: 'wrong-credentials' };
     },
     listAccounts: async (psuId) =>
       accountsOf(psuId).map(({ accountId, name, iban }) => ({

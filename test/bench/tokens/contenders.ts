@@ -21,7 +21,7 @@ export interface Contender {
 const here = (file: string) => fileURLToPath(new URL(file, import.meta.url));
 const MAIN = here('../../../src/cli/main.ts');
 const ASPSP = `export const createAspsp = async () => ({
-  name: 'Example Bank', authenticatePsu: async () => undefined, listAccounts: async () => [],
+  name: 'Example Bank', answerAuthentication: async () => ({}), listAccounts: async () => [],
 });`;
 
 /** Bare oidc-provider with its in-memory adapter. */

@@ -3,6 +3,7 @@ import { fileURLToPath } from 'node:url';
 import { Eta } from 'eta';
 import type { Context, Middleware } from 'koa';
 import helmet from 'koa-helmet';
+import type { AccountChoice, AuthenticationStep } from '../aspsp.ts';
 
 /** Who asks, as the pages name it. */
 export interface RequesterView {
@@ -20,21 +21,22 @@ interface FormView {
   readonly redirectUri: string;
 }
 
+export interface LoginView extends FormView {
+  readonly step: AuthenticationStep;
+  /** Which of the steps this is; comes back with its form. */
+  readonly number: number;
+}
+
 export interface ConsentView extends FormView {
   readonly permissions: readonly { readonly title: string; readonly text: string }[];
-  readonly accounts: readonly {
-    readonly accountId: string;
-    readonly name: string;
-    readonly identification: string;
-    readonly isChosen: boolean;
-  }[];
+  readonly accounts: readonly AccountChoice[];
   readonly until: Date;
 }
 
 /** The pages that a customer sees: plain HTML forms, one stylesheet, no script. */
 export interface Pages {
   readonly stylesheet: string;
-  login(ctx: Context, view: FormView): void;
+  login(ctx: Context, view: LoginView): void;
   consent(ctx: Context, view: ConsentView): void;
   /** Always the same sentence and the request id; the rule if there is one to tell. */
   error(ctx: Context, view: { readonly status: number; readonly rule?: string | undefined }): void;

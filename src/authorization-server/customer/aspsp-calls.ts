@@ -1,0 +1,175 @@
+import { z } from 'zod';
+import type { Clock } from '../../clock.ts';
+import { OpenBankingError } from '../../errors.ts';
+import type {
+  AccountChoice,
+  Aspsp,
+  AspspCall,
+  AuthenticationAnswer,
+  AuthenticationContext,
+  AuthenticationState,
+  AuthenticationStep,
+} from './aspsp.ts';
+
+export interface AspspCallsOptions {
+  readonly aspsp: Aspsp;
+  /** How long one call of the bank may take. */
+  readonly callSeconds: number;
+  readonly clock: Clock;
+}
+
+const MAX_STATE_BYTES = 4096;
+/** For the clock of a bank's core system. */
+const CLOCK_TOLERANCE_SECONDS = 60;
+/** Names and ids of the page's own elements. */
+const RESERVED: ReadonlySet<string> = new Set('csrf step action account login cancel problem who'.split(' '));
+
+const sentence = z.string().min(1).max(300);
+const state = z.unknown().refine((value) => value === undefined || isSmallJson(value), {
+  error: `must be JSON of at most ${MAX_STATE_BYTES} bytes`,
+});
+const onPage = {
+  title: z.string().min(1).max(80).optional(),
+  text: sentence.optional(),
+  button: z.string().min(1).max(40).optional(),
+  state,
+};
+const field = z.strictObject({
+  name: z
+    .string()
+    .regex(/^[a-z][a-z0-9_-]{0,31}$/i)
+    .refine((name) => !RESERVED.has(name), { error: 'is a name of the page' }),
+  label: z.string().min(1).max(80),
+  type: z.enum(['text', 'password', 'digits']),
+  autocomplete: z
+    .string()
+    .regex(/^[a-z-]{1,40}( [a-z-]{1,40}){0,3}$/)
+    .optional(),
+  isCustomerName: z.boolean().optional(),
+});
+const fields = z
+  .array(field)
+  .min(1)
+  .max(8)
+  .refine((all) => new Set(all.map(({ name }) => name)).size === all.length, { error: 'has a name twice' });
+const form = z.strictObject({ type: z.literal('form'), fields, ...onPage });
+const redirect = z.strictObject({
+  type: z.literal('redirect'),
+  url: z.url({ protocol: /^https$/ }).max(2048),
+  ...onPage,
+});
+const wait = z.strictObject({ type: z.literal('wait'), ...onPage });
+const step = z.discriminatedUnion('type', [form, redirect, wait]);
+const authenticated = z.strictObject({
+  type: z.literal('authenticated'),
+  psuId: z.string().min(1).max(255),
+  amr: z.array(z.string().min(1).max(40)).min(1).max(10),
+  acr: z.string().min(1).max(200).optional(),
+  authTime: z.date().optional(),
+});
+const refused = z.strictObject({
+  type: z.literal('refused'),
+  reason: z.enum(['wrong-credentials', 'blocked']),
+  text: sentence.optional(),
+  next: step.optional(),
+});
+const answer = z.discriminatedUnion('type', [form, redirect, wait, authenticated, refused]);
+/** A bank may pass on records of its core system: other members are dropped. */
+const accounts = z
+  .array(
+    z.object({
+      accountId: z.string().min(1).max(128),
+      name: z.string().max(200),
+      identification: z.string().max(100),
+    }),
+  )
+  .max(1000)
+  .refine((all) => new Set(all.map(({ accountId }) => accountId)).size === all.length, {
+    error: 'has an accountId twice',
+  });
+
+/**
+ * The bank, as the pages call it: each call ends within its time limit, and returns what the contract says.
+ *
+ * Every method throws ERR_ASPSP_UNAVAILABLE when the bank throws or returns too late, and ERR_ASPSP_ANSWER when what
+ * it returns is not of the contract.
+ */
+export class AspspCalls {
+  readonly #aspsp: Aspsp;
+  readonly #callSeconds: number;
+  readonly #clock: Clock;
+
+  constructor({ aspsp, callSeconds, clock }: AspspCallsOptions) {
+    this.#aspsp = aspsp;
+    this.#callSeconds = callSeconds;
+    this.#clock = clock;
+  }
+
+  /** The first step; undefined when the bank leaves it to the pages. */
+  async begin(context: AuthenticationContext): Promise<AuthenticationStep | undefined> {
+    const { beginAuthentication } = this.#aspsp;
+    if (beginAuthentication === undefined) return undefined;
+    const run = (call: AspspCall) => beginAuthentication.call(this.#aspsp, context, call);
+    return this.#call('beginAuthentication', step, run);
+  }
+
+  async answer(
+    given: AuthenticationState,
+    values: Readonly<Record<string, string>>,
+  ): Promise<AuthenticationAnswer> {
+    const run = (call: AspspCall) => this.#aspsp.answerAuthentication(given, values, call);
+    const answered = await this.#call('answerAuthentication', answer, run);
+    if (answered.type === 'authenticated' && answered.authTime !== undefined) {
+      const latest = this.#clock.now().getTime() + CLOCK_TOLERANCE_SECONDS * 1000;
+      if (answered.authTime.getTime() > latest) throw malformed('answerAuthentication', 'authTime');
+    }
+    return answered;
+  }
+
+  listAccounts(psuId: string, scopes: readonly string[]): Promise<readonly AccountChoice[]> {
+    const run = (call: AspspCall) => this.#aspsp.listAccounts(psuId, scopes, call);
+    return this.#call('listAccounts', accounts, run);
+  }
+
+  async #call<T>(
+    operation: string,
+    schema: z.ZodType<T>,
+    run: (call: AspspCall) => Promise<unknown>,
+  ): Promise<T> {
+    const limit = new AbortController();
+    let timer: NodeJS.Timeout | undefined;
+    const ended = new Promise<never>((_resolve, reject) => {
+      timer = setTimeout(() => {
+        const problem = `no answer within ${this.#callSeconds} seconds`;
+        reject(new OpenBankingError('ERR_ASPSP_UNAVAILABLE', { operation, problem }));
+        limit.abort();
+      }, this.#callSeconds * 1000);
+    });
+    const called = async () => run({ signal: limit.signal });
+    const thrown = (cause: unknown) => {
+      throw new OpenBankingError('ERR_ASPSP_UNAVAILABLE', { operation, problem: 'it throws' }, { cause });
+    };
+    try {
+      const parsed = schema.safeParse(await Promise.race([called().catch(thrown), ended]));
+      if (parsed.success) return parsed.data;
+      // Never the value: it may hold what the customer typed.
+      throw malformed(operation, parsed.error.issues[0]?.path.join('.') ?? '');
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+}
+
+function malformed(operation: string, place: string): OpenBankingError<'ERR_ASPSP_ANSWER'> {
+  return new OpenBankingError('ERR_ASPSP_ANSWER', { operation, place });
+}
+
+function isSmallJson(value: unknown): boolean {
+  try {
+    const text = JSON.stringify(value);
+    return typeof text === 'string' && Buffer.byteLength(text) <= MAX_STATE_BYTES;
+  } catch {
+    // A cycle, a bigint: no JSON.
+    return false;
+  }
+}

@@ -1,0 +1,105 @@
+import type { Context } from 'koa';
+import type { Provider } from 'oidc-provider';
+import type { Clock } from '../../clock.ts';
+import type { Consents } from '../../consent/consent.ts';
+import { OpenBankingError } from '../../errors.ts';
+import type { Log } from '../../events.ts';
+import { OPENID_SCOPES } from '../clients/clients.ts';
+import type { AspspCalls } from './aspsp-calls.ts';
+import type { AccountChoice } from './aspsp.ts';
+import {
+  finishInteraction,
+  interactionFields,
+  type OpenInteraction,
+  requesterOf,
+} from './open-interaction.ts';
+import type { OwnForms } from './own-forms.ts';
+import type { Pages } from './pages/pages.ts';
+import { permissionsOf } from './pages/permissions.ts';
+
+export interface ConsentDecisionOptions {
+  readonly provider: Provider;
+  readonly aspsp: AspspCalls;
+  readonly consents: Consents;
+  readonly pages: Pages;
+  readonly forms: OwnForms;
+  readonly resource: string;
+  readonly consentSeconds: number;
+  readonly clock: Clock;
+  readonly log: Log;
+}
+
+const NO_ACCOUNT_CHOSEN = 'Please choose at least one account, or cancel.';
+
+/** The consent prompt: what is asked, for which accounts, and the customer's decision. */
+export class ConsentDecision {
+  readonly #options: ConsentDecisionOptions;
+
+  constructor(options: ConsentDecisionOptions) {
+    this.#options = options;
+  }
+
+  async show(ctx: Context, open: OpenInteraction, problem?: string): Promise<void> {
+    const { pages, forms, clock, consentSeconds } = this.#options;
+    const accounts = await this.#offeredAccounts(open);
+    if (problem !== undefined) ctx.status = 422;
+    pages.consent(ctx, {
+      tpp: requesterOf(open),
+      csrf: forms.tokenOf(open),
+      redirectUri: open.redirectUri,
+      permissions: permissionsOf(open.scopes),
+      until: new Date(clock.now().getTime() + consentSeconds * 1000),
+      accounts,
+      ...(problem === undefined ? {} : { problem }),
+    });
+  }
+
+  /** Grants what is asked, for the chosen accounts. @throws ERR_PSU_INPUT for an account that was not offered */
+  async approve(ctx: Context, open: OpenInteraction, form: URLSearchParams): Promise<void> {
+    const { consents, consentSeconds, log } = this.#options;
+    const psuId = psuOf(open);
+    const offered = await this.#offeredAccounts(open);
+    const chosen = form.getAll('account');
+    if (!chosen.every((id) => offered.some((account) => account.accountId === id))) {
+      throw new OpenBankingError('ERR_PSU_INPUT', { problem: 'an account that was not offered' });
+    }
+    if (offered.length > 0 && chosen.length === 0) return this.show(ctx, open, NO_ACCOUNT_CHOSEN);
+    const grantId = await this.#grant(open, psuId);
+    const consent = await consents.create(
+      {
+        grantId,
+        clientId: open.client.clientId,
+        authorizationNumber: open.tpp.authorizationNumber,
+        psuId,
+        accountIds: [...new Set(chosen)],
+        scopes: open.scopes,
+      },
+      consentSeconds,
+    );
+    log.emit('consent.granted', { ...interactionFields(ctx, open), consentId: consent.consentId });
+    return finishInteraction(ctx, open, { consent: { grantId } });
+  }
+
+  async #grant(open: OpenInteraction, psuId: string): Promise<string> {
+    const { provider, resource, consentSeconds } = this.#options;
+    // `expiresIn` is missing from the published types of the constructor (reference: Grant outranks its tokens).
+    const properties = { accountId: psuId, clientId: open.client.clientId, expiresIn: consentSeconds };
+    const created = new provider.Grant(properties);
+    const openid = open.scopes.filter((scope) => OPENID_SCOPES.includes(scope));
+    const apis = open.scopes.filter((scope) => !OPENID_SCOPES.includes(scope));
+    if (openid.length > 0) created.addOIDCScope(openid.join(' '));
+    if (apis.length > 0) created.addResourceScope(resource, apis.join(' '));
+    return created.save();
+  }
+
+  async #offeredAccounts(open: OpenInteraction): Promise<readonly AccountChoice[]> {
+    const isForApis = open.scopes.some((scope) => !OPENID_SCOPES.includes(scope));
+    return isForApis ? this.#options.aspsp.listAccounts(psuOf(open), open.scopes) : [];
+  }
+}
+
+function psuOf({ interaction }: OpenInteraction): string {
+  const psuId = interaction.session?.accountId;
+  if (psuId === undefined) throw new OpenBankingError('ERR_PSU_INPUT', { problem: 'nobody is logged in' });
+  return psuId;
+}

@@ -1,0 +1,76 @@
+import type { Context } from 'koa';
+import type { Client, Interaction, InteractionResults, Provider } from 'oidc-provider';
+import type { TppRecord } from '../../../tpp-registry/index.ts';
+import { isRefusal, OpenBankingError } from '../../errors.ts';
+import type { EventFields } from '../../events.ts';
+import type { RequesterView } from './pages/pages.ts';
+
+/** An authorization at the prompt where the customer is now. */
+export interface OpenInteraction {
+  readonly interaction: Interaction;
+  readonly prompt: 'login' | 'consent';
+  readonly client: Client;
+  readonly tpp: TppRecord;
+  readonly scopes: readonly string[];
+  readonly redirectUri: string;
+}
+
+export interface InteractionSource {
+  readonly provider: Provider;
+  /** The registry's record of a client's TPP. @throws when it may not act now */
+  readonly standing: (client: Client) => TppRecord;
+}
+
+/** @throws ERR_PSU_INPUT when the browser has no such interaction */
+export async function openInteraction(source: InteractionSource, ctx: Context): Promise<OpenInteraction> {
+  const interaction = await source.provider.interactionDetails(ctx.req, ctx.res).catch((cause: unknown) => {
+    if (isRefusal(cause)) throw cause;
+    throw new OpenBankingError('ERR_PSU_INPUT', { problem: 'there is no such interaction' }, { cause });
+  });
+  const { client_id: clientId, scope, redirect_uri: redirectUri } = interaction.params;
+  const client = await source.provider.Client.find(String(clientId));
+  const prompt = interaction.prompt.name;
+  if (client === undefined || (prompt !== 'login' && prompt !== 'consent')) {
+    throw new OpenBankingError('ERR_PSU_INPUT', { problem: 'the interaction cannot go on' });
+  }
+  return {
+    interaction,
+    prompt,
+    client,
+    tpp: source.standing(client),
+    scopes: typeof scope === 'string' ? scope.split(' ').filter(Boolean) : [],
+    redirectUri: String(redirectUri),
+  };
+}
+
+/** As the provider's `interactionResult`, which would look for the interaction and its session a second time. */
+export async function finishInteraction(
+  ctx: Context,
+  { interaction }: OpenInteraction,
+  result: InteractionResults,
+): Promise<void> {
+  interaction.result = 'error' in result ? result : { ...interaction.lastSubmission, ...result };
+  await interaction.persist();
+  ctx.redirect(interaction.returnTo);
+  ctx.status = 303;
+}
+
+/** The TPP that asks, as the pages name it. */
+export function requesterOf({ client, tpp }: OpenInteraction): RequesterView {
+  return {
+    name: client.clientName ?? tpp.tradingName ?? tpp.legalName,
+    legalName: tpp.legalName,
+    authorizationNumber: tpp.authorizationNumber,
+    nca: tpp.nca.name ?? tpp.nca.id,
+  };
+}
+
+/** What every log line about an interaction holds. */
+export function interactionFields(ctx: Context, open: OpenInteraction): EventFields {
+  return {
+    requestId: String(ctx.state.requestId),
+    clientId: open.client.clientId,
+    authorizationNumber: open.tpp.authorizationNumber,
+    scope: open.scopes.join(' '),
+  };
+}
