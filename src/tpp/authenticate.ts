@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { LRUCache } from 'lru-cache';
 import type { Clock } from '../clock.ts';
 import { isRefusal, type OpenBankingError } from '../errors.ts';
 import { type Log, silentLog } from '../events.ts';
@@ -84,7 +85,19 @@ export function createTppAuthenticator(options: TppAuthenticatorOptions): TppAut
   if (revocation === undefined && options.trustProfiles.some((profile) => profile.revocation !== undefined)) {
     throw new TypeError('a trust profile asks for revocation, and nothing here can check it');
   }
-  const memory = new CredentialMemory(MAX_REMEMBERED);
+  /** By the hash of the certificate. */
+  const credentials = new LRUCache<string, TppCredential>({ max: MAX_REMEMBERED });
+  const credentialOf = (presented: PresentedTpp): TppCredential => {
+    const key = thumbprintOf(presented);
+    const at = clock.now();
+    const profiles = options.trustProfiles;
+    const known = credentials.get(key);
+    if (known !== undefined && isStillGood(known, at) && profiles.includes(known.profile)) return known;
+    const proven = proveCredential(presented, { profiles, at, trail: new Trail() });
+    if (proven.tolerated.length > 0) noteTolerated(proven, log);
+    credentials.set(key, proven);
+    return proven;
+  };
   /** What can change, judged on every request: the seam between what a certificate says and how its TPP stands. */
   const decide = async (credential: TppCredential, trail: RuleLog): Promise<TppRecord> => {
     if (blockList !== undefined) assertNotBlocked(credential, blockList, trail);
@@ -95,13 +108,7 @@ export function createTppAuthenticator(options: TppAuthenticatorOptions): TppAut
   const known = new WeakMap<TppCredential, KnownTpp>();
   return {
     authenticate: async (presented) => {
-      const at = clock.now();
-      const profiles = options.trustProfiles;
-      const credential = memory.recall(thumbprintOf(presented), { at, profiles }, () => {
-        const proven = proveCredential(presented, { profiles, at, trail: new Trail() });
-        if (proven.tolerated.length > 0) noteTolerated(proven, log);
-        return proven;
-      });
+      const credential = credentialOf(presented);
       const record = await decide(credential, NO_TRAIL);
       const same = known.get(credential);
       if (same?.record === record) return same.tpp;
@@ -144,34 +151,6 @@ function noteTolerated(
     issuer,
     problems: tolerated.map((message) => ({ path: 'qcStatements', message })),
   });
-}
-
-/** Credentials by the hash of their certificate, the oldest forgotten first. */
-class CredentialMemory {
-  readonly #known = new Map<string, TppCredential>();
-  readonly #maximum: number;
-
-  constructor(maximum: number) {
-    this.#maximum = maximum;
-  }
-
-  /**
-   * The remembered credential while its path is valid and its profile in use; otherwise what `prove` gives, which is
-   * then remembered.
-   */
-  recall(
-    key: string,
-    { at, profiles }: { readonly at: Date; readonly profiles: readonly TrustProfile[] },
-    prove: () => TppCredential,
-  ): TppCredential {
-    const known = this.#known.get(key);
-    if (known !== undefined && isStillGood(known, at) && profiles.includes(known.profile)) return known;
-    const credential = prove();
-    const oldest = this.#known.keys().next().value;
-    if (this.#known.size >= this.#maximum && oldest !== undefined) this.#known.delete(oldest);
-    this.#known.set(key, credential);
-    return credential;
-  }
 }
 
 function isStillGood({ path }: TppCredential, at: Date): boolean {

@@ -6,6 +6,7 @@ import {
   randomBytes,
   timingSafeEqual,
 } from 'node:crypto';
+import { LRUCache } from 'lru-cache';
 import { OpenBankingError } from '../../errors.ts';
 import { hkdf, keyedHash } from './keyed-hash.ts';
 
@@ -38,7 +39,7 @@ export function createSeals(secret: Buffer): Seals {
   const keyOf = (salt: Buffer) => createSecretKey(hkdf(secret, salt, 'tallystick payloads'));
   const ownSalt = randomBytes(SALT_BYTES);
   const ownKey = keyOf(ownSalt);
-  const keys = new Map<string, KeyObject>();
+  const keys = new LRUCache<string, KeyObject>({ max: MAX_KEYS });
   /** Salt and nonce: all that precedes the tag. */
   const head = Buffer.concat([ownSalt, Buffer.alloc(NONCE_BYTES)]);
   const nonce = head.subarray(SALT_BYTES);
@@ -49,7 +50,6 @@ export function createSeals(secret: Buffer): Seals {
     const name = salt.toString('latin1');
     const known = keys.get(name);
     if (known !== undefined) return known;
-    if (keys.size >= MAX_KEYS) keys.clear();
     const key = keyOf(salt);
     keys.set(name, key);
     return key;

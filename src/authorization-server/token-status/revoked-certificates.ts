@@ -1,3 +1,4 @@
+import { LRUCache } from 'lru-cache';
 import type { Clock } from '../../clock.ts';
 import type { Log } from '../../events.ts';
 import { createRefreshable } from '../../remote/refreshable.ts';
@@ -42,7 +43,7 @@ interface Report {
 
 export function createRevokedCertificates(options: RevokedCertificatesOptions): RevokedCertificates {
   const { store, clock, log, onLearned } = options;
-  const reports = new Map<string, Report>();
+  const reports = new LRUCache<string, Report>({ max: MAX_REPORTED });
   let known: ReadonlySet<string> = new Set();
   let isFailing = false;
 
@@ -63,7 +64,7 @@ export function createRevokedCertificates(options: RevokedCertificatesOptions): 
   /** What the store does not have: it was away, or has lost it. */
   const shareMissing = (): void => {
     const now = clock.now();
-    for (const [id, report] of reports) {
+    for (const [id, report] of [...reports]) {
       if (report.expiresAt <= now) reports.delete(id);
       else if (!known.has(id) && report.state !== 'sharing') void share(id, report);
     }
@@ -87,8 +88,6 @@ export function createRevokedCertificates(options: RevokedCertificatesOptions): 
       const id = idOf(key);
       const report = reports.get(id) ?? { expiresAt: certificate.notAfter, state: 'not shared' };
       if (report.state !== 'not shared') return;
-      const oldest = reports.keys().next().value;
-      if (reports.size >= MAX_REPORTED && !reports.has(id) && oldest !== undefined) reports.delete(oldest);
       reports.set(id, report);
       void share(id, report);
     },

@@ -1,3 +1,4 @@
+import { LRUCache } from 'lru-cache';
 import type { Clock } from '../../clock.ts';
 import { SingleFlight } from '../../remote/single-flight.ts';
 import type { Store, StoredRecord } from '../../storage/store.ts';
@@ -45,7 +46,7 @@ export interface StatusNumbers {
 
 export function createStatusNumbers(options: StatusNumbersOptions): StatusNumbers {
   const { store, clock, accessTokenSeconds } = options;
-  const open = new Map<string, OpenBlock>();
+  const open = new LRUCache<string, OpenBlock>({ max: MAX_OPEN_BLOCKS });
   const opening = new SingleFlight<void>();
   const nextRange = rangeAllocator(store);
 
@@ -60,9 +61,6 @@ export function createStatusNumbers(options: StatusNumbersOptions): StatusNumber
       expiresAt,
       indexes: { list: listOf(first) },
     });
-    open.delete(key);
-    const oldest = open.keys().next().value;
-    if (open.size >= MAX_OPEN_BLOCKS && oldest !== undefined) open.delete(oldest);
     open.set(key, { next: first, end: first + size, size, until });
   };
 

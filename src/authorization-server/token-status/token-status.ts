@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { deflateSync } from 'node:zlib';
 import { importJWK, SignJWT } from 'jose';
+import { LRUCache } from 'lru-cache';
 import { type Clock, epochSeconds } from '../../clock.ts';
 import { OpenBankingError } from '../../errors.ts';
 import { SingleFlight } from '../../remote/single-flight.ts';
@@ -113,7 +114,7 @@ export function createTokenStatus(options: TokenStatusOptions): TokenStatus {
 
 /** Lists that were made a moment ago, so that any number of readers cost one judgement. */
 function madeLists(options: TokenStatusOptions) {
-  const made = new Map<number, MadeList>();
+  const made = new LRUCache<number, MadeList>({ max: MAX_CACHED_LISTS });
   const making = new SingleFlight<MadeList>();
   let revocations = 0;
 
@@ -124,7 +125,6 @@ function madeLists(options: TokenStatusOptions) {
     const last = made.get(number);
     const isSame = last?.bits.equals(bits) === true && now - last.signedAt < SIGNED_MILLISECONDS;
     const list = isSame ? { ...last, judgedAt: now } : await signedList(options, { number, bits, now });
-    if (made.size >= MAX_CACHED_LISTS && !made.has(number)) made.clear();
     // What was revoked while the list was made may not be in it.
     made.set(number, seen === revocations ? list : { ...list, judgedAt: 0 });
     return list;
@@ -139,7 +139,7 @@ function madeLists(options: TokenStatusOptions) {
     },
     judgeAgain() {
       revocations += 1;
-      for (const [number, list] of made) made.set(number, { ...list, judgedAt: 0 });
+      for (const [number, list] of [...made]) made.set(number, { ...list, judgedAt: 0 });
       making.clear();
     },
   };

@@ -3,6 +3,7 @@ import type { RequestListener } from 'node:http';
 import { bodyParser } from '@koa/bodyparser';
 import Router from '@koa/router';
 import Koa, { type Context, type Middleware } from 'koa';
+import { LRUCache } from 'lru-cache';
 import { z } from 'zod';
 import type { Consent, Log } from '../../index.ts';
 import { authorizationOf, koaProtection, type Protection } from '../../resource-server/index.ts';
@@ -42,7 +43,7 @@ export function demoBank(options: DemoBankOptions): RequestListener {
   const { protection, log } = options;
   const app = new Koa();
   const router = new Router();
-  const payments = new Map<string, Payment & { readonly clientId: string }>();
+  const payments = new LRUCache<string, Payment & { readonly clientId: string }>({ max: MAX_PAYMENTS });
   const needs = (scope: keyof typeof ROLES): Middleware =>
     koaProtection(protection, { scopes: [scope], roles: [ROLES[scope]] });
   const json = bodyParser({ enableTypes: ['json'], jsonLimit: '16kb', onError: refuseBody });
@@ -68,8 +69,6 @@ export function demoBank(options: DemoBankOptions): RequestListener {
     const asked = parsedBody(ctx, payment);
     await consentedAccount(ctx, options, asked.debtorAccountId);
     const made = { ...asked, paymentId: randomUUID(), status: 'accepted' as const };
-    const oldest = payments.keys().next().value;
-    if (payments.size >= MAX_PAYMENTS && oldest !== undefined) payments.delete(oldest);
     payments.set(made.paymentId, { ...made, clientId: authorizationOf(ctx).clientId });
     ctx.status = 201;
     ctx.body = made;

@@ -1,4 +1,5 @@
 import { hash } from 'node:crypto';
+import { LRUCache } from 'lru-cache';
 import type { Clock } from '../../clock.ts';
 import { isRefusal, OpenBankingError } from '../../errors.ts';
 import type { Log } from '../../events.ts';
@@ -56,14 +57,14 @@ interface HeldList {
 }
 
 export function createCrlShelf(options: CrlShelfOptions): CrlShelf {
-  const shelf = new Map<string, HeldList>();
+  const shelf = new LRUCache<string, HeldList>({ max: MAX_LISTS });
   /** By the key of the issuer and the address: a list of another authority at the same address is another list. */
   const held = (url: string, about: CheckedCertificate): HeldList => {
     const key = `${about.key.issuerKeyHash} ${url}`;
     const found = shelf.get(key) ?? holdList(key, { ...options, url, about });
-    shelf.delete(key);
     shelf.set(key, found);
-    makeRoom(shelf);
+    const entries = () => [...shelf.values()].reduce((sum, { count }) => sum + count, 0);
+    while (shelf.size > 1 && entries() > MAX_ENTRIES) shelf.pop();
     return found;
   };
   const judge = (about: CheckedCertificate, policy: RevocationPolicy, crls: readonly CrlIndex[]) =>
@@ -99,16 +100,6 @@ export function createCrlShelf(options: CrlShelfOptions): CrlShelf {
       return status.status === 'unknown' ? undefined : status;
     },
   };
-}
-
-/** Forgets the lists that were not used for longest, never the one that is asked for. */
-function makeRoom(shelf: Map<string, HeldList>): void {
-  let entries = [...shelf.values()].reduce((sum, { count }) => sum + count, 0);
-  for (const [key, { count }] of shelf) {
-    if (shelf.size === 1 || (shelf.size <= MAX_LISTS && entries <= MAX_ENTRIES)) return;
-    shelf.delete(key);
-    entries -= count;
-  }
 }
 
 interface Part {

@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { mkdir, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { LRUCache } from 'lru-cache';
 import type { Clock } from '../../clock.ts';
 import { isRefusal, OpenBankingError } from '../../errors.ts';
 import type { Log } from '../../events.ts';
@@ -120,7 +121,9 @@ const MAX_REMEMBERED = 1000;
 /** Leaves an address alone that does not answer, so that not every request waits for it. */
 class Breaker {
   readonly #options: Pick<RevocationIoOptions, 'clock' | 'coolDownSeconds'>;
-  readonly #failures = new Map<string, { readonly count: number; readonly at: number }>();
+  readonly #failures = new LRUCache<string, { readonly count: number; readonly at: number }>({
+    max: MAX_REMEMBERED,
+  });
 
   constructor(options: Pick<RevocationIoOptions, 'clock' | 'coolDownSeconds'>) {
     this.#options = options;
@@ -145,7 +148,6 @@ class Breaker {
       return value;
     } catch (error) {
       if (isRefusal(error, 'ERR_OUTBOUND_FAILED')) {
-        if (this.#failures.size >= MAX_REMEMBERED) this.#failures.clear();
         this.#failures.set(url, { count: (failed?.count ?? 0) + 1, at: now });
       }
       throw error;

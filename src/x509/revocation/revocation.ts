@@ -1,3 +1,4 @@
+import { LRUCache } from 'lru-cache';
 import type { Clock } from '../../clock.ts';
 import type { Log } from '../../events.ts';
 import type { Certificate } from '../certificate/certificate.ts';
@@ -83,7 +84,7 @@ interface CheckedPath {
 class RevocationBook {
   readonly #options: RevocationOptions;
   readonly #sources: RevocationSources;
-  readonly #records = new Map<string, RevocationRecord>();
+  readonly #records: LRUCache<string, RevocationRecord>;
   readonly #paths = new WeakMap<VerifiedPath, CheckedPath>();
   readonly #certificates = new WeakMap<Certificate, RevocationRecord>();
   listener: ((found: CheckedCertificate) => void) | undefined;
@@ -93,6 +94,12 @@ class RevocationBook {
   constructor(options: RevocationOptions) {
     const { io, clock, log, coolDownSeconds = 15 } = options;
     this.#options = options;
+    this.#records = new LRUCache({
+      max: options.maxCertificates ?? 10_000,
+      dispose: (record) => {
+        record.isForgotten = true;
+      },
+    });
     const crls = createCrlShelf({ ...options, coolDownSeconds });
     const ocsp = createOcspClient({
       io,
@@ -177,26 +184,15 @@ class RevocationBook {
       record.policy = policy;
       return record;
     });
-    this.#forgetOldest();
     this.#paths.set(path, { policy, records });
     return records;
-  }
-
-  #forgetOldest(): void {
-    const { maxCertificates = 10_000 } = this.#options;
-    for (const [name, record] of this.#records) {
-      if (this.#records.size <= maxCertificates) return;
-      this.#records.delete(name);
-      record.isForgotten = true;
-    }
   }
 
   /** Moves a record to the end of the order in which they are forgotten, once a minute at most. */
   #touch(record: RevocationRecord, now: number): void {
     if (now - record.usedAt < 60_000) return;
     record.usedAt = now;
-    const name = nameOf(record.about.key);
-    if (this.#records.delete(name)) this.#records.set(name, record);
+    this.#records.get(nameOf(record.about.key));
   }
 
   /** Waits for what is missing, as long as a request may wait. Revoked weighs most, then bad evidence. */
