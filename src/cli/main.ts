@@ -1,27 +1,11 @@
 #!/usr/bin/env node
-import { Command, CommanderError } from 'commander';
+import { CommanderError } from 'commander';
 import { isRefusal } from '../errors.ts';
-import { certificateCommand } from './certificate/certificate.ts';
-import { demoCommand } from './demo.ts';
 import { exitCodeOf } from './exit-codes.ts';
-import { gatewayCommand } from './gateway.ts';
-import { keysCommand } from './keys.ts';
-import { sandboxCommand } from './sandbox.ts';
-import { serveCommand } from './serve.ts';
-
-const program = new Command('tallystick')
-  .description('Open Banking (FAPI / PSD2) authorization server with certificate-bound tokens')
-  .exitOverride()
-  .addCommand(sandboxCommand())
-  .addCommand(certificateCommand())
-  .addCommand(demoCommand())
-  .addCommand(serveCommand())
-  .addCommand(gatewayCommand())
-  .addCommand(keysCommand());
-for (const command of program.commands.flatMap((one) => [one, ...one.commands])) command.exitOverride();
+import { createProgram } from './program.ts';
 
 try {
-  await program.parseAsync();
+  await createProgram().parseAsync();
 } catch (error) {
   if (error instanceof CommanderError) process.exitCode = error.exitCode === 0 ? 0 : 2;
   else {

@@ -1,0 +1,22 @@
+import { Command } from 'commander';
+import { certificateCommand } from './certificate/certificate.ts';
+import { demoCommand } from './demo.ts';
+import { gatewayCommand } from './gateway.ts';
+import { keysCommand } from './keys.ts';
+import { sandboxCommand } from './sandbox.ts';
+import { serveCommand } from './serve.ts';
+
+/** The command `tallystick` with all its verbs. A wrong usage throws CommanderError. */
+export function createProgram(): Command {
+  const program = new Command('tallystick')
+    .description('Open Banking (FAPI / PSD2) authorization server with certificate-bound tokens')
+    .exitOverride()
+    .addCommand(sandboxCommand())
+    .addCommand(certificateCommand())
+    .addCommand(demoCommand())
+    .addCommand(serveCommand())
+    .addCommand(gatewayCommand())
+    .addCommand(keysCommand());
+  for (const command of program.commands.flatMap((one) => [one, ...one.commands])) command.exitOverride();
+  return program;
+}
