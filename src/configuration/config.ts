@@ -21,7 +21,7 @@ const port = z.int().min(0).max(65_535);
 const seconds = z.int().positive();
 const scopeToken = z.string().regex(/^[\x21\x23-\x5b\x5d-\x7e]+$/, 'must be a scope token (RFC 6749 §3.3)');
 
-/** The configuration file. Every field says what it means; README's table is made from this. */
+/** The configuration file. Every field says what it means; docs/configuration.md is made from this. */
 export const configSchema = z.strictObject({
   issuer: origin.meta({
     description: 'Public URL of the front channel, and the issuer identifier (RFC 8414 §2).',

@@ -7,7 +7,7 @@ import { startProxy } from '../mutual-tls/proxies/real-proxy.ts';
 import { createTestCertificates } from '../resource-server/issuer.ts';
 
 // What the gateway costs: an API behind nginx with the client's certificate, and the same with `auth_request` to the
-// gateway before it, in the same rounds, by the lines of the README. Warm tokens, connections that are kept.
+// gateway before it, in the same rounds, by the documented lines. Warm tokens, connections that are kept.
 const CONNECTIONS = 8;
 const ROUNDS = 7;
 const ROUND_MILLISECONDS = 1000;

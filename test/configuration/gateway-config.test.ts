@@ -9,7 +9,7 @@ import { startGateway } from '../../src/server/gateway-server.ts';
 import { silentLog } from '../../src/events.ts';
 import { FORWARDERS } from '../mutual-tls/forwarders.ts';
 import { rawExchange, rawRequest } from '../mutual-tls/raw-exchange.ts';
-import { readmeSnippet } from '../mutual-tls/proxies/readme-snippet.ts';
+import { documentedSnippet } from '../mutual-tls/proxies/documented-snippet.ts';
 import { createTestCertificates } from '../resource-server/issuer.ts';
 
 let folder: string;
@@ -18,7 +18,7 @@ beforeAll(async () => {
 });
 afterAll(() => rm(folder, { recursive: true }));
 
-const TEXT = readmeSnippet('gateway.yaml').replace('port: 4000', 'port: 0');
+const TEXT = documentedSnippet('gateway.yaml').replace('port: 4000', 'port: 0');
 
 /** The places of all problems that the file has, when it is loaded and started; `[]` when it starts. */
 async function problemsOf(text: string): Promise<readonly string[]> {
@@ -35,7 +35,7 @@ async function problemsOf(text: string): Promise<readonly string[]> {
 }
 
 describe('the configuration of the gateway', () => {
-  it('of the README starts', async () => {
+  it('of docs/proxies.md starts', async () => {
     expect(await problemsOf(TEXT)).toEqual([]);
   });
 

@@ -199,7 +199,7 @@ describe.each([
   },
 );
 
-/** As the README asks: as a whole, by a rename. */
+/** As docs/operate.md asks: as a whole, by a rename. */
 function writeWhole(file: string, text: string): void {
   writeFileSync(`${file}.new`, text);
   renameSync(`${file}.new`, file);

@@ -39,7 +39,7 @@ export interface DecisionParts {
 const CLOCK_TOLERANCE_SECONDS = 10;
 /**
  * Our server sees a changed file at its second look, one second apart, and may say for half a second what it said
- * before: with these two, less than five (README).
+ * before: with these two, less than five (docs/quickstart-api.md).
  */
 const STATUS_MAX_AGE_SECONDS = 2;
 const ANSWER_MAX_AGE_SECONDS = 2;

@@ -144,7 +144,7 @@ describe('the authorization server', () => {
   )('behind %s', (_title, name) => {
     const test = it.skipIf(!isInstalled(name));
 
-    describe('with the lines of the README', () => {
+    describe('with the documented lines', () => {
       let ports: Awaited<ReturnType<typeof start>>;
       beforeAll(async () => {
         ports = await start(name, {});

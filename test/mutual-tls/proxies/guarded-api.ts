@@ -15,7 +15,7 @@ import {
   type TestIssuer,
 } from '../../resource-server/issuer.ts';
 import { type RawAnswer, rawExchange, rawRequest } from '../raw-exchange.ts';
-import { adapted, readmeSnippet } from './readme-snippet.ts';
+import { adapted, documentedSnippet } from './documented-snippet.ts';
 import { startProxy } from './real-proxy.ts';
 import { thumbprintOf } from '../thumbprint.ts';
 
@@ -42,7 +42,7 @@ export interface Call {
   readonly scheme?: 'DPoP';
 }
 
-/** An API in any language behind a real proxy and a real gateway, both with the lines of the README. */
+/** An API in any language behind a real proxy and a real gateway, both with the documented lines. */
 export interface GuardedApi {
   readonly certificates: Awaited<ReturnType<typeof createTestCertificates>>;
   tokenFor(certificate: IssuedCertificate, claims?: Record<string, unknown>): Promise<string>;
@@ -112,7 +112,7 @@ const withGateway: Readonly<Record<GuardName, (text: string, port: number) => st
   nginx: (text, port) => adapted(text, { '127.0.0.1:4000': `127.0.0.1:${port}` }),
   envoy: (text, port) => {
     const more = parse(
-      adapted(readmeSnippet('Envoy with the gateway'), {
+      adapted(documentedSnippet('Envoy with the gateway'), {
         'port_value: 4000': `port_value: ${port}`,
         '127.0.0.1:4000': `127.0.0.1:${port}`,
       }),
@@ -154,7 +154,7 @@ async function startGateway(
   { folder, port, issuer }: { readonly folder: string; readonly port: number; readonly issuer: string },
 ) {
   const file = join(folder, 'gateway.yaml');
-  const config = adapted(readmeSnippet('gateway.yaml'), {
+  const config = adapted(documentedSnippet('gateway.yaml'), {
     'port: 4000': `port: ${port}`,
     'https://as.bank.example': `${issuer}\ncaFile: tpp-cas.pem`,
     'https://api.bank.example': AUDIENCE,

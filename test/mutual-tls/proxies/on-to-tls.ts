@@ -3,7 +3,7 @@ import type { CertificateFiles } from '../../../src/sandbox/folder.ts';
 
 export type Front = 'nginx' | 'envoy' | 'traefik';
 
-/** The lines of the README, on to a server that speaks TLS, and with a certificate of the proxy if there is one. */
+/** The documented lines, on to a server that speaks TLS, and with a certificate of the proxy if there is one. */
 export const ON_TO_TLS: Readonly<Record<Front, (text: string, presented?: CertificateFiles) => string>> = {
   nginx: (text, presented) => {
     const own =

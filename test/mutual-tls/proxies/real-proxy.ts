@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { freePort } from '../../../src/sandbox/ports.ts';
 import { rawExchange, rawRequest } from '../raw-exchange.ts';
-import { adapted, readmeSnippet } from './readme-snippet.ts';
+import { adapted, documentedSnippet } from './documented-snippet.ts';
 
 export type ProxyName = 'nginx' | 'haproxy' | 'apache' | 'caddy' | 'envoy' | 'traefik';
 
@@ -41,7 +41,7 @@ export interface ProxyOptions {
   readonly change?: (text: string, folder: string) => string;
   /** Further modules of Apache. */
   readonly modules?: readonly string[];
-  /** Title of the README snippet, where it is not the usual one. */
+  /** Title of the snippet in docs/proxies.md, where it is not the usual one. */
   readonly snippet?: string;
 }
 
@@ -60,7 +60,7 @@ const SNIPPETS: Readonly<Record<ProxyName, string>> = {
   traefik: 'Traefik in front of an API, format traefik',
 };
 
-/** Starts a real proxy with the lines of the README on a free port. */
+/** Starts a real proxy with the documented lines on a free port. */
 export async function startProxy(name: ProxyName, options: ProxyOptions): Promise<RunningProxy> {
   const folder = await mkdtemp(join(tmpdir(), `tallystick-${name}-`));
   const port = await freePort();
@@ -70,7 +70,7 @@ export async function startProxy(name: ProxyName, options: ProxyOptions): Promis
     writeFile(join(folder, 'server.key'), privateKeyPem, { mode: 0o600 }),
     writeFile(join(folder, 'tpp-cas.pem'), caPem),
   ]);
-  const snippet = adapted(readmeSnippet(options.snippet ?? SNIPPETS[name]), {
+  const snippet = adapted(documentedSnippet(options.snippet ?? SNIPPETS[name]), {
     [`/etc/${name === 'apache' ? 'apache2' : name}/`]: `${folder}/`,
     ...portChanges(name, port, options.apiPort),
   });

@@ -207,7 +207,7 @@ describe.skipIf(!isInstalled('envoy'))(`${FIELD} as Envoy writes it${absence('en
     });
   });
 
-  describe('with the lines of the README', () => {
+  describe('with the documented lines', () => {
     let port: number;
     beforeAll(async () => {
       port = await start((text) => text);
@@ -254,7 +254,7 @@ describe.skipIf(!isInstalled('envoy'))(`${FIELD} as Envoy writes it${absence('en
     });
   });
 
-  it('is not there for keys that Envoy does not take on its own: the README lists their algorithms', async () => {
+  it('is not there for keys that Envoy does not take on its own: docs/proxies.md lists their algorithms', async () => {
     const port = await start((text) =>
       text.replace(/ +signature_algorithms.*/, '').replace('tls_params:', 'tls_params: {}'),
     );

@@ -18,7 +18,7 @@ import { formatName } from '../../../src/x509/certificate/distinguished-name.ts'
 import type { ApiOptions } from './api-child.ts';
 import { clientsText, createCaller, createTestBank, type TestBank } from '../test-bank.ts';
 
-/** What README promises, and how much later a loaded machine may show it. */
+/** What docs/quickstart-api.md promises, and how much later a loaded machine may show it. */
 const PROMISED_SECONDS = 5;
 const SLACK_SECONDS = 5;
 const POLL_MILLISECONDS = 50;

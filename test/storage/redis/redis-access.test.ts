@@ -8,16 +8,18 @@ import type { Log, EventFields } from '../../../src/events.ts';
 import { createAuthority, type IssuedCertificate } from '../../../src/sandbox/pki/pki.ts';
 import { openRedisStore } from '../../../src/storage/redis/redis.ts';
 import type { RedisSettings } from '../../../src/storage/redis/redis-settings.ts';
+import { readPage } from '../../docs/pages.ts';
 import { codeOf, inSeconds, openStore, redisSettings } from './redis-contract.ts';
 import { until } from './redis-groups.ts';
 import { freePort, hasRedis, startRedis } from './redis-servers.ts';
 
-/** The least that README says the user needs. */
-const PERMISSIONS = [
-  '~test-* -@all +evalsha +eval +hmget +zrange +wait +asking +ping +hello +client|setname',
-  '+info +cluster|slots +readonly +readwrite +hset +hdel +pexpire +persist',
-  '+zadd +zscore +zrevrange +zremrangebyscore +zrem +incrby +set',
-].join(' ');
+/** What docs/operate.md grants to the user, and no more. */
+const PERMISSIONS = (
+  /^user tallystick on >PASSWORD (~[^`]+)/m.exec(readPage('docs/operate.md').text)?.[1] ?? ''
+)
+  .replace('~tallystick:*', '~test-*')
+  .replaceAll(/\s+/g, ' ')
+  .trim();
 
 const folder = mkdtempSync(join(tmpdir(), 'tallystick-redis-access-'));
 afterAll(() => rmSync(folder, { recursive: true }));

@@ -1,12 +1,11 @@
-import { readFileSync, writeFileSync } from 'node:fs';
+import { writeFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { z } from 'zod';
-import { oauthAnswer } from '../src/authorization-server/request/oauth-error.ts';
-import { configSchema } from '../src/configuration/config.ts';
-import { ERROR_CODES, OpenBankingError, ruleOf } from '../src/errors.ts';
-import { refusalAnswer } from '../src/resource-server/index.ts';
-
-const FILE = new URL('../README.md', import.meta.url);
+import { oauthAnswer } from '../../src/authorization-server/request/oauth-error.ts';
+import { configSchema } from '../../src/configuration/config.ts';
+import { ERROR_CODES, OpenBankingError, ruleOf } from '../../src/errors.ts';
+import { refusalAnswer } from '../../src/resource-server/index.ts';
+import { fileOf, readPage } from './pages.ts';
 
 interface JsonSchema {
   readonly type?: string;
@@ -55,11 +54,14 @@ function withTable(text: string, name: string, table: string): string {
   return text.replace(between, (_whole, begin: string, end: string) => `${begin}\n${table}\n\n${end}`);
 }
 
-describe('README', () => {
-  it('has the tables of configuration and refusals as the code has them', () => {
-    const text = readFileSync(FILE, 'utf8');
-    const made = withTable(withTable(text, 'configuration', configurationTable()), 'errors', errorTable());
-    if (process.env.UPDATE_README !== undefined) writeFileSync(FILE, made);
-    expect(text, 'run UPDATE_README=1 npm test -- test/readme.test.ts').toBe(made);
+describe('the page', () => {
+  it.each([
+    ['docs/configuration.md', 'configuration', configurationTable],
+    ['docs/refusals.md', 'errors', errorTable],
+  ])('%s has the table of %s as the code has it', (page, name, table) => {
+    const { text } = readPage(page);
+    const made = withTable(text, name, table());
+    if (process.env.UPDATE_DOCS !== undefined) writeFileSync(fileOf(page), made);
+    else expect(text, 'run UPDATE_DOCS=1 npm test -- test/docs').toBe(made);
   });
 });
