@@ -55,7 +55,7 @@ export const configSchema = z.strictObject({
     .strictObject({
       noticeSeconds: z.number().min(0).max(60).default(2).meta({
         description:
-          'From "not ready" until no more connections are accepted: longer than a load balancer looks.',
+          'From "not ready" until no more connections are accepted: longer than between two checks of a load balancer.',
       }),
       drainSeconds: z
         .number()
@@ -126,14 +126,14 @@ export const configSchema = z.strictObject({
   revocation: revocationSchema,
   registry: z.strictObject({
     file: file.meta({ description: 'The TPP registry, YAML or JSON; read again when it changes.' }),
-    pollSeconds: seconds.default(1).meta({ description: 'How often the file is looked at.' }),
+    pollSeconds: seconds.default(1).meta({ description: 'How often the file is checked for a change.' }),
   }),
   blockList: z
     .strictObject({
       file: file.meta({
         description: 'Certificates and TPPs to refuse, YAML or JSON; read again when it changes.',
       }),
-      pollSeconds: seconds.default(1).meta({ description: 'How often the file is looked at.' }),
+      pollSeconds: seconds.default(1).meta({ description: 'How often the file is checked for a change.' }),
     })
     .optional(),
   hostCountry: z
@@ -159,8 +159,7 @@ export const configSchema = z.strictObject({
     .default([])
     .meta({ description: 'Registered clients, in the names of RFC 7591.' }),
   clientsFile: file.optional().meta({
-    description:
-      'YAML or JSON with more `clients`; looked at every two seconds, so that no restart is needed.',
+    description: 'YAML or JSON with more `clients`; a change counts two seconds later, without a restart.',
   }),
 });
 

@@ -12,7 +12,7 @@ export const resourceServerSchema = z
       .string()
       .regex(/^[\x20-\x7e]{1,128}$/, 'must be 1 to 128 printable ASCII characters')
       .meta({ description: 'Under which the resource server asks; the audience of signed answers.' }),
-    resource: z.url().meta({ description: 'It is answered about tokens for this audience only.' }),
+    resource: z.url().meta({ description: 'Audience of the tokens that it may introspect.' }),
     anchorsFile: z
       .string()
       .min(1)

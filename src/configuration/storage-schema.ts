@@ -94,7 +94,7 @@ export const storageSchema = z
     }),
     secretFile: file.meta({
       description:
-        '32 random bytes that key the hashes and seals in the store, and cookies; made when there is none.',
+        '32 random bytes: key of hashes and encryption in the store, and of cookies; made when there is none.',
     }),
     redis: redis.optional(),
   })
