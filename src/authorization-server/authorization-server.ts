@@ -17,8 +17,7 @@ import { directClientCredentials } from './tokens/direct-client-credentials.ts';
 import { discoveryOnBothListeners } from './discovery.ts';
 import { edge, listenForFaults } from './request/edge.ts';
 import { interactions } from './customer/interactions.ts';
-import { introspectForResourceServers } from './tokens/introspection.ts';
-import { createIssuedTokens } from './tokens/issued-tokens.ts';
+import { createIssuedTokens, introspectForResourceServers } from './tokens/introspection.ts';
 import { type ListenerName, listenerOf, noteListener } from './request/listener-name.ts';
 import { findRefusal, oauthAnswer } from './request/oauth-error.ts';
 import { createPages, pageHeaders } from './customer/pages/pages.ts';
@@ -28,10 +27,9 @@ import { revokeStructuredTokens } from './tokens/revocation.ts';
 import type { RevokedCertificates } from './token-status/revoked-certificates.ts';
 import { ENDPOINTS, routesOf, STATUS_LIST_PATH, when } from './request/routes.ts';
 import type { SigningKeyring } from './signing/signing-keys.ts';
-import { StatusEntries } from './token-status/status-entries.ts';
-import { statusLists } from './token-status/status-lists.ts';
+import { serveStatusLists } from './token-status/status-lists.ts';
 import { createHolderStanding, type TokenHolder } from './token-status/token-holder.ts';
-import { createTokenStatus, type TokenStatus } from './token-status/token-status.ts';
+import { TokenStatus } from './token-status/token-status.ts';
 import { tppGate } from './request/tpp-gate.ts';
 
 export interface AuthorizationServerOptions {
@@ -123,7 +121,7 @@ export function createAuthorizationServer(options: AuthorizationServerOptions): 
   provider.use(when(isForTpp, tppGate(options.authenticator, options.clientCertificate)));
   provider.use(when(({ path }) => path === ENDPOINTS.token, directClientCredentials(provider)));
   provider.use(when((ctx) => !isForTpp(ctx), discoveryOnBothListeners(options)));
-  provider.use(when(({ path }) => path.startsWith(STATUS_LIST_PATH), statusLists(tokenStatus)));
+  provider.use(when(({ path }) => path.startsWith(STATUS_LIST_PATH), serveStatusLists(tokenStatus.lists)));
   const revokeStructured = revokeStructuredTokens({ issuedTokens, tokenStatus });
   provider.use(when(({ path }) => path === ENDPOINTS.revocation, revokeStructured));
   const pagesOfPsu = interactions({
@@ -149,13 +147,10 @@ export function createAuthorizationServer(options: AuthorizationServerOptions): 
 
 function openTokenStatus(options: AuthorizationServerOptions): TokenStatus {
   const { store, secret, clock, registry, hostCountry, isHolderRefused } = options;
-  return createTokenStatus({
-    entries: new StatusEntries({
-      store,
-      clock,
-      accessTokenSeconds: options.accessTokenSeconds,
-      hashId: (id) => createHmac('sha256', secret).update(`status\0${id}`).digest('base64url'),
-    }),
+  return new TokenStatus({
+    store,
+    accessTokenSeconds: options.accessTokenSeconds,
+    hashId: (id) => createHmac('sha256', secret).update(`status\0${id}`).digest('base64url'),
     isInGoodStanding: createHolderStanding({
       registry,
       isClientOf: (clientId, authorizationNumber) =>

@@ -4,9 +4,8 @@ import { join } from 'node:path';
 import { setImmediate as turn } from 'node:timers/promises';
 import { createRevokedCertificates } from '../../src/authorization-server/token-status/revoked-certificates.ts';
 import { createSigningKeys } from '../../src/authorization-server/signing/signing-keys.ts';
-import { StatusEntries } from '../../src/authorization-server/token-status/status-entries.ts';
 import { createHolderStanding } from '../../src/authorization-server/token-status/token-holder.ts';
-import { createTokenStatus } from '../../src/authorization-server/token-status/token-status.ts';
+import { TokenStatus } from '../../src/authorization-server/token-status/token-status.ts';
 import { silentLog } from '../../src/events.ts';
 import { openSqliteStore } from '../../src/storage/sqlite/sqlite.ts';
 import { createRegistry, type TppRecord } from '../../tpp-registry/index.ts';
@@ -32,8 +31,10 @@ const records = Array.from(
     statusSince: now,
   }),
 );
-const status = createTokenStatus({
-  entries: new StatusEntries({ store, clock, accessTokenSeconds: 600, hashId: (id) => id }),
+const status = new TokenStatus({
+  store,
+  accessTokenSeconds: 600,
+  hashId: (id) => id,
   isInGoodStanding: createHolderStanding({ registry: createRegistry(records, now), isClientOf: () => true }),
   revokedCertificates: createRevokedCertificates({ store, clock, log: silentLog }),
   clock,
@@ -78,9 +79,9 @@ const unchanged: number[] = [];
 const signed: number[] = [];
 for (let round = 0; round < ROUNDS; round += 1) {
   now = new Date(now.getTime() + 30_000);
-  signed.push(await microsecondsOf(() => status.list(0)));
+  signed.push(await microsecondsOf(() => status.lists.current(0)));
   now = new Date(now.getTime() + 1000);
-  unchanged.push(await microsecondsOf(() => status.list(0)));
+  unchanged.push(await microsecondsOf(() => status.lists.current(0)));
 }
 const milliseconds = (values: readonly number[]) => (median(values) / 1000).toFixed(1);
 console.log(

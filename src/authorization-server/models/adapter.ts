@@ -3,10 +3,10 @@ import { type Clock, epochSeconds } from '../../clock.ts';
 import { isRefusal } from '../../errors.ts';
 import type { Store, StoredRecord } from '../../storage/store.ts';
 import { errors, Provider } from '../provider-internals.ts';
-import type { GrantEnd } from '../token-status/status-entries.ts';
+import type { GrantEnd } from '../token-status/status-list-indexes.ts';
 import { GRANTED_MODELS, type GrantRevocation } from './grant-revocation.ts';
 import { identifierHash } from './keyed-hash.ts';
-import { createSeals, type Seals } from './payload-seals.ts';
+import { PayloadEncryption } from './payload-encryption.ts';
 
 export interface AdapterOptions {
   readonly store: Store;
@@ -44,13 +44,14 @@ const INDEXED: Readonly<Record<string, readonly (keyof AdapterPayload & string)[
  * authenticated where nothing is secret but the token.
  */
 export function createAdapterFactory(options: AdapterOptions): (model: string) => Adapter {
-  const parts = { ...options, hash: identifierHash(options.secret), seals: createSeals(options.secret) };
+  const { secret } = options;
+  const parts = { ...options, hash: identifierHash(secret), encryption: new PayloadEncryption(secret) };
   return (model) => new ModelAdapter(model, parts);
 }
 
 interface Parts extends AdapterOptions {
   readonly hash: (kind: string, id: string) => string;
-  readonly seals: Seals;
+  readonly encryption: PayloadEncryption;
 }
 
 class ModelAdapter implements Adapter {
@@ -149,15 +150,17 @@ class ModelAdapter implements Adapter {
   }
 
   #protected(key: string, payload: AdapterPayload): string {
-    const { seal, stamp } = this.#parts.seals;
+    const { encryption } = this.#parts;
     const { jti, ...rest } = payload;
     const isPublic = this.#isClientsOwn && Object.keys(rest).every((name) => PUBLIC.has(name));
-    return isPublic ? stamp(rest, `${this.#model}\0${key}`) : seal(payload, `${this.#model}\0${key}`);
+    const boundTo = `${this.#model}\0${key}`;
+    return isPublic ? encryption.authenticate(rest, boundTo) : encryption.encrypt(payload, boundTo);
   }
 
   #payloadOf(record: StoredRecord | undefined, id?: string): AdapterPayload | undefined {
     if (record === undefined) return undefined;
-    const payload = this.#parts.seals.unseal(record.value, `${this.#model}\0${record.id}`) as AdapterPayload;
+    const boundTo = `${this.#model}\0${record.id}`;
+    const payload = this.#parts.encryption.decrypt(record.value, boundTo) as AdapterPayload;
     return {
       // A payload that is only authenticated is stored without the token.
       ...(this.#isClientsOwn ? { jti: id } : {}),

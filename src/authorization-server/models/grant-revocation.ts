@@ -1,7 +1,7 @@
 import type { Clock } from '../../clock.ts';
 import { SingleFlight } from '../../remote/single-flight.ts';
 import type { Store } from '../../storage/store.ts';
-import type { GrantEnd } from '../token-status/status-entries.ts';
+import type { GrantEnd } from '../token-status/status-list-indexes.ts';
 import type { TokenStatus } from '../token-status/token-status.ts';
 import { identifierHash } from './keyed-hash.ts';
 

@@ -1,11 +1,131 @@
+import { createHash } from 'node:crypto';
+import { deflateSync } from 'node:zlib';
+import { importJWK, SignJWT } from 'jose';
 import type { Middleware } from 'koa';
-import { STATUS_LIST_PATH } from '../request/routes.ts';
-import type { TokenStatus } from './token-status.ts';
+import { LRUCache } from 'lru-cache';
+import { type Clock, epochSeconds } from '../../clock.ts';
+import { SingleFlight } from '../../remote/single-flight.ts';
+import type { SigningKeys } from '../signing/signing-keys.ts';
+import type { RevokedCertificates } from './revoked-certificates.ts';
+import { LIST_SIZE } from './status-list-allocator.ts';
+import type { StatusListIndexes } from './status-list-indexes.ts';
+import type { HolderStanding, TokenHolder } from './token-holder.ts';
 
-/** Serves the signed lists (draft-ietf-oauth-status-list §8) with an ETag. They hold no secret. */
-export function statusLists(tokenStatus: TokenStatus): Middleware {
+/** How long a resource server may use a list. */
+const LIST_TTL_SECONDS = 5;
+/** How long the bits of a list are believed before they are decided again. */
+const DECIDED_MILLISECONDS = 500;
+/** A list with the same bits is signed again after this long, well before it ends. */
+const SIGNED_MILLISECONDS = 20_000;
+const SIGNED_LIFE_SECONDS = 60;
+/** Lists that are kept; anybody may ask for any number. */
+const MAX_CACHED_LISTS = 64;
+
+export interface StatusListsOptions {
+  readonly indexes: Pick<StatusListIndexes, 'contentOf'>;
+  readonly isInGoodStanding: HolderStanding;
+  readonly revokedCertificates: Pick<RevokedCertificates, 'read'>;
+  readonly clock: Clock;
+  readonly keys: SigningKeys;
+  readonly issuer: string;
+  /** Base of the list addresses; the list number is appended. */
+  readonly listBaseUrl: string;
+}
+
+/** A signed list, typ `statuslist+jwt`, its entity tag, and its bits: one for each index, set where it is revoked. */
+export interface StatusList {
+  readonly jwt: string;
+  readonly etag: string;
+  readonly bits: Buffer;
+}
+
+interface CachedList extends StatusList {
+  readonly decidedAt: number;
+  readonly signedAt: number;
+}
+
+/** Decides and signs lists, and keeps each for a moment, so that any number of readers cost one decision. */
+export class StatusLists {
+  readonly #options: StatusListsOptions;
+  readonly #cache = new LRUCache<number, CachedList>({ max: MAX_CACHED_LISTS });
+  readonly #pending = new SingleFlight<CachedList>();
+  #revocations = 0;
+
+  constructor(options: StatusListsOptions) {
+    this.#options = options;
+  }
+
+  /** The list, decided less than a second ago. */
+  async current(number: number): Promise<StatusList> {
+    const cached = this.#cache.get(number);
+    const age = cached === undefined ? Infinity : this.#options.clock.now().getTime() - cached.decidedAt;
+    if (cached !== undefined && age < DECIDED_MILLISECONDS) return cached;
+    return this.#pending.run(() => this.#renew(number), String(number));
+  }
+
+  /** Called after a revocation: the next reader of any list gets one that is decided anew. */
+  expire(): void {
+    this.#revocations += 1;
+    for (const [number, list] of [...this.#cache]) this.#cache.set(number, { ...list, decidedAt: 0 });
+    this.#pending.clear();
+  }
+
+  async #renew(number: number): Promise<CachedList> {
+    const before = this.#revocations;
+    const now = this.#options.clock.now().getTime();
+    const bits = await this.#decidedBits(number);
+    const cached = this.#cache.get(number);
+    const isSame = cached?.bits.equals(bits) === true && now - cached.signedAt < SIGNED_MILLISECONDS;
+    const list = isSame ? { ...cached, decidedAt: now } : await this.#signed(number, bits, now);
+    // A token that was revoked while the list was made may not be in it.
+    this.#cache.set(number, before === this.#revocations ? list : { ...list, decidedAt: 0 });
+    return list;
+  }
+
+  async #decidedBits(number: number): Promise<Buffer> {
+    const { indexes, isInGoodStanding, revokedCertificates } = this.#options;
+    const bits = Buffer.alloc(LIST_SIZE / 8);
+    const set = (index: number) => {
+      const at = index % LIST_SIZE;
+      bits.writeUInt8(bits.readUInt8(at >> 3) | (1 << (at & 7)), at >> 3);
+    };
+    const [{ blocks, revoked }, isRevoked] = await Promise.all([
+      indexes.contentOf(number),
+      revokedCertificates.read(),
+    ]);
+    const isAlive = (holder: TokenHolder) => isInGoodStanding(holder) && !isRevoked(holder.certificate);
+    for (const { first, count, holder } of blocks) {
+      if (holder !== undefined && isAlive(holder)) continue;
+      for (let index = first; index < first + count; index += 1) set(index);
+    }
+    for (const index of revoked) set(index);
+    return bits;
+  }
+
+  async #signed(number: number, bits: Buffer, now: number): Promise<CachedList> {
+    const { keys, issuer, listBaseUrl } = this.#options;
+    const jwk = keys.keys.find((key) => key.alg === 'ES256');
+    if (jwk === undefined) throw new TypeError('there is no ES256 key');
+    const seconds = epochSeconds(new Date(now));
+    const jwt = await new SignJWT({
+      status_list: { bits: 1, lst: deflateSync(bits, { level: 9 }).toString('base64url') },
+      ttl: LIST_TTL_SECONDS,
+    })
+      .setProtectedHeader({ alg: 'ES256', typ: 'statuslist+jwt', kid: jwk.kid ?? '' })
+      .setIssuer(issuer)
+      .setSubject(`${listBaseUrl}${number}`)
+      .setIssuedAt(seconds)
+      .setExpirationTime(seconds + SIGNED_LIFE_SECONDS)
+      .sign(await importJWK(jwk, 'ES256'));
+    const etag = `"${createHash('sha256').update(jwt).digest('base64url').slice(0, 22)}"`;
+    return { jwt, etag, bits, decidedAt: now, signedAt: now };
+  }
+}
+
+/** Serves the list whose number is the end of the path (draft-ietf-oauth-status-list §8), with an ETag. No list is secret. */
+export function serveStatusLists(lists: Pick<StatusLists, 'current'>): Middleware {
   return async (ctx) => {
-    const { jwt, etag } = await tokenStatus.list(Number(ctx.path.slice(STATUS_LIST_PATH.length)));
+    const { jwt, etag } = await lists.current(Number(ctx.path.slice(ctx.path.lastIndexOf('/') + 1)));
     ctx.type = 'application/statuslist+jwt';
     ctx.set('cache-control', 'no-cache');
     ctx.set('etag', etag);

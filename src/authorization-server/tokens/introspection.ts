@@ -1,13 +1,19 @@
 import { bodyParser } from '@koa/bodyparser';
-import { importJWK, SignJWT } from 'jose';
+import {
+  createLocalJWKSet,
+  errors as joseErrors,
+  importJWK,
+  type JWTPayload,
+  jwtVerify,
+  SignJWT,
+} from 'jose';
 import type { Context, Middleware } from 'koa';
 import type { AccessToken, ClientCredentials, Provider } from 'oidc-provider';
 import { type Clock, epochSeconds } from '../../clock.ts';
 import { OpenBankingError } from '../../errors.ts';
 import type { ClientCertificateSource } from '../../mutual-tls/client-certificate.ts';
-import type { IssuedTokens } from './issued-tokens.ts';
 import type { RegisteredResourceServer, ResourceServers } from './resource-servers.ts';
-import type { SigningKeyring } from '../signing/signing-keys.ts';
+import { publicKeys, type SigningKeyring } from '../signing/signing-keys.ts';
 import type { StatusClaim, TokenStatus } from '../token-status/token-status.ts';
 
 export interface IntrospectionOptions {
@@ -142,4 +148,32 @@ async function signed(
 
 function refused(problem: string, cause?: unknown): OpenBankingError<'ERR_REQUEST_INVALID'> {
   return new OpenBankingError('ERR_REQUEST_INVALID', { error: 'invalid_request', problem }, { cause });
+}
+
+/** Our own access tokens that are JWTs. */
+export interface IssuedTokens {
+  /** The claims, or undefined for a token that is not ours, not an access token or over. */
+  verify(token: string): Promise<JWTPayload | undefined>;
+}
+
+export function createIssuedTokens(options: {
+  readonly keys: SigningKeyring;
+  readonly issuer: string;
+}): IssuedTokens {
+  const { issuer } = options;
+  let keySet = createLocalJWKSet({ keys: [] });
+  options.keys.follow((signing) => {
+    keySet = createLocalJWKSet(publicKeys(signing));
+  });
+  return {
+    async verify(token) {
+      try {
+        const rules = { issuer, typ: 'at+jwt', algorithms: ['ES256'], requiredClaims: ['exp'] };
+        return (await jwtVerify(token, keySet, rules)).payload;
+      } catch (error) {
+        if (error instanceof joseErrors.JOSEError) return undefined;
+        throw error;
+      }
+    },
+  };
 }

@@ -1,6 +1,6 @@
 import type { Context, Middleware } from 'koa';
 import type { KoaContextWithOIDC } from 'oidc-provider';
-import type { IssuedTokens } from './issued-tokens.ts';
+import type { IssuedTokens } from './introspection.ts';
 import type { StatusClaim, TokenStatus } from '../token-status/token-status.ts';
 
 export interface RevocationOptions {

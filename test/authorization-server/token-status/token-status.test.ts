@@ -9,16 +9,14 @@ import {
   createSigningKeys,
   type SigningKeys,
 } from '../../../src/authorization-server/signing/signing-keys.ts';
-import { StatusEntries } from '../../../src/authorization-server/token-status/status-entries.ts';
 import {
   createHolderStanding,
   type HolderStandingOptions,
   type TokenHolder,
 } from '../../../src/authorization-server/token-status/token-holder.ts';
 import {
-  createTokenStatus,
   type StatusClaim,
-  type TokenStatus,
+  TokenStatus,
 } from '../../../src/authorization-server/token-status/token-status.ts';
 import { silentLog } from '../../../src/events.ts';
 import { openSqliteStore } from '../../../src/storage/sqlite/sqlite.ts';
@@ -92,8 +90,10 @@ function open(
 ): TokenStatus {
   const { records = [record('PSDGB-FCA-100'), record('PSDGB-FCA-200')], ...rest } = standing;
   const clock = { now: () => now };
-  return createTokenStatus({
-    entries: new StatusEntries({ store, clock, accessTokenSeconds: 600, hashId: (id) => `h(${id})` }),
+  return new TokenStatus({
+    store,
+    accessTokenSeconds: 600,
+    hashId: (id) => `h(${id})`,
     isInGoodStanding: createHolderStanding({
       registry: createRegistry(records, START),
       isClientOf: () => true,
@@ -113,7 +113,7 @@ const later = (seconds: number) => {
 
 /** What a resource server reads in the signed list. */
 async function isSet(status: TokenStatus, { status_list: { idx, uri } }: StatusClaim): Promise<boolean> {
-  const { jwt } = await status.list(Number(uri.slice(BASE.length)));
+  const { jwt } = await status.lists.current(Number(uri.slice(BASE.length)));
   const { lst } = decodeJwt<{ status_list: { lst: string } }>(jwt).status_list;
   const bits = inflateSync(Buffer.from(lst, 'base64url'));
   return (bits.readUInt8(idx >> 3) & (1 << (idx & 7))) !== 0;
@@ -340,13 +340,13 @@ describe('a status list', () => {
   it('keeps its entity tag while it says the same, and is signed anew before it ends', async () => {
     const status = open();
     const claim = await status.reference(acme, undefined);
-    const first = await status.list(0);
+    const first = await status.lists.current(0);
     later(10);
-    expect((await status.list(0)).etag).toBe(first.etag);
+    expect((await status.lists.current(0)).etag).toBe(first.etag);
     later(11);
-    const second = await status.list(0);
+    const second = await status.lists.current(0);
     expect(second.etag).not.toBe(first.etag);
     await status.revoke(claim);
-    expect((await status.list(0)).etag).not.toBe(second.etag);
+    expect((await status.lists.current(0)).etag).not.toBe(second.etag);
   });
 });
