@@ -188,7 +188,7 @@ function createEndpoints(
     store,
     clock,
     log,
-    onLearned: revocation.askAgain,
+    onLearned: (one) => revocation.askAgain(one),
   });
   revocation.onRevoked(revokedCertificates.report);
   return createAuthorizationServer({

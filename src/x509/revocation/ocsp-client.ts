@@ -1,7 +1,8 @@
-import { hash, randomBytes } from 'node:crypto';
+import { randomBytes } from 'node:crypto';
 import type { Clock } from '../../clock.ts';
 import { isRefusal } from '../../errors.ts';
 import type { Log } from '../../events.ts';
+import { keptName } from '../../remote/kept-folder.ts';
 import type { Certificate } from '../certificate/certificate.ts';
 import {
   type OcspOptions,
@@ -93,7 +94,7 @@ export function createOcspClient({ io, clock, log, delegateStatus }: OcspClientO
     const status = await judge(response, about, { policy, nonce });
     if (status.status === 'unknown') throw invalidEvidence(certificate, `ocsp: ${status.problem}`);
     // An answer that had to be made for this request proves nothing to the next process.
-    if (policy.ocsp.nonce !== 'required') await io.keep(fileOf(about), bytes);
+    if (policy.ocsp.nonce !== 'required') await io.folder.keep(fileOf(about), bytes);
     return status;
   };
 
@@ -112,7 +113,7 @@ export function createOcspClient({ io, clock, log, delegateStatus }: OcspClientO
       throw unproven(about.certificate, problems);
     },
     recall: async (about, policy) => {
-      const bytes = policy.ocsp.nonce === 'required' ? undefined : await io.load(fileOf(about));
+      const bytes = policy.ocsp.nonce === 'required' ? undefined : await io.folder.load(fileOf(about));
       if (bytes === undefined) return undefined;
       try {
         const status = await judge(parseOcspResponse(bytes), about, { policy });
@@ -140,5 +141,5 @@ async function fetched(
 }
 
 function fileOf({ key }: CheckedCertificate): string {
-  return `${hash('sha256', `${key.issuerKeyHash} ${key.serialNumber}`, 'hex')}.ocsp`;
+  return keptName(`${key.issuerKeyHash} ${key.serialNumber}`, 'ocsp');
 }

@@ -1,5 +1,5 @@
 import type { Clock } from '../../clock.ts';
-import type { CrlShelf } from './crl-shelf.ts';
+import type { CrlCache } from './crl-cache.ts';
 import type { OcspClient } from './ocsp-client.ts';
 import { type CheckedCertificate, crlUrls, isShortTerm, ocspUrls } from './revocation-pointers.ts';
 import type { RevocationPolicy } from './revocation-policy.ts';
@@ -8,7 +8,7 @@ import { invalidEvidence, isUnproven, type ProvenStatus, unproven } from './revo
 /** Where answers come from. */
 export interface AnswerSources {
   readonly ocsp: OcspClient;
-  readonly crls: CrlShelf;
+  readonly crls: CrlCache;
   readonly clock: Clock;
 }
 

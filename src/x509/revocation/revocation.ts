@@ -3,7 +3,7 @@ import type { Clock } from '../../clock.ts';
 import type { Log } from '../../events.ts';
 import type { Certificate } from '../certificate/certificate.ts';
 import { type CrlIndexer, openCrlIndexer } from '../crl/crl-indexer.ts';
-import { createCrlShelf } from './crl-shelf.ts';
+import { CrlCache } from './crl-cache.ts';
 import { createOcspClient } from './ocsp-client.ts';
 import type { VerifiedPath } from '../path/path.ts';
 import { createRevocationIo, type RevocationIo, type RevocationIoOptions } from './revocation-io.ts';
@@ -58,22 +58,7 @@ export function openRevocation(
 }
 
 export function createRevocation(options: RevocationOptions): Revocation {
-  const book = new RevocationBook(options);
-  const timer = setInterval(() => book.refreshDue(), (options.tickSeconds ?? 1) * 1000);
-  timer.unref();
-  return {
-    check: (path, policy) => book.check(path, policy),
-    isKnownRevoked: (one) => book.isKnownRevoked(one),
-    onRevoked: (listener) => {
-      book.listener = listener;
-    },
-    askAgain: (one) => book.askAgain(one),
-    close: async () => {
-      clearInterval(timer);
-      book.close();
-      await Promise.all([options.io.close(), options.indexer.close()]);
-    },
-  };
+  return new RevocationChecker(options);
 }
 
 interface CheckedPath {
@@ -81,13 +66,14 @@ interface CheckedPath {
   readonly records: readonly RevocationRecord[];
 }
 
-class RevocationBook {
+class RevocationChecker implements Revocation {
   readonly #options: RevocationOptions;
   readonly #sources: RevocationSources;
   readonly #records: LRUCache<string, RevocationRecord>;
   readonly #paths = new WeakMap<VerifiedPath, CheckedPath>();
   readonly #certificates = new WeakMap<Certificate, RevocationRecord>();
-  listener: ((found: CheckedCertificate) => void) | undefined;
+  readonly #timer: NodeJS.Timeout;
+  #listener: ((found: CheckedCertificate) => void) | undefined;
   #refreshes = 0;
   #isClosed = false;
 
@@ -100,7 +86,7 @@ class RevocationBook {
         record.isForgotten = true;
       },
     });
-    const crls = createCrlShelf({ ...options, coolDownSeconds });
+    const crls = new CrlCache({ ...options, coolDownSeconds });
     const ocsp = createOcspClient({
       io,
       clock,
@@ -118,8 +104,10 @@ class RevocationBook {
         }
       },
     });
-    const onRevoked = (found: CheckedCertificate) => this.listener?.(found);
+    const onRevoked = (found: CheckedCertificate) => this.#listener?.(found);
     this.#sources = { ocsp, crls, clock, log, onRevoked, coolDownSeconds };
+    this.#timer = setInterval(() => this.#refreshDue(), (options.tickSeconds ?? 1) * 1000);
+    this.#timer.unref();
   }
 
   check(path: VerifiedPath, policy: RevocationPolicy): Promise<void> | undefined {
@@ -150,11 +138,17 @@ class RevocationBook {
     this.#records.get(nameOf(one))?.makeDue();
   }
 
-  close(): void {
-    this.#isClosed = true;
+  onRevoked(listener: (found: CheckedCertificate) => void): void {
+    this.#listener = listener;
   }
 
-  refreshDue(): void {
+  async close(): Promise<void> {
+    clearInterval(this.#timer);
+    this.#isClosed = true;
+    await Promise.all([this.#options.io.close(), this.#options.indexer.close()]);
+  }
+
+  #refreshDue(): void {
     const now = this.#options.clock.now().getTime();
     for (const record of this.#records.values()) {
       if (this.#refreshes >= MAX_REFRESHES) return;

@@ -1,0 +1,48 @@
+import { LRUCache } from 'lru-cache';
+import type { Clock } from '../clock.ts';
+import { isRefusal, OpenBankingError } from '../errors.ts';
+
+export interface CircuitBreakerOptions {
+  readonly clock: Clock;
+  /** How long an address that did not answer gets no request. */
+  readonly coolDownSeconds: number;
+}
+
+/** Failures in a row after which an address gets no request for a while: one failure may be an accident. */
+const MAX_FAILURES = 2;
+/** Addresses whose failures are counted: more than there are issuers in use. */
+const MAX_ADDRESSES = 1000;
+
+/** Refuses requests to an address that failed a moment ago, so that not every caller waits for its time limit. */
+export class CircuitBreaker {
+  readonly #clock: Clock;
+  readonly #coolDownSeconds: number;
+  readonly #failures = new LRUCache<string, { readonly count: number; readonly at: number }>({
+    max: MAX_ADDRESSES,
+  });
+
+  constructor({ clock, coolDownSeconds }: CircuitBreakerOptions) {
+    this.#clock = clock;
+    this.#coolDownSeconds = coolDownSeconds;
+  }
+
+  /** @throws ERR_OUTBOUND_FAILED while the circuit of `url` is open, and whatever `fetch` throws */
+  async run<T>(url: string, fetch: () => Promise<T>): Promise<T> {
+    const failed = this.#failures.get(url) ?? { count: 0, at: 0 };
+    const now = this.#clock.now().getTime() / 1000;
+    if (failed.count >= MAX_FAILURES && now - failed.at < this.#coolDownSeconds) {
+      const host = URL.parse(url)?.host ?? '';
+      throw new OpenBankingError('ERR_OUTBOUND_FAILED', { host, problem: 'it did not answer a moment ago' });
+    }
+    try {
+      const value = await fetch();
+      this.#failures.delete(url);
+      return value;
+    } catch (error) {
+      if (isRefusal(error, 'ERR_OUTBOUND_FAILED')) {
+        this.#failures.set(url, { count: failed.count + 1, at: now });
+      }
+      throw error;
+    }
+  }
+}

@@ -1,0 +1,50 @@
+import { OpenBankingError } from '../errors.ts';
+import { CircuitBreaker, type CircuitBreakerOptions } from './circuit-breaker.ts';
+import { createOutbound, type Outbound, type OutboundOptions, type OutboundRequest } from './outbound.ts';
+
+export interface DocumentSourceOptions
+  extends CircuitBreakerOptions,
+    Pick<OutboundOptions, 'timeoutSeconds' | 'maxBytes' | 'allowHttp'> {
+  /** `host` or `host:port` that may have addresses of this machine or of private networks. Default: none. */
+  readonly privateHosts?: readonly string[];
+}
+
+/** Fetches documents whose addresses others have chosen, such as CRLs and OCSP answers. */
+export class DocumentSource {
+  readonly #public: Outbound;
+  readonly #private: Outbound;
+  readonly #privateHosts: readonly string[];
+  readonly #breaker: CircuitBreaker;
+
+  constructor(options: DocumentSourceOptions) {
+    const { timeoutSeconds, maxBytes, allowHttp = false, privateHosts = [] } = options;
+    this.#public = createOutbound({ timeoutSeconds, maxBytes, allowHttp });
+    this.#private = createOutbound({ timeoutSeconds, maxBytes, allowHttp, allowPrivateAddresses: true });
+    this.#privateHosts = privateHosts;
+    this.#breaker = new CircuitBreaker(options);
+  }
+
+  /** @throws ERR_OUTBOUND_REFUSED; ERR_OUTBOUND_FAILED also for every status but 200 */
+  fetch(url: string, request?: OutboundRequest): Promise<Buffer> {
+    const client = isListed(url, this.#privateHosts) ? this.#private : this.#public;
+    return this.#breaker.run(url, async () => {
+      const { status, body } = await client.fetchBytes(url, request);
+      if (status === 200) return body;
+      const host = URL.parse(url)?.host ?? '';
+      throw new OpenBankingError('ERR_OUTBOUND_FAILED', { host, problem: `the answer has status ${status}` });
+    });
+  }
+
+  /** Cuts off the requests that are under way. */
+  async close(): Promise<void> {
+    await Promise.all([this.#public.close(), this.#private.close()]);
+  }
+}
+
+/** Whether a list of `host` and `host:port` names the host of a URL. */
+export function isListed(text: string, hosts: readonly string[]): boolean {
+  const url = URL.parse(text);
+  if (url === null) return false;
+  const port = url.port === '' ? (url.protocol === 'https:' ? '443' : '80') : url.port;
+  return hosts.some((host) => host === url.hostname || host === `${url.hostname}:${port}`);
+}
