@@ -7,10 +7,9 @@ import type { Log } from '../events.ts';
 import type { ClientCertificateSource } from '../mutual-tls/client-certificate.ts';
 import type { Store } from '../storage/store.ts';
 import type { TppAuthenticator } from '../tpp/authenticate.ts';
-import type { TppRegistry } from '../../tpp-registry/index.ts';
+import type { AuthorisationStatus } from '../tpp/authorisation-status.ts';
 import { GrantRevocation } from './models/grant-revocation.ts';
 import { createAdapterFactory, replayDetectionUnique } from './models/adapter.ts';
-import { standing } from './tokens/api-scopes.ts';
 import type { Aspsp } from './customer/aspsp.ts';
 import type { Clients } from './clients/clients.ts';
 import { directClientCredentials } from './tokens/direct-client-credentials.ts';
@@ -28,7 +27,7 @@ import type { RevokedCertificates } from './token-status/revoked-certificates.ts
 import { ENDPOINTS, routesOf, STATUS_LIST_PATH, when } from './request/routes.ts';
 import type { SigningKeyring } from './signing/signing-keys.ts';
 import { serveStatusLists } from './token-status/status-lists.ts';
-import { createHolderStanding, type TokenHolder } from './token-status/token-holder.ts';
+import { isHolderAuthorised, type TokenHolder } from './token-status/token-holder.ts';
 import { TokenStatus } from './token-status/token-status.ts';
 import { tppGate } from './request/tpp-gate.ts';
 
@@ -48,7 +47,7 @@ export interface AuthorizationServerOptions {
   readonly secret: Buffer;
   readonly store: Store;
   readonly consents: Consents;
-  readonly registry: TppRegistry;
+  readonly authorisationStatus: AuthorisationStatus;
   readonly authenticator: TppAuthenticator;
   /** Where the certificates of TPPs come from on the mTLS listener. */
   readonly clientCertificate: ClientCertificateSource;
@@ -57,10 +56,8 @@ export interface AuthorizationServerOptions {
   readonly aspsp: Aspsp;
   /** How long one call of the bank may take. */
   readonly aspspCallSeconds: number;
-  /** ISO 3166-1: tokens of TPPs that are no longer passported into it end. */
-  readonly hostCountry?: string;
-  /** Further reasons why tokens of a holder must end now: synchronous, in memory. */
-  readonly isHolderRefused?: (holder: TokenHolder) => boolean;
+  /** Whether this process knows that a certificate is revoked: its tokens end. Default: none is. */
+  readonly isRevoked?: (certificate: TokenHolder['certificate']) => boolean;
   /** Certificates that other processes found revoked. */
   readonly revokedCertificates: Pick<RevokedCertificates, 'read'>;
   readonly clock: Clock;
@@ -128,7 +125,6 @@ export function createAuthorizationServer(options: AuthorizationServerOptions): 
     ...options,
     provider,
     pages,
-    standing: (client) => standing(options.registry, client),
   });
   for (const middleware of pagesOfPsu) provider.use(when(isOnFront, middleware));
 
@@ -146,18 +142,12 @@ export function createAuthorizationServer(options: AuthorizationServerOptions): 
 }
 
 function openTokenStatus(options: AuthorizationServerOptions): TokenStatus {
-  const { store, secret, clock, registry, hostCountry, isHolderRefused } = options;
+  const { store, secret, clock } = options;
   return new TokenStatus({
     store,
     accessTokenSeconds: options.accessTokenSeconds,
     hashId: (id) => createHmac('sha256', secret).update(`status\0${id}`).digest('base64url'),
-    isInGoodStanding: createHolderStanding({
-      registry,
-      isClientOf: (clientId, authorizationNumber) =>
-        options.clients.find(clientId)?.authorization_number === authorizationNumber,
-      ...(hostCountry === undefined ? {} : { hostCountry }),
-      ...(isHolderRefused === undefined ? {} : { isRefused: isHolderRefused }),
-    }),
+    isHolderAuthorised: (holder) => isHolderAuthorised(holder, options),
     revokedCertificates: options.revokedCertificates,
     clock,
     keys: options.signingKeys,

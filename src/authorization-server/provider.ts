@@ -5,8 +5,8 @@ import type { Clock } from '../clock.ts';
 import type { Consents } from '../consent/consent.ts';
 import { OpenBankingError } from '../errors.ts';
 import type { Log } from '../events.ts';
-import type { TppRegistry } from '../../tpp-registry/index.ts';
-import { apiScopes, standing } from './tokens/api-scopes.ts';
+import type { AuthorisationStatus } from '../tpp/authorisation-status.ts';
+import { apiScopes } from './tokens/api-scopes.ts';
 import { assertClientAssertion, certificateSubjectMatches } from './clients/client-authentication.ts';
 import { clientMetadata, EXTRA_CLIENT_METADATA } from './clients/client-metadata.ts';
 import { type Clients, OPENID_SCOPES, type RegisteredClient } from './clients/clients.ts';
@@ -36,7 +36,7 @@ export interface ProviderOptions {
   /** Signs cookies; at least 32 bytes. */
   readonly secret: Buffer;
   readonly adapter: AdapterFactory;
-  readonly registry: TppRegistry;
+  readonly authorisationStatus: AuthorisationStatus;
   readonly consents: Consents;
   readonly tokenStatus: TokenStatus;
   readonly renderError: NonNullable<Configuration['renderError']>;
@@ -95,7 +95,7 @@ function configuration(options: ProviderOptions): Configuration {
     features: features(options, profiled.features),
     assertJwtClientAuthClaimsAndHeader: assertClientAssertion(options.clock),
     interactions: {
-      policy: interactionPolicy((client) => standing(options.registry, client)),
+      policy: interactionPolicy(options.authorisationStatus),
       url: (_ctx, interaction) => `/interaction/${interaction.uid}`,
     },
     cookies: cookies(options.secret),
@@ -137,7 +137,7 @@ function features(
   const scopes = apiScopes({
     resource: options.resource,
     scopes: options.apiScopes,
-    registry: options.registry,
+    authorisationStatus: options.authorisationStatus,
     accessTokenSeconds: options.accessTokenSeconds,
     accessTokenFormat: options.accessTokenFormat,
     clock: options.clock,

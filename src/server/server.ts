@@ -182,7 +182,7 @@ function createEndpoints(
   parts: Pick<AuthorizationServerOptions, 'aspsp' | 'consents' | 'clock' | 'log'>,
 ): AuthorizationServer {
   const { store, signingKeys, secret, clients, resourceServers, clientCertificate } = opened;
-  const { registry, blockList, revocation, authenticator } = opened.decision;
+  const { authorisationStatus, revocation, authenticator } = opened.decision;
   const { aspsp, consents, clock, log } = parts;
   const revokedCertificates = createRevokedCertificates({
     store,
@@ -205,15 +205,14 @@ function createEndpoints(
     secret,
     store,
     consents,
-    registry,
+    authorisationStatus,
     authenticator,
     clientCertificate,
     resourceServers,
-    isHolderRefused: (holder) => blockList.isBlocked(holder) || revocation.isKnownRevoked(holder.certificate),
+    isRevoked: (certificate) => revocation.isKnownRevoked(certificate),
     revokedCertificates,
     aspsp,
     aspspCallSeconds: config.aspspCallSeconds,
-    ...(config.hostCountry === undefined ? {} : { hostCountry: config.hostCountry }),
     clock,
     log,
   });

@@ -3,6 +3,7 @@ import type { Config } from '../configuration/config.ts';
 import type { Log } from '../events.ts';
 import { openRevocationPolicy, relaxedRevocations } from '../configuration/revocation-schema.ts';
 import { createTppAuthenticator, type TppAuthenticator } from '../tpp/authenticate.ts';
+import { AuthorisationStatus } from '../tpp/authorisation-status.ts';
 import { type BlockList, createBlockList, openFileBlockList } from '../tpp/block-list.ts';
 import { type FollowedTrustProfile, openTrustProfile } from '../tpp/trust-files.ts';
 import { openRevocation, type Revocation } from '../x509/revocation/revocation.ts';
@@ -13,6 +14,7 @@ export interface TppDecision {
   readonly authenticator: TppAuthenticator;
   readonly registry: TppRegistry;
   readonly blockList: BlockList;
+  readonly authorisationStatus: AuthorisationStatus;
   readonly revocation: Revocation;
   close(): Promise<void>;
 }
@@ -51,22 +53,26 @@ export async function openTppDecision(
   });
   const problems = relaxedRevocations(config.trust);
   if (problems.length > 0) log.emit('revocation.relaxed', { problems });
+  const authorisationStatus = new AuthorisationStatus({
+    registry,
+    blockList,
+    ...(config.hostCountry === undefined ? {} : { hostCountry: config.hostCountry }),
+  });
   const authenticator = createTppAuthenticator({
     get trustProfiles() {
       return trust.map(({ current }) => current);
     },
-    registry,
-    blockList,
+    authorisationStatus,
     revocation,
     clock,
     log,
-    ...(config.hostCountry === undefined ? {} : { hostCountry: config.hostCountry }),
   });
   return {
     authenticator,
     registry,
     blockList,
     revocation,
+    authorisationStatus,
     close: async () => {
       await Promise.all([registry, blockList, revocation, ...trust].map((part) => part.close()));
     },

@@ -3,13 +3,12 @@ import { LRUCache } from 'lru-cache';
 import type { Clock } from '../clock.ts';
 import { isRefusal, type OpenBankingError } from '../errors.ts';
 import { type Log, silentLog } from '../events.ts';
-import type { PspRole, TppRecord, TppRegistry } from '../../tpp-registry/index.ts';
+import type { PspRole, TppRecord } from '../../tpp-registry/index.ts';
 import type { Certificate } from '../x509/certificate/certificate.ts';
 import type { Revocation } from '../x509/revocation/revocation.ts';
-import { assertNotBlocked, type BlockList } from './block-list.ts';
+import { type AuthorisationStatus, heldRoles } from './authorisation-status.ts';
 import { type PresentedTpp, proveCredential, type TppCredential } from './credential.ts';
 import { type DecisionStep, NO_TRAIL, type RuleLog, Trail } from './decision.ts';
-import { heldRoles, proveStanding } from './standing.ts';
 import type { TrustProfile } from './trust-profile.ts';
 import { proveUnrevoked } from './unrevoked.ts';
 
@@ -56,14 +55,10 @@ export interface TppAuthenticator {
 export interface TppAuthenticatorOptions {
   /** Read at every decision: a getter may follow files. What was proved under another profile is proved again. */
   readonly trustProfiles: readonly TrustProfile[];
-  readonly registry: TppRegistry;
+  readonly authorisationStatus: AuthorisationStatus;
   readonly clock: Clock;
-  /** ISO 3166-1. When set, a TPP of another country must be passported into it. */
-  readonly hostCountry?: string;
   /** Needed as soon as a trust profile has a revocation policy. */
   readonly revocation?: Pick<Revocation, 'check'>;
-  /** Default: nobody is blocked. */
-  readonly blockList?: BlockList;
   /** Hears of wrong encodings that a trust profile let pass. Default: nobody does. */
   readonly log?: Log;
 }
@@ -81,7 +76,7 @@ const MAX_REMEMBERED = 10_000;
  * and a corrected trust store must help at once.
  */
 export function createTppAuthenticator(options: TppAuthenticatorOptions): TppAuthenticator {
-  const { clock, registry, hostCountry, blockList, revocation, log = silentLog } = options;
+  const { clock, authorisationStatus, revocation, log = silentLog } = options;
   if (revocation === undefined && options.trustProfiles.some((profile) => profile.revocation !== undefined)) {
     throw new TypeError('a trust profile asks for revocation, and nothing here can check it');
   }
@@ -98,12 +93,13 @@ export function createTppAuthenticator(options: TppAuthenticatorOptions): TppAut
     credentials.set(key, proven);
     return proven;
   };
-  /** What can change, judged on every request: the seam between what a certificate says and how its TPP stands. */
+  /** Decides what can change, on every request. */
   const decide = async (credential: TppCredential, trail: RuleLog): Promise<TppRecord> => {
-    if (blockList !== undefined) assertNotBlocked(credential, blockList, trail);
+    const tpp = namedTpp(credential);
+    authorisationStatus.verifyNotBlocked(tpp, trail);
     const unsettled = proveUnrevoked(credential, revocation, trail);
     if (unsettled !== undefined) await unsettled;
-    return proveStanding(credential, { registry, hostCountry, trail });
+    return authorisationStatus.verifyRegistration(tpp, trail);
   };
   const known = new WeakMap<TppCredential, KnownTpp>();
   return {
@@ -112,7 +108,7 @@ export function createTppAuthenticator(options: TppAuthenticatorOptions): TppAut
       const record = await decide(credential, NO_TRAIL);
       const same = known.get(credential);
       if (same?.record === record) return same.tpp;
-      const tpp = tppOf(credential, record, heldRoles(credential, record, NO_TRAIL));
+      const tpp = tppOf(credential, record, heldRoles(credential.statement.roles, record, NO_TRAIL));
       known.set(credential, { record, tpp });
       return tpp;
     },
@@ -125,7 +121,7 @@ export function createTppAuthenticator(options: TppAuthenticatorOptions): TppAut
           trail,
         });
         const record = await decide(credential, trail);
-        const tpp = tppOf(credential, record, heldRoles(credential, record, trail));
+        const tpp = tppOf(credential, record, heldRoles(credential.statement.roles, record, trail));
         return { tpp, steps: trail.steps };
       } catch (error) {
         if (!isRefusal(error)) throw error;
@@ -155,6 +151,10 @@ function noteTolerated(
 
 function isStillGood({ path }: TppCredential, at: Date): boolean {
   return at >= path.notBefore && at <= path.notAfter;
+}
+
+function namedTpp({ authorizationNumber, statement, issuer, certificate: { serialNumber } }: TppCredential) {
+  return { authorizationNumber, nca: statement.nca.id, certificate: { issuer, serialNumber } };
 }
 
 function thumbprintOf({ der, thumbprint }: PresentedTpp): string {

@@ -4,14 +4,12 @@ import type { Log } from '../events.ts';
 import { canonicalNca } from '../../tpp-registry/nca.ts';
 import { parseName } from '../x509/certificate/distinguished-name.ts';
 import { type Block, type CertificateBlock, parseBlocks, type TppBlock } from './block.ts';
-import type { TppCredential } from './credential.ts';
-import type { RuleLog } from './decision.ts';
 
-/** Who presents, or once presented, a certificate. */
+/** A TPP, and its certificate where one is known. */
 export interface BlockSubject {
   readonly authorizationNumber: string;
   readonly nca: string;
-  readonly certificate: {
+  readonly certificate?: {
     /** RFC 4514 string. */
     readonly issuer: string;
     readonly serialNumber: string;
@@ -73,27 +71,6 @@ export async function openFileBlockList(options: FileBlockListOptions): Promise<
   return { ...blockList(() => followed.current, followed.close), reload: followed.reload };
 }
 
-const RULE = { rule: 'not blocked', clause: 'configuration, PSD2 article 68' };
-
-/**
- * Proves that neither the certificate nor its TPP is blocked.
- *
- * @throws ERR_CERT_BLOCKED, ERR_TPP_BLOCKED
- */
-export function assertNotBlocked(credential: TppCredential, blocks: BlockList, trail: RuleLog): void {
-  const { authorizationNumber, issuer, certificate, statement } = credential;
-  const { serialNumber } = certificate;
-  const nca = statement.nca.id;
-  trail.check(RULE, () => {
-    const block = blocks.find({ authorizationNumber, nca, certificate: { issuer, serialNumber } });
-    if (block === undefined) return;
-    const { reason, since } = block;
-    throw block.kind === 'certificate'
-      ? new OpenBankingError('ERR_CERT_BLOCKED', { issuer, serialNumber, since, reason })
-      : new OpenBankingError('ERR_TPP_BLOCKED', { authorizationNumber, nca, since, reason });
-  });
-}
-
 interface Index {
   readonly count: number;
   readonly bySerial: ReadonlyMap<string, readonly CertificateBlock[]>;
@@ -122,13 +99,21 @@ function blockList(current: () => Index, close: () => Promise<void>): BlockList 
   const find = ({ authorizationNumber, nca, certificate }: BlockSubject): Block | undefined => {
     const { count, bySerial, byNumber } = current();
     if (count === 0) return undefined;
-    const serial = certificate.serialNumber.replace(/^0+(?=.)/, '');
     return (
-      bySerial.get(serial)?.find(({ issuer }) => isSameIssuer(issuer, certificate.issuer)) ??
+      certificateBlock(bySerial, certificate) ??
       byNumber.get(folded(authorizationNumber))?.find((block) => isUnder(block, nca))
     );
   };
   return { find, isBlocked: (subject) => find(subject) !== undefined, close };
+}
+
+function certificateBlock(
+  bySerial: Index['bySerial'],
+  certificate: BlockSubject['certificate'],
+): CertificateBlock | undefined {
+  if (certificate === undefined) return undefined;
+  const blocks = bySerial.get(certificate.serialNumber.replace(/^0+(?=.)/, ''));
+  return blocks?.find(({ issuer }) => isSameIssuer(issuer, certificate.issuer));
 }
 
 /** Compared as texts, whatever the string types: a block may hit too much rather than too little. */

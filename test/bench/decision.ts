@@ -1,6 +1,7 @@
 import { createPrivateKey, createPublicKey, hash, X509Certificate } from 'node:crypto';
 import { silentLog } from '../../src/events.ts';
 import { type Authority, createAuthority } from '../../src/sandbox/pki/pki.ts';
+import { AuthorisationStatus } from '../../src/tpp/authorisation-status.ts';
 import { createTppAuthenticator } from '../../src/tpp/authenticate.ts';
 import { createBlockList } from '../../src/tpp/block-list.ts';
 import { createTrustProfile } from '../../src/tpp/trust-profile.ts';
@@ -76,11 +77,13 @@ const authenticator = createTppAuthenticator({
       },
     }),
   ],
-  registry: createRegistry(parseTppRecords(JSON.stringify({ tpps: [record] }), { source: 'bench' }), NOW),
-  blockList: createBlockList([]),
+  authorisationStatus: new AuthorisationStatus({
+    registry: createRegistry(parseTppRecords(JSON.stringify({ tpps: [record] }), { source: 'bench' }), NOW),
+    blockList: createBlockList([]),
+    hostCountry: 'GB',
+  }),
   revocation,
   clock,
-  hostCountry: 'GB',
 });
 const presented = { der: tpp.der, thumbprint: hash('sha256', tpp.der, 'base64url') };
 

@@ -4,13 +4,15 @@ import { join } from 'node:path';
 import { setImmediate as turn } from 'node:timers/promises';
 import { createRevokedCertificates } from '../../src/authorization-server/token-status/revoked-certificates.ts';
 import { createSigningKeys } from '../../src/authorization-server/signing/signing-keys.ts';
-import { createHolderStanding } from '../../src/authorization-server/token-status/token-holder.ts';
+import { isHolderAuthorised } from '../../src/authorization-server/token-status/token-holder.ts';
 import { TokenStatus } from '../../src/authorization-server/token-status/token-status.ts';
 import { silentLog } from '../../src/events.ts';
 import { openSqliteStore } from '../../src/storage/sqlite/sqlite.ts';
+import { AuthorisationStatus } from '../../src/tpp/authorisation-status.ts';
+import { clientOf } from '../authorization-server/registered-client.ts';
 import { createRegistry, type TppRecord } from '../../tpp-registry/index.ts';
 
-// What live standing costs the authorization server: an entry for each token, and a list that is as full of different
+// What the authorisation status costs the authorization server: an entry for each token, and a list that is as full of different
 // holders as one can be (2,048 blocks of 64 entries), judged, compressed and signed.
 const HOLDERS = 2048;
 const ROUNDS = 15;
@@ -31,11 +33,16 @@ const records = Array.from(
     statusSince: now,
   }),
 );
+const authorisationStatus = new AuthorisationStatus({ registry: createRegistry(records, now) });
+const registered = new Map(
+  records.map(({ authorizationNumber: number }) => [number, clientOf(number, number)]),
+);
+const clients = { find: (clientId: string) => registered.get(clientId) };
 const status = new TokenStatus({
   store,
   accessTokenSeconds: 600,
   hashId: (id) => id,
-  isInGoodStanding: createHolderStanding({ registry: createRegistry(records, now), isClientOf: () => true }),
+  isHolderAuthorised: (holder) => isHolderAuthorised(holder, { authorisationStatus, clients }),
   revokedCertificates: createRevokedCertificates({ store, clock, log: silentLog }),
   clock,
   keys: await createSigningKeys(),

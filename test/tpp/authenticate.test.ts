@@ -13,6 +13,7 @@ import {
   type Tpp,
   type TppAuthenticatorOptions,
 } from '../../src/tpp/authenticate.ts';
+import { AuthorisationStatus, type AuthorisationStatusOptions } from '../../src/tpp/authorisation-status.ts';
 import type { DecisionStep } from '../../src/tpp/decision.ts';
 import { createTrustProfile, type TrustPreset } from '../../src/tpp/trust-profile.ts';
 import { createRegistry, parseTppRecords } from '../../tpp-registry/index.ts';
@@ -51,18 +52,21 @@ beforeAll(async () => {
   issuer = await createAuthority({ name: 'Issuing', parent: root, ...PERIOD });
 });
 
-function authenticator(options: Partial<TppAuthenticatorOptions> = {}, preset: TrustPreset = 'eu-qualified') {
+type Options = Partial<TppAuthenticatorOptions & AuthorisationStatusOptions>;
+
+function authenticator(options: Options = {}, preset: TrustPreset = 'eu-qualified') {
   const profile = createTrustProfile({
     preset,
     anchorsPem: root.certificatePem,
     intermediatesPem: issuer.certificatePem,
   });
-  return createTppAuthenticator({ trustProfiles: [profile], registry: registryOf(), clock, ...options });
+  const authorisationStatus = new AuthorisationStatus({ registry: registryOf(), ...options });
+  return createTppAuthenticator({ trustProfiles: [profile], authorisationStatus, clock, ...options });
 }
 
 async function outcome(
   certificate: IssuedCertificate,
-  options: Partial<TppAuthenticatorOptions> = {},
+  options: Options = {},
   preset?: TrustPreset,
 ): Promise<string | Tpp> {
   try {

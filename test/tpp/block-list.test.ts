@@ -7,6 +7,7 @@ import { isRefusal } from '../../src/errors.ts';
 import { silentLog } from '../../src/events.ts';
 import { createLog } from '../../src/log.ts';
 import { type Authority, createAuthority, type IssueOptions } from '../../src/sandbox/pki/pki.ts';
+import { AuthorisationStatus } from '../../src/tpp/authorisation-status.ts';
 import { createTppAuthenticator } from '../../src/tpp/authenticate.ts';
 import { parseBlocks } from '../../src/tpp/block.ts';
 import { type BlockSubject, createBlockList, openFileBlockList } from '../../src/tpp/block-list.ts';
@@ -55,7 +56,7 @@ describe('a block', () => {
 
   it('of a certificate hits no other: not by serial number alone, nor by issuer alone', () => {
     const list = listOf(CERTIFICATE);
-    const { issuer, serialNumber } = subject().certificate;
+    const { issuer = '', serialNumber = '' } = subject().certificate ?? {};
     for (const certificate of [
       { issuer, serialNumber: '0a1b2d' },
       { issuer: 'CN=Other,O=QTSP,C=FI', serialNumber },
@@ -198,8 +199,7 @@ describe('blocked TPPs and certificates', () => {
     };
     const { authenticate } = createTppAuthenticator({
       trustProfiles: [createTrustProfile({ preset: 'eu-qualified', anchorsPem: issuer.certificatePem })],
-      registry,
-      blockList,
+      authorisationStatus: new AuthorisationStatus({ registry, blockList }),
       clock: { now: () => NOW },
     });
     for (const der of bytes) await authenticate({ der });

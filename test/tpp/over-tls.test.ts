@@ -5,6 +5,7 @@ import { silentLog } from '../../src/events.ts';
 import { createListener, type Listener } from '../../src/mutual-tls/listeners.ts';
 import { findSocketCertificate, handshakeIntermediates } from '../../src/mutual-tls/socket-certificate.ts';
 import { createAuthority, type IssuedCertificate } from '../../src/sandbox/pki/pki.ts';
+import { AuthorisationStatus } from '../../src/tpp/authorisation-status.ts';
 import { createTppAuthenticator } from '../../src/tpp/authenticate.ts';
 import { createBlockList } from '../../src/tpp/block-list.ts';
 import { createTrustProfile } from '../../src/tpp/trust-profile.ts';
@@ -107,8 +108,10 @@ beforeAll(async () => {
     get trustProfiles() {
       return profiles;
     },
-    registry: { ...registry, find: (...args) => registry.find(...args) },
-    blockList: { ...blockList, find: (...args) => blockList.find(...args) },
+    authorisationStatus: new AuthorisationStatus({
+      registry: { ...registry, find: (...args) => registry.find(...args) },
+      blockList: { ...blockList, find: (...args) => blockList.find(...args) },
+    }),
     clock: { now: () => now },
   });
   listener.serve(new URL(`https://localhost:${port}`), (incoming, response) => {
@@ -217,7 +220,7 @@ describe('over real TLS, a TPP', () => {
     // OpenSSL does not load the others; a proxy might.
     const { evaluate } = createTppAuthenticator({
       trustProfiles: profiles,
-      registry,
+      authorisationStatus: new AuthorisationStatus({ registry }),
       clock: { now: () => NOW },
     });
     const untold = factory.name([['2.5.4.97', der.octetString(Buffer.from(NUMBER))]]);

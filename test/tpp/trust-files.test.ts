@@ -5,6 +5,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { silentLog } from '../../src/events.ts';
 import { createLog } from '../../src/log.ts';
 import { type Authority, createAuthority, type IssueOptions } from '../../src/sandbox/pki/pki.ts';
+import { AuthorisationStatus } from '../../src/tpp/authorisation-status.ts';
 import { createTppAuthenticator } from '../../src/tpp/authenticate.ts';
 import { openTrustProfile, SANDBOX_ORGANIZATION, type TrustFilesOptions } from '../../src/tpp/trust-files.ts';
 import { createRegistry, parseTppRecords } from '../../tpp-registry/index.ts';
@@ -80,7 +81,7 @@ describe('trust files', () => {
       get trustProfiles() {
         return [trust.current];
       },
-      registry,
+      authorisationStatus: new AuthorisationStatus({ registry }),
       clock: { now: () => NOW },
     });
     const { der } = await issuer.issue(GOOD);

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { createLog } from '../../src/log.ts';
 import { type Authority, createAuthority, type IssueOptions } from '../../src/sandbox/pki/pki.ts';
+import { AuthorisationStatus } from '../../src/tpp/authorisation-status.ts';
 import { createTppAuthenticator } from '../../src/tpp/authenticate.ts';
 import { createTrustProfile, type TrustProfileOptions } from '../../src/tpp/trust-profile.ts';
 import { createRegistry, parseTppRecords } from '../../tpp-registry/index.ts';
@@ -63,7 +64,7 @@ async function outcomeOf(
   });
   const subject = createTppAuthenticator({
     trustProfiles: [trust],
-    registry,
+    authorisationStatus: new AuthorisationStatus({ registry }),
     clock: { now: () => NOW },
     log,
   });
@@ -181,7 +182,7 @@ describe.skipIf(uk.isMissing)(`certificates that the UK directory issued: ${uk.t
           policies: ['1.3.6.1.4.1.5237.134.1.100'],
         }),
       ],
-      registry,
+      authorisationStatus: new AuthorisationStatus({ registry }),
       clock: { now: () => NOW },
     });
   const bytesOf = (file: string): Buffer => {

@@ -1,6 +1,7 @@
 import { beforeAll, describe, expect, it } from 'vitest';
 import { isRefusal, OpenBankingError } from '../../src/errors.ts';
 import { type Authority, createAuthority, type IssuedCertificate } from '../../src/sandbox/pki/pki.ts';
+import { AuthorisationStatus } from '../../src/tpp/authorisation-status.ts';
 import { createTppAuthenticator } from '../../src/tpp/authenticate.ts';
 import { createTrustProfile } from '../../src/tpp/trust-profile.ts';
 import type { VerifiedPath } from '../../src/x509/path/path.ts';
@@ -48,7 +49,9 @@ function authenticator(check?: Revocation['check'], policy = STRICT_REVOCATION) 
   });
   return createTppAuthenticator({
     trustProfiles: [profile],
-    registry: createRegistry(parseTppRecords(JSON.stringify({ tpps: [record] }), { source: 'test' }), NOW),
+    authorisationStatus: new AuthorisationStatus({
+      registry: createRegistry(parseTppRecords(JSON.stringify({ tpps: [record] }), { source: 'test' }), NOW),
+    }),
     clock: { now: () => NOW },
     ...(check === undefined ? {} : { revocation: { check } }),
   });

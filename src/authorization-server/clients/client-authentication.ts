@@ -2,10 +2,9 @@ import type { Client, KoaContextWithOIDC } from 'oidc-provider';
 import { type Clock, epochSeconds } from '../../clock.ts';
 import { OpenBankingError } from '../../errors.ts';
 import type { Tpp } from '../../tpp/authenticate.ts';
-import { sameNca } from '../../../tpp-registry/nca.ts';
 import { matchesSubject } from '../../x509/certificate/subject-property.ts';
-import type { RegisteredClient } from './clients.ts';
-import { noteRefusal, providerError } from '../request/refusal.ts';
+import { isClientOf, type RegisteredClient } from './clients.ts';
+import { asProviderError, noteRefusal, providerError } from '../request/refusal.ts';
 import { provenTpp } from '../request/tpp-gate.ts';
 
 /** Longest life of a client assertion. It is also how long its `jti` must be remembered. */
@@ -13,19 +12,12 @@ const MAX_ASSERTION_SECONDS = 300;
 /** FAPI 2.0 §5.3.2.1: up to 10 s ahead must pass, more than 60 s must not. */
 const MAX_AHEAD_SECONDS = 60;
 
-/** Whether the client is the TPP's: same organization identifier and, where registered, same authority. */
+/** @throws ERR_CERT_MISSING, ERR_TPP_CLIENT_MISMATCH */
 function assertOwnClient(tpp: Tpp | undefined, client: Client): void {
   if (tpp === undefined) throw new OpenBankingError('ERR_CERT_MISSING', {});
-  const nca = client.nca;
-  const isOwn =
-    client.authorization_number === tpp.authorizationNumber &&
-    (typeof nca !== 'string' || sameNca(nca, tpp.nca.id));
-  if (!isOwn) {
-    throw new OpenBankingError('ERR_TPP_CLIENT_MISMATCH', {
-      authorizationNumber: tpp.authorizationNumber,
-      clientId: client.clientId,
-    });
-  }
+  const { authorizationNumber, nca } = tpp;
+  if (isClientOf(client, { authorizationNumber, nca: nca.id })) return;
+  throw new OpenBankingError('ERR_TPP_CLIENT_MISMATCH', { authorizationNumber, clientId: client.clientId });
 }
 
 /**
@@ -76,10 +68,6 @@ export function assertClientAssertion(clock: Clock) {
       const at = claims[name];
       if (typeof at === 'number' && at > now + MAX_AHEAD_SECONDS) throw refuse(`${name} is in the future`);
     }
-    try {
-      assertOwnClient(provenTpp(ctx), client);
-    } catch (error) {
-      throw error instanceof OpenBankingError ? providerError(error) : error;
-    }
+    asProviderError(() => assertOwnClient(provenTpp(ctx), client));
   };
 }

@@ -1,4 +1,6 @@
 import type { JWK } from 'jose';
+import { sameNca } from '../../../tpp-registry/nca.ts';
+import type { NamedTpp } from '../../tpp/authorisation-status.ts';
 
 /** RFC 8705 §2.1.2: at most one of these narrows a client to one subject of its TPP's certificates. */
 export const SUBJECT_PROPERTIES = [
@@ -27,6 +29,23 @@ export interface RegisteredClient {
   readonly scope: string;
   readonly id_token_signed_response_alg?: 'ES256' | 'PS256';
   readonly subject?: { readonly property: SubjectProperty; readonly value: string };
+}
+
+/** A client as the bank registered it, or as the provider holds it with the same members. */
+type AnyClient = RegisteredClient | Readonly<Record<string, unknown>>;
+
+/** The TPP that a client is registered for. */
+export function tppOf({ authorization_number: number, nca }: AnyClient): NamedTpp {
+  return { authorizationNumber: String(number), nca: typeof nca === 'string' ? nca : undefined };
+}
+
+/**
+ * Whether a client belongs to a TPP: same organization identifier and, where one is registered, same competent
+ * authority (NCA). Two authorities may have given the same identifier.
+ */
+export function isClientOf(client: AnyClient, tpp: { authorizationNumber: string; nca: string }): boolean {
+  const { authorizationNumber, nca } = tppOf(client);
+  return authorizationNumber === tpp.authorizationNumber && (nca === undefined || sameNca(nca, tpp.nca));
 }
 
 /** The registered clients, as they are at the moment. */

@@ -1,20 +1,24 @@
-import type { Client, KoaContextWithOIDC } from 'oidc-provider';
+import type { KoaContextWithOIDC } from 'oidc-provider';
+import type { AuthorisationStatus } from '../../tpp/authorisation-status.ts';
+import { tppOf } from '../clients/clients.ts';
 import { interactionPolicy as library } from '../provider-internals.ts';
+import { asProviderError } from '../request/refusal.ts';
 
 const { Check, base } = library;
 
 /**
  * The PSU logs in and consents anew for every authorization: a session that is still there proves nothing about
- * this request (RTS article 4). Before anything else the registry must still know the client's TPP.
+ * this request (RTS article 4). Before anything else the client's TPP must still be authorised.
  */
-export function interactionPolicy(assertStanding: (client: Client) => unknown) {
+export function interactionPolicy(authorisationStatus: AuthorisationStatus) {
   const policy = base();
   const login = policy.get('login');
   const consent = policy.get('consent');
   if (login === undefined || consent === undefined) throw new TypeError('the library has other prompts');
   login.checks.add(
-    new Check('tpp_standing', 'the TPP is authorized', (ctx: KoaContextWithOIDC) => {
-      if (ctx.oidc.client !== undefined) assertStanding(ctx.oidc.client);
+    new Check('tpp_authorised', 'the TPP is authorised', (ctx: KoaContextWithOIDC) => {
+      const { client } = ctx.oidc;
+      if (client !== undefined) asProviderError(() => authorisationStatus.verify(tppOf(client)));
       return Check.NO_NEED_TO_PROMPT;
     }),
     0,

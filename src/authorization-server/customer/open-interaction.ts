@@ -3,6 +3,8 @@ import type { Client, Interaction, InteractionResults, Provider } from 'oidc-pro
 import type { TppRecord } from '../../../tpp-registry/index.ts';
 import { isRefusal, OpenBankingError } from '../../errors.ts';
 import type { EventFields } from '../../events.ts';
+import type { AuthorisationStatus } from '../../tpp/authorisation-status.ts';
+import { tppOf } from '../clients/clients.ts';
 import type { RequesterView } from './pages/pages.ts';
 
 /** An authorization at the prompt where the customer is now. */
@@ -17,11 +19,10 @@ export interface OpenInteraction {
 
 export interface InteractionSource {
   readonly provider: Provider;
-  /** The registry's record of a client's TPP. @throws when it may not act now */
-  readonly standing: (client: Client) => TppRecord;
+  readonly authorisationStatus: AuthorisationStatus;
 }
 
-/** @throws ERR_PSU_INPUT when the browser has no such interaction */
+/** @throws ERR_PSU_INPUT when the browser has no such interaction, and what `AuthorisationStatus.verify` throws */
 export async function openInteraction(source: InteractionSource, ctx: Context): Promise<OpenInteraction> {
   const interaction = await source.provider.interactionDetails(ctx.req, ctx.res).catch((cause: unknown) => {
     if (isRefusal(cause)) throw cause;
@@ -37,7 +38,7 @@ export async function openInteraction(source: InteractionSource, ctx: Context): 
     interaction,
     prompt,
     client,
-    tpp: source.standing(client),
+    tpp: source.authorisationStatus.verify(tppOf(client)),
     scopes: typeof scope === 'string' ? scope.split(' ').filter(Boolean) : [],
     redirectUri: String(redirectUri),
   };

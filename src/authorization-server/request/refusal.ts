@@ -1,5 +1,5 @@
 import type { errors as libraryErrors, KoaContextWithOIDC } from 'oidc-provider';
-import type { OpenBankingError } from '../../errors.ts';
+import { isRefusal, type OpenBankingError } from '../../errors.ts';
 import { errors } from '../provider-internals.ts';
 import { oauthAnswer } from './oauth-error.ts';
 
@@ -8,6 +8,15 @@ export function providerError(error: OpenBankingError): libraryErrors.OIDCProvid
   const { status, body } = oauthAnswer(error);
   const wrapped = new errors.CustomOIDCProviderError(body.error, body.error_description);
   return Object.assign(wrapped, { status, statusCode: status, expose: true, cause: error });
+}
+
+/** Runs a decision whose refusals the provider is to carry. @throws `providerError` of what it throws */
+export function asProviderError<T>(decide: () => T): T {
+  try {
+    return decide();
+  } catch (error) {
+    throw isRefusal(error) ? providerError(error) : error;
+  }
 }
 
 /** Notes the refusal for synchronous hooks, which can only answer false. */

@@ -9,7 +9,7 @@ import type { SigningKeys } from '../signing/signing-keys.ts';
 import type { RevokedCertificates } from './revoked-certificates.ts';
 import { LIST_SIZE } from './status-list-allocator.ts';
 import type { StatusListIndexes } from './status-list-indexes.ts';
-import type { HolderStanding, TokenHolder } from './token-holder.ts';
+import type { TokenHolder } from './token-holder.ts';
 
 /** How long a resource server may use a list. */
 const LIST_TTL_SECONDS = 5;
@@ -23,7 +23,8 @@ const MAX_CACHED_LISTS = 64;
 
 export interface StatusListsOptions {
   readonly indexes: Pick<StatusListIndexes, 'contentOf'>;
-  readonly isInGoodStanding: HolderStanding;
+  /** Whether tokens of the holder may be used now. Synchronous: decided for every block of a list. */
+  readonly isHolderAuthorised: (holder: TokenHolder) => boolean;
   readonly revokedCertificates: Pick<RevokedCertificates, 'read'>;
   readonly clock: Clock;
   readonly keys: SigningKeys;
@@ -83,7 +84,7 @@ export class StatusLists {
   }
 
   async #decidedBits(number: number): Promise<Buffer> {
-    const { indexes, isInGoodStanding, revokedCertificates } = this.#options;
+    const { indexes, isHolderAuthorised, revokedCertificates } = this.#options;
     const bits = Buffer.alloc(LIST_SIZE / 8);
     const set = (index: number) => {
       const at = index % LIST_SIZE;
@@ -93,7 +94,7 @@ export class StatusLists {
       indexes.contentOf(number),
       revokedCertificates.read(),
     ]);
-    const isAlive = (holder: TokenHolder) => isInGoodStanding(holder) && !isRevoked(holder.certificate);
+    const isAlive = (holder: TokenHolder) => isHolderAuthorised(holder) && !isRevoked(holder.certificate);
     for (const { first, count, holder } of blocks) {
       if (holder !== undefined && isAlive(holder)) continue;
       for (let index = first; index < first + count; index += 1) set(index);

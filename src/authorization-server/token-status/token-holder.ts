@@ -1,5 +1,7 @@
+import { isRefusal } from '../../errors.ts';
 import type { Tpp } from '../../tpp/authenticate.ts';
-import type { TppRegistry } from '../../../tpp-registry/index.ts';
+import type { AuthorisationStatus } from '../../tpp/authorisation-status.ts';
+import { type Clients, isClientOf } from '../clients/clients.ts';
 
 /** On whose behalf a token was issued: what must still be in order while it lives. */
 export interface TokenHolder {
@@ -16,18 +18,6 @@ export interface TokenHolder {
     readonly issuerKeyHash: string;
     readonly serialNumber: string;
   };
-}
-
-/** Whether tokens of the holder may be used now. Synchronous and in memory: asked for every block of a list. */
-export type HolderStanding = (holder: TokenHolder) => boolean;
-
-export interface HolderStandingOptions {
-  readonly registry: TppRegistry;
-  /** Whether the client is registered, for this TPP. */
-  readonly isClientOf: (clientId: string, authorizationNumber: string) => boolean;
-  readonly hostCountry?: string;
-  /** Further reasons to refuse, such as a block list or a certificate that is known to be revoked. */
-  readonly isRefused?: (holder: TokenHolder) => boolean;
 }
 
 const known = new WeakMap<Tpp, Map<string, TokenHolder>>();
@@ -55,22 +45,26 @@ function madeHolder(tpp: Tpp, clientId: string): TokenHolder {
   });
 }
 
-/** Judges by the registry of this moment, the registered clients and what else is given. In doubt it says no. */
-export function createHolderStanding(options: HolderStandingOptions): HolderStanding {
-  const { registry, hostCountry, isClientOf, isRefused } = options;
-  return (holder) => {
-    const record = registry.find(holder.authorizationNumber, holder.nca);
-    if (record === undefined || record.status !== 'active') return false;
-    const isHere =
-      hostCountry === undefined ||
-      record.country === hostCountry ||
-      record.passportedCountries.includes(hostCountry);
-    const roles: ReadonlySet<string> = record.roles;
-    return (
-      isHere &&
-      holder.roles.every((role) => roles.has(role)) &&
-      isClientOf(holder.clientId, holder.authorizationNumber) &&
-      isRefused?.(holder) !== true
-    );
-  };
+export interface HolderRules {
+  readonly authorisationStatus: AuthorisationStatus;
+  readonly clients: Pick<Clients, 'find'>;
+  /** Whether a certificate is known to be revoked. Default: none is. */
+  readonly isRevoked?: (certificate: TokenHolder['certificate']) => boolean;
+}
+
+/**
+ * Whether tokens of a holder may be used now: its TPP may act and holds every role, its client is registered for this
+ * TPP, its certificate is not known to be revoked. Synchronous and in memory: decided for every block of a list.
+ */
+export function isHolderAuthorised(holder: TokenHolder, rules: HolderRules): boolean {
+  const decided = rules.authorisationStatus.decide(holder);
+  if (isRefusal(decided)) return false;
+  const roles: ReadonlySet<string> = decided.roles;
+  const client = rules.clients.find(holder.clientId);
+  return (
+    holder.roles.every((role) => roles.has(role)) &&
+    client !== undefined &&
+    isClientOf(client, holder) &&
+    rules.isRevoked?.(holder.certificate) !== true
+  );
 }

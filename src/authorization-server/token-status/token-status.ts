@@ -13,8 +13,8 @@ export type TokenStatusOptions = StatusListIndexesOptions & Omit<StatusListsOpti
 
 /**
  * Ends access tokens, also those that are JWTs: each token names an index of a list that we sign and serve. The bit of
- * the index is set when the token is revoked, and while the TPP, the client or the certificate of its holder is not in
- * good standing.
+ * the index is set when the token is revoked, and while the TPP, the client or the certificate of its holder is not
+ * authorised.
  */
 export class TokenStatus {
   readonly lists: StatusLists;

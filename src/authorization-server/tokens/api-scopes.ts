@@ -1,12 +1,13 @@
 import type { Client, KoaContextWithOIDC, ResourceServer } from 'oidc-provider';
 import type { Clock } from '../../clock.ts';
 import { OpenBankingError } from '../../errors.ts';
+import type { AuthorisationStatus } from '../../tpp/authorisation-status.ts';
 import { assertScopesAllowed, scopesAllowed } from '../../tpp/psp-role.ts';
-import type { PspRole, TppRecord, TppRegistry } from '../../../tpp-registry/index.ts';
-import { OPENID_SCOPES } from '../clients/clients.ts';
+import type { PspRole } from '../../../tpp-registry/index.ts';
+import { OPENID_SCOPES, tppOf } from '../clients/clients.ts';
 import { withinGrant } from './token-claims.ts';
 import { errors } from '../provider-internals.ts';
-import { providerError } from '../request/refusal.ts';
+import { asProviderError } from '../request/refusal.ts';
 import { provenTpp } from '../request/tpp-gate.ts';
 
 export interface ApiScopesOptions {
@@ -14,7 +15,7 @@ export interface ApiScopesOptions {
   readonly resource: string;
   /** Every scope of the APIs. */
   readonly scopes: readonly string[];
-  readonly registry: TppRegistry;
+  readonly authorisationStatus: AuthorisationStatus;
   readonly accessTokenSeconds: number;
   readonly clock: Clock;
   readonly accessTokenFormat: 'jwt' | 'opaque';
@@ -43,12 +44,15 @@ export function apiScopes(options: ApiScopesOptions) {
       client: Client,
     ): Promise<ResourceServer> => {
       if (resource !== options.resource) throw new errors.InvalidTarget();
-      const holder = provenTpp(ctx) ?? standing(options.registry, client);
+      // The browser of the PSU brings no certificate.
+      const holder =
+        provenTpp(ctx) ?? asProviderError(() => options.authorisationStatus.verify(tppOf(client)));
       const own = clientScopes(client);
       const known = options.scopes.filter((scope) => own.includes(scope));
       if (!EARLIER_GRANTS.includes(ctx.oidc.params?.grant_type)) {
         const isForNobody = ctx.oidc.params?.grant_type === 'client_credentials';
-        refuseScopes(requestedScopes(ctx), isForNobody ? known : [...OPENID_SCOPES, ...known], holder);
+        const allowed = isForNobody ? known : [...OPENID_SCOPES, ...known];
+        asProviderError(() => assertScopes(requestedScopes(ctx), allowed, holder));
       }
       return {
         scope: scopesAllowed(holder.roles, known).join(' '),
@@ -61,47 +65,18 @@ export function apiScopes(options: ApiScopesOptions) {
   };
 }
 
-/**
- * The registry's word on the client's TPP, for requests that carry no certificate (the PSU's browser).
- *
- * @throws ERR_TPP_NOT_REGISTERED, ERR_TPP_NOT_AUTHORIZED as provider errors
- */
-export function standing(registry: TppRegistry, client: Client): TppRecord {
-  const authorizationNumber = String(client.authorization_number);
-  const nca = typeof client.nca === 'string' ? client.nca : undefined;
-  const record = registry.find(authorizationNumber, nca);
-  if (record === undefined) {
-    throw providerError(
-      new OpenBankingError('ERR_TPP_NOT_REGISTERED', { authorizationNumber, nca: nca ?? '' }),
-    );
-  }
-  if (record.status !== 'active') {
-    throw providerError(
-      new OpenBankingError('ERR_TPP_NOT_AUTHORIZED', {
-        authorizationNumber,
-        status: record.status,
-        since: record.statusSince,
-      }),
-    );
-  }
-  return record;
-}
-
 interface RoleHolder {
   readonly authorizationNumber: string;
   readonly roles: ReadonlySet<PspRole>;
 }
 
-function refuseScopes(requested: readonly string[], known: readonly string[], holder: RoleHolder): void {
-  try {
-    const unknown = requested.find((scope) => !known.includes(scope));
-    if (unknown !== undefined) {
-      throw new OpenBankingError('ERR_SCOPE_UNKNOWN', { scope: unknown.slice(0, 100) });
-    }
-    assertScopesAllowed(holder, requested);
-  } catch (error) {
-    throw error instanceof OpenBankingError ? providerError(error) : error;
+/** @throws ERR_SCOPE_UNKNOWN, ERR_TPP_ROLE_MISSING */
+function assertScopes(requested: readonly string[], known: readonly string[], holder: RoleHolder): void {
+  const unknown = requested.find((scope) => !known.includes(scope));
+  if (unknown !== undefined) {
+    throw new OpenBankingError('ERR_SCOPE_UNKNOWN', { scope: unknown.slice(0, 100) });
   }
+  assertScopesAllowed(holder, requested);
 }
 
 function requestedScopes(ctx: KoaContextWithOIDC): string[] {

@@ -94,7 +94,7 @@ async function answerAbout(
     ? options.issuedTokens.verify(token)
     : opaqueClaims(token, options));
   if (claims === undefined || claims.aud !== server.resource) return INACTIVE;
-  // The revocation of the token, and the standing of its holder at this moment.
+  // The revocation of the token, and the authorisation status of its holder at this moment.
   const isLive = await options.tokenStatus.isLive(claims.status as StatusClaim);
   return isLive ? { active: true, token_type: 'Bearer', ...claims } : INACTIVE;
 }

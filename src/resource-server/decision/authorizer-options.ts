@@ -37,7 +37,7 @@ export interface AuthorizerOptions {
   /**
    * Checks the whole TPP besides the token: path, revocation, registry, such as the `authenticate` of a running
    * server's `authenticator`. A yes is remembered for one second for each connection. Default: no check, since
-   * the status list has the TPP's standing.
+   * the status list has the TPP's authorisation status.
    */
   readonly tppCheck?: TppCheck;
   /** Leeway for the clocks of issuer and resource. Default 10; the end of a token has none. */

@@ -4,14 +4,15 @@ import { join } from 'node:path';
 import { inflateSync } from 'node:zlib';
 import { decodeJwt } from 'jose';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import type { RegisteredClient } from '../../../src/authorization-server/clients/clients.ts';
 import { createRevokedCertificates } from '../../../src/authorization-server/token-status/revoked-certificates.ts';
 import {
   createSigningKeys,
   type SigningKeys,
 } from '../../../src/authorization-server/signing/signing-keys.ts';
 import {
-  createHolderStanding,
-  type HolderStandingOptions,
+  type HolderRules,
+  isHolderAuthorised,
   type TokenHolder,
 } from '../../../src/authorization-server/token-status/token-holder.ts';
 import {
@@ -21,8 +22,11 @@ import {
 import { silentLog } from '../../../src/events.ts';
 import { openSqliteStore } from '../../../src/storage/sqlite/sqlite.ts';
 import type { Store } from '../../../src/storage/store.ts';
+import { AuthorisationStatus } from '../../../src/tpp/authorisation-status.ts';
+import { createBlockList } from '../../../src/tpp/block-list.ts';
 import { checkedCertificates } from '../../../src/x509/revocation/revocation-pointers.ts';
 import { createRegistry, type TppRecord } from '../../../tpp-registry/index.ts';
+import { clientOf } from '../registered-client.ts';
 import { chainOf } from '../../x509/checked-path.ts';
 
 const START = new Date('2026-11-24T12:00:00Z');
@@ -41,6 +45,7 @@ const bolt: TokenHolder = {
   authorizationNumber: 'PSDGB-FCA-200',
   certificate: { issuer: 'CN=CA', issuerKeyHash: 'ab'.repeat(32), serialNumber: '02' },
 };
+const WHY = { reason: 'fraud', since: START };
 const record = (authorizationNumber: string, change: Partial<TppRecord> = {}): TppRecord => ({
   authorizationNumber,
   legalName: 'A TPP',
@@ -85,20 +90,33 @@ afterEach(async () => {
   await rm(folder, { recursive: true });
 });
 
-function open(
-  standing: Partial<HolderStandingOptions> & { readonly records?: TppRecord[] } = {},
-): TokenStatus {
-  const { records = [record('PSDGB-FCA-100'), record('PSDGB-FCA-200')], ...rest } = standing;
+interface Facts extends Pick<HolderRules, 'isRevoked'> {
+  readonly records?: readonly TppRecord[];
+  readonly hostCountry?: string;
+  readonly blocks?: Parameters<typeof createBlockList>[0];
+  readonly clients?: readonly RegisteredClient[];
+}
+
+const CLIENTS = [clientOf('acme', 'PSDGB-FCA-100'), clientOf('bolt', 'PSDGB-FCA-200')];
+
+function open(facts: Facts = {}): TokenStatus {
+  const both = [record('PSDGB-FCA-100'), record('PSDGB-FCA-200')];
+  const { records = both, blocks = [], clients = CLIENTS, ...rest } = facts;
   const clock = { now: () => now };
+  const rules: HolderRules = {
+    authorisationStatus: new AuthorisationStatus({
+      registry: createRegistry(records, START),
+      blockList: createBlockList(blocks),
+      ...rest,
+    }),
+    clients: { find: (clientId) => clients.find((client) => client.client_id === clientId) },
+    ...rest,
+  };
   return new TokenStatus({
     store,
     accessTokenSeconds: 600,
     hashId: (id) => `h(${id})`,
-    isInGoodStanding: createHolderStanding({
-      registry: createRegistry(records, START),
-      isClientOf: () => true,
-      ...rest,
-    }),
+    isHolderAuthorised: (holder) => isHolderAuthorised(holder, rules),
     revokedCertificates: createRevokedCertificates({ store, clock, log: silentLog }),
     clock,
     keys,
@@ -171,7 +189,7 @@ describe('a status reference', () => {
 });
 
 describe('a status list', () => {
-  const troubles: readonly [title: string, standing: Parameters<typeof open>[0]][] = [
+  const troubles: readonly [title: string, facts: Facts][] = [
     [
       'TPP was withdrawn',
       { records: [record('PSDGB-FCA-100', { status: 'withdrawn' }), record('PSDGB-FCA-200')] },
@@ -185,14 +203,22 @@ describe('a status list', () => {
       'TPP lost a role of the token',
       { records: [record('PSDGB-FCA-100', { roles: new Set(['PSP_PI']) }), record('PSDGB-FCA-200')] },
     ],
-    ['client was removed', { isClientOf: (id) => id !== 'acme' }],
-    ['client now belongs to another TPP', { isClientOf: (_id, tpp) => tpp !== 'PSDGB-FCA-100' }],
+    ['client was removed', { clients: CLIENTS.slice(1) }],
+    [
+      'client now belongs to another TPP',
+      { clients: [clientOf('acme', 'PSDGB-FCA-300'), ...CLIENTS.slice(1)] },
+    ],
     [
       'certificate was blocked by issuer and serial number (A5)',
-      { isRefused: ({ certificate }) => certificate.issuer === 'CN=CA' && certificate.serialNumber === '01' },
+      { blocks: [{ kind: 'certificate', issuer: 'CN=CA', serialNumber: '1', ...WHY }] },
     ],
+    [
+      'TPP was blocked',
+      { blocks: [{ kind: 'tpp', authorizationNumber: 'PSDGB-FCA-100', nca: 'GB-FCA', ...WHY }] },
+    ],
+    ['certificate is known to be revoked', { isRevoked: ({ serialNumber }) => serialNumber === '01' }],
   ];
-  it.each(troubles)('has the entries of a holder whose %s, and of nobody else', async (_title, standing) => {
+  it.each(troubles)('has the entries of a holder whose %s, and of nobody else', async (_title, facts) => {
     const good = open();
     const [grantless, granted, other] = [
       await good.reference(acme, undefined),
@@ -204,7 +230,7 @@ describe('a status list', () => {
       false,
       false,
     ]);
-    const bad = open(standing);
+    const bad = open(facts);
     expect([await isSet(bad, grantless), await isSet(bad, granted), await isSet(bad, other)]).toEqual([
       true,
       true,
@@ -216,16 +242,29 @@ describe('a status list', () => {
 
   it('has the entries of a TPP that is no longer passported into the country', async () => {
     const french = { ...acme, authorizationNumber: 'PSDFR-ACPR-300', nca: 'FR-ACPR' };
+    const clients = [clientOf('acme', 'PSDFR-ACPR-300')];
     const inFrance = { country: 'FR', nca: { id: 'FR-ACPR' } };
     const good = open({
       hostCountry: 'GB',
+      clients,
       records: [record('PSDFR-ACPR-300', { ...inFrance, passportedCountries: ['GB'] })],
     });
     const claim = await good.reference(french, undefined);
     expect(await isSet(good, claim)).toBe(false);
     expect(
-      await isSet(open({ hostCountry: 'GB', records: [record('PSDFR-ACPR-300', inFrance)] }), claim),
+      await isSet(open({ hostCountry: 'GB', clients, records: [record('PSDFR-ACPR-300', inFrance)] }), claim),
     ).toBe(true);
+  });
+
+  it('has the entries of a client that moved to another authority with the same number (G6)', async () => {
+    const number = 'NTRGB-09215384';
+    const british = { ...acme, authorizationNumber: number };
+    const records = [record(number), record(number, { nca: { id: 'IE-CBI' }, country: 'IE' })];
+    const before = open({ records, clients: [clientOf('acme', number, 'GB-FCA')] });
+    const claim = await before.reference(british, undefined);
+    expect(await isSet(before, claim)).toBe(false);
+    const after = open({ records, clients: [clientOf('acme', number, 'IE-CBI')] });
+    expect(await isSet(after, claim)).toBe(true);
   });
 
   it('has a token that was revoked, and the next of its grant lives (RFC 7009 §2.1)', async () => {

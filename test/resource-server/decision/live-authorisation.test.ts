@@ -32,7 +32,7 @@ interface Trouble {
 
 const scriptAt = (name: string) => fileURLToPath(new URL(name, import.meta.url));
 
-describe.each(['jwt', 'opaque'] as const)('live standing of %s tokens, in two processes', (format) => {
+describe.each(['jwt', 'opaque'] as const)('live status of %s tokens, in two processes', (format) => {
   let bank: TestBank;
   let caller: ReturnType<typeof createCaller>;
   let server: ChildProcess;
