@@ -13,7 +13,7 @@ export type {
   StepField,
   WaitStep,
 } from './authorization-server/customer/aspsp.ts';
-export type { RegisteredClient } from './authorization-server/clients/clients.ts';
+export type { Clients, RegisteredClient } from './authorization-server/clients/clients.ts';
 export { type Clock, systemClock } from './clock.ts';
 export { type Config, loadConfig, parseConfig } from './configuration/config.ts';
 export type { Consent, Consents } from './consent/consent.ts';
@@ -21,12 +21,16 @@ export { ERROR_CODES, type ErrorCode, isRefusal, OpenBankingError, ruleOf } from
 export {
   type EventDefinition,
   type EventFields,
+  type EventLevel,
+  type EventName,
   type EventSink,
   type Log,
   logTo,
   silentLog,
 } from './events.ts';
-export { createLog } from './log.ts';
+export { createLog, type LogOptions } from './log.ts';
 export { createListener, type Listener, type ListenerOptions } from './mutual-tls/listeners.ts';
 export { type RunningServer, type ServerParts, startServer } from './server/server.ts';
+export type { RecordToStore, Store, StoredRecord } from './storage/store.ts';
 export type { Tpp, TppAuthenticator } from './tpp/authenticate.ts';
+export type { BlockList } from './tpp/block-list.ts';

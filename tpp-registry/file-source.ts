@@ -1,15 +1,17 @@
-import type { Clock } from '../src/clock.ts';
+import { type Clock, systemClock } from '../src/clock.ts';
 import { OpenBankingError } from '../src/errors.ts';
 import { openFollowedFile } from '../src/files/followed-file.ts';
-import type { Log } from '../src/events.ts';
+import { type Log, silentLog } from '../src/events.ts';
 import { parseTppRecords, type TppRecord } from './record.ts';
 import { findRecord, type Index, indexRecords, type TppRegistry } from './registry.ts';
 
 export interface FileRegistryOptions {
   /** YAML or JSON; see `parseTppRecords` for the shape. */
   readonly file: string;
-  readonly clock: Clock;
-  readonly log: Log;
+  /** Default: the machine's own. */
+  readonly clock?: Clock;
+  /** Default: no log. */
+  readonly log?: Log;
   /** How often the file is looked at. Default 5. */
   readonly pollSeconds?: number;
 }
@@ -33,7 +35,7 @@ interface Copy {
  * @throws ERR_REGISTRY_INVALID when the first copy is missing or bad
  */
 export async function openFileRegistry(options: FileRegistryOptions): Promise<FileRegistry> {
-  const { file, clock, log, pollSeconds } = options;
+  const { file, clock = systemClock, log = silentLog, pollSeconds } = options;
   const followed = await openFollowedFile<Copy>({
     file,
     name: 'registry',

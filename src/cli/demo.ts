@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { styleText } from 'node:util';
 import { Command } from 'commander';
 import type { DemoStep } from '../sandbox/demo/demo.ts';
+import { requireSandboxPackages } from './sandbox-packages.ts';
 import { readDescription, type SandboxDescription } from '../sandbox/folder.ts';
 
 /** `tallystick demo`: walks as TPPs do, against a running sandbox or one of its own. */
@@ -13,7 +14,8 @@ export function demoCommand(): Command {
     .description('walk as a TPP would, one line a step; exit code 1 when a step did not do what it should')
     .option('--dir <folder>', 'the folder of the sandbox', '.tallystick')
     .option('--json', 'one JSON line a step')
-    .action(async (flags: { readonly dir: string; readonly json?: true }) => {
+    .action(async (flags: { readonly dir: string; readonly json?: true }, command: Command) => {
+      requireSandboxPackages(command);
       const running = await runningSandbox(flags.dir);
       const isRight = running === undefined ? await withOwnSandbox(flags) : await walk(running, flags);
       if (!isRight) process.exitCode = 1;

@@ -2,6 +2,7 @@ import { Command, InvalidArgumentError } from 'commander';
 import { curlLines } from '../sandbox/curl-lines.ts';
 import type { RunningSandbox } from '../sandbox/sandbox.ts';
 import { sandboxRevokeCommand } from './sandbox-revoke.ts';
+import { requireSandboxPackages } from './sandbox-packages.ts';
 import { stopOnSignal } from './stop-on-signal.ts';
 
 interface Flags {
@@ -25,7 +26,8 @@ export function sandboxCommand(): Command {
     .option('--resource-port <number>', 'port of the demo bank, 0 = any free one', portNumber, 8445)
     .option('--revocation-port <number>', 'port of the revocation service, chosen once', portNumber, 0)
     .option('--redirect-uri <url>', 'add a redirect URI to the demo clients (repeatable)', collectUrl, [])
-    .action(async (flags: Flags) => {
+    .action(async (flags: Flags, command: Command) => {
+      requireSandboxPackages(command);
       const { startSandbox } = await import('../sandbox/sandbox.ts');
       const sandbox = await startSandbox({
         folder: flags.dir,

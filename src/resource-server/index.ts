@@ -1,4 +1,12 @@
-export { OpenBankingError } from '../errors.ts';
+export { isRefusal, OpenBankingError } from '../errors.ts';
+export {
+  type EventDefinition,
+  type EventFields,
+  type EventName,
+  type EventSink,
+  type Log,
+  logTo,
+} from '../events.ts';
 export {
   type ClientCertificate,
   type ClientCertificateOptions,
