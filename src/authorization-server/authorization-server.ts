@@ -25,7 +25,7 @@ import { createResourceServers, type RegisteredResourceServer } from './tokens/r
 import { revokeStructuredTokens } from './tokens/revocation.ts';
 import type { RevokedCertificates } from './token-status/revoked-certificates.ts';
 import { ENDPOINTS, routesOf, STATUS_LIST_PATH, when } from './request/routes.ts';
-import type { SigningKeyring } from './signing/signing-keys.ts';
+import type { FollowedSigner } from './signing/signer.ts';
 import { serveStatusLists } from './token-status/status-lists.ts';
 import { isHolderAuthorised, type TokenHolder } from './token-status/token-holder.ts';
 import { TokenStatus } from './token-status/token-status.ts';
@@ -42,7 +42,7 @@ export interface AuthorizationServerOptions {
   readonly accessTokenSeconds: number;
   readonly consentSeconds: number;
   readonly rotatesRefreshTokens?: boolean;
-  readonly signingKeys: SigningKeyring;
+  readonly signer: FollowedSigner;
   /** Keys hashes, seals and cookies; 32 bytes. */
   readonly secret: Buffer;
   readonly store: Store;
@@ -103,11 +103,10 @@ export function createAuthorizationServer(options: AuthorizationServerOptions): 
   provider.use(edge({ pages, log }));
   provider.use(when(isOnFront, onFront));
   provider.use(routesOf());
-  const issuedTokens = createIssuedTokens({ keys: options.signingKeys, issuer: options.issuer });
+  const issuedTokens = createIssuedTokens({ signer: options.signer, issuer: options.issuer });
   const resourceServers = createResourceServers(options.resourceServers, clock);
   const introspect = introspectForResourceServers({
     ...options,
-    keys: options.signingKeys,
     provider,
     resourceServers,
     issuedTokens,
@@ -150,7 +149,7 @@ function openTokenStatus(options: AuthorizationServerOptions): TokenStatus {
     isHolderAuthorised: (holder) => isHolderAuthorised(holder, options),
     revokedCertificates: options.revokedCertificates,
     clock,
-    keys: options.signingKeys,
+    signer: options.signer,
     issuer: options.issuer,
     listBaseUrl: new URL(STATUS_LIST_PATH, options.issuer).href,
   });

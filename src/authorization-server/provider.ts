@@ -1,6 +1,6 @@
 import { hkdfSync } from 'node:crypto';
 import type { EventEmitter } from 'node:events';
-import type { AdapterFactory, Configuration, JWKS } from 'oidc-provider';
+import type { AdapterFactory, Configuration } from 'oidc-provider';
 import type { Clock } from '../clock.ts';
 import type { Consents } from '../consent/consent.ts';
 import { OpenBankingError } from '../errors.ts';
@@ -12,11 +12,11 @@ import { clientMetadata, EXTRA_CLIENT_METADATA } from './clients/client-metadata
 import { type Clients, OPENID_SCOPES, type RegisteredClient } from './clients/clients.ts';
 import { discoveryExtras } from './discovery.ts';
 import { PROFILES, profileConfiguration } from './profiles/profiles.ts';
-import { EllipticSigner } from './signing/elliptic-signer.ts';
+import { providerKeys } from './signing/provider-keys.ts';
 import { interactionPolicy } from './customer/interaction-policy.ts';
 import { Provider, replaceClients, replaceKeys } from './provider-internals.ts';
 import { ENDPOINTS } from './request/routes.ts';
-import type { SigningKeyring, SigningKeys } from './signing/signing-keys.ts';
+import type { FollowedSigner } from './signing/signer.ts';
 import { tokenClaims, withinGrant } from './tokens/token-claims.ts';
 import type { TokenStatus } from './token-status/token-status.ts';
 import { gateCertificate, provenTpp } from './request/tpp-gate.ts';
@@ -32,7 +32,7 @@ export interface ProviderOptions {
   readonly consentSeconds: number;
   /** Rotates for every client, also where its profile does not. Default false. */
   readonly rotatesRefreshTokens?: boolean;
-  readonly signingKeys: SigningKeyring;
+  readonly signer: FollowedSigner;
   /** Signs cookies; at least 32 bytes. */
   readonly secret: Buffer;
   readonly adapter: AdapterFactory;
@@ -51,7 +51,8 @@ export function createProvider(options: ProviderOptions): Provider {
   const provider = new Provider(options.issuer, configuration(options));
   // `error` is koa's own event; the library's types do not know it.
   (provider as EventEmitter).on('error', (error) => options.log.emit('server.unexpected', { error }));
-  options.signingKeys.follow((signing) => replaceKeys(provider, jwksOf(signing)));
+  const { signer } = options;
+  signer.follow((keys) => replaceKeys(provider, providerKeys(signer, keys)));
   options.clients.follow((clients) => takeClients(provider, clients));
   return provider;
 }
@@ -67,16 +68,11 @@ function takeClients(provider: Provider, clients: readonly RegisteredClient[]): 
   }
 }
 
-function jwksOf(signing: SigningKeys): JWKS {
-  const keys = signing.keys.map((key) => (key.alg === 'ES256' ? new EllipticSigner(key) : key));
-  return { keys } as unknown as JWKS;
-}
-
 function configuration(options: ProviderOptions): Configuration {
   const profiled = profileConfiguration(PROFILES);
   return {
     adapter: options.adapter,
-    jwks: jwksOf(options.signingKeys),
+    jwks: providerKeys(options.signer, options.signer.keys),
     routes: { ...ENDPOINTS },
     scopes: [...OPENID_SCOPES],
     claims: { openid: ['sub'] },

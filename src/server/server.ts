@@ -9,7 +9,8 @@ import {
 import type { Clients } from '../authorization-server/clients/clients.ts';
 import type { RegisteredResourceServer } from '../authorization-server/tokens/resource-servers.ts';
 import { createRevokedCertificates } from '../authorization-server/token-status/revoked-certificates.ts';
-import { openSigningKeys, type SigningKeyring } from '../authorization-server/signing/signing-keys.ts';
+import type { FollowedSigner } from '../authorization-server/signing/signer.ts';
+import { openSigningKeys } from '../authorization-server/signing/signing-keys.ts';
 import { clientCertificateOptions } from '../configuration/client-certificate-schema.ts';
 import { type Clock, systemClock } from '../clock.ts';
 import type { Config } from '../configuration/config.ts';
@@ -122,7 +123,7 @@ export async function startServer(config: Config, parts: ServerParts): Promise<R
     // A load balancer sends its new connections elsewhere before this one stops to accept them.
     await sleep(noticeSeconds * 1000);
     await Promise.all([front.close(drainSeconds), mtls.close(drainSeconds)]);
-    await Promise.all([health, decision, clients, opened.signingKeys, store].map((part) => part.close()));
+    await Promise.all([health, decision, clients, opened.signer, store].map((part) => part.close()));
     log.emit('server.stopped');
   }
 }
@@ -132,7 +133,7 @@ interface OpenedParts {
   readonly tls: { readonly certificatePem: string; readonly privateKeyPem: string };
   /** Keys hashes, encryption and cookies. */
   readonly secret: Buffer;
-  readonly signingKeys: SigningKeyring;
+  readonly signer: FollowedSigner;
   readonly decision: TppDecision;
   readonly clients: FollowedClients;
   readonly resourceServers: readonly RegisteredResourceServer[];
@@ -145,7 +146,7 @@ async function openParts(
   parts: ServerParts,
   { clock, log }: { readonly clock: Clock; readonly log: Log },
 ): Promise<OpenedParts> {
-  const [certificatePem, privateKeyPem, secret, signingKeys] = await Promise.all([
+  const [certificatePem, privateKeyPem, secret, signer] = await Promise.all([
     readRequired(config.tls.certificateFile, 'tls.certificateFile'),
     readRequired(config.tls.privateKeyFile, 'tls.privateKeyFile'),
     openSecret(config.storage.secretFile),
@@ -167,7 +168,7 @@ async function openParts(
   return {
     tls: { certificatePem, privateKeyPem },
     secret,
-    signingKeys,
+    signer,
     decision,
     clients,
     resourceServers,
@@ -181,7 +182,7 @@ function createEndpoints(
   opened: OpenedParts,
   parts: Pick<AuthorizationServerOptions, 'aspsp' | 'consents' | 'clock' | 'log'>,
 ): AuthorizationServer {
-  const { store, signingKeys, secret, clients, resourceServers, clientCertificate } = opened;
+  const { store, signer, secret, clients, resourceServers, clientCertificate } = opened;
   const { authorisationStatus, revocation, authenticator } = opened.decision;
   const { aspsp, consents, clock, log } = parts;
   const revokedCertificates = createRevokedCertificates({
@@ -201,7 +202,7 @@ function createEndpoints(
     accessTokenSeconds: config.accessToken.lifetimeSeconds,
     consentSeconds: config.consent.lifetimeSeconds,
     rotatesRefreshTokens: config.refreshToken.rotation,
-    signingKeys,
+    signer,
     secret,
     store,
     consents,

@@ -32,7 +32,7 @@ const MODULES: readonly { readonly module: string; readonly reason: string; read
   },
   {
     module: 'helpers/keystore.js',
-    reason: 'ExternalSigningKey, which signing/elliptic-signer.ts extends',
+    reason: 'ExternalSigningKey, which signing/provider-keys.ts extends',
     digest: '9d78577c6055cdf0',
   },
   {

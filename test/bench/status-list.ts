@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setImmediate as turn } from 'node:timers/promises';
 import { createRevokedCertificates } from '../../src/authorization-server/token-status/revoked-certificates.ts';
+import { PrivateKeys } from '../../src/authorization-server/signing/private-keys.ts';
 import { createSigningKeys } from '../../src/authorization-server/signing/signing-keys.ts';
 import { isHolderAuthorised } from '../../src/authorization-server/token-status/token-holder.ts';
 import { TokenStatus } from '../../src/authorization-server/token-status/token-status.ts';
@@ -45,7 +46,7 @@ const status = new TokenStatus({
   isHolderAuthorised: (holder) => isHolderAuthorised(holder, { authorisationStatus, clients }),
   revokedCertificates: createRevokedCertificates({ store, clock, log: silentLog }),
   clock,
-  keys: await createSigningKeys(),
+  signer: new PrivateKeys((await createSigningKeys()).keys),
   issuer: 'https://as.bank.example',
   listBaseUrl: 'https://as.bank.example/status-lists/',
 });

@@ -1,8 +1,7 @@
+import type { SignatureAlgorithm } from '../signing/signer.ts';
+
 /** How a client authenticates (RFC 8705 §2, RFC 7523). */
 type ClientAuthMethod = 'tls_client_auth' | 'private_key_jwt';
-/** JWS algorithms of FAPI 2.0 §5.4.1. */
-export type SignatureAlgorithm = 'PS256' | 'ES256' | 'EdDSA';
-
 /**
  * The demands of one FAPI profile: a frozen value, from which the provider's configuration and the metadata of each
  * client are computed (profiles.ts). A profile is one file with such a value, and its line in `PROFILES`.

@@ -6,17 +6,12 @@ import { readOrCreate } from '../../files/created-file.ts';
 import { OpenBankingError } from '../../errors.ts';
 import { openFollowedFile } from '../../files/followed-file.ts';
 import type { Log } from '../../events.ts';
+import { isSignatureAlgorithm, PrivateKeys, publishedKey } from './private-keys.ts';
+import type { FollowedSigner, PublishedKey } from './signer.ts';
 
-/** Private JSON Web Keys; the first of an algorithm signs, all are published. */
+/** Private JSON Web Keys, as a file has them; the first of an algorithm signs, all are published. */
 export interface SigningKeys {
   readonly keys: readonly JWK[];
-}
-
-/** Signing keys that follow their file and the time: `keys` is what holds at the moment. */
-export interface SigningKeyring extends SigningKeys {
-  /** Calls now, and whenever other keys hold. */
-  follow(take: (keys: SigningKeys) => void): void;
-  close(): Promise<void>;
 }
 
 /**
@@ -37,9 +32,6 @@ export interface SigningKeyringOptions {
   readonly pollSeconds?: number;
 }
 
-const ALGORITHMS = new Set(['ES256', 'PS256', 'EdDSA']);
-/** RFC 7518 §6.2.2, §6.3.2. */
-const PRIVATE_MEMBERS = new Set(['d', 'p', 'q', 'dp', 'dq', 'qi', 'oth']);
 /** Longest delay that setTimeout takes as it is meant. */
 const MAX_TIMER_SECONDS = 86_400;
 const generate = promisify(generateKeyPair);
@@ -65,43 +57,44 @@ export async function createSigningKeys(): Promise<SigningKeys> {
  * @throws ERR_CONFIG_INVALID when the file is not a set of private keys for PS256, ES256 or EdDSA with an ES256
  * key that signs already
  */
-export async function openSigningKeys(options: SigningKeyringOptions): Promise<SigningKeyring> {
+export async function openSigningKeys(options: SigningKeyringOptions): Promise<FollowedSigner> {
   const { file, clock, log, retainSeconds, pollSeconds } = options;
   await readOrCreate(file, async () => `${JSON.stringify(await createSigningKeys())}\n`).catch(
     (error: NodeJS.ErrnoException) => {
       throw invalid(file, `cannot be read: ${error.code}`);
     },
   );
-  const listeners = new Set<(keys: SigningKeys) => void>();
+  const listeners = new Set<(keys: readonly PublishedKey[]) => void>();
   let turn: NodeJS.Timeout | undefined;
   const now = () => epochSeconds(clock.now());
-  const present = () => presentKeys(followed.current, now(), retainSeconds);
-  const tell = () => {
-    for (const take of listeners) take({ keys: present() });
+  const present = () => presentKeys(followed.current.kept, now(), retainSeconds).map(publishedKey);
+  const notify = () => {
+    for (const take of listeners) take(present());
     clearTimeout(turn);
-    const next = nextTurn(followed.current, now(), retainSeconds);
+    const next = nextTurn(followed.current.kept, now(), retainSeconds);
     if (next !== undefined) {
-      turn = setTimeout(tell, Math.min(next - now(), MAX_TIMER_SECONDS) * 1000).unref();
+      turn = setTimeout(notify, Math.min(next - now(), MAX_TIMER_SECONDS) * 1000).unref();
     }
   };
-  const followed = await openFollowedFile<readonly KeptKey[]>({
+  const followed = await openFollowedFile<LoadedKeys>({
     file,
     name: 'signing-keys',
     log,
     ...(pollSeconds === undefined ? {} : { pollSeconds }),
-    parse: (content) => parseKeys(content, { source: file, now: now() }),
+    parse: (content) => loadedKeys(parseKeys(content, { source: file, now: now() }), file),
     unreadable: (cause) => invalid(file, `cannot be read: ${cause.code}`, cause),
-    count: (keys) => keys.length,
-    onChange: tell,
+    count: ({ kept }) => kept.length,
+    onChange: notify,
   });
-  tell();
+  notify();
   return {
     get keys() {
       return present();
     },
+    sign: (kid, data) => followed.current.signer.sign(kid, data),
     follow: (take) => {
       listeners.add(take);
-      take({ keys: present() });
+      take(present());
     },
     close: () => {
       clearTimeout(turn);
@@ -110,13 +103,18 @@ export async function openSigningKeys(options: SigningKeyringOptions): Promise<S
   };
 }
 
-/** The public parts of the keys. */
-export function publicKeys(signing: SigningKeys): { keys: JWK[] } {
-  return {
-    keys: signing.keys.map((jwk) =>
-      Object.fromEntries(Object.entries(jwk).filter(([member]) => !PRIVATE_MEMBERS.has(member))),
-    ),
-  };
+interface LoadedKeys {
+  readonly kept: readonly KeptKey[];
+  /** Every key of the file; `presentKeys` decides which of them signs. */
+  readonly signer: PrivateKeys;
+}
+
+function loadedKeys(kept: readonly KeptKey[], file: string): LoadedKeys {
+  try {
+    return { kept, signer: new PrivateKeys(kept) };
+  } catch (cause) {
+    throw invalid(file, 'holds a key that is malformed', cause);
+  }
 }
 
 /**
@@ -160,7 +158,7 @@ export function parseKeys(
     typeof parsed === 'object' && parsed !== null && 'keys' in parsed && Array.isArray(parsed.keys)
       ? (parsed.keys as KeptKey[])
       : [];
-  if (!keys.every((key) => ALGORITHMS.has(key.alg ?? '') && key.kid && key.d)) {
+  if (!keys.every((key) => isSignatureAlgorithm(key.alg) && key.kid && key.d)) {
     throw invalid(
       from.source,
       'every key must be private and have a kid and an alg of PS256, ES256 or EdDSA',

@@ -1,11 +1,11 @@
 import { createHash } from 'node:crypto';
 import { deflateSync } from 'node:zlib';
-import { importJWK, SignJWT } from 'jose';
 import type { Middleware } from 'koa';
 import { LRUCache } from 'lru-cache';
 import { type Clock, epochSeconds } from '../../clock.ts';
 import { SingleFlight } from '../../remote/single-flight.ts';
-import type { SigningKeys } from '../signing/signing-keys.ts';
+import { signJwt } from '../signing/signed-jwt.ts';
+import type { Signer } from '../signing/signer.ts';
 import type { RevokedCertificates } from './revoked-certificates.ts';
 import { LIST_SIZE } from './status-list-allocator.ts';
 import type { StatusListIndexes } from './status-list-indexes.ts';
@@ -27,7 +27,7 @@ export interface StatusListsOptions {
   readonly isHolderAuthorised: (holder: TokenHolder) => boolean;
   readonly revokedCertificates: Pick<RevokedCertificates, 'read'>;
   readonly clock: Clock;
-  readonly keys: SigningKeys;
+  readonly signer: Signer;
   readonly issuer: string;
   /** Base of the list addresses; the list number is appended. */
   readonly listBaseUrl: string;
@@ -104,20 +104,19 @@ export class StatusLists {
   }
 
   async #signed(number: number, bits: Buffer, now: number): Promise<CachedList> {
-    const { keys, issuer, listBaseUrl } = this.#options;
-    const jwk = keys.keys.find((key) => key.alg === 'ES256');
-    if (jwk === undefined) throw new TypeError('there is no ES256 key');
+    const { signer, issuer, listBaseUrl } = this.#options;
     const seconds = epochSeconds(new Date(now));
-    const jwt = await new SignJWT({
-      status_list: { bits: 1, lst: deflateSync(bits, { level: 9 }).toString('base64url') },
-      ttl: LIST_TTL_SECONDS,
-    })
-      .setProtectedHeader({ alg: 'ES256', typ: 'statuslist+jwt', kid: jwk.kid ?? '' })
-      .setIssuer(issuer)
-      .setSubject(`${listBaseUrl}${number}`)
-      .setIssuedAt(seconds)
-      .setExpirationTime(seconds + SIGNED_LIFE_SECONDS)
-      .sign(await importJWK(jwk, 'ES256'));
+    const jwt = await signJwt(signer, {
+      typ: 'statuslist+jwt',
+      claims: {
+        status_list: { bits: 1, lst: deflateSync(bits, { level: 9 }).toString('base64url') },
+        ttl: LIST_TTL_SECONDS,
+        iss: issuer,
+        sub: `${listBaseUrl}${number}`,
+        iat: seconds,
+        exp: seconds + SIGNED_LIFE_SECONDS,
+      },
+    });
     const etag = `"${createHash('sha256').update(jwt).digest('base64url').slice(0, 22)}"`;
     return { jwt, etag, bits, decidedAt: now, signedAt: now };
   }

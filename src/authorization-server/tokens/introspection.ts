@@ -1,19 +1,13 @@
 import { bodyParser } from '@koa/bodyparser';
-import {
-  createLocalJWKSet,
-  errors as joseErrors,
-  importJWK,
-  type JWTPayload,
-  jwtVerify,
-  SignJWT,
-} from 'jose';
+import { createLocalJWKSet, errors as joseErrors, type JWTPayload, jwtVerify } from 'jose';
 import type { Context, Middleware } from 'koa';
 import type { AccessToken, ClientCredentials, Provider } from 'oidc-provider';
 import { type Clock, epochSeconds } from '../../clock.ts';
 import { OpenBankingError } from '../../errors.ts';
 import type { ClientCertificateSource } from '../../mutual-tls/client-certificate.ts';
 import type { RegisteredResourceServer, ResourceServers } from './resource-servers.ts';
-import { publicKeys, type SigningKeyring } from '../signing/signing-keys.ts';
+import { signJwt } from '../signing/signed-jwt.ts';
+import type { FollowedSigner, Signer } from '../signing/signer.ts';
 import type { StatusClaim, TokenStatus } from '../token-status/token-status.ts';
 
 export interface IntrospectionOptions {
@@ -22,7 +16,7 @@ export interface IntrospectionOptions {
   readonly issuedTokens: IssuedTokens;
   readonly tokenStatus: TokenStatus;
   readonly clientCertificate: ClientCertificateSource;
-  readonly keys: SigningKeyring;
+  readonly signer: Signer;
   readonly issuer: string;
   readonly clock: Clock;
 }
@@ -131,19 +125,20 @@ async function hasLiveGrant(provider: Provider, token: AccessToken | undefined):
 }
 
 /** RFC 9701 §5: no `sub` and no `exp` of its own, so that it can never pass as an access token. */
-async function signed(
+function signed(
   answer: Answer,
   server: RegisteredResourceServer,
-  { keys, issuer, clock }: IntrospectionOptions,
+  { signer, issuer, clock }: IntrospectionOptions,
 ): Promise<string> {
-  const jwk = keys.keys.find((key) => key.alg === 'ES256');
-  if (jwk === undefined) throw new TypeError('there is no ES256 key');
-  return new SignJWT({ token_introspection: answer })
-    .setProtectedHeader({ alg: 'ES256', typ: 'token-introspection+jwt', kid: jwk.kid ?? '' })
-    .setIssuer(issuer)
-    .setAudience(server.client_id)
-    .setIssuedAt(epochSeconds(clock.now()))
-    .sign(await importJWK(jwk, 'ES256'));
+  return signJwt(signer, {
+    typ: 'token-introspection+jwt',
+    claims: {
+      token_introspection: answer,
+      iss: issuer,
+      aud: server.client_id,
+      iat: epochSeconds(clock.now()),
+    },
+  });
 }
 
 function refused(problem: string, cause?: unknown): OpenBankingError<'ERR_REQUEST_INVALID'> {
@@ -157,13 +152,13 @@ export interface IssuedTokens {
 }
 
 export function createIssuedTokens(options: {
-  readonly keys: SigningKeyring;
+  readonly signer: FollowedSigner;
   readonly issuer: string;
 }): IssuedTokens {
   const { issuer } = options;
   let keySet = createLocalJWKSet({ keys: [] });
-  options.keys.follow((signing) => {
-    keySet = createLocalJWKSet(publicKeys(signing));
+  options.signer.follow((keys) => {
+    keySet = createLocalJWKSet({ keys: [...keys] });
   });
   return {
     async verify(token) {

@@ -82,7 +82,7 @@ describe('signing keys', () => {
     await ring.close();
   });
 
-  it('are told to who follows them, at the change of the file and when their time comes', async () => {
+  it('reach their followers at the change of the file and when their time comes', async () => {
     clock = new TestClock();
     const now = systemClock;
     const ring = await openSigningKeys({
@@ -93,7 +93,7 @@ describe('signing keys', () => {
       pollSeconds: 0.02,
     });
     const told: (string | undefined)[] = [];
-    ring.follow((keys) => void told.push(signers(keys.keys)[0]));
+    ring.follow((keys) => void told.push(signers(keys)[0]));
     expect(told).toHaveLength(1);
     await rotateSigningKeys({ file, clock: now, delaySeconds: 1, retainSeconds: RETAIN });
     await expect.poll(() => new Set(told).size, { timeout: 5000 }).toBe(2);
@@ -116,6 +116,10 @@ describe('signing keys', () => {
     ['holds a public key', '{"keys":[{"kty":"EC","alg":"ES256","kid":"a"}]}'],
     ['has a kid twice', '{"keys":[{"alg":"ES256","kid":"a","d":"x"},{"alg":"PS256","kid":"a","d":"x"}]}'],
     ['has no key in use', '{"keys":[{"alg":"ES256","kid":"a","d":"x","use_from":99999999999}]}'],
+    [
+      'holds a malformed key',
+      '{"keys":[{"kty":"EC","crv":"P-256","x":"x","y":"y","alg":"ES256","kid":"a","d":"x"}]}',
+    ],
     ['has a time in words', '{"keys":[{"alg":"ES256","kid":"a","d":"x","use_from":"now"}]}'],
   ])('are refused when the file %s', async (_what, content) => {
     await writeFile(file, content);

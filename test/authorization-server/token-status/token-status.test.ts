@@ -6,10 +6,9 @@ import { decodeJwt } from 'jose';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { RegisteredClient } from '../../../src/authorization-server/clients/clients.ts';
 import { createRevokedCertificates } from '../../../src/authorization-server/token-status/revoked-certificates.ts';
-import {
-  createSigningKeys,
-  type SigningKeys,
-} from '../../../src/authorization-server/signing/signing-keys.ts';
+import { PrivateKeys } from '../../../src/authorization-server/signing/private-keys.ts';
+import type { Signer } from '../../../src/authorization-server/signing/signer.ts';
+import { createSigningKeys } from '../../../src/authorization-server/signing/signing-keys.ts';
 import {
   type HolderRules,
   isHolderAuthorised,
@@ -62,12 +61,12 @@ let folder: string;
 let now: Date;
 let store: Store;
 let writes: number;
-let keys: SigningKeys;
+let signer: Signer;
 beforeEach(async () => {
   folder = await mkdtemp(join(tmpdir(), 'tallystick-status-'));
   now = START;
   writes = 0;
-  keys = await createSigningKeys();
+  signer = new PrivateKeys((await createSigningKeys()).keys);
   const opened = await openSqliteStore({
     file: join(folder, 's.sqlite'),
     clock: { now: () => now },
@@ -119,7 +118,7 @@ function open(facts: Facts = {}): TokenStatus {
     isHolderAuthorised: (holder) => isHolderAuthorised(holder, rules),
     revokedCertificates: createRevokedCertificates({ store, clock, log: silentLog }),
     clock,
-    keys,
+    signer,
     issuer: 'https://as.bank.example',
     listBaseUrl: BASE,
   });

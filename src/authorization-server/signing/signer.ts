@@ -1,0 +1,32 @@
+import type { JWK } from 'jose';
+
+/** JWS algorithms of FAPI 2.0 §5.4.1. */
+export type SignatureAlgorithm = 'PS256' | 'ES256' | 'EdDSA';
+
+/** A public JSON Web Key, as the JWKS has it. */
+export interface PublishedKey extends JWK {
+  readonly kid: string;
+  readonly alg: SignatureAlgorithm;
+}
+
+/**
+ * The place where private keys are kept and sign: a file today (private-keys.ts). A PKCS#11 token or a KMS is one file
+ * more that implements this. Whatever this server signs is signed here.
+ */
+export interface Signer {
+  /** The keys that hold at the moment: the first of an algorithm signs, all are published. */
+  readonly keys: readonly PublishedKey[];
+  /**
+   * The signature of the data in the form of JWS (RFC 7518 §3), by the algorithm of the key.
+   *
+   * @throws TypeError when there is no such key
+   */
+  sign(kid: string, data: Buffer): Promise<Buffer>;
+}
+
+/** A signer whose keys change while the server runs. */
+export interface FollowedSigner extends Signer {
+  /** Calls now, and whenever other keys hold. */
+  follow(take: (keys: readonly PublishedKey[]) => void): void;
+  close(): Promise<void>;
+}
