@@ -2,7 +2,7 @@ import { createHmac } from 'node:crypto';
 import type { RequestListener } from 'node:http';
 import type { Context } from 'koa';
 import type { Clock } from '../clock.ts';
-import type { Consents } from '../consent/consent.ts';
+import type { ConsentRecords, GrantEnder } from '../consent/consent.ts';
 import type { Log } from '../events.ts';
 import type { ClientCertificateSource } from '../mutual-tls/client-certificate.ts';
 import type { Store } from '../storage/store.ts';
@@ -46,7 +46,7 @@ export interface AuthorizationServerOptions {
   /** Keys hashes, seals and cookies; 32 bytes. */
   readonly secret: Buffer;
   readonly store: Store;
-  readonly consents: Consents;
+  readonly consents: Pick<ConsentRecords, 'idOf' | 'create'>;
   readonly authorisationStatus: AuthorisationStatus;
   readonly authenticator: TppAuthenticator;
   /** Where the certificates of TPPs come from on the mTLS listener. */
@@ -65,10 +65,8 @@ export interface AuthorizationServerOptions {
 }
 
 /** One handler for each listener; both lead to the same provider. */
-export interface AuthorizationServer {
+export interface AuthorizationServer extends GrantEnder {
   readonly handlers: Readonly<Record<ListenerName, RequestListener>>;
-  /** Ends a grant and every token of it; ending one that is over is no error. */
-  endGrant(grantId: string): Promise<void>;
 }
 
 /** Puts the rooms of this folder together: edge, routes, gate, provider, pages, token status. */

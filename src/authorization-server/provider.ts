@@ -2,7 +2,7 @@ import { hkdfSync } from 'node:crypto';
 import type { EventEmitter } from 'node:events';
 import type { AdapterFactory, Configuration } from 'oidc-provider';
 import type { Clock } from '../clock.ts';
-import type { Consents } from '../consent/consent.ts';
+import type { ConsentRecords } from '../consent/consent.ts';
 import { OpenBankingError } from '../errors.ts';
 import type { Log } from '../events.ts';
 import type { AuthorisationStatus } from '../tpp/authorisation-status.ts';
@@ -37,7 +37,7 @@ export interface ProviderOptions {
   readonly secret: Buffer;
   readonly adapter: AdapterFactory;
   readonly authorisationStatus: AuthorisationStatus;
-  readonly consents: Consents;
+  readonly consents: Pick<ConsentRecords, 'idOf'>;
   readonly tokenStatus: TokenStatus;
   readonly renderError: NonNullable<Configuration['renderError']>;
   readonly clock: Clock;

@@ -19,21 +19,7 @@ export interface Consent {
   readonly expiresAt: Date;
 }
 
-export interface Consents {
-  /** The `consent_id` of what a grant carries out, whether or not it still exists: a grant has one consent. */
-  idOf(grantId: string): string;
-  /** Records a consent from now on for `lifetimeSeconds`. */
-  create(
-    consent: Omit<Consent, 'consentId' | 'createdAt' | 'expiresAt'>,
-    lifetimeSeconds: number,
-  ): Promise<Consent>;
-  /** The consent if it exists, has not expired and has not been revoked. */
-  find(consentId: string): Promise<Consent | undefined>;
-  /** Ends a consent; ending one that is over is no error. */
-  revoke(consentId: string): Promise<void>;
-}
-
-export interface ConsentsOptions {
+export interface ConsentRecordsOptions {
   readonly store: Store;
   readonly clock: Clock;
   /** A key is derived from it that hides grant identifiers in consent identifiers; 32 bytes. */
@@ -41,38 +27,83 @@ export interface ConsentsOptions {
 }
 
 /** The consents in the store. */
-export function createConsents({ store, clock, secret }: ConsentsOptions): Consents {
-  const key = Buffer.from(hkdfSync('sha256', secret, '', 'tallystick consents', 32));
-  const idOf = (grantId: string) => createHmac('sha256', key).update(grantId).digest('base64url');
-  return {
-    idOf,
+export class ConsentRecords {
+  readonly #store: Store;
+  readonly #clock: Clock;
+  readonly #key: Buffer;
 
-    async create(consent, lifetimeSeconds) {
-      const createdAt = clock.now();
-      const created: Consent = Object.freeze({
-        ...consent,
-        consentId: idOf(consent.grantId),
-        createdAt,
-        expiresAt: new Date(createdAt.getTime() + lifetimeSeconds * 1000),
-      });
-      await store.put(KIND, created.consentId, {
-        value: {
-          ...created,
-          createdAt: created.createdAt.toISOString(),
-          expiresAt: created.expiresAt.toISOString(),
-        },
-        expiresAt: created.expiresAt,
-        indexes: {
-          psu: created.psuId,
-          authorizationNumber: created.authorizationNumber,
-        },
-      });
-      return created;
-    },
+  constructor({ store, clock, secret }: ConsentRecordsOptions) {
+    this.#store = store;
+    this.#clock = clock;
+    this.#key = Buffer.from(hkdfSync('sha256', secret, '', 'tallystick consents', 32));
+  }
 
-    find: async (consentId) => restored(await store.find(KIND, consentId)),
-    revoke: (consentId) => store.delete(KIND, consentId),
-  };
+  /** The `consent_id` of what a grant carries out, whether or not it still exists: a grant has one consent. */
+  idOf(grantId: string): string {
+    return createHmac('sha256', this.#key).update(grantId).digest('base64url');
+  }
+
+  /** Records a consent from now on for `lifetimeSeconds`. */
+  async create(
+    consent: Omit<Consent, 'consentId' | 'createdAt' | 'expiresAt'>,
+    lifetimeSeconds: number,
+  ): Promise<Consent> {
+    const createdAt = this.#clock.now();
+    const expiresAt = new Date(createdAt.getTime() + lifetimeSeconds * 1000);
+    const consentId = this.idOf(consent.grantId);
+    const created: Consent = Object.freeze({ ...consent, consentId, createdAt, expiresAt });
+    await this.#store.put(KIND, consentId, {
+      value: { ...created, createdAt: createdAt.toISOString(), expiresAt: expiresAt.toISOString() },
+      expiresAt,
+      indexes: { psu: created.psuId, authorizationNumber: created.authorizationNumber },
+    });
+    return created;
+  }
+
+  /** The consent if it exists, has not expired and has not been revoked. */
+  async find(consentId: string): Promise<Consent | undefined> {
+    return restored(await this.#store.find(KIND, consentId));
+  }
+
+  /** Removes the record alone. `Consents.revoke` ends a consent. */
+  delete(consentId: string): Promise<void> {
+    return this.#store.delete(KIND, consentId);
+  }
+}
+
+/** Port to the authorization server, which carries out consents as grants. */
+export interface GrantEnder {
+  /** Ends a grant and every token of it; ending one that is over is no error. */
+  endGrant(grantId: string): Promise<void>;
+}
+
+/** The consents of a bank's customers, for the bank. */
+export class Consents {
+  readonly #records: Pick<ConsentRecords, 'find' | 'delete'>;
+  readonly #grants: GrantEnder;
+
+  constructor(records: Pick<ConsentRecords, 'find' | 'delete'>, grants: GrantEnder) {
+    this.#records = records;
+    this.#grants = grants;
+  }
+
+  /** The consent if it exists, has not expired and has not been revoked. */
+  find(consentId: string): Promise<Consent | undefined> {
+    return this.#records.find(consentId);
+  }
+
+  /**
+   * Ends a consent: first its grant with every token, then the record. A failure in between leaves the record, so that
+   * the consent can be ended again. Ending one that is over is no error.
+   *
+   * @throws ERR_STORAGE_UNAVAILABLE
+   */
+  async revoke(consentId: string): Promise<void> {
+    const consent = await this.#records.find(consentId);
+    if (consent === undefined) return;
+    await this.#grants.endGrant(consent.grantId);
+    await this.#records.delete(consentId);
+  }
 }
 
 function restored(record: StoredRecord | undefined): Consent | undefined {

@@ -113,7 +113,7 @@ async function startBank(
   });
   listener.serve(
     new URL(description.resourceUrl),
-    demoBank({ protection, findConsent: server.consents.find, log }),
+    demoBank({ protection, findConsent: (consentId) => server.consents.find(consentId), log }),
   );
   await listener.listen(parts.port, '127.0.0.1');
   return {

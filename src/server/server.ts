@@ -14,7 +14,7 @@ import { openSigningKeys } from '../authorization-server/signing/signing-keys.ts
 import { clientCertificateOptions } from '../configuration/client-certificate-schema.ts';
 import { type Clock, systemClock } from '../clock.ts';
 import type { Config } from '../configuration/config.ts';
-import { type Consents, createConsents } from '../consent/consent.ts';
+import { ConsentRecords, Consents } from '../consent/consent.ts';
 import { readOrCreate } from '../files/created-file.ts';
 import { OpenBankingError } from '../errors.ts';
 import { createHealthServer } from './health.ts';
@@ -52,8 +52,8 @@ export interface RunningServer {
   readonly issuer: string;
   readonly mtlsUrl: string;
   /**
-   * What customers have consented to, for the bank's own APIs: access tokens carry `consent_id`. `revoke` also
-   * ends the grant, its refresh tokens and, within seconds at the APIs, its access tokens.
+   * What customers have consented to, for the bank's own APIs: access tokens carry `consent_id`. Access tokens of a
+   * revoked consent end within seconds at the APIs.
    */
   readonly consents: Consents;
   readonly registry: TppRegistry;
@@ -78,8 +78,8 @@ export async function startServer(config: Config, parts: ServerParts): Promise<R
   const log = parts.log ?? createLog({ level: config.logLevel });
   const opened = await openParts(config, parts, { clock, log });
   const { decision, clients, store, clientCertificate } = opened;
-  const consents = createConsents({ store, clock, secret: opened.secret });
-  const { handlers, endGrant } = createEndpoints(config, opened, {
+  const consents = new ConsentRecords({ store, clock, secret: opened.secret });
+  const endpoints = createEndpoints(config, opened, {
     aspsp: parts.aspsp,
     consents,
     clock,
@@ -92,8 +92,8 @@ export async function startServer(config: Config, parts: ServerParts): Promise<R
     ...opened.tls,
     log,
   });
-  front.serve(new URL(config.issuer), handlers.front);
-  mtls.serve(new URL(config.mtlsUrl), handlers.mtls);
+  front.serve(new URL(config.issuer), endpoints.handlers.front);
+  mtls.serve(new URL(config.mtlsUrl), endpoints.handlers.mtls);
   let closing: Promise<void> | undefined;
   const isReady = async () => closing === undefined && (await store.isHealthy());
   const health = createHealthServer(isReady);
@@ -105,7 +105,7 @@ export async function startServer(config: Config, parts: ServerParts): Promise<R
   return {
     issuer: config.issuer.replace(/\/$/, ''),
     mtlsUrl: config.mtlsUrl.replace(/\/$/, ''),
-    consents: withGrants(consents, endGrant),
+    consents: new Consents(consents, endpoints),
     registry: decision.registry,
     blockList: decision.blockList,
     clients,
@@ -217,18 +217,6 @@ function createEndpoints(
     clock,
     log,
   });
-}
-
-/** Ending a consent ends its grant and tokens first: a failure in between leaves a consent that can be ended again. */
-function withGrants(consents: Consents, endGrant: (grantId: string) => Promise<void>): Consents {
-  return {
-    ...consents,
-    revoke: async (consentId) => {
-      const consent = await consents.find(consentId);
-      if (consent !== undefined) await endGrant(consent.grantId);
-      await consents.revoke(consentId);
-    },
-  };
 }
 
 /** Longest life of what a signing key has signed, with a margin for clocks. */

@@ -2,7 +2,8 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { createConsents } from '../../src/consent/consent.ts';
+import { ConsentRecords, Consents } from '../../src/consent/consent.ts';
+import { OpenBankingError } from '../../src/errors.ts';
 import { silentLog } from '../../src/events.ts';
 import { openSqliteStore } from '../../src/storage/sqlite/sqlite.ts';
 import type { Store } from '../../src/storage/store.ts';
@@ -31,18 +32,39 @@ describe('a consent', () => {
   });
 
   it('has the identifier that every process with the secret computes from the grant', async () => {
-    const created = await createConsents({ store, clock, secret }).create(consent, 60);
-    const other = createConsents({ store, clock, secret });
+    const created = await new ConsentRecords({ store, clock, secret }).create(consent, 60);
+    const other = new ConsentRecords({ store, clock, secret });
     expect(other.idOf('grant')).toBe(created.consentId);
     expect(await other.find(other.idOf('grant'))).toEqual(created);
-    await other.revoke(created.consentId);
-    expect(await other.find(created.consentId)).toBeUndefined();
   });
 
   it('has an identifier from which nobody without the secret learns, or makes, anything', () => {
-    const stranger = createConsents({ store, clock, secret: Buffer.alloc(32, 8) });
-    const ids = [createConsents({ store, clock, secret }), stranger].map(({ idOf }) => idOf('grant'));
+    const stranger = new ConsentRecords({ store, clock, secret: Buffer.alloc(32, 8) });
+    const ids = [new ConsentRecords({ store, clock, secret }), stranger].map((records) =>
+      records.idOf('grant'),
+    );
     expect(new Set(ids).size).toBe(2);
     for (const id of ids) expect(id).toMatch(/^[\w-]{43}$/);
+  });
+
+  it('ends after its grant, and can be ended again when the grant could not', async () => {
+    const records = new ConsentRecords({ store, clock, secret });
+    const { consentId } = await records.create(consent, 60);
+    const asked: string[] = [];
+    let isAway = true;
+    const consents = new Consents(records, {
+      endGrant: async (grantId) => {
+        asked.push(grantId);
+        expect(await records.find(consentId)).toBeDefined();
+        if (isAway) throw new OpenBankingError('ERR_STORAGE_UNAVAILABLE', { operation: 'delete' });
+      },
+    });
+    await expect(consents.revoke(consentId)).rejects.toMatchObject({ code: 'ERR_STORAGE_UNAVAILABLE' });
+    expect(await consents.find(consentId)).toBeDefined();
+    isAway = false;
+    await consents.revoke(consentId);
+    expect(await consents.find(consentId)).toBeUndefined();
+    await consents.revoke(consentId);
+    expect(asked).toEqual(['grant', 'grant']);
   });
 });

@@ -1,7 +1,7 @@
 import type { Context } from 'koa';
 import type { Provider } from 'oidc-provider';
 import type { Clock } from '../../clock.ts';
-import type { Consents } from '../../consent/consent.ts';
+import type { ConsentRecords } from '../../consent/consent.ts';
 import { OpenBankingError } from '../../errors.ts';
 import type { Log } from '../../events.ts';
 import { OPENID_SCOPES } from '../clients/clients.ts';
@@ -20,7 +20,7 @@ import { permissionsOf } from './pages/permissions.ts';
 export interface ConsentDecisionOptions {
   readonly provider: Provider;
   readonly aspsp: AspspCalls;
-  readonly consents: Consents;
+  readonly consents: Pick<ConsentRecords, 'create'>;
   readonly pages: Pages;
   readonly forms: OwnForms;
   readonly resource: string;

@@ -1,7 +1,7 @@
 import Router from '@koa/router';
 import type { Context, Middleware } from 'koa';
 import type { Clock } from '../../clock.ts';
-import type { Consents } from '../../consent/consent.ts';
+import type { ConsentRecords } from '../../consent/consent.ts';
 import { OpenBankingError } from '../../errors.ts';
 import type { Log } from '../../events.ts';
 import { AspspCalls } from './aspsp-calls.ts';
@@ -23,7 +23,7 @@ export interface InteractionOptions extends InteractionSource {
   readonly aspsp: Aspsp;
   /** How long one call of the bank may take. */
   readonly aspspCallSeconds: number;
-  readonly consents: Consents;
+  readonly consents: Pick<ConsentRecords, 'create'>;
   readonly pages: Pages;
   readonly resource: string;
   readonly consentSeconds: number;

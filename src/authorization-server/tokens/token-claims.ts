@@ -1,6 +1,6 @@
 import type { KoaContextWithOIDC } from 'oidc-provider';
 import { type Clock, epochSeconds } from '../../clock.ts';
-import type { Consents } from '../../consent/consent.ts';
+import type { ConsentRecords } from '../../consent/consent.ts';
 import { isRefusal, OpenBankingError } from '../../errors.ts';
 import type { Tpp } from '../../tpp/authenticate.ts';
 import { providerError } from '../request/refusal.ts';
@@ -8,7 +8,7 @@ import { holderOf } from '../token-status/token-holder.ts';
 import type { TokenStatus } from '../token-status/token-status.ts';
 
 interface TokenClaimsOptions {
-  readonly consents: Pick<Consents, 'idOf'>;
+  readonly consents: Pick<ConsentRecords, 'idOf'>;
   readonly tokenStatus: Pick<TokenStatus, 'reference'>;
 }
 
