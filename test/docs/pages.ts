@@ -2,8 +2,15 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 
 const ROOT = new URL('../../', import.meta.url);
-/** Pages at the root that people read. */
-const AT_ROOT = ['README.md', 'CONTRIBUTING.md', 'SECURITY.md', 'CHANGELOG.md'];
+/** Pages that people read, besides those of docs/. */
+const ELSEWHERE = [
+  'README.md',
+  'CONTRIBUTING.md',
+  'SECURITY.md',
+  'CHANGELOG.md',
+  'src/resource-server/README.md',
+  'tpp-registry/README.md',
+];
 
 /** One Markdown page; `path` is relative to the root of the project. */
 export interface Page {
@@ -27,12 +34,12 @@ export function readPage(path: string): Page {
   return { path, text: readFileSync(fileOf(path), 'utf8') };
 }
 
-/** Every page that people read: the root's, and all below docs/. */
+/** Every page that people read. */
 export function readPages(): readonly Page[] {
   const below = readdirSync(fileOf('docs'), { recursive: true, encoding: 'utf8' })
     .filter((name) => name.endsWith('.md'))
     .map((name) => `docs/${name.replaceAll('\\', '/')}`);
-  return [...AT_ROOT, ...below.toSorted()].map(readPage);
+  return [...ELSEWHERE, ...below.toSorted()].map(readPage);
 }
 
 export function blocksOf({ path, text }: Page): readonly Block[] {
