@@ -19,3 +19,8 @@ export function millisecondsOf(clock: Clock): () => number {
 export function epochSeconds(at: Date): number {
   return Math.floor(at.getTime() / 1000);
 }
+
+/** Milliseconds on a monotonic clock that all threads of a process share. */
+export function monotonicMilliseconds(): number {
+  return performance.timeOrigin + performance.now();
+}

@@ -1,9 +1,7 @@
 import type { IncomingMessage } from 'node:http';
-import type { Socket } from 'node:net';
 import type { ClientCertificate } from './presented-certificate.ts';
-
-import { assertNothingForwarded, type ProxyHeaderOptions, proxyHeaderReader } from './proxy-headers.ts';
-import { findSocketCertificate, handshakeIntermediates } from './socket-certificate.ts';
+import { type ProxyHeaderOptions, proxyHeaderReader } from './proxy-headers.ts';
+import { readSocketCertificate } from './socket-certificate.ts';
 
 export type { ClientCertificate, PresentedCertificate } from './presented-certificate.ts';
 
@@ -34,25 +32,6 @@ export function createClientCertificateSource(options: ClientCertificateOptions)
   if (options?.from !== 'socket') throw new TypeError("clientCertificate.from must be 'socket' or 'proxy'");
   return Object.freeze({
     isTlsCertificateNeeded: true,
-    read: (request: IncomingMessage) => {
-      assertNothingForwarded(request);
-      return new SocketCertificate(request);
-    },
+    read: readSocketCertificate,
   });
-}
-
-/** A class: an object literal with a getter is slow to make, and one is made for every request. */
-class SocketCertificate implements ClientCertificate {
-  readonly certificate: ClientCertificate['certificate'];
-  readonly #socket: Socket;
-
-  constructor({ socket }: IncomingMessage) {
-    this.certificate = findSocketCertificate(socket);
-    this.#socket = socket;
-  }
-
-  /** Walked only where a path is built. */
-  get intermediates(): readonly Buffer[] {
-    return handshakeIntermediates(this.#socket);
-  }
 }

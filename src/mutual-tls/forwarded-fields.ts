@@ -1,3 +1,5 @@
+import type { IncomingMessage } from 'node:http';
+import { OpenBankingError } from '../errors.ts';
 import { malformedHeader } from './presented-certificate.ts';
 import { PROXY_FORMATS } from './proxy-formats.ts';
 
@@ -52,6 +54,22 @@ export function findForwardedField(
     if (KNOWN.has(folded) || names.includes(folded)) return name;
   }
   return undefined;
+}
+
+/**
+ * Refuses a request that carries a certificate in a field, where no proxy is trusted.
+ *
+ * @throws ERR_PROXY_UNTRUSTED
+ * @see RFC 9440 §4
+ */
+export function assertNothingForwarded(request: IncomingMessage, names: readonly string[] = []): void {
+  const field = findForwardedField(request.rawHeaders, names);
+  if (field !== undefined) {
+    throw new OpenBankingError('ERR_PROXY_UNTRUSTED', {
+      header: field.slice(0, 100),
+      peer: request.socket.remoteAddress ?? 'unknown',
+    });
+  }
 }
 
 /**

@@ -1,7 +1,6 @@
 import type { IncomingMessage } from 'node:http';
-import { OpenBankingError } from '../errors.ts';
 import { isDerSequence } from './der-form.ts';
-import { findForwardedField, findOneField } from './forwarded-fields.ts';
+import { assertNothingForwarded, findOneField } from './forwarded-fields.ts';
 import {
   type ClientCertificate,
   malformedHeader,
@@ -60,22 +59,6 @@ export function proxyHeaderReader(
     if (leaf === undefined || leaf === '' || leaf === format.absent) return NONE;
     return parse(leaf, chain ?? '');
   };
-}
-
-/**
- * Refuses a request that carries a certificate in a field, where no proxy is trusted.
- *
- * @throws ERR_PROXY_UNTRUSTED
- * @see RFC 9440 §4
- */
-export function assertNothingForwarded(request: IncomingMessage, names: readonly string[] = []): void {
-  const field = findForwardedField(request.rawHeaders, names);
-  if (field !== undefined) {
-    throw new OpenBankingError('ERR_PROXY_UNTRUSTED', {
-      header: field.slice(0, 100),
-      peer: request.socket.remoteAddress ?? 'unknown',
-    });
-  }
 }
 
 function parseForwarded(format: ProxyFormat, leafField: string, chainField: string): ClientCertificate {

@@ -1,6 +1,8 @@
+import type { IncomingMessage } from 'node:http';
 import type { Socket } from 'node:net';
 import { TLSSocket } from 'node:tls';
-import { type PresentedCertificate, presented } from './presented-certificate.ts';
+import { assertNothingForwarded } from './forwarded-fields.ts';
+import { type ClientCertificate, type PresentedCertificate, presented } from './presented-certificate.ts';
 
 /** A real path has one to three; more are not worth the work. */
 const MAX_INTERMEDIATES = 8;
@@ -9,10 +11,36 @@ const certificates = new WeakMap<Socket, PresentedCertificate | undefined>();
 const intermediates = new WeakMap<Socket, readonly Buffer[]>();
 
 /**
+ * The certificate of the connection that a request came on.
+ *
+ * @throws ERR_PROXY_UNTRUSTED when the request also carries a certificate in a header
+ */
+export function readSocketCertificate(request: IncomingMessage): ClientCertificate {
+  assertNothingForwarded(request);
+  return new SocketCertificate(request);
+}
+
+/** A class: an object literal with a getter is slow to make, and one is made for every request. */
+class SocketCertificate implements ClientCertificate {
+  readonly certificate: ClientCertificate['certificate'];
+  readonly #socket: Socket;
+
+  constructor({ socket }: IncomingMessage) {
+    this.certificate = findSocketCertificate(socket);
+    this.#socket = socket;
+  }
+
+  /** Walked only where a path is built. */
+  get intermediates(): readonly Buffer[] {
+    return handshakeIntermediates(this.#socket);
+  }
+}
+
+/**
  * The certificate that the peer of a connection presented, or undefined without one or without TLS.
  *
- * Remembered by socket: our listeners refuse renegotiation, so it cannot change. Proves possession of the key
- * only; whether the certificate is worth anything is decided in tpp/.
+ * Cached by socket: our listeners refuse renegotiation, so the certificate cannot change. Proves possession of the key
+ * only; tpp/ decides about the certificate itself.
  */
 export function findSocketCertificate(socket: Socket): PresentedCertificate | undefined {
   if (!(socket instanceof TLSSocket)) return undefined;

@@ -27,6 +27,20 @@ interface IndexValue {
 /** The answer to a write: a value, or that one of its index values has a tombstone. */
 export type Outcome = { readonly value: boolean | number | null } | { readonly isRevoked: true };
 
+/** A group of writes. `deadline` is on the clock of `monotonicMilliseconds`. */
+export interface WriteRequest {
+  readonly id: number;
+  readonly deadline: number;
+  readonly operations: readonly Operation[];
+}
+
+export interface WriteAnswer {
+  readonly id: number;
+  /** One outcome for each operation; absent when `fault` kept all of them from being done. */
+  readonly outcomes?: readonly Outcome[];
+  readonly fault?: string;
+}
+
 const REVOKED: Outcome = Object.freeze({ isRevoked: true });
 const DONE: Outcome = Object.freeze({ value: null });
 

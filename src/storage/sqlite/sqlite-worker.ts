@@ -1,7 +1,13 @@
 import { type MessagePort, parentPort, receiveMessageOnPort, workerData } from 'node:worker_threads';
+import { monotonicMilliseconds } from '../../clock.ts';
 import { type Connection, type ConnectionOptions, createConnection, isBusy } from './sqlite-connection.ts';
-import { type Operation, type Outcome, preparedOperations } from './sqlite-operations.ts';
-import { absoluteNow, type WriteAnswer, type WriteRequest } from './sqlite-write-request.ts';
+import {
+  type Operation,
+  type Outcome,
+  preparedOperations,
+  type WriteAnswer,
+  type WriteRequest,
+} from './sqlite-operations.ts';
 
 /*
  * The writing thread. All waiting writes share one transaction and one fsync. Waits for locks and for the disk block
@@ -43,7 +49,7 @@ function queued(port: MessagePort, first: string): (WriteRequest | 'close')[] {
 }
 
 function answer(port: MessagePort, connection: Writer, requests: readonly WriteRequest[]): void {
-  let waiting = requests.filter((request) => request.deadline + GRACE_MILLISECONDS > absoluteNow());
+  let waiting = requests.filter((request) => request.deadline + GRACE_MILLISECONDS > monotonicMilliseconds());
   for (const { id } of requests.filter((request) => !waiting.includes(request))) {
     port.postMessage({ id, fault: 'the write came too late' } satisfies WriteAnswer);
   }
@@ -52,7 +58,7 @@ function answer(port: MessagePort, connection: Writer, requests: readonly WriteR
       for (const done of commit(connection, waiting)) port.postMessage(done);
       return;
     } catch (error) {
-      const isOver = (request: WriteRequest) => !isBusy(error) || request.deadline <= absoluteNow();
+      const isOver = (request: WriteRequest) => !isBusy(error) || request.deadline <= monotonicMilliseconds();
       const fault = error instanceof Error ? error.message : String(error);
       for (const { id } of waiting.filter(isOver)) port.postMessage({ id, fault } satisfies WriteAnswer);
       waiting = waiting.filter((request) => !isOver(request));

@@ -1,8 +1,8 @@
 import { Worker } from 'node:worker_threads';
+import { monotonicMilliseconds } from '../../clock.ts';
 import { OpenBankingError } from '../../errors.ts';
 import type { ConnectionOptions } from './sqlite-connection.ts';
-import type { Operation, Outcome } from './sqlite-operations.ts';
-import { absoluteNow, type WriteAnswer, type WriteRequest } from './sqlite-write-request.ts';
+import type { Operation, Outcome, WriteAnswer, WriteRequest } from './sqlite-operations.ts';
 
 /** Passes writes to the writing thread. */
 export interface Writer {
@@ -88,7 +88,7 @@ export function createWriter(options: ConnectionOptions): Writer {
     const operations = waiting.map(({ operation }) => operation);
     try {
       const thread = started();
-      const request: WriteRequest = { id, deadline: absoluteNow() + LOCK_MILLISECONDS, operations };
+      const request: WriteRequest = { id, deadline: monotonicMilliseconds() + LOCK_MILLISECONDS, operations };
       thread.postMessage(JSON.stringify(request));
     } catch (cause) {
       fail(id, cause);
