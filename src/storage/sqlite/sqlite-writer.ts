@@ -7,6 +7,13 @@ import type { Operation, Outcome, WriteAnswer, WriteRequest } from './sqlite-ope
 /** Passes writes to the writing thread. */
 export interface Writer {
   /**
+   * Starts the thread and resolves when the thread holds the lock for writing. Without this call the start of the thread
+   * counts against the time of the first write.
+   *
+   * @throws ERR_STORAGE_UNAVAILABLE after `milliseconds`
+   */
+  open(milliseconds: number): Promise<void>;
+  /**
    * Resolves when the write is durable.
    *
    * @throws ERR_STORAGE_UNAVAILABLE, ERR_STORAGE_REVOKED
@@ -77,25 +84,35 @@ export function createWriter(options: ConnectionOptions): Writer {
     worker = thread;
     return thread;
   };
-  const send = () => {
-    if (gathered.length === 0) return;
-    const waiting = gathered;
-    gathered = [];
+  const send = (waiting: readonly Waiting[], lockMilliseconds = LOCK_MILLISECONDS) => {
     lastId += 1;
     const id = lastId;
-    const timer = setTimeout(() => fail(id, new Error('the disk does not answer')), ANSWER_MILLISECONDS);
+    const answerMilliseconds = lockMilliseconds + (ANSWER_MILLISECONDS - LOCK_MILLISECONDS);
+    const timer = setTimeout(() => fail(id, new Error('the disk does not answer')), answerMilliseconds);
     groups.set(id, { waiting, timer });
     const operations = waiting.map(({ operation }) => operation);
     try {
       const thread = started();
-      const request: WriteRequest = { id, deadline: monotonicMilliseconds() + LOCK_MILLISECONDS, operations };
+      const request: WriteRequest = { id, deadline: monotonicMilliseconds() + lockMilliseconds, operations };
       thread.postMessage(JSON.stringify(request));
     } catch (cause) {
       fail(id, cause);
     }
   };
+  const sendGathered = () => {
+    if (gathered.length === 0) return;
+    const waiting = gathered;
+    gathered = [];
+    send(waiting);
+  };
 
   return {
+    open: async (milliseconds) => {
+      await new Promise((resolve, reject) => {
+        const operation = { do: 'purge', now: 0, limit: 0 } as const;
+        send([{ operation, resolve, reject }], milliseconds);
+      });
+    },
     write: (operation) =>
       new Promise((resolve, reject) => {
         if (isClosed) {
@@ -103,9 +120,9 @@ export function createWriter(options: ConnectionOptions): Writer {
           return;
         }
         // The writes of one turn of the event loop form one group, up to GATHERED, so that neither thread waits.
-        if (gathered.length === 0) setImmediate(send);
+        if (gathered.length === 0) setImmediate(sendGathered);
         gathered.push({ operation, resolve, reject });
-        if (gathered.length === GATHERED) send();
+        if (gathered.length === GATHERED) sendGathered();
       }),
     close: async () => {
       isClosed = true;

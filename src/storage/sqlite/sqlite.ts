@@ -43,6 +43,13 @@ export async function openSqliteStore(options: SqliteStoreOptions): Promise<Stor
     reader.use(() => undefined);
   });
   const writer = createWriter(target);
+  try {
+    await writer.open(OPEN_MILLISECONDS);
+  } catch (cause) {
+    await writer.close();
+    reader.close();
+    throw new OpenBankingError('ERR_STORAGE_UNAVAILABLE', { operation: 'open' }, { cause });
+  }
   const now = () => clock.now().getTime();
   const purge = followExpiry({ writer, now, log, seconds: options.purgeSeconds ?? PURGE_SECONDS });
   return storeOver({
