@@ -87,6 +87,7 @@ export interface ErrorDetails {
   ERR_REQUEST_INVALID: { readonly error: string; readonly problem: string };
   ERR_CLIENT_ASSERTION: { readonly clientId: string; readonly problem: string };
   ERR_CLIENT_SUBJECT_MISMATCH: { readonly clientId: string; readonly property: string };
+  ERR_CLIENT_REGISTRATION: { readonly clientId: string; readonly problem: string };
   ERR_PSU_INPUT: { readonly problem: string };
   ERR_ASPSP_UNAVAILABLE: { readonly operation: string; readonly problem: string };
   ERR_ASPSP_ANSWER: { readonly operation: string; readonly place: string };
@@ -190,6 +191,7 @@ const RULES: { readonly [C in ErrorCode]: string } = {
     'the client assertion does not follow the rules (FAPI 2.0 section 5.3.2.1, RFC 7523 section 3)',
   ERR_CLIENT_SUBJECT_MISMATCH:
     'the certificate subject is not the one registered for the client (RFC 8705 section 2.1.2)',
+  ERR_CLIENT_REGISTRATION: 'the client cannot be registered or ended (RFC 7591 section 3.2.2)',
   ERR_PSU_INPUT: 'the form was not sent from this page, or does not fit it',
   ERR_ASPSP_UNAVAILABLE: 'the systems of the bank do not answer at present',
   ERR_ASPSP_ANSWER: 'the systems of the bank gave an answer that cannot be used',

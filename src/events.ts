@@ -171,6 +171,7 @@ export const EVENTS = Object.freeze({
   'block-list.loaded': info('a copy of the block list is in use', LOADED),
   'block-list.refused': error('a copy of the block list is bad; the last good one stays', NOT_LOADED),
   'clients.loaded': info('a copy of the clients file is in use', LOADED),
+  'clients.unshared': warn('ended clients were not exchanged with other processes', ['error']),
   'clients.refused': error('a copy of the clients file is bad; the last good one stays', NOT_LOADED),
   'registry.loaded': info('a copy of the TPP registry is in use', LOADED),
   'registry.refused': error('a copy of the TPP registry is bad; the last good one stays', NOT_LOADED),

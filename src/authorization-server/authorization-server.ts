@@ -74,11 +74,12 @@ export function createAuthorizationServer(options: AuthorizationServerOptions): 
   const { store, secret, clock, log } = options;
   const tokenStatus = openTokenStatus(options);
   const grants = new GrantRevocation({ store, clock, secret, tokenStatus });
+  const adapters = createAdapterFactory({ store, secret, clock, grants });
   const pages = createPages({ bankName: options.aspsp.name });
   const provider = createProvider({
     ...options,
     tokenStatus,
-    adapter: createAdapterFactory({ store, secret, clock, grants }),
+    adapter: (model) => (model === 'Client' ? options.clients.adapter() : adapters(model)),
     renderError: (ctx, _out, error) => {
       ctx.state.fault ??= error;
       const refusal = findRefusal(error);
@@ -144,7 +145,10 @@ function openTokenStatus(options: AuthorizationServerOptions): TokenStatus {
     store,
     accessTokenSeconds: options.accessTokenSeconds,
     hashId: (id) => createHmac('sha256', secret).update(`status\0${id}`).digest('base64url'),
-    isHolderAuthorised: (holder) => isHolderAuthorised(holder, options),
+    authorisedHolders: async (holders) => {
+      const find = await options.clients.finderOf(holders.map(({ clientId }) => clientId));
+      return (holder) => isHolderAuthorised(holder, { ...options, clients: { find } });
+    },
     revokedCertificates: options.revokedCertificates,
     clock,
     signer: options.signer,

@@ -1,5 +1,5 @@
 import type { Middleware } from 'koa';
-import { OPENID_SCOPES } from './clients/clients.ts';
+import { OPENID_SCOPES } from './clients/registered-client.ts';
 import { ENDPOINTS } from './request/routes.ts';
 
 /**

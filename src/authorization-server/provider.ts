@@ -9,7 +9,8 @@ import type { AuthorisationStatus } from '../tpp/authorisation-status.ts';
 import { apiScopes } from './tokens/api-scopes.ts';
 import { assertClientAssertion, certificateSubjectMatches } from './clients/client-authentication.ts';
 import { clientMetadata, EXTRA_CLIENT_METADATA } from './clients/client-metadata.ts';
-import { type Clients, OPENID_SCOPES, type RegisteredClient } from './clients/clients.ts';
+import type { Clients } from './clients/clients.ts';
+import { OPENID_SCOPES, type RegisteredClient } from './clients/registered-client.ts';
 import { discoveryExtras } from './discovery.ts';
 import { PROFILES, profileConfiguration } from './profiles/profiles.ts';
 import { providerKeys } from './signing/provider-keys.ts';
@@ -24,7 +25,7 @@ import { gateCertificate, provenTpp } from './request/tpp-gate.ts';
 export interface ProviderOptions {
   readonly issuer: string;
   readonly mtlsUrl: URL;
-  readonly clients: Clients;
+  readonly clients: Pick<Clients, 'follow'>;
   readonly resource: string;
   readonly apiScopes: readonly string[];
   readonly accessTokenFormat: 'jwt' | 'opaque';

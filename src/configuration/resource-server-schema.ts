@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { SUBJECT_PROPERTIES } from '../authorization-server/clients/clients.ts';
+import { SUBJECT_PROPERTIES } from '../authorization-server/clients/registered-client.ts';
 import type { RegisteredResourceServer } from '../authorization-server/tokens/resource-servers.ts';
 import { parseCertificate, parsePem } from '../x509/certificate/certificate.ts';
 

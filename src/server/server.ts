@@ -6,7 +6,7 @@ import {
   type AuthorizationServerOptions,
   createAuthorizationServer,
 } from '../authorization-server/authorization-server.ts';
-import type { Clients } from '../authorization-server/clients/clients.ts';
+import { Clients } from '../authorization-server/clients/clients.ts';
 import type { RegisteredResourceServer } from '../authorization-server/tokens/resource-servers.ts';
 import { createRevokedCertificates } from '../authorization-server/token-status/revoked-certificates.ts';
 import type { FollowedSigner } from '../authorization-server/signing/signer.ts';
@@ -25,7 +25,7 @@ import {
   createClientCertificateSource,
 } from '../mutual-tls/client-certificate.ts';
 import { createListener } from '../mutual-tls/listeners.ts';
-import { type FollowedClients, openRegisteredClients } from './registered-clients.ts';
+import { openClientFiles } from './client-files.ts';
 import { readRequired, unreadable } from '../configuration/required-file.ts';
 import { registeredResourceServer } from '../configuration/resource-server-schema.ts';
 import { openRedisStore } from '../storage/redis/redis.ts';
@@ -58,8 +58,8 @@ export interface RunningServer {
   readonly consents: Consents;
   readonly registry: TppRegistry;
   readonly blockList: BlockList;
-  /** The registered clients, as they are at the moment. */
-  readonly clients: Pick<Clients, 'find'>;
+  /** The registered clients, of the files and of the store. */
+  readonly clients: Pick<Clients, 'find' | 'register' | 'end'>;
   /** The same decision about a TPP certificate that the token endpoint makes. */
   readonly authenticator: TppAuthenticator;
   /** Whether requests can be served now: not stopping, and the store reads and writes. */
@@ -135,7 +135,7 @@ interface OpenedParts {
   readonly secret: Buffer;
   readonly signer: FollowedSigner;
   readonly decision: TppDecision;
-  readonly clients: FollowedClients;
+  readonly clients: Clients;
   readonly resourceServers: readonly RegisteredResourceServer[];
   readonly store: Store;
   readonly clientCertificate: ClientCertificateSource;
@@ -153,7 +153,7 @@ async function openParts(
     openSigningKeys({ file: config.signingKeysFile, clock, log, retainSeconds: retainKeysSeconds(config) }),
   ]);
   const decision = await openTppDecision(config, { clock, log });
-  const clients = await openRegisteredClients({
+  const files = await openClientFiles({
     entries: config.clients,
     log,
     ...(config.clientsFile === undefined ? {} : { file: config.clientsFile }),
@@ -164,6 +164,8 @@ async function openParts(
     ),
   );
   const store = failingFast(parts.store ?? (await openStore(config.storage, { clock, log })));
+  const grantSeconds = config.consent.lifetimeSeconds + config.accessToken.lifetimeSeconds;
+  const clients = await Clients.open({ files, store, secret, grantSeconds, clock, log });
   const clientCertificate = createClientCertificateSource(clientCertificateOptions(config.clientCertificate));
   return {
     tls: { certificatePem, privateKeyPem },

@@ -1,4 +1,4 @@
-import type { RegisteredClient } from '../../src/authorization-server/clients/clients.ts';
+import type { RegisteredClient } from '../../src/authorization-server/clients/registered-client.ts';
 
 /** A client that is registered for a TPP. */
 export function clientOf(clientId: string, authorizationNumber: string, nca?: string): RegisteredClient {

@@ -43,7 +43,7 @@ const status = new TokenStatus({
   store,
   accessTokenSeconds: 600,
   hashId: (id) => id,
-  isHolderAuthorised: (holder) => isHolderAuthorised(holder, { authorisationStatus, clients }),
+  authorisedHolders: async () => (holder) => isHolderAuthorised(holder, { authorisationStatus, clients }),
   revokedCertificates: createRevokedCertificates({ store, clock, log: silentLog }),
   clock,
   signer: new PrivateKeys((await createSigningKeys()).keys),

@@ -3,7 +3,7 @@ import { type Clock, epochSeconds } from '../../clock.ts';
 import { OpenBankingError } from '../../errors.ts';
 import type { Tpp } from '../../tpp/authenticate.ts';
 import { matchesSubject } from '../../x509/certificate/subject-property.ts';
-import { isClientOf, type RegisteredClient } from './clients.ts';
+import { isClientOf, type RegisteredClient } from './registered-client.ts';
 import { asProviderError, noteRefusal, providerError } from '../request/refusal.ts';
 import { provenTpp } from '../request/tpp-gate.ts';
 

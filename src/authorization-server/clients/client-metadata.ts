@@ -1,6 +1,6 @@
 import type { ClientMetadata } from 'oidc-provider';
 import { PROFILES, profileMetadata } from '../profiles/profiles.ts';
-import { OPENID_SCOPES, type RegisteredClient } from './clients.ts';
+import { OPENID_SCOPES, type RegisteredClient } from './registered-client.ts';
 
 /** Members of our own on the provider's client. */
 export const EXTRA_CLIENT_METADATA = [

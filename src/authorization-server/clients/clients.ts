@@ -1,59 +1,248 @@
-import type { JWK } from 'jose';
-import { sameNca } from '../../../tpp-registry/nca.ts';
-import type { NamedTpp } from '../../tpp/authorisation-status.ts';
+import { LRUCache } from 'lru-cache';
+import type { Adapter, AdapterPayload } from 'oidc-provider';
+import type { Clock } from '../../clock.ts';
+import { OpenBankingError } from '../../errors.ts';
+import type { Log } from '../../events.ts';
+import { createRefreshable, type Refreshable } from '../../remote/refreshable.ts';
+import type { Store } from '../../storage/store.ts';
+import { PayloadEncryption } from '../models/payload-encryption.ts';
+import { clientMetadata } from './client-metadata.ts';
+import type { RegisteredClient } from './registered-client.ts';
 
-/** RFC 8705 §2.1.2: at most one of these narrows a client to one subject of its TPP's certificates. */
-export const SUBJECT_PROPERTIES = [
-  'tls_client_auth_subject_dn',
-  'tls_client_auth_san_dns',
-  'tls_client_auth_san_uri',
-  'tls_client_auth_san_ip',
-  'tls_client_auth_san_email',
-] as const;
-export type SubjectProperty = (typeof SUBJECT_PROPERTIES)[number];
-
-/** What the bank registers for a client, in the names of RFC 7591. */
-export interface RegisteredClient {
-  readonly client_id: string;
-  readonly client_name: string;
-  /** The TPP that the client belongs to: its organizationIdentifier (TS 119 495 cl. 5.2.1) ... */
-  readonly authorization_number: string;
-  /** ... and the competent authority, where the identifier does not name it. */
-  readonly nca?: string;
-  readonly token_endpoint_auth_method: 'tls_client_auth' | 'private_key_jwt';
-  /** Public keys of a `private_key_jwt` client. */
-  readonly jwks?: { readonly keys: readonly JWK[] };
-  readonly redirect_uris: readonly string[];
-  readonly grant_types: readonly ('client_credentials' | 'authorization_code' | 'refresh_token')[];
-  /** Space-separated. */
-  readonly scope: string;
-  readonly id_token_signed_response_alg?: 'ES256' | 'PS256';
-  readonly subject?: { readonly property: SubjectProperty; readonly value: string };
-}
-
-/** A client as the bank registered it, or as the provider holds it with the same members. */
-type AnyClient = RegisteredClient | Readonly<Record<string, unknown>>;
-
-/** The TPP that a client is registered for. */
-export function tppOf({ authorization_number: number, nca }: AnyClient): NamedTpp {
-  return { authorizationNumber: String(number), nca: typeof nca === 'string' ? nca : undefined };
-}
-
-/**
- * Whether a client belongs to a TPP: same organization identifier and, where one is registered, same competent
- * authority (NCA). Two authorities may have given the same identifier.
- */
-export function isClientOf(client: AnyClient, tpp: { authorizationNumber: string; nca: string }): boolean {
-  const { authorizationNumber, nca } = tppOf(client);
-  return authorizationNumber === tpp.authorizationNumber && (nca === undefined || sameNca(nca, tpp.nca));
-}
-
-/** The registered clients, as they are at the moment. */
-export interface Clients {
+/** The clients that files name, as the files are at the moment. */
+export interface ClientFiles {
   find(clientId: string): RegisteredClient | undefined;
   /** Calls now, and before other clients are in use; what `take` throws refuses them as a whole. */
   follow(take: (clients: readonly RegisteredClient[]) => void): void;
+  close(): Promise<void>;
 }
 
-/** Scopes of OpenID Connect; all others are the APIs'. */
-export const OPENID_SCOPES: readonly string[] = ['openid', 'offline_access'];
+export interface ClientsOptions {
+  readonly files: ClientFiles;
+  readonly store: Store;
+  /** Keys the MAC of each record: a record that another program wrote is refused. */
+  readonly secret: Buffer;
+  /** Longest life of what a client may have received: that long its end is remembered. */
+  readonly grantSeconds: number;
+  readonly clock: Clock;
+  readonly log: Log;
+}
+
+const CLIENT = 'RegisteredClient';
+const ENDED = 'EndedClient';
+const ALL = Object.freeze({ all: 'yes' });
+/** How old the set of ended clients may be. */
+const MAX_AGE_SECONDS = 0.5;
+const MAX_CACHED = 10_000;
+
+/** Finds registered clients by id, without a promise: for what asks about many at once. */
+export type ClientFinder = (clientId: string) => RegisteredClient | undefined;
+
+/**
+ * The registered clients: those of the files, and those of the store. A client that a file names cannot be replaced,
+ * changed or ended through the store.
+ *
+ * A client ends when its file no longer names it, or by `end`. Every process that shares the store then refuses the
+ * client and its tokens within seconds, also where another copy of the file still names it. A file that names the
+ * client anew, at the start of a process or by a change, lifts the end.
+ */
+export class Clients {
+  readonly #options: ClientsOptions;
+  readonly #encryption: PayloadEncryption;
+  readonly #reading: Refreshable<ReadonlySet<string>>;
+  /** Clients of the store, by id. A record never changes: it is there, or its client has ended. */
+  readonly #stored = new LRUCache<string, RegisteredClient>({ max: MAX_CACHED });
+  /** Named by the files since the ended clients were read last. */
+  readonly #named = new Set<string>();
+  /** No longer named by the files, but not yet among the ended ones of the store. */
+  readonly #unshared = new Set<string>();
+  readonly #followers: ((clients: readonly RegisteredClient[]) => void)[] = [];
+  #ofFiles: readonly RegisteredClient[] = [];
+  /** The ended clients of all processes, as read last. */
+  #ended: ReadonlySet<string> = new Set();
+  #isFailing = false;
+
+  private constructor(options: ClientsOptions) {
+    this.#options = options;
+    this.#encryption = new PayloadEncryption(options.secret);
+    this.#reading = createRefreshable({
+      clock: options.clock,
+      coolDownSeconds: 0,
+      read: () => this.#exchangeEnded(),
+    });
+    options.files.follow((clients) => this.#takeFiles(clients));
+  }
+
+  /** Begins with what the store knows; a store that is away is read later. */
+  static async open(options: ClientsOptions): Promise<Clients> {
+    const clients = new Clients(options);
+    await clients.#refresh();
+    return clients;
+  }
+
+  /** The client, of the files or else of the store. @throws ERR_STORAGE_UNAVAILABLE */
+  async find(clientId: string): Promise<RegisteredClient | undefined> {
+    const named = this.#options.files.find(clientId);
+    if (named !== undefined) return this.#isEnded(clientId) ? undefined : named;
+    return this.#findStored(clientId);
+  }
+
+  /**
+   * Finds any of these clients, as they are now.
+   *
+   * @throws ERR_STORAGE_UNAVAILABLE
+   */
+  async finderOf(clientIds: Iterable<string>): Promise<ClientFinder> {
+    await this.#readEnded(this.#unshared.size > 0 ? 0 : MAX_AGE_SECONDS);
+    const found = new Map<string, RegisteredClient>();
+    await Promise.all(
+      [...new Set(clientIds)].map(async (clientId) => {
+        const client =
+          this.#options.files.find(clientId) ??
+          this.#stored.get(clientId) ??
+          (await this.#findStored(clientId));
+        if (client !== undefined && !this.#isEnded(clientId)) found.set(clientId, client);
+      }),
+    );
+    return (clientId) => found.get(clientId);
+  }
+
+  /** Calls now, and before other clients of the files are in use; what `take` throws refuses them as a whole. */
+  follow(take: (clients: readonly RegisteredClient[]) => void): void {
+    take(this.#ofFiles.filter(({ client_id: id }) => !this.#isEnded(id)));
+    this.#followers.push(take);
+  }
+
+  /**
+   * Adds a client to the store. Resolves when every process finds it.
+   *
+   * @throws ERR_CLIENT_REGISTRATION when a file or the store has a client of this id, or had one that ended
+   */
+  async register(client: RegisteredClient): Promise<void> {
+    const { files, store } = this.#options;
+    const { client_id: clientId } = client;
+    const refusal = (problem: string) =>
+      new OpenBankingError('ERR_CLIENT_REGISTRATION', { clientId, problem });
+    if (files.find(clientId) !== undefined) throw refusal('a file names a client of this id');
+    if ((await store.find(ENDED, clientId)) !== undefined) throw refusal('the client of this id has ended');
+    const value = this.#encryption.authenticate(client, boundTo(clientId));
+    if (!(await store.putIfAbsent(CLIENT, clientId, { value }))) throw refusal('a client has this id');
+  }
+
+  /**
+   * Ends a client of the store. Resolves when no process finds it any more; its tokens are refused within seconds.
+   *
+   * @throws ERR_CLIENT_REGISTRATION when a file names it
+   */
+  async end(clientId: string): Promise<void> {
+    if (this.#options.files.find(clientId) !== undefined) {
+      throw new OpenBankingError('ERR_CLIENT_REGISTRATION', { clientId, problem: 'a file names the client' });
+    }
+    await this.#share(clientId);
+    await this.#readEnded(0);
+  }
+
+  close(): Promise<void> {
+    return this.#options.files.close();
+  }
+
+  /** The provider's storage of clients: read only, and computed anew, so that no old record is weaker than the rules. */
+  adapter(): Adapter {
+    const refuse = () => Promise.reject(new TypeError('clients are not written by the provider'));
+    const find = async (clientId: string): Promise<AdapterPayload | undefined> => {
+      const client = await this.#findStored(clientId);
+      return client === undefined ? undefined : (clientMetadata(client) as AdapterPayload);
+    };
+    return {
+      find,
+      findByUid: refuse,
+      findByUserCode: refuse,
+      upsert: refuse,
+      consume: refuse,
+      destroy: refuse,
+      revokeByGrantId: refuse,
+    };
+  }
+
+  /** Never one that a file names: not even while the provider has not taken the file yet. */
+  async #findStored(clientId: string): Promise<RegisteredClient | undefined> {
+    if (this.#options.files.find(clientId) !== undefined || this.#isEnded(clientId)) return undefined;
+    const record = await this.#options.store.find(CLIENT, clientId);
+    if (record === undefined) return undefined;
+    const client = this.#encryption.decrypt(record.value, boundTo(clientId)) as RegisteredClient;
+    this.#stored.set(clientId, client);
+    return client;
+  }
+
+  #isEnded(clientId: string): boolean {
+    return !this.#named.has(clientId) && this.#ended.has(clientId);
+  }
+
+  /** Followers first: they may refuse the new clients, and the old ones stay. */
+  #takeFiles(clients: readonly RegisteredClient[]): void {
+    const before = new Set(this.#ofFiles.map(({ client_id: id }) => id));
+    const now = new Set(clients.map(({ client_id: id }) => id));
+    const alive = clients.filter(({ client_id: id }) => !before.has(id) || !this.#isEnded(id));
+    for (const take of this.#followers) take(alive);
+    this.#ofFiles = clients;
+    for (const id of now) {
+      if (before.has(id)) continue;
+      this.#named.add(id);
+      this.#unshared.delete(id);
+    }
+    for (const id of before) {
+      if (now.has(id)) continue;
+      this.#named.delete(id);
+      this.#unshared.add(id);
+    }
+    void this.#refresh();
+  }
+
+  /** Reads the ended clients now. A failure is one event; the next list of token status reads them again. */
+  async #refresh(): Promise<void> {
+    try {
+      await this.#readEnded(0);
+      this.#isFailing = false;
+    } catch (error) {
+      if (!this.#isFailing) this.#options.log.emit('clients.unshared', { error });
+      this.#isFailing = true;
+    }
+  }
+
+  async #readEnded(maxAgeSeconds: number): Promise<void> {
+    const { value: ended } = await this.#reading.fresh(maxAgeSeconds);
+    if (ended === this.#ended) return;
+    const isSame = ended.size === this.#ended.size && [...ended].every((id) => this.#ended.has(id));
+    this.#ended = ended;
+    if (isSame) return;
+    for (const clientId of ended) this.#stored.delete(clientId);
+    const alive = this.#ofFiles.filter(({ client_id: id }) => !this.#isEnded(id));
+    for (const take of this.#followers) take(alive);
+  }
+
+  /** Shares what the store does not have, lifts the ends of clients that a file names anew, and reads the rest. */
+  async #exchangeEnded(): Promise<ReadonlySet<string>> {
+    const { store } = this.#options;
+    await Promise.all([...this.#unshared].map((clientId) => this.#share(clientId)));
+    const named = [...this.#named];
+    const ended = new Set((await store.listByIndex(ENDED, 'all', ALL.all)).map(({ id }) => id));
+    for (const clientId of named) {
+      if (ended.delete(clientId)) await store.delete(ENDED, clientId);
+      this.#named.delete(clientId);
+    }
+    return ended;
+  }
+
+  /** The end first: a client that is found no longer must not leave tokens behind. */
+  async #share(clientId: string): Promise<void> {
+    const { store, clock, grantSeconds } = this.#options;
+    const expiresAt = new Date(clock.now().getTime() + grantSeconds * 1000);
+    await store.put(ENDED, clientId, { value: null, expiresAt, indexes: ALL });
+    await store.delete(CLIENT, clientId);
+    this.#unshared.delete(clientId);
+  }
+}
+
+function boundTo(clientId: string): string {
+  return `${CLIENT}\0${clientId}`;
+}

@@ -4,7 +4,7 @@ import type { Clock } from '../../clock.ts';
 import type { ConsentRecords } from '../../consent/consent.ts';
 import { OpenBankingError } from '../../errors.ts';
 import type { Log } from '../../events.ts';
-import { OPENID_SCOPES } from '../clients/clients.ts';
+import { OPENID_SCOPES } from '../clients/registered-client.ts';
 import type { AspspCalls } from './aspsp-calls.ts';
 import type { AccountChoice } from './aspsp.ts';
 import {

@@ -4,7 +4,7 @@ import type { TppRecord } from '../../../tpp-registry/index.ts';
 import { isRefusal, OpenBankingError } from '../../errors.ts';
 import type { EventFields } from '../../events.ts';
 import type { AuthorisationStatus } from '../../tpp/authorisation-status.ts';
-import { tppOf } from '../clients/clients.ts';
+import { tppOf } from '../clients/registered-client.ts';
 import type { RequesterView } from './pages/pages.ts';
 
 /** An authorization at the prompt where the customer is now. */

@@ -23,8 +23,8 @@ const MAX_CACHED_LISTS = 64;
 
 export interface StatusListsOptions {
   readonly indexes: Pick<StatusListIndexes, 'contentOf'>;
-  /** Whether tokens of the holder may be used now. Synchronous: decided for every block of a list. */
-  readonly isHolderAuthorised: (holder: TokenHolder) => boolean;
+  /** Reads what is known of these holders now, and returns whether tokens of one of them may be used. */
+  readonly authorisedHolders: (holders: readonly TokenHolder[]) => Promise<(holder: TokenHolder) => boolean>;
   readonly revokedCertificates: Pick<RevokedCertificates, 'read'>;
   readonly clock: Clock;
   readonly signer: Signer;
@@ -84,7 +84,7 @@ export class StatusLists {
   }
 
   async #decidedBits(number: number): Promise<Buffer> {
-    const { indexes, isHolderAuthorised, revokedCertificates } = this.#options;
+    const { indexes, authorisedHolders, revokedCertificates } = this.#options;
     const bits = Buffer.alloc(LIST_SIZE / 8);
     const set = (index: number) => {
       const at = index % LIST_SIZE;
@@ -94,7 +94,8 @@ export class StatusLists {
       indexes.contentOf(number),
       revokedCertificates.read(),
     ]);
-    const isAlive = (holder: TokenHolder) => isHolderAuthorised(holder) && !isRevoked(holder.certificate);
+    const isAuthorised = await authorisedHolders(blocks.flatMap(({ holder }) => holder ?? []));
+    const isAlive = (holder: TokenHolder) => isAuthorised(holder) && !isRevoked(holder.certificate);
     for (const { first, count, holder } of blocks) {
       if (holder !== undefined && isAlive(holder)) continue;
       for (let index = first; index < first + count; index += 1) set(index);

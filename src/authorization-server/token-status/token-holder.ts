@@ -1,7 +1,8 @@
 import { isRefusal } from '../../errors.ts';
 import type { Tpp } from '../../tpp/authenticate.ts';
 import type { AuthorisationStatus } from '../../tpp/authorisation-status.ts';
-import { type Clients, isClientOf } from '../clients/clients.ts';
+import type { ClientFinder } from '../clients/clients.ts';
+import { isClientOf } from '../clients/registered-client.ts';
 
 /** On whose behalf a token was issued: what must still be in order while it lives. */
 export interface TokenHolder {
@@ -47,7 +48,7 @@ function madeHolder(tpp: Tpp, clientId: string): TokenHolder {
 
 export interface HolderRules {
   readonly authorisationStatus: AuthorisationStatus;
-  readonly clients: Pick<Clients, 'find'>;
+  readonly clients: { readonly find: ClientFinder };
   /** Whether a certificate is known to be revoked. Default: none is. */
   readonly isRevoked?: (certificate: TokenHolder['certificate']) => boolean;
 }

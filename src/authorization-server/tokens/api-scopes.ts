@@ -4,7 +4,7 @@ import { OpenBankingError } from '../../errors.ts';
 import type { AuthorisationStatus } from '../../tpp/authorisation-status.ts';
 import { assertScopesAllowed, scopesAllowed } from '../../tpp/psp-role.ts';
 import type { PspRole } from '../../../tpp-registry/index.ts';
-import { OPENID_SCOPES, tppOf } from '../clients/clients.ts';
+import { OPENID_SCOPES, tppOf } from '../clients/registered-client.ts';
 import { withinGrant } from './token-claims.ts';
 import { errors } from '../provider-internals.ts';
 import { asProviderError } from '../request/refusal.ts';

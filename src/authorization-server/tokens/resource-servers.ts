@@ -3,7 +3,7 @@ import { isRefusal } from '../../errors.ts';
 import { type Certificate, parseCertificate } from '../../x509/certificate/certificate.ts';
 import { TLS_CLIENT_POLICY, verifyPath } from '../../x509/path/path.ts';
 import { matchesSubject } from '../../x509/certificate/subject-property.ts';
-import type { SubjectProperty } from '../clients/clients.ts';
+import type { SubjectProperty } from '../clients/registered-client.ts';
 
 /** One of the bank's own APIs. It may ask about tokens for itself and do nothing else: it is no client. */
 export interface RegisteredResourceServer {

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { inflateSync } from 'node:zlib';
 import { decodeJwt } from 'jose';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import type { RegisteredClient } from '../../../src/authorization-server/clients/clients.ts';
+import type { RegisteredClient } from '../../../src/authorization-server/clients/registered-client.ts';
 import { createRevokedCertificates } from '../../../src/authorization-server/token-status/revoked-certificates.ts';
 import { PrivateKeys } from '../../../src/authorization-server/signing/private-keys.ts';
 import type { Signer } from '../../../src/authorization-server/signing/signer.ts';
@@ -115,7 +115,7 @@ function open(facts: Facts = {}): TokenStatus {
     store,
     accessTokenSeconds: 600,
     hashId: (id) => `h(${id})`,
-    isHolderAuthorised: (holder) => isHolderAuthorised(holder, rules),
+    authorisedHolders: async () => (holder) => isHolderAuthorised(holder, rules),
     revokedCertificates: createRevokedCertificates({ store, clock, log: silentLog }),
     clock,
     signer,

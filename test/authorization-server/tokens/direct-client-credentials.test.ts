@@ -10,7 +10,7 @@ import {
   clientMetadata,
   EXTRA_CLIENT_METADATA,
 } from '../../../src/authorization-server/clients/client-metadata.ts';
-import type { RegisteredClient } from '../../../src/authorization-server/clients/clients.ts';
+import type { RegisteredClient } from '../../../src/authorization-server/clients/registered-client.ts';
 import { directClientCredentials } from '../../../src/authorization-server/tokens/direct-client-credentials.ts';
 import { Provider } from '../../../src/authorization-server/provider-internals.ts';
 import { createSigningKeys } from '../../../src/authorization-server/signing/signing-keys.ts';

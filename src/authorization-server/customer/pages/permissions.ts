@@ -1,4 +1,4 @@
-import { OPENID_SCOPES } from '../../clients/clients.ts';
+import { OPENID_SCOPES } from '../../clients/registered-client.ts';
 
 /** What a scope means to a customer. */
 const PERMISSIONS: Readonly<Record<string, { readonly title: string; readonly text: string }>> = {

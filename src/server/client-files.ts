@@ -1,15 +1,15 @@
 import { z } from 'zod';
+import type { ClientFiles } from '../authorization-server/clients/clients.ts';
 import {
-  type Clients,
   type RegisteredClient,
   SUBJECT_PROPERTIES,
-} from '../authorization-server/clients/clients.ts';
+} from '../authorization-server/clients/registered-client.ts';
 import { type ClientEntry, clientSchema, doubledClients } from '../configuration/client-schema.ts';
 import { openFollowedFile } from '../files/followed-file.ts';
 import type { Log } from '../events.ts';
 import { invalidConfig, parseValue, parseYaml } from '../configuration/yaml-document.ts';
 
-export interface RegisteredClientsOptions {
+export interface ClientFilesOptions {
   /** Those of the configuration itself. */
   readonly entries: readonly ClientEntry[];
   /** YAML or JSON with `clients`, read again when it changes. */
@@ -18,21 +18,16 @@ export interface RegisteredClientsOptions {
   readonly pollSeconds?: number;
 }
 
-/** The clients of the configuration and of its file. */
-export interface FollowedClients extends Clients {
-  close(): Promise<void>;
-}
-
 const POLL_SECONDS = 1;
 const clientsFile = z.strictObject({ clients: z.array(clientSchema) });
 
 /**
- * Opens the registered clients. A changed file replaces its clients as a whole: a client that is no longer there
+ * Opens the clients of the configuration and of its file. A changed file replaces its clients as a whole: a client that is no longer there
  * is refused at its next request. A bad file is logged, and the last good copy stays.
  *
  * @throws ERR_CONFIG_INVALID
  */
-export async function openRegisteredClients(options: RegisteredClientsOptions): Promise<FollowedClients> {
+export async function openClientFiles(options: ClientFilesOptions): Promise<ClientFiles> {
   const { entries, file, log } = options;
   const takers = new Set<(clients: readonly RegisteredClient[]) => void>();
   const parse = (content: string): ReadonlyMap<string, RegisteredClient> => {

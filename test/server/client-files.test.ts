@@ -6,7 +6,7 @@ import { stringify } from 'yaml';
 import type { ClientEntry } from '../../src/configuration/client-schema.ts';
 import { isRefusal } from '../../src/errors.ts';
 import { silentLog } from '../../src/events.ts';
-import { openRegisteredClients } from '../../src/server/registered-clients.ts';
+import { openClientFiles } from '../../src/server/client-files.ts';
 
 let folder: string;
 let file: string;
@@ -26,8 +26,7 @@ const entry = (clientId: string): ClientEntry => ({
   scope: 'accounts',
 });
 const write = (...ids: string[]) => writeFile(file, stringify({ clients: ids.map(entry) }));
-const open = () =>
-  openRegisteredClients({ entries: [entry('own')], file, log: silentLog, pollSeconds: 0.02 });
+const open = () => openClientFiles({ entries: [entry('own')], file, log: silentLog, pollSeconds: 0.02 });
 
 describe('registered clients', () => {
   it('are those of the configuration and of its file, as the file is at the moment', async () => {

@@ -1,0 +1,52 @@
+import type { JWK } from 'jose';
+import { sameNca } from '../../../tpp-registry/nca.ts';
+import type { NamedTpp } from '../../tpp/authorisation-status.ts';
+
+/** RFC 8705 §2.1.2: at most one of these narrows a client to one subject of its TPP's certificates. */
+export const SUBJECT_PROPERTIES = [
+  'tls_client_auth_subject_dn',
+  'tls_client_auth_san_dns',
+  'tls_client_auth_san_uri',
+  'tls_client_auth_san_ip',
+  'tls_client_auth_san_email',
+] as const;
+export type SubjectProperty = (typeof SUBJECT_PROPERTIES)[number];
+
+/** What the bank registers for a client, in the names of RFC 7591. */
+export interface RegisteredClient {
+  readonly client_id: string;
+  readonly client_name: string;
+  /** The TPP that the client belongs to: its organizationIdentifier (TS 119 495 cl. 5.2.1) ... */
+  readonly authorization_number: string;
+  /** ... and the competent authority, where the identifier does not name it. */
+  readonly nca?: string;
+  readonly token_endpoint_auth_method: 'tls_client_auth' | 'private_key_jwt';
+  /** Public keys of a `private_key_jwt` client. */
+  readonly jwks?: { readonly keys: readonly JWK[] };
+  readonly redirect_uris: readonly string[];
+  readonly grant_types: readonly ('client_credentials' | 'authorization_code' | 'refresh_token')[];
+  /** Space-separated. */
+  readonly scope: string;
+  readonly id_token_signed_response_alg?: 'ES256' | 'PS256';
+  readonly subject?: { readonly property: SubjectProperty; readonly value: string };
+}
+
+/** A client as the bank registered it, or as the provider holds it with the same members. */
+type AnyClient = RegisteredClient | Readonly<Record<string, unknown>>;
+
+/** The TPP that a client is registered for. */
+export function tppOf({ authorization_number: number, nca }: AnyClient): NamedTpp {
+  return { authorizationNumber: String(number), nca: typeof nca === 'string' ? nca : undefined };
+}
+
+/**
+ * Whether a client belongs to a TPP: same organization identifier and, where one is registered, same competent
+ * authority (NCA). Two authorities may have given the same identifier.
+ */
+export function isClientOf(client: AnyClient, tpp: { authorizationNumber: string; nca: string }): boolean {
+  const { authorizationNumber, nca } = tppOf(client);
+  return authorizationNumber === tpp.authorizationNumber && (nca === undefined || sameNca(nca, tpp.nca));
+}
+
+/** Scopes of OpenID Connect; all others are the APIs'. */
+export const OPENID_SCOPES: readonly string[] = ['openid', 'offline_access'];

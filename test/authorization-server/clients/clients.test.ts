@@ -1,0 +1,239 @@
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { Clients } from '../../../src/authorization-server/clients/clients.ts';
+import type { RegisteredClient } from '../../../src/authorization-server/clients/registered-client.ts';
+import { systemClock } from '../../../src/clock.ts';
+import { OpenBankingError } from '../../../src/errors.ts';
+import { silentLog } from '../../../src/events.ts';
+import { tppNamed } from '../../../src/sandbox/curl-lines.ts';
+import { openSqliteStore } from '../../../src/storage/sqlite/sqlite.ts';
+import type { Store } from '../../../src/storage/store.ts';
+import { type Bank, type BankProcess, openBank } from '../../durability/bank.ts';
+import { Tpp } from '../../durability/tpp.ts';
+
+const POLL = { timeout: 10_000, interval: 100 };
+
+/** Files that name these clients, and change when a test says so. */
+function filesOf(...named: RegisteredClient[]) {
+  let current = named;
+  let take: (clients: readonly RegisteredClient[]) => void = () => undefined;
+  return {
+    find: (clientId: string) => current.find((one) => one.client_id === clientId),
+    follow: (follower: typeof take) => {
+      take = follower;
+      take(current);
+    },
+    close: async () => undefined,
+    change: (...next: RegisteredClient[]) => {
+      take(next);
+      current = next;
+    },
+  };
+}
+
+const client = (clientId: string, tpp = 'PSDGB-FCA-900003'): RegisteredClient => ({
+  client_id: clientId,
+  client_name: 'A client',
+  authorization_number: tpp,
+  token_endpoint_auth_method: 'tls_client_auth',
+  redirect_uris: [],
+  grant_types: ['client_credentials'],
+  scope: 'accounts',
+});
+
+describe('a client in the store', () => {
+  let bank: Bank;
+  let store: Store;
+  let clients: Clients;
+  let one: BankProcess;
+  let other: BankProcess;
+  beforeAll(async () => {
+    bank = await openBank();
+    [one, other] = [await bank.start(), await bank.start()];
+    // A third process, which serves nothing.
+    store = await openSqliteStore({
+      file: join(bank.folder, 'bank.sqlite'),
+      clock: systemClock,
+      log: silentLog,
+    });
+    const secret = Buffer.from(readFileSync(join(bank.folder, 'bank.secret'), 'utf8').trim(), 'base64url');
+    clients = await Clients.open({
+      files: filesOf(),
+      store,
+      secret,
+      grantSeconds: 3600,
+      clock: systemClock,
+      log: silentLog,
+    });
+  }, 60_000);
+  afterAll(async () => {
+    await store.close();
+    await bank.close();
+  });
+
+  /** The TPP under another client id. */
+  const tppAs = (clientId: string) => Object.assign(new Tpp(bank), { clientId });
+  const own = () => tppNamed(bank.description, 'money-one').organizationIdentifier;
+  const tokenOf = async (tpp: Tpp, at: BankProcess) => (await tpp.clientCredentials(at)).json.access_token;
+
+  it('gets tokens of every process over mTLS; its end reaches all of them and their tokens', async () => {
+    const tpp = tppAs('stored-1');
+    expect((await tpp.clientCredentials(one)).status).toBe(401);
+    await clients.register(client('stored-1', own()));
+    const tokens = [await tokenOf(tpp, one), await tokenOf(tpp, other)];
+    const lives = async () => [...(await tpp.areLive(one, tokens)), ...(await tpp.areLive(other, tokens))];
+    expect(await lives()).toEqual([true, true, true, true]);
+    await clients.end('stored-1');
+    for (const at of [one, other]) expect((await tpp.clientCredentials(at)).status).toBe(401);
+    await expect.poll(lives, POLL).toEqual([false, false, false, false]);
+    // The TPP's client of the file goes on.
+    expect((await new Tpp(bank).clientCredentials(one)).status).toBe(200);
+    await expect(clients.register(client('stored-1', own()))).rejects.toMatchObject({
+      code: 'ERR_CLIENT_REGISTRATION',
+    });
+  }, 30_000);
+
+  it('belongs to its TPP alone, and its tokens are bound as those of any client (RFC 8705 §3)', async () => {
+    await clients.register(client('stored-2', own()));
+    const foreign = Object.assign(new Tpp(bank, 'money-two'), { clientId: 'stored-2' });
+    const refused = await foreign.clientCredentials(one);
+    expect([refused.status, refused.text]).toEqual([401, expect.stringContaining('ERR_TPP_CLIENT_MISMATCH')]);
+    const token = String(await tokenOf(tppAs('stored-2'), other));
+    const claims = JSON.parse(Buffer.from(token.split('.')[1] ?? '', 'base64url').toString());
+    expect(claims.cnf['x5t#S256']).toMatch(/^[\w-]{43}$/);
+  });
+
+  it('never stands for one that a file names: the file is what counts', async () => {
+    const tpp = new Tpp(bank);
+    // Past the refusal of a process that knows the file: this one has none.
+    await clients.register({ ...client(tpp.clientId, 'PSDGB-FCA-666'), scope: 'payments' });
+    for (const at of [one, other]) expect((await tpp.clientCredentials(at)).status).toBe(200);
+    const token = await tokenOf(tpp, one);
+    expect(await tpp.isLive(other, token)).toBe(true);
+  });
+
+  it('is refused when somebody else has written or changed its record', async () => {
+    await clients.register(client('stored-3', own()));
+    const database = new DatabaseSync(join(bank.folder, 'bank.sqlite'));
+    const changed = database
+      .prepare(
+        "UPDATE record SET value = replace(value, 'stored-3', 'stored-4') WHERE kind = 'RegisteredClient' AND id = 'stored-3'",
+      )
+      .run();
+    database.close();
+    expect(changed.changes).toBe(1);
+    expect((await tppAs('stored-3').clientCredentials(one)).status).toBe(503);
+  });
+
+  it('that leaves the file of one process is refused by the lists of all, and comes back with the file', async () => {
+    const tpp = new Tpp(bank, 'money-two');
+    const stale = join(bank.folder, 'stale-clients.json');
+    const file = readFileSync(bank.clientsFile, 'utf8');
+    writeFileSync(stale, file);
+    const behind = await bank.start({ clientsFile: stale });
+    const token = await tokenOf(tpp, behind);
+    expect(await tpp.isLive(behind, token)).toBe(true);
+    const left = JSON.parse(file).clients.filter(
+      (entry: { readonly client_id: string }) => entry.client_id !== tpp.clientId,
+    );
+    writeFileSync(bank.clientsFile, JSON.stringify({ clients: left }));
+    await expect.poll(() => tpp.isLive(behind, token), POLL).toBe(false);
+    expect((await tpp.clientCredentials(behind)).status).toBe(401);
+    expect((await new Tpp(bank).clientCredentials(behind)).status).toBe(200);
+    writeFileSync(bank.clientsFile, file);
+    await expect.poll(async () => (await tpp.clientCredentials(one)).status, POLL).toBe(200);
+    await expect.poll(() => tpp.isLive(behind, token), POLL).toBe(true);
+    expect((await tpp.clientCredentials(behind)).status).toBe(200);
+  }, 60_000);
+});
+
+describe('the clients of files and store', () => {
+  let bank: { readonly store: Store; readonly close: () => Promise<void> };
+  let isAway = false;
+  let events: string[] = [];
+  beforeEach(async () => {
+    isAway = false;
+    events = [];
+    const folder = mkdtempSync(join(tmpdir(), 'tallystick-registry-'));
+    const file = join(folder, 'store.sqlite');
+    const opened = await openSqliteStore({ file, clock: systemClock, log: silentLog });
+    const guarded = <T>(work: () => Promise<T>): Promise<T> =>
+      isAway
+        ? Promise.reject(new OpenBankingError('ERR_STORAGE_UNAVAILABLE', { operation: 'test' }))
+        : work();
+    bank = {
+      close: async () => {
+        await opened.close();
+        rmSync(folder, { recursive: true });
+      },
+      store: {
+        ...opened,
+        put: (...args) => guarded(() => opened.put(...args)),
+        listByIndex: (...args) => guarded(() => opened.listByIndex(...args)),
+      },
+    };
+  });
+  afterEach(() => bank.close());
+
+  const open = (files: ReturnType<typeof filesOf>) =>
+    Clients.open({
+      files,
+      store: bank.store,
+      secret: Buffer.alloc(32, 1),
+      grantSeconds: 3600,
+      clock: systemClock,
+      log: { emit: (event) => void events.push(event) },
+    });
+  const isFound = async (clients: Clients, clientId: string) =>
+    (await clients.finderOf([clientId]))(clientId) !== undefined;
+
+  it('are found by id, of the file first', async () => {
+    const clients = await open(filesOf(client('filed')));
+    await clients.register(client('stored'));
+    expect((await clients.find('filed'))?.client_id).toBe('filed');
+    expect((await clients.find('stored'))?.client_id).toBe('stored');
+    expect(await clients.find('nobody')).toBeUndefined();
+    for (const clientId of ['filed', 'stored']) {
+      await expect(clients.register(client(clientId))).rejects.toMatchObject({
+        code: 'ERR_CLIENT_REGISTRATION',
+      });
+    }
+    await expect(clients.end('filed')).rejects.toMatchObject({ code: 'ERR_CLIENT_REGISTRATION' });
+  });
+
+  it('are replaced as a whole or not at all, when a follower refuses the file', async () => {
+    const files = filesOf(client('a'), client('b'));
+    const clients = await open(files);
+    clients.follow((list) => {
+      if (list.length < 2) throw new TypeError('too few');
+    });
+    expect(() => files.change(client('a'))).toThrow('too few');
+    expect(await isFound(clients, 'b')).toBe(true);
+  });
+
+  it('end also when the store is away as the file changes: one event, and shared by the next list', async () => {
+    const files = filesOf(client('a'), client('b'));
+    const [here, there] = [await open(files), await open(filesOf(client('a'), client('b')))];
+    isAway = true;
+    files.change(client('a'));
+    await expect.poll(() => events).toEqual(['clients.unshared']);
+    isAway = false;
+    await expect.poll(() => isFound(here, 'b'), POLL).toBe(false);
+    const offered: string[] = [];
+    there.follow((list) => void offered.push(list.map((each) => each.client_id).join()));
+    await expect.poll(() => isFound(there, 'b'), POLL).toBe(false);
+    expect(offered).toEqual(['a,b', 'a']);
+  });
+
+  it('of a file that is read at the start are alive, whatever ended before', async () => {
+    const first = await open(filesOf());
+    await first.register(client('a'));
+    await first.end('a');
+    expect(await isFound(first, 'a')).toBe(false);
+    const second = await open(filesOf(client('a')));
+    expect(await isFound(second, 'a')).toBe(true);
+  });
+});
