@@ -11,10 +11,10 @@ import {
 
 /** Longest text of one field: a name in a certificate may hold 64 kB. */
 const MAX_TEXT = 512;
-/** Deepest chain of causes that is worth a line. */
+/** Longest chain of causes in a line. */
 const MAX_CAUSES = 4;
 
-/** Lines are written together: one by one they cost a tenth of a token. A killed process loses the last of them. */
+/** Lines are written together: one by one they cost a tenth of a token. A killed process loses the last lines. */
 const GATHERED_BYTES = 8192;
 const GATHERED_MILLISECONDS = 100;
 
@@ -23,7 +23,7 @@ export interface LogOptions {
   readonly destination?: DestinationStream;
   /** The least level that is written. Default `info`. */
   readonly level?: EventLevel;
-  /** What else events are used for, such as counters. */
+  /** Further uses of events, such as counters. */
   readonly sinks?: readonly EventSink[];
 }
 

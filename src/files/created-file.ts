@@ -4,7 +4,7 @@ import { dirname } from 'node:path';
 
 /**
  * The content of a file that is made, with mode 0600, when there is none. Of several processes that make it at
- * once, one succeeds and all of them get its content; none sees a part of it.
+ * once, one succeeds and all return its content; no process reads a part of it.
  *
  * @throws the error of `node:fs` when the file cannot be read or made
  */
@@ -16,7 +16,7 @@ export async function readOrCreate(file: string, create: () => Promise<string> |
   if (existing !== undefined) return existing;
   const whole = await writeAside(file, await create());
   try {
-    // Unlike rename, link never replaces a file that another process has made meanwhile.
+    // Unlike rename, link never replaces a file that another process has made since.
     await link(whole, file).catch((error: NodeJS.ErrnoException) => {
       if (error.code !== 'EEXIST') throw error;
     });

@@ -12,7 +12,7 @@ type FollowedName = EventName extends infer Name
 export interface FollowedFileOptions<T> {
   readonly file: string;
   /**
-   * Reads the whole content; throws a refusal when it is bad. It runs for every changed copy, so what it answers
+   * Reads the whole content; throws a refusal when the content is bad. Called for every changed copy; the result
    * replaces the last one as a whole.
    */
   readonly parse: (content: string) => T | Promise<T>;
@@ -20,10 +20,10 @@ export interface FollowedFileOptions<T> {
   readonly unreadable: (cause: NodeJS.ErrnoException) => OpenBankingError;
   /** Names the events: `registry` for `registry.loaded` and `registry.refused`. */
   readonly name: FollowedName;
-  /** How much a copy holds, for the log. */
+  /** Number of entries of a copy, for the log. */
   readonly count?: (value: T) => number;
   readonly log: Log;
-  /** How often the file is looked at. Default 5. A change is in use after the second look at the latest. */
+  /** Interval of polls. Default 5. A change is in use after the second poll at the latest. */
   readonly pollSeconds?: number;
   /** Called after another copy is in use. */
   readonly onChange?: (value: T) => void;
@@ -33,9 +33,9 @@ export interface FollowedFileOptions<T> {
 export interface FollowedFile<T> {
   /** The last good copy. */
   readonly current: T;
-  /** Looks at the file now: true when a new copy is in use. Never throws; a bad file is logged. */
+  /** Checks the file now: true when a new copy is in use. Never throws; a bad file is logged. */
   reload(): Promise<boolean>;
-  /** Stops looking. */
+  /** Stops the polls. */
   close(): Promise<void>;
 }
 
@@ -43,23 +43,23 @@ const POLL_SECONDS = 5;
 
 /**
  * Opens a file that is read again when it changes, by an editor, a rename or a switched link. A new copy replaces
- * the old one as a whole; a bad one is logged with every problem, and the last good copy stays.
+ * the old one as a whole; a bad copy is logged with every problem, and the last good copy stays.
  *
- * @throws what `parse` and `unreadable` make when the first copy is missing or bad
+ * @throws the refusals of `parse` and `unreadable` when the first copy is missing or bad
  */
 export async function openFollowedFile<T>(options: FollowedFileOptions<T>): Promise<FollowedFile<T>> {
   const { file, log, name } = options;
   let seen = await versionOf(file);
   let current = await read(options);
-  const noteLoaded = () =>
+  const logLoaded = () =>
     log.emit(`${name}.loaded`, {
       file,
       ...(options.count === undefined ? {} : { count: options.count(current) }),
     });
-  noteLoaded();
+  logLoaded();
   const reloads = new SingleFlight<boolean>();
 
-  const take = async (version: string): Promise<boolean> => {
+  const replace = async (version: string): Promise<boolean> => {
     try {
       current = await read(options);
     } catch (error) {
@@ -70,16 +70,16 @@ export async function openFollowedFile<T>(options: FollowedFileOptions<T>): Prom
       return false;
     }
     seen = version;
-    noteLoaded();
+    logLoaded();
     options.onChange?.(current);
     return true;
   };
   const reload = (): Promise<boolean> =>
     reloads.run(async () => {
       const version = await versionOf(file);
-      return version === seen ? false : take(version);
+      return version === seen ? false : replace(version);
     });
-  // A change is taken up at the second look: an editor may still be writing at the first.
+  // A change is read at the second poll: an editor may still be writing at the first.
   let changing: string | undefined;
   const poll = async (): Promise<void> => {
     const version = await versionOf(file);

@@ -7,16 +7,16 @@ import { OpenBankingError } from '../errors.ts';
 export interface OutboundOptions {
   /**
    * Whether addresses of this machine and of private networks may be reached. Default false: an address that a
-   * stranger chose (a certificate, a client's metadata) must not lead into the bank's own network.
+   * stranger chose (a certificate, a client's metadata) must not reach the bank's own network.
    */
   readonly allowPrivateAddresses?: boolean;
   /** Whether `http:` may be fetched: for CRLs and OCSP answers, which are signed. Default false. */
   readonly allowHttp?: boolean;
-  /** PEM of the only authorities that may vouch for the servers. Default: the public ones. */
+  /** PEM of the only CAs that are trusted for the servers. Default: the public ones. */
   readonly caPem?: string;
   /** The certificate that this side presents, and its key, in PEM. */
   readonly clientCertificate?: { readonly certificatePem: string; readonly privateKeyPem: string };
-  /** From the first look-up to the last byte. */
+  /** From the DNS query to the last byte. */
   readonly timeoutSeconds: number;
   readonly maxBytes: number;
 }
@@ -41,13 +41,13 @@ export interface Outbound {
    * @throws ERR_OUTBOUND_REFUSED before anything is sent; ERR_OUTBOUND_FAILED
    */
   fetchBytes(url: string, request?: OutboundRequest): Promise<OutboundResponse>;
-  /** Cuts off what is under way. */
+  /** Cuts off requests that are under way. */
   close(): Promise<void>;
 }
 
 /**
- * What is not the public Internet: RFC 6890 and its updates, multicast, and addresses that embed IPv4 ones. One list
- * a family: a BlockList with the IPv4-mapped range in it holds every IPv4 address.
+ * Addresses outside the public Internet: RFC 6890 and its updates, multicast, and addresses that embed IPv4 ones. One
+ * list a family: a BlockList with the IPv4-mapped range in it holds every IPv4 address.
  */
 const SPECIAL = { ipv4: new BlockList(), ipv6: new BlockList() };
 for (const [network, prefix] of [
@@ -193,7 +193,7 @@ class CheckedOutbound implements Outbound {
           ? requestHttps(url, { ...options, agent: this.#https }, resolve)
           : requestHttp(url, { ...options, agent: this.#http }, resolve);
       outgoing.on('error', reject);
-      // Without an error or a response: the server changed the protocol, which nobody asked for.
+      // Closed without an error or a response: the server changed the protocol, which no request asks for.
       outgoing.once('close', () => reject(new Error('the connection was closed')));
       // A request that waits for a connection reports nothing when it is destroyed: the promise is rejected here.
       signal.addEventListener('abort', () => {

@@ -1,7 +1,7 @@
 import type { Clock } from '../clock.ts';
 import { SingleFlight } from './single-flight.ts';
 
-/** A value and when it was asked for, in seconds since the epoch. */
+/** A value and the time of its request, in seconds since the epoch. */
 export interface Reading<T> {
   readonly value: T;
   readonly readAt: number;
@@ -22,11 +22,11 @@ export interface Refreshable<T> {
 export interface RefreshableOptions<T> {
   readonly read: () => Promise<T>;
   readonly clock: Clock;
-  /** How long the source is left alone after a failure. */
+  /** How long the source gets no request after a failure. */
   readonly coolDownSeconds: number;
 }
 
-/** Nothing runs in between: the fact is read when somebody asks, so there is no timer to stop. */
+/** The fact is read on demand only, so there is no timer to stop. */
 export function createRefreshable<T>(options: RefreshableOptions<T>): Refreshable<T> {
   let last: Reading<T> | undefined;
   let failure: { readonly error: unknown; readonly at: number } | undefined;

@@ -25,7 +25,7 @@ export { parsePem } from '../der/pem.ts';
 /** An X.509 certificate: a frozen value over exactly the bytes that were received. */
 export interface Certificate extends KnownExtensions {
   readonly der: Buffer;
-  /** What is signed. */
+  /** The signed bytes, tbsCertificate. */
   readonly tbs: Buffer;
   /** base64url of SHA-256 over `der`: the `x5t#S256` of RFC 8705 §3.1. */
   readonly thumbprint: string;
@@ -41,14 +41,14 @@ export interface Certificate extends KnownExtensions {
   readonly publicKey: KeyObject;
   /** DER of the SubjectPublicKeyInfo. */
   readonly publicKeyInfo: Buffer;
-  /** What the BIT STRING subjectPublicKey holds: key identifiers and OCSP CertIDs are hashed over it. */
+  /** The content of the BIT STRING subjectPublicKey, over which key identifiers and OCSP CertIDs are hashed. */
   readonly publicKeyOctets: Buffer;
   readonly signatureAlgorithm: SignatureAlgorithm;
   readonly signature: Buffer;
   readonly extensions: ReadonlyMap<string, Extension>;
 }
 
-/** More than twenty times a usual certificate; whoever sends more wants to cost time. */
+/** More than twenty times a usual certificate; a larger one only costs time. */
 const MAX_BYTES = 65_536;
 /** RFC 5280 §4.1.2.2. */
 const MAX_SERIAL_BYTES = 20;

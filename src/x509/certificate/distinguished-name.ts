@@ -7,7 +7,7 @@ export { ATTRIBUTE } from './attribute-types.ts';
 
 /**
  * `type` is a dotted object identifier. `text` is absent when the value is of no string type; `der`, the whole
- * value element, is absent when the attribute was read from a text that does not tell its string type.
+ * value element, is absent when the attribute was read from a text, which has no string type.
  */
 export interface NameAttribute {
   readonly type: string;
@@ -31,7 +31,7 @@ export interface DistinguishedName {
  *
  *     Name ::= SEQUENCE OF SET SIZE (1..MAX) OF SEQUENCE { type OBJECT IDENTIFIER, value ANY }
  *
- * The order of the elements of a SET is not checked: issuers get it wrong, and nothing hangs on it.
+ * The order of the elements of a SET is not checked: issuers write it wrongly, and no comparison depends on it.
  *
  * @throws DerError
  * @see RFC 5280 §4.1.2.4
@@ -121,7 +121,7 @@ export function namesEqual(a: DistinguishedName, b: DistinguishedName): boolean 
   return a.keys.length === b.keys.length && a.keys.at(-1) === b.keys.at(-1) && isWithin(a, b);
 }
 
-/** Whether `base` is `name` or stands above it in the directory tree (RFC 5280 §4.2.1.10, directoryName). */
+/** Whether `base` is `name` or above it in the directory tree (RFC 5280 §4.2.1.10, directoryName). */
 export function isWithin(name: DistinguishedName, base: DistinguishedName): boolean {
   return base.keys.length <= name.keys.length && base.keys.every((key, index) => key === name.keys[index]);
 }
@@ -150,7 +150,7 @@ function keyOf(rdn: RelativeDistinguishedName): string {
 
 /**
  * RFC 5280 §7.1 with two choices of our own, both on the side of refusal: only ASCII letters are folded (no NFKC, so
- * a full-width letter differs from a plain one), and a TeletexString, whose character set nobody knows, equals only
+ * a full-width letter differs from a plain one), and a TeletexString, whose character set is not defined, equals only
  * itself, octet by octet.
  */
 function attributeKey({ type, text, der }: NameAttribute): string {

@@ -7,14 +7,14 @@ import {
 } from './distinguished-name.ts';
 import { type GeneralName, generalNamesEqual, readGeneralName, readGeneralNames } from './general-name.ts';
 
-/** What a list, or a part of one, is called. */
+/** The name of a list, or of a part of one. */
 export interface DistributionPointName {
   readonly fullName: readonly GeneralName[];
-  /** In place of a full name: what follows the name of the CRL issuer. */
+  /** In place of a full name: the part below the name of the CRL issuer. */
   readonly relativeName?: RelativeDistinguishedName;
 }
 
-/** Where a certificate says that its revocation is announced. */
+/** A place of a certificate's revocation list. */
 export interface CrlDistributionPoint extends DistributionPointName {
   /** Bits of ReasonFlags; absent means all reasons. */
   readonly reasons?: readonly number[];
@@ -95,7 +95,7 @@ export function readIssuingDistributionPoint(reader: DerReader): IssuingDistribu
   });
 }
 
-/** Whether two distribution points share a name; `issuer` is the CRL issuer, below which relative names stand. */
+/** Whether two distribution points share a name; `issuer` is the CRL issuer, to which relative names are added. */
 export function sharesName(
   one: DistributionPointName,
   other: DistributionPointName,

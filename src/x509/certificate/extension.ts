@@ -1,6 +1,6 @@
 import { DerError, type DerReader, TAG } from '../der/der.ts';
 
-/** An extension as it stands: `value` is the content of extnValue. */
+/** An extension as encoded: `value` is the content of extnValue. */
 export interface Extension {
   readonly critical: boolean;
   readonly value: Buffer;

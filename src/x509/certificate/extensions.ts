@@ -75,7 +75,7 @@ export interface AccessDescription {
   readonly location: GeneralName;
 }
 
-/** What the known extensions say; an absent extension leaves its field out, or empty where it is a list. */
+/** The values of the known extensions; an absent extension leaves its field out, or empty where it is a list. */
 export interface KnownExtensions {
   readonly basicConstraints?: BasicConstraints;
   readonly keyUsage?: ReadonlySet<KeyUsage>;
@@ -92,7 +92,7 @@ export interface KnownExtensions {
   readonly inhibitAnyPolicy?: number;
   readonly authorityInformationAccess: readonly AccessDescription[];
   readonly crlDistributionPoints: readonly CrlDistributionPoint[];
-  /** Where the changes since the complete list are (RFC 5280 §4.2.1.15). */
+  /** The places of delta lists (RFC 5280 §4.2.1.15). */
   readonly freshestCrl: readonly CrlDistributionPoint[];
 }
 
@@ -101,7 +101,7 @@ type Reader = (reader: DerReader) => Partial<KnownExtensions>;
 const READERS: Readonly<Record<string, Reader>> = {
   [EXTENSION.basicConstraints]: (reader) => ({ basicConstraints: readBasicConstraints(reader) }),
   [EXTENSION.keyUsage]: (reader) => ({ keyUsage: readKeyUsage(reader) }),
-  // An empty list is let through: the path refuses it, with the reason that belongs to it.
+  // An empty list is accepted: the path refuses it, with its own reason.
   [EXTENSION.extendedKeyUsage]: (reader) => ({ extendedKeyUsage: readOids(reader, 0) }),
   [EXTENSION.subjectAlternativeName]: (reader) => ({ subjectAlternativeNames: readSubjectNames(reader) }),
   [EXTENSION.subjectKeyIdentifier]: (reader) => ({ subjectKeyIdentifier: reader.content(TAG.octetString) }),
@@ -117,7 +117,7 @@ const READERS: Readonly<Record<string, Reader>> = {
 };
 
 /**
- * Reads every known extension in full; the others are left for who knows them.
+ * Reads every known extension in full; the others are left to the caller.
  *
  * @throws DerError
  * @see RFC 5280 §4.2

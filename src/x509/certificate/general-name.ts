@@ -2,7 +2,7 @@ import { contextTag, DerError, type DerReader, decodeOid, type Element, readAll,
 import { decodeText } from '../der/der-text.ts';
 import { type DistinguishedName, namesEqual, readName } from './distinguished-name.ts';
 
-/** A GeneralName (RFC 5280 §4.2.1.6). `ip` holds address octets; the kinds that nothing here reads stay raw. */
+/** A GeneralName (RFC 5280 §4.2.1.6). `ip` holds address octets; the kinds that are not needed stay raw. */
 export type GeneralName =
   | { readonly kind: 'dns' | 'uri' | 'email' | 'registeredId'; readonly value: string }
   | { readonly kind: 'ip' | 'x400' | 'ediParty'; readonly value: Buffer }
@@ -85,7 +85,7 @@ export function findMailHost(text: string): string | undefined {
 }
 
 /**
- * What is wrong with a subjectAltName entry, if anything: a name that its own form forbids must not reach a
+ * The fault of a subjectAltName entry, or undefined: a name that its own form forbids must not reach a
  * comparison (RFC 5280 §4.2.1.6; the wildcard is RFC 6125 §6.4.3: one whole leftmost label).
  */
 export function subjectNameProblem(name: GeneralName): string | undefined {

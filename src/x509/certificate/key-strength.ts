@@ -8,7 +8,7 @@ const RSA_EXPONENT = { minimum: 65_537n, maximum: 2n ** 64n };
 /** P-256, P-384 and P-521 by OpenSSL's names. */
 const CURVES: readonly (string | undefined)[] = ['prime256v1', 'secp384r1', 'secp521r1'];
 
-/** What makes a key too weak, such as `RSA 1024 bits`; undefined for a key that is strong enough. */
+/** Why a key is too weak, such as `RSA 1024 bits`; undefined for a key that is strong enough. */
 export function findKeyWeakness(key: KeyObject, octets: Buffer): string | undefined {
   switch (key.asymmetricKeyType) {
     case 'ed25519':
@@ -36,7 +36,7 @@ function findRsaWeakness(octets: Buffer): string | undefined {
   return isRoca(modulus) ? 'RSA modulus of the ROCA generator (CVE-2017-15361)' : undefined;
 }
 
-/** Primes whose residues the ROCA paper's detector looks at (Nemec et al., CCS 2017, §2.3). */
+/** Primes whose residues the detector of the ROCA paper tests (Nemec et al., CCS 2017, §2.3). */
 const ROCA_PRIMES = [11, 13, 17, 19, 37, 53, 61, 71, 73, 79, 97, 103, 107, 109, 127, 151, 157].map(BigInt);
 const ROCA_RESIDUES: ReadonlyMap<bigint, ReadonlySet<bigint>> = new Map(
   ROCA_PRIMES.map((prime) => [prime, powersOf(65_537n % prime, prime)]),

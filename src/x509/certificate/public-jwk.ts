@@ -7,8 +7,8 @@ import { parsePublicKey } from './public-key.ts';
 const PRIVATE_MEMBERS = ['d', 'p', 'q', 'dp', 'dq', 'qi', 'oth', 'k'];
 
 /**
- * What a JSON Web Key has against being relied on as a public key: it is none, it is private too, or it is too weak by
- * the measure of certificates; undefined for one that is good. Libraries import RSA keys with the exponent 1.
+ * Why a JSON Web Key must not be used as a public key: it is no key, it is private too, or it is weaker than
+ * certificates may be; undefined for a good one. Needed because libraries import RSA keys with the exponent 1.
  *
  * @see RFC 7517, FAPI 2.0 §5.4
  */

@@ -1,7 +1,7 @@
 import { createPublicKey, type KeyObject } from 'node:crypto';
 import { DerError, decodeInteger, decodeOctetBits, type Element, readAll, TAG } from '../der/der.ts';
 
-/** A SubjectPublicKeyInfo: `octets` is what subjectPublicKey holds, which key identifiers are hashed over. */
+/** A SubjectPublicKeyInfo: `octets` is the content of subjectPublicKey, over which key identifiers are hashed. */
 export interface PublicKeyInfo {
   readonly key: KeyObject;
   readonly octets: Buffer;
@@ -17,7 +17,7 @@ const ED25519 = '1.3.101.112';
  * SubjectPublicKeyInfo ::= SEQUENCE { algorithm AlgorithmIdentifier, subjectPublicKey BIT STRING }
  *
  * Proves the form: RSA with NULL and nothing but modulus and exponent, elliptic curves by name and with an
- * uncompressed point that is on the curve, Ed25519 bare. Strength is judged elsewhere.
+ * uncompressed point that is on the curve, Ed25519 bare. Does not check strength: that is `key-strength`.
  *
  * @throws DerError
  * @see RFC 3279 §2.3.1, RFC 5480 §2, RFC 8410 §3

@@ -1,6 +1,6 @@
 import { DerError, decodeInteger } from '../der/der.ts';
 
-/** What evidence says of one certificate at one time. */
+/** The status of one certificate at one time, by some evidence. */
 export type RevocationStatus =
   | {
       readonly status: 'good';

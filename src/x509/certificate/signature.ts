@@ -31,7 +31,7 @@ const HASHES: Readonly<Record<string, Hash>> = {
 };
 const HASH_BYTES: Readonly<Record<Hash, number>> = { sha256: 32, sha384: 48, sha512: 64 };
 
-/** An allow-list: what has no `scheme`, or is not here, is refused. The weak ones are listed for their names. */
+/** An allow-list: algorithms without `scheme`, or not listed, are refused. The weak ones are listed for their names. */
 const ALGORITHMS: Readonly<Record<string, KnownAlgorithm>> = {
   '1.2.840.113549.1.1.4': { name: 'md5WithRSAEncryption', parameters: 'null' },
   '1.2.840.113549.1.1.5': { name: 'sha1WithRSAEncryption', parameters: 'null' },
@@ -88,7 +88,7 @@ function isNullOrAbsent(parameters: Element | undefined): boolean {
 }
 
 /**
- * RSASSA-PSS as everyone writes it: SHA-2, MGF1 with the same hash, a salt as long as the hash. Absent parameters
+ * RSASSA-PSS in its usual form: SHA-2, MGF1 with the same hash, a salt as long as the hash. Absent parameters
  * mean SHA-1.
  *
  *     RSASSA-PSS-params ::= SEQUENCE { hashAlgorithm [0] DEFAULT sha1, maskGenAlgorithm [1] DEFAULT mgf1SHA1,
@@ -130,14 +130,14 @@ function readMask(reader: DerReader): string {
   return readAll(parameters.raw, readHash);
 }
 
-/** What was signed, the signature, and the key that should have made it. */
+/** The signed bytes, the signature, and the key that should have made it. */
 export interface SignedBytes {
   readonly data: Buffer;
   readonly signature: Buffer;
   readonly key: KeyObject;
 }
 
-/** Whether the key made the signature. A key of another kind than the scheme's did not. */
+/** Whether the key made the signature. False for a key of another kind than the scheme's. */
 export function verifySignature(scheme: SignatureScheme, { data, signature, key }: SignedBytes): boolean {
   switch (scheme.kind) {
     case 'ed25519':
@@ -157,7 +157,7 @@ function pssKey(key: KeyObject): { key: KeyObject; padding: number; saltLength: 
   return { key, padding: constants.RSA_PKCS1_PSS_PADDING, saltLength: constants.RSA_PSS_SALTLEN_DIGEST };
 }
 
-/** An id-RSASSA-PSS key may say which parameters its signatures must have (RFC 4055 §3.3). */
+/** An id-RSASSA-PSS key may fix the parameters of its signatures (RFC 4055 §3.3). */
 function isPssKey(key: KeyObject, hash: Hash): boolean {
   if (key.asymmetricKeyType === 'rsa') return true;
   if (key.asymmetricKeyType !== 'rsa-pss') return false;

@@ -42,7 +42,7 @@ export function matchesSubject(
   }
 }
 
-/** A TeletexString of plain ASCII, which equals only itself octet by octet, is also found by how it reads. */
+/** A TeletexString of plain ASCII, which equals only itself octet by octet, is also found by its text. */
 function hasSubject({ subject }: Certificate, expected: string): boolean {
   const name = parseName(expected);
   if (name.rdns.length === 0) return false;
@@ -60,7 +60,7 @@ function isSameMailbox(a: string, b: string): boolean {
   return isSameHost && a.slice(0, -hostOfA.length) === b.slice(0, -hostOfB.length);
 }
 
-/** The octets of an address in any of its texts; undefined for what is none, or has a zone. */
+/** The octets of an address in any of its texts; undefined for a text that is no address or has a zone. */
 function findAddress(text: string): Buffer | undefined {
   if (isIPv4(text)) return Buffer.from(text.split('.').map(Number));
   if (!isIPv6(text) || text.includes('%')) return undefined;

@@ -28,7 +28,7 @@ export class CrlEntries implements EntrySource {
   reason = 0;
   /** Entries so far. */
   count = 0;
-  /** What keeps the whole list from use, if any entry so far has it. */
+  /** A fault of an entry so far that forbids the use of the whole list. */
   problem: string | undefined;
 
   /** `version`: entry extensions came with version 2. */
@@ -65,7 +65,7 @@ export class CrlEntries implements EntrySource {
       if (start + 2 + first > limit) throw new DerError('CRL entry is cut off');
       return start + 2 + first;
     }
-    // The long form is rare: the reader judges it.
+    // The long form is rare: DerReader checks it.
     const { content, raw } = new DerReader(bytes.subarray(start, limit)).element(tag);
     this.#offset = start + raw.length - content.length;
     return start + raw.length;
@@ -84,7 +84,7 @@ export class CrlEntries implements EntrySource {
     }
     if (first === 0) start += 1;
     this.serialStart = start;
-    // No certificate that is read here has a serial number below one.
+    // A certificate with a serial number below one is refused when it is read.
     this.serialLength = first >= 0x80 ? Number.MAX_SAFE_INTEGER : end - start;
     this.#offset = end;
   }

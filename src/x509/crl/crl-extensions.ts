@@ -15,19 +15,19 @@ const CRL_EXTENSION = Object.freeze({
   issuingDistributionPoint: '2.5.29.28',
 });
 
-/** What the extensions of a CRL say (RFC 5280 §5.2). */
+/** The facts of the extensions of a CRL (RFC 5280 §5.2). */
 export interface CrlScope {
   readonly number?: bigint;
-  /** There in a delta CRL only: the number of the complete list that it changes. */
+  /** In a delta CRL only: the number of the complete list that it changes. */
   readonly baseNumber?: bigint;
   readonly issuingDistributionPoint?: IssuingDistributionPoint;
-  /** Where its delta lists are (RFC 5280 §5.2.6). */
+  /** The addresses of its delta lists (RFC 5280 §5.2.6). */
   readonly freshestCrl: readonly CrlDistributionPoint[];
   /** Two lists with equal keys are about the same certificates, and of one key: one may be a delta of the other. */
   readonly scopeKey: string;
   /** Why the list must not be used at all. */
   readonly problem?: string;
-  /** What its issuer did wrong, though it can be read. */
+  /** A fault of its issuer that does not keep it from being read. */
   readonly issuanceProblem?: string;
 }
 
@@ -78,7 +78,7 @@ const UNDERSTOOD: ReadonlySet<string> = new Set([
   EXTENSION.freshestCrl,
 ]);
 
-/** RFC 5280 §5.2: with a critical extension that is not understood, a list says nothing. */
+/** RFC 5280 §5.2: a list with a critical extension that is not understood proves nothing. */
 function findProblem(extensions: ReadonlyMap<string, Extension>): string | undefined {
   for (const [oid, { critical }] of extensions) {
     if (critical && !UNDERSTOOD.has(oid)) return `critical extension ${oid} is not understood`;
@@ -86,7 +86,7 @@ function findProblem(extensions: ReadonlyMap<string, Extension>): string | undef
   return undefined;
 }
 
-/** What RFC 5280 obliges issuers of lists to; without a number nobody would notice that an old list comes back. */
+/** The duties of issuers by RFC 5280. Without a number, the replay of an old list could not be noticed. */
 function findIssuanceProblem(extensions: ReadonlyMap<string, Extension>): string | undefined {
   const isCritical = (oid: string): boolean | undefined => extensions.get(oid)?.critical;
   if (isCritical(CRL_EXTENSION.crlNumber) === undefined) return 'the list has no number (§5.2.3)';

@@ -23,10 +23,10 @@ import {
   verifySignature,
 } from '../certificate/signature.ts';
 
-/** Twice what a million entries take (49 MB). Whoever fetches lists sets a lower limit of his own. */
+/** Twice the size of a million entries (49 MB). The fetch of lists has a lower limit of its own. */
 const MAX_BYTES = 100_000_000;
 
-/** What an index is made of: plain data without its bytes, which a worker can hand over. */
+/** The parts of an index without the bytes of the list: plain data that a worker can transfer. */
 export interface CrlParts {
   /** DER of the Name. */
   readonly issuer: Uint8Array;
@@ -48,17 +48,17 @@ interface Signed {
 }
 
 /**
- * A CRL that can be asked for serial numbers. Well-formed, but proven only for signers of whom `findSignerProblem` has
- * nothing to say: ask that first. It lets go of the bytes that it came from once a signer is known.
+ * A CRL that finds entries by serial number. It is well-formed, but proven only for signers for whom
+ * `findSignerProblem`, called before, returns undefined. The bytes of the list are released once a signer is known.
  */
 export class CrlIndex {
   readonly issuer: DistinguishedName;
   readonly thisUpdate: Date;
   readonly nextUpdate: Date | undefined;
   readonly scope: CrlScope;
-  /** Why the list must not be used, whoever signed it. */
+  /** Why the list must not be used, for any signer. */
   readonly problem: string | undefined;
-  /** How many entries it has. */
+  /** Number of entries. */
   readonly count: number;
   readonly #parts: CrlParts;
   readonly #table: SerialTable;
@@ -81,7 +81,7 @@ export class CrlIndex {
     this.#signed = signed;
   }
 
-  /** For handing over to another thread: the same index, with what is known of its signer. */
+  /** The same index for another thread, with the signer that is known. */
   get parts(): CrlParts {
     return { ...this.#parts, ...(this.#signerKey === undefined ? {} : { signerKey: this.#signerKey }) };
   }
@@ -92,8 +92,8 @@ export class CrlIndex {
   }
 
   /**
-   * Whether this list should take the other's place: neither its number nor its date is lower, and one is higher
-   * (RFC 5280 §5.2.3). That both are of one issuer and scope is for the holder to know.
+   * Whether this list should replace the other: neither its number nor its date is lower, and one is higher
+   * (RFC 5280 §5.2.3). Does not check that both are of one issuer and scope.
    */
   isNewerThan(other: CrlIndex): boolean {
     const [number, before] = [this.scope.number, other.scope.number];
@@ -102,7 +102,7 @@ export class CrlIndex {
     return date >= dateBefore && (date > dateBefore || (number ?? 0n) > (before ?? 0n));
   }
 
-  /** Why this certificate's key does not vouch for the list; undefined when it does. Verifies once, then remembers. */
+  /** Why the key of this certificate did not sign the list; undefined when it did. The result is cached. */
   findSignerProblem(signer: Certificate): string | undefined {
     if (this.#signerKey !== undefined) {
       return this.#signerKey.equals(signer.publicKeyInfo) ? undefined : 'another key has signed it';
@@ -136,8 +136,8 @@ function findSignatureProblem(
 /**
  * Reads a CRL of strict DER, all of it, and indexes its entries: no BER, no bytes after the end, no empty list of
  * entries, no disagreement of the two algorithm fields. A million entries take about 19 MB; the bytes are not kept
- * when `signers` are given: then one of these must have signed the list, which is verified before its entries are
- * looked at.
+ * when `signers` are passed: then one of these must have signed the list, which is verified before its entries are
+ * read.
  *
  *     CertificateList ::= SEQUENCE { tbsCertList, signatureAlgorithm, signatureValue BIT STRING }
  *     TBSCertList ::= SEQUENCE { version INTEGER OPTIONAL, signature, issuer, thisUpdate, nextUpdate OPTIONAL,
@@ -209,7 +209,7 @@ function readTbs(fields: DerReader) {
   if (entries?.length === 0) throw new DerError('revokedCertificates is empty');
   const extensions = fields.optionalWithin(contextTag(0, 'constructed'), (list) => list.any().raw);
   if (extensions !== undefined && version === 1) throw new DerError('extensions in version 1');
-  // Read for their form before anything is verified.
+  // Parsed before the signature is verified, so that only a well-formed list costs a verification.
   if (extensions !== undefined) readCrlScope(readAll(extensions, readExtensions));
   return {
     version,

@@ -5,24 +5,24 @@ import type { Certificate } from '../certificate/certificate.ts';
 import { CrlIndex, indexCrl } from './crl-index.ts';
 import type { CrlReply, CrlTask } from './crl-worker.ts';
 
-/** Indexes lists without holding up whatever else this process does. */
+/** Indexes lists without blocking this process. */
 export interface CrlIndexer {
   /**
-   * As `indexCrl`: verified first, by one of the signers. The bytes are copied where it takes long.
+   * As `indexCrl`, which verifies the list first by one of the signers. The bytes of a long list are copied.
    *
    * @throws ERR_CRL_MALFORMED, ERR_CRL_UNTRUSTED
    */
   index(der: Uint8Array, signers: readonly Certificate[]): Promise<CrlIndex>;
-  /** Stops what is under way, which rejects. */
+  /** Makes calls that are under way reject. */
   close(): Promise<void>;
 }
 
-/** Takes under two milliseconds here, where starting a worker takes fifty: a list of some 5,000 entries. */
+/** About 5,000 entries: indexing takes under two milliseconds, starting a worker fifty. */
 const DEFAULT_MAX_INLINE_BYTES = 262_144;
 
 /**
- * Opens an indexer that hands lists above a size to a worker thread of their own, one list at a time, so that its
- * memory is that of one.
+ * Opens an indexer that passes lists above a size to a worker thread, one list at a time, so that no more than one is
+ * in the memory of a worker.
  *
  * `maxInlineBytes`: default 262144.
  */
@@ -50,7 +50,7 @@ async function indexInWorker(
   closing: AbortSignal,
 ): Promise<CrlIndex> {
   closing.throwIfAborted();
-  // Copies: what is transferred is gone here, and a view would take its whole buffer along.
+  // Copies: a transferred buffer is lost here, and a view would transfer its whole buffer.
   const task: CrlTask = {
     der: new Uint8Array(der),
     signers: signers.map((signer) => new Uint8Array(signer.der)),
@@ -58,7 +58,7 @@ async function indexInWorker(
   const buffers = [task.der, ...task.signers].flatMap(({ buffer }) =>
     buffer instanceof ArrayBuffer ? [buffer] : [],
   );
-  // The file has the ending of this one: .ts from source, .js when built.
+  // The worker's file ends as this one does: .ts from source, .js when built.
   const file = new URL(`./crl-worker${extname(import.meta.url)}`, import.meta.url);
   const worker = new Worker(file, { workerData: task, transferList: buffers });
   const stop = (): void => void worker.terminate();

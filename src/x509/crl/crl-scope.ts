@@ -6,15 +6,15 @@ import { type CrlDistributionPoint, sharesName } from '../certificate/distributi
 export const REASONS = Object.freeze({ all: 0b1_1111_1110 });
 
 /**
- * The distribution points of a certificate; without any, one that the name of its issuer stands for (RFC 5280
- * §6.3.3). A certificate that has some is decided by these alone.
+ * The distribution points of a certificate; without any, one with the name of its issuer (RFC 5280 §6.3.3). A
+ * certificate that has some is decided by these alone.
  */
 export function pointsOf(certificate: Certificate): readonly CrlDistributionPoint[] {
   if (certificate.crlDistributionPoints.length > 0) return certificate.crlDistributionPoints;
   return [{ fullName: [{ kind: 'directoryName', value: certificate.issuer }], crlIssuer: [] }];
 }
 
-/** Why a list is not about this certificate, as far as its issuing distribution point says (§6.3.3 (b)(2)). */
+/** Why a list is not about this certificate, by its issuing distribution point (§6.3.3 (b)(2)). */
 export function findScopeProblem(
   { issuer, scope }: CrlIndex,
   point: CrlDistributionPoint,

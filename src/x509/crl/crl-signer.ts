@@ -3,7 +3,7 @@ import type { CrlIndex } from './crl-index.ts';
 import { namesEqual } from '../certificate/distinguished-name.ts';
 import { type PathOptions, type PathPolicy, type VerifiedPath, verifyPath } from '../path/path.ts';
 
-/** The end entity, or an authority in its place, signs CRLs; whatever else it may be used for does not matter. */
+/** The end entity, or a CA in its place, signs CRLs; its other uses do not matter. */
 const CRL_SIGNER_POLICY: PathPolicy = Object.freeze({
   keyPurpose: 'any',
   endEntityUsage: 'cRLSign',
@@ -11,8 +11,8 @@ const CRL_SIGNER_POLICY: PathPolicy = Object.freeze({
 });
 
 /**
- * Proves that a path leads from a certificate with cRLSign to an anchor. A list that it signed counts for certificates
- * whose path ends at the same anchor.
+ * Proves that a path leads from a certificate with cRLSign to an anchor. A list that this certificate signed counts for
+ * certificates whose path ends at the same anchor.
  *
  * @throws ERR_CERT_*, except ERR_CERT_MISSING
  * @see RFC 5280 §6.3.3 (f)
@@ -32,7 +32,7 @@ interface Candidates {
   readonly at: Date;
 }
 
-/** Whose key signed a list; `path` when that is not on the path of the certificate that is asked about. */
+/** The certificate whose key signed a list; `path` when it is not on the path of the certificate in question. */
 export interface CrlSigner {
   readonly certificate: Certificate;
   readonly path?: VerifiedPath;

@@ -3,14 +3,14 @@ import { type ErrorDetails, isRefusal } from '../../errors.ts';
 import { parseCertificate } from '../certificate/certificate.ts';
 import { type CrlParts, indexCrl } from './crl-index.ts';
 
-/** What the worker is given. */
+/** The message to the worker. */
 export interface CrlTask {
   readonly der: Uint8Array;
   /** DER of certificates. */
   readonly signers: readonly Uint8Array[];
 }
 
-/** What it answers, once. Refusals go as facts: an error of a class does not survive the way between threads. */
+/** Its only answer. Refusals are sent as facts: an error loses its class between threads. */
 export type CrlReply =
   | { readonly parts: CrlParts }
   | { readonly malformed: ErrorDetails['ERR_CRL_MALFORMED'] }

@@ -11,27 +11,27 @@ import type { RevokedEntry } from './serial-table.ts';
 export { type CrlIndex, indexCrl } from './crl-index.ts';
 export { verifyCrlSigner } from './crl-signer.ts';
 
-/** What a status is decided by. */
+/** The inputs of a decision. */
 export interface CrlOptions {
   /** The issuer of the certificate, from its verified path. */
   readonly issuer: Certificate;
-  /** The rest of that path, anchor last: for lists signed with another key of the issuer. */
+  /** The rest of that path, anchor last, for lists signed with another key of the issuer. */
   readonly authorities?: readonly Certificate[];
-  /** Paths by `verifyCrlSigner`, for lists whose signer is not on the certificate's path: of certificates that the
-   * trust store has, never of any that the other side sent. */
+  /** Paths by `verifyCrlSigner`, for lists whose signer is not on the certificate's path: of certificates in the
+   * trust store, never of certificates that the peer sent. */
   readonly signers?: readonly VerifiedPath[];
   readonly crls: readonly CrlIndex[];
   readonly at: Date;
-  /** No list that was made longer ago is believed. Default: as its nextUpdate says; without that, none. */
+  /** No older list is accepted. Default: a list is good until its nextUpdate, and not at all without one. */
   readonly maxAgeSeconds?: number;
-  /** Whether a certificate or list that says where changes are announced needs these. Default: required. */
+  /** Whether a certificate or list that names delta lists needs these. Default: required. */
   readonly deltas?: 'required' | 'optional';
-  /** How well a list must have been issued to say that a certificate is good; to revoke, it need not be. `path`: well
-   * enough for RFC 5280 §6.3. `rfc5280`: with a number, and criticalities as §5.2 has them. Default: rfc5280. */
+  /** The rules of issuance for a list that proves a certificate good; a revocation needs none. `path`: RFC 5280 §6.3.
+   * `rfc5280`: also a number, and criticalities by §5.2. Default: rfc5280. */
   readonly issuance?: 'path' | 'rfc5280';
 }
 
-/** What one list, or a list with its changes, says. */
+/** The result of one list, with its delta list if there is one. */
 interface Finding {
   readonly entry?: RevokedEntry;
   readonly reasons: number;
@@ -41,11 +41,11 @@ interface Finding {
 
 /**
  * Decides by CRLs whether a certificate is revoked. `good` needs lists that are proven, current and about this
- * certificate, and that together cover every reason; everything that is in doubt is `unknown`.
+ * certificate, and that together cover every reason; every doubt is `unknown`.
  *
- * What a proven list about this certificate names is `revoked`, whatever the date of the entry, and except for a hold
- * also when the list is stale: nothing takes a revocation back. Complete lists, lists in parts (by reasons, or by kinds
- * of certificates) and delta lists are understood. Indirect lists, of which another authority is the issuer, are not.
+ * A certificate that a proven list names is `revoked`, whatever the date of the entry; by a stale list
+ * too, except for a hold: no revocation is undone. Complete lists, lists in parts (by reasons, or by kinds of certificates)
+ * and delta lists are understood; indirect lists, which another CA issues, are not.
  *
  * @see RFC 5280 §6.3
  */
@@ -87,7 +87,7 @@ interface Question extends CrlOptions {
   readonly certificate: Certificate;
 }
 
-/** What a complete list says, with its delta list if there is one, or why it says nothing (RFC 5280 §6.3.3). */
+/** The result of a complete list and its delta list, or the reason why there is none (RFC 5280 §6.3.3). */
 function consult(crl: CrlIndex, point: CrlDistributionPoint, question: Question): Finding | string {
   const { certificate } = question;
   const problem =
@@ -116,7 +116,7 @@ function consult(crl: CrlIndex, point: CrlDistributionPoint, question: Question)
   };
 }
 
-/** Why a list that does not name the certificate must not be taken to say that it is good. */
+/** Why a list that does not name the certificate does not prove it good; undefined when it does. */
 function findDoubt(crl: CrlIndex, delta: CrlIndex | undefined, question: Question): string | undefined {
   const { certificate, deltas = 'required', issuance = 'rfc5280' } = question;
   const hasDelta = crl.scope.freshestCrl.length > 0 || certificate.freshestCrl.length > 0;
@@ -126,7 +126,7 @@ function findDoubt(crl: CrlIndex, delta: CrlIndex | undefined, question: Questio
   return issuance === 'path' ? undefined : (crl.scope.issuanceProblem ?? delta?.scope.issuanceProblem);
 }
 
-/** Written so that an invalid date refuses. */
+/** An invalid date makes the comparison false, which refuses. */
 function findDateProblem(crl: CrlIndex, { at, maxAgeSeconds }: CrlOptions): string | undefined {
   const now = at.getTime();
   if (!(crl.thisUpdate.getTime() <= now)) return 'the list is of the future';
@@ -139,13 +139,13 @@ function findDateProblem(crl: CrlIndex, { at, maxAgeSeconds }: CrlOptions): stri
   return now <= crl.nextUpdate.getTime() ? undefined : 'the list is past its next update';
 }
 
-/** A signer that is not on the path, so that nobody else asks whether it is revoked, must be good by the lists, too. */
+/** A signer that is not on the path must be good by the lists too: no other check asks whether it is revoked. */
 function findSignerDoubt({ path }: CrlSigner, question: Question): string | undefined {
   const certificates = path?.certificates ?? [];
   for (const [index, certificate] of certificates.slice(0, -1).entries()) {
     const [issuer, ...authorities] = certificates.slice(index + 1);
     if (issuer === undefined) continue;
-    // Without signers of its own: a list is no evidence for who signed it.
+    // Without extra signers: a list is no evidence for its own signer.
     const status = crlStatus(certificate, { ...question, issuer, authorities, signers: [] });
     if (status.status === 'revoked') return 'a certificate that its signer depends on is revoked';
     if (status.status === 'unknown')
@@ -154,7 +154,7 @@ function findSignerDoubt({ path }: CrlSigner, question: Question): string | unde
   return undefined;
 }
 
-/** The newest usable list of changes to a complete one, signed by the same key (RFC 5280 §5.2.4, §6.3.3 (c)(h)). */
+/** The newest usable delta list of a complete one, signed by the same key (RFC 5280 §5.2.4, §6.3.3 (c)(h)). */
 function findDelta(crl: CrlIndex, signer: Certificate, question: Question): CrlIndex | undefined {
   const usable = question.crls.filter(
     (delta) =>
@@ -181,7 +181,7 @@ function isChangeOf(complete: CrlIndex, delta: CrlIndex): boolean {
   );
 }
 
-/** Changes first; they can take back a hold, and nothing else (RFC 5280 §5.3.1, §6.3.3 (i)–(k)). */
+/** The delta list first; it can lift a hold, and no other revocation (RFC 5280 §5.3.1, §6.3.3 (i)–(k)). */
 function findEntry(
   crl: CrlIndex,
   delta: CrlIndex | undefined,

@@ -6,7 +6,7 @@ export interface RevokedEntry {
   readonly reason: RevocationReason;
 }
 
-/** Serial numbers of one length, in buckets: plain data that a worker can hand over. */
+/** Serial numbers of one length, in buckets: plain data that a worker can transfer. */
 export interface SerialBuckets {
   /** Octets of a serial number. */
   readonly width: number;
@@ -15,7 +15,7 @@ export interface SerialBuckets {
   readonly records: Uint8Array<ArrayBuffer>;
 }
 
-/** A source of entries: `next` moves on and says whether there is one. */
+/** A source of entries: `next` moves to the next entry and returns false when there is none. */
 export interface EntrySource {
   readonly bytes: Buffer;
   /** The serial number: a magnitude without leading zeros. */
@@ -24,14 +24,14 @@ export interface EntrySource {
   readonly revokedAtSeconds: number;
   /** Number of the CRLReason. */
   readonly reason: number;
-  /** No fewer than there are. */
+  /** An upper bound of the number of entries. */
   readonly maximumCount: number;
   next(): boolean;
 }
 
 /** Shorter serial numbers are filled up with zeros in front. */
 const MIN_WIDTH = 4;
-/** RFC 5280 §4.1.2.2. No certificate that is read here has a longer one. */
+/** RFC 5280 §4.1.2.2. A certificate with a longer one is refused when it is read. */
 const MAX_WIDTH = 20;
 /** Seconds and reason. */
 const TAIL_BYTES = 5;
@@ -41,8 +41,8 @@ const REMOVE_FROM_CRL = 8;
 
 /**
  * Revoked serial numbers, exactly, in about 19 bytes each. A record is one serial number's octets, date and reason.
- * The octets of the bucket's number are left out of it: its last four are mixed with the others by a step that can be
- * undone, so that bucket and record together are the serial number, and nothing is lost as in a hash.
+ * The octets of the bucket's number are left out of the record. The last four octets are mixed with the others by a
+ * step that can be undone, so that bucket and record together are the serial number, and nothing is lost as in a hash.
  */
 export class SerialTable {
   readonly #byWidth: ReadonlyMap<number, SerialBuckets>;
@@ -51,7 +51,7 @@ export class SerialTable {
     this.#byWidth = new Map(buckets.map((one) => [one.width, one]));
   }
 
-  /** What the list says of a serial number in hexadecimal octets; of several entries, the one that weighs most. */
+  /** The entry of a serial number in hexadecimal octets; of several, the one that weighs most. */
   find(serialNumber: string): RevokedEntry | undefined {
     const serial = Buffer.from(serialNumber.padStart(MIN_WIDTH * 2, '0'), 'hex');
     const buckets = this.#byWidth.get(serial.length);
@@ -62,7 +62,7 @@ export class SerialTable {
     return { revokedAt: new Date(found.seconds * 1000), reason };
   }
 
-  /** Its parts, for handing over, or counting bytes. */
+  /** Its parts, for a transfer or for counting bytes. */
   get buckets(): readonly SerialBuckets[] {
     return [...this.#byWidth.values()];
   }
@@ -88,7 +88,7 @@ function findRecord({ width, ends, records }: SerialBuckets, serial: Buffer): Re
   return best;
 }
 
-/** One list may name a certificate twice: then nothing takes a revocation back, and the earliest date counts. */
+/** A list may name a certificate twice: then no revocation is undone, and the earliest date counts. */
 function weighsMore(one: RecordTail, other: RecordTail): boolean {
   const [isRemoval, wasRemoval] = [one.reason === REMOVE_FROM_CRL, other.reason === REMOVE_FROM_CRL];
   return isRemoval === wasRemoval ? one.seconds < other.seconds : wasRemoval;
@@ -137,7 +137,7 @@ function bucketOf(mixed: number, { bucketBytes }: Layout): number {
   return bucketBytes === 0 ? 0 : mixed >>> (32 - 8 * bucketBytes);
 }
 
-/** What a record holds of a serial number. */
+/** The octets of a serial number that its record holds. */
 function keyOf(serial: Buffer, mixed: number, { width, bucketBytes }: Layout): Uint8Array {
   const key = new Uint8Array(width - bucketBytes);
   key.set(serial.subarray(0, width - 4));
@@ -167,7 +167,7 @@ export function buildSerialTable(source: EntrySource): SerialTable {
   return new SerialTable(builders.flatMap((builder) => builder?.finish() ?? []));
 }
 
-/** What was read of each entry, 14 bytes of it. */
+/** 14 bytes of each entry that was read. */
 class EntryNotes {
   readonly bytes: Buffer;
   readonly starts: Uint32Array;
@@ -212,7 +212,7 @@ class EntryNotes {
 
 class Builder {
   readonly #layout: Layout;
-  /** At first how many there are; then where the next record of the bucket goes; at the end where it ends. */
+  /** First the number of records of each bucket, then the place of its next record, at last its end. */
   readonly #ends: Uint32Array<ArrayBuffer>;
   #records = new Uint8Array(0);
 

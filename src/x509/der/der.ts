@@ -1,9 +1,9 @@
-/** What a byte string has against DER. Parsers turn it into the refusal of their own kind. */
+/** A fault of a byte string that should be DER. Parsers map it to a refusal of their own. */
 export class DerError extends Error {
   override readonly name = 'DerError';
 }
 
-/** One element: `raw` is the whole of it, `content` what its length counts. */
+/** One element: `raw` is the whole element, `content` its contents octets. */
 export interface Element {
   readonly tag: number;
   readonly content: Buffer;
@@ -32,7 +32,7 @@ export const TAG = Object.freeze({
   set: 0x31,
 });
 
-/** Content octets of the longest object identifier: 2.25 with a 128-bit UUID takes 20; the rest is room. */
+/** Content octets of the longest object identifier: 2.25 with a 128-bit UUID needs 20; the rest is room. */
 const MAX_OID_BYTES = 64;
 
 /** The tag of a context-specific field, `[number]`. */
@@ -41,7 +41,7 @@ export function contextTag(number: number, form: 'primitive' | 'constructed'): n
 }
 
 /**
- * Reads DER elements one after another, and nothing else: a BER liberty (indefinite or long-winded length, padded
+ * Reads DER elements one after another, and only DER: a BER form (indefinite length, length not minimal, padded
  * INTEGER, odd BOOLEAN, unused bit set) is an error. Tag numbers above 30 are refused: X.509 has none.
  *
  * @throws DerError
@@ -183,8 +183,8 @@ export function decodeOctetBits(content: Buffer): Buffer {
 }
 
 /**
- * The numbers of the set bits of a named bit list. Trailing zero bits, which X.690 §11.2.2 forbids, are let pass: the
- * signers of the German trusted list have them, and they change no meaning.
+ * The numbers of the set bits of a named bit list. Trailing zero bits, which X.690 §11.2.2 forbids, are accepted:
+ * certificates of the German trusted list have them, and they change no meaning.
  */
 export function decodeNamedBits(content: Buffer): number[] {
   const { octets } = decodeBitString(content);

@@ -6,7 +6,7 @@ const BLOCK =
 
 /**
  * The DER of every CERTIFICATE block of a text that holds nothing else but blank lines between them: no other label,
- * no explanatory text, no headers, no two blocks on one line. At least one; who wants exactly one counts.
+ * no explanatory text, no headers, no two blocks on one line. At least one block; the caller checks for exactly one.
  *
  * @throws ERR_CERT_MALFORMED
  * @see RFC 7468 §3, §5
@@ -24,7 +24,7 @@ export function parsePem(text: string): Buffer[] {
   return certificates;
 }
 
-/** Node skips what is not base64 and ignores spare bits: only what it would write itself is accepted. */
+/** Node skips characters that are not base64 and ignores spare bits: only its own output is accepted. */
 function decodeBase64(text: string, index: number): Buffer {
   const bytes = Buffer.from(text, 'base64');
   if (bytes.toString('base64') !== text) throw malformed(index);

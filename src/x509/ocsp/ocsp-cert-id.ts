@@ -21,8 +21,8 @@ export interface IssuedPair {
 }
 
 /**
- * `sha1` is what RFC 5019 §2.1.1 obliges responders to know, and all that many of them look up. Here it only names an
- * issuer that the path has proved already: whoever found a second preimage would still have to sign the answer.
+ * RFC 5019 §2.1.1 obliges responders to know `sha1`, and many know no other. The hash only names an issuer that the
+ * path has proved already: an attacker with a second preimage would still have to sign the answer.
  */
 export type CertIdHash = 'sha1' | 'sha256';
 
@@ -75,7 +75,7 @@ function serialOctets({ serialNumber }: Certificate): Buffer {
   return (octets[0] ?? 0) < 0x80 ? octets : Buffer.concat([Buffer.from([0]), octets]);
 }
 
-/** Whether the id is of this certificate by this issuer: all three parts, by whichever hash it was made with. */
+/** Whether the id is of this certificate by this issuer: all three parts, by the hash of the id. */
 export function isCertIdOf(id: CertId, { certificate, issuer }: IssuedPair): boolean {
   const name = HASHES[id.hashAlgorithm];
   return (
@@ -86,7 +86,7 @@ export function isCertIdOf(id: CertId, { certificate, issuer }: IssuedPair): boo
   );
 }
 
-/** The DER of the issuer field: the hash is over the bytes of the certificate that is asked about. */
+/** The DER of the issuer field: the hash is over the bytes of the certificate in question. */
 function issuerNameOf({ tbs }: Certificate): Buffer {
   const fields = new DerReader(readAll(tbs, (reader) => reader.content(TAG.sequence)));
   fields.optional(contextTag(0, 'constructed'));

@@ -8,7 +8,7 @@ import type { BasicOcspResponse, ResponderId } from './ocsp-response.ts';
 import type { RevocationStatus } from '../certificate/revocation-status.ts';
 import { verifySignature } from '../certificate/signature.ts';
 
-/** Who signed an answer, with the right to: the issuer, or a delegate of its; or why nobody did. */
+/** The authorised signer of an answer: the issuer or its delegate; or the reason why there is none. */
 export type Responder =
   | { readonly certificate: Certificate; readonly isDelegate: boolean }
   | { readonly problem: string };
@@ -17,7 +17,7 @@ export interface ResponderOptions {
   readonly issuer: Certificate;
   readonly at: Date;
   /**
-   * What is known of a delegate whose certificate does not say id-pkix-ocsp-nocheck. Default: nothing, and the answer
+   * The status of a delegate whose certificate does not have id-pkix-ocsp-nocheck. Default: unknown, and the answer
    * is refused (RFC 6960 §4.2.2.2.1 leaves it to policy).
    */
   readonly delegateStatus?: ((delegate: Certificate) => RevocationStatus | undefined) | undefined;
@@ -25,7 +25,7 @@ export interface ResponderOptions {
 
 const OCSP_SIGNING = '1.3.6.1.5.5.7.3.9';
 const NO_CHECK = '1.3.6.1.5.5.7.48.1.5';
-/** What a delegate's certificate may say critically: what is judged here, and names, which nothing hangs on. */
+/** Extensions that may be critical in a delegate's certificate: those checked here, and names, which do not matter. */
 const UNDERSTOOD: ReadonlySet<string> = new Set([
   EXTENSION.keyUsage,
   EXTENSION.extendedKeyUsage,
@@ -38,7 +38,7 @@ const UNDERSTOOD: ReadonlySet<string> = new Set([
 
 /**
  * Proves the signature of an answer and the right of its signer: the issuer's own key, or a certificate that the same
- * key issued for OCSP signing. A responder that is trusted for itself (RFC 6960 §4.2.2.2, criterion 1) is not known.
+ * key issued for OCSP signing. A locally trusted responder (RFC 6960 §4.2.2.2, criterion 1) is not supported.
  *
  * @see RFC 6960 §4.2.2.2
  */
@@ -75,7 +75,7 @@ function isSignedWith({ signatureAlgorithm, tbs, signature }: BasicOcspResponse,
   );
 }
 
-/** What cannot be read cannot be the responder's. */
+/** A certificate that cannot be read is not the responder's. */
 function parsedCandidate(der: Buffer): Certificate[] {
   try {
     return [parseCertificate(der)];
@@ -100,7 +100,7 @@ function findDelegateProblem(
   });
   if (!isIssued) return 'the responder is of another issuer of the same name';
   const { keyUsage, extendedKeyUsage } = delegate;
-  // anyExtendedKeyUsage does not do: the right to speak for the issuer is given by name (RFC 6960 §4.2.2.2).
+  // anyExtendedKeyUsage does not suffice: the issuer delegates by id-kp-OCSPSigning (RFC 6960 §4.2.2.2).
   if (extendedKeyUsage?.includes(OCSP_SIGNING) !== true) return 'the responder may not sign OCSP answers';
   if (keyUsage !== undefined && !keyUsage.has('digitalSignature') && !keyUsage.has('nonRepudiation')) {
     return 'the key usage of the responder does not allow signatures';

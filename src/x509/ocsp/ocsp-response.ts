@@ -15,7 +15,7 @@ import { type CertId, readCertId } from './ocsp-cert-id.ts';
 import { decodeRevocationReason, type RevocationReason } from '../certificate/revocation-status.ts';
 import { readSignatureAlgorithm, type SignatureAlgorithm } from '../certificate/signature.ts';
 
-/** An answer of an OCSP responder. Only a successful one is signed and says anything about certificates. */
+/** An answer of an OCSP responder. Only a successful one is signed and concerns certificates. */
 export type OcspResponse =
   | { readonly responseStatus: OcspFailure }
   | { readonly responseStatus: 'successful'; readonly basic: BasicOcspResponse };
@@ -31,7 +31,7 @@ export interface BasicOcspResponse {
   readonly extensions: ReadonlyMap<string, Extension>;
   readonly signatureAlgorithm: SignatureAlgorithm;
   readonly signature: Buffer;
-  /** DER of the certificates that came along, for whoever looks for the responder's. */
+  /** DER of the enclosed certificates, the responder's among them. */
   readonly certificates: readonly Buffer[];
 }
 
@@ -128,7 +128,7 @@ function readCertificates(reader: DerReader): Buffer[] {
  *       responseExtensions [1] EXPLICIT Extensions OPTIONAL }
  */
 function readResponseData(fields: DerReader) {
-  // Version 1 is let pass where it is written out, against DER: responders do, and it changes no meaning.
+  // An explicit version 1 is accepted, against DER: responders write it, and it changes no meaning.
   const version = fields.optionalWithin(field(0), (number) => decodeCount(number.content(TAG.integer))) ?? 0;
   if (version !== 0) throw new DerError('version is not v1');
   return {

@@ -12,7 +12,7 @@ export { type OcspResponse, parseOcspResponse } from './ocsp-response.ts';
 
 /** How fresh an answer must be. */
 export interface OcspPolicy {
-  /** An answer without nextUpdate is good for so long. Default 3600: RFC 6960 §2.4 says that newer ones are there. */
+  /** How long an answer without nextUpdate is good. Default 3600: by RFC 6960 §2.4 a newer one is always available. */
   readonly maxAgeSeconds?: number;
   /** Default 864000, which CA/Browser Forum BR §4.9.10 allows at most: no answer is good for longer. */
   readonly maxWindowSeconds?: number;
@@ -34,14 +34,14 @@ export interface OcspOptions extends IssuedPair {
 }
 
 const NONCE = '1.3.6.1.5.5.7.48.1.2';
-/** Certificate Transparency stamps may ride along (RFC 6962 §3.3). They say nothing about revocation. */
+/** Certificate Transparency timestamps may be in an answer (RFC 6962 §3.3). They do not concern revocation. */
 const TIMESTAMPS = '1.3.6.1.4.1.11129.2.4.5';
 
 /**
- * What an OCSP response proves of a certificate. Whatever is not right makes the status unknown, and says why:
+ * The status of a certificate that an OCSP response proves. Every fault makes the status unknown, with the reason:
  * signer, CertID, times, nonce, critical extensions. Of several answers about the certificate, revoked wins.
  *
- * Does not check that the issuer is one: hand over neighbours of a verified path.
+ * Does not check that `issuer` is the issuer: called with neighbours of a verified path.
  *
  * @see RFC 6960 §3.2, §4.2.2
  */
@@ -55,7 +55,7 @@ export function ocspStatus(response: OcspResponse, options: OcspOptions): Revoca
   if (problem !== undefined) return unknown(problem);
   const singles = basic.responses.filter(({ certId }) => isCertIdOf(certId, options));
   if (singles.length === 0) return unknown('the answer is about other certificates');
-  // RFC 6960 does not say what several mean: the one that takes most away is believed.
+  // RFC 6960 does not define several answers: the most severe one counts.
   return singles.map((single) => singleStatus(single, options)).reduce(worse);
 }
 
@@ -76,7 +76,7 @@ function findResponseProblem(basic: BasicOcspResponse, options: OcspOptions): st
   if (critical !== undefined) return `the answer has an unknown critical extension ${critical}`;
   const latest = at.getTime() + (policy.skewSeconds ?? 300) * 1000;
   const { producedAt } = basic;
-  // Written so that an invalid date refuses.
+  // An invalid date makes the comparison false, which refuses.
   if (!(producedAt.getTime() <= latest)) return 'producedAt is in the future';
   if (producedAt < issuer.notBefore || producedAt > issuer.notAfter || producedAt < certificate.notBefore) {
     return 'the answer was not produced in the life of the certificate and its issuer';
@@ -120,7 +120,7 @@ function singleStatus(single: SingleResponse, options: OcspOptions): RevocationS
 function findTimeProblem(single: SingleResponse, options: OcspOptions): string | undefined {
   const { thisUpdate, nextUpdate } = single;
   const { at, policy = {} } = options;
-  // Written so that an invalid date refuses.
+  // An invalid date makes the comparison false, which refuses.
   const latest = at.getTime() + (policy.skewSeconds ?? 300) * 1000;
   if (!(thisUpdate.getTime() <= latest)) return 'thisUpdate is in the future';
   if (nextUpdate !== undefined && !(nextUpdate >= thisUpdate)) return 'nextUpdate is before thisUpdate';

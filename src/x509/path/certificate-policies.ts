@@ -14,7 +14,7 @@ export interface PolicyInputs {
   readonly inhibitAnyPolicy?: boolean;
 }
 
-/** A policy at one depth of the path: `expected` is what the next certificate may call it. */
+/** A policy at one depth of the path: `expected` holds its names in the next certificate. */
 interface Node {
   readonly policy: string;
   readonly expected: ReadonlySet<string>;
@@ -28,7 +28,7 @@ interface Node {
  * @see RFC 9618 §5, RFC 5280 §6.1.2 to §6.1.5
  */
 export class PolicyGraph {
-  /** The deepest nodes, by policy; empty once no policy is valid. Those above live on as parents. */
+  /** The deepest nodes, by policy; empty once no policy is valid. The nodes above are their parents. */
   #nodes: ReadonlyMap<string, Node> = byPolicy([createNode(ANY_POLICY, [])]);
   #explicitPolicy: number;
   #policyMapping: number;
@@ -43,7 +43,7 @@ export class PolicyGraph {
     this.#accepted = inputs.acceptedPolicies;
   }
 
-  /** What an anchor demands of everything below it (RFC 5937 §3.2). */
+  /** Applies the demands of an anchor on all certificates below it (RFC 5937 §3.2). */
   constrain({ policyConstraints = {}, inhibitAnyPolicy = Infinity }: Certificate): void {
     const { requireExplicitPolicy = Infinity, inhibitPolicyMapping = Infinity } = policyConstraints;
     this.#explicitPolicy = Math.min(this.#explicitPolicy, requireExplicitPolicy);
@@ -52,7 +52,7 @@ export class PolicyGraph {
   }
 
   /**
-   * An authority below the anchor.
+   * Adds a CA below the anchor.
    *
    * @throws ERR_CERT_POLICY
    */
@@ -68,7 +68,7 @@ export class PolicyGraph {
   }
 
   /**
-   * The end entity; the policies under which the path is valid for the caller.
+   * Adds the end entity and returns the policies under which the path is valid for the caller.
    *
    * @throws ERR_CERT_POLICY
    */

@@ -4,11 +4,11 @@ import { ANY_EXTENDED_KEY_USAGE, EXTENSION } from '../certificate/extensions.ts'
 import type { GeneralName } from '../certificate/general-name.ts';
 
 /**
- * How well certificates must have been issued, beyond what RFC 5280 §6.1 needs to verify a path.
+ * The rules of issuance that certificates must meet, beyond RFC 5280 §6.1.
  *
  * - `path`: nothing more.
- * - `rfc5280`: what §4.2 obliges issuers to: key identifiers, extensions critical or not as they must be.
- * - `web`: also what the CA/Browser Forum Baseline Requirements §7.1.2 oblige them to, as for QWACs.
+ * - `rfc5280`: the duties of issuers by §4.2: key identifiers, extensions critical or not as they must be.
+ * - `web`: also those of the CA/Browser Forum Baseline Requirements §7.1.2, as for QWACs.
  */
 export type IssuanceLevel = 'path' | 'rfc5280' | 'web';
 
@@ -16,7 +16,7 @@ export type Position = 'anchor' | 'authority' | 'end entity';
 
 interface IssuanceRule {
   readonly level: 'rfc5280' | 'web';
-  /** Where the certificate stands for the rule to hold; absent: anywhere. */
+  /** The position in the path to which the rule applies; absent: every position. */
   readonly positions?: readonly Position[];
   readonly problem: string;
   readonly isBroken: (certificate: Certificate) => boolean;
@@ -139,7 +139,7 @@ function textOf(name: GeneralName): string | undefined {
   return new URL(`http://[${groups}]`).hostname.slice(1, -1);
 }
 
-/** What the issuer of a certificate did wrong, by the rules up to a level; undefined when nothing. */
+/** The first rule, up to a level, that the issuer of a certificate broke; undefined when there is none. */
 export function findIssuanceProblem(
   certificate: Certificate,
   position: Position,

@@ -6,8 +6,8 @@ import { findMailHost, type GeneralName, isHostName } from '../certificate/gener
 import type { PathBudget } from './path-budget.ts';
 
 /**
- * The constraints that the authorities of a path have laid on what is below them. They only ever add up: a name must
- * satisfy each of them, which is the intersection of the permitted and the union of the excluded subtrees.
+ * The name constraints of the CAs of a path on the certificates below them. They only add up: a name must satisfy
+ * each of them, which is the intersection of the permitted and the union of the excluded subtrees.
  *
  * @see RFC 5280 §4.2.1.10, §6.1.4 (g)
  */
@@ -20,9 +20,9 @@ export class ConstraintSet {
   }
 
   /**
-   * Adds those of an authority.
+   * Adds the constraints of a CA.
    *
-   * @throws ERR_CERT_NAME_CONSTRAINTS when one cannot be read for certain
+   * @throws ERR_CERT_NAME_CONSTRAINTS when a constraint cannot be read for certain
    */
   add(authority: Certificate): void {
     const constraints = authority.nameConstraints;
@@ -60,7 +60,7 @@ export class ConstraintSet {
   }
 }
 
-/** Permitted subtrees say something about the kinds of names that they list, and nothing about others. */
+/** Permitted subtrees constrain only the kinds of names that they list. */
 function isConstrained(name: GeneralName, permitted: readonly GeneralName[]): boolean {
   return permitted.some(({ kind }) => kind === name.kind);
 }
@@ -73,7 +73,7 @@ function namesOf(certificate: Certificate): GeneralName[] {
   return names;
 }
 
-/** A kind that nothing here can compare is covered when that refuses: excluded, and not permitted. */
+/** A name of a kind that cannot be compared is treated so that it is refused: excluded, and not permitted. */
 function isCovered(name: GeneralName, base: GeneralName, list: 'permitted' | 'excluded'): boolean {
   const isExcluding = list === 'excluded';
   if (name.kind === 'dns' && base.kind === 'dns') return isDnsCovered(name.value, base.value, isExcluding);
@@ -94,7 +94,7 @@ function isDnsCovered(name: string, base: string, isExcluding: boolean): boolean
   return isExcluding && host.startsWith('*.') && top.slice(top.indexOf('.') + 1) === host.slice(2);
 }
 
-/** A base is a mailbox, a host (that host only) or `.domain` (hosts below it); undefined for what is no mailbox. */
+/** A base is a mailbox, a host (that host only) or `.domain` (hosts below it); undefined for other text. */
 function isMailCovered(name: string, base: string): boolean | undefined {
   const host = findMailHost(name);
   if (host === undefined) return undefined;

@@ -1,10 +1,10 @@
 import { OpenBankingError } from '../../errors.ts';
 
-/** What one decision may spend. A real one takes three signatures and a few dozen comparisons. */
+/** The limits of work for one decision. A usual one needs three signatures and a few dozen comparisons. */
 const LIMITS = Object.freeze({
   /** The slowest accepted key (P-521) takes a millisecond for one: 40 ms in all. */
   signatures: 40,
-  /** Issuers that are looked at, those whose signature is known included: a graph of cross-signing ends here. */
+  /** Issuers that are tried, including those with a cached signature: the bound for a graph of cross-signing. */
   candidates: 200,
   /** Complete paths to which all rules are applied. */
   paths: 20,

@@ -8,7 +8,7 @@ import { findKeyWeakness } from '../certificate/key-strength.ts';
 import { ConstraintSet } from './name-constraints.ts';
 import type { PathBudget } from './path-budget.ts';
 
-/** What the caller asks of a path. Everything that is left out takes its strict value. */
+/** The demands of the caller on a path. Every absent field has its strict value. */
 export interface PathPolicy extends PolicyInputs {
   /** The extended key usage that the path must be good for, dotted. */
   readonly keyPurpose: string;
@@ -16,14 +16,14 @@ export interface PathPolicy extends PolicyInputs {
   readonly absentExtendedKeyUsage?: 'refuse' | 'allow';
   /** An end entity with anyExtendedKeyUsage in place of the purpose. Default: refuse. */
   readonly anyExtendedKeyUsage?: 'refuse' | 'allow';
-  /** What the key of the end entity must be allowed to do; an authority may stand in its place when that is to sign
-   * CRLs. Default: digitalSignature. */
+  /** The key usage that the end entity must have; for cRLSign, a CA may be in its place.
+   * Default: digitalSignature. */
   readonly endEntityUsage?: 'digitalSignature' | 'cRLSign';
   /** Default: rfc5280. */
   readonly issuance?: IssuanceLevel;
-  /** Authorities that may stand between end entity and anchor, self-issued ones not counted. Default: any number. */
+  /** CAs allowed between end entity and anchor, self-issued ones not counted. Default: any number. */
   readonly maxPathLength?: number;
-  /** Critical extensions that the caller judges himself, such as qcStatements. Default: none. */
+  /** Critical extensions that the caller checks, such as qcStatements. Default: none. */
   readonly understoodExtensions?: readonly string[];
 }
 
@@ -33,13 +33,13 @@ interface PathInputs {
   readonly budget: PathBudget;
 }
 
-/** Where the walk from the anchor down to the end entity has come to (RFC 5280 §6.1.2). */
+/** The state of the walk from the anchor down to the end entity (RFC 5280 §6.1.2). */
 export class PathState {
   readonly at: Date;
   readonly policy: PathPolicy;
   readonly names: ConstraintSet;
   readonly policies: PolicyGraph;
-  /** How many authorities may follow, and the number that said so. */
+  /** How many CAs may follow, and the pathLenConstraint behind that. */
   pathLength: { readonly left: number; readonly maximum: number };
   validPolicies: readonly string[] = [];
 
@@ -67,8 +67,8 @@ const EVERYWHERE: readonly Position[] = ['anchor', 'authority', 'end entity'];
 const AUTHORITIES: readonly Position[] = ['anchor', 'authority'];
 
 /**
- * In the order of RFC 5280 §6.1.3 and §6.1.4. The anchor is held to its own dates and constraints too: it is a
- * certificate that someone put limits into, whoever trusts it.
+ * In the order of RFC 5280 §6.1.3 and §6.1.4. The anchor's own dates and constraints apply too: it is a
+ * certificate whose issuer set these limits.
  */
 export const PATH_RULES: readonly PathRule[] = [
   { name: 'version 3', clause: 'RFC 5280 §4.1.2.1', positions: EVERYWHERE, check: checkVersion },
@@ -110,7 +110,7 @@ function checkKey(certificate: Certificate): void {
 function checkValidity(certificate: Certificate, { at }: PathState): void {
   const second = Math.floor(at.getTime() / 1000) * 1000;
   const { notBefore, notAfter } = certificate;
-  // Written so that an invalid date refuses.
+  // An invalid date makes the comparison false, which refuses.
   if (!(second >= notBefore.getTime())) {
     throw new OpenBankingError('ERR_CERT_NOT_YET_VALID', { subject: subjectOf(certificate), notBefore, at });
   }
@@ -119,7 +119,7 @@ function checkValidity(certificate: Certificate, { at }: PathState): void {
   }
 }
 
-/** What the rules here act on. The distribution points are for revocation, which follows. */
+/** The extensions that the rules read. The distribution points are read by the revocation check. */
 const UNDERSTOOD: ReadonlySet<string> = new Set([
   EXTENSION.keyUsage,
   EXTENSION.subjectAlternativeName,
@@ -131,7 +131,7 @@ const UNDERSTOOD: ReadonlySet<string> = new Set([
   EXTENSION.policyConstraints,
   EXTENSION.extendedKeyUsage,
   EXTENSION.inhibitAnyPolicy,
-  // Must not be critical, which the issuance rules refuse where they are asked for; understood nevertheless.
+  // Must not be critical, which the issuance rules refuse where they apply; understood nevertheless.
   EXTENSION.authorityKeyIdentifier,
   EXTENSION.subjectKeyIdentifier,
 ]);
@@ -160,7 +160,7 @@ function checkIssuance(certificate: Certificate, { policy }: PathState, position
   }
 }
 
-/** A self-issued authority, such as a key rollover, is let through; a self-issued end entity is not. */
+/** A self-issued CA, such as a key rollover, is exempt; a self-issued end entity is not. */
 function checkNames(certificate: Certificate, { names }: PathState, position: Position): void {
   const isExempt = position === 'anchor' || (position === 'authority' && isSelfIssued(certificate));
   if (!isExempt) names.check(certificate);
@@ -198,7 +198,7 @@ function checkKeyUsage(certificate: Certificate, { policy }: PathState, position
   }
 }
 
-/** An authority may name the purpose or any; one that names others has been narrowed to those. */
+/** A CA may name the purpose or any purpose; a CA that names others is restricted to those. */
 function checkPurpose(certificate: Certificate, { policy }: PathState, position: Position): void {
   const purposes = certificate.extendedKeyUsage;
   const isEndEntity = position === 'end entity';

@@ -13,7 +13,7 @@ export type { PathPolicy } from './path-rules.ts';
 export const TLS_CLIENT_POLICY: PathPolicy = Object.freeze({ keyPurpose: '1.3.6.1.5.5.7.3.2' });
 
 export interface PathOptions {
-  /** Trusted by configuration, self-signed or not. */
+  /** Trust anchors of the configuration, self-signed or not. */
   readonly anchors: readonly Certificate[];
   /** From the trust store and, as mere hints, from the handshake. */
   readonly intermediates: readonly Certificate[];
@@ -30,7 +30,7 @@ export class VerifiedPath {
   /** Between these two dates every certificate of the path is valid. */
   readonly notBefore: Date;
   readonly notAfter: Date;
-  /** Certificate policies under which the path is valid, in the anchor's words; 2.5.29.32.0 stands for any. */
+  /** Certificate policies under which the path is valid, in the anchor's words; 2.5.29.32.0 means any. */
   readonly policies: readonly string[];
 
   constructor(seal: typeof SEAL, certificates: readonly Certificate[], policies: readonly string[]) {
@@ -43,7 +43,7 @@ export class VerifiedPath {
   }
 }
 
-/** One rule applied to one certificate; `refusal` is there when it did not pass. */
+/** One rule applied to one certificate; `refusal` is set when the rule failed. */
 export interface PathStep {
   readonly rule: string;
   readonly clause: string;
@@ -51,17 +51,17 @@ export interface PathStep {
   readonly refusal?: OpenBankingError;
 }
 
-/** A decision that can be explained: the steps of the path that was accepted, or of the one that tells most. */
+/** A decision that can be explained: the steps of the accepted path, or of the most telling refused one. */
 export type PathEvaluation =
   | { readonly path: VerifiedPath; readonly steps: readonly PathStep[] }
   | { readonly refusal: OpenBankingError; readonly steps: readonly PathStep[] };
 
-/** Certificates of a path: end entity, authorities, anchor. Real TPP paths have two to four. */
+/** Certificates of a path: end entity, CAs, anchor. Real TPP paths have two to four. */
 const MAX_CERTIFICATES = 8;
 
 /**
  * Proves that a path leads from the end entity to an anchor by every rule of RFC 5280 §6.1 and the policy. Tries all
- * paths, likely ones first, within a budget of work; when none holds, throws the reason that tells most.
+ * paths, likely ones first, within a budget of work; when none holds, throws the most telling reason.
  *
  * Does not check revocation.
  *
@@ -73,7 +73,7 @@ export function verifyPath(endEntity: Certificate, options: PathOptions): Verifi
   throw evaluation.refusal;
 }
 
-/** The decision of `verifyPath` with the steps that led to it, for people who ask why. */
+/** The decision of `verifyPath` with its steps, to be shown to people. */
 export function evaluatePath(endEntity: Certificate, options: PathOptions): PathEvaluation {
   const search = new PathSearch(options);
   try {
@@ -90,7 +90,7 @@ const ISSUER_RULE = { rule: 'issuer', clause: 'RFC 5280 §6.1.3 (a)(4)' };
 const SIGNATURE_RULE = { rule: 'signature', clause: 'RFC 5280 §6.1.3 (a)(1)' };
 const BUDGET_RULE = { rule: 'budget', clause: 'RFC 5280 §8' };
 
-/** How close to acceptance a path came that was refused: a greater number tells more. */
+/** How close to acceptance a refused path came: a greater number is more telling. */
 const RANK = { noIssuer: 0, notSigned: 1, tooLong: 2, tooWeak: 3, wholePath: 4 } as const;
 
 class PathSearch {
@@ -131,7 +131,7 @@ class PathSearch {
   /** Certificates with the wanted name whose name and key are not in the path yet, most promising first. */
   #candidatesFor(child: Certificate, path: readonly Certificate[]): Certificate[] {
     const { anchors, intermediates, policy } = this.#options;
-    // RFC 5280 §4.2.1.1 obliges issuers to name their own key; §6.1 alone does not look at it.
+    // RFC 5280 §4.2.1.1 obliges issuers to name their own key; §6.1 alone does not check it.
     const leastMatch = policy.issuance === 'path' ? 0 : 1;
     const isNew = (candidate: Certificate): boolean =>
       namesEqual(candidate.subject, child.issuer) &&

@@ -29,7 +29,7 @@ export interface OcspClientOptions {
   readonly io: RevocationIo;
   readonly clock: Clock;
   readonly log: Log;
-  /** The status of a responder that the issuer delegated and that does not say nocheck, by CRL. */
+  /** The status by CRL of a delegated responder whose certificate does not have nocheck. */
   readonly delegateStatus: (
     delegate: Certificate,
     about: CheckedCertificate,
@@ -44,7 +44,7 @@ export interface OcspClient {
    * @throws ERR_CERT_REVOCATION_INVALID, ERR_CERT_REVOCATION_UNAVAILABLE
    */
   ask(about: CheckedCertificate, policy: RevocationPolicy): Promise<ProvenStatus>;
-  /** What the answer that was kept still proves. */
+  /** The status that the kept answer still proves. */
   recall(about: CheckedCertificate, policy: RevocationPolicy): Promise<ProvenStatus | undefined>;
 }
 
@@ -93,7 +93,7 @@ export function createOcspClient({ io, clock, log, delegateStatus }: OcspClientO
     }
     const status = await judge(response, about, { policy, nonce });
     if (status.status === 'unknown') throw invalidEvidence(certificate, `ocsp: ${status.problem}`);
-    // An answer that had to be made for this request proves nothing to the next process.
+    // An answer to the nonce of this request proves nothing to the next process.
     if (policy.ocsp.nonce !== 'required') await io.folder.keep(fileOf(about), bytes);
     return status;
   };
@@ -103,7 +103,7 @@ export function createOcspClient({ io, clock, log, delegateStatus }: OcspClientO
       const problems: UnprovenStatus[] = [];
       for (const url of ocspUrls(about, policy)) {
         try {
-          // One after another: the second is asked only when the first gave nothing.
+          // One after another: the second is asked only when the first proves nothing.
           return await askAt(url, about, policy);
         } catch (error) {
           if (!isUnproven(error)) throw error;

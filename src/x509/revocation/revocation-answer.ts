@@ -5,7 +5,7 @@ import { type CheckedCertificate, crlUrls, isShortTerm, ocspUrls } from './revoc
 import type { RevocationPolicy } from './revocation-policy.ts';
 import { invalidEvidence, isUnproven, type ProvenStatus, unproven } from './revocation-refusal.ts';
 
-/** Where answers come from. */
+/** The sources of answers. */
 export interface AnswerSources {
   readonly ocsp: OcspClient;
   readonly crls: CrlCache;
@@ -14,13 +14,13 @@ export interface AnswerSources {
 
 export interface AnswerOptions {
   readonly sources: AnswerSources;
-  /** A list that was fetched longer ago is fetched anew. */
+  /** A list that was fetched longer ago is fetched again. */
   readonly maxAgeSeconds: number;
-  /** Takes in what holds together, or throws because something newer is known. */
-  readonly take: (found: readonly ProvenStatus[]) => ProvenStatus;
+  /** Accepts statuses that belong together; throws ERR_CERT_REVOCATION_INVALID when a newer one is known. */
+  readonly accept: (found: readonly ProvenStatus[]) => ProvenStatus;
 }
 
-/** The second source is not kept waiting for longer than this part of a request's time. */
+/** The second source is asked after this part of a request's time, when the first has not answered. */
 const PATIENCE = 1 / 3;
 
 /**
@@ -31,24 +31,24 @@ const PATIENCE = 1 / 3;
 export async function askForAnswers(
   about: CheckedCertificate,
   policy: RevocationPolicy,
-  { sources, maxAgeSeconds, take }: AnswerOptions,
+  { sources, maxAgeSeconds, accept }: AnswerOptions,
 ): Promise<ProvenStatus> {
   const exempt = exemptionOf(about, policy, sources.clock);
-  if (exempt !== undefined) return take([exempt]);
+  if (exempt !== undefined) return accept([exempt]);
   const questions = sourcesOf(about, policy).map((name) =>
     name === 'ocsp'
       ? () => sources.ocsp.ask(about, policy)
       : () => sources.crls.ask(about, policy, maxAgeSeconds),
   );
-  if (policy.mode === 'both') return take(await allOf(questions, about));
-  const [first, second] = questions.map((ask) => async () => take([await ask()]));
+  if (policy.mode === 'both') return accept(await allOf(questions, about));
+  const [first, second] = questions.map((ask) => async () => accept([await ask()]));
   if (first === undefined) throw withoutPointers(about);
   return second === undefined
     ? first()
     : eitherOf(first, second, { about, patienceSeconds: policy.budgetSeconds * PATIENCE });
 }
 
-/** What was kept over a restart and still proves a status; nothing when it does not suffice for the policy. */
+/** The statuses that kept answers still prove; none when they do not suffice for the policy. */
 export async function recallAnswers(
   about: CheckedCertificate,
   policy: RevocationPolicy,
@@ -71,7 +71,7 @@ function sourcesOf(about: CheckedCertificate, policy: RevocationPolicy): ('ocsp'
   return policy.mode === 'crl-first' ? names.reverse() : names;
 }
 
-/** For a certificate that needs no answer, by the policy. */
+/** The status of a certificate that needs no answer by the policy; undefined for any other certificate. */
 function exemptionOf(
   about: CheckedCertificate,
   policy: RevocationPolicy,
@@ -89,7 +89,7 @@ function withoutPointers({ certificate }: CheckedCertificate) {
   return invalidEvidence(certificate, 'the certificate does not say where its status is');
 }
 
-/** What all prove, or what a single one proves that says revoked. */
+/** The statuses of all sources; a single one suffices when its status is revoked. */
 async function allOf(
   questions: readonly (() => Promise<ProvenStatus>)[],
   about: CheckedCertificate,
@@ -102,7 +102,7 @@ async function allOf(
   throw reasonOf(about, errors);
 }
 
-/** The first source's answer; the second's when the first fails or takes its time. */
+/** The first source's answer; the second's when the first fails or is slow. */
 async function eitherOf(
   first: () => Promise<ProvenStatus>,
   second: () => Promise<ProvenStatus>,
@@ -124,7 +124,7 @@ async function eitherOf(
   }
 }
 
-/** One refusal for several; a fault among them goes first. */
+/** One refusal for several; a fault of the program among them is thrown instead. */
 function reasonOf(about: CheckedCertificate, errors: readonly unknown[]): unknown {
   const fault = errors.find((error) => !isUnproven(error));
   return fault ?? unproven(about.certificate, errors.filter(isUnproven));

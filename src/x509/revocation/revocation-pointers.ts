@@ -5,7 +5,7 @@ import type { CrlDistributionPoint } from '../certificate/distribution-point.ts'
 import type { VerifiedPath } from '../path/path.ts';
 import type { RevocationPin, RevocationPolicy } from './revocation-policy.ts';
 
-/** A certificate of a verified path and what is above it there. */
+/** A certificate of a verified path and the certificates above it. */
 export interface CheckedCertificate {
   readonly certificate: Certificate;
   readonly issuer: Certificate;
@@ -16,8 +16,8 @@ export interface CheckedCertificate {
 }
 
 /**
- * Who is revoked: never a thumbprint, which an ECDSA signature lets anyone change, nor the issuer's name, which two
- * authorities may share.
+ * The identity of a revoked certificate. A thumbprint does not do, since anyone can change an ECDSA signature into
+ * another valid one; nor does the issuer's name, which two CAs may share.
  */
 export interface RevocationKey {
   /** Hexadecimal SHA-256 of the issuer's SubjectPublicKeyInfo. */
@@ -26,7 +26,7 @@ export interface RevocationKey {
   readonly serialNumber: string;
 }
 
-/** Every certificate of a path below its anchor: an anchor is taken back by configuration. */
+/** Every certificate of a path below its anchor: an anchor is removed by configuration. */
 export function checkedCertificates({ certificates }: VerifiedPath): readonly CheckedCertificate[] {
   return certificates.slice(0, -1).flatMap((certificate, index) => {
     const issuer = certificates[index + 1];
@@ -47,7 +47,7 @@ const OCSP = '1.3.6.1.5.5.7.48.1';
 const MAX_URLS = 2;
 const MAX_POINTS = 4;
 
-/** Where to ask for OCSP answers, in order (RFC 5280 §4.2.2.1). */
+/** The addresses of OCSP responders, in order (RFC 5280 §4.2.2.1). */
 export function ocspUrls(
   { certificate, issuer }: CheckedCertificate,
   policy: RevocationPolicy,
@@ -58,7 +58,7 @@ export function ocspUrls(
   return (findPin(issuer, policy)?.ocspUrls ?? own.filter(isHttp)).slice(0, MAX_URLS);
 }
 
-/** For each distribution point, alternatives where its list is (RFC 5280 §4.2.1.13). LDAP is not spoken. */
+/** The alternative addresses of the list of each distribution point (RFC 5280 §4.2.1.13), LDAP left out. */
 export function crlUrls(
   { certificate, issuer }: CheckedCertificate,
   policy: RevocationPolicy,
@@ -68,8 +68,8 @@ export function crlUrls(
 }
 
 /**
- * The same for the delta lists that the certificate or its lists announce (RFC 5280 §4.2.1.15, §5.2.6). Whoever pins
- * lists pins these among them.
+ * The same for the delta lists that the certificate or its lists announce (RFC 5280 §4.2.1.15, §5.2.6). A pin
+ * that replaces the lists replaces the delta lists too.
  */
 export function deltaUrls(
   { certificate, issuer }: CheckedCertificate,
@@ -102,7 +102,7 @@ const SHORT_TERM = ['0.4.0.194121.2.1', '2.5.29.56'];
 /** CA/Browser Forum BR §1.6.1 calls a certificate short-lived up to seven days. */
 const MAX_SHORT_SECONDS = 7 * 86_400;
 
-/** Whether an end entity says that it will not be revoked, and lives shortly enough for that. */
+/** Whether an end entity has an extension for short-term certificates, and a lifetime that is short enough. */
 export function isShortTerm({ certificate, isEndEntity }: CheckedCertificate): boolean {
   const seconds = (certificate.notAfter.getTime() - certificate.notBefore.getTime()) / 1000;
   return (

@@ -7,7 +7,7 @@ import { invalidEvidence, isUnproven, type ProvenStatus, type UnprovenStatus } f
 
 export interface RevocationSources extends AnswerSources {
   readonly log: Log;
-  /** Hears of every certificate that is revoked for good, each time that it is met. */
+  /** Called with a certificate that is revoked for good, each time that a path contains it. */
   readonly onRevoked: (found: CheckedCertificate) => void;
   readonly coolDownSeconds: number;
 }
@@ -17,15 +17,15 @@ type Good = Extract<ProvenStatus, { readonly status: 'good' }>;
 type Verdict = Revoked | { readonly status: 'good'; readonly until: number };
 
 /**
- * What is known of one certificate, and how it is kept known: one question at a time, asked again ahead of the end of
- * the last answer, and not at once after a failure. An older answer never takes the place of a newer one, and what is
- * revoked for good stays so.
+ * The status of one certificate. At most one question is under way; the next is asked before the last answer ends, and
+ * after a failure not before the cool-down. An older answer never replaces a newer one, and a certificate that is
+ * revoked for good stays revoked.
  */
 export class RevocationRecord {
   readonly about: CheckedCertificate;
   policy: RevocationPolicy;
   verdict: Verdict | undefined;
-  /** Milliseconds since the epoch, as all times here. */
+  /** Milliseconds since the epoch, as all times of this class. */
   refreshAt = Number.POSITIVE_INFINITY;
   usedAt = 0;
   isForgotten = false;
@@ -45,7 +45,7 @@ export class RevocationRecord {
     return !this.#questions.isIdle;
   }
 
-  /** Makes the verdict known, from memory of a former run or by asking; resolves to what stood in the way. */
+  /** Sets the verdict from kept answers or by asking the sources; resolves to the reason when neither proves one. */
   settle(): Promise<UnprovenStatus | undefined> {
     const { until, error } = this.#failure ?? { until: 0 };
     if (error !== undefined && this.#now() < until) return Promise.resolve(error);
@@ -55,18 +55,18 @@ export class RevocationRecord {
     });
   }
 
-  /** Asks anew. A failure is kept for who needs the answer. */
+  /** Asks the sources again. A failure is kept for the next `settle`. */
   async refresh(): Promise<void> {
     await this.#questions.run(() => this.#ask());
   }
 
-  /** Has a good answer asked for anew at the next look, unless one is being asked for. */
+  /** Makes a good answer due, so that the next tick asks for a new one. */
   makeDue(): void {
     if (this.verdict?.status === 'good') this.refreshAt = this.#now();
   }
 
-  /** Says, again, that the certificate is revoked for good. */
-  announce(): void {
+  /** Reports a certificate that is revoked for good to `onRevoked`; no effect for any other. */
+  reportRevoked(): void {
     const { verdict } = this;
     if (verdict?.status === 'revoked' && verdict.reason !== 'certificateHold')
       this.#sources.onRevoked(this.about);
@@ -75,7 +75,7 @@ export class RevocationRecord {
   async #recall(): Promise<boolean> {
     const found = await recallAnswers(this.about, this.policy, this.#sources);
     if (found.length === 0) return false;
-    this.#take(found);
+    this.#accept(found);
     this.refreshAt = this.#now();
     return true;
   }
@@ -91,7 +91,7 @@ export class RevocationRecord {
     } catch (error) {
       if (!isUnproven(error)) throw error;
       const now = this.#now();
-      // One line when it begins, not one for each time that it is tried.
+      // One line when the failures begin, not one for each attempt.
       if (this.#failure === undefined) log.emit('revocation.unknown', { error });
       const outcome = error.code === 'ERR_CERT_REVOCATION_INVALID' ? 'invalid' : 'unavailable';
       log.emit('revocation.answered', { outcome });
@@ -107,27 +107,31 @@ export class RevocationRecord {
     return askForAnswers(this.about, this.policy, {
       sources: this.#sources,
       maxAgeSeconds: Math.min(sinceLastTime / 1000, this.policy.refreshSeconds / 2),
-      take: (found) => this.#take(found),
+      accept: (found) => this.#accept(found),
     });
   }
 
-  /** Takes proven statuses in that hold together, unless newer ones or a final one is there. */
-  #take(found: readonly ProvenStatus[]): ProvenStatus {
+  /**
+   * Accepts proven statuses that belong together, unless the known one is final.
+   *
+   * @throws ERR_CERT_REVOCATION_INVALID when a newer status is known
+   */
+  #accept(found: readonly ProvenStatus[]): ProvenStatus {
     const known = this.verdict;
     if (known?.status === 'revoked' && known.reason !== 'certificateHold') return known;
     const revoked = found.find((one) => one.status === 'revoked');
-    if (revoked !== undefined) return this.#takeRevoked(revoked);
+    if (revoked !== undefined) return this.#acceptRevoked(revoked);
     const good = found.filter((one) => one.status === 'good');
     this.#refuseOlder(good);
     const [first] = good.toSorted((one, other) => this.#endOf(one) - this.#endOf(other));
-    if (first === undefined) throw new TypeError('there is no status to take');
+    if (first === undefined) throw new TypeError('there is no status to accept');
     const until = this.#endOf(first);
     this.verdict = { status: 'good', until };
     this.refreshAt = this.#nextRefresh(first.source, until);
     return first;
   }
 
-  /** Neither an OCSP answer older than one that was seen, nor anything from before the hold that it would lift. */
+  /** Refuses an OCSP answer older than one that was seen, and a good status older than the hold that it would lift. */
   #refuseOlder(good: readonly Good[]): void {
     const held = this.verdict?.status === 'revoked' ? this.verdict.revokedAt.getTime() : 0;
     for (const { source, thisUpdate } of good) {
@@ -142,7 +146,7 @@ export class RevocationRecord {
     }
   }
 
-  #takeRevoked(status: Revoked): ProvenStatus {
+  #acceptRevoked(status: Revoked): ProvenStatus {
     if (this.verdict?.status !== 'revoked') {
       const { serialNumber: certificateSerial } = this.about.certificate;
       this.#sources.log.emit('revocation.revoked', { certificateSerial });
@@ -150,14 +154,14 @@ export class RevocationRecord {
     this.verdict = status;
     const isFinal = status.reason !== 'certificateHold';
     this.refreshAt = isFinal ? Number.POSITIVE_INFINITY : this.#now() + this.policy.refreshSeconds * 1000;
-    this.announce();
+    this.reportRevoked();
     return status;
   }
 
   /**
-   * As often as the policy says, and half-way to the end of the answer, so that there is time to fail in; towards the
-   * end not more often than a failure would be tried again. A list may be half its time old already, when another
-   * certificate had it fetched.
+   * After the policy's interval, and at the latest half-way to the end of the answer, so that there is time for failed
+   * attempts; towards the end not more often than after a failure. A list counts half the interval, since another
+   * certificate may have had it fetched earlier.
    */
   #nextRefresh(source: ProvenStatus['source'], until: number): number {
     const now = this.#now();

@@ -16,7 +16,7 @@ export function invalidEvidence(certificate: Certificate, ...problems: readonly 
   return new OpenBankingError('ERR_CERT_REVOCATION_INVALID', { ...whose(certificate), problems });
 }
 
-/** Evidence that cannot be had: it may be there in a moment. */
+/** Evidence that cannot be had at the moment. */
 export function noEvidence(certificate: Certificate, ...problems: readonly string[]): UnprovenStatus {
   return new OpenBankingError('ERR_CERT_REVOCATION_UNAVAILABLE', { ...whose(certificate), problems });
 }
@@ -39,7 +39,7 @@ export function revoked(
   return new OpenBankingError('ERR_CERT_REVOKED', { ...whose(certificate), source, reason, revokedAt });
 }
 
-/** A refusal in the words of its code, for lists of problems; a fault is nobody's problem and goes on. */
+/** A refusal as text, for lists of problems. Throws `error` itself when it is a fault of the program. */
 export function problemOf(error: unknown): string {
   if (!isRefusal(error)) throw error;
   const { problem } = error.details as { readonly problem?: string };

@@ -19,38 +19,38 @@ export interface RevocationOptions {
   readonly indexer: CrlIndexer;
   readonly clock: Clock;
   readonly log: Log;
-  /** How long a source that failed is left alone. Default 15. */
+  /** How long a source that failed gets no request. Default 15. */
   readonly coolDownSeconds?: number;
-  /** How often is looked which answers are due. Default 1. */
+  /** How often due answers are looked for. Default 1. */
   readonly tickSeconds?: number;
-  /** Certificates whose status is remembered, the longest unused forgotten first. Default 10000. */
+  /** Certificates whose status is cached. Default 10000. */
   readonly maxCertificates?: number;
 }
 
 /** Whether the certificates of paths are revoked. */
 export interface Revocation {
   /**
-   * Proves that no certificate of the path is revoked, or says why not. When all is known already the answer comes at
-   * once, as undefined or by a throw, without a promise.
+   * Proves that no certificate of the path is revoked. When every status is cached the result is synchronous:
+   * undefined, or a throw.
    *
    * @throws ERR_CERT_REVOKED, ERR_CERT_REVOCATION_INVALID, ERR_CERT_REVOCATION_UNAVAILABLE
    */
   check(path: VerifiedPath, policy: RevocationPolicy): Promise<void> | undefined;
-  /** Whether a certificate that was checked here has been found revoked since. Asks nobody. */
+  /** Whether a certificate that was checked before has been found revoked since. Sends no request. */
   isKnownRevoked(one: Certificate | RevocationKey): boolean;
-  /** Has one listener told of each certificate that is found revoked for good (no hold), each time that it is met. */
+  /** Sets the one listener for certificates that are revoked for good (no hold), called each time a path has one. */
   onRevoked(listener: (found: CheckedCertificate) => void): void;
-  /** Has a certificate that is known as good asked about anew, since somebody says that it is revoked. */
+  /** Makes the next tick ask again about a certificate that is known as good, since another process reports it. */
   askAgain(one: RevocationKey): void;
   close(): Promise<void>;
 }
 
-/** Answers that are asked for anew at once: more would be a burst on one responder. */
+/** Refreshes at the same time: more would be a burst on one responder. */
 const MAX_REFRESHES = 16;
-/** Certificates that nobody used for so long are not kept fresh. */
+/** Certificates that were not used for so long are not refreshed. */
 const IDLE_SECONDS = 86_400;
 
-/** A checker with everything that it needs to fetch, to keep and to index. */
+/** A checker with its own network clients, folder and indexer, closed with it. */
 export function openRevocation(
   options: Omit<RevocationOptions, 'io' | 'indexer'> & RevocationIoOptions,
 ): Revocation {
@@ -118,7 +118,7 @@ class RevocationChecker implements Revocation {
       this.#touch(record, now);
       const { verdict } = record;
       if (verdict?.status === 'revoked') {
-        record.announce();
+        record.reportRevoked();
         throw revoked(record.about.certificate, verdict);
       }
       if (verdict === undefined || !(now <= verdict.until + policy.graceSeconds * 1000)) {
@@ -157,7 +157,7 @@ class RevocationChecker implements Revocation {
       void record
         .refresh()
         .catch((error: unknown) => {
-          // What is under way when this is closed is cut off.
+          // `close` cuts off refreshes that are under way.
           if (!this.#isClosed) this.#options.log.emit('revocation.fault', { error });
         })
         .finally(() => {
@@ -182,14 +182,14 @@ class RevocationChecker implements Revocation {
     return records;
   }
 
-  /** Moves a record to the end of the order in which they are forgotten, once a minute at most. */
+  /** Notes that a record is in use, once a minute at most. */
   #touch(record: RevocationRecord, now: number): void {
     if (now - record.usedAt < 60_000) return;
     record.usedAt = now;
     this.#records.get(nameOf(record.about.key));
   }
 
-  /** Waits for what is missing, as long as a request may wait. Revoked weighs most, then bad evidence. */
+  /** Waits for the missing statuses within the budget of a request. Revoked weighs most, then bad evidence. */
   async #settle(records: readonly RevocationRecord[], policy: RevocationPolicy): Promise<void> {
     const limit = deadline(policy.budgetSeconds);
     const outcomes = await Promise.all(
