@@ -58,36 +58,42 @@ async function lint(name: string): Promise<void> {
   await run(bin('attw'), ['--profile', 'esm-only', '--no-definitely-typed', tarballOf(name)]);
 }
 
+const NODE_TYPES = `@types/node@${devDependencies['@types/node']}`;
+
 /** Without `skipLibCheck`: the declarations of the package, and of all that they name, must be complete. */
 async function typeCheck(folder: string, consumer: string): Promise<void> {
-  await install(folder, `@types/node@${devDependencies['@types/node']}`);
   cpSync(join(ROOT, 'scripts/consumers', consumer), join(folder, consumer));
   const flags = ['--noEmit', '--strict', '--module', 'nodenext', '--target', 'es2024', '--types', 'node'];
   await run(join(ROOT, 'node_modules/.bin/tsc'), [...flags, consumer], { cwd: folder });
 }
 
-async function checkSmallPackage(name: string, expected: readonly string[]): Promise<string> {
+async function checkSmallPackage(name: string, needed: readonly string[]): Promise<string> {
   const short = name.replace('@tallystick/', '');
   const folder = emptyFolder(short);
   const installed = await install(folder, tarballOf(name));
-  assert.deepEqual([...installed].sort(), [name, ...expected].sort());
+  assert.deepEqual([...installed].sort(), [name, ...needed].sort());
+  await install(folder, NODE_TYPES);
   await Promise.all([lint(name), typeCheck(folder, `${short}.ts`)]);
-  return `${name}: ${installed.length} packages`;
+  return `${name} and ${needed.join(', ')}`;
 }
 
-/** A bank's API in the folder, under a release of Node and with the frameworks of its time. */
-async function startApi(
-  release: (typeof RELEASES)[number],
-  options: object,
-): Promise<Record<string, number>> {
-  const folder = emptyFolder(`node-${release.node}`);
+/** A folder with the small packages, a release of Node and the frameworks of its time. */
+async function installApi({ node, frameworks }: (typeof RELEASES)[number]): Promise<string> {
+  const folder = emptyFolder(`node-${node}`);
   const packages = ['@tallystick/resource-server', '@tallystick/tpp-registry'].map(tarballOf);
-  await install(folder, ...packages, `node@${release.node}`, ...release.frameworks);
-  const node = join(folder, 'node_modules/.bin/node');
-  assert.equal(execFileSync(node, ['--version'], { encoding: 'utf8' }).trim(), `v${release.node}`);
-  await run(node, ['--input-type=module', '-e', "await import('@tallystick/tpp-registry')"], { cwd: folder });
+  await install(folder, ...packages, `node@${node}`, ...frameworks);
+  const program = join(folder, 'node_modules/.bin/node');
+  assert.equal(execFileSync(program, ['--version'], { encoding: 'utf8' }).trim(), `v${node}`);
+  const flags = ['--input-type=module', '-e', "await import('@tallystick/tpp-registry')"];
+  await run(program, flags, { cwd: folder });
+  return folder;
+}
+
+/** Starts a bank's API in the folder; returns the port of each framework. */
+async function startApi(folder: string, options: object): Promise<Record<string, number>> {
   cpSync(join(ROOT, 'scripts/consumers/api.mjs'), join(folder, 'api.mjs'));
-  const api = spawn(node, ['api.mjs', JSON.stringify(options)], {
+  const program = join(folder, 'node_modules/.bin/node');
+  const api = spawn(program, ['api.mjs', JSON.stringify(options)], {
     cwd: folder,
     stdio: ['pipe', 'pipe', 'inherit'],
   });
@@ -98,33 +104,34 @@ async function startApi(
 
 async function checkServer(): Promise<string> {
   const folder = emptyFolder('server');
-  const installed = await install(folder, tarballOf('tallystick'));
-  assert.deepEqual(
-    SANDBOX_PACKAGES.filter((name) => installed.includes(name)),
-    [],
-  );
+  const [installed, bank, ...apis] = await Promise.all([
+    install(folder, tarballOf('tallystick')),
+    prepareBank(join(work, 'bank')),
+    ...RELEASES.map(installApi),
+  ]);
   const command = join(folder, 'node_modules/.bin/tallystick');
+  const unwanted = SANDBOX_PACKAGES.filter((name) => installed.includes(name));
+  assert.deepEqual(unwanted, []);
   const refused = await run(command, ['sandbox'], { cwd: folder }).catch((error: unknown) => error);
   const line = `error: the sandbox needs packages that a server does without. Run: npm install ${SANDBOX_PACKAGES.join(' ')}\n`;
   assert.deepEqual(pick(refused, 'code', 'stderr'), { code: 2, stderr: line });
 
-  const bank = await prepareBank(join(work, 'bank'));
   const server = spawn(command, ['serve', '--config', bank.configurationFile], {
     stdio: ['ignore', 'ignore', 'inherit'],
   });
   running.push(server);
   const token = await tokenFrom(bank);
-  for (const release of RELEASES) {
-    for (const [framework, port] of Object.entries(await startApi(release, bank.api)))
+  for (const api of apis) {
+    for (const [framework, port] of Object.entries(await startApi(api, bank.api)))
       assert.deepEqual(await useToken(bank, { port, token }), [200, 401, 401], framework);
   }
   server.kill();
   await once(server, 'exit');
 
-  await Promise.all([lint('tallystick'), typeCheck(folder, 'tallystick.ts')]);
-  await install(folder, ...SANDBOX_PACKAGES);
-  await run(command, ['demo'], { cwd: folder });
-  return `tallystick: ${installed.length} packages`;
+  await install(folder, NODE_TYPES, ...SANDBOX_PACKAGES);
+  const demo = run(command, ['demo'], { cwd: folder });
+  await Promise.all([lint('tallystick'), typeCheck(folder, 'tallystick.ts'), demo]);
+  return `tallystick and ${installed.length - 1} packages: ${installed.filter((name) => name !== 'tallystick').join(' ')}`;
 }
 
 function pick(value: unknown, ...names: readonly string[]): object {
@@ -132,9 +139,12 @@ function pick(value: unknown, ...names: readonly string[]): object {
 }
 
 try {
-  console.log(await checkSmallPackage('@tallystick/resource-server', ['jose']));
-  console.log(await checkSmallPackage('@tallystick/tpp-registry', ['yaml', 'zod']));
-  console.log(await checkServer());
+  const checked = await Promise.all([
+    checkSmallPackage('@tallystick/resource-server', ['jose']),
+    checkSmallPackage('@tallystick/tpp-registry', ['yaml', 'zod']),
+    checkServer(),
+  ]);
+  console.log(`installed and used:\n  ${checked.join('\n  ')}`);
 } catch (error) {
   // Compiler and linters write what is wrong to their standard output.
   if (error instanceof Error && 'stdout' in error) console.error(error.stdout);
