@@ -30,9 +30,7 @@ export function edge(options: EdgeOptions): Middleware {
     ctx.set('x-content-type-options', 'nosniff');
     try {
       await scope.run(next);
-      const refusal = noted(ctx);
-      if (refusal !== undefined && isErrorBody(ctx.body)) answerJson(ctx, refusal);
-      else if (isErrorBody(ctx.body)) answerProtocolRefusal(ctx, ctx.body);
+      if (isErrorBody(ctx.body)) answerErrorBody(ctx, ctx.body);
     } catch (error) {
       // What the provider has noted before was answered, until this came.
       ctx.state.fault = error;
@@ -70,8 +68,11 @@ function isErrorBody(body: unknown): body is ErrorBody {
   return typeof body === 'object' && body !== null && 'error' in body && typeof body.error === 'string';
 }
 
-function noted(ctx: Context): OpenBankingError | undefined {
-  return isRefusal(ctx.state.refusal) ? ctx.state.refusal : findRefusal(ctx.state.fault);
+/** Replaces the provider's answer to a refusal by ours. */
+function answerErrorBody(ctx: Context, body: ErrorBody): void {
+  const refusal = isRefusal(ctx.state.refusal) ? ctx.state.refusal : findRefusal(ctx.state.fault);
+  if (refusal === undefined) answerProtocolRefusal(ctx, body);
+  else answerJson(ctx, refusal);
 }
 
 function answerJson(ctx: Context, refusal: OpenBankingError): void {

@@ -1,10 +1,10 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Log } from '../../events.ts';
 import { SingleFlight } from '../../remote/single-flight.ts';
-import type { Writer } from './sqlite-writer.ts';
+import type { SqliteWriter } from './sqlite-writer.ts';
 
 export interface ExpiryOptions {
-  readonly writer: Writer;
+  readonly writer: SqliteWriter;
   /** Milliseconds since the epoch. */
   readonly now: () => number;
   readonly log: Log;

@@ -5,7 +5,7 @@ import { isRefusal, OpenBankingError } from '../../errors.ts';
 import type { Log } from '../../events.ts';
 import { type Connection, createConnection, isBusy, makeFile } from './sqlite-connection.ts';
 import { followExpiry } from './sqlite-purge.ts';
-import { createWriter, type Writer } from './sqlite-writer.ts';
+import { SqliteWriter } from './sqlite-writer.ts';
 import type { RecordToStore, Store, StoredRecord } from '../store.ts';
 
 export interface SqliteStoreOptions {
@@ -42,7 +42,7 @@ export async function openSqliteStore(options: SqliteStoreOptions): Promise<Stor
     makeFile(file);
     reader.use(() => undefined);
   });
-  const writer = createWriter(target);
+  const writer = new SqliteWriter(target);
   try {
     await writer.open(OPEN_MILLISECONDS);
   } catch (cause) {
@@ -86,7 +86,7 @@ function preparedReads(database: DatabaseSync) {
 
 interface Parts {
   readonly reader: Connection<ReturnType<typeof preparedReads>>;
-  readonly writer: Writer;
+  readonly writer: SqliteWriter;
   readonly now: () => number;
   readonly close: () => Promise<void>;
 }
