@@ -3,7 +3,7 @@ import { type Clock, epochSeconds } from '../../clock.ts';
 import { isRefusal } from '../../errors.ts';
 import type { Store, StoredRecord } from '../../storage/store.ts';
 import { errors, Provider } from '../provider-internals.ts';
-import type { GrantEnd } from '../token-status/status-list-indexes.ts';
+import type { GrantEnd } from '../token-status/token-status.ts';
 import { GRANTED_MODELS, type GrantRevocation } from './grant-revocation.ts';
 import { identifierHash } from './keyed-hash.ts';
 import { PayloadEncryption } from './payload-encryption.ts';

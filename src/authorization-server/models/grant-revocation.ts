@@ -1,8 +1,7 @@
 import type { Clock } from '../../clock.ts';
 import { SingleFlight } from '../../remote/single-flight.ts';
 import type { Store } from '../../storage/store.ts';
-import type { GrantEnd } from '../token-status/status-list-indexes.ts';
-import type { TokenStatus } from '../token-status/token-status.ts';
+import type { GrantEnd, TokenStatus } from '../token-status/token-status.ts';
 import { identifierHash } from './keyed-hash.ts';
 
 /** Models of oidc-provider whose records end with their grant: each has `grantId` as an index. */

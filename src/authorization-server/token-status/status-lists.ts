@@ -7,8 +7,7 @@ import { SingleFlight } from '../../remote/single-flight.ts';
 import { signJwt } from '../signing/signed-jwt.ts';
 import type { Signer } from '../signing/signer.ts';
 import type { RevokedCertificates } from './revoked-certificates.ts';
-import { LIST_SIZE } from './status-list-allocator.ts';
-import type { StatusListIndexes } from './status-list-indexes.ts';
+import { LIST_SIZE, type StatusBlock } from './status-list-allocator.ts';
 import type { TokenHolder } from './token-holder.ts';
 
 /** How long a resource server may use a list. */
@@ -21,8 +20,15 @@ const SIGNED_LIFE_SECONDS = 60;
 /** Lists that are kept; anybody may ask for any number. */
 const MAX_CACHED_LISTS = 64;
 
+/** What the bits of a list depend on. */
+export interface ListContent {
+  readonly blocks: readonly StatusBlock[];
+  /** Indexes that were revoked. */
+  readonly revoked: readonly number[];
+}
+
 export interface StatusListsOptions {
-  readonly indexes: Pick<StatusListIndexes, 'contentOf'>;
+  readonly contentOf: (list: number) => Promise<ListContent>;
   /** Reads what is known of these holders now, and returns whether tokens of one of them may be used. */
   readonly authorisedHolders: (holders: readonly TokenHolder[]) => Promise<(holder: TokenHolder) => boolean>;
   readonly revokedCertificates: Pick<RevokedCertificates, 'read'>;
@@ -84,14 +90,14 @@ export class StatusLists {
   }
 
   async #decidedBits(number: number): Promise<Buffer> {
-    const { indexes, authorisedHolders, revokedCertificates } = this.#options;
+    const { contentOf, authorisedHolders, revokedCertificates } = this.#options;
     const bits = Buffer.alloc(LIST_SIZE / 8);
     const set = (index: number) => {
       const at = index % LIST_SIZE;
       bits.writeUInt8(bits.readUInt8(at >> 3) | (1 << (at & 7)), at >> 3);
     };
     const [{ blocks, revoked }, isRevoked] = await Promise.all([
-      indexes.contentOf(number),
+      contentOf(number),
       revokedCertificates.read(),
     ]);
     const isAuthorised = await authorisedHolders(blocks.flatMap(({ holder }) => holder ?? []));

@@ -1,61 +1,97 @@
+import { type Clock, epochSeconds } from '../../clock.ts';
 import { OpenBankingError } from '../../errors.ts';
-import { LIST_SIZE } from './status-list-allocator.ts';
-import { type GrantEnd, StatusListIndexes, type StatusListIndexesOptions } from './status-list-indexes.ts';
-import { StatusLists, type StatusListsOptions } from './status-lists.ts';
+import type { Store } from '../../storage/store.ts';
+import { keyOf, LIST_SIZE, listOf, SLACK_SECONDS, StatusListAllocator } from './status-list-allocator.ts';
+import { type ListContent, StatusLists, type StatusListsOptions } from './status-lists.ts';
 import type { TokenHolder } from './token-holder.ts';
+
+/** Longest life of an access token that the configuration allows: a revocation must outlive the token. */
+const LONGEST_TOKEN_SECONDS = 3600;
+/** How long nothing may be issued under a grant that has ended: longer than any request takes. */
+const ENDED_SECONDS = 24 * 3600;
+/** A grant whose tokens are revoked one by one gets as many new indexes in one window. */
+const MAX_ATTEMPTS = 100;
+
+/** The index of a grant. */
+const INDEX = 'StatusEntry';
+const REVOCATION = 'StatusRevocation';
+const ENDED = 'StatusGrantEnded';
+
+export interface TokenStatusOptions extends Omit<StatusListsOptions, 'contentOf'> {
+  readonly store: Store;
+  readonly clock: Clock;
+  readonly accessTokenSeconds: number;
+  /** Hides grant identifiers in the store. */
+  readonly hashId: (id: string) => string;
+}
 
 /** The `status` claim of an access token (Token Status List, draft-ietf-oauth-status-list, section 6.1). */
 export interface StatusClaim {
   readonly status_list: { readonly idx: number; readonly uri: string };
 }
 
-export type TokenStatusOptions = StatusListIndexesOptions & Omit<StatusListsOptions, 'indexes'>;
+/**
+ * How a grant has ended. `replayed`: its code, or a refresh token that rotates, was used a second time (RFC 6749
+ * §4.1.2, RFC 9700 §4.14.2).
+ */
+export type GrantEnd = 'replayed' | 'ended';
+type GrantState = 'open' | GrantEnd;
 
 /**
  * Ends access tokens, also those that are JWTs: each token names an index of a list that we sign and serve. The bit of
  * the index is set when the token is revoked, and while the TPP, the client or the certificate of its holder is not
  * authorised.
+ *
+ * A token without a grant has an index of its own. The tokens that a grant issues on one certificate within one token
+ * life share an index.
  */
 export class TokenStatus {
   readonly lists: StatusLists;
-  readonly #indexes: StatusListIndexes;
-  readonly #listBaseUrl: string;
+  readonly #options: TokenStatusOptions;
+  readonly #allocator: StatusListAllocator;
 
   constructor(options: TokenStatusOptions) {
-    this.#indexes = new StatusListIndexes(options);
-    this.lists = new StatusLists({ ...options, indexes: this.#indexes });
-    this.#listBaseUrl = options.listBaseUrl;
+    this.#options = options;
+    this.#allocator = new StatusListAllocator(options);
+    this.lists = new StatusLists({ ...options, contentOf: (list) => this.#contentOf(list) });
   }
 
   /**
-   * The claim for a token of the holder; tokens of one grant and certificate share it for a while. The claim of a grant
-   * that a replay has ended is revoked.
+   * The claim for a token of the holder. The claim of a grant that a replay has ended is revoked.
    *
    * @throws ERR_STORAGE_REVOKED when the grant has ended in another way
    */
   async reference(holder: TokenHolder, grantId: string | undefined): Promise<StatusClaim> {
-    const index = await this.#indexes.indexOf(holder, grantId);
-    const state = grantId === undefined ? 'open' : await this.#indexes.stateOf(grantId);
-    if (state === 'ended') throw new OpenBankingError('ERR_STORAGE_REVOKED', { kind: 'Grant' });
-    if (state === 'replayed') await this.#revokeIndex(index);
-    const uri = `${this.#listBaseUrl}${Math.floor(index / LIST_SIZE)}`;
-    return { status_list: { idx: index % LIST_SIZE, uri } };
+    if (grantId === undefined) return this.#claimOf(await this.#allocator.allocate(holder));
+    // The end of a grant is written before the indexes of the grant are read. Here the index is written before the end
+    // is read, so that one of the two requests sees the other.
+    const index = await this.#indexOf(holder, grantId);
+    const state = await this.#stateOf(grantId);
+    if (state === 'ended') throw grantRevoked();
+    if (state === 'replayed') await this.#revoke(index);
+    return this.#claimOf(index);
   }
 
   /** Every token of the grant is dead from now on, and no new one is issued under it. */
   async revokeGrant(grantId: string, reason: GrantEnd): Promise<void> {
-    await this.#indexes.revokeGrant(grantId, reason);
+    const { store, hashId } = this.#options;
+    const grant = hashId(grantId);
+    const end = { value: reason, expiresAt: this.#inSeconds(ENDED_SECONDS) };
+    // A replay stays known, whatever else ends the grant too.
+    await (reason === 'replayed' ? store.put(ENDED, grant, end) : store.putIfAbsent(ENDED, grant, end));
+    const records = await store.listByIndex(INDEX, 'grant', grant);
+    await Promise.all(records.map(({ value }) => this.#revoke(Number(value))));
     this.lists.expire();
   }
 
   /** Whether a second use has ended the grant. */
   async isReplayed(grantId: string): Promise<boolean> {
-    return (await this.#indexes.stateOf(grantId)) === 'replayed';
+    return (await this.#stateOf(grantId)) === 'replayed';
   }
 
   /** The tokens with this claim are dead from now on. */
   revoke({ status_list }: StatusClaim): Promise<void> {
-    return this.#revokeIndex(this.#listOf(status_list.uri) * LIST_SIZE + status_list.idx);
+    return this.#revoke(this.#listOf(status_list.uri) * LIST_SIZE + status_list.idx);
   }
 
   /** Whether tokens with this claim may be used, as decided less than a second ago. */
@@ -64,12 +100,74 @@ export class TokenStatus {
     return (bits.readUInt8(idx >> 3) & (1 << (idx & 7))) === 0;
   }
 
-  async #revokeIndex(index: number): Promise<void> {
-    await this.#indexes.revoke(index);
+  /** The index of the grant at present; a new one when its tokens were revoked one by one. */
+  async #indexOf(holder: TokenHolder, grantId: string): Promise<number> {
+    for (let attempt = 0; attempt <= MAX_ATTEMPTS; attempt += 1) {
+      const index = await this.#unrevokedIndex(holder, grantId, attempt);
+      if (index !== undefined) return index;
+    }
+    throw grantRevoked();
+  }
+
+  /** The index that the grant has or now takes; undefined when that one is revoked. */
+  async #unrevokedIndex(holder: TokenHolder, grantId: string, attempt: number): Promise<number | undefined> {
+    const { store, clock, hashId, accessTokenSeconds } = this.#options;
+    const window = Math.floor(epochSeconds(clock.now()) / accessTokenSeconds);
+    const id = hashId(JSON.stringify([grantId, keyOf(holder), window, attempt]));
+    let record = await store.find(INDEX, id);
+    if (record === undefined) {
+      const index = await this.#allocator.allocate(holder);
+      const isFirst = await store.putIfAbsent(INDEX, id, {
+        value: index,
+        expiresAt: this.#inSeconds(2 * accessTokenSeconds + SLACK_SECONDS),
+        indexes: { grant: hashId(grantId) },
+      });
+      if (isFirst) return index;
+      // Another request of the grant was faster.
+      record = await store.find(INDEX, id);
+    }
+    const isRevoked = (await store.find(REVOCATION, String(record?.value))) !== undefined;
+    return record === undefined || isRevoked ? undefined : Number(record.value);
+  }
+
+  async #stateOf(grantId: string): Promise<GrantState> {
+    const { store, hashId } = this.#options;
+    const end = await store.find(ENDED, hashId(grantId));
+    if (end === undefined) return 'open';
+    return end.value === 'replayed' ? 'replayed' : 'ended';
+  }
+
+  async #revoke(index: number): Promise<void> {
+    await this.#options.store.put(REVOCATION, String(index), {
+      value: index,
+      expiresAt: this.#inSeconds(LONGEST_TOKEN_SECONDS + SLACK_SECONDS),
+      indexes: { list: listOf(index) },
+    });
     this.lists.expire();
   }
 
-  #listOf(uri: string): number {
-    return Number(uri.slice(this.#listBaseUrl.length));
+  async #contentOf(list: number): Promise<ListContent> {
+    const [blocks, revoked] = await Promise.all([
+      this.#allocator.blocksOf(list),
+      this.#options.store.listByIndex(REVOCATION, 'list', String(list)),
+    ]);
+    return { blocks, revoked: revoked.map(({ value }) => Number(value)) };
   }
+
+  #claimOf(index: number): StatusClaim {
+    const uri = `${this.#options.listBaseUrl}${listOf(index)}`;
+    return { status_list: { idx: index % LIST_SIZE, uri } };
+  }
+
+  #listOf(uri: string): number {
+    return Number(uri.slice(this.#options.listBaseUrl.length));
+  }
+
+  #inSeconds(seconds: number): Date {
+    return new Date(this.#options.clock.now().getTime() + seconds * 1000);
+  }
+}
+
+function grantRevoked(): OpenBankingError<'ERR_STORAGE_REVOKED'> {
+  return new OpenBankingError('ERR_STORAGE_REVOKED', { kind: 'Grant' });
 }
