@@ -1,5 +1,4 @@
 import type { IncomingMessage } from 'node:http';
-import { LRUCache } from 'lru-cache';
 import { isDerSequence } from './der-form.ts';
 import { assertNothingForwarded, findOneField } from './forwarded-fields.ts';
 import {
@@ -78,12 +77,14 @@ function parseForwarded(format: ProxyFormat, leafField: string, chainField: stri
 function remembering(
   parse: (leaf: string, chain: string) => ClientCertificate,
 ): (leaf: string, chain: string) => ClientCertificate {
-  const remembered = new LRUCache<string, ClientCertificate>({ max: MAX_REMEMBERED });
+  const remembered = new Map<string, ClientCertificate>();
   return (leaf, chain) => {
     const key = chain === '' ? leaf : `${leaf}\n${chain}`;
     const known = remembered.get(key);
     if (known !== undefined) return known;
     const parsed = parse(leaf, chain);
+    const oldest = remembered.keys().next().value;
+    if (remembered.size >= MAX_REMEMBERED && oldest !== undefined) remembered.delete(oldest);
     remembered.set(key, parsed);
     return parsed;
   };
