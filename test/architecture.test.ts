@@ -4,7 +4,7 @@ import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
 
 const root = resolve(dirname(fileURLToPath(import.meta.url)), '..');
-const LAYER_0 = ['src/errors.ts', 'src/events.ts', 'src/clock.ts', 'src/log.ts'];
+const LAYER_0 = ['src/errors.ts', 'src/error-catalogue.ts', 'src/events.ts', 'src/clock.ts', 'src/log.ts'];
 const ROOMS: Readonly<Record<string, number>> = {
   'src/files': 0,
   'src/remote': 0,

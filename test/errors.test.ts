@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
-import { oauthAnswer } from '../src/authorization-server/request/oauth-error.ts';
-import { ERROR_CODES, OpenBankingError, ruleOf } from '../src/errors.ts';
+import { oauthAnswer, refusalEvent } from '../src/authorization-server/request/oauth-error.ts';
+import { exitCodeOf } from '../src/cli/exit-codes.ts';
+import { ERROR_CODES, type ErrorCode, OpenBankingError, ruleOf } from '../src/errors.ts';
 import { createLog } from '../src/log.ts';
 import { refusalAnswer } from '../src/resource-server/decision/challenge.ts';
 
@@ -21,6 +22,46 @@ describe('a refusal for now', () => {
       }
     },
   );
+});
+
+const refusal = (code: ErrorCode) => new OpenBankingError(code, { allowed: [] } as never);
+
+describe('the event of a refusal at the authorization server', () => {
+  it.each<[event: string, ...codes: ErrorCode[]]>([
+    [
+      'client.auth.refused',
+      'ERR_CERT_REVOKED',
+      'ERR_TPP_BLOCKED',
+      'ERR_TPP_ROLE_MISSING',
+      'ERR_CLIENT_ASSERTION',
+    ],
+    ['grant.refused', 'ERR_GRANT_INVALID'],
+    ['request.refused', 'ERR_REQUEST_INVALID', 'ERR_SCOPE_UNKNOWN', 'ERR_PSU_INPUT', 'ERR_DPOP_PROOF'],
+    ['http.refused', 'ERR_HTTP_MALFORMED', 'ERR_HTTP_MISDIRECTED', 'ERR_HTTP_NOT_FOUND', 'ERR_HTTP_METHOD'],
+    ['proxy.untrusted_header', 'ERR_PROXY_UNTRUSTED'],
+    ['proxy.malformed_header', 'ERR_PROXY_HEADER'],
+    [
+      'dependency.unavailable',
+      'ERR_CERT_REVOCATION_UNAVAILABLE',
+      'ERR_ASPSP_UNAVAILABLE',
+      'ERR_ASPSP_ANSWER',
+    ],
+    ['dependency.unavailable', 'ERR_STORAGE_UNAVAILABLE', 'ERR_STORAGE_REVOKED', 'ERR_REGISTRY_INVALID'],
+    ['dependency.unavailable', 'ERR_BLOCK_LIST_INVALID', 'ERR_OUTBOUND_REFUSED', 'ERR_OUTBOUND_FAILED'],
+  ])('%s', (event, ...codes) => {
+    expect(codes.map((code) => refusalEvent(refusal(code)))).toEqual(codes.map(() => event));
+  });
+});
+
+describe('the exit code of the command', () => {
+  it.each<[exit: number, ...codes: ErrorCode[]]>([
+    [1, 'ERR_CERT_REVOKED', 'ERR_OUTBOUND_REFUSED', 'ERR_TOKEN_INVALID'],
+    [2, 'ERR_CONFIG_INVALID', 'ERR_REGISTRY_INVALID', 'ERR_BLOCK_LIST_INVALID'],
+    [3, 'ERR_STORAGE_UNAVAILABLE', 'ERR_OUTBOUND_FAILED', 'ERR_TOKEN_KEYS_UNAVAILABLE'],
+    [3, 'ERR_TOKEN_STATUS_UNAVAILABLE'],
+  ])('is %i', (exit, ...codes) => {
+    expect(codes.map((code) => exitCodeOf(refusal(code)))).toEqual(codes.map(() => exit));
+  });
 });
 
 describe('the log', () => {

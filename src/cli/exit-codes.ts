@@ -1,18 +1,15 @@
-import { type ErrorCode, isRefusal } from '../errors.ts';
+import { type ErrorClass, isRefusal } from '../errors.ts';
 
 /** 1 refused, 2 wrong usage or configuration, 3 something that we depend on is not available. */
 type ExitCode = 1 | 2 | 3;
 
-const OTHERS: Partial<Readonly<Record<ErrorCode, ExitCode>>> = {
-  ERR_CONFIG_INVALID: 2,
-  ERR_REGISTRY_INVALID: 2,
-  ERR_STORAGE_UNAVAILABLE: 3,
-  ERR_TOKEN_KEYS_UNAVAILABLE: 3,
-  ERR_TOKEN_STATUS_UNAVAILABLE: 3,
-  ERR_OUTBOUND_FAILED: 3,
+const OTHERS: Partial<Readonly<Record<ErrorClass, ExitCode>>> = {
+  configuration: 2,
+  document: 2,
+  unavailable: 3,
 };
 
 /** The exit code of the command for a thrown error. */
 export function exitCodeOf(error: unknown): ExitCode {
-  return isRefusal(error) ? (OTHERS[error.code] ?? 1) : 3;
+  return isRefusal(error) ? (OTHERS[error.class] ?? 1) : 3;
 }

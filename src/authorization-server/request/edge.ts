@@ -1,11 +1,11 @@
 import { randomUUID } from 'node:crypto';
 import type { Context, Middleware } from 'koa';
 import type { errors, KoaContextWithOIDC, Provider } from 'oidc-provider';
-import { type ErrorCode, isRefusal, OpenBankingError } from '../../errors.ts';
+import { isRefusal, OpenBankingError } from '../../errors.ts';
 import type { Log, EventFields } from '../../events.ts';
 import { RequestScope } from '../../storage/request-scope.ts';
 import { listenerOf } from './listener-name.ts';
-import { findRefusal, oauthAnswer } from './oauth-error.ts';
+import { findRefusal, oauthAnswer, refusalEvent } from './oauth-error.ts';
 import type { Pages } from '../customer/pages/pages.ts';
 import { ENDPOINTS } from './routes.ts';
 import { gateCertificate, provenTpp } from './tpp-gate.ts';
@@ -130,7 +130,7 @@ function record(ctx: Context, options: EdgeOptions): void {
   const refusal = findRefusal(fault) ?? protocolRefusal(fault);
   const fields: EventFields = { ...requestFields(ctx), error: refusal ?? fault };
   if (refusal === undefined) options.log.emit('server.unexpected', fields);
-  else options.log.emit(eventOf(refusal.code), fields);
+  else options.log.emit(refusalEvent(refusal), fields);
 }
 
 function tokenFields(ctx: Context): EventFields {
@@ -157,16 +157,6 @@ function requestFields(ctx: Context): EventFields {
     ...(tpp === undefined ? {} : { authorizationNumber: tpp.authorizationNumber }),
     ...(certificate === undefined ? {} : { certificate: hexPrefix(certificate.thumbprint) }),
   };
-}
-
-function eventOf(code: ErrorCode) {
-  if (code === 'ERR_CERT_REVOCATION_UNAVAILABLE') return 'dependency.unavailable';
-  if (/^ERR_(CERT|TPP|CLIENT)_/.test(code)) return 'client.auth.refused';
-  if (/^ERR_(ASPSP|STORAGE|REGISTRY|BLOCK_LIST|OUTBOUND)_/.test(code)) return 'dependency.unavailable';
-  if (code === 'ERR_PROXY_UNTRUSTED') return 'proxy.untrusted_header';
-  if (code === 'ERR_PROXY_HEADER') return 'proxy.malformed_header';
-  if (code === 'ERR_GRANT_INVALID') return 'grant.refused';
-  return code.startsWith('ERR_HTTP_') ? 'http.refused' : 'request.refused';
 }
 
 /** First 16 hexadecimal digits of a thumbprint that is base64url. */

@@ -1,4 +1,5 @@
-import { type ErrorCode, isRefusal, type OpenBankingError } from '../../errors.ts';
+import { type ErrorClass, type ErrorCode, isRefusal, type OpenBankingError } from '../../errors.ts';
+import type { EventName } from '../../events.ts';
 
 /** The answer of an OAuth endpoint (RFC 6749 §5.2) to a refusal. */
 export interface OAuthAnswer {
@@ -10,97 +11,64 @@ export interface OAuthAnswer {
 interface Row {
   readonly status: number;
   readonly error: string;
+  /** The event of the log. */
+  readonly event: EventName;
 }
 
-const INVALID_CLIENT: Row = { status: 401, error: 'invalid_client' };
-const INVALID_REQUEST: Row = { status: 400, error: 'invalid_request' };
-const INVALID_GRANT: Row = { status: 400, error: 'invalid_grant' };
-const INVALID_TOKEN: Row = { status: 401, error: 'invalid_token' };
+const INVALID_CLIENT: Row = { status: 401, error: 'invalid_client', event: 'client.auth.refused' };
+const INVALID_REQUEST: Row = { status: 400, error: 'invalid_request', event: 'request.refused' };
 /** RFC 6749 §4.1.2.1 has the name; we use it at every endpoint, with Retry-After. */
-const UNAVAILABLE: Row = { status: 503, error: 'temporarily_unavailable' };
-const SERVER_ERROR: Row = { status: 500, error: 'server_error' };
+const UNAVAILABLE: Row = { status: 503, error: 'temporarily_unavailable', event: 'dependency.unavailable' };
+const HTTP: Row = { ...INVALID_REQUEST, event: 'http.refused' };
+const SCOPE: Row = { status: 400, error: 'invalid_scope', event: 'request.refused' };
+const GRANT: Row = { status: 400, error: 'invalid_grant', event: 'grant.refused' };
+const PROOF: Row = { status: 400, error: 'invalid_dpop_proof', event: 'request.refused' };
+const FAULT: Row = { status: 500, error: 'server_error', event: 'request.refused' };
 
-const ANSWERS = {
-  ERR_CERT_MISSING: INVALID_CLIENT,
-  ERR_CERT_MALFORMED: INVALID_CLIENT,
-  ERR_CERT_WEAK_KEY: INVALID_CLIENT,
-  ERR_CERT_WEAK_SIGNATURE: INVALID_CLIENT,
-  ERR_CERT_EXPIRED: INVALID_CLIENT,
-  ERR_CERT_NOT_YET_VALID: INVALID_CLIENT,
-  ERR_CERT_UNTRUSTED: INVALID_CLIENT,
-  ERR_CERT_SIGNATURE_INVALID: INVALID_CLIENT,
-  ERR_CERT_NOT_A_CA: INVALID_CLIENT,
-  ERR_CERT_PATH_LENGTH: INVALID_CLIENT,
-  ERR_CERT_NAME_CONSTRAINTS: INVALID_CLIENT,
-  ERR_CERT_CRITICAL_EXTENSION: INVALID_CLIENT,
-  ERR_CERT_KEY_USAGE: INVALID_CLIENT,
-  ERR_CERT_EXTENDED_KEY_USAGE: INVALID_CLIENT,
-  ERR_CERT_POLICY: INVALID_CLIENT,
-  ERR_CERT_PROFILE: INVALID_CLIENT,
-  ERR_CERT_PATH_BUDGET: INVALID_CLIENT,
-  ERR_CERT_REVOKED: INVALID_CLIENT,
-  ERR_CERT_REVOCATION_INVALID: INVALID_CLIENT,
-  ERR_CERT_REVOCATION_UNAVAILABLE: UNAVAILABLE,
-  ERR_OCSP_MALFORMED: UNAVAILABLE,
-  ERR_CERT_BLOCKED: INVALID_CLIENT,
-  ERR_NAME_MALFORMED: INVALID_REQUEST,
-  ERR_CRL_MALFORMED: UNAVAILABLE,
-  ERR_CRL_UNTRUSTED: UNAVAILABLE,
-  ERR_TPP_IDENTIFIER_INVALID: INVALID_CLIENT,
-  ERR_TPP_STATEMENT_MISSING: INVALID_CLIENT,
-  ERR_TPP_STATEMENT_INVALID: INVALID_CLIENT,
-  ERR_TPP_CERTIFICATE_TYPE: INVALID_CLIENT,
-  ERR_TPP_NCA_MISMATCH: INVALID_CLIENT,
-  ERR_TPP_NOT_REGISTERED: INVALID_CLIENT,
-  ERR_TPP_NOT_AUTHORIZED: INVALID_CLIENT,
-  ERR_TPP_NOT_PASSPORTED: INVALID_CLIENT,
-  ERR_TPP_BLOCKED: INVALID_CLIENT,
-  ERR_TPP_CLIENT_MISMATCH: INVALID_CLIENT,
-  ERR_TPP_ROLE_MISSING: { status: 400, error: 'invalid_scope' },
-  ERR_SCOPE_UNKNOWN: { status: 400, error: 'invalid_scope' },
-  ERR_CLIENT_AUTHENTICATION: INVALID_CLIENT,
-  ERR_GRANT_INVALID: INVALID_GRANT,
-  ERR_REQUEST_INVALID: INVALID_REQUEST,
-  ERR_CLIENT_ASSERTION: INVALID_CLIENT,
-  ERR_CLIENT_SUBJECT_MISMATCH: INVALID_CLIENT,
-  ERR_CLIENT_REGISTRATION: INVALID_REQUEST,
-  ERR_PSU_INPUT: INVALID_REQUEST,
-  ERR_ASPSP_UNAVAILABLE: UNAVAILABLE,
-  ERR_ASPSP_ANSWER: SERVER_ERROR,
-  ERR_TOKEN_MISSING: INVALID_TOKEN,
-  ERR_TOKEN_REQUEST: INVALID_REQUEST,
-  ERR_TOKEN_INVALID: INVALID_TOKEN,
-  ERR_TOKEN_EXPIRED: INVALID_TOKEN,
-  ERR_TOKEN_UNBOUND: INVALID_TOKEN,
-  ERR_TOKEN_BINDING: INVALID_TOKEN,
-  ERR_TOKEN_REVOKED: INVALID_TOKEN,
-  ERR_TOKEN_STATUS_UNAVAILABLE: UNAVAILABLE,
-  ERR_TOKEN_SCOPE: { status: 403, error: 'insufficient_scope' },
-  ERR_TOKEN_KEYS_UNAVAILABLE: UNAVAILABLE,
-  ERR_TOKEN_INTROSPECTION_UNAVAILABLE: UNAVAILABLE,
-  ERR_DPOP_PROOF: { status: 400, error: 'invalid_dpop_proof' },
-  ERR_DPOP_NONCE: { status: 400, error: 'use_dpop_nonce' },
-  ERR_DPOP_UNAVAILABLE: UNAVAILABLE,
-  ERR_REGISTRY_INVALID: UNAVAILABLE,
-  ERR_BLOCK_LIST_INVALID: UNAVAILABLE,
-  ERR_STORAGE_UNAVAILABLE: UNAVAILABLE,
-  ERR_STORAGE_REVOKED: INVALID_GRANT,
-  ERR_OUTBOUND_REFUSED: INVALID_REQUEST,
-  ERR_OUTBOUND_FAILED: UNAVAILABLE,
-  ERR_PROXY_UNTRUSTED: INVALID_REQUEST,
-  ERR_PROXY_HEADER: INVALID_REQUEST,
-  ERR_HTTP_MALFORMED: INVALID_REQUEST,
-  ERR_HTTP_MISDIRECTED: { status: 421, error: 'invalid_request' },
-  ERR_HTTP_NOT_FOUND: { status: 404, error: 'invalid_request' },
-  ERR_HTTP_METHOD: { status: 405, error: 'invalid_request' },
-  ERR_CONFIG_INVALID: SERVER_ERROR,
-} as const satisfies Record<ErrorCode, Row>;
+const ANSWERS: Readonly<Record<ErrorClass, Row>> = {
+  certificate: INVALID_CLIENT,
+  tpp: INVALID_CLIENT,
+  client: INVALID_CLIENT,
+  scope: SCOPE,
+  grant: GRANT,
+  request: INVALID_REQUEST,
+  token: { status: 401, error: 'invalid_token', event: 'request.refused' },
+  proof: PROOF,
+  unavailable: UNAVAILABLE,
+  document: UNAVAILABLE,
+  address: { ...INVALID_REQUEST, event: 'dependency.unavailable' },
+  proxy: { ...INVALID_REQUEST, event: 'proxy.malformed_header' },
+  http: HTTP,
+  misdirected: { ...HTTP, status: 421 },
+  'not-found': { ...HTTP, status: 404 },
+  method: { ...HTTP, status: 405 },
+  bank: { ...FAULT, event: 'dependency.unavailable' },
+  configuration: FAULT,
+};
+
+/** Codes whose answer or event is not that of their class. */
+const EXCEPTIONS: Readonly<Partial<Record<ErrorCode, Row>>> = {
+  ERR_TPP_ROLE_MISSING: { ...SCOPE, event: 'client.auth.refused' },
+  ERR_TOKEN_SCOPE: { ...SCOPE, status: 403, error: 'insufficient_scope' },
+  ERR_STORAGE_REVOKED: { ...GRANT, event: 'dependency.unavailable' },
+  ERR_DPOP_NONCE: { ...PROOF, error: 'use_dpop_nonce' },
+  ERR_PROXY_UNTRUSTED: { ...INVALID_REQUEST, event: 'proxy.untrusted_header' },
+};
+
+function rowOf(error: OpenBankingError): Row {
+  return EXCEPTIONS[error.code] ?? ANSWERS[error.class];
+}
+
+/** The event by which the log names a refusal. */
+export function refusalEvent(error: OpenBankingError): EventName {
+  return rowOf(error).event;
+}
 
 const RETRY_AFTER_SECONDS = 5;
 
 /** Maps a refusal to its answer. `error_description` is the code and the rule, never the evidence. */
 export function oauthAnswer(error: OpenBankingError): OAuthAnswer {
-  const { status, error: name } = ANSWERS[error.code];
+  const { status, error: name } = rowOf(error);
   return {
     status,
     body: { error: name, error_description: error.message },

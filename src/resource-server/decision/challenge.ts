@@ -1,4 +1,4 @@
-import { type ErrorCode, isRefusal } from '../../errors.ts';
+import { type ErrorClass, type ErrorCode, isRefusal } from '../../errors.ts';
 import { ALGORITHMS } from '../token/algorithms.ts';
 
 /** What a protected resource answers to a refusal (RFC 6750 §3). */
@@ -24,85 +24,37 @@ interface Row {
 const NO_TOKEN: Row = { status: 401 };
 const INVALID_REQUEST: Row = { status: 400, error: 'invalid_request' };
 const INVALID_TOKEN: Row = { status: 401, error: 'invalid_token' };
-const INSUFFICIENT_SCOPE: Row = { status: 403, error: 'insufficient_scope' };
 const UNAVAILABLE: Row = { status: 503 };
 const FAULT: Row = { status: 500 };
 
-const ANSWERS = {
-  ERR_CERT_MISSING: INVALID_TOKEN,
-  ERR_CERT_MALFORMED: INVALID_TOKEN,
-  ERR_CERT_WEAK_KEY: INVALID_TOKEN,
-  ERR_CERT_WEAK_SIGNATURE: INVALID_TOKEN,
-  ERR_CERT_EXPIRED: INVALID_TOKEN,
-  ERR_CERT_NOT_YET_VALID: INVALID_TOKEN,
-  ERR_CERT_UNTRUSTED: INVALID_TOKEN,
-  ERR_CERT_SIGNATURE_INVALID: INVALID_TOKEN,
-  ERR_CERT_NOT_A_CA: INVALID_TOKEN,
-  ERR_CERT_PATH_LENGTH: INVALID_TOKEN,
-  ERR_CERT_NAME_CONSTRAINTS: INVALID_TOKEN,
-  ERR_CERT_CRITICAL_EXTENSION: INVALID_TOKEN,
-  ERR_CERT_KEY_USAGE: INVALID_TOKEN,
-  ERR_CERT_EXTENDED_KEY_USAGE: INVALID_TOKEN,
-  ERR_CERT_POLICY: INVALID_TOKEN,
-  ERR_CERT_PROFILE: INVALID_TOKEN,
-  ERR_CERT_PATH_BUDGET: INVALID_TOKEN,
-  ERR_CERT_REVOKED: INVALID_TOKEN,
-  ERR_CERT_REVOCATION_INVALID: INVALID_TOKEN,
-  ERR_CERT_REVOCATION_UNAVAILABLE: UNAVAILABLE,
-  ERR_OCSP_MALFORMED: UNAVAILABLE,
-  ERR_CERT_BLOCKED: INVALID_TOKEN,
-  ERR_NAME_MALFORMED: INVALID_REQUEST,
-  ERR_CRL_MALFORMED: UNAVAILABLE,
-  ERR_CRL_UNTRUSTED: UNAVAILABLE,
-  ERR_TPP_IDENTIFIER_INVALID: INVALID_TOKEN,
-  ERR_TPP_STATEMENT_MISSING: INVALID_TOKEN,
-  ERR_TPP_STATEMENT_INVALID: INVALID_TOKEN,
-  ERR_TPP_CERTIFICATE_TYPE: INVALID_TOKEN,
-  ERR_TPP_NCA_MISMATCH: INVALID_TOKEN,
-  ERR_TPP_NOT_REGISTERED: INVALID_TOKEN,
-  ERR_TPP_NOT_AUTHORIZED: INVALID_TOKEN,
-  ERR_TPP_NOT_PASSPORTED: INVALID_TOKEN,
-  ERR_TPP_BLOCKED: INVALID_TOKEN,
-  ERR_TPP_CLIENT_MISMATCH: INVALID_TOKEN,
-  ERR_TPP_ROLE_MISSING: INSUFFICIENT_SCOPE,
-  ERR_SCOPE_UNKNOWN: INSUFFICIENT_SCOPE,
-  ERR_CLIENT_AUTHENTICATION: INVALID_TOKEN,
-  ERR_GRANT_INVALID: INVALID_TOKEN,
-  ERR_REQUEST_INVALID: INVALID_REQUEST,
-  ERR_CLIENT_ASSERTION: INVALID_TOKEN,
-  ERR_CLIENT_SUBJECT_MISMATCH: INVALID_TOKEN,
-  ERR_CLIENT_REGISTRATION: INVALID_REQUEST,
-  ERR_PSU_INPUT: INVALID_REQUEST,
-  ERR_ASPSP_UNAVAILABLE: UNAVAILABLE,
-  ERR_ASPSP_ANSWER: FAULT,
+const PROOF: Row = { status: 401, error: 'invalid_dpop_proof', scheme: 'DPoP' };
+
+const ANSWERS: Readonly<Record<ErrorClass, Row>> = {
+  certificate: INVALID_TOKEN,
+  tpp: INVALID_TOKEN,
+  client: INVALID_TOKEN,
+  scope: { status: 403, error: 'insufficient_scope' },
+  grant: INVALID_TOKEN,
+  request: INVALID_REQUEST,
+  token: INVALID_TOKEN,
+  proof: PROOF,
+  unavailable: UNAVAILABLE,
+  document: UNAVAILABLE,
+  address: UNAVAILABLE,
+  proxy: INVALID_REQUEST,
+  http: INVALID_REQUEST,
+  misdirected: { ...INVALID_REQUEST, status: 421 },
+  'not-found': { ...INVALID_REQUEST, status: 404 },
+  method: { ...INVALID_REQUEST, status: 405 },
+  bank: FAULT,
+  configuration: FAULT,
+};
+
+/** Codes whose answer is not that of their class. */
+const EXCEPTIONS: Readonly<Partial<Record<ErrorCode, Row>>> = {
   ERR_TOKEN_MISSING: NO_TOKEN,
-  ERR_TOKEN_REQUEST: INVALID_REQUEST,
-  ERR_TOKEN_INVALID: INVALID_TOKEN,
-  ERR_TOKEN_EXPIRED: INVALID_TOKEN,
-  ERR_TOKEN_UNBOUND: INVALID_TOKEN,
-  ERR_TOKEN_BINDING: INVALID_TOKEN,
-  ERR_TOKEN_REVOKED: INVALID_TOKEN,
-  ERR_TOKEN_STATUS_UNAVAILABLE: UNAVAILABLE,
-  ERR_TOKEN_SCOPE: INSUFFICIENT_SCOPE,
-  ERR_TOKEN_KEYS_UNAVAILABLE: UNAVAILABLE,
-  ERR_TOKEN_INTROSPECTION_UNAVAILABLE: UNAVAILABLE,
-  ERR_DPOP_PROOF: { status: 401, error: 'invalid_dpop_proof', scheme: 'DPoP' },
-  ERR_DPOP_NONCE: { status: 401, error: 'use_dpop_nonce', scheme: 'DPoP' },
-  ERR_DPOP_UNAVAILABLE: UNAVAILABLE,
-  ERR_REGISTRY_INVALID: UNAVAILABLE,
-  ERR_BLOCK_LIST_INVALID: UNAVAILABLE,
-  ERR_STORAGE_UNAVAILABLE: UNAVAILABLE,
-  ERR_STORAGE_REVOKED: INVALID_TOKEN,
-  ERR_OUTBOUND_REFUSED: UNAVAILABLE,
-  ERR_OUTBOUND_FAILED: UNAVAILABLE,
-  ERR_PROXY_UNTRUSTED: INVALID_REQUEST,
-  ERR_PROXY_HEADER: INVALID_REQUEST,
-  ERR_HTTP_MALFORMED: INVALID_REQUEST,
-  ERR_HTTP_MISDIRECTED: { status: 421, error: 'invalid_request' },
-  ERR_HTTP_NOT_FOUND: { status: 404, error: 'invalid_request' },
-  ERR_HTTP_METHOD: { status: 405, error: 'invalid_request' },
-  ERR_CONFIG_INVALID: FAULT,
-} as const satisfies Record<ErrorCode, Row>;
+  ERR_DPOP_NONCE: { ...PROOF, error: 'use_dpop_nonce' },
+};
 
 const RETRY_AFTER_SECONDS = 5;
 
@@ -111,7 +63,7 @@ const RETRY_AFTER_SECONDS = 5;
  * nothing. `scopes` are the ones that the request needed, for the challenge of a 403.
  */
 export function refusalAnswer(error: unknown, scopes: readonly string[] = []): RefusalAnswer {
-  const row: Row = isRefusal(error) ? ANSWERS[error.code] : FAULT;
+  const row: Row = isRefusal(error) ? (EXCEPTIONS[error.code] ?? ANSWERS[error.class]) : FAULT;
   const description = isRefusal(error) ? error.message : 'the request could not be processed';
   return {
     status: row.status,

@@ -1,0 +1,259 @@
+interface Definition<Class, Details> {
+  readonly class: Class;
+  /** The rule that refused and the place where it is written: safe to show to the caller. */
+  readonly rule: string;
+  /** Never set: it carries the type of the evidence. */
+  readonly details?: Details;
+}
+
+/** One fault of a document, with its place: `path` is `tpps[3].nca`, or `line 12` when it does not parse. */
+export interface Problem {
+  readonly path: string;
+  readonly message: string;
+}
+
+type None = Record<never, never>;
+type OfSubject = { subject: string };
+type WithProblem = { problem: string };
+type OfDocument = { source: string; problems: readonly Problem[] };
+type OfHost = { host: string; problem: string };
+type Unproven = { subject: string; serialNumber: string; problems: readonly string[] };
+type Blocked = { since: Date; reason: string };
+
+const of =
+  <Class extends string>(errorClass: Class) =>
+  <Details = WithProblem>(rule: string): Definition<Class, Details> => ({ class: errorClass, rule });
+const certificate = of('certificate');
+const tpp = of('tpp');
+const client = of('client');
+const scope = of('scope');
+const grant = of('grant');
+const request = of('request');
+const token = of('token');
+const proof = of('proof');
+/** An answer of another system that is needed now: a later request may pass. */
+const unavailable = of('unavailable');
+/** A document of the bank that cannot be used. */
+const document = of('document');
+/** An address that may not be fetched. */
+const address = of('address');
+const proxy = of('proxy');
+const http = of('http');
+const misdirected = of('misdirected');
+const notFound = of('not-found');
+const method = of('method');
+/** An answer of the bank's systems that breaks their contract. */
+const bank = of('bank');
+const configuration = of('configuration');
+
+/**
+ * Every refusal of the system: each code with its class, the type of its evidence and its rule. Each edge (OAuth,
+ * resource server, command line) maps classes to its answers, so that a new code is one entry here.
+ */
+export const CATALOGUE = {
+  // certificates: x509/, mutual-tls/
+  ERR_CERT_MISSING: certificate<None>(
+    'a client certificate is required on this endpoint (RFC 8705 section 2)',
+  ),
+  ERR_CERT_MALFORMED: certificate(
+    'the client certificate is not a well-formed DER certificate (RFC 5280 section 4.1)',
+  ),
+  ERR_CERT_WEAK_KEY: certificate<OfSubject & { key: string }>(
+    'a certificate of the path has a key that is too weak (FAPI 2.0 section 5.4.1)',
+  ),
+  ERR_CERT_WEAK_SIGNATURE: certificate<OfSubject & { algorithm: string }>(
+    'a certificate of the path is signed with a weak algorithm (BCP 195)',
+  ),
+  ERR_CERT_EXPIRED: certificate<OfSubject & { notAfter: Date; at: Date }>(
+    'a certificate of the path has expired (RFC 5280 section 6.1.3)',
+  ),
+  ERR_CERT_NOT_YET_VALID: certificate<OfSubject & { notBefore: Date; at: Date }>(
+    'a certificate of the path is not yet valid (RFC 5280 section 6.1.3)',
+  ),
+  ERR_CERT_UNTRUSTED: certificate<OfSubject & { issuer: string }>(
+    'no path leads from the client certificate to a trust anchor (RFC 5280 section 6.1)',
+  ),
+  ERR_CERT_SIGNATURE_INVALID: certificate<OfSubject & { issuer: string }>(
+    'a signature of the certificate path does not verify (RFC 5280 section 6.1.3)',
+  ),
+  ERR_CERT_NOT_A_CA: certificate<OfSubject>(
+    'an issuer in the path is not a certification authority (RFC 5280 section 6.1.4)',
+  ),
+  ERR_CERT_PATH_LENGTH: certificate<OfSubject & { maximum: number }>(
+    'the path is longer than an issuer allows (RFC 5280 section 4.2.1.9)',
+  ),
+  ERR_CERT_NAME_CONSTRAINTS: certificate<OfSubject & { constraint: string }>(
+    'a name is outside the constraints of an issuer (RFC 5280 section 4.2.1.10)',
+  ),
+  ERR_CERT_CRITICAL_EXTENSION: certificate<OfSubject & { extension: string }>(
+    'a certificate has a critical extension that is not understood (RFC 5280 section 4.2)',
+  ),
+  ERR_CERT_KEY_USAGE: certificate<OfSubject & { needed: string }>(
+    'the key usage does not allow this use (RFC 5280 section 4.2.1.3)',
+  ),
+  ERR_CERT_EXTENDED_KEY_USAGE: certificate<OfSubject & { needed: string }>(
+    'the extended key usage does not allow TLS client authentication (RFC 5280 section 4.2.1.12)',
+  ),
+  ERR_CERT_POLICY: certificate<OfSubject & WithProblem>(
+    'the certificate policies do not allow this path (RFC 5280 section 6.1.5)',
+  ),
+  ERR_CERT_PROFILE: certificate<OfSubject & WithProblem>(
+    'a certificate of the path was not issued by the rules (RFC 5280 section 4)',
+  ),
+  ERR_CERT_PATH_BUDGET: certificate<{ limit: string; maximum: number }>(
+    'the certificate path takes more work than is allowed',
+  ),
+  ERR_CERT_REVOKED: certificate<
+    OfSubject & { serialNumber: string; source: 'crl' | 'ocsp'; reason: string; revokedAt: Date }
+  >('a certificate of the path has been revoked (RFC 5280 section 6.3, RFC 6960 section 2.2)'),
+  ERR_CERT_REVOCATION_INVALID: certificate<Unproven>(
+    'the evidence that a certificate of the path is not revoked is not valid (RFC 5280 section 6.3, RFC 6960 section 3.2)',
+  ),
+  ERR_CERT_REVOCATION_UNAVAILABLE: unavailable<Unproven>(
+    'whether a certificate of the path is revoked cannot be had at present (RFC 5280 section 6.3)',
+  ),
+  ERR_OCSP_MALFORMED: unavailable('the OCSP response is not well formed (RFC 6960 section 4.2.1)'),
+  ERR_CERT_BLOCKED: certificate<Blocked & { issuer: string; serialNumber: string }>(
+    'the client certificate has been blocked here (PSD2 article 68)',
+  ),
+  ERR_NAME_MALFORMED: request('the distinguished name is not well formed (RFC 4514)'),
+  ERR_CRL_MALFORMED: unavailable('a revocation list is not well formed (RFC 5280 section 5.1)'),
+  ERR_CRL_UNTRUSTED: unavailable<{ issuer: string; problem: string }>(
+    'no issuer of a certificate has signed its revocation list (RFC 5280 section 6.3.3)',
+  ),
+
+  // third-party providers: tpp/
+  ERR_TPP_IDENTIFIER_INVALID: tpp<OfSubject & WithProblem>(
+    'the certificate has no valid organizationIdentifier (TS 119 495 clause 5.2.1)',
+  ),
+  ERR_TPP_STATEMENT_MISSING: tpp<OfSubject & { statement: string }>(
+    'the certificate lacks a required QCStatement (TS 119 495 clause 5.1)',
+  ),
+  ERR_TPP_STATEMENT_INVALID: tpp<OfSubject & WithProblem>(
+    'the QCStatements of the certificate are not valid (TS 119 495 clause 5.1)',
+  ),
+  ERR_TPP_CERTIFICATE_TYPE: tpp<OfSubject & { found: string }>(
+    'the certificate is not a website authentication certificate (EN 319 412-5 clause 4.2.3)',
+  ),
+  ERR_TPP_NCA_MISMATCH: tpp<{ authorizationNumber: string; found: string; expected: string }>(
+    'the competent authority of the certificate does not agree with the registry (TS 119 495 clause 5.2.3)',
+  ),
+  ERR_TPP_NOT_REGISTERED: tpp<{ authorizationNumber: string; nca: string }>(
+    'the TPP of the certificate is not in the registry (PSD2 article 14)',
+  ),
+  ERR_TPP_NOT_AUTHORIZED: tpp<{ authorizationNumber: string; status: string; since: Date }>(
+    'the TPP of the certificate is not authorized at present (PSD2 article 14)',
+  ),
+  ERR_TPP_NOT_PASSPORTED: tpp<{ authorizationNumber: string; country: string }>(
+    'the TPP is not authorized in this country (PSD2 article 28)',
+  ),
+  ERR_TPP_BLOCKED: tpp<Blocked & { authorizationNumber: string; nca: string }>(
+    'the TPP of the certificate has been blocked here (PSD2 article 68)',
+  ),
+  ERR_TPP_CLIENT_MISMATCH: tpp<{ authorizationNumber: string; clientId: string }>(
+    'the client does not belong to the TPP of the certificate (TS 119 495 clause 5.2.1)',
+  ),
+  ERR_TPP_ROLE_MISSING: scope<{
+    authorizationNumber: string;
+    scope: string;
+    needed: string;
+    held: readonly string[];
+  }>('the TPP does not hold the role that the scope needs (TS 119 495 clause 5.2.2)'),
+
+  // clients, grants and customers: authorization-server/
+  ERR_CLIENT_AUTHENTICATION: client('the client could not be authenticated (RFC 6749 section 5.2)'),
+  ERR_GRANT_INVALID: grant('the grant is unknown, over, used or of another client (RFC 6749 section 5.2)'),
+  ERR_REQUEST_INVALID: request<{ error: string; problem: string }>(
+    'the request does not follow the protocol of this endpoint',
+  ),
+  ERR_SCOPE_UNKNOWN: scope<{ scope: string }>(
+    'the scope is not one that this server and this client know (RFC 6749 section 3.3)',
+  ),
+  ERR_CLIENT_ASSERTION: client<{ clientId: string; problem: string }>(
+    'the client assertion does not follow the rules (FAPI 2.0 section 5.3.2.1, RFC 7523 section 3)',
+  ),
+  ERR_CLIENT_SUBJECT_MISMATCH: client<{ clientId: string; property: string }>(
+    'the certificate subject is not the one registered for the client (RFC 8705 section 2.1.2)',
+  ),
+  ERR_CLIENT_REGISTRATION: request<{ clientId: string; problem: string }>(
+    'the client cannot be registered or ended (RFC 7591 section 3.2.2)',
+  ),
+  ERR_PSU_INPUT: request('the form was not sent from this page, or does not fit it'),
+  ERR_ASPSP_UNAVAILABLE: unavailable<{ operation: string; problem: string }>(
+    'the systems of the bank do not answer at present',
+  ),
+  ERR_ASPSP_ANSWER: bank<{ operation: string; place: string }>(
+    'the systems of the bank gave an answer that cannot be used',
+  ),
+
+  // tokens: resource-server/
+  ERR_TOKEN_MISSING: token<None>('an access token is required (RFC 6750 section 2.1)'),
+  ERR_TOKEN_REQUEST: request(
+    'exactly one access token must be sent, in the Authorization header (RFC 6750 section 2)',
+  ),
+  ERR_TOKEN_INVALID: token('the access token is not valid (RFC 9068 section 4)'),
+  ERR_TOKEN_EXPIRED: token<{ expiredAt: Date }>('the access token has expired (RFC 9068 section 4)'),
+  ERR_TOKEN_UNBOUND: token('the access token is not bound to a certificate (RFC 8705 section 3)'),
+  ERR_TOKEN_BINDING: token<{ bound: string; presented: string }>(
+    'the access token is bound to another certificate (RFC 8705 section 3)',
+  ),
+  ERR_TOKEN_REVOKED: token<{ statusList: string }>('the access token has been revoked (Token Status List)'),
+  ERR_TOKEN_STATUS_UNAVAILABLE: unavailable<{ statusList: string }>(
+    'the status of the access token cannot be had at present (Token Status List)',
+  ),
+  ERR_TOKEN_SCOPE: scope<{ needed: readonly string[]; held: readonly string[] }>(
+    'the access token does not have the scope that this request needs (RFC 6750 section 3.1)',
+  ),
+  ERR_TOKEN_KEYS_UNAVAILABLE: unavailable<{ issuer: string }>(
+    'the keys of the issuer cannot be had at present (RFC 9068 section 4)',
+  ),
+  ERR_TOKEN_INTROSPECTION_UNAVAILABLE: unavailable<{ issuer: string; problem: string }>(
+    'the issuer cannot be asked about the access token at present (RFC 7662 section 2)',
+  ),
+  ERR_DPOP_PROOF: proof(
+    'the DPoP proof is missing or not valid for this request and token (RFC 9449 section 4.3)',
+  ),
+  ERR_DPOP_NONCE: proof<{ nonce: string }>(
+    'the DPoP proof must hold the nonce of this server (RFC 9449 section 9)',
+  ),
+  ERR_DPOP_UNAVAILABLE: unavailable<{ proofs: number }>(
+    'no more DPoP proofs can be remembered at present (RFC 9449 section 11.1)',
+  ),
+
+  // what a process depends on: tpp-registry/, storage/, remote/
+  ERR_REGISTRY_INVALID: document<OfDocument>('the TPP registry is not valid'),
+  ERR_BLOCK_LIST_INVALID: document<OfDocument>('the block list is not valid'),
+  ERR_STORAGE_UNAVAILABLE: unavailable<{ operation: string }>('the store is not available at present'),
+  ERR_STORAGE_REVOKED: grant<{ kind: string }>('the grant has been revoked (RFC 6749 section 5.2)'),
+  ERR_OUTBOUND_REFUSED: address<OfHost>('the address may not be fetched'),
+  ERR_OUTBOUND_FAILED: unavailable<OfHost>('the address could not be fetched'),
+
+  // certificates in headers: mutual-tls/
+  ERR_PROXY_UNTRUSTED: proxy<{ header: string; peer: string }>(
+    'a client certificate may come in a header from a trusted proxy only (RFC 9440 section 4)',
+  ),
+  ERR_PROXY_HEADER: proxy('the forwarded client certificate is not well formed (RFC 9440 section 2)'),
+
+  // HTTP: mutual-tls/listeners.ts
+  ERR_HTTP_MALFORMED: http('the request is not well formed (RFC 9112)'),
+  ERR_HTTP_MISDIRECTED: misdirected<{ host: string; expected: string }>(
+    'this listener does not serve that host (RFC 9110 section 15.5.20)',
+  ),
+  ERR_HTTP_NOT_FOUND: notFound<{ path: string }>('there is nothing at this address on this listener'),
+  ERR_HTTP_METHOD: method<{ method: string; allowed: readonly string[] }>(
+    'this address does not allow the method (RFC 9110 section 15.5.6)',
+  ),
+
+  // the start: configuration/, cli/
+  ERR_CONFIG_INVALID: configuration<OfDocument>('the configuration is not valid'),
+};
+
+type Catalogue = typeof CATALOGUE;
+export type ErrorCode = keyof Catalogue;
+/** What an edge maps to its answer. */
+export type ErrorClass = Catalogue[ErrorCode]['class'];
+export type ErrorDetails = {
+  readonly [C in ErrorCode]: Catalogue[C] extends Definition<ErrorClass, infer Details>
+    ? Readonly<Details>
+    : never;
+};
