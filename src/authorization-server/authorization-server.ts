@@ -1,6 +1,7 @@
 import { createHmac } from 'node:crypto';
 import type { RequestListener } from 'node:http';
-import type { Context } from 'koa';
+import type { Middleware } from 'koa';
+import type { Provider } from 'oidc-provider';
 import type { Clock } from '../clock.ts';
 import type { ConsentRecords, GrantEnder } from '../consent/consent.ts';
 import type { Log } from '../events.ts';
@@ -14,17 +15,19 @@ import type { Aspsp } from './customer/aspsp.ts';
 import type { Clients } from './clients/clients.ts';
 import { directClientCredentials } from './tokens/direct-client-credentials.ts';
 import { discoveryOnBothListeners } from './discovery.ts';
-import { edge, listenForFaults } from './request/edge.ts';
+import { accessLog } from './request/access-log.ts';
+import { errorHandler, errorPage, listenForFaults } from './request/error-handler.ts';
 import { interactions } from './customer/interactions.ts';
+import { resumeAsThisPsu } from './customer/resume-as-this-psu.ts';
 import { createIssuedTokens, introspectForResourceServers } from './tokens/introspection.ts';
-import { type ListenerName, listenerOf, noteListener } from './request/listener-name.ts';
-import { findRefusal, oauthAnswer } from './request/oauth-error.ts';
-import { createPages, pageHeaders } from './customer/pages/pages.ts';
+import { type ListenerName, noteListener } from './request/listener-name.ts';
+import { createPages, pageHeaders, type Pages } from './customer/pages/pages.ts';
 import { createProvider } from './provider.ts';
 import { createResourceServers, type RegisteredResourceServer } from './tokens/resource-servers.ts';
 import { revokeStructuredTokens } from './tokens/revocation.ts';
 import type { RevokedCertificates } from './token-status/revoked-certificates.ts';
-import { ENDPOINTS, routesOf, STATUS_LIST_PATH, when } from './request/routes.ts';
+import { ENDPOINTS, findRoute, STATUS_LIST_PATH, STATUS_LIST_ROUTE } from './request/routes.ts';
+import { at, from, inOrder } from './request/steps.ts';
 import type { FollowedSigner } from './signing/signer.ts';
 import { serveStatusLists } from './token-status/status-lists.ts';
 import { isHolderAuthorised, type TokenHolder } from './token-status/token-holder.ts';
@@ -69,62 +72,23 @@ export interface AuthorizationServer extends GrantEnder {
   readonly handlers: Readonly<Record<ListenerName, RequestListener>>;
 }
 
-/** Puts the rooms of this folder together: edge, routes, gate, provider, pages, token status. */
+/** Puts the parts of this folder together: the provider, the steps in front of it, and the end of a grant. */
 export function createAuthorizationServer(options: AuthorizationServerOptions): AuthorizationServer {
-  const { store, secret, clock, log } = options;
+  const { store, secret, clock } = options;
   const tokenStatus = openTokenStatus(options);
   const grants = new GrantRevocation({ store, clock, secret, tokenStatus });
   const adapters = createAdapterFactory({ store, secret, clock, grants });
   const pages = createPages({ bankName: options.aspsp.name });
-  const provider = createProvider({
-    ...options,
-    tokenStatus,
+  const provider = createProvider(options, {
     adapter: (model) => (model === 'Client' ? options.clients.adapter() : adapters(model)),
-    renderError: (ctx, _out, error) => {
-      ctx.state.fault ??= error;
-      const refusal = findRefusal(error);
-      const answer = refusal === undefined ? undefined : oauthAnswer(refusal);
-      const status = answer?.status ?? ctx.status;
-      if (answer !== undefined) ctx.set(answer.headers);
-      const { error_description: description } = error as { readonly error_description?: string };
-      pages.error(ctx, { status, rule: refusal?.rule ?? (status < 500 ? description : undefined) });
-    },
+    tokenStatus,
+    renderError: errorPage(pages),
   });
   Object.assign(provider.ReplayDetection, {
     unique: replayDetectionUnique({ store, secret }),
   });
   listenForFaults(provider);
-
-  const isOnFront = (ctx: Context) => listenerOf(ctx.req) === 'front';
-  const onFront = pageHeaders({
-    hasStrictTransportSecurity: new URL(options.issuer).hostname !== 'localhost',
-  });
-  provider.use(edge({ pages, log }));
-  provider.use(when(isOnFront, onFront));
-  provider.use(routesOf());
-  const issuedTokens = createIssuedTokens({ signer: options.signer, issuer: options.issuer });
-  const resourceServers = createResourceServers(options.resourceServers, clock);
-  const introspect = introspectForResourceServers({
-    ...options,
-    provider,
-    resourceServers,
-    issuedTokens,
-    tokenStatus,
-  });
-  const isForTpp = (ctx: Context) => ctx.state.isForTpp === true;
-  provider.use(when(({ path }) => path === ENDPOINTS.introspection, introspect));
-  provider.use(when(isForTpp, tppGate(options.authenticator, options.clientCertificate)));
-  provider.use(when(({ path }) => path === ENDPOINTS.token, directClientCredentials(provider)));
-  provider.use(when((ctx) => !isForTpp(ctx), discoveryOnBothListeners(options)));
-  provider.use(when(({ path }) => path.startsWith(STATUS_LIST_PATH), serveStatusLists(tokenStatus.lists)));
-  const revokeStructured = revokeStructuredTokens({ issuedTokens, tokenStatus });
-  provider.use(when(({ path }) => path === ENDPOINTS.revocation, revokeStructured));
-  const pagesOfPsu = interactions({
-    ...options,
-    provider,
-    pages,
-  });
-  for (const middleware of pagesOfPsu) provider.use(when(isOnFront, middleware));
+  provider.use(inOrder(stepsOf(options, { provider, pages, tokenStatus })));
 
   const callback = provider.callback();
   const handlerOf =
@@ -136,6 +100,71 @@ export function createAuthorizationServer(options: AuthorizationServerOptions): 
   return {
     handlers: { front: handlerOf('front'), mtls: handlerOf('mtls') },
     endGrant: (grantId) => grants.revoke(grantId, 'ended'),
+  };
+}
+
+interface StepParts {
+  readonly provider: Provider;
+  readonly pages: Pages;
+  readonly tokenStatus: TokenStatus;
+}
+
+/** The steps of each listener, in the order in which they run. The provider's endpoint comes last. */
+function stepsOf(
+  options: AuthorizationServerOptions,
+  { provider, pages, tokenStatus }: StepParts,
+): Record<ListenerName, readonly Middleware[]> {
+  const { issuer, signer, clientCertificate, authenticator, consents, clock, log } = options;
+  const issuedTokens = createIssuedTokens({ signer, issuer });
+  const hasStrictTransportSecurity = new URL(issuer).hostname !== 'localhost';
+  const metadata = discoveryOnBothListeners(options);
+  const statusLists = serveStatusLists(tokenStatus.lists);
+  const introspection = introspectForResourceServers({
+    provider,
+    resourceServers: createResourceServers(options.resourceServers, clock),
+    issuedTokens,
+    tokenStatus,
+    clientCertificate,
+    signer,
+    issuer,
+    clock,
+  });
+  const customerPages = interactions({
+    provider,
+    pages,
+    aspsp: options.aspsp,
+    aspspCallSeconds: options.aspspCallSeconds,
+    authorisationStatus: options.authorisationStatus,
+    consents,
+    resource: options.resource,
+    consentSeconds: options.consentSeconds,
+    secret: options.secret,
+    clock,
+    log,
+  });
+  return {
+    front: [
+      accessLog(log),
+      errorHandler(pages),
+      pageHeaders({ hasStrictTransportSecurity }),
+      findRoute,
+      from('anyone', metadata),
+      at(STATUS_LIST_ROUTE, statusLists),
+      from('browser', resumeAsThisPsu(provider)),
+      from('browser', customerPages),
+    ],
+    mtls: [
+      accessLog(log),
+      errorHandler(pages),
+      findRoute,
+      // A resource server is answered here; every other caller is a TPP, and has to prove that.
+      at(ENDPOINTS.introspection, introspection),
+      from('tpp', tppGate(authenticator, clientCertificate)),
+      at(ENDPOINTS.token, directClientCredentials(provider)),
+      from('anyone', metadata),
+      at(STATUS_LIST_ROUTE, statusLists),
+      at(ENDPOINTS.revocation, revokeStructuredTokens({ issuedTokens, tokenStatus })),
+    ],
   };
 }
 

@@ -36,20 +36,24 @@ export interface ProviderOptions {
   readonly signer: FollowedSigner;
   /** Signs cookies; at least 32 bytes. */
   readonly secret: Buffer;
-  readonly adapter: AdapterFactory;
   readonly authorisationStatus: AuthorisationStatus;
   readonly consents: Pick<ConsentRecords, 'idOf'>;
-  readonly tokenStatus: TokenStatus;
-  readonly renderError: NonNullable<Configuration['renderError']>;
   readonly clock: Clock;
   readonly log: Log;
+}
+
+/** What the authorization server makes for its provider. */
+export interface ProviderParts {
+  readonly adapter: AdapterFactory;
+  readonly tokenStatus: TokenStatus;
+  readonly renderError: NonNullable<Configuration['renderError']>;
 }
 
 const INTERACTION_SECONDS = 15 * 60;
 
 /** oidc-provider as a FAPI 2.0 server whose every access token is bound to a certificate. */
-export function createProvider(options: ProviderOptions): Provider {
-  const provider = new Provider(options.issuer, configuration(options));
+export function createProvider(options: ProviderOptions, parts: ProviderParts): Provider {
+  const provider = new Provider(options.issuer, configuration(options, parts));
   // `error` is koa's own event; the library's types do not know it.
   (provider as EventEmitter).on('error', (error) => options.log.emit('server.unexpected', { error }));
   const { signer } = options;
@@ -69,10 +73,12 @@ function takeClients(provider: Provider, clients: readonly RegisteredClient[]): 
   }
 }
 
-function configuration(options: ProviderOptions): Configuration {
+function configuration(options: ProviderOptions, parts: ProviderParts): Configuration {
+  const { tokenStatus } = parts;
+  const { consents } = options;
   const profiled = profileConfiguration(PROFILES);
   return {
-    adapter: options.adapter,
+    adapter: parts.adapter,
     jwks: providerKeys(options.signer, options.signer.keys),
     routes: { ...ENDPOINTS },
     scopes: [...OPENID_SCOPES],
@@ -107,11 +113,11 @@ function configuration(options: ProviderOptions): Configuration {
     expiresWithSession: () => Promise.resolve(false),
     revokeGrantPolicy: () => true,
     extraTokenClaims: (ctx, token) =>
-      tokenClaims(options, provenTpp(ctx), {
+      tokenClaims({ consents, tokenStatus }, provenTpp(ctx), {
         clientId: token.clientId,
         grantId: 'grantId' in token ? token.grantId : undefined,
       }),
-    renderError: options.renderError,
+    renderError: parts.renderError,
     ttl: {
       AccessToken: (ctx) => withinGrant(options.clock, ctx, options.accessTokenSeconds),
       ClientCredentials: options.accessTokenSeconds,

@@ -17,7 +17,6 @@ import {
 } from './open-interaction.ts';
 import { OwnForms, readForm } from './own-forms.ts';
 import type { Pages } from './pages/pages.ts';
-import { resumeAsThisPsu } from './resume-as-this-psu.ts';
 
 export interface InteractionOptions extends InteractionSource {
   readonly aspsp: Aspsp;
@@ -33,7 +32,7 @@ export interface InteractionOptions extends InteractionSource {
 }
 
 /** Login and consent, as plain forms at `/interaction/:uid`. Every way out goes through the provider. */
-export function interactions(options: InteractionOptions): readonly Middleware[] {
+export function interactions(options: InteractionOptions): Middleware {
   const { provider, consents, pages, resource, consentSeconds, clock, log } = options;
   const { issuer } = provider;
   const forms = new OwnForms({ secret: options.secret, origin: new URL(issuer).origin });
@@ -69,7 +68,7 @@ export function interactions(options: InteractionOptions): readonly Middleware[]
     if (action === 'approve' && open.prompt === 'consent') return consent.approve(ctx, open, form);
     throw new OpenBankingError('ERR_PSU_INPUT', { problem: 'the action does not belong to this page' });
   });
-  return [resumeAsThisPsu(provider), router.routes() as unknown as Middleware];
+  return router.routes() as unknown as Middleware;
 }
 
 function cancel(log: Log, ctx: Context, open: OpenInteraction): Promise<void> {

@@ -1,4 +1,5 @@
-import { type ErrorClass, type ErrorCode, isRefusal, type OpenBankingError } from '../../errors.ts';
+import type { errors } from 'oidc-provider';
+import { type ErrorClass, type ErrorCode, isRefusal, OpenBankingError } from '../../errors.ts';
 import type { EventName } from '../../events.ts';
 
 /** The answer of an OAuth endpoint (RFC 6749 §5.2) to a refusal. */
@@ -86,4 +87,18 @@ export function findRefusal(error: unknown): OpenBankingError | undefined {
     if (isRefusal(at)) return at;
   }
   return undefined;
+}
+
+/** A refusal of the provider's in our catalogue's words; undefined for faults and for refusals of ours. */
+export function protocolRefusal(
+  fault: unknown,
+): OpenBankingError<'ERR_CLIENT_AUTHENTICATION' | 'ERR_GRANT_INVALID' | 'ERR_REQUEST_INVALID'> | undefined {
+  const own = fault as Partial<errors.OIDCProviderError> | undefined;
+  if (own?.expose !== true || typeof own.error !== 'string' || findRefusal(fault) !== undefined)
+    return undefined;
+  const { error, error_description: description, error_detail: detail } = own;
+  const problem = (detail ?? description ?? error).replaceAll('"', "'").slice(0, 200);
+  if (error === 'invalid_client') return new OpenBankingError('ERR_CLIENT_AUTHENTICATION', { problem });
+  if (error === 'invalid_grant') return new OpenBankingError('ERR_GRANT_INVALID', { problem });
+  return new OpenBankingError('ERR_REQUEST_INVALID', { error, problem });
 }

@@ -15,45 +15,46 @@ export const ENDPOINTS = Object.freeze({
 
 /** Where the signed token status lists are served; the list number follows. */
 export const STATUS_LIST_PATH = '/status-lists/';
+export const STATUS_LIST_ROUTE = /^\/status-lists\/\d{1,9}$/;
+
+/**
+ * The kinds of caller. A TPP proves itself by its certificate at the TPP gate, a resource server by a certificate of the
+ * bank's own CA, a customer's browser by its interaction. The bank and its operators have no route of this server yet.
+ */
+export type Caller = 'anyone' | 'browser' | 'tpp' | 'resource-server' | 'bank' | 'operator';
+
+const LISTENERS_OF: Readonly<Record<Caller, readonly ListenerName[]>> = {
+  anyone: ['front', 'mtls'],
+  browser: ['front'],
+  tpp: ['mtls'],
+  'resource-server': ['mtls'],
+  bank: [],
+  operator: [],
+};
 
 interface Route {
-  readonly listeners: readonly ListenerName[];
   /** The whole path, or what it must match. */
   readonly path: string | RegExp;
   readonly methods: readonly string[];
-  /** Whether a TPP must prove itself before anything else happens. */
-  readonly isForTpp: boolean;
+  readonly callers: readonly Caller[];
 }
 
-const BOTH: readonly ListenerName[] = ['front', 'mtls'];
 const READ = ['GET', 'HEAD'];
-const forTpp = (path: string, methods: readonly string[]): Route => ({
-  listeners: ['mtls'],
-  path,
-  methods,
-  isForTpp: true,
-});
-const forBrowser = (path: string | RegExp, methods: readonly string[]): Route => ({
-  listeners: ['front'],
-  path,
-  methods,
-  isForTpp: false,
-});
 
 const ROUTES: readonly Route[] = [
-  { listeners: BOTH, path: '/.well-known/openid-configuration', methods: READ, isForTpp: false },
-  { listeners: BOTH, path: '/.well-known/oauth-authorization-server', methods: READ, isForTpp: false },
-  { listeners: BOTH, path: ENDPOINTS.jwks, methods: READ, isForTpp: false },
-  { listeners: BOTH, path: /^\/status-lists\/\d{1,9}$/, methods: READ, isForTpp: false },
-  forBrowser(ENDPOINTS.authorization, READ),
-  forBrowser(/^\/authorize\/[\w-]{1,64}$/, READ),
-  forBrowser(/^\/interaction\/[\w-]{1,64}$/, [...READ, 'POST']),
-  forBrowser('/assets/bank.css', READ),
-  forTpp(ENDPOINTS.token, ['POST']),
-  forTpp(ENDPOINTS.pushed_authorization_request, ['POST']),
-  forTpp(ENDPOINTS.introspection, ['POST']),
-  forTpp(ENDPOINTS.revocation, ['POST']),
-  forTpp(ENDPOINTS.userinfo, ['GET', 'POST']),
+  { path: '/.well-known/openid-configuration', methods: READ, callers: ['anyone'] },
+  { path: '/.well-known/oauth-authorization-server', methods: READ, callers: ['anyone'] },
+  { path: ENDPOINTS.jwks, methods: READ, callers: ['anyone'] },
+  { path: STATUS_LIST_ROUTE, methods: READ, callers: ['anyone'] },
+  { path: ENDPOINTS.authorization, methods: READ, callers: ['browser'] },
+  { path: /^\/authorize\/[\w-]{1,64}$/, methods: READ, callers: ['browser'] },
+  { path: /^\/interaction\/[\w-]{1,64}$/, methods: [...READ, 'POST'], callers: ['browser'] },
+  { path: '/assets/bank.css', methods: READ, callers: ['browser'] },
+  { path: ENDPOINTS.token, methods: ['POST'], callers: ['tpp'] },
+  { path: ENDPOINTS.pushed_authorization_request, methods: ['POST'], callers: ['tpp'] },
+  { path: ENDPOINTS.introspection, methods: ['POST'], callers: ['resource-server', 'tpp'] },
+  { path: ENDPOINTS.revocation, methods: ['POST'], callers: ['tpp'] },
+  { path: ENDPOINTS.userinfo, methods: ['GET', 'POST'], callers: ['tpp'] },
 ];
 const EXACT: ReadonlyMap<string, Route> = new Map(
   ROUTES.flatMap((route) => (typeof route.path === 'string' ? [[route.path, route]] : [])),
@@ -63,27 +64,29 @@ const PATTERNS = ROUTES.flatMap((route) =>
 );
 
 /**
- * Lets only the routes of the listener through, exactly as they are written: the provider's own router would
- * also match another case and a trailing slash. Sets `ctx.state.isForTpp`.
+ * Passes only the routes of the listener, exactly as they are written: the provider's own router would also match
+ * another case and a trailing slash. Sets `ctx.state.callers`.
  *
  * @throws ERR_HTTP_NOT_FOUND, ERR_HTTP_METHOD
  */
-export function routesOf(): Middleware {
-  return (ctx, next) => {
-    const { path } = ctx;
-    const route = EXACT.get(path) ?? PATTERNS.find(({ pattern }) => pattern.test(path))?.route;
-    if (route === undefined || !route.listeners.includes(listenerOf(ctx.req))) {
-      throw new OpenBankingError('ERR_HTTP_NOT_FOUND', { path: path.slice(0, 200) });
-    }
-    if (!route.methods.includes(ctx.method)) {
-      throw new OpenBankingError('ERR_HTTP_METHOD', { method: ctx.method, allowed: route.methods });
-    }
-    ctx.state.isForTpp = route.isForTpp;
-    return next();
-  };
+export const findRoute: Middleware = (ctx, next) => {
+  const { path } = ctx;
+  const route = EXACT.get(path) ?? PATTERNS.find(({ pattern }) => pattern.test(path))?.route;
+  if (route === undefined || !isOn(listenerOf(ctx.req), route)) {
+    throw new OpenBankingError('ERR_HTTP_NOT_FOUND', { path: path.slice(0, 200) });
+  }
+  if (!route.methods.includes(ctx.method)) {
+    throw new OpenBankingError('ERR_HTTP_METHOD', { method: ctx.method, allowed: route.methods });
+  }
+  ctx.state.callers = route.callers;
+  return next();
+};
+
+function isOn(listener: ListenerName, { callers }: Route): boolean {
+  return callers.some((caller) => LISTENERS_OF[caller].includes(listener));
 }
 
-/** A middleware for some requests. The others pass it by without a promise, of which a token would meet many. */
-export function when(isMeant: (ctx: Context) => boolean, middleware: Middleware): Middleware {
-  return (ctx, next) => (isMeant(ctx) ? middleware(ctx, next) : next());
+/** Whether the route of the request is for that kind of caller, perhaps beside others. */
+export function isFor(caller: Caller, ctx: Pick<Context, 'state'>): boolean {
+  return (ctx.state.callers as readonly Caller[]).includes(caller);
 }

@@ -2,7 +2,8 @@ import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import Koa, { type Middleware } from 'koa';
 import { afterEach, describe, expect, it } from 'vitest';
-import { edge } from '../../../src/authorization-server/request/edge.ts';
+import { accessLog } from '../../../src/authorization-server/request/access-log.ts';
+import { errorHandler } from '../../../src/authorization-server/request/error-handler.ts';
 import { noteListener } from '../../../src/authorization-server/request/listener-name.ts';
 import { createPages } from '../../../src/authorization-server/customer/pages/pages.ts';
 import { OpenBankingError } from '../../../src/errors.ts';
@@ -14,16 +15,12 @@ afterEach(() => {
   server.close();
 });
 
-/** The answer of a middleware behind the edge, and what was logged about it. */
+/** The answer of a middleware behind the error handler, and what was logged about it. */
 async function answered(middleware: Middleware, listener: 'front' | 'mtls') {
   const warnings: [string, EventFields | undefined][] = [];
   const app = new Koa();
-  app.use(
-    edge({
-      pages: createPages({ bankName: 'Example Bank' }),
-      log: { emit: (event, fields) => void warnings.push([event, fields]) },
-    }),
-  );
+  app.use(accessLog({ emit: (event, fields) => void warnings.push([event, fields]) }));
+  app.use(errorHandler(createPages({ bankName: 'Example Bank' })));
   app.use(middleware);
   const handle = app.callback();
   server = createServer((request, response) => {
@@ -39,7 +36,7 @@ async function answered(middleware: Middleware, listener: 'front' | 'mtls') {
 
 const unavailable = () => new OpenBankingError('ERR_STORAGE_UNAVAILABLE', { operation: 'put' });
 
-describe('the edge', () => {
+describe('the error handler', () => {
   it.each([
     ['front', 'throws'],
     ['mtls', 'throws'],

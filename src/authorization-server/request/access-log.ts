@@ -1,0 +1,63 @@
+import { randomUUID } from 'node:crypto';
+import type { Context, Middleware } from 'koa';
+import type { KoaContextWithOIDC } from 'oidc-provider';
+import type { EventFields, Log } from '../../events.ts';
+import { listenerOf } from './listener-name.ts';
+import { findRefusal, protocolRefusal, refusalEvent } from './oauth-error.ts';
+import { ENDPOINTS } from './routes.ts';
+import { gateCertificate, provenTpp } from './tpp-gate.ts';
+
+/** The outermost step: the id of the request, and one event for each token, refusal and fault. */
+export function accessLog(log: Log): Middleware {
+  return async (ctx, next) => {
+    const requestId = randomUUID();
+    ctx.state.requestId = requestId;
+    ctx.set('x-request-id', requestId);
+    ctx.set('x-content-type-options', 'nosniff');
+    await next();
+    record(ctx, log);
+  };
+}
+
+function record(ctx: Context, log: Log): void {
+  const fault: unknown = ctx.state.refusal ?? ctx.state.fault;
+  if (fault === undefined) {
+    if (ctx.path === ENDPOINTS.token) log.emit('token.issued', tokenFields(ctx));
+    return;
+  }
+  const refusal = findRefusal(fault) ?? protocolRefusal(fault);
+  const fields: EventFields = { ...requestFields(ctx), error: refusal ?? fault };
+  if (refusal === undefined) log.emit('server.unexpected', fields);
+  else log.emit(refusalEvent(refusal), fields);
+}
+
+function tokenFields(ctx: Context): EventFields {
+  const { grant_type: grantType } = (ctx as Partial<KoaContextWithOIDC>).oidc?.params ?? {};
+  const { scope } = ctx.body as { readonly scope?: string };
+  return {
+    ...requestFields(ctx),
+    grantType: String(grantType),
+    ...(scope === undefined ? {} : { scope }),
+  };
+}
+
+function requestFields(ctx: Context): EventFields {
+  const client = (ctx as Partial<KoaContextWithOIDC>).oidc?.client?.clientId;
+  const tpp = provenTpp(ctx);
+  const certificate = gateCertificate(ctx);
+  return {
+    requestId: String(ctx.state.requestId),
+    listener: listenerOf(ctx.req),
+    method: ctx.method,
+    route: ctx.path.slice(0, 100),
+    status: ctx.status,
+    ...(client === undefined ? {} : { clientId: client }),
+    ...(tpp === undefined ? {} : { authorizationNumber: tpp.authorizationNumber }),
+    ...(certificate === undefined ? {} : { certificate: hexPrefix(certificate.thumbprint) }),
+  };
+}
+
+/** First 16 hexadecimal digits of a thumbprint that is base64url. */
+function hexPrefix(thumbprint: string): string {
+  return Buffer.from(thumbprint, 'base64url').toString('hex').slice(0, 16);
+}

@@ -1,0 +1,105 @@
+import type { Context, Middleware } from 'koa';
+import type { Configuration, KoaContextWithOIDC, Provider } from 'oidc-provider';
+import { isRefusal, type OpenBankingError } from '../../errors.ts';
+import { RequestScope } from '../../storage/request-scope.ts';
+import { listenerOf } from './listener-name.ts';
+import { findRefusal, oauthAnswer, protocolRefusal } from './oauth-error.ts';
+import type { Pages } from '../customer/pages/pages.ts';
+
+/**
+ * Turns every refusal into one answer. A refusal of ours keeps its code and rule, also where the provider would say only
+ * "client authentication failed". A fault that is no refusal is a 500 whose text stays in the log.
+ */
+export function errorHandler(pages: Pages): Middleware {
+  return async (ctx, next) => {
+    const scope = new RequestScope();
+    try {
+      await scope.run(next);
+      if (isErrorBody(ctx.body)) answerErrorBody(ctx, ctx.body);
+    } catch (error) {
+      // An earlier fault, which the provider has answered already, gives way to this one.
+      ctx.state.fault = error;
+      answerThrown(ctx, error, pages);
+    }
+    // A redirect may have been ready, with a code in it, when the session could not be written.
+    if (ctx.status >= 400) ctx.remove('location');
+    scope.isOver = true;
+  };
+}
+
+/** The provider's `renderError`: the page for a customer whose request has no redirect URI to return to. */
+export function errorPage(pages: Pages): NonNullable<Configuration['renderError']> {
+  return (ctx, _out, error) => {
+    ctx.state.fault ??= error;
+    const refusal = findRefusal(error);
+    const answer = refusal === undefined ? undefined : oauthAnswer(refusal);
+    const status = answer?.status ?? ctx.status;
+    if (answer !== undefined) ctx.set(answer.headers);
+    const { error_description: description } = error as { readonly error_description?: string };
+    pages.error(ctx, { status, rule: refusal?.rule ?? (status < 500 ? description : undefined) });
+  };
+}
+
+/** Notes every error of the provider's endpoints, which answer it themselves, for the error handler and the log. */
+export function listenForFaults(provider: Provider): void {
+  const note = (ctx: KoaContextWithOIDC, error: Error) => {
+    ctx.state.fault ??= error;
+  };
+  provider.on('authorization.error', note);
+  provider.on('grant.error', note);
+  provider.on('pushed_authorization_request.error', note);
+  provider.on('introspection.error', note);
+  provider.on('revocation.error', note);
+  provider.on('userinfo.error', note);
+  provider.on('discovery.error', note);
+  provider.on('jwks.error', note);
+  provider.on('server_error', note);
+}
+
+interface ErrorBody {
+  error: string;
+  error_description?: string;
+}
+
+function isErrorBody(body: unknown): body is ErrorBody {
+  return typeof body === 'object' && body !== null && 'error' in body && typeof body.error === 'string';
+}
+
+/** Replaces the provider's answer to a refusal by ours. */
+function answerErrorBody(ctx: Context, body: ErrorBody): void {
+  const refusal = isRefusal(ctx.state.refusal) ? ctx.state.refusal : findRefusal(ctx.state.fault);
+  if (refusal === undefined) answerProtocolRefusal(ctx, body);
+  else answerJson(ctx, refusal);
+}
+
+function answerJson(ctx: Context, refusal: OpenBankingError): void {
+  const { status, body, headers } = oauthAnswer(refusal);
+  ctx.status = status;
+  ctx.set(headers);
+  ctx.body = body;
+}
+
+/** The provider's own refusals say little ("grant request is invalid"); its detail names the rule. */
+function answerProtocolRefusal(ctx: Context, body: ErrorBody): void {
+  const refusal = protocolRefusal(ctx.state.fault);
+  if (refusal === undefined) return;
+  const { problem } = refusal.details;
+  const isSafe = /^[\x20\x21\x23-\x5b\x5d-\x7e]{1,200}$/.test(problem);
+  body.error_description = isSafe ? `${refusal.message}: ${problem}` : refusal.message;
+  if (problem.includes('request entity too large')) ctx.status = 413;
+}
+
+function answerThrown(ctx: Context, error: unknown, pages: Pages): void {
+  const refusal = findRefusal(error);
+  const status = refusal === undefined ? 500 : oauthAnswer(refusal).status;
+  if (listenerOf(ctx.req) === 'front' && ctx.accepts('json', 'html') === 'html') {
+    ctx.status = status;
+    if (refusal !== undefined) ctx.set(oauthAnswer(refusal).headers);
+    pages.error(ctx, { status, rule: refusal?.rule });
+  } else if (refusal !== undefined) {
+    answerJson(ctx, refusal);
+  } else {
+    ctx.status = 500;
+    ctx.body = { error: 'server_error', error_description: 'the request could not be processed' };
+  }
+}
