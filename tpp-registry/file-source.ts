@@ -12,13 +12,13 @@ export interface FileRegistryOptions {
   readonly clock?: Clock;
   /** Default: no log. */
   readonly log?: Log;
-  /** How often the file is looked at. Default 5. */
+  /** Seconds between two looks at the file's date and size. Default 5. */
   readonly pollSeconds?: number;
 }
 
 /** A registry that follows a file. */
 export interface FileRegistry extends TppRegistry {
-  /** Looks at the file now: true when a new copy is in use. Never throws; a bad file is logged. */
+  /** Reads the file now if it has changed; true when a new copy is in use. Never throws; a bad file is logged. */
   reload(): Promise<boolean>;
 }
 

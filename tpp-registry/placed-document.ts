@@ -12,13 +12,13 @@ export interface PlacedDocument {
 
 /** 64 MB: twice a register of as many records as are taken. */
 const MAX_CHARACTERS = 64 * 1024 * 1024;
-/** A list names nothing twice, so aliases are for bombs. */
+/** A list repeats nothing, so aliases would only serve attacks by expansion. */
 const MAX_ALIASES = 0;
 
 /**
  * Reads the text. `invalid` makes the refusal from every problem that was found.
  *
- * @throws what `invalid` makes, when the text is no document
+ * @throws the refusal of `invalid` when the text is no document
  */
 export function openDocument(
   content: string,

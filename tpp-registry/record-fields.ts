@@ -1,6 +1,6 @@
 import { z } from 'zod';
 
-/** Text that shows: two texts that look the same must not be two identities. */
+/** Visible text: two texts that look the same must not be two identities. */
 export const textField = (max: number) =>
   z
     .string()

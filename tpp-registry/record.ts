@@ -9,7 +9,7 @@ export type PspRole = 'PSP_AS' | 'PSP_PI' | 'PSP_AI' | 'PSP_IC';
 
 export type TppStatus = 'active' | 'suspended' | 'withdrawn';
 
-/** What a register says of a third-party provider. Frozen; the set of roles by its type. */
+/** A third-party provider as a register has it. Frozen; the set of roles by its type. */
 export interface TppRecord {
   /** The organizationIdentifier of its certificates, such as `PSDGB-FCA-123456`. */
   readonly authorizationNumber: string;
@@ -30,7 +30,7 @@ export interface TppRecord {
 const MAX_RECORDS = 100_000;
 /** TS 119 495 GEN-5.2.1-3: `PSD`, country, authority, then anything. */
 const PSD_IDENTIFIER = /^PSD([A-Z]{2}-[A-Z]{2,8})-.+$/;
-/** The UK directory stands in the place of the authority in its own identifiers, `PSDGB-OB-…`. */
+/** Identifiers of the UK directory, `PSDGB-OB-…`, name it instead of an authority. */
 const UK_DIRECTORY = 'GB-OB';
 
 const country = z.string().regex(/^[A-Z]{2}$/, 'must be two capital letters (ISO 3166-1)');

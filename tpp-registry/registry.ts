@@ -1,7 +1,7 @@
 import { canonicalNca } from './nca.ts';
 import type { TppRecord } from './record.ts';
 
-/** The register of third-party providers, in memory: it is asked on every request. */
+/** The register of third-party providers, in memory, because every request reads it. */
 export interface TppRegistry {
   /**
    * The record under this organization identifier at this authority, whatever spelling of the authority is used.

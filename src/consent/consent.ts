@@ -4,10 +4,10 @@ import type { Store, StoredRecord } from '../storage/store.ts';
 
 const KIND = 'Consent';
 
-/** What a PSU has allowed a TPP: which accounts, which scopes, until when. Access tokens name it as `consent_id`. */
+/** The accounts and scopes that a PSU has allowed a TPP, with their end. Access tokens name it as `consent_id`. */
 export interface Consent {
   readonly consentId: string;
-  /** The grant of the authorization server that carries it out. */
+  /** The grant of the authorization server that carries out the consent. */
   readonly grantId: string;
   readonly clientId: string;
   readonly authorizationNumber: string;
@@ -38,7 +38,7 @@ export class ConsentRecords {
     this.#key = Buffer.from(hkdfSync('sha256', secret, '', 'tallystick consents', 32));
   }
 
-  /** The `consent_id` of what a grant carries out, whether or not it still exists: a grant has one consent. */
+  /** The `consent_id` of a grant's one consent, whether or not the consent still exists. */
   idOf(grantId: string): string {
     return createHmac('sha256', this.#key).update(grantId).digest('base64url');
   }

@@ -10,26 +10,26 @@ import { type AuthorisationStatus, heldRoles } from './authorisation-status.ts';
 import { type PresentedTpp, proveCredential, type TppCredential } from './credential.ts';
 import { type DecisionStep, NO_TRAIL, type RuleLog, Trail } from './decision.ts';
 import type { TrustProfile } from './trust-profile.ts';
-import { proveUnrevoked } from './unrevoked.ts';
+import { verifyNotRevoked } from './revocation-check.ts';
 
 export type { PresentedTpp } from './credential.ts';
 
 /** A third-party provider that has proved itself by its certificate, and may act now. Frozen. */
 export interface Tpp {
-  /** The organizationIdentifier (TS 119 495 cl. 5.2.1): with the authority, who the TPP is. */
+  /** The organizationIdentifier (TS 119 495 cl. 5.2.1). With the competent authority (NCA) it identifies the TPP. */
   readonly authorizationNumber: string;
   readonly nca: { readonly id: string; readonly name: string };
   readonly country: string;
   readonly legalName: string;
   readonly tradingName?: string;
-  /** Roles that the certificate and the registry both give. */
+  /** Roles that certificate and registry both grant. */
   readonly roles: ReadonlySet<PspRole>;
   readonly certificate: {
     readonly thumbprint: string;
     readonly serialNumber: string;
     /** RFC 4514 string. */
     readonly issuer: string;
-    /** Hexadecimal SHA-256 of the issuer's SubjectPublicKeyInfo: with the serial number, what is revoked. */
+    /** Hexadecimal SHA-256 of the issuer's SubjectPublicKeyInfo. With the serial number it names the certificate. */
     readonly issuerKeyHash: string;
     readonly notAfter: Date;
     readonly parsed: Certificate;
@@ -43,37 +43,37 @@ export type TppEvaluation =
 
 export interface TppAuthenticator {
   /**
-   * Proves a TPP, or says why not.
+   * Proves a TPP by its certificate, and that the TPP may act now.
    *
    * @throws ERR_CERT_*, ERR_TPP_* except CLIENT_MISMATCH and ROLE_MISSING
    */
   authenticate(presented: PresentedTpp): Promise<Tpp>;
-  /** The same decision with its steps, for people who ask why. Remembers nothing and believes no memory. */
+  /** The same decision with its steps, for an explanation. Neither reads nor fills the cache. */
   evaluate(presented: PresentedTpp): Promise<TppEvaluation>;
 }
 
 export interface TppAuthenticatorOptions {
-  /** Read at every decision: a getter may follow files. What was proved under another profile is proved again. */
+  /** Read at every decision: a getter may follow files. A certificate is proved again when its profile has changed. */
   readonly trustProfiles: readonly TrustProfile[];
   readonly authorisationStatus: AuthorisationStatus;
   readonly clock: Clock;
   /** Needed as soon as a trust profile has a revocation policy. */
   readonly revocation?: Pick<Revocation, 'check'>;
-  /** Hears of wrong encodings that a trust profile let pass. Default: nobody does. */
+  /** Receives an event for each wrong encoding that a trust profile tolerated. Default: no log. */
   readonly log?: Log;
 }
 
-/** Credentials that are remembered: more TPP certificates than Europe has. */
+/** Cached credentials: more TPP certificates than Europe has. */
 const MAX_REMEMBERED = 10_000;
 
 /**
- * Makes the decision about TPP certificates: path to an anchor, QCStatements, organization identifier, authority,
- * revocation, registry.
+ * Makes the decision about TPP certificates: path to an anchor, QCStatements, organization identifier,
+ * competent authority (NCA), revocation, registry.
  *
- * What a certificate says does not change, so its path and statements are remembered until the path's first
- * notAfter, or until its trust profile changes. Dates, blocks, revocation, status and roles of the registry are judged
- * every time, from memory where all is known. Refusals are not remembered: they would let strangers fill the memory,
- * and a corrected trust store must help at once.
+ * The content of a certificate does not change, so its path and statements are cached until the path's first
+ * notAfter, or until its trust profile changes. Dates, blocks, revocation, status and roles of the registry are decided
+ * every time, from memory where possible. Refusals are not cached: strangers could fill the cache, and a corrected trust
+ * store must take effect at once.
  */
 export function createTppAuthenticator(options: TppAuthenticatorOptions): TppAuthenticator {
   const { clock, authorisationStatus, revocation, log = silentLog } = options;
@@ -97,7 +97,7 @@ export function createTppAuthenticator(options: TppAuthenticatorOptions): TppAut
   const decide = async (credential: TppCredential, trail: RuleLog): Promise<TppRecord> => {
     const tpp = namedTpp(credential);
     authorisationStatus.verifyNotBlocked(tpp, trail);
-    const unsettled = proveUnrevoked(credential, revocation, trail);
+    const unsettled = verifyNotRevoked(credential, revocation, trail);
     if (unsettled !== undefined) await unsettled;
     return authorisationStatus.verifyRegistration(tpp, trail);
   };
@@ -131,7 +131,7 @@ export function createTppAuthenticator(options: TppAuthenticatorOptions): TppAut
   };
 }
 
-/** What a credential and a record say together; both are frozen, so that it holds as long as they do. */
+/** The TPP of a credential and a record. Both are frozen, so the TPP is valid as long as they are. */
 interface KnownTpp {
   readonly record: TppRecord;
   readonly tpp: Tpp;

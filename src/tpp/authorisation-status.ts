@@ -31,8 +31,8 @@ const RULE = Object.freeze({
 
 /**
  * Decides whether a TPP may act here now: registered, authorized, passported into the host country, not blocked. The
- * certificate decision, the pages of the PSU and the status of tokens all ask this class. Synchronous and in memory,
- * because every request asks.
+ * certificate decision, the pages of the PSU and the status of tokens all use this class. Synchronous and in memory,
+ * because every request uses it.
  *
  * Does not check certificates or their revocation.
  */

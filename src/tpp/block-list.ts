@@ -16,9 +16,9 @@ export interface BlockSubject {
   };
 }
 
-/** Certificates and TPPs that this bank does not serve. In memory and synchronous: asked on every request. */
+/** Certificates and TPPs that this bank does not serve. In memory and synchronous, for every request. */
 export interface BlockList {
-  /** The block that hits the certificate or else its TPP. */
+  /** The block of the certificate, or else of its TPP. */
   find(subject: BlockSubject): Block | undefined;
   isBlocked(subject: BlockSubject): boolean;
   /** Stops watching the source. */
@@ -29,13 +29,13 @@ export interface FileBlockListOptions {
   /** YAML or JSON; see `parseBlocks` for the shape. */
   readonly file: string;
   readonly log: Log;
-  /** How often the file is looked at. Default 5. */
+  /** Seconds between two looks at the file's date and size. Default 5. */
   readonly pollSeconds?: number;
 }
 
 /** A block list that follows a file. */
 export interface FileBlockList extends BlockList {
-  /** Looks at the file now: true when a new copy is in use. Never throws; a bad file is logged. */
+  /** Reads the file now if it has changed; true when a new copy is in use. Never throws; a bad file is logged. */
   reload(): Promise<boolean>;
 }
 
@@ -116,7 +116,7 @@ function certificateBlock(
   return blocks?.find(({ issuer }) => isSameIssuer(issuer, certificate.issuer));
 }
 
-/** Compared as texts, whatever the string types: a block may hit too much rather than too little. */
+/** Compares names as texts, whatever their string types: a block may cover too much rather than too little. */
 function isSameIssuer(a: string, b: string): boolean {
   return a === b || parseName(a).keys.join('\n') === parseName(b).keys.join('\n');
 }

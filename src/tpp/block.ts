@@ -20,7 +20,7 @@ export interface CertificateBlock {
 export interface TppBlock {
   readonly kind: 'tpp';
   readonly authorizationNumber: string;
-  /** Absent: whatever the authority. */
+  /** Absent: under every competent authority (NCA). */
   readonly nca?: string;
   readonly reason: string;
   readonly since: Date;
@@ -28,7 +28,7 @@ export interface TppBlock {
 
 export type Block = CertificateBlock | TppBlock;
 
-/** They take a second to read, on the thread that serves. */
+/** A list of this size takes a second to read, on the thread that answers requests. */
 const MAX_BLOCKS = 10_000;
 /** 20 octets (RFC 5280 §4.1.2.2), as `openssl x509 -serial` or with colons. */
 const SERIAL = /^(?=[0-9a-f])[0-9a-f]{0,2}(:?[0-9a-f]{2}){0,20}$/i;
@@ -61,7 +61,7 @@ const blockFile = z.strictObject({ blocked: z.array(z.unknown()).max(MAX_BLOCKS)
  *         reason: fraud, reported to the authority on that day
  *         since: 2026-11-21
  *
- * `since` is for people: a block holds from the moment that the list is read.
+ * `since` is for people: a block is effective as soon as the list is read.
  *
  * @throws ERR_BLOCK_LIST_INVALID
  */

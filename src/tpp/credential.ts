@@ -12,13 +12,13 @@ import type { TrustPreset, TrustProfile } from './trust-profile.ts';
 /** A certificate as a peer presented it. */
 export interface PresentedTpp {
   readonly der: Uint8Array;
-  /** SHA-256 of `der`, base64url, from whoever has it already: it is not computed again. */
+  /** SHA-256 of `der`, base64url, where the caller has computed it already. */
   readonly thumbprint?: string;
-  /** Hints from the handshake, believed only as far as their signatures lead to an anchor. */
+  /** Hints from the handshake. They are used only where their signatures lead to an anchor. */
   readonly intermediates?: readonly Uint8Array[];
 }
 
-/** What a certificate alone proves: none of it changes while the path is valid. Frozen. */
+/** The facts that a certificate alone proves. They do not change while the path is valid. Frozen. */
 export interface TppCredential {
   readonly certificate: Certificate;
   readonly path: VerifiedPath;
@@ -30,7 +30,7 @@ export interface TppCredential {
   /** Hexadecimal SHA-256 of the issuer's SubjectPublicKeyInfo. */
   readonly issuerKeyHash: string;
   readonly statement: Psd2Statement;
-  /** Wrong encodings that the profile let pass. */
+  /** Wrong encodings that the profile tolerated. */
   readonly tolerated: readonly Tolerance[];
 }
 
@@ -38,9 +38,9 @@ const CERTIFICATE_RULE = Object.freeze({ rule: 'certificate', clause: 'RFC 5280 
 
 /**
  * Proves what a certificate alone can prove: form, path to an anchor, QCStatements, organization identifier. Tries
- * each trust profile; when all refuse, the first that knows the certificate's issuer tells the reason.
+ * each trust profile. When all refuse, throws the refusal of the first profile that knows the certificate's issuer.
  *
- * Knows neither revocation nor the registry.
+ * Does not check revocation or the registry.
  *
  * @throws ERR_CERT_*, ERR_TPP_STATEMENT_*, ERR_TPP_CERTIFICATE_TYPE, ERR_TPP_IDENTIFIER_INVALID, ERR_TPP_NCA_MISMATCH
  */
@@ -101,7 +101,7 @@ function profileStep(found: TrustPreset) {
   return { rule: 'trust profile', clause: 'configuration', found };
 }
 
-/** By the first purpose that the extended key usages allow; any other refusal is the last word. */
+/** Uses the first purpose that the extended key usages allow. Any other refusal is final. */
 function provePath(certificate: Certificate, profile: TrustProfile, attempt: Attempt): VerifiedPath {
   const { hints, at, trail } = attempt;
   const evaluate = (policy: PathPolicy) =>
@@ -126,7 +126,7 @@ function parsedHint(der: Uint8Array): Certificate[] {
   try {
     return [parseCertificate(der)];
   } catch (error) {
-    // An unreadable hint is no hint. Whatever is needed for the path is then missing, and that is told.
+    // An unreadable hint is left out. A path that needs it is then refused as untrusted.
     if (isRefusal(error)) return [];
     throw error;
   }

@@ -1,7 +1,7 @@
 import { isRefusal, type OpenBankingError } from '../errors.ts';
 import type { Certificate } from '../x509/certificate/certificate.ts';
 
-/** What a decision asks, and where that is written. */
+/** A rule of a decision, and the clause that has it. */
 export interface Rule {
   readonly rule: string;
   readonly clause: string;
@@ -9,22 +9,22 @@ export interface Rule {
 
 /** One rule that was applied; `refusal` is there when it did not pass. A `PathStep` is one of these. */
 export interface DecisionStep extends Rule {
-  /** What the rule was applied to, where that is one certificate. */
+  /** The certificate that the rule was applied to, where it is one. */
   readonly certificate?: Certificate;
-  /** What the rule looked at, such as `PSP_AI, PSP_PI` or `GB-FCA`. */
+  /** The fact that the rule was applied to, such as `PSP_AI, PSP_PI` or `GB-FCA`. */
   readonly found?: string;
   readonly refusal?: OpenBankingError;
 }
 
-/** Applies rules, and may keep what they said. */
+/** Applies rules, and may keep their results. */
 export interface RuleLog {
-  /** Applies a rule and notes the step, with `found` of its value; a refusal is noted and goes on. */
+  /** Applies a rule and notes the step, with `found` of its value; a refusal is noted and thrown on. */
   check<T>(rule: Rule, apply: () => T, found?: (value: T) => string): T;
-  /** Notes a step that was taken elsewhere. `step` is asked only by those who keep it. */
+  /** Notes a step of a rule that was applied elsewhere. `step` is called only where steps are kept. */
   note(step: () => DecisionStep): void;
 }
 
-/** For decisions that nobody asks about: applies every rule just the same. */
+/** Keeps no step. Every rule is applied all the same. */
 export const NO_TRAIL: RuleLog = Object.freeze({
   check: <T>(_rule: Rule, apply: () => T): T => apply(),
   note: () => {},

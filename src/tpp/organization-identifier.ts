@@ -7,18 +7,18 @@ import { isIsoCountry } from './iso-country.ts';
  */
 export type IdentifierScheme = 'PSD' | 'NTR' | 'VAT' | 'LEI' | 'OFB' | 'national';
 
-/** An organizationIdentifier, taken apart. Frozen. */
+/** A parsed organizationIdentifier. Frozen. */
 export interface OrganizationIdentifier {
-  /** As it stands in the certificate: what the registry and clients are tied to. */
+  /** The text of the certificate, to which registry records and clients are tied. */
   readonly text: string;
   readonly scheme: IdentifierScheme;
   /** Two letters: ISO 3166-1, `EL` or `XI` for VAT, `XG` for LEI. */
   readonly country: string;
-  /** `FI-FINFSA`; of the PSD scheme only, and not when `directory` stands in its place. */
+  /** `FI-FINFSA`; of the PSD scheme only, and absent when there is a `directory`. */
   readonly nca?: string;
-  /** `GB-OB`: the UK directory, which stands where the authority should in identifiers of its own. */
+  /** `GB-OB`: the UK directory, which its own identifiers name instead of an authority. */
   readonly directory?: string;
-  /** All behind the prefix; it may hold hyphens, dots and spaces (`C 56251`, `0751699-0`). */
+  /** The text behind the prefix. It may hold hyphens, dots and spaces (`C 56251`, `0751699-0`). */
   readonly reference: string;
 }
 
@@ -37,12 +37,12 @@ const OTHER_COUNTRIES: Readonly<Record<string, readonly string[]>> = { VAT: ['EL
 const ONLY_COUNTRY: Readonly<Record<string, string>> = { LEI: 'XG', OFB: 'BR' };
 
 /**
- * Takes an organizationIdentifier apart.
+ * Parses an organizationIdentifier.
  *
  *     PSDFI-FINFSA-0751699-0     NTRGB-09215384     VATEL-094014201     LEIXG-529900T8BM49AURSDO55
  *     PSDGB-OB-Unknown0015800001HQQrZAAX     OFBBR-d7384bd0-842f-43c5-be02-9d2b2d5efc2c     XX:GR-18050
  *
- * Does not know which authorities exist: the registry does.
+ * Does not check that the authority exists: the registry does.
  *
  * @throws ERR_TPP_IDENTIFIER_INVALID
  * @see EN 319 412-1 cl. 5.1.4, TS 119 495 GEN-5.2.1-3

@@ -8,12 +8,12 @@ import { isPspRole, isRightRoleName } from './psp-role.ts';
 export interface Psd2Statement {
   /** Roles that grant something; all others are left out. */
   readonly roles: readonly PspRole[];
-  /** Every role by the name that stands there, those that grant nothing included. */
+  /** Every role by its name in the certificate, also those that grant nothing. */
   readonly roleNames: readonly string[];
   readonly nca: { readonly id: string; readonly name: string };
 }
 
-/** Asks for an encoding that is not the standard's; throws unless the trust profile tolerates it. */
+/** Called for an encoding that is not the standard's. Throws unless the trust profile tolerates it. */
 export type AskTolerance = (encoding: 'flat-roles', problem: string) => void;
 
 interface Role {
@@ -25,7 +25,7 @@ interface Role {
 const MAX_TEXT = 256;
 /** TS 119 495 V1.8.1 knows nine roles; others may be registered nationally. */
 const MAX_ROLES = 16;
-/** Central banks and public authorities are under no authority: both NCA fields say so (GEN-5.2.3-1A, -5). */
+/** Central banks and public authorities have no competent authority: both NCA fields hold this (GEN-5.2.3-1A, -5). */
 const NOT_APPLICABLE = 'NA';
 const WITHOUT_AUTHORITY: readonly string[] = ['PSP_CB', 'PSP_PA'];
 /** GEN-5.2.3-1 asks for the Latin alphabet, which has `Banco de España`. */
@@ -81,7 +81,7 @@ function readRole(reader: DerReader): Role {
   return { oid: reader.oid(), name: utf8String(reader, 'roleOfPspName') };
 }
 
-/** The identifier decides; a name that belongs to another identifier is a mistake that nobody may profit from. */
+/** The identifier decides. A name that belongs to another identifier is refused, so that no mistake grants a role. */
 function checkRoles(roles: readonly Role[]): void {
   if (roles.length > MAX_ROLES) throw new DerError('there are too many roles');
   if (new Set(roles.map(({ oid }) => oid)).size !== roles.length) throw new DerError('a role is there twice');

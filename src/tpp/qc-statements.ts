@@ -18,11 +18,11 @@ export const TOLERANCES = ['flat-roles', 'missing-outer-sequence'] as const;
 
 export type Tolerance = (typeof TOLERANCES)[number];
 
-/** What the QCStatements extension of a certificate says. Statements that are not known here are ignored. Frozen. */
+/** The content of the QCStatements extension of a certificate. Unknown statements are ignored. Frozen. */
 export interface QcStatements {
   /** QcCompliance (EN 319 412-5 cl. 4.2.1): qualified in the sense of eIDAS, or of `legislation` if there is any. */
   readonly isQualified: boolean;
-  /** QcType (cl. 4.2.3), empty when it is not stated; a type that is not known stands there as dotted identifier. */
+  /** QcType (cl. 4.2.3), empty when it is not stated. An unknown type is a dotted identifier. */
   readonly types: readonly string[];
   /** QcSSCD (cl. 4.2.2): the key is in a qualified device, which is not for website authentication. */
   readonly hasSecureDevice: boolean;
@@ -35,7 +35,7 @@ export interface QcStatements {
   /** QcRetentionPeriod (cl. 4.3.3). */
   readonly retentionYears?: number;
   readonly psd2?: Psd2Statement;
-  /** Wrong encodings that were let pass. */
+  /** Wrong encodings that were tolerated. */
   readonly tolerated: readonly Tolerance[];
 }
 
@@ -136,7 +136,7 @@ function readList(der: Buffer, ask: (encoding: Tolerance, problem: string) => vo
   return found;
 }
 
-/** A statement that says all by being there. */
+/** A statement without content: its presence is the statement. */
 function hasFlag(found: StatementList, id: string, name: string): boolean {
   if (found.get(id) !== undefined) throw new DerError(`${name} holds a value`);
   return found.has(id);
@@ -165,7 +165,7 @@ function readCountries(info: Element): readonly string[] {
   );
 }
 
-/** Of any string type: nothing hangs on them. */
+/** Of any string type: no decision depends on these texts. */
 function readDisclosures(info: Element): QcStatements['disclosures'] {
   return Object.freeze(
     readAll(sequenceOf(info), (reader) =>
@@ -189,7 +189,7 @@ function anyText(reader: DerReader): string {
 function readLimit(info: Element): { currency: string; amount: number; exponent: number } {
   return readAll(sequenceOf(info), (reader) => {
     const { tag, content } = reader.any();
-    // Real certificates leave it empty: the ISO 4217 code decides nothing.
+    // Real certificates leave it empty: no decision depends on the ISO 4217 code.
     const currency =
       tag === TAG.integer ? String(decodeCount(content)).padStart(3, '0') : decodeText(tag, content);
     if (currency === undefined) throw new DerError('the currency is neither text nor number');

@@ -23,7 +23,7 @@ const RULE = Object.freeze({
 export type ProvenStatements = QcStatements & { readonly psd2: Psd2Statement };
 
 /**
- * Proves that the QCStatements are well formed and those that the profile asks for.
+ * Proves that the QCStatements are well formed, and are those that the profile requires.
  *
  * @throws ERR_TPP_STATEMENT_MISSING, ERR_TPP_STATEMENT_INVALID, ERR_TPP_CERTIFICATE_TYPE
  */
@@ -76,7 +76,7 @@ export function proveStatements(
   return { ...statements, psd2 };
 }
 
-/** Exactly the one type (QCS-4.2.3-01). Where the single statement stands alone, none can be stated. */
+/** Exactly the one type (QCS-4.2.3-01). Without the outer SEQUENCE there is no place for a type. */
 function assertWebType({ types, tolerated }: QcStatements, subject: string): void {
   const [type, ...others] = types;
   if (type === 'web' && others.length === 0) return;
@@ -95,7 +95,8 @@ interface IdentityContext {
 }
 
 /**
- * Proves that the subject has exactly one organization identifier, of the authority that the statement names.
+ * Proves that the subject has exactly one organization identifier, of the competent authority (NCA)
+ * of the statement.
  *
  * @throws ERR_TPP_IDENTIFIER_INVALID, ERR_TPP_NCA_MISMATCH
  */

@@ -5,18 +5,18 @@ import { type Certificate, parseCertificate, parsePem } from '../x509/certificat
 import { ATTRIBUTE, findAttribute, formatName } from '../x509/certificate/distinguished-name.ts';
 import { createTrustProfile, type TrustProfile, type TrustProfileOptions } from './trust-profile.ts';
 
-/** The organization of every authority that a sandbox makes; their keys lie in a folder of a developer. */
+/** The organization of every CA of a sandbox. The keys of these CAs lie in a developer's folder. */
 export const SANDBOX_ORGANIZATION = 'Tallystick Sandbox';
 
 export interface TrustFilesOptions extends Omit<TrustProfileOptions, 'anchorsPem' | 'intermediatesPem'> {
   readonly anchorsFile: string;
   readonly intermediatesFile?: string;
-  /** Takes the root of a sandbox. Default: refuse it. */
+  /** Accepts the root of a sandbox. Default: refuse it. */
   readonly allowsSandboxAnchors?: boolean;
   /** Where the files stand in the configuration, `trust[0]`. */
   readonly place: string;
   readonly log: Log;
-  /** How often the files are looked at. Default 5. */
+  /** Seconds between two looks at the files' dates and sizes. Default 5. */
   readonly pollSeconds?: number;
 }
 
@@ -24,16 +24,16 @@ export interface TrustFilesOptions extends Omit<TrustProfileOptions, 'anchorsPem
 export interface FollowedTrustProfile {
   /** A new object when a file has changed. */
   readonly current: TrustProfile;
-  /** Looks at the files now: true when a new copy is in use. Never throws; a bad file is logged. */
+  /** Reads the files now if they have changed; true when a new copy is in use. Never throws; a bad file is logged. */
   reload(): Promise<boolean>;
   close(): Promise<void>;
 }
 
 /**
- * Opens a trust profile whose PEM files are read again when they change: an authority that is taken out of them is
+ * Opens a trust profile whose PEM files are read again when they change: a CA that is removed from them is
  * untrusted at the next request. A bad copy is logged, and the last good one stays.
  *
- * @throws ERR_CONFIG_INVALID when a first copy is missing, is no PEM, or holds what cannot be an anchor
+ * @throws ERR_CONFIG_INVALID when a first copy is missing, is no PEM, or holds a certificate that cannot be an anchor
  */
 export async function openTrustProfile(options: TrustFilesOptions): Promise<FollowedTrustProfile> {
   const { anchorsFile, intermediatesFile, place } = options;
@@ -72,7 +72,7 @@ interface FollowOptions {
   readonly pollSeconds?: number;
 }
 
-/** Follows the text of a PEM file of which every certificate has been read and judged. */
+/** Follows the text of a PEM file whose certificates have all been read and checked. */
 function follow(
   file: string,
   { place, log, pollSeconds }: FollowOptions,
@@ -111,7 +111,7 @@ function read(text: string, invalid: (message: string) => OpenBankingError): Cer
   }
 }
 
-/** Told at the start, where otherwise every certificate of the anchor would be refused (or accepted) for it. */
+/** Checked at the start: otherwise every certificate of the anchor would be refused, or accepted, for it. */
 function anchorProblem(certificate: Certificate, allowsSandbox: boolean): string | undefined {
   if (certificate.basicConstraints?.isCa !== true) return 'is not a certification authority';
   const isOfSandbox = findAttribute(certificate.subject, ATTRIBUTE.organizationName).includes(

@@ -12,22 +12,22 @@ export type TrustPreset = 'eu-qualified' | 'uk-directory' | 'own-ca';
 export type ExtendedKeyUsageRule = 'client-auth' | 'client-or-server-auth';
 
 /**
- * What certificates of some anchors must look like. Unlike schemes have unlike rules, so each has its own. Frozen.
+ * The rules for certificates of some anchors. Each scheme has rules of its own. Frozen.
  *
- * The key usage rule is the same for all: digitalSignature where the extension is there, and never an authority.
+ * The key usage rule is the same for all: digitalSignature where the extension is there, and never a CA.
  */
 export interface TrustProfile {
   readonly preset: TrustPreset;
   readonly anchors: readonly Certificate[];
   /** Issuing CAs that TPPs do not send along. */
   readonly intermediates: readonly Certificate[];
-  /** What a path must be good for: one of these, tried in order. */
+  /** The purposes of which a path must have one, tried in this order. */
   readonly paths: readonly [PathPolicy, ...PathPolicy[]];
   /** QcCompliance, without legislation of other countries: certificates of the UK directory have none. */
   readonly needsCompliance: boolean;
-  /** Identifiers that name the directory in place of the authority, `PSDGB-OB-…`. */
+  /** Identifiers that name the directory in place of the competent authority (NCA), `PSDGB-OB-…`. */
   readonly allowsDirectoryIdentifier: boolean;
-  /** Wrong encodings that are let pass; each use is logged. */
+  /** Wrong encodings that are tolerated; each use is logged. */
   readonly tolerate: readonly Tolerance[];
   /** Absent: revocation is not checked. */
   readonly revocation?: RevocationPolicy;
@@ -39,7 +39,7 @@ export interface TrustProfileOptions {
   readonly intermediatesPem?: string;
   /** Default: client-auth. */
   readonly extendedKeyUsage?: ExtendedKeyUsageRule;
-  /** Certificate policies of which the path must have one, dotted. Default: none is asked for. */
+  /** Certificate policies of which the path must have one, dotted. Default: no policy is required. */
   readonly policies?: readonly string[];
   /** Default: none. */
   readonly tolerate?: readonly Tolerance[];
@@ -57,7 +57,7 @@ const RULES: Readonly<
 const SERVER_AUTH = '1.3.6.1.5.5.7.3.1';
 
 /**
- * A profile from PEM files. Every preset asks for QcType web and the PSD2 statement.
+ * A profile from PEM files. Every preset requires QcType web and the PSD2 statement.
  *
  * @throws ERR_CERT_MALFORMED
  */

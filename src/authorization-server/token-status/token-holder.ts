@@ -4,7 +4,7 @@ import type { AuthorisationStatus } from '../../tpp/authorisation-status.ts';
 import type { ClientFinder } from '../clients/clients.ts';
 import { isClientOf } from '../clients/registered-client.ts';
 
-/** On whose behalf a token was issued: what must still be in order while it lives. */
+/** The client, TPP and certificate of a token, all of which must stay valid while the token is. */
 export interface TokenHolder {
   readonly clientId: string;
   readonly authorizationNumber: string;

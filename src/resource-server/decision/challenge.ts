@@ -1,7 +1,7 @@
 import { type ErrorClass, type ErrorCode, isRefusal } from '../../errors.ts';
 import { ALGORITHMS } from '../token/algorithms.ts';
 
-/** What a protected resource answers to a refusal (RFC 6750 §3). */
+/** The answer of a protected resource to a refusal (RFC 6750 §3). */
 export interface RefusalAnswer {
   readonly status: number;
   readonly headers: Readonly<Record<string, string>>;
@@ -59,8 +59,8 @@ const EXCEPTIONS: Readonly<Partial<Record<ErrorCode, Row>>> = {
 const RETRY_AFTER_SECONDS = 5;
 
 /**
- * Maps a refusal to status, headers and a JSON body. Anything that is not a refusal of ours is a 500 that says
- * nothing. `scopes` are the ones that the request needed, for the challenge of a 403.
+ * Maps a refusal to status, headers and a JSON body. Any other error is a 500 without
+ * details. `scopes` are the ones that the request needed, for the challenge of a 403.
  */
 export function refusalAnswer(error: unknown, scopes: readonly string[] = []): RefusalAnswer {
   const row: Row = isRefusal(error) ? (EXCEPTIONS[error.code] ?? ANSWERS[error.class]) : FAULT;

@@ -3,17 +3,21 @@ import type { PresentedCertificate } from '../../mutual-tls/client-certificate.t
 import type { Authorization } from '../token/access-token.ts';
 import type { Requirement } from './requirement.ts';
 
-/** What a check of the TPP must find out; the `Tpp` of the authorization server's authenticator is one. */
+/** The result of a check of the TPP. The `Tpp` of the authorization server's authenticator is one. */
 export interface CheckedTpp {
   readonly authorizationNumber: string;
   readonly roles: ReadonlySet<string>;
 }
 
-/** Proves the TPP behind a certificate now: path, revocation, registry. @throws a refusal */
+/**
+ * Proves the TPP of a certificate: path, revocation and authorisation status. `authenticate` of a running server does.
+ *
+ * @throws a refusal
+ */
 export type TppCheck = (certificate: PresentedCertificate) => CheckedTpp | Promise<CheckedTpp>;
 
 /**
- * Runs the check and holds the token against its result: the token must be of this TPP, and a role that the
+ * Runs the check and compares the token with its result: the token must be of this TPP, and a role that the
  * request needs must be held now.
  *
  * @throws what the check throws; ERR_TPP_CLIENT_MISMATCH, ERR_TPP_ROLE_MISSING

@@ -6,12 +6,12 @@ import type { RuleLog } from './decision.ts';
 const RULE = { rule: 'not revoked', clause: 'RFC 5280 §6.3, RFC 6960 §3.2' };
 
 /**
- * Proves that no certificate of the path is revoked, by the policy of its trust profile. Undefined when that is known
- * already: then nobody need wait.
+ * Proves that no certificate of the path is revoked, by the policy of its trust profile. Returns undefined when
+ * all answers are in memory: then there is nothing to await.
  *
  * @throws ERR_CERT_REVOKED, ERR_CERT_REVOCATION_INVALID, ERR_CERT_REVOCATION_UNAVAILABLE
  */
-export function proveUnrevoked(
+export function verifyNotRevoked(
   { path, profile }: TppCredential,
   revocation: Pick<Revocation, 'check'> | undefined,
   trail: RuleLog,
