@@ -18,7 +18,7 @@ import { discoveryOnBothListeners } from './discovery.ts';
 import { accessLog } from './request/access-log.ts';
 import { errorHandler, errorPage, listenForFaults } from './request/error-handler.ts';
 import { interactions } from './customer/interactions.ts';
-import { resumeAsThisPsu } from './customer/resume-as-this-psu.ts';
+import { sessionTakeover } from './customer/session-takeover.ts';
 import { createIssuedTokens, introspectForResourceServers } from './tokens/introspection.ts';
 import { type ListenerName, noteListener } from './request/listener-name.ts';
 import { createPages, pageHeaders, type Pages } from './customer/pages/pages.ts';
@@ -150,7 +150,7 @@ function stepsOf(
       findRoute,
       from('anyone', metadata),
       at(STATUS_LIST_ROUTE, statusLists),
-      from('browser', resumeAsThisPsu(provider)),
+      from('browser', sessionTakeover(provider)),
       from('browser', customerPages),
     ],
     mtls: [

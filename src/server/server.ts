@@ -8,7 +8,7 @@ import {
 } from '../authorization-server/authorization-server.ts';
 import { Clients } from '../authorization-server/clients/clients.ts';
 import type { RegisteredResourceServer } from '../authorization-server/tokens/resource-servers.ts';
-import { createRevokedCertificates } from '../authorization-server/token-status/revoked-certificates.ts';
+import { RevokedCertificates } from '../authorization-server/token-status/revoked-certificates.ts';
 import type { FollowedSigner } from '../authorization-server/signing/signer.ts';
 import { openSigningKeys } from '../authorization-server/signing/signing-keys.ts';
 import { clientCertificateOptions } from '../configuration/client-certificate-schema.ts';
@@ -187,13 +187,13 @@ function createEndpoints(
   const { store, signer, secret, clients, resourceServers, clientCertificate } = opened;
   const { authorisationStatus, revocation, authenticator } = opened.decision;
   const { aspsp, consents, clock, log } = parts;
-  const revokedCertificates = createRevokedCertificates({
+  const revokedCertificates = new RevokedCertificates({
     store,
     clock,
     log,
     onLearned: (one) => revocation.askAgain(one),
   });
-  revocation.onRevoked(revokedCertificates.report);
+  revocation.onRevoked((found) => revokedCertificates.report(found));
   return createAuthorizationServer({
     issuer: config.issuer.replace(/\/$/, ''),
     mtlsUrl: new URL(config.mtlsUrl),

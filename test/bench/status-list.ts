@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setImmediate as turn } from 'node:timers/promises';
-import { createRevokedCertificates } from '../../src/authorization-server/token-status/revoked-certificates.ts';
+import { RevokedCertificates } from '../../src/authorization-server/token-status/revoked-certificates.ts';
 import { PrivateKeys } from '../../src/authorization-server/signing/private-keys.ts';
 import { createSigningKeys } from '../../src/authorization-server/signing/signing-keys.ts';
 import { isHolderAuthorised } from '../../src/authorization-server/token-status/token-holder.ts';
@@ -44,7 +44,7 @@ const status = new TokenStatus({
   accessTokenSeconds: 600,
   hashId: (id) => id,
   authorisedHolders: async () => (holder) => isHolderAuthorised(holder, { authorisationStatus, clients }),
-  revokedCertificates: createRevokedCertificates({ store, clock, log: silentLog }),
+  revokedCertificates: new RevokedCertificates({ store, clock, log: silentLog }),
   clock,
   signer: new PrivateKeys((await createSigningKeys()).keys),
   issuer: 'https://as.bank.example',

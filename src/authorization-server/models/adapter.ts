@@ -17,9 +17,9 @@ export interface AdapterOptions {
 }
 
 /**
- * Records are kept this much longer than the provider asks where it reads them after their end, to distinguish
- * "expired" or "used" from "unknown". A pushed request is marked as used only when its flow ends, which may be
- * a whole interaction after the request itself has expired.
+ * Records are kept this much longer than the provider asks where the provider reads them after their end, to distinguish
+ * "expired" or "used" from "unknown". A pushed request is consumed only when its flow ends, which may be a whole
+ * interaction after the request itself has expired.
  */
 const KEPT_LONGER_SECONDS: Readonly<Record<string, number>> = {
   AuthorizationCode: 60,
@@ -30,7 +30,7 @@ const KEPT_LONGER_SECONDS: Readonly<Record<string, number>> = {
 };
 /** Members that hold nothing of a customer, and no secret. A payload with any other is encrypted. */
 const PUBLIC: ReadonlySet<string> = new Set('kind iat exp clientId scope aud extra x5t#S256 jkt'.split(' '));
-/** Payload members by which records are found, beside `grantId` of what ends with its grant. */
+/** Payload members by which records are found, beside the `grantId` of `GRANTED_MODELS`. */
 const INDEXED: Readonly<Record<string, readonly (keyof AdapterPayload & string)[]>> = {
   Session: ['uid'],
   // An operator asks for these.
@@ -57,7 +57,7 @@ interface Parts extends AdapterOptions {
 class ModelAdapter implements Adapter {
   readonly #model: string;
   readonly #parts: Parts;
-  /** A client's own token: written once, under an identifier that nothing has, and of no customer. */
+  /** A client's own token: written once, under a new identifier, and of no customer. */
   readonly #isClientsOwn: boolean;
   readonly #indexes: readonly (keyof AdapterPayload & string)[];
 
@@ -71,7 +71,7 @@ class ModelAdapter implements Adapter {
   async upsert(id: string, payload: AdapterPayload, expiresIn?: number): Promise<void> {
     const { store, clock, grants } = this.#parts;
     const key = this.#keyOf(id);
-    // The mark of use is the store's; a copy in the payload could bring it back after a rewrite.
+    // The store keeps the time of use. A copy in the payload would be read after a rewrite.
     const { consumed, ...rest } = payload;
     const seconds = expiresIn === undefined ? undefined : expiresIn + (KEPT_LONGER_SECONDS[this.#model] ?? 0);
     const record = {
@@ -87,7 +87,7 @@ class ModelAdapter implements Adapter {
       }
     } catch (error) {
       if (!isRefusal(error, 'ERR_STORAGE_REVOKED')) throw error;
-      // Not stored, and so dead; but the first use of the code succeeds.
+      // The token is not stored, and so dead; but the first use of the code succeeds.
       if (payload.grantId !== undefined && (await grants.isReplayed(payload.grantId))) return;
       throw new errors.InvalidGrant('the grant has been revoked');
     }
@@ -106,12 +106,12 @@ class ModelAdapter implements Adapter {
   }
 
   async consume(id: string): Promise<void> {
-    // The provider ignores the answer of this hook, so that only a throw stops the second caller.
+    // The provider ignores what this hook returns: only a throw stops the second caller.
     if (await this.#parts.store.consume(this.#model, this.#keyOf(id))) return;
     if (this.#model === 'PushedAuthorizationRequest') {
       throw new errors.InvalidRequestUri('request_uri is invalid, expired, or was already used');
     }
-    // The provider ends the grant of what it has found used. Here two uses came at once, and this is the second.
+    // The provider ends the grant when `find` returns a used code. Here two uses came at once, and this is the second.
     const payload = await this.find(id);
     if (payload?.consumed !== undefined && payload.grantId !== undefined) {
       await this.revokeByGrantId(payload.grantId);
@@ -176,8 +176,8 @@ function revocationReason(): GrantEnd {
 }
 
 /**
- * Replaces the provider's `ReplayDetection.unique`, which looks and then writes: here exactly one of any number
- * of callers is told that the `jti` is new. The parts are separated, so that ("ab", "c") is not ("a", "bc").
+ * Replaces the provider's `ReplayDetection.unique`, which reads and then writes: this function returns true to exactly
+ * one of any number of callers with the same `jti`. The parts are separated, so that ("ab", "c") is not ("a", "bc").
  */
 export function replayDetectionUnique(options: Pick<AdapterOptions, 'store' | 'secret'>) {
   const hash = identifierHash(options.secret);

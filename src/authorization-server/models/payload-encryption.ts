@@ -59,8 +59,8 @@ export class PayloadEncryption {
   }
 
   /**
-   * The same protection against change and exchange, and none against reading: a client's own token then costs 0.885
-   * of its time (`npm run bench -- tokens`).
+   * The same protection against change and exchange, and none against reading. With encryption in its place the server
+   * issues 0.885 of the tokens (`npm run bench -- tokens`).
    */
   authenticate(payload: object, boundTo: string): string {
     const text = JSON.stringify(payload);

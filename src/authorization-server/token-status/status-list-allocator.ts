@@ -105,24 +105,10 @@ export class StatusListAllocator {
   }
 }
 
-const keys = new WeakMap<TokenHolder, string>();
-
 /** Equal for holders that are equal in every part. */
-export function keyOf(holder: TokenHolder): string {
-  const known = keys.get(holder);
-  if (known !== undefined) return known;
-  const { clientId, authorizationNumber, nca, roles, certificate } = holder;
-  const key = JSON.stringify([
-    clientId,
-    authorizationNumber,
-    nca,
-    roles,
-    certificate.issuer,
-    certificate.issuerKeyHash,
-    certificate.serialNumber,
-  ]);
-  keys.set(holder, key);
-  return key;
+export function keyOf({ clientId, authorizationNumber, nca, roles, certificate }: TokenHolder): string {
+  const { issuer, issuerKeyHash, serialNumber } = certificate;
+  return JSON.stringify([clientId, authorizationNumber, nca, roles, issuer, issuerKeyHash, serialNumber]);
 }
 
 export function listOf(index: number): string {

@@ -9,9 +9,9 @@ export interface TokenHolder {
   readonly clientId: string;
   readonly authorizationNumber: string;
   readonly nca: string;
-  /** Roles that its scopes were cut to. */
+  /** Roles that the scopes of the token were cut to. */
   readonly roles: readonly string[];
-  /** The certificate that the token is bound to. A thumbprint would not do: a signature has twins (threats §0). */
+  /** The certificate that the token is bound to. A thumbprint does not name it: a signature has twins (threats §0). */
   readonly certificate: {
     /** RFC 4514 string. */
     readonly issuer: string;
@@ -21,28 +21,15 @@ export interface TokenHolder {
   };
 }
 
-const known = new WeakMap<Tpp, Map<string, TokenHolder>>();
-
-/** The same object for the same client of one proven TPP. Frozen. */
+/** The holder of the tokens that a client of a proven TPP gets now. Frozen. */
 export function holderOf(tpp: Tpp, clientId: string): TokenHolder {
-  const holders = known.get(tpp) ?? new Map<string, TokenHolder>();
-  known.set(tpp, holders);
-  const holder = holders.get(clientId) ?? madeHolder(tpp, clientId);
-  holders.set(clientId, holder);
-  return holder;
-}
-
-function madeHolder(tpp: Tpp, clientId: string): TokenHolder {
+  const { issuer, issuerKeyHash, serialNumber } = tpp.certificate;
   return Object.freeze({
     clientId,
     authorizationNumber: tpp.authorizationNumber,
     nca: tpp.nca.id,
     roles: [...tpp.roles].sort(),
-    certificate: {
-      issuer: tpp.certificate.issuer,
-      issuerKeyHash: tpp.certificate.issuerKeyHash,
-      serialNumber: tpp.certificate.serialNumber,
-    },
+    certificate: { issuer, issuerKeyHash, serialNumber },
   });
 }
 

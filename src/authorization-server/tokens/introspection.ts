@@ -30,8 +30,8 @@ const INACTIVE: Answer = Object.freeze({ active: false });
 
 /**
  * Answers resource servers about access tokens, JWTs and opaque ones (RFC 7662), signed when they ask for it
- * (RFC 9701). They prove themselves by a certificate of the bank's own authority, before the gate for TPPs. One
- * learns about live tokens for itself only; everything else is "not active" (RFC 7662 §4, RFC 9701 §5).
+ * (RFC 9701). They prove themselves by a certificate of the bank's own CA, before the gate for TPPs. A resource server
+ * learns about live tokens for itself only; every other token is "not active" (RFC 7662 §4, RFC 9701 §5).
  *
  * @throws ERR_CLIENT_AUTHENTICATION, ERR_REQUEST_INVALID, and what the certificate source throws
  */

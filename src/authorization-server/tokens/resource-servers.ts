@@ -5,18 +5,18 @@ import { TLS_CLIENT_POLICY, verifyPath } from '../../x509/path/path.ts';
 import { matchesSubject } from '../../x509/certificate/subject-property.ts';
 import type { SubjectProperty } from '../clients/registered-client.ts';
 
-/** One of the bank's own APIs. It may ask about tokens for itself and do nothing else: it is no client. */
+/** One of the bank's own APIs, which may ask about tokens for itself and do nothing else: a resource server is no client. */
 export interface RegisteredResourceServer {
   readonly client_id: string;
   /** Audience of the tokens that it may ask about. */
   readonly resource: string;
-  /** The bank's own authority for these certificates; no TPP's is among them. */
+  /** The bank's own CA for these certificates; none that issues to TPPs is among them. */
   readonly anchors: readonly Certificate[];
   readonly subject: { readonly property: SubjectProperty; readonly value: string };
 }
 
 export interface ResourceServers {
-  /** Those whose certificate this is; none for a TPP's. */
+  /** The resource servers whose certificate this is; none for a TPP's. */
   identify(der: Buffer, intermediates: readonly Buffer[]): readonly RegisteredResourceServer[];
 }
 
@@ -38,7 +38,7 @@ export function createResourceServers(
       verifyPath(certificate, { anchors, intermediates, at: clock.now(), policy: TLS_CLIENT_POLICY });
       return true;
     } catch (error) {
-      // Not one of ours: the gate for TPPs judges it and says why.
+      // No certificate of a resource server: the gate for TPPs decides.
       if (isRefusal(error)) return false;
       throw error;
     }

@@ -10,8 +10,8 @@ export interface RevocationOptions {
 
 /**
  * Lets a client revoke an access token that is a JWT (RFC 7009 §2.1). The provider authenticates the client and
- * then refuses every JWT; what it refuses so, and is a live token of that client, is marked in the status list.
- * Tokens of the same grant that share its entry end with it; the grant goes on.
+ * then refuses every JWT. A live token of that client which is refused so is revoked in the status list. Tokens of the
+ * same grant that share its index end with it; the grant goes on.
  */
 export function revokeStructuredTokens(options: RevocationOptions): Middleware {
   return async (ctx, next) => {

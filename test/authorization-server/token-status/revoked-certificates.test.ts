@@ -3,10 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import {
-  createRevokedCertificates,
-  type RevokedCertificates,
-} from '../../../src/authorization-server/token-status/revoked-certificates.ts';
+import { RevokedCertificates } from '../../../src/authorization-server/token-status/revoked-certificates.ts';
 import { OpenBankingError } from '../../../src/errors.ts';
 import { silentLog } from '../../../src/events.ts';
 import { openSqliteStore } from '../../../src/storage/sqlite/sqlite.ts';
@@ -57,7 +54,7 @@ const clock = { now: () => now };
 
 function open(onLearned: (key: RevocationKey) => void = () => undefined): RevokedCertificates {
   const log = { emit: (event: string) => void warned.push(event) };
-  return createRevokedCertificates({ store, clock, log, onLearned });
+  return new RevokedCertificates({ store, clock, log, onLearned });
 }
 
 const later = (seconds: number) => {

@@ -5,7 +5,7 @@ import { inflateSync } from 'node:zlib';
 import { decodeJwt } from 'jose';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { RegisteredClient } from '../../../src/authorization-server/clients/registered-client.ts';
-import { createRevokedCertificates } from '../../../src/authorization-server/token-status/revoked-certificates.ts';
+import { RevokedCertificates } from '../../../src/authorization-server/token-status/revoked-certificates.ts';
 import { PrivateKeys } from '../../../src/authorization-server/signing/private-keys.ts';
 import type { Signer } from '../../../src/authorization-server/signing/signer.ts';
 import { createSigningKeys } from '../../../src/authorization-server/signing/signing-keys.ts';
@@ -116,7 +116,7 @@ function open(facts: Facts = {}): TokenStatus {
     accessTokenSeconds: 600,
     hashId: (id) => `h(${id})`,
     authorisedHolders: async () => (holder) => isHolderAuthorised(holder, rules),
-    revokedCertificates: createRevokedCertificates({ store, clock, log: silentLog }),
+    revokedCertificates: new RevokedCertificates({ store, clock, log: silentLog }),
     clock,
     signer,
     issuer: 'https://as.bank.example',
@@ -353,7 +353,7 @@ describe('a status list', () => {
     );
     const other = await status.reference(acme, undefined);
     expect(await isSet(status, claim)).toBe(false);
-    createRevokedCertificates({ store, clock: { now: () => now }, log: silentLog }).report(found);
+    new RevokedCertificates({ store, clock: { now: () => now }, log: silentLog }).report(found);
     await expect
       .poll(
         () => {

@@ -2,10 +2,11 @@ import type { Middleware } from 'koa';
 import type { Provider } from 'oidc-provider';
 
 /**
- * A browser may still hold the session of another customer. The provider would then answer with a page that
- * needs a script; the session means nothing here, so it simply becomes the one of who logged in now.
+ * Gives the session of a browser to the customer who has logged in now. A browser may still hold the session of another
+ * customer, which has no meaning here: every authorization has a login of its own. For such a session the provider would
+ * answer with a page that needs a script.
  */
-export function resumeAsThisPsu(provider: Provider): Middleware {
+export function sessionTakeover(provider: Provider): Middleware {
   return async (ctx, next) => {
     const uid = /^\/authorize\/([\w-]+)$/.exec(ctx.path)?.[1];
     const cookie =
