@@ -140,7 +140,7 @@ function pick(value: unknown, ...names: readonly string[]): object {
 
 try {
   const checked = await Promise.all([
-    checkSmallPackage('@tallystick/resource-server', ['jose', 'lru-cache']),
+    checkSmallPackage('@tallystick/resource-server', ['jose']),
     checkSmallPackage('@tallystick/tpp-registry', ['yaml', 'zod']),
     checkServer(),
   ]);

@@ -52,7 +52,7 @@ const PACKAGES: readonly Package[] = [
     name: '@tallystick/resource-server',
     manifest: {
       description: 'Checks certificate-bound access tokens (FAPI / PSD2) before the API of a bank',
-      dependencies: versions('jose', 'lru-cache'),
+      dependencies: versions('jose'),
       peerDependencies: { express: '>=4 <6', fastify: '>=4 <6', koa: '>=2 <4' },
       peerDependenciesMeta: {
         express: { optional: true },
