@@ -13,8 +13,10 @@ export type {
   StepField,
   WaitStep,
 } from './authorization-server/customer/aspsp.ts';
-export type { Clients } from './authorization-server/clients/clients.ts';
-export type { RegisteredClient } from './authorization-server/clients/registered-client.ts';
+export type {
+  RegisteredClient,
+  RegisteredClients,
+} from './authorization-server/clients/registered-client.ts';
 export { type Clock, systemClock } from './clock.ts';
 export { type Config, loadConfig, parseConfig } from './configuration/config.ts';
 export type { Consent, Consents } from './consent/consent.ts';

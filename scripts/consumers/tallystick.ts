@@ -5,7 +5,7 @@ import { createRegistry } from 'tallystick/tpp-registry';
 export async function run(file: string, aspsp: Aspsp, store: Store): Promise<RunningServer> {
   const config: Config = await loadConfig(file);
   const server = await startServer(config, { aspsp, store });
-  console.log(server.clients.find('a')?.client_name, (await server.consents.find('b'))?.psuId);
+  console.log((await server.clients.find('a'))?.client_name, (await server.consents.find('b'))?.psuId);
   return server;
 }
 export const authorizerOf = (server: RunningServer) =>

@@ -7,6 +7,7 @@ import {
   createAuthorizationServer,
 } from '../authorization-server/authorization-server.ts';
 import { Clients } from '../authorization-server/clients/clients.ts';
+import type { RegisteredClients } from '../authorization-server/clients/registered-client.ts';
 import type { RegisteredResourceServer } from '../authorization-server/tokens/resource-servers.ts';
 import { RevokedCertificates } from '../authorization-server/token-status/revoked-certificates.ts';
 import type { FollowedSigner } from '../authorization-server/signing/signer.ts';
@@ -59,7 +60,7 @@ export interface RunningServer {
   readonly registry: TppRegistry;
   readonly blockList: BlockList;
   /** The registered clients, of the files and of the store. */
-  readonly clients: Pick<Clients, 'find' | 'register' | 'end'>;
+  readonly clients: RegisteredClients;
   /** The same decision about a TPP certificate that the token endpoint makes. */
   readonly authenticator: TppAuthenticator;
   /** Whether requests can be served now: not stopping, and the store reads and writes. */

@@ -7,7 +7,7 @@ import { createRefreshable, type Refreshable } from '../../remote/refreshable.ts
 import type { Store } from '../../storage/store.ts';
 import { PayloadEncryption } from '../models/payload-encryption.ts';
 import { clientMetadata } from './client-metadata.ts';
-import type { RegisteredClient } from './registered-client.ts';
+import type { RegisteredClient, RegisteredClients } from './registered-client.ts';
 
 /** The clients that files name, as the files are at the moment. */
 export interface ClientFiles {
@@ -46,7 +46,7 @@ export type ClientFinder = (clientId: string) => RegisteredClient | undefined;
  * client and its tokens within seconds, also where another copy of the file still names it. A file that names the
  * client anew, at the start of a process or by a change, lifts the end.
  */
-export class Clients {
+export class Clients implements RegisteredClients {
   readonly #options: ClientsOptions;
   readonly #encryption: PayloadEncryption;
   readonly #reading: Refreshable<ReadonlySet<string>>;
@@ -80,7 +80,6 @@ export class Clients {
     return clients;
   }
 
-  /** The client, of the files or else of the store. @throws ERR_STORAGE_UNAVAILABLE */
   async find(clientId: string): Promise<RegisteredClient | undefined> {
     const named = this.#options.files.find(clientId);
     if (named !== undefined) return this.#isEnded(clientId) ? undefined : named;
@@ -113,11 +112,6 @@ export class Clients {
     this.#followers.push(take);
   }
 
-  /**
-   * Adds a client to the store. Resolves when every process finds it.
-   *
-   * @throws ERR_CLIENT_REGISTRATION when a file or the store has a client of this id, or had one that ended
-   */
   async register(client: RegisteredClient): Promise<void> {
     const { files, store } = this.#options;
     const { client_id: clientId } = client;
@@ -129,11 +123,6 @@ export class Clients {
     if (!(await store.putIfAbsent(CLIENT, clientId, { value }))) throw refusal('a client has this id');
   }
 
-  /**
-   * Ends a client of the store. Resolves when no process finds it any more; its tokens are refused within seconds.
-   *
-   * @throws ERR_CLIENT_REGISTRATION when a file names it
-   */
   async end(clientId: string): Promise<void> {
     if (this.#options.files.find(clientId) !== undefined) {
       throw new OpenBankingError('ERR_CLIENT_REGISTRATION', { clientId, problem: 'a file names the client' });
