@@ -43,6 +43,21 @@ function problemOf(page: Page, target: string): string | undefined {
     : `${page.path}: ${target} names no heading`;
 }
 
+/** Words that docs/style.md rules out. */
+const BANNED = /\b(sees? to it|hears? of|tells?|lets? go|takes up|meanwhile|good standing)\b/i;
+/** A sentence whose subject is no noun. A question may begin so. */
+const NO_NOUN = /(?:^|[.:!|-] )(?:It|What|Who) [a-z][^.|?\n]*(?=[.|\n]|$)/gm;
+
+function wordProblemsOf(page: Page): readonly string[] {
+  const text = proseOf(page).replace(/^#.*$/gm, '');
+  const banned = text.split('\n').filter((line) => BANNED.test(line));
+  const subjects = [...text.matchAll(NO_NOUN)].map(([sentence]) => sentence);
+  return [...banned, ...subjects].map((found) => `${page.path}: ${found.trim().slice(0, 120)}`);
+}
+
+/** `src/tpp/authenticate.ts`, `test/docs/`: a path of this project within a sentence. */
+const PATH = /`((?:src|test|tpp-registry|conformance|docs|deploy)\/[\w./-]*)`/g;
+
 describe('the pages', () => {
   it('have no relative link that leads nowhere', () => {
     const problems = readPages().flatMap((page) =>
@@ -81,5 +96,29 @@ describe('the pages', () => {
     expect(new Set(terms).size).toBe(terms.length);
     expect(terms.length).toBeGreaterThan(10);
     expect(terms.length).toBeLessThanOrEqual(GLOSSARY_WORDS);
+  });
+
+  it('name no file that is not there', () => {
+    const missing = readPages()
+      .filter(({ path }) => path !== 'CHANGELOG.md')
+      .flatMap(({ path, text }) =>
+        [...text.matchAll(PATH)]
+          .map(([, name = '']) => name)
+          .filter((name) => !existsSync(fileOf(name)))
+          .map((name) => `${path}: ${name}`),
+      );
+    expect(missing).toEqual([]);
+  });
+
+  it('are in the words of docs/style.md', () => {
+    const pages = readPages().filter(({ path }) => path !== 'docs/style.md');
+    expect(pages.flatMap(wordProblemsOf)).toEqual([]);
+  });
+
+  it('are found out when they are not', () => {
+    const page = (text: string) => ({ path: 'a page', text });
+    expect(wordProblemsOf(page('The server tells the client.'))).toHaveLength(1);
+    expect(wordProblemsOf(page('The file is kept. It is read again.'))).toHaveLength(1);
+    expect(wordProblemsOf(page('| Who wins when a code is used twice? | the store |'))).toEqual([]);
   });
 });
