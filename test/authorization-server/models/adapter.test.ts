@@ -11,7 +11,7 @@ import {
 } from '../../../src/authorization-server/models/adapter.ts';
 import { GrantRevocation } from '../../../src/authorization-server/models/grant-revocation.ts';
 import { epochSeconds } from '../../../src/clock.ts';
-import { isRefusal } from '../../../src/errors.ts';
+import { isRefusal, OpenBankingError } from '../../../src/errors.ts';
 import { silentLog } from '../../../src/events.ts';
 import { openSqliteStore } from '../../../src/storage/sqlite/sqlite.ts';
 import type { Store } from '../../../src/storage/store.ts';
@@ -188,6 +188,31 @@ describe('the adapter', () => {
     await adapter('AccessToken').revokeByGrantId('a');
     await adapter('Grant').destroy('b');
     expect(revoked).toEqual(['a', 'b']);
+  });
+
+  it('keeps the tokens of a grant until the grant is removed, so that a revocation can be repeated (RFC 7009 §2.2.1)', async () => {
+    await adapter('Grant').upsert('g', { jti: 'g' }, 60);
+    for (const model of ['AccessToken', 'RefreshToken']) {
+      await adapter(model).upsert('t', { jti: 't', grantId: 'g' }, 60);
+      // The provider destroys a token before it ends the grant.
+      await adapter(model).destroy('t');
+    }
+    const { delete: remove } = store;
+    store.delete = async () => {
+      throw new OpenBankingError('ERR_STORAGE_UNAVAILABLE', { operation: 'delete' });
+    };
+    expect(isRefusal(await thrown(adapter('AccessToken').revokeByGrantId('g')))).toBe(true);
+    expect(await adapter('AccessToken').find('t')).toBeDefined();
+    expect(await adapter('RefreshToken').find('t')).toBeDefined();
+    store.delete = remove;
+    await adapter('AccessToken').revokeByGrantId('g');
+    for (const [model, id] of [
+      ['AccessToken', 't'],
+      ['RefreshToken', 't'],
+      ['Grant', 'g'],
+    ] as const) {
+      expect(await adapter(model).find(id), model).toBeUndefined();
+    }
   });
 
   it('finds a session by uid and a device code by user code, and not by those of others', async () => {
