@@ -2,35 +2,67 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { dirname, join, relative, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
+import { ENDPOINTS, STATUS_LIST_PATH } from '../src/authorization-server/request/routes.ts';
 
 const root = resolve(dirname(fileURLToPath(import.meta.url)), '..');
-const LAYER_0 = ['src/errors.ts', 'src/error-catalogue.ts', 'src/events.ts', 'src/clock.ts', 'src/log.ts'];
-const ROOMS: Readonly<Record<string, number>> = {
-  'src/files': 0,
-  'src/remote': 0,
-  'src/x509': 1,
-  'src/mutual-tls': 1,
-  'src/storage': 1,
-  'tpp-registry': 1,
-  'src/tpp': 2,
-  'src/consent': 2,
-  'src/authorization-server': 3,
-  'src/resource-server': 3,
-  'src/configuration': 4,
-  'src/server': 4,
-  'src/index.ts': 4,
-  'src/cli': 5,
-  'src/sandbox': 5,
-  conformance: 5,
+/** Everything that every room may know: the only files of src/ itself, beside the entry of the package. */
+const KNOWN_TO_ALL = ['clock.ts', 'error-catalogue.ts', 'errors.ts', 'events.ts', 'log.ts'];
+/**
+ * The floors of the house, from the ground up. A file imports from its own room and from lower floors; rooms of one floor
+ * never know each other, but on the ground.
+ */
+const FLOORS: readonly (readonly string[])[] = [
+  [...KNOWN_TO_ALL.map((file) => `src/${file}`), 'src/files', 'src/remote'],
+  ['src/x509', 'src/mutual-tls', 'src/storage', 'tpp-registry'],
+  ['src/tpp', 'src/consent'],
+  ['src/authorization-server', 'src/resource-server'],
+  ['src/configuration'],
+  ['src/server'],
+  ['src/index.ts'],
+  ['src/sandbox'],
+  ['src/cli', 'conformance'],
+];
+/** The order of sub-folders: each imports from those before it. The room's own files come last, but where named. */
+const ORDERS: Readonly<Record<string, readonly (readonly string[])[]>> = {
+  'src/x509': [['der'], ['certificate'], ['path'], ['crl', 'ocsp'], ['revocation']],
+  'src/storage': [['store.ts'], ['request-scope.ts'], ['sqlite', 'redis']],
+    ['store.ts', 'request-scope.ts'],
+    ['sqlite', 'redis'],
+  ],
+  'src/authorization-server': [
+    ['provider-internals.ts'],
+    ['signing'],
+    ['profiles'],
+    ['request'],
+    ['clients'],
+    ['token-status'],
+    ['models'],
+    ['tokens', 'customer'],
+  ],
+  'src/resource-server': [['token'], ['dpop'], ['decision'], ['frameworks'], ['gateway']],
 };
+/** Imports against those orders, each with the reason. One that is gone fails too. */
+const AGAINST_THE_ORDER: Readonly<Record<string, string>> = {
+  'src/authorization-server/clients/clients.ts -> src/authorization-server/models/payload-encryption.ts':
+    'clients of the store have a MAC like the records of the provider',
+};
+const MAX_FILES = 16;
+const MAX_LINES = 300;
+
 /** Packages that only some places may import. */
 const OWNED: readonly { readonly name: RegExp; readonly owners: readonly string[] }[] = [
-  { name: /^oidc-provider/, owners: ['src/authorization-server/'] },
+  { name: /^oidc-provider$/, owners: ['src/authorization-server/'] },
+  { name: /^oidc-provider\//, owners: ['src/authorization-server/provider-internals.ts'] },
   { name: /^ioredis$/, owners: ['src/storage/redis/'] },
   { name: /^node:sqlite$/, owners: ['src/storage/sqlite/'] },
   { name: /^(@peculiar\/|asn1js|reflect-metadata)/, owners: ['src/x509/', 'src/tpp/', 'src/sandbox/'] },
-  { name: /^undici$/, owners: ['src/sandbox/'] },
-  { name: /^prom-client$/, owners: ['src/metrics.ts'] },
+  { name: /^(undici|openid-client)$/, owners: ['src/sandbox/'] },
+  { name: /^prom-client$/, owners: ['src/server/metrics.ts'] },
+  { name: /^pino$/, owners: ['src/log.ts', 'src/sandbox/sandbox.ts'] },
+  { name: /^(koa|@koa\/.*)$/, owners: ['src/authorization-server/', 'src/sandbox/bank/'] },
+  { name: /^(eta|koa-helmet|rate-limiter-flexible)$/, owners: ['src/authorization-server/customer/'] },
+  { name: /^yaml$/, owners: ['src/configuration/', 'src/sandbox/', 'tpp-registry/'] },
+  { name: /^node:cluster$/, owners: ['src/server/workers.ts', 'src/cli/serve.ts'] },
   { name: /^(commander|@clack\/prompts)$/, owners: ['src/cli/'] },
 ];
 
@@ -55,29 +87,98 @@ function sourceFiles(): SourceFile[] {
   );
 }
 
-function roomOf(path: string): { readonly room: string; readonly layer: number } {
-  if (LAYER_0.includes(path)) return { room: path, layer: 0 };
-  const room = Object.keys(ROOMS).find((name) => path === name || path.startsWith(`${name}/`));
-  const layer = room === undefined ? undefined : ROOMS[room];
-  if (room === undefined || layer === undefined) throw new Error(`${path} is in no room of the house`);
-  return { room, layer };
+const isIn = (path: string, place: string) => path === place || path.startsWith(`${place}/`);
+
+/** The room and the floor of a file. */
+function roomOf(path: string): { readonly room: string; readonly floor: number } {
+  const floor = FLOORS.findIndex((rooms) => rooms.some((name) => isIn(path, name)));
+  const room = FLOORS[floor]?.find((name) => isIn(path, name));
+  if (room === undefined) throw new Error(`${path} is in no room of the house`);
+  return { room, floor };
+}
+
+/** The place of a file in the order of its room's sub-folders; the room's own files come last. */
+function placeOf(path: string, room: string): { readonly name: string; readonly place: number } {
+  const name = path.slice(room.length + 1).split('/')[0] ?? '';
+  const order = ORDERS[room] ?? [];
+  const place = order.findIndex((names) => names.includes(name));
+  if (place === -1 && path.split('/').length > room.split('/').length + 1) {
+    throw new Error(`${path} is in no stated sub-folder of ${room}`);
+  }
+  return place === -1 ? { name: '', place: order.length } : { name, place };
 }
 
 const files = sourceFiles();
 const resolved = (from: SourceFile, target: string) =>
   relative(root, resolve(root, dirname(from.path), target)).replaceAll('\\', '/');
 
+const imports = files.flatMap((file) =>
+  file.imports
+    .filter((target) => target.startsWith('.'))
+    .map((target) => ({ from: file.path, to: resolved(file, target) })),
+);
+const entriesOf = (folder: string) => readdirSync(join(root, folder), { withFileTypes: true });
+const filesOf = (folder: string) =>
+  entriesOf(folder)
+    .filter((entry) => entry.isFile())
+    .map(({ name }) => name);
+const foldersOf = (folder: string): string[] =>
+  entriesOf(folder)
+    .filter((entry) => entry.isDirectory())
+    .flatMap(({ name }) => [`${folder}/${name}`, ...foldersOf(`${folder}/${name}`)]);
+
 describe('the plan of the house', () => {
-  it('imports only from the own room or a lower layer', () => {
-    const wrong = files.flatMap((file) => {
-      const here = roomOf(file.path);
-      return file.imports
-        .filter((target) => target.startsWith('.'))
-        .map((target) => ({ target: resolved(file, target), there: roomOf(resolved(file, target)) }))
-        .filter(({ there }) => there.room !== here.room && there.layer >= here.layer)
-        .filter(({ there }) => ![0, 4, 5].includes(here.layer) || there.layer !== here.layer)
-        .map(({ target }) => `${file.path} -> ${target}`);
+  it('imports only from the own room or a lower floor', () => {
+    const wrong = imports
+      .map(({ from, to }) => ({ from, to, here: roomOf(from), there: roomOf(to) }))
+      .filter(({ here, there }) => there.room !== here.room && there.floor >= here.floor)
+      .filter(({ here, there }) => here.floor !== 0 || there.floor !== 0)
+      .map(({ from, to }) => `${from} -> ${to}`);
+    expect(wrong).toEqual([]);
+  });
+
+  it('imports within a room in the order of its sub-folders', () => {
+    const wrong = imports
+      .map(({ from, to }) => ({ from, to, room: roomOf(from).room }))
+      .filter(({ to, room }) => ORDERS[room] !== undefined && roomOf(to).room === room)
+      .map(({ from, to, room }) => ({ from, to, here: placeOf(from, room), there: placeOf(to, room) }))
+      .filter(({ here, there }) => there.name !== here.name && there.place >= here.place)
+      .map(({ from, to }) => `${from} -> ${to}`);
+    expect(wrong).toEqual(Object.keys(AGAINST_THE_ORDER));
+  });
+
+  it(`has at most ${MAX_FILES} files in a folder`, () => {
+    const wrong = ['src', 'tpp-registry', 'conformance', 'test'].flatMap((top) =>
+      [top, ...foldersOf(top)].filter((folder) => filesOf(folder).length > MAX_FILES),
+    );
+    expect(wrong).toEqual([]);
+  });
+
+  it(`has at most ${MAX_LINES} lines in a source file, and in a function what biome.json says`, () => {
+    const wrong = files.filter(({ text }) => text.split('\n').length - 1 > MAX_LINES).map(({ path }) => path);
+    expect(wrong).toEqual([]);
+    const { linter, overrides } = JSON.parse(readFileSync(join(root, 'biome.json'), 'utf8'));
+    expect(linter.rules.complexity.noExcessiveLinesPerFunction).toEqual({
+      level: 'error',
+      options: { maxLines: 70 },
     });
+    expect(overrides.map(({ includes }: { readonly includes: unknown }) => includes)).toEqual([['test/**']]);
+  });
+
+  it('keeps in src/ itself only what every room knows, and the entry of the package', () => {
+    expect(filesOf('src').toSorted()).toEqual([...KNOWN_TO_ALL, 'index.ts'].toSorted());
+  });
+
+  it('knows the routes of HTTP only from authorization-server/request/ upwards', () => {
+    const below = (path: string) =>
+      roomOf(path).floor < roomOf('src/authorization-server').floor ||
+      /^src\/authorization-server\/(signing|profiles|clients|token-status|models)\//.test(path);
+    const known = Object.values(ENDPOINTS).join('|');
+    const route = new RegExp(`['"\`](${known}|${STATUS_LIST_PATH})['"\`/]|oidc\\??\\.route\\b`);
+    const wrong = files
+      .filter(({ path }) => below(path))
+      .filter((file) => route.test(file.text) || file.imports.some((target) => target.endsWith('/routes.ts')))
+      .map(({ path }) => path);
     expect(wrong).toEqual([]);
   });
 
@@ -126,10 +227,10 @@ describe('the plan of the house', () => {
     expect(wrong).toEqual([]);
   });
 
-  it('does not import config.ts below the composition root', () => {
+  it('does not import the configuration below the composition root', () => {
     const wrong = files
-      .filter((file) => roomOf(file.path).layer < 4)
-      .filter((file) => file.imports.some((target) => target.endsWith('/config.ts')))
+      .filter((file) => roomOf(file.path).floor < roomOf('src/configuration').floor)
+      .filter((file) => file.imports.some((target) => target.includes('configuration/')))
       .map((file) => file.path);
     expect(wrong).toEqual([]);
   });

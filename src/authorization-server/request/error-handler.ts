@@ -4,13 +4,17 @@ import { isRefusal, type OpenBankingError } from '../../errors.ts';
 import { RequestScope } from '../../storage/request-scope.ts';
 import { listenerOf } from './listener-name.ts';
 import { findRefusal, oauthAnswer, protocolRefusal } from './oauth-error.ts';
-import type { Pages } from '../customer/pages/pages.ts';
+
+/** The page that a customer sees instead of an error of OAuth. */
+export interface ErrorPages {
+  error(ctx: Context, shown: { readonly status: number; readonly rule: string | undefined }): void;
+}
 
 /**
  * Turns every refusal into one answer. A refusal of ours keeps its code and rule, also where the provider would say only
  * "client authentication failed". A fault that is no refusal is a 500 whose text stays in the log.
  */
-export function errorHandler(pages: Pages): Middleware {
+export function errorHandler(pages: ErrorPages): Middleware {
   return async (ctx, next) => {
     const scope = new RequestScope();
     try {
@@ -28,7 +32,7 @@ export function errorHandler(pages: Pages): Middleware {
 }
 
 /** The provider's `renderError`: the page for a customer whose request has no redirect URI to return to. */
-export function errorPage(pages: Pages): NonNullable<Configuration['renderError']> {
+export function errorPage(pages: ErrorPages): NonNullable<Configuration['renderError']> {
   return (ctx, _out, error) => {
     ctx.state.fault ??= error;
     const refusal = findRefusal(error);
@@ -89,7 +93,7 @@ function answerProtocolRefusal(ctx: Context, body: ErrorBody): void {
   if (problem.includes('request entity too large')) ctx.status = 413;
 }
 
-function answerThrown(ctx: Context, error: unknown, pages: Pages): void {
+function answerThrown(ctx: Context, error: unknown, pages: ErrorPages): void {
   const refusal = findRefusal(error);
   const status = refusal === undefined ? 500 : oauthAnswer(refusal).status;
   if (listenerOf(ctx.req) === 'front' && ctx.accepts('json', 'html') === 'html') {
