@@ -21,7 +21,7 @@ import { interactions } from './customer/interactions.ts';
 import { sessionTakeover } from './customer/session-takeover.ts';
 import { createIssuedTokens, introspectForResourceServers } from './tokens/introspection.ts';
 import { type ListenerName, noteListener } from './request/listener-name.ts';
-import { createPages, pageHeaders, type Pages } from './customer/pages/pages.ts';
+import { pageHeaders, Pages } from './customer/pages/pages.ts';
 import { createProvider } from './provider.ts';
 import { createResourceServers, type RegisteredResourceServer } from './tokens/resource-servers.ts';
 import { revokeStructuredTokens } from './tokens/revocation.ts';
@@ -78,7 +78,7 @@ export function createAuthorizationServer(options: AuthorizationServerOptions): 
   const tokenStatus = openTokenStatus(options);
   const grants = new GrantRevocation({ store, clock, secret, tokenStatus });
   const adapters = createAdapterFactory({ store, secret, clock, grants });
-  const pages = createPages({ bankName: options.aspsp.name });
+  const pages = new Pages({ bankName: options.aspsp.name });
   const provider = createProvider(options, {
     adapter: (model) => (model === 'Client' ? options.clients.adapter() : adapters(model)),
     tokenStatus,

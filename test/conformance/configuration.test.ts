@@ -2,7 +2,7 @@ import type { Context } from 'koa';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { redirectUrisOf, suiteConfiguration } from '../../conformance/configuration.ts';
 import { PASSWORD_STEP } from '../../src/authorization-server/customer/authentication.ts';
-import { createPages } from '../../src/authorization-server/customer/pages/pages.ts';
+import { Pages } from '../../src/authorization-server/customer/pages/pages.ts';
 import { startTestSandbox, type TestSandbox } from '../authorization-server/running-sandbox.ts';
 
 let sandbox: TestSandbox;
@@ -25,7 +25,7 @@ describe('the configuration for the OpenID Foundation suite', () => {
     const ctx = { set() {}, body: '' };
     const tpp = { name: '', legalName: '', authorizationNumber: '', nca: '' };
     const view = { tpp, csrf: '', redirectUri: 'https://tpp.example', number: 0, step: PASSWORD_STEP };
-    createPages({ bankName: 'Bank' }).login(ctx as unknown as Context, view);
+    new Pages({ bankName: 'Bank' }).login(ctx as unknown as Context, view);
     for (const id of ids) {
       expect(JSON.stringify(made)).toContain(`"id","${id}"`);
       expect(ctx.body).toContain(`id="${id}"`);

@@ -21,8 +21,8 @@ function assertOwnClient(tpp: Tpp | undefined, client: Client): void {
 }
 
 /**
- * `tls_client_auth` (RFC 8705 §2.1.2): the client belongs to the proven TPP and, if it registered a subject,
- * the certificate has it. Synchronous: the provider does not await it.
+ * `tls_client_auth` (RFC 8705 §2.1.2): the client belongs to the proven TPP, and the certificate has the subject that
+ * the client registered, if any. Synchronous: the provider does not await this hook.
  */
 export function certificateSubjectMatches(ctx: KoaContextWithOIDC): boolean {
   const client = ctx.oidc.client;
@@ -46,7 +46,7 @@ export function certificateSubjectMatches(ctx: KoaContextWithOIDC): boolean {
 
 /**
  * `private_key_jwt`: the rules of FAPI 2.0 §5.3.2.1 that the provider leaves to this hook (audience, life),
- * and the tie between client and TPP, which it does not know at all for this method.
+ * and the tie between client and TPP, which the provider never checks for this method.
  */
 export function assertClientAssertion(clock: Clock) {
   return async (

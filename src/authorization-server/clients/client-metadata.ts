@@ -28,7 +28,7 @@ export function clientMetadata(client: RegisteredClient): ClientMetadata {
     redirect_uris: redirects ? [...client.redirect_uris] : [],
     response_types: redirects ? [...profile.responseTypes] : [],
     id_token_signed_response_alg: client.id_token_signed_response_alg ?? profile.serverAlgorithms[0],
-    // Never empty: the provider takes an absent scope for "all of them".
+    // Never empty: an absent scope means all scopes to the provider.
     scope: ['offline_access', ...scopes.filter((scope) => scope === 'openid')].join(' '),
     api_scope: scopes.filter((scope) => !OPENID_SCOPES.includes(scope)).join(' '),
     authorization_number: client.authorization_number,

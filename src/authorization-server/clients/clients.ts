@@ -12,7 +12,7 @@ import type { RegisteredClient, RegisteredClients } from './registered-client.ts
 /** The clients that files name, as the files are at the moment. */
 export interface ClientFiles {
   find(clientId: string): RegisteredClient | undefined;
-  /** Calls now, and before other clients are in use; what `take` throws refuses them as a whole. */
+  /** Calls `take` now, and before other clients are in use: a throw of `take` keeps the last ones. */
   follow(take: (clients: readonly RegisteredClient[]) => void): void;
   close(): Promise<void>;
 }
@@ -22,7 +22,7 @@ export interface ClientsOptions {
   readonly store: Store;
   /** Keys the MAC of each record: a record that another program wrote is refused. */
   readonly secret: Buffer;
-  /** Longest life of what a client may have received: that long its end is remembered. */
+  /** Longest life of a grant and its tokens: the store remembers for as long that a client has ended. */
   readonly grantSeconds: number;
   readonly clock: Clock;
   readonly log: Log;
@@ -35,7 +35,7 @@ const ALL = Object.freeze({ all: 'yes' });
 const MAX_AGE_SECONDS = 0.5;
 const MAX_CACHED = 10_000;
 
-/** Finds registered clients by id, without a promise: for what asks about many at once. */
+/** Finds a client by id in memory. */
 export type ClientFinder = (clientId: string) => RegisteredClient | undefined;
 
 /**
@@ -50,7 +50,7 @@ export class Clients implements RegisteredClients {
   readonly #options: ClientsOptions;
   readonly #encryption: PayloadEncryption;
   readonly #reading: Refreshable<ReadonlySet<string>>;
-  /** Clients of the store, by id. A record never changes: it is there, or its client has ended. */
+  /** Clients of the store, by id. A record never changes: the store has it until its client ends. */
   readonly #stored = new LRUCache<string, RegisteredClient>({ max: MAX_CACHED });
   /** Named by the files since the ended clients were read last. */
   readonly #named = new Set<string>();
@@ -73,7 +73,7 @@ export class Clients implements RegisteredClients {
     options.files.follow((clients) => this.#takeFiles(clients));
   }
 
-  /** Begins with what the store knows; a store that is away is read later. */
+  /** Reads the ended clients first. A store that is away is read later. */
   static async open(options: ClientsOptions): Promise<Clients> {
     const clients = new Clients(options);
     await clients.#refresh();
@@ -87,7 +87,7 @@ export class Clients implements RegisteredClients {
   }
 
   /**
-   * Finds any of these clients, as they are now.
+   * Reads these clients now, and returns how each is found in memory.
    *
    * @throws ERR_STORAGE_UNAVAILABLE
    */
@@ -106,7 +106,7 @@ export class Clients implements RegisteredClients {
     return (clientId) => found.get(clientId);
   }
 
-  /** Calls now, and before other clients of the files are in use; what `take` throws refuses them as a whole. */
+  /** Calls `take` now, and before other clients of the files are in use: a throw of `take` keeps the last ones. */
   follow(take: (clients: readonly RegisteredClient[]) => void): void {
     take(this.#ofFiles.filter(({ client_id: id }) => !this.#isEnded(id)));
     this.#followers.push(take);
@@ -135,9 +135,9 @@ export class Clients implements RegisteredClients {
     return this.#options.files.close();
   }
 
-  /** The provider's storage of clients: read only, and computed anew, so that no old record is weaker than the rules. */
+  /** The provider's storage of clients: read only. Metadata is computed anew, so that no old record is weaker than the rules. */
   adapter(): Adapter {
-    const refuse = () => Promise.reject(new TypeError('clients are not written by the provider'));
+    const refuse = () => Promise.reject(new TypeError('the provider only finds clients, by id'));
     const find = async (clientId: string): Promise<AdapterPayload | undefined> => {
       const client = await this.#findStored(clientId);
       return client === undefined ? undefined : (clientMetadata(client) as AdapterPayload);
@@ -153,7 +153,7 @@ export class Clients implements RegisteredClients {
     };
   }
 
-  /** Never one that a file names: not even while the provider has not taken the file yet. */
+  /** Undefined for a client that a file names, also before the provider has it. */
   async #findStored(clientId: string): Promise<RegisteredClient | undefined> {
     if (this.#options.files.find(clientId) !== undefined || this.#isEnded(clientId)) return undefined;
     const record = await this.#options.store.find(CLIENT, clientId);
@@ -209,7 +209,7 @@ export class Clients implements RegisteredClients {
     for (const take of this.#followers) take(alive);
   }
 
-  /** Shares what the store does not have, lifts the ends of clients that a file names anew, and reads the rest. */
+  /** Stores the ends of this process, lifts those of clients that a file names anew, and reads all. */
   async #exchangeEnded(): Promise<ReadonlySet<string>> {
     const { store } = this.#options;
     await Promise.all([...this.#unshared].map((clientId) => this.#share(clientId)));

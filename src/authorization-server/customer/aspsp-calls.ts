@@ -91,8 +91,8 @@ const accounts = z
 /**
  * The bank, as the pages call it: each call ends within its time limit, and returns what the contract says.
  *
- * Every method throws ERR_ASPSP_UNAVAILABLE when the bank throws or returns too late, and ERR_ASPSP_ANSWER when what
- * it returns is not of the contract.
+ * Every method throws ERR_ASPSP_UNAVAILABLE when the bank throws or returns too late, and ERR_ASPSP_ANSWER when the
+ * answer is not of the contract.
  */
 export class AspspCalls {
   readonly #aspsp: Aspsp;
@@ -152,7 +152,7 @@ export class AspspCalls {
     try {
       const parsed = schema.safeParse(await Promise.race([called().catch(thrown), ended]));
       if (parsed.success) return parsed.data;
-      // Never the value: it may hold what the customer typed.
+      // Never the value, which may hold a password.
       throw malformed(operation, parsed.error.issues[0]?.path.join('.') ?? '');
     } finally {
       clearTimeout(timer);

@@ -17,11 +17,11 @@ export interface Aspsp {
   beginAuthentication?(context: AuthenticationContext, call: AspspCall): Promise<AuthenticationStep>;
 
   /**
-   * Judges the customer's answer to a step: returns the next step, the customer, or a refusal. Takes as long for an
-   * unknown customer as for a wrong password. Throws when it cannot judge.
+   * Verifies the customer's answer to a step: returns the next step, the customer, or a refusal. The call must last as
+   * long for an unknown customer as for a wrong password. A throw means that the answer could not be verified.
    *
    * @param state the state of the step that was answered
-   * @param values what was typed, by the names of the fields of the step; empty for a step without fields
+   * @param values the customer's input, by the names of the fields of the step; empty for a step without fields
    */
   answerAuthentication(
     state: AuthenticationState,
@@ -95,7 +95,7 @@ export interface StepField {
 
 export type AuthenticationAnswer = AuthenticationStep | AuthenticatedPsu | AuthenticationRefusal;
 
-/** The customer (PSD2: payment service user) is who he claims to be. */
+/** The customer (PSD2: payment service user) has proved his identity. */
 export interface AuthenticatedPsu {
   readonly type: 'authenticated';
   /** Becomes the `sub` of tokens: stable, opaque, never a name or an account number. */

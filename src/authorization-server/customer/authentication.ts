@@ -76,7 +76,7 @@ export class Authentication {
     this.#showStep(ctx, open, await this.#progressOf(open));
   }
 
-  /** Passes the customer's answer on to the bank. */
+  /** The bank verifies the customer's answer to the step; the next page follows. */
   async answer(ctx: Context, open: OpenInteraction, form: URLSearchParams): Promise<void> {
     const { aspsp, log } = this.#options;
     const progress = await this.#progressOf(open);

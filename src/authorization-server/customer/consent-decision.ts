@@ -31,7 +31,7 @@ export interface ConsentDecisionOptions {
 
 const NO_ACCOUNT_CHOSEN = 'Please choose at least one account, or cancel.';
 
-/** The consent prompt: what is asked, for which accounts, and the customer's decision. */
+/** The consent prompt: the permissions that the TPP asks for, the accounts, and the customer's decision. */
 export class ConsentDecision {
   readonly #options: ConsentDecisionOptions;
 
@@ -54,7 +54,7 @@ export class ConsentDecision {
     });
   }
 
-  /** Grants what is asked, for the chosen accounts. @throws ERR_PSU_INPUT for an account that was not offered */
+  /** Creates grant and consent for the chosen accounts. @throws ERR_PSU_INPUT for an account that was not offered */
   async approve(ctx: Context, open: OpenInteraction, form: URLSearchParams): Promise<void> {
     const { consents, consentSeconds, log } = this.#options;
     const psuId = psuOf(open);

@@ -22,7 +22,7 @@ export interface InteractionSource {
   readonly authorisationStatus: AuthorisationStatus;
 }
 
-/** @throws ERR_PSU_INPUT when the browser has no such interaction, and what `AuthorisationStatus.verify` throws */
+/** @throws ERR_PSU_INPUT when the browser has no such interaction, and the refusals of `AuthorisationStatus.verify` */
 export async function openInteraction(source: InteractionSource, ctx: Context): Promise<OpenInteraction> {
   const interaction = await source.provider.interactionDetails(ctx.req, ctx.res).catch((cause: unknown) => {
     if (isRefusal(cause)) throw cause;
@@ -44,7 +44,7 @@ export async function openInteraction(source: InteractionSource, ctx: Context): 
   };
 }
 
-/** As the provider's `interactionResult`, which would look for the interaction and its session a second time. */
+/** As the provider's `interactionResult`, which would read the interaction and its session a second time. */
 export async function finishInteraction(
   ctx: Context,
   { interaction }: OpenInteraction,
@@ -66,7 +66,7 @@ export function requesterOf({ client, tpp }: OpenInteraction): RequesterView {
   };
 }
 
-/** What every log line about an interaction holds. */
+/** The fields of every event of an interaction. */
 export function interactionFields(ctx: Context, open: OpenInteraction): EventFields {
   return {
     requestId: String(ctx.state.requestId),

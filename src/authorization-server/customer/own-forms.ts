@@ -28,7 +28,7 @@ export class OwnForms {
     return createHmac('sha256', this.#secret).update(`csrf\0${prompt.name}\0${uid}`).digest('base64url');
   }
 
-  /** The form of the request. @throws ERR_PSU_INPUT when it is none of ours */
+  /** The form of the request. @throws ERR_PSU_INPUT for a form of another page or another site */
   read(ctx: Context, open: OpenInteraction): URLSearchParams {
     const raw = ctx.request.rawBody;
     if (typeof raw !== 'string') {

@@ -38,7 +38,7 @@ const ROLES = { accounts: 'PSP_AI', payments: 'PSP_PI', fundsconfirmations: 'PSP
 /** More payments than a demonstration makes; the oldest are forgotten. */
 const MAX_PAYMENTS = 1000;
 
-/** The account APIs of a demo bank, behind our own middleware: what a bank would write, and nothing more. */
+/** The account APIs of a demo bank, behind our own middleware: the code of a bank, and nothing more. */
 export function demoBank(options: DemoBankOptions): RequestListener {
   const { protection, log } = options;
   const app = new Koa();

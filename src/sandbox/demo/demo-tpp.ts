@@ -27,7 +27,7 @@ export interface DemoTppOptions {
   readonly method?: 'tls_client_auth' | 'private_key_jwt';
   /** The TPP's own certificate unless another is named; `none` presents none. */
   readonly certificate?: CertificateFiles | 'none';
-  /** Lets OpenSSL present what it would hold back itself: SHA-1 signatures, short keys. */
+  /** Makes OpenSSL present certificates that it refuses by default: SHA-1 signatures, short keys. */
   readonly presentsWeak?: boolean;
 }
 

@@ -5,7 +5,7 @@ import { type CustomerAnswer, walkPages } from './demo-browser.ts';
 import { connectTpp, type DemoTpp, type DemoTppOptions } from './demo-tpp.ts';
 import { DEMO_REDIRECT_URI, type SandboxDescription } from '../folder.ts';
 
-/** One step of the walk: what is tried, and what happened, in one line. */
+/** One step of the walk: the attempt and its outcome, in one line. */
 export interface DemoStep {
   readonly title: string;
   readonly isRight: boolean;

@@ -5,7 +5,7 @@ import { afterEach, describe, expect, it } from 'vitest';
 import { accessLog } from '../../../src/authorization-server/request/access-log.ts';
 import { errorHandler } from '../../../src/authorization-server/request/error-handler.ts';
 import { noteListener } from '../../../src/authorization-server/request/listener-name.ts';
-import { createPages } from '../../../src/authorization-server/customer/pages/pages.ts';
+import { Pages } from '../../../src/authorization-server/customer/pages/pages.ts';
 import { OpenBankingError } from '../../../src/errors.ts';
 import type { EventFields } from '../../../src/events.ts';
 
@@ -20,7 +20,7 @@ async function answered(middleware: Middleware, listener: 'front' | 'mtls') {
   const warnings: [string, EventFields | undefined][] = [];
   const app = new Koa();
   app.use(accessLog({ emit: (event, fields) => void warnings.push([event, fields]) }));
-  app.use(errorHandler(createPages({ bankName: 'Example Bank' })));
+  app.use(errorHandler(new Pages({ bankName: 'Example Bank' })));
   app.use(middleware);
   const handle = app.callback();
   server = createServer((request, response) => {

@@ -5,7 +5,7 @@ import type { Context, Middleware } from 'koa';
 import helmet from 'koa-helmet';
 import type { AccountChoice, AuthenticationStep } from '../aspsp.ts';
 
-/** Who asks, as the pages name it. */
+/** The TPP that asks, as the pages name it. */
 export interface RequesterView {
   readonly name: string;
   readonly legalName: string;
@@ -33,43 +33,41 @@ export interface ConsentView extends FormView {
   readonly until: Date;
 }
 
-/** The pages that a customer sees: plain HTML forms, one stylesheet, no script. */
-export interface Pages {
-  readonly stylesheet: string;
-  login(ctx: Context, view: LoginView): void;
-  consent(ctx: Context, view: ConsentView): void;
-  /** Always the same sentence and the request id; the rule if there is one to tell. */
-  error(ctx: Context, view: { readonly status: number; readonly rule?: string | undefined }): void;
-}
-
 const FOLDER = fileURLToPath(new URL('.', import.meta.url));
 const CONTENT_SECURITY_POLICY =
   "default-src 'none'; style-src 'self'; img-src 'self'; base-uri 'none'; frame-ancestors 'none'";
 
-/** Pages in the name of the bank. */
-export function createPages(options: { readonly bankName: string }): Pages {
-  const eta = new Eta({ views: FOLDER, cache: true, autoEscape: true });
-  const bank = options.bankName;
-  const render = (ctx: Context, template: string, view: object) => {
+/** The pages that a customer sees, in the name of the bank: plain HTML forms, one stylesheet, no script. */
+export class Pages {
+  readonly stylesheet = readFileSync(`${FOLDER}bank.css`, 'utf8');
+  readonly #bankName: string;
+  readonly #templates = new Eta({ views: FOLDER, cache: true, autoEscape: true });
+
+  constructor({ bankName }: { readonly bankName: string }) {
+    this.#bankName = bankName;
+  }
+
+  login(ctx: Context, view: LoginView): void {
+    allowFormsTo(ctx, view.redirectUri);
+    this.#render(ctx, 'login', view);
+  }
+
+  consent(ctx: Context, view: ConsentView): void {
+    allowFormsTo(ctx, view.redirectUri);
+    const until = { iso: view.until.toISOString(), text: dayInWords(view.until) };
+    this.#render(ctx, 'consent', { ...view, until });
+  }
+
+  /** Always the same sentence and the request id, and the rule that refused, where one did. */
+  error(ctx: Context, view: { readonly status: number; readonly rule?: string | undefined }): void {
+    ctx.status = view.status;
+    this.#render(ctx, 'error', { requestId: ctx.state.requestId, rule: view.rule });
+  }
+
+  #render(ctx: Context, template: string, view: object): void {
     ctx.type = 'html';
-    ctx.body = eta.render(template, { bank, ...view });
-  };
-  return {
-    stylesheet: readFileSync(`${FOLDER}bank.css`, 'utf8'),
-    login: (ctx, view) => {
-      allowFormsTo(ctx, view.redirectUri);
-      render(ctx, 'login', view);
-    },
-    consent: (ctx, view) => {
-      allowFormsTo(ctx, view.redirectUri);
-      const until = { iso: view.until.toISOString(), text: dayInWords(view.until) };
-      render(ctx, 'consent', { ...view, until });
-    },
-    error: (ctx, view) => {
-      ctx.status = view.status;
-      render(ctx, 'error', { requestId: ctx.state.requestId, rule: view.rule });
-    },
-  };
+    ctx.body = this.#templates.render(template, { bank: this.#bankName, ...view });
+  }
 }
 
 /** Response headers of every answer on the front channel. */
@@ -87,7 +85,7 @@ export function pageHeaders(options: { readonly hasStrictTransportSecurity: bool
       },
     },
     strictTransportSecurity: options.hasStrictTransportSecurity && { maxAge: 31_536_000 },
-    // With no-referrer a browser also hides the origin of its forms, by which we tell them from foreign ones.
+    // With no-referrer a browser also hides the origin of its forms, which distinguishes them from forms of other sites.
     referrerPolicy: { policy: 'same-origin' },
     xFrameOptions: { action: 'deny' },
   });
