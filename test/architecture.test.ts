@@ -26,9 +26,6 @@ const FLOORS: readonly (readonly string[])[] = [
 const ORDERS: Readonly<Record<string, readonly (readonly string[])[]>> = {
   'src/x509': [['der'], ['certificate'], ['path'], ['crl', 'ocsp'], ['revocation']],
   'src/storage': [['store.ts'], ['request-scope.ts'], ['sqlite', 'redis']],
-    ['store.ts', 'request-scope.ts'],
-    ['sqlite', 'redis'],
-  ],
   'src/authorization-server': [
     ['provider-internals.ts'],
     ['signing'],
