@@ -78,14 +78,14 @@ export function readIssuingDistributionPoint(reader: DerReader): IssuingDistribu
     if (fields.isAtEnd) throw new DerError('issuingDistributionPoint is empty');
     const name = fields.optionalWithin(contextTag(0, 'constructed'), readPointName);
     const isUser = fields.flag(contextTag(1, 'primitive'));
-    const isAuthority = fields.flag(contextTag(2, 'primitive'));
+    const isCa = fields.flag(contextTag(2, 'primitive'));
     const reasons = fields.optional(contextTag(3, 'primitive'));
     const isIndirect = fields.flag(contextTag(4, 'primitive'));
     const isAttribute = fields.flag(contextTag(5, 'primitive'));
-    if (Number(isUser) + Number(isAuthority) + Number(isAttribute) > 1) {
+    if (Number(isUser) + Number(isCa) + Number(isAttribute) > 1) {
       throw new DerError('issuingDistributionPoint is for certificates of one kind only, and of another');
     }
-    const onlyContains = isUser ? 'user' : isAuthority ? 'CA' : isAttribute ? 'attribute' : undefined;
+    const onlyContains = isUser ? 'user' : isCa ? 'CA' : isAttribute ? 'attribute' : undefined;
     return {
       ...(name === undefined ? {} : { name }),
       ...(onlyContains === undefined ? {} : { onlyContains }),

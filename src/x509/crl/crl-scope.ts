@@ -30,7 +30,7 @@ export function findScopeProblem(
     case 'attribute':
       return 'the list is about attribute certificates only';
     case 'CA':
-      return isAuthority(certificate) ? undefined : 'the list is about authorities only';
+      return isCa(certificate) ? undefined : 'the list is about CAs only';
     case 'user':
       return isEndEntity(certificate) ? undefined : 'the list is about end entities only';
     default:
@@ -40,10 +40,10 @@ export function findScopeProblem(
 
 /** §5.2.5: certificates before version 3 are in no list of one kind. */
 function isEndEntity(certificate: Certificate): boolean {
-  return !isAuthority(certificate) && certificate.version === 3;
+  return !isCa(certificate) && certificate.version === 3;
 }
 
-function isAuthority({ basicConstraints }: Certificate): boolean {
+function isCa({ basicConstraints }: Certificate): boolean {
   return basicConstraints?.isCa === true;
 }
 

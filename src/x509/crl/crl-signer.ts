@@ -27,7 +27,7 @@ export function verifyCrlSigner(
 
 interface Candidates {
   readonly issuer: Certificate;
-  readonly authorities?: readonly Certificate[];
+  readonly pathAbove?: readonly Certificate[];
   readonly signers?: readonly VerifiedPath[];
   readonly at: Date;
 }
@@ -40,10 +40,10 @@ export interface CrlSigner {
 
 /** The proven certificate whose key signed the list, or why there is none (RFC 5280 §6.3.3 (f)(g)). */
 export function findSigner(crl: CrlIndex, candidates: Candidates): CrlSigner | string {
-  const { issuer, authorities = [], signers = [], at } = candidates;
-  const anchor = authorities.at(-1) ?? issuer;
+  const { issuer, pathAbove = [], signers = [], at } = candidates;
+  const anchor = pathAbove.at(-1) ?? issuer;
   let first: string | undefined;
-  for (const certificate of [issuer, ...authorities]) {
+  for (const certificate of [issuer, ...pathAbove]) {
     const problem = findProblem(crl, certificate, at);
     if (problem === undefined) return { certificate };
     first ??= problem;

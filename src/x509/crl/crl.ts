@@ -15,8 +15,8 @@ export { verifyCrlSigner } from './crl-signer.ts';
 export interface CrlOptions {
   /** The issuer of the certificate, from its verified path. */
   readonly issuer: Certificate;
-  /** The rest of that path, anchor last, for lists signed with another key of the issuer. */
-  readonly authorities?: readonly Certificate[];
+  /** The rest of that path, anchor last: for lists signed with another key of the issuer. */
+  readonly pathAbove?: readonly Certificate[];
   /** Paths by `verifyCrlSigner`, for lists whose signer is not on the certificate's path: of certificates in the
    * trust store, never of certificates that the peer sent. */
   readonly signers?: readonly VerifiedPath[];
@@ -143,10 +143,10 @@ function findDateProblem(crl: CrlIndex, { at, maxAgeSeconds }: CrlOptions): stri
 function findSignerDoubt({ path }: CrlSigner, question: Question): string | undefined {
   const certificates = path?.certificates ?? [];
   for (const [index, certificate] of certificates.slice(0, -1).entries()) {
-    const [issuer, ...authorities] = certificates.slice(index + 1);
+    const [issuer, ...pathAbove] = certificates.slice(index + 1);
     if (issuer === undefined) continue;
     // Without extra signers: a list is no evidence for its own signer.
-    const status = crlStatus(certificate, { ...question, issuer, authorities, signers: [] });
+    const status = crlStatus(certificate, { ...question, issuer, pathAbove, signers: [] });
     if (status.status === 'revoked') return 'a certificate that its signer depends on is revoked';
     if (status.status === 'unknown')
       return `it is not known whether its signer is revoked: ${status.problem}`;

@@ -12,7 +12,7 @@ import type { GeneralName } from '../certificate/general-name.ts';
  */
 export type IssuanceLevel = 'path' | 'rfc5280' | 'web';
 
-export type Position = 'anchor' | 'authority' | 'end entity';
+export type Position = 'anchor' | 'CA' | 'end entity';
 
 interface IssuanceRule {
   readonly level: 'rfc5280' | 'web';
@@ -22,7 +22,7 @@ interface IssuanceRule {
   readonly isBroken: (certificate: Certificate) => boolean;
 }
 
-const AUTHORITIES: readonly Position[] = ['anchor', 'authority'];
+const CA_POSITIONS: readonly Position[] = ['anchor', 'CA'];
 
 /** §4.2.1.9, §4.2.1.10, §4.2.1.11, §4.2.1.14. */
 const MUST_BE_CRITICAL = [
@@ -53,20 +53,20 @@ const RULES: readonly IssuanceRule[] = [
   },
   {
     level: 'rfc5280',
-    positions: AUTHORITIES,
+    positions: CA_POSITIONS,
     problem: 'an extension that must be critical is not',
     isBroken: ({ extensions }) => MUST_BE_CRITICAL.some((oid) => extensions.get(oid)?.critical === false),
   },
   {
     level: 'rfc5280',
-    positions: AUTHORITIES,
-    problem: 'an authority has no subjectKeyIdentifier',
+    positions: CA_POSITIONS,
+    problem: 'a CA has no subjectKeyIdentifier',
     isBroken: ({ subjectKeyIdentifier }) => subjectKeyIdentifier === undefined,
   },
   {
     level: 'rfc5280',
-    positions: AUTHORITIES,
-    problem: 'an authority has no keyUsage',
+    positions: CA_POSITIONS,
+    problem: 'a CA has no keyUsage',
     isBroken: ({ keyUsage }) => keyUsage === undefined,
   },
   {
@@ -78,7 +78,7 @@ const RULES: readonly IssuanceRule[] = [
   {
     level: 'rfc5280',
     positions: ['end entity'],
-    problem: 'an end entity has constraints that only an authority may have',
+    problem: 'an end entity has constraints that only a CA may have',
     isBroken: ({ nameConstraints, basicConstraints }) =>
       nameConstraints !== undefined ||
       (basicConstraints?.isCa === false && basicConstraints.pathLength !== undefined),

@@ -63,8 +63,8 @@ export interface PathRule {
   readonly check: (certificate: Certificate, state: PathState, position: Position) => void;
 }
 
-const EVERYWHERE: readonly Position[] = ['anchor', 'authority', 'end entity'];
-const AUTHORITIES: readonly Position[] = ['anchor', 'authority'];
+const EVERYWHERE: readonly Position[] = ['anchor', 'CA', 'end entity'];
+const CA_POSITIONS: readonly Position[] = ['anchor', 'CA'];
 
 /**
  * In the order of RFC 5280 §6.1.3 and §6.1.4. The anchor's own dates and constraints apply too: it is a
@@ -79,11 +79,11 @@ export const PATH_RULES: readonly PathRule[] = [
   {
     name: 'basic constraints',
     clause: 'RFC 5280 §6.1.4 (k)',
-    positions: AUTHORITIES,
-    check: checkIsAuthority,
+    positions: CA_POSITIONS,
+    check: checkIsCa,
   },
   { name: 'name constraints', clause: 'RFC 5280 §6.1.3 (b)(c)', positions: EVERYWHERE, check: checkNames },
-  { name: 'path length', clause: 'RFC 5280 §6.1.4 (l)(m)', positions: AUTHORITIES, check: checkPathLength },
+  { name: 'path length', clause: 'RFC 5280 §6.1.4 (l)(m)', positions: CA_POSITIONS, check: checkPathLength },
   { name: 'key usage', clause: 'RFC 5280 §4.2.1.3', positions: EVERYWHERE, check: checkKeyUsage },
   { name: 'extended key usage', clause: 'RFC 5280 §4.2.1.12', positions: EVERYWHERE, check: checkPurpose },
   {
@@ -162,12 +162,12 @@ function checkIssuance(certificate: Certificate, { policy }: PathState, position
 
 /** A self-issued CA, such as a key rollover, is exempt; a self-issued end entity is not. */
 function checkNames(certificate: Certificate, { names }: PathState, position: Position): void {
-  const isExempt = position === 'anchor' || (position === 'authority' && isSelfIssued(certificate));
+  const isExempt = position === 'anchor' || (position === 'CA' && isSelfIssued(certificate));
   if (!isExempt) names.check(certificate);
   if (position !== 'end entity') names.add(certificate);
 }
 
-function checkIsAuthority(certificate: Certificate): void {
+function checkIsCa(certificate: Certificate): void {
   if (certificate.basicConstraints?.isCa !== true) {
     throw new OpenBankingError('ERR_CERT_NOT_A_CA', { subject: subjectOf(certificate) });
   }
@@ -190,9 +190,9 @@ function checkKeyUsage(certificate: Certificate, { policy }: PathState, position
   const isEndEntity = position === 'end entity';
   const needed: KeyUsage = isEndEntity ? endEntityUsage : 'keyCertSign';
   const isAllowed = certificate.keyUsage?.has(needed) ?? true;
-  const isAuthority =
+  const isCa =
     certificate.basicConstraints?.isCa === true || certificate.keyUsage?.has('keyCertSign') === true;
-  if (!isAllowed || (isEndEntity && isAuthority && endEntityUsage !== 'cRLSign')) {
+  if (!isAllowed || (isEndEntity && isCa && endEntityUsage !== 'cRLSign')) {
     const wanted = isAllowed ? 'an end entity, not a certification authority' : needed;
     throw new OpenBankingError('ERR_CERT_KEY_USAGE', { subject: subjectOf(certificate), needed: wanted });
   }
@@ -218,7 +218,7 @@ function checkPolicies(certificate: Certificate, state: PathState, position: Pos
     case 'anchor':
       state.policies.constrain(certificate);
       break;
-    case 'authority':
+    case 'CA':
       state.policies.addAuthority(certificate, isSelfIssued(certificate));
       break;
     case 'end entity':

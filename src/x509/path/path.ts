@@ -243,7 +243,7 @@ function applyTo(
 
 function positionOf(index: number, length: number): Position {
   if (index === 0) return 'end entity';
-  return index === length - 1 ? 'anchor' : 'authority';
+  return index === length - 1 ? 'anchor' : 'CA';
 }
 
 /** 2: the key identifiers agree; 1: one is missing; 0: they differ (RFC 5280 §4.2.1.1, a hint and no proof). */

@@ -83,7 +83,7 @@ export class CrlCache {
   #statusOf(about: CheckedCertificate, policy: RevocationPolicy, crls: readonly CrlIndex[]) {
     return crlStatus(about.certificate, {
       issuer: about.issuer,
-      authorities: about.authorities,
+      pathAbove: about.pathAbove,
       crls,
       at: this.#options.clock.now(),
       ...(policy.crlMaxAgeSeconds === undefined ? {} : { maxAgeSeconds: policy.crlMaxAgeSeconds }),
@@ -113,7 +113,7 @@ function openList(name: string, options: ListOptions): KeptDocument<CrlIndex> {
     folder: io.folder,
     name,
     fetch: () => io.fetchCrl(url),
-    parse: (bytes) => indexer.index(bytes, [about.issuer, ...about.authorities]),
+    parse: (bytes) => indexer.index(bytes, [about.issuer, ...about.pathAbove]),
     assertSuccessor: (list, before) => {
       if (isSuccessor(list, before)) return;
       log.emit('revocation.crl.rollback', { url });

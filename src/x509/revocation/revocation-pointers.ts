@@ -10,7 +10,7 @@ export interface CheckedCertificate {
   readonly certificate: Certificate;
   readonly issuer: Certificate;
   /** Above the issuer, anchor last. */
-  readonly authorities: readonly Certificate[];
+  readonly pathAbove: readonly Certificate[];
   readonly isEndEntity: boolean;
   readonly key: RevocationKey;
 }
@@ -31,9 +31,9 @@ export function checkedCertificates({ certificates }: VerifiedPath): readonly Ch
   return certificates.slice(0, -1).flatMap((certificate, index) => {
     const issuer = certificates[index + 1];
     if (issuer === undefined) return [];
-    const authorities = certificates.slice(index + 2);
+    const pathAbove = certificates.slice(index + 2);
     return [
-      { certificate, issuer, authorities, isEndEntity: index === 0, key: revocationKey(certificate, issuer) },
+      { certificate, issuer, pathAbove, isEndEntity: index === 0, key: revocationKey(certificate, issuer) },
     ];
   });
 }

@@ -29,7 +29,7 @@ function ask(asked: Asked, at = NOW): string {
   const rootList = rootEntries === null ? [] : [crl({ issuer: root, entries: rootEntries })];
   return crlStatus(leaf.certificate, {
     issuer: issuer.certificate,
-    authorities: authorities.map(({ certificate }) => certificate),
+    pathAbove: authorities.map(({ certificate }) => certificate),
     signers,
     crls: [crl({ issuer: by, entries }), ...rootList, ...also.map((party) => crl({ issuer: party }))],
     at,

@@ -56,10 +56,8 @@ function isUnrevoked({ certificates }: VerifiedPath, lists: readonly string[], a
   if (lists.length === 0) return true;
   const crls = lists.map((pem) => indexCrl(Buffer.from(pem.replaceAll(/-----[^-]+-----/g, ''), 'base64')));
   return certificates.slice(0, -1).every((certificate, index) => {
-    const [issuer, ...authorities] = certificates.slice(index + 1);
-    return (
-      issuer !== undefined && crlStatus(certificate, { issuer, authorities, crls, at }).status === 'good'
-    );
+    const [issuer, ...pathAbove] = certificates.slice(index + 1);
+    return issuer !== undefined && crlStatus(certificate, { issuer, pathAbove, crls, at }).status === 'good';
   });
 }
 
