@@ -98,7 +98,8 @@ async function startApi(folder: string, options: object): Promise<Record<string,
     stdio: ['pipe', 'pipe', 'inherit'],
   });
   running.push(api);
-  const [line] = await once(api.stdout, 'data');
+  const noStart = once(api, 'exit').then(() => assert.fail('the API did not start'));
+  const [line] = await Promise.race([once(api.stdout, 'data'), noStart]);
   return JSON.parse(String(line));
 }
 
@@ -125,7 +126,7 @@ async function checkServer(): Promise<string> {
     for (const [framework, port] of Object.entries(await startApi(api, bank.api)))
       assert.deepEqual(await useToken(bank, { port, token }), [200, 401, 401], framework);
   }
-  server.kill();
+  for (const one of running) one.kill();
   await once(server, 'exit');
 
   await install(folder, NODE_TYPES, ...SANDBOX_PACKAGES);
@@ -139,12 +140,16 @@ function pick(value: unknown, ...names: readonly string[]): object {
 }
 
 try {
-  const checked = await Promise.all([
+  // All of them end before the folders go.
+  const checks = await Promise.allSettled([
     checkSmallPackage('@tallystick/resource-server', ['jose']),
     checkSmallPackage('@tallystick/tpp-registry', ['yaml', 'zod']),
     checkServer(),
   ]);
-  console.log(`installed and used:\n  ${checked.join('\n  ')}`);
+  for (const check of checks) {
+    if (check.status === 'rejected') throw check.reason;
+    console.log(`installed and used: ${check.value}`);
+  }
 } catch (error) {
   // Compiler and linters write what is wrong to their standard output.
   if (error instanceof Error && 'stdout' in error) console.error(error.stdout);
