@@ -1,5 +1,5 @@
 import { type ErrorClass, type ErrorCode, isRefusal } from '../../errors.ts';
-import { ALGORITHMS } from '../token/algorithms.ts';
+import { ALGORITHMS } from '../token/compact-signature.ts';
 
 /** The answer of a protected resource to a refusal (RFC 6750 §3). */
 export interface RefusalAnswer {

@@ -13,7 +13,7 @@ import { isSameDigest } from '../token/certificate-binding.ts';
 import type { DpopNonces } from './dpop-nonce.ts';
 import type { ClaimProof } from './dpop-replay.ts';
 import { fieldsNamed, type RequestFacts } from '../token/presented-token.ts';
-import { ALGORITHMS } from '../token/algorithms.ts';
+import { ALGORITHMS } from '../token/compact-signature.ts';
 
 export interface DpopRules {
   /** Scheme and authority under which clients know this API; never taken from the request's Host. */

@@ -4,7 +4,7 @@ import { type Clock, epochSeconds } from '../../clock.ts';
 import { OpenBankingError } from '../../errors.ts';
 import type { OutboundRequest } from '../../remote/outbound.ts';
 import { type AccessToken, parseAccessToken } from './access-token.ts';
-import { ALGORITHMS } from './algorithms.ts';
+import { ALGORITHMS } from './compact-signature.ts';
 import type { KeySource } from './issuer-keys.ts';
 
 /** Posts to the introspection endpoint, over mTLS with this resource server's certificate. */

@@ -6,7 +6,7 @@ import { OpenBankingError } from '../../errors.ts';
 import { createRefreshable, type Refreshable } from '../../remote/refreshable.ts';
 import type { StatusReference } from './access-token.ts';
 import type { FetchDocument } from './issuer-documents.ts';
-import { ALGORITHMS } from './algorithms.ts';
+import { ALGORITHMS } from './compact-signature.ts';
 import type { KeySource } from './issuer-keys.ts';
 
 export interface TokenStatusOptions {
