@@ -5,13 +5,13 @@ import { type Log, silentLog } from '../../events.ts';
 import {
   type ClientCertificate,
   type ClientCertificateOptions,
+  type ClientCertificateSource,
   createClientCertificateSource,
 } from '../../mutual-tls/client-certificate.ts';
 import type { Authorization } from '../token/access-token.ts';
 import type { Authorizer } from './authorize.ts';
 import { type RefusalAnswer, refusalAnswer } from './challenge.ts';
-import { findInteractionId } from './interaction-id.ts';
-import type { RequestWithCertificate } from '../token/presented-token.ts';
+import { fieldsNamed } from '../token/presented-token.ts';
 import type { Requirement } from './requirement.ts';
 
 export interface ProtectionOptions {
@@ -45,7 +45,10 @@ export interface OriginalRequest {
 /** What stands before an API, the same for every framework: the glue of each one only carries the verdict out. */
 export interface Protection {
   readonly log: Log;
-  /** At once when all that it needs is at hand: a promise for each request would cost more than the decision. */
+  /**
+   * Decides about a request. Whatever is thrown on the way becomes a refusal, and is logged. The verdict comes without a
+   * promise when all facts are in memory: two promises a request cost half as much as the whole decision (0.15 µs).
+   */
   decide(
     request: IncomingMessage,
     requirement: RouteRequirement,
@@ -69,73 +72,7 @@ export interface Protection {
  */
 export function createProtection(options: ProtectionOptions): Protection {
   if (typeof options?.authorizer?.authorize !== 'function') throw new TypeError('authorizer is missing');
-  const { authorizer } = options;
-  const source = createClientCertificateSource(options.clientCertificate);
-  const log = options.log ?? silentLog;
-
-  const decideLater = async (
-    request: ProvenRequest,
-    requirement: RouteRequirement,
-    { facts, headers }: { readonly facts: RequestWithCertificate; readonly headers: FapiHeaders },
-  ): Promise<Verdict> => {
-    try {
-      const authorization = await authorizer.authorize(facts, requirement);
-      request[AUTHORIZATION] = authorization;
-      return { authorization, headers };
-    } catch (error) {
-      const { method, url, certificate } = facts;
-      return refused(error, { log, headers, method, url, certificate, scopes: requirement.scopes });
-    }
-  };
-
-  return Object.freeze({
-    log,
-    decide: (request: ProvenRequest, requirement: RouteRequirement, original?: OriginalRequest) => {
-      const { method = '', url = '' } = original ?? request;
-      const headers = fapiHeaders(request);
-      let certificate: ClientCertificate['certificate'];
-      try {
-        ({ certificate } = source.read(request));
-        const facts = { method, url, rawHeaders: request.rawHeaders, certificate };
-        const authorization = authorizer.authorizeNow(facts, requirement);
-        if (authorization === undefined) return decideLater(request, requirement, { facts, headers });
-        request[AUTHORIZATION] = authorization;
-        return { authorization, headers };
-      } catch (error) {
-        return refused(error, { log, headers, method, url, certificate, scopes: requirement.scopes });
-      }
-    },
-    refuse: (request: IncomingMessage, error: unknown, original?: OriginalRequest) => {
-      const { method = '', url = '' } = original ?? request;
-      const headers = fapiHeaders(request);
-      return refused(error, { log, headers, method, url, certificate: undefined, scopes: [] });
-    },
-  });
-}
-
-interface RefusedRequest {
-  readonly log: Log;
-  readonly headers: FapiHeaders;
-  readonly method: string;
-  readonly url: string;
-  readonly certificate: ClientCertificate['certificate'];
-  readonly scopes: readonly string[];
-}
-
-function refused(error: unknown, request: RefusedRequest): { readonly refusal: RefusalAnswer } {
-  const { log, headers, method, url, certificate } = request;
-  const answer = refusalAnswer(error, request.scopes);
-  const fields = {
-    interactionId: headers['x-fapi-interaction-id'],
-    method,
-    route: (url.split('?')[0] ?? '').slice(0, 100),
-    status: answer.status,
-    error,
-    ...(certificate === undefined ? {} : { certificate: hexPrefix(certificate.thumbprint) }),
-  };
-  if (isRefusal(error)) log.emit(eventOf(answer.status, error.code), fields);
-  else log.emit('rs.unexpected', fields);
-  return { refusal: { ...answer, headers: { ...answer.headers, ...headers } } };
+  return Object.freeze(new CertificateBoundProtection(options));
 }
 
 const AUTHORIZATION = Symbol('authorization');
@@ -143,6 +80,78 @@ const AUTHORIZATION = Symbol('authorization');
 /** Nobody else has the symbol: only a protection can write the proof. */
 interface ProvenRequest extends IncomingMessage {
   [AUTHORIZATION]?: Authorization;
+}
+
+class CertificateBoundProtection implements Protection {
+  readonly log: Log;
+  readonly #authorizer: Authorizer;
+  readonly #certificates: ClientCertificateSource;
+
+  constructor({ authorizer, clientCertificate, log = silentLog }: ProtectionOptions) {
+    this.log = log;
+    this.#authorizer = authorizer;
+    this.#certificates = createClientCertificateSource(clientCertificate);
+  }
+
+  decide(
+    request: ProvenRequest,
+    requirement: RouteRequirement,
+    original: OriginalRequest | IncomingMessage = request,
+  ): Verdict | Promise<Verdict> {
+    const { method = '', url = '' } = original;
+    const headers = fapiHeaders(request);
+    const { scopes } = requirement;
+    let certificate: ClientCertificate['certificate'];
+    try {
+      ({ certificate } = this.#certificates.read(request));
+      const facts = { method, url, rawHeaders: request.rawHeaders, certificate };
+      const proved = (authorization: Authorization): Verdict => {
+        request[AUTHORIZATION] = authorization;
+        return { authorization, headers };
+      };
+      const authorization = this.#authorizer.authorizeNow(facts, requirement);
+      if (authorization !== undefined) return proved(authorization);
+      return this.#authorizer
+        .authorize(facts, requirement)
+        .then(proved, (error) => this.#refusal(error, { ...facts, headers, scopes }));
+    } catch (error) {
+      return this.#refusal(error, { headers, method, url, certificate, scopes });
+    }
+  }
+
+  refuse(
+    request: IncomingMessage,
+    error: unknown,
+    original: OriginalRequest | IncomingMessage = request,
+  ): { readonly refusal: RefusalAnswer } {
+    const { method = '', url = '' } = original;
+    const headers = fapiHeaders(request);
+    return this.#refusal(error, { headers, method, url, certificate: undefined, scopes: [] });
+  }
+
+  #refusal(error: unknown, request: RefusedRequest): { readonly refusal: RefusalAnswer } {
+    const { headers, method, url, certificate } = request;
+    const answer = refusalAnswer(error, request.scopes);
+    const fields = {
+      interactionId: headers['x-fapi-interaction-id'],
+      method,
+      route: (url.split('?')[0] ?? '').slice(0, 100),
+      status: answer.status,
+      error,
+      ...(certificate === undefined ? {} : { certificate: hexPrefix(certificate.thumbprint) }),
+    };
+    if (isRefusal(error)) this.log.emit(eventOf(answer.status, error.code), fields);
+    else this.log.emit('rs.unexpected', fields);
+    return { refusal: { ...answer, headers: { ...answer.headers, ...headers } } };
+  }
+}
+
+interface RefusedRequest {
+  readonly headers: FapiHeaders;
+  readonly method: string;
+  readonly url: string;
+  readonly certificate: ClientCertificate['certificate'];
+  readonly scopes: readonly string[];
 }
 
 /**
@@ -171,6 +180,15 @@ export function assertRequirement(requirement: RouteRequirement): void {
       throw new TypeError(`a route must name the ${name} that it needs; [] is for none`);
     }
   }
+}
+
+const INTERACTION_ID = 'x-fapi-interaction-id';
+const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
+
+/** The `x-fapi-interaction-id` of a request that has exactly one, and that a UUID (FAPI 1.0 Baseline §6.2.1). */
+export function findInteractionId(rawHeaders: readonly string[]): string | undefined {
+  const [id, more] = fieldsNamed(rawHeaders, INTERACTION_ID);
+  return id !== undefined && more === undefined && UUID.test(id) ? id : undefined;
 }
 
 function fapiHeaders({ rawHeaders }: IncomingMessage): FapiHeaders {

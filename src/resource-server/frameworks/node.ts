@@ -26,27 +26,19 @@ export function nodeProtection(
   handler: AuthorizedHandler,
 ): RequestListener {
   assertRequirement(requirement);
-  const carryOut = (request: IncomingMessage, response: ServerResponse, verdict: Verdict) => {
-    if ('refusal' in verdict) return answerRefusal(request, response, verdict.refusal);
-    setHeaders(response, verdict.headers);
-    return handler(request, response, verdict.authorization);
-  };
-  // Closures of their own: in the listener they would be made for every request, also for those that need none.
-  const carryOutLater = (request: IncomingMessage, response: ServerResponse, verdict: Promise<Verdict>) =>
-    verdict.then((later) => carryOut(request, response, later));
-  const catchFault = (response: ServerResponse, done: Promise<void>) => {
-    done.catch((error: unknown) => answerFault(response, protection, error));
-  };
   return (request, response) => {
+    const carryOut = (verdict: Verdict) => {
+      if ('refusal' in verdict) return answerRefusal(request, response, verdict.refusal);
+      setHeaders(response, verdict.headers);
+      return handler(request, response, verdict.authorization);
+    };
+    const fault = (error: unknown) => answerFault(response, protection, error);
     try {
       const verdict = protection.decide(request, requirement);
-      const done =
-        verdict instanceof Promise
-          ? carryOutLater(request, response, verdict)
-          : carryOut(request, response, verdict);
-      if (done instanceof Promise) catchFault(response, done);
+      const done = verdict instanceof Promise ? verdict.then(carryOut) : carryOut(verdict);
+      if (done instanceof Promise) done.catch(fault);
     } catch (error) {
-      answerFault(response, protection, error);
+      fault(error);
     }
   };
 }

@@ -52,22 +52,19 @@ export function findPresentedToken(facts: RequestFacts): PresentedToken {
  * every other request, which `findPresentedToken` then judges.
  */
 export function plainAuthorization({ rawHeaders, url }: RequestFacts): string | undefined {
-  if (url.includes('?') && hasTokenInQuery(url)) return undefined;
-  let found: string | undefined;
-  for (let at = 0; at < rawHeaders.length; at += 2) {
-    const name = rawHeaders[at];
-    if (name?.length !== 13 || name.toLowerCase() !== 'authorization') continue;
-    if (found !== undefined) return undefined;
-    found = rawHeaders[at + 1];
-  }
-  return found;
+  if (hasTokenInQuery(url)) return undefined;
+  const [field, more] = fieldsNamed(rawHeaders, 'authorization');
+  return more === undefined ? field : undefined;
 }
 
 /** Every value of a field, in the order of the request. `name` in lower case. */
 export function fieldsNamed(rawHeaders: readonly string[], name: string): string[] {
-  return rawHeaders.flatMap((one, at) =>
-    at % 2 === 0 && one.toLowerCase() === name ? [rawHeaders[at + 1] ?? ''] : [],
-  );
+  const values: string[] = [];
+  for (let at = 0; at < rawHeaders.length; at += 2) {
+    const field = rawHeaders[at];
+    if (field?.length === name.length && field.toLowerCase() === name) values.push(rawHeaders[at + 1] ?? '');
+  }
+  return values;
 }
 
 function hasTokenInQuery(url: string): boolean {

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { findInteractionId } from '../../../src/resource-server/decision/interaction-id.ts';
+import { findInteractionId } from '../../../src/resource-server/decision/protection.ts';
 
 const ID = 'c770aef3-6784-41f7-8e0e-ff5f97bddb3a';
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
