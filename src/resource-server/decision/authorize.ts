@@ -1,8 +1,8 @@
 import { OpenBankingError } from '../../errors.ts';
 import type { Authorization, StatusReference } from '../token/access-token.ts';
 import type { AuthorizerOptions } from './authorizer-options.ts';
-import { verifyBinding } from '../token/certificate-binding.ts';
-import { verifyCertificateDates } from '../token/certificate-dates.ts';
+import { verifyBinding, verifyCertificateDates } from '../token/certificate-binding.ts';
+import { DecisionCache } from './decision-cache.ts';
 import { type DecisionParts, openDecisionParts } from './decision-parts.ts';
 import { verifyDpopProof } from '../dpop/dpop-proof.ts';
 import {
@@ -11,10 +11,9 @@ import {
   type RequestFacts,
   type RequestWithCertificate,
 } from '../token/presented-token.ts';
-import type { ProvenToken } from '../token/proven-tokens.ts';
+import type { ProvenToken } from '../token/token-cache.ts';
 import { type Requirement, verifyRequirement } from './requirement.ts';
 import { verifyTpp } from './tpp-check.ts';
-import { createWarmDecisions } from './warm-decision.ts';
 
 export interface Authorizer {
   /**
@@ -44,10 +43,10 @@ export interface Authorizer {
  */
 export function createAuthorizer(options: AuthorizerOptions): Authorizer {
   const parts = openDecisionParts(options);
-  const warm = createWarmDecisions(parts);
+  const decisions = new DecisionCache(parts);
 
   return {
-    authorizeNow: warm.find,
+    authorizeNow: (request, requirement) => decisions.find(request, requirement),
 
     async authorize(request, requirement) {
       const presented = findPresentedToken(request);
@@ -64,7 +63,7 @@ export function createAuthorizer(options: AuthorizerOptions): Authorizer {
       if (parts.tppCheck !== undefined) {
         await verifyTpp(parts.tppCheck, certificate, { authorization, requirement });
       }
-      warm.remember(request, proven);
+      decisions.store(request, proven);
       verifyRequirement(requirement, authorization);
       return authorization;
     },

@@ -17,7 +17,7 @@ import {
   openIssuerConnection,
 } from '../token/issuer-documents.ts';
 import { issuerKeys, KEYS_FRESH_SECONDS, type KeySource } from '../token/issuer-keys.ts';
-import { createProvenTokens, type ProvenToken, type ProvenTokens } from '../token/proven-tokens.ts';
+import { type ProvenToken, TokenCache } from '../token/token-cache.ts';
 import { isStructured, verifyStructuredToken } from '../token/structured-token.ts';
 import { type TokenStatusLists, tokenStatusLists } from '../token/token-status.ts';
 import type { TppCheck } from './tpp-check.ts';
@@ -27,7 +27,7 @@ import { OpenBankingError } from '../../errors.ts';
 export interface DecisionParts {
   readonly clock: Clock;
   readonly clockToleranceSeconds: number;
-  readonly tokens: ProvenTokens;
+  readonly tokens: TokenCache;
   /** Undefined when tokens are not looked up. */
   readonly lists: TokenStatusLists | undefined;
   readonly dpop: DpopRules | undefined;
@@ -62,7 +62,7 @@ export function openDecisionParts(options: AuthorizerOptions): DecisionParts {
   const source = sourceOf(options, connection, clock);
   const lists = statusListsOf(options, source, clock);
   const rules = { issuer, audience, keys: source.keys, clock, clockToleranceSeconds };
-  const tokens = createProvenTokens({
+  const tokens = new TokenCache({
     prove: proofs(options, rules, connection),
     maxTokens: options.memory?.maxTokens ?? MAX_TOKENS,
     maxBytes: options.memory?.maxBytes ?? MAX_BYTES,

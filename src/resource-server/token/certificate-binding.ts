@@ -59,6 +59,27 @@ export function isSameDigest(one: string, other: string): boolean {
   return a.length === b.length && timingSafeEqual(a, b);
 }
 
+/** Whether the certificate is valid at `now`, in milliseconds since the epoch. */
+export function isWithinDates({ certificate }: PresentedCertificate, now: number): boolean {
+  return now >= certificate.validFromDate.getTime() && now <= certificate.validToDate.getTime();
+}
+
+/**
+ * Proves that the certificate is valid at `now`, in milliseconds since the epoch: a connection and a token may outlive
+ * it (RFC 8705 §6.3).
+ *
+ * @throws ERR_CERT_EXPIRED, ERR_CERT_NOT_YET_VALID
+ */
+export function verifyCertificateDates(presented: PresentedCertificate, now: number): void {
+  if (isWithinDates(presented, now)) return;
+  const { validFromDate: notBefore, validToDate: notAfter } = presented.certificate;
+  const subject = presented.certificate.subject.replaceAll('\n', ', ');
+  const at = new Date(now);
+  throw now > notAfter.getTime()
+    ? new OpenBankingError('ERR_CERT_EXPIRED', { subject, notAfter, at })
+    : new OpenBankingError('ERR_CERT_NOT_YET_VALID', { subject, notBefore, at });
+}
+
 function unbound(problem: string): OpenBankingError<'ERR_TOKEN_UNBOUND'> {
   return new OpenBankingError('ERR_TOKEN_UNBOUND', { problem });
 }

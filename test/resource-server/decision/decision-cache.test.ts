@@ -9,7 +9,7 @@ import {
   createAuthorizer,
   type Requirement,
 } from '../../../src/resource-server/index.ts';
-import { createProvenTokens, type ProvenToken } from '../../../src/resource-server/token/proven-tokens.ts';
+import { type ProvenToken, TokenCache } from '../../../src/resource-server/token/token-cache.ts';
 import type { IssuedCertificate } from '../../../src/sandbox/pki/pki.ts';
 import { twinOf } from '../../x509/certificate-factory.ts';
 import {
@@ -294,7 +294,7 @@ describe('a check of the whole TPP', () => {
   });
 });
 
-describe('the memory of proven tokens', () => {
+describe('the token cache', () => {
   const proven = (until: number) => ({ until }) as ProvenToken;
 
   it('is bounded in number and in bytes, and the oldest make room', async () => {
@@ -303,7 +303,7 @@ describe('the memory of proven tokens', () => {
       proofs += 1;
       return proven(100);
     };
-    const few = createProvenTokens({ prove, maxTokens: 3, maxBytes: 1e9 });
+    const few = new TokenCache({ prove, maxTokens: 3, maxBytes: 1e9 });
     for (const token of ['a', 'b', 'c', 'd']) await few.prove(token, 0);
     expect(['a', 'b', 'c', 'd'].map((token) => few.find(token, 0) !== undefined)).toEqual([
       false,
@@ -311,7 +311,7 @@ describe('the memory of proven tokens', () => {
       true,
       true,
     ]);
-    const small = createProvenTokens({ prove, maxTokens: 1e9, maxBytes: 30_000 });
+    const small = new TokenCache({ prove, maxTokens: 1e9, maxBytes: 30_000 });
     for (let at = 0; at < 10; at += 1) await small.prove(`${at}`.padEnd(8000, 'x'), 0);
     const kept = Array.from({ length: 10 }, (_, at) => small.find(`${at}`.padEnd(8000, 'x'), 0));
     expect(kept.filter((one) => one !== undefined)).toHaveLength(3);
@@ -320,7 +320,7 @@ describe('the memory of proven tokens', () => {
 
   it('forgets what is over, never remembers a refusal, and proves one token once for many', async () => {
     let proofs = 0;
-    const tokens = createProvenTokens({
+    const tokens = new TokenCache({
       prove: async (token) => {
         proofs += 1;
         if (token === 'bad') throw new OpenBankingError('ERR_TOKEN_INVALID', { problem: 'bad' });
