@@ -46,7 +46,7 @@ export interface AuthorizationServerOptions {
   readonly consentSeconds: number;
   readonly rotatesRefreshTokens?: boolean;
   readonly signer: FollowedSigner;
-  /** Keys hashes, seals and cookies; 32 bytes. */
+  /** Key of hashes, encryption and cookies; 32 bytes. */
   readonly secret: Buffer;
   readonly store: Store;
   readonly consents: Pick<ConsentRecords, 'idOf' | 'create'>;
@@ -57,7 +57,7 @@ export interface AuthorizationServerOptions {
   /** The bank's APIs that may introspect tokens. */
   readonly resourceServers: readonly RegisteredResourceServer[];
   readonly aspsp: Aspsp;
-  /** How long one call of the bank may take. */
+  /** Time limit of one call of the bank. */
   readonly aspspCallSeconds: number;
   /** Whether this process knows that a certificate is revoked: its tokens end. Default: none is. */
   readonly isRevoked?: (certificate: TokenHolder['certificate']) => boolean;
@@ -169,14 +169,19 @@ function stepsOf(
 }
 
 function openTokenStatus(options: AuthorizationServerOptions): TokenStatus {
-  const { store, secret, clock } = options;
+  const { store, secret, clock, authorisationStatus, isRevoked } = options;
   return new TokenStatus({
     store,
     accessTokenSeconds: options.accessTokenSeconds,
     hashId: (id) => createHmac('sha256', secret).update(`status\0${id}`).digest('base64url'),
     authorisedHolders: async (holders) => {
       const find = await options.clients.finderOf(holders.map(({ clientId }) => clientId));
-      return (holder) => isHolderAuthorised(holder, { ...options, clients: { find } });
+      const rules = {
+        authorisationStatus,
+        clients: { find },
+        ...(isRevoked === undefined ? {} : { isRevoked }),
+      };
+      return (holder) => isHolderAuthorised(holder, rules);
     },
     revokedCertificates: options.revokedCertificates,
     clock,

@@ -104,7 +104,7 @@ function configuration(options: ProviderOptions, parts: ProviderParts): Configur
     cookies: cookies(options.secret),
     findAccount: (_ctx, sub) => ({ accountId: sub, claims: () => ({ sub }) }),
     loadExistingGrant: (ctx) => {
-      // The grant of this authorization only: an earlier consent of the same PSU says nothing about this one.
+      // The grant of this authorization only: an earlier consent of the same PSU does not count for it.
       const grantId = ctx.oidc.result?.consent?.grantId;
       return Promise.resolve(grantId === undefined ? undefined : ctx.oidc.provider.Grant.find(grantId));
     },

@@ -86,11 +86,19 @@ export async function startServer(config: Config, parts: ServerParts): Promise<R
     clock,
     log,
   });
-  const front = createListener({ name: 'front', requestClientCertificate: false, ...opened.tls, log });
+  const { certificatePem, privateKeyPem } = opened.tls;
+  const front = createListener({
+    name: 'front',
+    certificatePem,
+    privateKeyPem,
+    requestClientCertificate: false,
+    log,
+  });
   const mtls = createListener({
     name: 'mtls',
     requestClientCertificate: clientCertificate.isTlsCertificateNeeded,
-    ...opened.tls,
+    certificatePem,
+    privateKeyPem,
     log,
   });
   front.serve(new URL(config.issuer), endpoints.handlers.front);

@@ -11,8 +11,8 @@ export interface ErrorPages {
 }
 
 /**
- * Turns every refusal into one answer. A refusal of ours keeps its code and rule, also where the provider would say only
- * "client authentication failed". A fault that is no refusal is a 500 whose text stays in the log.
+ * Turns every refusal into one answer. A refusal of ours keeps its code and rule, also where the answer of the
+ * provider is only "client authentication failed". A fault that is no refusal is a 500 whose text stays in the log.
  */
 export function errorHandler(pages: ErrorPages): Middleware {
   return async (ctx, next) => {
@@ -21,7 +21,7 @@ export function errorHandler(pages: ErrorPages): Middleware {
       await scope.run(next);
       if (isErrorBody(ctx.body)) answerErrorBody(ctx, ctx.body);
     } catch (error) {
-      // An earlier fault, which the provider has answered already, gives way to this one.
+      // An earlier fault, which the provider has answered already, is replaced by this one.
       ctx.state.fault = error;
       answerThrown(ctx, error, pages);
     }
@@ -83,7 +83,7 @@ function answerJson(ctx: Context, refusal: OpenBankingError): void {
   ctx.body = body;
 }
 
-/** The provider's own refusals say little ("grant request is invalid"); its detail names the rule. */
+/** Adds the rule, from the provider's `error_detail`, to a description like "grant request is invalid". */
 function answerProtocolRefusal(ctx: Context, body: ErrorBody): void {
   const refusal = protocolRefusal(ctx.state.fault);
   if (refusal === undefined) return;

@@ -1,12 +1,12 @@
 import type { IncomingMessage } from 'node:http';
 import { OpenBankingError } from '../../errors.ts';
 
-/** `front` asks for no client certificate, `mtls` does. */
+/** `front` requests no client certificate, `mtls` does. */
 export type ListenerName = 'front' | 'mtls';
 
 const NAME = Symbol('listener');
 
-/** Written on the request itself: a map that every request enters and leaves costs more than it holds. */
+/** The name is a property of the request: a map would have to be cleaned after each request. */
 interface NamedRequest extends IncomingMessage {
   [NAME]?: ListenerName;
 }

@@ -19,7 +19,7 @@ export function asProviderError<T>(decide: () => T): T {
   }
 }
 
-/** Notes the refusal for synchronous hooks, which can only answer false. */
+/** Notes the refusal of a synchronous hook, which can only return false. */
 export function noteRefusal(ctx: Pick<KoaContextWithOIDC, 'state'>, error: OpenBankingError): void {
   ctx.state.refusal ??= error;
 }

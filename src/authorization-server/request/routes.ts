@@ -33,7 +33,7 @@ const LISTENERS_OF: Readonly<Record<Caller, readonly ListenerName[]>> = {
 };
 
 interface Route {
-  /** The whole path, or what it must match. */
+  /** The whole path, or a pattern of it. */
   readonly path: string | RegExp;
   readonly methods: readonly string[];
   readonly callers: readonly Caller[];

@@ -7,11 +7,11 @@ import type { Tpp, TppAuthenticator } from '../../tpp/authenticate.ts';
 /**
  * Proves the TPP before the provider sees the request, on every route for TPPs and for every way of client
  * authentication. The provider's own hooks are synchronous, and run for `tls_client_auth` only; they read the
- * verdict that this leaves behind (`provenTpp`).
+ * result of this gate (`provenTpp`).
  *
  * Does not check that a client belongs to the TPP: no client is known yet. See client-authentication.ts.
  *
- * @throws ERR_CERT_MISSING, ERR_PROXY_UNTRUSTED, ERR_PROXY_HEADER, and what `TppAuthenticator.authenticate` throws
+ * @throws ERR_CERT_MISSING, ERR_PROXY_UNTRUSTED, ERR_PROXY_HEADER, and the codes of `TppAuthenticator.authenticate`
  */
 export function tppGate(authenticator: TppAuthenticator, source: ClientCertificateSource): Middleware {
   return async (ctx, next) => {

@@ -26,7 +26,7 @@ export interface Signer {
 
 /** A signer whose keys change while the server runs. */
 export interface FollowedSigner extends Signer {
-  /** Calls now, and whenever other keys hold. */
-  follow(take: (keys: readonly PublishedKey[]) => void): void;
+  /** Calls `use` now, and whenever other keys hold. */
+  follow(use: (keys: readonly PublishedKey[]) => void): void;
   close(): Promise<void>;
 }

@@ -6,11 +6,11 @@ import { createSigningKeys, type KeptKey, parseKeys, presentKeys, useFrom } from
 export interface RotationOptions {
   readonly file: string;
   readonly clock: Clock;
-  /** From writing the new keys to their first signature: longer than anybody keeps our JWKS. */
+  /** From writing the new keys to their first signature: longer than a copy of our JWKS is kept anywhere. */
   readonly delaySeconds: number;
   /** How long a key that has a successor stays published. */
   readonly retainSeconds: number;
-  /** The old keys are no longer ours alone: the new ones sign at once, and what the old ones signed is refused. */
+  /** The old keys are known to others: the new ones sign at once, and every signature of the old ones is refused. */
   readonly isCompromised?: boolean;
 }
 
@@ -19,15 +19,15 @@ export interface KeyState {
   readonly kid: string;
   readonly alg: string;
   readonly state: 'next' | 'signing' | 'published' | 'over';
-  /** When it began or will begin to sign; undefined for a first key. */
+  /** The time from which the key signs; undefined for a first key. */
   readonly from?: Date;
 }
 
 /**
- * Adds new keys to the file; running servers take them up by themselves. Keys whose signatures nobody needs any
- * more are removed from the file.
+ * Adds new keys to the file; running servers load them. Keys whose signatures have all expired are removed from the
+ * file.
  *
- * @throws ERR_CONFIG_INVALID when the file is not what `openSigningKeys` takes
+ * @throws ERR_CONFIG_INVALID when `openSigningKeys` would refuse the file
  */
 export async function rotateSigningKeys(options: RotationOptions): Promise<readonly KeyState[]> {
   const { file, clock, retainSeconds, isCompromised = false } = options;
@@ -41,7 +41,7 @@ export async function rotateSigningKeys(options: RotationOptions): Promise<reado
   return statesOf(keys, now, retainSeconds);
 }
 
-/** The keys of the file and what each does now. */
+/** The keys of the file, each with its present state. */
 export async function signingKeyStates(
   options: Pick<RotationOptions, 'file' | 'clock' | 'retainSeconds'>,
 ): Promise<readonly KeyState[]> {

@@ -15,8 +15,8 @@ export interface SigningKeys {
 }
 
 /**
- * A key of the file. `use_from` (epoch seconds; none: always) is when it begins to sign. Until then it is only
- * published, so that resource servers know it before they meet its signatures.
+ * A key of the file. The key signs from `use_from` on (epoch seconds; none: always). Before, the key is only
+ * published, so that resource servers have it before its first signature.
  */
 export interface KeptKey extends JWK {
   readonly use_from?: number;
@@ -27,12 +27,12 @@ export interface SigningKeyringOptions {
   readonly file: string;
   readonly clock: Clock;
   readonly log: Log;
-  /** How long a key that has a successor stays published: at least the longest life of what it signed. */
+  /** Seconds that a replaced key stays published: at least the longest life of a token that it signed. */
   readonly retainSeconds: number;
   readonly pollSeconds?: number;
 }
 
-/** Longest delay that setTimeout takes as it is meant. */
+/** Below the longest delay of setTimeout (2^31 ms). */
 const MAX_TIMER_SECONDS = 86_400;
 const generate = promisify(generateKeyPair);
 
@@ -69,7 +69,7 @@ export async function openSigningKeys(options: SigningKeyringOptions): Promise<F
   const now = () => epochSeconds(clock.now());
   const present = () => presentKeys(followed.current.kept, now(), retainSeconds).map(publishedKey);
   const notify = () => {
-    for (const take of listeners) take(present());
+    for (const use of listeners) use(present());
     clearTimeout(turn);
     const next = nextTurn(followed.current.kept, now(), retainSeconds);
     if (next !== undefined) {
@@ -92,9 +92,9 @@ export async function openSigningKeys(options: SigningKeyringOptions): Promise<F
       return present();
     },
     sign: (kid, data) => followed.current.signer.sign(kid, data),
-    follow: (take) => {
-      listeners.add(take);
-      take(present());
+    follow: (use) => {
+      listeners.add(use);
+      use(present());
     },
     close: () => {
       clearTimeout(turn);
@@ -118,8 +118,8 @@ function loadedKeys(kept: readonly KeptKey[], file: string): LoadedKeys {
 }
 
 /**
- * What holds at `now`: of each algorithm the newest key that is in use comes first, then those to come and those
- * whose signatures may still be about. A key is left out `retainSeconds` after its successor took over.
+ * The published keys at `now`: of each algorithm the newest key in use comes first, then older keys whose signatures may
+ * not have expired, and keys to come. A key is left out `retainSeconds` after its successor took over.
  */
 export function presentKeys(kept: readonly KeptKey[], now: number, retainSeconds: number): readonly JWK[] {
   const inUse = kept.filter((key) => useFrom(key) <= now).toSorted((a, b) => useFrom(b) - useFrom(a));
@@ -131,7 +131,7 @@ export function presentKeys(kept: readonly KeptKey[], now: number, retainSeconds
   return [...recent, ...toCome].map(({ use_from: _useFrom, ...jwk }) => jwk);
 }
 
-/** When `presentKeys` changes next. */
+/** The next time at which `presentKeys` changes. */
 function nextTurn(kept: readonly KeptKey[], now: number, retainSeconds: number): number | undefined {
   return kept
     .flatMap((key) => [useFrom(key), useFrom(key) + retainSeconds])
@@ -174,7 +174,7 @@ export function parseKeys(
   return keys;
 }
 
-/** When the key begins to sign. */
+/** The time from which the key signs. */
 export function useFrom(key: KeptKey): number {
   return key.use_from ?? 0;
 }
