@@ -20,14 +20,13 @@ import { errorHandler, errorPage, listenForFaults } from './request/error-handle
 import { interactions } from './customer/interactions.ts';
 import { sessionTakeover } from './customer/session-takeover.ts';
 import { createIssuedTokens, introspectForResourceServers } from './tokens/introspection.ts';
-import { type ListenerName, noteListener } from './request/listener-name.ts';
 import { pageHeaders, Pages } from './customer/pages/pages.ts';
 import { createProvider } from './provider.ts';
 import { createResourceServers, type RegisteredResourceServer } from './tokens/resource-servers.ts';
 import { revokeStructuredTokens } from './tokens/revocation.ts';
 import type { RevokedCertificates } from './token-status/revoked-certificates.ts';
-import { ENDPOINTS, findRoute, STATUS_LIST_PATH, STATUS_LIST_ROUTE } from './request/routes.ts';
-import { at, from, inOrder } from './request/steps.ts';
+import { ENDPOINTS, findRoute, from, STATUS_LIST_PATH, STATUS_LIST_ROUTE } from './request/routes.ts';
+import { at, inOrder, type ListenerName, noteListener } from './request/steps.ts';
 import type { FollowedSigner } from './signing/signer.ts';
 import { serveStatusLists } from './token-status/status-lists.ts';
 import { isHolderAuthorised, type TokenHolder } from './token-status/token-holder.ts';

@@ -1,6 +1,6 @@
 import type { Context, Middleware } from 'koa';
 import { OpenBankingError } from '../../errors.ts';
-import { type ListenerName, listenerOf } from './listener-name.ts';
+import { type ListenerName, listenerOf } from './steps.ts';
 
 /** The paths of the provider's endpoints, relative to the authority of their listener. */
 export const ENDPOINTS = Object.freeze({
@@ -89,4 +89,9 @@ function isOn(listener: ListenerName, { callers }: Route): boolean {
 /** Whether the route of the request is for that kind of caller, perhaps beside others. */
 export function isFor(caller: Caller, ctx: Pick<Context, 'state'>): boolean {
   return (ctx.state.callers as readonly Caller[]).includes(caller);
+}
+
+/** A step for the routes of one kind of caller. The step follows `findRoute`. */
+export function from(caller: Caller, step: Middleware): Middleware {
+  return (ctx, next) => (isFor(caller, ctx) ? step(ctx, next) : next());
 }

@@ -1,9 +1,13 @@
 import { describe, expect, it } from 'vitest';
 import type { Context } from 'koa';
 import type { IncomingMessage } from 'node:http';
-import { type ListenerName, noteListener } from '../../../src/authorization-server/request/listener-name.ts';
-import { type Caller, findRoute, isFor } from '../../../src/authorization-server/request/routes.ts';
-import { at, from, inOrder } from '../../../src/authorization-server/request/steps.ts';
+import { type Caller, findRoute, from, isFor } from '../../../src/authorization-server/request/routes.ts';
+import {
+  at,
+  inOrder,
+  type ListenerName,
+  noteListener,
+} from '../../../src/authorization-server/request/steps.ts';
 import { isRefusal } from '../../../src/errors.ts';
 
 const CALLERS: readonly Caller[] = ['anyone', 'browser', 'tpp', 'resource-server', 'bank', 'operator'];
