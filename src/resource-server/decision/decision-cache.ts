@@ -20,8 +20,8 @@ interface LastDecision {
 
 const TPP_CHECKED_MILLISECONDS = 1000;
 /**
- * Status, dates and scopes are checked again after this time at the latest. Checking them on each request makes "the
- * same token again" of `npm run bench -- resource` 1.34 × as slow.
+ * Status, dates and scopes are checked again after this time at the latest. Checking them on each request makes the
+ * protection of a request 1.5 × as slow (0.55 µs in place of 0.36 µs of CPU, in a loop).
  */
 const REPEAT_MILLISECONDS = 100;
 

@@ -19,7 +19,7 @@ import {
 import { issuerKeys, KEYS_FRESH_SECONDS, type KeySource } from '../token/issuer-keys.ts';
 import { type ProvenToken, TokenCache } from '../token/token-cache.ts';
 import { isStructured, verifyStructuredToken } from '../token/structured-token.ts';
-import { type TokenStatusLists, tokenStatusLists } from '../token/token-status.ts';
+import { TokenStatusLists } from '../token/token-status.ts';
 import type { TppCheck } from './tpp-check.ts';
 import { OpenBankingError } from '../../errors.ts';
 
@@ -105,7 +105,7 @@ function statusListsOf(
   if (options.status === false) return undefined;
   const { maxAgeSeconds = STATUS_MAX_AGE_SECONDS, whenUnavailable = 'refuse' } = options.status ?? {};
   secondsBetween(maxAgeSeconds, 'status.maxAgeSeconds', { least: 1, most: 3600 });
-  return tokenStatusLists({ ...source, issuer: options.issuer, clock, maxAgeSeconds, whenUnavailable });
+  return new TokenStatusLists({ ...source, issuer: options.issuer, clock, maxAgeSeconds, whenUnavailable });
 }
 
 interface ProofRules {

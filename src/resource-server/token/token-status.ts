@@ -20,18 +20,6 @@ export interface TokenStatusOptions {
   readonly whenUnavailable: 'refuse' | 'tolerate';
 }
 
-/** Tells whether tokens still live. */
-export interface TokenStatusLists {
-  /** True when a list that is fresh and at hand says that the token lives; false when it says or knows nothing such. */
-  isKnownLive(status: StatusReference): boolean;
-  /** Until when the list at hand may decide, in milliseconds since the epoch. */
-  freshUntil(status: StatusReference): number;
-  /** @throws ERR_TOKEN_REVOKED, ERR_TOKEN_STATUS_UNAVAILABLE, ERR_TOKEN_INVALID */
-  verifyLive(status: StatusReference): Promise<void>;
-  /** Stops keeping lists fresh. */
-  close(): void;
-}
-
 /** 8 million tokens. A list that inflates to more is refused, whatever it weighs on the wire. */
 const MAX_LIST_BYTES = 1024 * 1024;
 /** Lists kept at once; each holds 131,072 tokens of our own server. */
@@ -57,82 +45,100 @@ interface KeptList {
 }
 
 /**
- * Keeps the issuer's token status lists (draft-ietf-oauth-status-list) fresh: one request at a time for a list,
- * none for a list younger than `maxAgeSeconds`. A list that is in use is read anew before it is that old, so that
- * requests do not wait. A list may come from the issuer's own origin only.
+ * The issuer's token status lists (draft-ietf-oauth-status-list): one request at a time for a list, none for a list
+ * younger than `maxAgeSeconds`. A list in use is read again before it is that old, so that requests do not wait. A list
+ * comes from the issuer's own origin only.
  */
-export function tokenStatusLists(options: TokenStatusOptions): TokenStatusLists {
-  const { clock, maxAgeSeconds } = options;
-  const lists = new Map<string, KeptList>();
-  const origin = new URL(options.issuer).origin;
-  let isClosed = false;
+export class TokenStatusLists {
+  readonly #options: TokenStatusOptions;
+  readonly #origin: string;
+  /** The list that was needed longest ago comes first. */
+  readonly #lists = new Map<string, KeptList>();
+  #isClosed = false;
 
-  const dropOldest = () => {
-    const [oldest] = lists;
-    if (lists.size <= MAX_LISTS || oldest === undefined) return;
-    clearTimeout(oldest[1].timer);
-    lists.delete(oldest[0]);
-  };
-  const listAt = (uri: string): KeptList => {
-    const known = lists.get(uri);
-    const kept = known ?? { list: remoteList(uri, options), usedAt: 0, timer: undefined };
-    kept.usedAt = clock.now().getTime();
-    // The one that was asked for longest ago makes room.
-    lists.delete(uri);
-    lists.set(uri, kept);
-    dropOldest();
+  constructor(options: TokenStatusOptions) {
+    this.#options = options;
+    this.#origin = new URL(options.issuer).origin;
+  }
+
+  /** True when a fresh list in memory has the token as valid. False proves nothing: call `verifyLive` then. */
+  isKnownLive({ uri, index }: StatusReference): boolean {
+    const kept = this.#lists.get(uri);
+    const reading = kept?.list.last;
+    if (kept === undefined || reading === undefined) return false;
+    const now = this.#now();
+    if (now - reading.readAt * 1000 >= this.#options.maxAgeSeconds * 1000) return false;
+    kept.usedAt = now;
+    return isRevoked(reading.value.bits, index) === false;
+  }
+
+  /** Until when the list in memory may decide, in milliseconds since the epoch. */
+  freshUntil({ uri }: StatusReference): number {
+    const readAt = this.#lists.get(uri)?.list.last?.readAt;
+    return readAt === undefined ? 0 : (readAt + this.#options.maxAgeSeconds) * 1000;
+  }
+
+  /**
+   * Proves that the token is valid by its list, which is read when there is no fresh one.
+   *
+   * @throws ERR_TOKEN_REVOKED, ERR_TOKEN_STATUS_UNAVAILABLE, ERR_TOKEN_INVALID
+   */
+  async verifyLive({ uri, index }: StatusReference): Promise<void> {
+    if (!this.#lists.has(uri) && URL.parse(uri)?.origin !== this.#origin) {
+      throw new OpenBankingError('ERR_TOKEN_INVALID', { problem: 'the status list is not of the issuer' });
+    }
+    const kept = this.#listAt(uri);
+    const { bits } = await currentList(uri, kept.list, this.#options);
+    this.#keepFresh(uri, kept);
+    const revoked = isRevoked(bits, index);
+    if (revoked === undefined) {
+      throw new OpenBankingError('ERR_TOKEN_INVALID', { problem: 'the status index is outside its list' });
+    }
+    if (revoked) throw new OpenBankingError('ERR_TOKEN_REVOKED', { statusList: uri });
+  }
+
+  /** Stops keeping lists fresh. */
+  close(): void {
+    this.#isClosed = true;
+    for (const { timer } of this.#lists.values()) clearTimeout(timer);
+  }
+
+  #now(): number {
+    return this.#options.clock.now().getTime();
+  }
+
+  #listAt(uri: string): KeptList {
+    const known = this.#lists.get(uri);
+    const kept = known ?? { list: remoteList(uri, this.#options), usedAt: 0, timer: undefined };
+    kept.usedAt = this.#now();
+    this.#lists.delete(uri);
+    this.#lists.set(uri, kept);
+    const [oldest] = this.#lists;
+    if (this.#lists.size > MAX_LISTS && oldest !== undefined) {
+      clearTimeout(oldest[1].timer);
+      this.#lists.delete(oldest[0]);
+    }
     return kept;
-  };
-  const keepFresh = (uri: string, kept: KeptList): void => {
-    if (isClosed || kept.timer !== undefined || lists.get(uri) !== kept) return;
+  }
+
+  #keepFresh(uri: string, kept: KeptList): void {
+    if (this.#isClosed || kept.timer !== undefined || this.#lists.get(uri) !== kept) return;
+    const { maxAgeSeconds } = this.#options;
     kept.timer = setTimeout(() => {
       kept.timer = undefined;
-      if (clock.now().getTime() - kept.usedAt > IDLE_SECONDS * 1000) return;
-      const again = () => keepFresh(uri, kept);
-      // A failure shows when a request needs the list: it is told there.
+      if (this.#now() - kept.usedAt > IDLE_SECONDS * 1000) return;
+      const again = () => this.#keepFresh(uri, kept);
+      // A failure shows when a request needs the list.
       kept.list.fresh(maxAgeSeconds / 2).then(again, again);
     }, maxAgeSeconds * 500);
     kept.timer.unref();
-  };
+  }
+}
 
-  return {
-    isKnownLive({ uri, index }) {
-      const kept = lists.get(uri);
-      const reading = kept?.list.last;
-      if (kept === undefined || reading === undefined) return false;
-      const now = clock.now().getTime();
-      if (now - reading.readAt * 1000 >= maxAgeSeconds * 1000) return false;
-      kept.usedAt = now;
-      const byte = reading.value.bits[index >> 3];
-      return byte !== undefined && (byte & (1 << (index & 7))) === 0;
-    },
-
-    freshUntil({ uri }) {
-      const readAt = lists.get(uri)?.list.last?.readAt;
-      return readAt === undefined ? 0 : (readAt + maxAgeSeconds) * 1000;
-    },
-
-    async verifyLive({ uri, index }) {
-      if (!lists.has(uri) && URL.parse(uri)?.origin !== origin) {
-        throw new OpenBankingError('ERR_TOKEN_INVALID', { problem: 'the status list is not of the issuer' });
-      }
-      const kept = listAt(uri);
-      const { bits } = await currentList(uri, kept.list, options);
-      keepFresh(uri, kept);
-      const byte = bits[index >> 3];
-      if (byte === undefined) {
-        throw new OpenBankingError('ERR_TOKEN_INVALID', { problem: 'the status index is outside its list' });
-      }
-      if ((byte & (1 << (index & 7))) !== 0) {
-        throw new OpenBankingError('ERR_TOKEN_REVOKED', { statusList: uri });
-      }
-    },
-
-    close() {
-      isClosed = true;
-      for (const { timer } of lists.values()) clearTimeout(timer);
-    },
-  };
+/** Undefined for an index outside the list. */
+function isRevoked(bits: Buffer, index: number): boolean | undefined {
+  const byte = bits[index >> 3];
+  return byte === undefined ? undefined : (byte & (1 << (index & 7))) !== 0;
 }
 
 async function currentList(uri: string, list: Refreshable<List>, options: TokenStatusOptions): Promise<List> {
