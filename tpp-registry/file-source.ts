@@ -57,7 +57,7 @@ export async function openFileRegistry(options: FileRegistryOptions): Promise<Fi
     get loadedAt() {
       return followed.current.loadedAt;
     },
-    reload: followed.reload,
-    close: followed.close,
+    reload: () => followed.reload(),
+    close: () => followed.close(),
   };
 }

@@ -32,6 +32,8 @@ export function indexRecords(records: readonly TppRecord[]): Index {
 export function findRecord(index: Index, authorizationNumber: string, nca?: string): TppRecord | undefined {
   const same = index.get(authorizationNumber) ?? [];
   if (nca === undefined) return same.length === 1 ? same[0] : undefined;
+  const exact = same.find((record) => record.nca.id === nca);
+  if (exact !== undefined) return exact;
   const authority = canonicalNca(nca);
   if (authority === undefined) return undefined;
   return same.find((record) => canonicalNca(record.nca.id) === authority);

@@ -48,57 +48,67 @@ const POLL_SECONDS = 5;
  * @throws the refusals of `parse` and `unreadable` when the first copy is missing or bad
  */
 export async function openFollowedFile<T>(options: FollowedFileOptions<T>): Promise<FollowedFile<T>> {
-  const { file, log, name } = options;
-  let seen = await versionOf(file);
-  let current = await read(options);
-  const logLoaded = () =>
-    log.emit(`${name}.loaded`, {
-      file,
-      ...(options.count === undefined ? {} : { count: options.count(current) }),
-    });
-  logLoaded();
-  const reloads = new SingleFlight<boolean>();
+  const seen = await versionOf(options.file);
+  return new PolledFile(options, seen, await read(options));
+}
 
-  const replace = async (version: string): Promise<boolean> => {
+class PolledFile<T> implements FollowedFile<T> {
+  current: T;
+  readonly #options: FollowedFileOptions<T>;
+  readonly #reloads = new SingleFlight<boolean>();
+  readonly #timer: NodeJS.Timeout;
+  #seen: string;
+  /** The version that the last poll found; another poll must find it too, since an editor may still be writing. */
+  #changing: string | undefined;
+
+  constructor(options: FollowedFileOptions<T>, seen: string, current: T) {
+    this.#options = options;
+    this.#seen = seen;
+    this.current = current;
+    this.#logLoaded();
+    this.#timer = setInterval(() => void this.#poll(), (options.pollSeconds ?? POLL_SECONDS) * 1000);
+    this.#timer.unref();
+  }
+
+  reload(): Promise<boolean> {
+    return this.#reloads.run(async () => {
+      const version = await versionOf(this.#options.file);
+      return version === this.#seen ? false : this.#replace(version);
+    });
+  }
+
+  async close(): Promise<void> {
+    clearInterval(this.#timer);
+    await this.#reloads.settled();
+  }
+
+  async #poll(): Promise<void> {
+    const version = await versionOf(this.#options.file);
+    if (version !== this.#seen && version === this.#changing) await this.reload();
+    this.#changing = version;
+  }
+
+  async #replace(version: string): Promise<boolean> {
+    const { file, log, name, onChange } = this.#options;
     try {
-      current = await read(options);
+      this.current = await read(this.#options);
     } catch (error) {
       const isFault = isRefusal(error) && error.cause !== undefined;
-      // A file that cannot be read is tried again; one that is bad stays so until it changes.
-      if (!isFault) seen = version;
+      // A file that cannot be read is tried again; a bad one stays refused until it changes.
+      if (!isFault) this.#seen = version;
       log.emit(`${name}.refused`, { file, problems: problemsOf(error), error });
       return false;
     }
-    seen = version;
-    logLoaded();
-    options.onChange?.(current);
+    this.#seen = version;
+    this.#logLoaded();
+    onChange?.(this.current);
     return true;
-  };
-  const reload = (): Promise<boolean> =>
-    reloads.run(async () => {
-      const version = await versionOf(file);
-      return version === seen ? false : replace(version);
-    });
-  // A change is read at the second poll: an editor may still be writing at the first.
-  let changing: string | undefined;
-  const poll = async (): Promise<void> => {
-    const version = await versionOf(file);
-    if (version !== seen && version === changing) await reload();
-    changing = version;
-  };
-  const timer = setInterval(() => void poll(), (options.pollSeconds ?? POLL_SECONDS) * 1000);
-  timer.unref();
+  }
 
-  return {
-    get current() {
-      return current;
-    },
-    reload,
-    close: async () => {
-      clearInterval(timer);
-      await reloads.settled();
-    },
-  };
+  #logLoaded(): void {
+    const { file, log, name, count } = this.#options;
+    log.emit(`${name}.loaded`, { file, ...(count === undefined ? {} : { count: count(this.current) }) });
+  }
 }
 
 async function read<T>({ file, parse, unreadable }: FollowedFileOptions<T>): Promise<T> {

@@ -57,7 +57,7 @@ export async function openClientFiles(options: ClientFilesOptions): Promise<Clie
       take([...followed.current.values()]);
       takers.add(take);
     },
-    close: followed.close,
+    close: () => followed.close(),
   };
 }
 

@@ -59,9 +59,7 @@ export async function openTppDecision(
     ...(config.hostCountry === undefined ? {} : { hostCountry: config.hostCountry }),
   });
   const authenticator = createTppAuthenticator({
-    get trustProfiles() {
-      return trust.map(({ current }) => current);
-    },
+    trust,
     authorisationStatus,
     revocation,
     clock,

@@ -10,7 +10,6 @@ import { type AuthorisationStatus, heldRoles } from './authorisation-status.ts';
 import { type PresentedTpp, proveCredential, type TppCredential } from './credential.ts';
 import { type DecisionStep, NO_TRAIL, type RuleLog, Trail } from './decision.ts';
 import type { TrustProfile } from './trust-profile.ts';
-import { verifyNotRevoked } from './revocation-check.ts';
 
 export type { PresentedTpp } from './credential.ts';
 
@@ -53,8 +52,8 @@ export interface TppAuthenticator {
 }
 
 export interface TppAuthenticatorOptions {
-  /** Read at every decision: a getter may follow files. A certificate is proved again when its profile has changed. */
-  readonly trustProfiles: readonly TrustProfile[];
+  /** Profiles that may follow files. A certificate is proved again when its profile has changed. */
+  readonly trust: readonly { readonly current: TrustProfile }[];
   readonly authorisationStatus: AuthorisationStatus;
   readonly clock: Clock;
   /** Needed as soon as a trust profile has a revocation policy. */
@@ -63,6 +62,7 @@ export interface TppAuthenticatorOptions {
   readonly log?: Log;
 }
 
+const NOT_REVOKED = { rule: 'not revoked', clause: 'RFC 5280 §6.3, RFC 6960 §3.2' };
 /** Cached credentials: more TPP certificates than Europe has. */
 const MAX_REMEMBERED = 10_000;
 
@@ -77,18 +77,18 @@ const MAX_REMEMBERED = 10_000;
  */
 export function createTppAuthenticator(options: TppAuthenticatorOptions): TppAuthenticator {
   const { clock, authorisationStatus, revocation, log = silentLog } = options;
-  if (revocation === undefined && options.trustProfiles.some((profile) => profile.revocation !== undefined)) {
+  if (revocation === undefined && options.trust.some(({ current }) => current.revocation !== undefined)) {
     throw new TypeError('a trust profile asks for revocation, and nothing here can check it');
   }
   /** By the hash of the certificate. */
   const credentials = new LRUCache<string, TppCredential>({ max: MAX_REMEMBERED });
+  const isCurrent = (profile: TrustProfile) => options.trust.some(({ current }) => current === profile);
   const credentialOf = (presented: PresentedTpp): TppCredential => {
     const key = thumbprintOf(presented);
     const at = clock.now();
-    const profiles = options.trustProfiles;
     const known = credentials.get(key);
-    if (known !== undefined && isStillGood(known, at) && profiles.includes(known.profile)) return known;
-    const proven = proveCredential(presented, { profiles, at, trail: new Trail() });
+    if (known !== undefined && isStillGood(known, at) && isCurrent(known.profile)) return known;
+    const proven = proveCredential(presented, { profiles: profilesOf(options), at, trail: new Trail() });
     if (proven.tolerated.length > 0) noteTolerated(proven, log);
     credentials.set(key, proven);
     return proven;
@@ -116,7 +116,7 @@ export function createTppAuthenticator(options: TppAuthenticatorOptions): TppAut
       const trail = new Trail();
       try {
         const credential = proveCredential(presented, {
-          profiles: options.trustProfiles,
+          profiles: profilesOf(options),
           at: clock.now(),
           trail,
         });
@@ -135,6 +135,39 @@ export function createTppAuthenticator(options: TppAuthenticatorOptions): TppAut
 interface KnownTpp {
   readonly record: TppRecord;
   readonly tpp: Tpp;
+}
+
+/**
+ * Proves that no certificate of the path is revoked, by the policy of its trust profile. Returns undefined when
+ * all answers are in memory: then there is nothing to await.
+ *
+ * @throws ERR_CERT_REVOKED, ERR_CERT_REVOCATION_INVALID, ERR_CERT_REVOCATION_UNAVAILABLE
+ */
+function verifyNotRevoked(
+  { path, profile }: TppCredential,
+  revocation: Pick<Revocation, 'check'> | undefined,
+  trail: RuleLog,
+): Promise<void> | undefined {
+  const policy = profile.revocation;
+  if (policy === undefined || revocation === undefined) return undefined;
+  const refuse = (error: unknown): never => {
+    if (isRefusal(error)) trail.note(() => ({ ...NOT_REVOKED, refusal: error }));
+    throw error;
+  };
+  const pass = (): void =>
+    trail.note(() => ({ ...NOT_REVOKED, found: policy.mode === 'none' ? 'not checked' : policy.mode }));
+  try {
+    const unsettled = revocation.check(path, policy);
+    if (unsettled !== undefined) return unsettled.then(pass, refuse);
+    pass();
+    return undefined;
+  } catch (error) {
+    return refuse(error);
+  }
+}
+
+function profilesOf({ trust }: TppAuthenticatorOptions): readonly TrustProfile[] {
+  return trust.map(({ current }) => current);
 }
 
 function noteTolerated(

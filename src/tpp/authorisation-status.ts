@@ -29,6 +29,13 @@ const RULE = Object.freeze({
   roles: { rule: 'roles', clause: 'TS 119 495 cl. 5.2.2, PSD2 article 11' },
 });
 
+/** The role that each scope needs: PSD2 articles 67 (account information), 66 (payment initiation) and 65 (funds). */
+const NEEDED: ReadonlyMap<string, PspRole> = new Map([
+  ['accounts', 'PSP_AI'],
+  ['payments', 'PSP_PI'],
+  ['fundsconfirmations', 'PSP_IC'],
+]);
+
 /**
  * Decides whether a TPP may act here now: registered, authorized, passported into the host country, not blocked. The
  * certificate decision, the pages of the PSU and the status of tokens all use this class. Synchronous and in memory,
@@ -143,6 +150,36 @@ export function heldRoles(
     () => new Set(certified.filter((role) => record.roles.has(role))),
     (held) => [...held].join(', ') || 'none',
   );
+}
+
+/**
+ * Proves that the roles cover every scope. A scope without a rule needs no role.
+ *
+ * @throws ERR_TPP_ROLE_MISSING for the first scope that they do not cover
+ */
+export function assertScopesAllowed(
+  holder: { readonly authorizationNumber: string; readonly roles: ReadonlySet<PspRole> },
+  scopes: readonly string[],
+): void {
+  const { authorizationNumber, roles } = holder;
+  for (const scope of scopes) {
+    const needed = NEEDED.get(scope);
+    if (needed === undefined || roles.has(needed)) continue;
+    throw new OpenBankingError('ERR_TPP_ROLE_MISSING', {
+      authorizationNumber,
+      scope,
+      needed,
+      held: Object.freeze([...roles]),
+    });
+  }
+}
+
+/** The scopes that the roles cover, in the order given. */
+export function scopesAllowed(roles: ReadonlySet<PspRole>, scopes: readonly string[]): string[] {
+  return scopes.filter((scope) => {
+    const needed = NEEDED.get(scope);
+    return needed === undefined || roles.has(needed);
+  });
 }
 
 function thrown<T>(decided: T | OpenBankingError): T {

@@ -68,7 +68,13 @@ export async function openFileBlockList(options: FileBlockListOptions): Promise<
     },
     count: ({ count }) => count,
   });
-  return { ...blockList(() => followed.current, followed.close), reload: followed.reload };
+  return {
+    ...blockList(
+      () => followed.current,
+      () => followed.close(),
+    ),
+    reload: () => followed.reload(),
+  };
 }
 
 interface Index {

@@ -1,5 +1,4 @@
 import type { PspRole } from '../../tpp-registry/record.ts';
-import { OpenBankingError } from '../errors.ts';
 
 /** The object identifier of each role that grants something. @see TS 119 495 cl. 5.2.2, Annex A */
 export const ROLE_OIDS: Readonly<Record<PspRole, string>> = Object.freeze({
@@ -27,13 +26,6 @@ const NAMES: ReadonlyMap<string, string> = new Map([
 ]);
 const KNOWN_NAMES: ReadonlySet<string> = new Set(NAMES.values());
 
-/** The role that each scope needs: PSD2 articles 67 (account information), 66 (payment initiation) and 65 (funds). */
-const NEEDED: ReadonlyMap<string, PspRole> = new Map([
-  ['accounts', 'PSP_AI'],
-  ['payments', 'PSP_PI'],
-  ['fundsconfirmations', 'PSP_IC'],
-]);
-
 /** Whether the name is one of the four that grant something. */
 export function isPspRole(name: string): name is PspRole {
   return Object.hasOwn(ROLE_OIDS, name);
@@ -46,34 +38,4 @@ export function isPspRole(name: string): name is PspRole {
 export function isRightRoleName(oid: string, name: string): boolean {
   const known = NAMES.get(oid);
   return known === undefined ? !KNOWN_NAMES.has(name) : known === name;
-}
-
-/**
- * Proves that the roles cover every scope. A scope without a rule needs no role.
- *
- * @throws ERR_TPP_ROLE_MISSING for the first scope that they do not cover
- */
-export function assertScopesAllowed(
-  holder: { readonly authorizationNumber: string; readonly roles: ReadonlySet<PspRole> },
-  scopes: readonly string[],
-): void {
-  const { authorizationNumber, roles } = holder;
-  for (const scope of scopes) {
-    const needed = NEEDED.get(scope);
-    if (needed === undefined || roles.has(needed)) continue;
-    throw new OpenBankingError('ERR_TPP_ROLE_MISSING', {
-      authorizationNumber,
-      scope,
-      needed,
-      held: Object.freeze([...roles]),
-    });
-  }
-}
-
-/** The scopes that the roles cover, in the order given. */
-export function scopesAllowed(roles: ReadonlySet<PspRole>, scopes: readonly string[]): string[] {
-  return scopes.filter((scope) => {
-    const needed = NEEDED.get(scope);
-    return needed === undefined || roles.has(needed);
-  });
 }

@@ -37,45 +37,48 @@ export interface FollowedTrustProfile {
  */
 export async function openTrustProfile(options: TrustFilesOptions): Promise<FollowedTrustProfile> {
   const { anchorsFile, intermediatesFile, place } = options;
-  const anchors = await follow(anchorsFile, { ...options, place: `${place}.anchorsFile` }, (certificate) =>
-    anchorProblem(certificate, options.allowsSandboxAnchors === true),
+  const anchors = await follow(
+    anchorsFile,
+    { ...options, place: `${place}.anchorsFile`, onChange: () => renew() },
+    (certificate) => anchorProblem(certificate, options.allowsSandboxAnchors === true),
   );
   const intermediates =
     intermediatesFile === undefined
       ? undefined
-      : await follow(intermediatesFile, { ...options, place: `${place}.intermediatesFile` }, () => undefined);
-  let made: { readonly texts: readonly (string | undefined)[]; readonly profile: TrustProfile } | undefined;
-  const current = (): TrustProfile => {
-    const [anchorsPem, intermediatesPem] = [anchors.current, intermediates?.current];
-    if (made?.texts[0] === anchorsPem && made.texts[1] === intermediatesPem) return made.profile;
-    const profile = createTrustProfile({
+      : await follow(
+          intermediatesFile,
+          { ...options, place: `${place}.intermediatesFile`, onChange: () => renew() },
+          () => undefined,
+        );
+  const made = (): TrustProfile =>
+    createTrustProfile({
       ...options,
-      anchorsPem,
-      ...(intermediatesPem === undefined ? {} : { intermediatesPem }),
+      anchorsPem: anchors.current,
+      ...(intermediates === undefined ? {} : { intermediatesPem: intermediates.current }),
     });
-    made = { texts: [anchorsPem, intermediatesPem], profile };
-    return profile;
-  };
   const files = intermediates === undefined ? [anchors] : [anchors, intermediates];
-  return {
-    get current() {
-      return current();
-    },
+  const followed = {
+    current: made(),
     reload: async () => (await Promise.all(files.map((file) => file.reload()))).some(Boolean),
     close: async () => void (await Promise.all(files.map((file) => file.close()))),
   };
+  const renew = () => {
+    followed.current = made();
+  };
+  return followed;
 }
 
 interface FollowOptions {
   readonly place: string;
   readonly log: Log;
   readonly pollSeconds?: number;
+  readonly onChange: () => void;
 }
 
 /** Follows the text of a PEM file whose certificates have all been read and checked. */
 function follow(
   file: string,
-  { place, log, pollSeconds }: FollowOptions,
+  { place, log, pollSeconds, onChange }: FollowOptions,
   problemOf: (certificate: Certificate) => string | undefined,
 ) {
   const invalid = (message: string, cause?: unknown) =>
@@ -88,6 +91,7 @@ function follow(
     file,
     name: 'trust',
     log,
+    onChange,
     ...(pollSeconds === undefined ? {} : { pollSeconds }),
     parse: (text) => {
       for (const [at, certificate] of read(text, invalid).entries()) {

@@ -63,19 +63,21 @@ const record = {
   statusSince: '2026-01-31',
 };
 const authenticator = createTppAuthenticator({
-  trustProfiles: [
-    createTrustProfile({
-      preset: 'eu-qualified',
-      anchorsPem: root.certificatePem,
-      intermediatesPem: issuing.certificatePem,
-      revocation: {
-        ...STRICT_REVOCATION,
-        pins: Object.entries(authorities).map(([path, { certificate }]) => ({
-          issuer: certificate,
-          ocspUrls: [farm.url(path)],
-        })),
-      },
-    }),
+  trust: [
+    {
+      current: createTrustProfile({
+        preset: 'eu-qualified',
+        anchorsPem: root.certificatePem,
+        intermediatesPem: issuing.certificatePem,
+        revocation: {
+          ...STRICT_REVOCATION,
+          pins: Object.entries(authorities).map(([path, { certificate }]) => ({
+            issuer: certificate,
+            ocspUrls: [farm.url(path)],
+          })),
+        },
+      }),
+    },
   ],
   authorisationStatus: new AuthorisationStatus({
     registry: createRegistry(parseTppRecords(JSON.stringify({ tpps: [record] }), { source: 'bench' }), NOW),

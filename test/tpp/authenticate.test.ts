@@ -61,7 +61,7 @@ function authenticator(options: Options = {}, preset: TrustPreset = 'eu-qualifie
     intermediatesPem: issuer.certificatePem,
   });
   const authorisationStatus = new AuthorisationStatus({ registry: registryOf(), ...options });
-  return createTppAuthenticator({ trustProfiles: [profile], authorisationStatus, clock, ...options });
+  return createTppAuthenticator({ trust: [{ current: profile }], authorisationStatus, clock, ...options });
 }
 
 async function outcome(
@@ -220,7 +220,7 @@ describe('a TPP certificate', () => {
   it('needs no intermediate from the handshake, and can use one', async () => {
     const certificate = await issuer.issue(GOOD);
     const profile = createTrustProfile({ preset: 'eu-qualified', anchorsPem: root.certificatePem });
-    const bare = authenticator({ trustProfiles: [profile] });
+    const bare = authenticator({ trust: [{ current: profile }] });
     await expect(bare.authenticate({ der: certificate.der })).rejects.toMatchObject({
       code: 'ERR_CERT_UNTRUSTED',
     });
@@ -400,7 +400,7 @@ describe('a decision that is explained', () => {
         intermediatesPem: issuer.certificatePem,
       }),
     );
-    const subject = authenticator({ trustProfiles: profiles });
+    const subject = authenticator({ trust: profiles.map((current) => ({ current })) });
     const { der } = await issuer.issue({ ...GOOD, deviation: { omit: ['psd2'] } });
     const { steps } = await subject.evaluate({ der });
     expect(rulesOf(steps).filter((rule) => rule === 'trust profile')).toHaveLength(1);

@@ -198,7 +198,7 @@ describe('blocked TPPs and certificates', () => {
       find: (...args: Parameters<typeof current.find>) => current.find(...args),
     };
     const { authenticate } = createTppAuthenticator({
-      trustProfiles: [createTrustProfile({ preset: 'eu-qualified', anchorsPem: issuer.certificatePem })],
+      trust: [{ current: createTrustProfile({ preset: 'eu-qualified', anchorsPem: issuer.certificatePem }) }],
       authorisationStatus: new AuthorisationStatus({ registry, blockList }),
       clock: { now: () => NOW },
     });

@@ -105,8 +105,8 @@ beforeAll(async () => {
   });
   port = await listener.listen(0, '127.0.0.1');
   const authenticator = createTppAuthenticator({
-    get trustProfiles() {
-      return profiles;
+    get trust() {
+      return profiles.map((current) => ({ current }));
     },
     authorisationStatus: new AuthorisationStatus({
       registry: { ...registry, find: (...args) => registry.find(...args) },
@@ -219,7 +219,7 @@ describe('over real TLS, a TPP', () => {
     expect(await decision(withSecond(der.utf8('PSDGB-FCA-999999')))).toBe('ERR_TPP_IDENTIFIER_INVALID');
     // OpenSSL does not load the others; a proxy might.
     const { evaluate } = createTppAuthenticator({
-      trustProfiles: profiles,
+      trust: profiles.map((current) => ({ current })),
       authorisationStatus: new AuthorisationStatus({ registry }),
       clock: { now: () => NOW },
     });

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { assertScopesAllowed, ROLE_OIDS, scopesAllowed } from '../../src/tpp/psp-role.ts';
+import { assertScopesAllowed, scopesAllowed } from '../../src/tpp/authorisation-status.ts';
+import { ROLE_OIDS } from '../../src/tpp/psp-role.ts';
 import { outcomeOf } from '../x509/refusals.ts';
 
 describe('roles (TS 119 495 cl. 5.2.2)', () => {

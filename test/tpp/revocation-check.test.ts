@@ -48,7 +48,7 @@ function authenticator(check?: Revocation['check'], policy = STRICT_REVOCATION) 
     revocation: policy,
   });
   return createTppAuthenticator({
-    trustProfiles: [profile],
+    trust: [{ current: profile }],
     authorisationStatus: new AuthorisationStatus({
       registry: createRegistry(parseTppRecords(JSON.stringify({ tpps: [record] }), { source: 'test' }), NOW),
     }),

@@ -78,9 +78,7 @@ describe('trust files', () => {
     const log = createLog({ destination: { write: (line) => void written.push(line) } });
     const trust = await open(anchorsFile, { intermediatesFile, log });
     const { authenticate } = createTppAuthenticator({
-      get trustProfiles() {
-        return [trust.current];
-      },
+      trust: [trust],
       authorisationStatus: new AuthorisationStatus({ registry }),
       clock: { now: () => NOW },
     });

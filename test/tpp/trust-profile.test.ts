@@ -63,7 +63,7 @@ async function outcomeOf(
     ...profile,
   });
   const subject = createTppAuthenticator({
-    trustProfiles: [trust],
+    trust: [{ current: trust }],
     authorisationStatus: new AuthorisationStatus({ registry }),
     clock: { now: () => NOW },
     log,
@@ -174,13 +174,15 @@ describe.skipIf(uk.isMissing)(`certificates that the UK directory issued: ${uk.t
   };
   const subject = (preset: TrustProfileOptions['preset']) =>
     createTppAuthenticator({
-      trustProfiles: [
-        createTrustProfile({
-          preset,
-          anchorsPem: pemOf('OB_SandBox_PP_Root_CA.cer'),
-          intermediatesPem: pemOf('OB_SandBox_PP_Issuing_CA.cer'),
-          policies: ['1.3.6.1.4.1.5237.134.1.100'],
-        }),
+      trust: [
+        {
+          current: createTrustProfile({
+            preset,
+            anchorsPem: pemOf('OB_SandBox_PP_Root_CA.cer'),
+            intermediatesPem: pemOf('OB_SandBox_PP_Issuing_CA.cer'),
+            policies: ['1.3.6.1.4.1.5237.134.1.100'],
+          }),
+        },
       ],
       authorisationStatus: new AuthorisationStatus({ registry }),
       clock: { now: () => NOW },

@@ -1,8 +1,11 @@
 import type { Client, KoaContextWithOIDC, ResourceServer } from 'oidc-provider';
 import type { Clock } from '../../clock.ts';
 import { OpenBankingError } from '../../errors.ts';
-import type { AuthorisationStatus } from '../../tpp/authorisation-status.ts';
-import { assertScopesAllowed, scopesAllowed } from '../../tpp/psp-role.ts';
+import {
+  type AuthorisationStatus,
+  assertScopesAllowed,
+  scopesAllowed,
+} from '../../tpp/authorisation-status.ts';
 import type { PspRole } from '../../../tpp-registry/index.ts';
 import { OPENID_SCOPES, tppOf } from '../clients/registered-client.ts';
 import { withinGrant } from './token-claims.ts';

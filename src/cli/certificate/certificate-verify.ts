@@ -4,7 +4,7 @@ import type { Config } from '../../configuration/config.ts';
 import { isRefusal, OpenBankingError } from '../../errors.ts';
 import { silentLog } from '../../events.ts';
 import type { TppEvaluation } from '../../tpp/authenticate.ts';
-import { assertScopesAllowed } from '../../tpp/psp-role.ts';
+import { assertScopesAllowed } from '../../tpp/authorisation-status.ts';
 import type { TrustPreset } from '../../tpp/trust-profile.ts';
 import { openTppDecision } from '../../server/tpp-decision.ts';
 
