@@ -36,13 +36,13 @@ export interface AuthorizerOptions {
   readonly allowExpiredCertificates?: boolean;
   /**
    * Checks the whole TPP besides the token: path, revocation, registry, such as the `authenticate` of a running
-   * server's `authenticator`. A yes is remembered for one second for each connection. Default: no check, since
+   * server's `authenticator`. A successful check holds for one second on a connection. Default: no check, since
    * the status list has the TPP's authorisation status.
    */
   readonly tppCheck?: TppCheck;
   /** Leeway for the clocks of issuer and resource. Default 10; the end of a token has none. */
   readonly clockToleranceSeconds?: number;
-  /** Proven tokens that are remembered: at most so many (default 100,000) and so many bytes (default 256 MiB). */
+  /** Bounds of the token cache: tokens (default 100,000) and bytes (default 256 MiB). */
   readonly memory?: { readonly maxTokens?: number; readonly maxBytes?: number };
   readonly clock?: Clock;
 }

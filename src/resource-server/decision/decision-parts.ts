@@ -23,7 +23,7 @@ import { TokenStatusLists } from '../token/token-status.ts';
 import type { TppCheck } from './tpp-check.ts';
 import { OpenBankingError } from '../../errors.ts';
 
-/** What a decision is made with, out of checked options. */
+/** The parts of a decision, made from checked options. */
 export interface DecisionParts {
   readonly clock: Clock;
   readonly clockToleranceSeconds: number;
@@ -116,7 +116,7 @@ interface ProofRules {
   readonly clockToleranceSeconds: number;
 }
 
-/** Which way a token is proved, and for how long that proof is used. */
+/** Chooses how a token is proved, and for how long that proof is used. */
 function proofs(
   options: AuthorizerOptions,
   rules: ProofRules,

@@ -1,7 +1,7 @@
 import { OpenBankingError } from '../../errors.ts';
 import type { PresentedCertificate } from '../../mutual-tls/client-certificate.ts';
 
-/** What a decision is made from. Give the headers as they came: two fields of one name must not be merged. */
+/** The facts of a request. Headers as they came: two fields of one name must not be merged. */
 export interface RequestFacts {
   readonly method: string;
   /** Path and query. */
@@ -39,7 +39,7 @@ export function findPresentedToken(facts: RequestFacts): PresentedToken {
   if (fields.length > 1) throw refused('more than one Authorization field');
   const [, scheme, token] = CREDENTIALS.exec(field) ?? [];
   if (scheme === undefined || token === undefined) {
-    // Another scheme is no token of ours: the bare challenge tells the client which one to use.
+    // Another scheme has no token of ours: the bare challenge names the right one.
     if (!/^(Bearer|DPoP)\b/i.test(field)) throw new OpenBankingError('ERR_TOKEN_MISSING', {});
     throw refused('a malformed Authorization field');
   }

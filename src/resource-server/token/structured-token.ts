@@ -21,7 +21,7 @@ export function isStructured(token: string): boolean {
 /**
  * Proves that a JWT is an access token of the issuer for this audience, bound to some certificate.
  *
- * Does not check `exp`, which `authorize` does on every request because this verdict is remembered.
+ * Does not check `exp`, which `authorize` does on every request because this proof is cached.
  *
  * @throws ERR_TOKEN_INVALID, ERR_TOKEN_UNBOUND, ERR_TOKEN_KEYS_UNAVAILABLE
  * @see RFC 9068 §4
