@@ -1,4 +1,10 @@
-import { CATALOGUE, type ErrorClass, type ErrorCode, type ErrorDetails } from './error-catalogue.ts';
+import {
+  CATALOGUE,
+  type ErrorClass,
+  type ErrorCode,
+  type ErrorDetails,
+  type Problem,
+} from './error-catalogue.ts';
 
 export type { ErrorClass, ErrorCode, ErrorDetails, Problem } from './error-catalogue.ts';
 
@@ -42,4 +48,13 @@ export function isRefusal<C extends ErrorCode>(value: unknown, ...codes: C[]): v
   return (
     value instanceof OpenBankingError && (codes.length === 0 || (codes as ErrorCode[]).includes(value.code))
   );
+}
+
+/** The refusal of a configuration, or of other facts that an operator gave, with every problem. */
+export function invalidConfig(
+  source: string,
+  problems: readonly Problem[],
+  cause?: unknown,
+): OpenBankingError<'ERR_CONFIG_INVALID'> {
+  return new OpenBankingError('ERR_CONFIG_INVALID', { source, problems }, { cause });
 }

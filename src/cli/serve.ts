@@ -2,7 +2,7 @@ import cluster from 'node:cluster';
 import { pathToFileURL } from 'node:url';
 import { Command } from 'commander';
 import type { Aspsp, Config } from '../index.ts';
-import { OpenBankingError } from '../errors.ts';
+import { invalidConfig } from '../errors.ts';
 import { stopOnSignal } from './stop-on-signal.ts';
 import { refuseUnsafeEnvironment } from './unsafe-environment.ts';
 
@@ -52,11 +52,7 @@ async function watchWorkers({ workers: count, listen, logLevel, shutdown }: Conf
 
 async function loadAspsp(file: string | undefined, source: string): Promise<Aspsp> {
   const invalid = (message: string, cause?: unknown) =>
-    new OpenBankingError(
-      'ERR_CONFIG_INVALID',
-      { source, problems: [{ path: 'aspspModule', message }] },
-      { cause },
-    );
+    invalidConfig(source, [{ path: 'aspspModule', message }], cause);
   if (file === undefined) throw invalid('is required to serve: the server has no login of its own');
   const loaded: Record<string, unknown> = await import(pathToFileURL(file).href).catch((cause: unknown) => {
     throw invalid('cannot be loaded', cause);

@@ -1,12 +1,13 @@
 import { readFile } from 'node:fs/promises';
 import { dirname, isAbsolute, resolve } from 'node:path';
 import { z } from 'zod';
+import { invalidConfig } from '../errors.ts';
 import { clientCertificateSchema } from './client-certificate-schema.ts';
 import { clientSchema, doubledClients } from './client-schema.ts';
 import { revocationPolicySchema, revocationSchema } from './revocation-schema.ts';
 import { storageSchema, withStorageFiles } from './storage-schema.ts';
 import { TOLERANCES } from '../tpp/qc-statements.ts';
-import { invalidConfig, parseValue, parseYaml } from './yaml-document.ts';
+import { parseValue, parseYaml } from './yaml-document.ts';
 import { resourceServerSchema } from './resource-server-schema.ts';
 
 const httpsUrl = z.url({ protocol: /^https$/, error: 'must be an https URL' });

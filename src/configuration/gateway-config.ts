@@ -1,9 +1,10 @@
 import { readFile } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
 import { z } from 'zod';
+import { invalidConfig } from '../errors.ts';
 import { clientCertificateSchema } from './client-certificate-schema.ts';
 import { ROLE_OIDS } from '../tpp/psp-role.ts';
-import { invalidConfig, parseValue, parseYaml } from './yaml-document.ts';
+import { parseValue, parseYaml } from './yaml-document.ts';
 import type { PspRole } from '../../tpp-registry/record.ts';
 
 const ROLES = Object.keys(ROLE_OIDS) as readonly PspRole[];

@@ -1,5 +1,5 @@
 import { readFile } from 'node:fs/promises';
-import { OpenBankingError } from '../errors.ts';
+import { invalidConfig, type OpenBankingError } from '../errors.ts';
 
 /**
  * The text of a file that a configuration names at `path`.
@@ -18,8 +18,5 @@ export function unreadable(
   path: string,
   error: NodeJS.ErrnoException,
 ): OpenBankingError<'ERR_CONFIG_INVALID'> {
-  return new OpenBankingError('ERR_CONFIG_INVALID', {
-    source: file,
-    problems: [{ path, message: `cannot be read: ${error.code}` }],
-  });
+  return invalidConfig(file, [{ path, message: `cannot be read: ${error.code}` }]);
 }

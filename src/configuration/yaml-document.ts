@@ -1,6 +1,6 @@
 import { LineCounter, parseDocument } from 'yaml';
 import type { z } from 'zod';
-import { OpenBankingError, type Problem } from '../errors.ts';
+import { invalidConfig } from '../errors.ts';
 
 /**
  * Reads a text as YAML (or JSON, which is YAML).
@@ -30,14 +30,6 @@ export function parseValue<T extends z.ZodType>(schema: T, value: unknown, sourc
   if (result.success) return result.data;
   const problems = result.error.issues.map(({ path, message }) => ({ path: placeOf(path), message }));
   throw invalidConfig(source, problems);
-}
-
-export function invalidConfig(
-  source: string,
-  problems: readonly Problem[],
-  cause?: unknown,
-): OpenBankingError<'ERR_CONFIG_INVALID'> {
-  return new OpenBankingError('ERR_CONFIG_INVALID', { source, problems }, { cause });
 }
 
 /** `clients[0].jwks`, as people write it. */

@@ -1,6 +1,6 @@
 import { randomInt } from 'node:crypto';
 import { createServer } from 'node:net';
-import { OpenBankingError } from '../errors.ts';
+import { invalidConfig } from '../errors.ts';
 import type { Ports } from './folder.ts';
 
 /**
@@ -29,10 +29,7 @@ export async function choosePorts(wanted: Ports, last: Ports | undefined): Promi
 async function revocationPort(wanted: number, last: number | undefined): Promise<number> {
   if (last !== undefined && wanted !== 0 && wanted !== last) {
     const message = `the certificates of this sandbox name port ${last}: leave the flag out, or add --reset`;
-    throw new OpenBankingError('ERR_CONFIG_INVALID', {
-      source: 'command line',
-      problems: [{ path: '--revocation-port', message }],
-    });
+    throw invalidConfig('command line', [{ path: '--revocation-port', message }]);
   }
   return last ?? (wanted === 0 ? freePort() : wanted);
 }

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { invalidConfig } from '../errors.ts';
 import type { ClientFiles } from '../authorization-server/clients/clients.ts';
 import {
   type RegisteredClient,
@@ -7,7 +8,7 @@ import {
 import { type ClientEntry, clientSchema, doubledClients } from '../configuration/client-schema.ts';
 import { openFollowedFile } from '../files/followed-file.ts';
 import type { Log } from '../events.ts';
-import { invalidConfig, parseValue, parseYaml } from '../configuration/yaml-document.ts';
+import { parseValue, parseYaml } from '../configuration/yaml-document.ts';
 
 export interface ClientFilesOptions {
   /** Those of the configuration itself. */

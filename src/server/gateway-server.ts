@@ -4,7 +4,7 @@ import { createServer, type RequestListener, type Server } from 'node:http';
 import { createServer as createTlsServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import { clientCertificateOptions } from '../configuration/client-certificate-schema.ts';
-import { OpenBankingError } from '../errors.ts';
+import { invalidConfig } from '../errors.ts';
 import type { GatewayConfig } from '../configuration/gateway-config.ts';
 import type { Log } from '../events.ts';
 import { createLog } from '../log.ts';
@@ -73,7 +73,7 @@ function openGateway(
   } catch (cause) {
     if (!(cause instanceof TypeError)) throw cause;
     const problems = [{ path: 'routes', message: cause.message }];
-    throw new OpenBankingError('ERR_CONFIG_INVALID', { source, problems }, { cause });
+    throw invalidConfig(source, problems, cause);
   }
 }
 
@@ -101,7 +101,7 @@ async function openServer(config: GatewayConfig, gateway: RequestListener, sourc
 function readRequired(path: string, name: string, source: string): Promise<string> {
   return readFile(path, 'utf8').catch((cause: NodeJS.ErrnoException) => {
     const problems = [{ path: name, message: `cannot be read: ${cause.code}` }];
-    throw new OpenBankingError('ERR_CONFIG_INVALID', { source, problems }, { cause });
+    throw invalidConfig(source, problems, cause);
   });
 }
 

@@ -1,6 +1,6 @@
 import cluster, { type Worker } from 'node:cluster';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { OpenBankingError } from '../errors.ts';
+import { invalidConfig } from '../errors.ts';
 import { createHealthServer } from './health.ts';
 import type { Log } from '../events.ts';
 import type { RunningServer } from './server.ts';
@@ -94,7 +94,7 @@ function firstReady(): Promise<void> {
     cluster.once('message', () => resolve());
     cluster.once('exit', (_worker, code) => {
       const problems = [{ path: 'workers', message: `the first worker ended with exit code ${code}` }];
-      reject(new OpenBankingError('ERR_CONFIG_INVALID', { source: 'workers', problems }));
+      reject(invalidConfig('workers', problems));
     });
   });
 }

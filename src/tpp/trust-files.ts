@@ -1,4 +1,4 @@
-import { isRefusal, OpenBankingError } from '../errors.ts';
+import { invalidConfig, isRefusal, type OpenBankingError } from '../errors.ts';
 import { openFollowedFile } from '../files/followed-file.ts';
 import type { Log } from '../events.ts';
 import { type Certificate, parseCertificate, parsePem } from '../x509/certificate/certificate.ts';
@@ -82,11 +82,7 @@ function follow(
   problemOf: (certificate: Certificate) => string | undefined,
 ) {
   const invalid = (message: string, cause?: unknown) =>
-    new OpenBankingError(
-      'ERR_CONFIG_INVALID',
-      { source: file, problems: [{ path: place, message }] },
-      { cause },
-    );
+    invalidConfig(file, [{ path: place, message }], cause);
   return openFollowedFile<string>({
     file,
     name: 'trust',

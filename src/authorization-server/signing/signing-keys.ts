@@ -3,7 +3,7 @@ import { promisify } from 'node:util';
 import { calculateJwkThumbprint, exportJWK, type JWK } from 'jose';
 import { type Clock, epochSeconds } from '../../clock.ts';
 import { readOrCreate } from '../../files/created-file.ts';
-import { OpenBankingError } from '../../errors.ts';
+import { invalidConfig, type OpenBankingError } from '../../errors.ts';
 import { openFollowedFile } from '../../files/followed-file.ts';
 import type { Log } from '../../events.ts';
 import { isSignatureAlgorithm, PrivateKeys, publishedKey } from './private-keys.ts';
@@ -184,9 +184,5 @@ async function signingJwk(jwk: JWK, alg: string): Promise<JWK> {
 }
 
 function invalid(file: string, message: string, cause?: unknown): OpenBankingError<'ERR_CONFIG_INVALID'> {
-  return new OpenBankingError(
-    'ERR_CONFIG_INVALID',
-    { source: file, problems: [{ path: 'signingKeys', message }] },
-    { cause },
-  );
+  return invalidConfig(file, [{ path: 'signingKeys', message }], cause);
 }

@@ -1,5 +1,5 @@
 import { systemClock } from '../../clock.ts';
-import { OpenBankingError } from '../../errors.ts';
+import { invalidConfig } from '../../errors.ts';
 import type { TrustPreset } from '../../tpp/trust-profile.ts';
 import { readCertificateFacts } from './certificate-facts.ts';
 import { readCertificates } from './certificate-input.ts';
@@ -46,7 +46,6 @@ export async function printDecision(file: string, flags: VerifyFlags): Promise<b
 async function readDers(file: string): Promise<Buffer[]> {
   return (await readCertificates(file)).map((one) => {
     if ('der' in one) return one.der;
-    const problems = [{ path: '', message: one.problem }];
-    throw new OpenBankingError('ERR_CONFIG_INVALID', { source: file, problems });
+    throw invalidConfig(file, [{ path: '', message: one.problem }]);
   });
 }

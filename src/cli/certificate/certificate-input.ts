@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { buffer } from 'node:stream/consumers';
-import { OpenBankingError } from '../../errors.ts';
+import { invalidConfig, type OpenBankingError } from '../../errors.ts';
 
 /** A certificate of a file, not yet parsed: its DER, or the problem of its PEM block. */
 export type InputCertificate = { readonly der: Buffer } | { readonly problem: string };
@@ -52,6 +52,5 @@ function unescaped(text: string): string {
 }
 
 function unusable(file: string, problem: string): OpenBankingError<'ERR_CONFIG_INVALID'> {
-  const source = file === '-' ? 'standard input' : file;
-  return new OpenBankingError('ERR_CONFIG_INVALID', { source, problems: [{ path: '', message: problem }] });
+  return invalidConfig(file === '-' ? 'standard input' : file, [{ path: '', message: problem }]);
 }

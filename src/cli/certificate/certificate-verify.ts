@@ -1,7 +1,7 @@
 import { resolve } from 'node:path';
 import type { Clock } from '../../clock.ts';
 import type { Config } from '../../configuration/config.ts';
-import { isRefusal, OpenBankingError } from '../../errors.ts';
+import { invalidConfig, isRefusal } from '../../errors.ts';
 import { silentLog } from '../../events.ts';
 import type { TppEvaluation } from '../../tpp/authenticate.ts';
 import { assertScopesAllowed } from '../../tpp/authorisation-status.ts';
@@ -70,8 +70,7 @@ export async function configurationFrom(from: {
   ]);
   const description = await readDescription(folder);
   if (description === undefined) {
-    const problems = [{ path: '--sandbox', message: 'there is no sandbox in this folder' }];
-    throw new OpenBankingError('ERR_CONFIG_INVALID', { source: folder, problems });
+    throw invalidConfig(folder, [{ path: '--sandbox', message: 'there is no sandbox in this folder' }]);
   }
   return parseConfig(await sandboxConfiguration(folder, description), { source: folder, folder });
 }
