@@ -76,18 +76,22 @@ function serialOctets({ serialNumber }: Certificate): Buffer {
 }
 
 /** Whether the id is of this certificate by this issuer: all three parts, by the hash of the id. */
-export function isCertIdOf(id: CertId, { certificate, issuer }: IssuedPair): boolean {
+export function isCertIdOf(id: CertId, pair: IssuedPair): boolean {
+  return id.serialNumber === pair.certificate.serialNumber && isIssuerOf(id, pair);
+}
+
+/** Whether the id is of any certificate by the issuer of this one. */
+export function isIssuerOf(id: CertId, { certificate, issuer }: IssuedPair): boolean {
   const name = HASHES[id.hashAlgorithm];
   return (
     name !== undefined &&
-    id.serialNumber === certificate.serialNumber &&
     id.issuerKeyHash.equals(hash(name, issuer.publicKeyOctets, 'buffer')) &&
     id.issuerNameHash.equals(hash(name, issuerNameOf(certificate), 'buffer'))
   );
 }
 
 /** The DER of the issuer field: the hash is over the bytes of the certificate in question. */
-function issuerNameOf({ tbs }: Certificate): Buffer {
+export function issuerNameOf({ tbs }: Certificate): Buffer {
   const fields = new DerReader(readAll(tbs, (reader) => reader.content(TAG.sequence)));
   fields.optional(contextTag(0, 'constructed'));
   fields.content(TAG.integer);
