@@ -56,7 +56,7 @@ const OWNED: readonly { readonly name: RegExp; readonly owners: readonly string[
   { name: /^(undici|openid-client)$/, owners: ['src/sandbox/'] },
   { name: /^prom-client$/, owners: ['src/server/metrics.ts'] },
   { name: /^pino$/, owners: ['src/log.ts', 'src/sandbox/sandbox.ts'] },
-  { name: /^(koa|@koa\/.*)$/, owners: ['src/authorization-server/', 'src/sandbox/bank/'] },
+  { name: /^(koa|@koa\/.*)$/, owners: ['src/authorization-server/', 'src/sandbox/'] },
   { name: /^(eta|koa-helmet|rate-limiter-flexible)$/, owners: ['src/authorization-server/customer/'] },
   { name: /^yaml$/, owners: ['src/configuration/', 'src/sandbox/', 'tpp-registry/'] },
   { name: /^node:cluster$/, owners: ['src/server/workers.ts', 'src/cli/serve.ts'] },

@@ -2,7 +2,6 @@ import type { Command } from 'commander';
 
 /** Optional peers in package.json: certificates of the sandbox, and the TPP of the demo. No server needs them. */
 export const SANDBOX_PACKAGES: readonly string[] = [
-  '@peculiar/asn1-schema',
   '@peculiar/x509',
   'openid-client',
   'reflect-metadata',

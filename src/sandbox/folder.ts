@@ -4,9 +4,9 @@ import { chmod, mkdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
+import { replaceFile } from '../files/created-file.ts';
 import { DEMO_CUSTOMERS } from './bank/customers.ts';
-import { organizationIdentifierOf, type Period, TPP_PLANS, type TppPlan } from './pki/tpps.ts';
-import { writeWhole } from './write-whole.ts';
+import { organizationIdentifierOf, TPP_PLANS, type TppPlan } from './pki/tpps.ts';
 
 /** A certificate and its key, as files. */
 export interface CertificateFiles {
@@ -77,24 +77,25 @@ export function pathsOf(folder: string) {
     issuingCa: at('pki', 'issuing-ca.pem'),
     intermediates: at('pki', 'intermediates.pem'),
     authority: (name: string) => ({
-      certificateFile: at('pki', `${name}.pem`),
-      keyFile: at('pki', `${name}.key`),
-      responder: {
-        certificateFile: at('pki', `${name}-ocsp.pem`),
-        keyFile: at('pki', `${name}-ocsp.key`),
-      },
+      ...certificateFiles(at('pki', name)),
+      responder: certificateFiles(at('pki', `${name}-ocsp`)),
     }),
     issued: at('pki', 'issued.json'),
     revocations: at('revocations.json'),
-    server: { certificateFile: at('pki', 'server.pem'), keyFile: at('pki', 'server.key') },
+    server: certificateFiles(at('pki', 'server')),
     registry: at('registry.yaml'),
     store: at('tallystick.sqlite'),
     secret: at('secret'),
     signingKeys: at('signing-keys.json'),
     log: at('tallystick.log'),
     tpp: (name: string, file: string) => at('tpps', name, file),
-    broken: (name: string, file: string) => at('broken', name, file),
+    broken: (name: string) => certificateFiles(at('broken', name, 'qwac')),
+    brokenCodes: at('broken', 'codes.json'),
   };
+}
+
+function certificateFiles(path: string): CertificateFiles {
+  return { certificateFile: `${path}.pem`, keyFile: `${path}.key` };
 }
 
 /** What an earlier run has left, if it is of use: otherwise it is removed. */
@@ -111,23 +112,26 @@ export async function keptState(
 }
 
 /**
- * Makes the PKI, the TPPs and the registry. A separate process does it: the code that makes certificates is needed
- * once, and its memory would stay with the server.
+ * Makes the PKI, the TPPs and the registry, and returns the end of their validity. A separate process does it: the
+ * code that makes certificates is needed once, and its memory would stay with the server.
  */
 export async function makeFolder(
   folder: string,
   options: { readonly ports: Ports; readonly now: Date },
-): Promise<void> {
+): Promise<string> {
   await mkdir(folder, { recursive: true });
   await chmod(folder, LINUX_OWNER_ONLY);
   const script = import.meta.url.endsWith('.ts') ? './pki/make-files.ts' : './pki/make-files.js';
-  const { notBefore, notAfter } = periodFrom(options.now);
+  const after = (days: number) => new Date(options.now.getTime() + days * DAY).toISOString();
+  const [notBefore, notAfter] = [after(-2), after(DAYS_VALID)];
   await promisify(execFile)(process.execPath, [
     fileURLToPath(new URL(script, import.meta.url)),
     folder,
     revocationUrlOf(options.ports),
-    ...[notBefore, notAfter].map((date) => date.toISOString()),
+    notBefore,
+    notAfter,
   ]);
+  return notAfter;
 }
 
 /** Base URL of the revocation service, as the certificates have it. */
@@ -138,16 +142,10 @@ function revocationUrlOf({ revocation }: Ports): string {
 /** Writes the remembered state and `sandbox.json`, after the ports are known. */
 export async function describeSandbox(
   folder: string,
-  facts: { readonly ports: Ports; readonly redirectUris: readonly string[]; readonly now: Date },
+  facts: Pick<State, 'notAfter' | 'ports' | 'redirectUris'>,
 ): Promise<SandboxDescription> {
   const paths = pathsOf(folder);
-  const kept = await readState(paths.state);
-  const state: State = {
-    version: 2,
-    notAfter: kept?.notAfter ?? periodFrom(facts.now).notAfter.toISOString(),
-    ports: facts.ports,
-    redirectUris: facts.redirectUris,
-  };
+  const state: State = { version: 2, ...facts };
   const description: SandboxDescription = {
     issuer: `https://localhost:${facts.ports.front}`,
     mtlsUrl: `https://localhost:${facts.ports.mtls}`,
@@ -158,8 +156,8 @@ export async function describeSandbox(
     broken: await describeBroken(folder),
     customers: DEMO_CUSTOMERS.map(({ username, password }) => ({ username, password })),
   };
-  await writeWhole(paths.state, JSON.stringify(state, undefined, 2));
-  await writeWhole(paths.description, `${JSON.stringify(description, undefined, 2)}\n`);
+  await replaceFile(paths.state, JSON.stringify(state, undefined, 2));
+  await replaceFile(paths.description, `${JSON.stringify(description, undefined, 2)}\n`);
   return description;
 }
 
@@ -183,30 +181,21 @@ export function describeTpp(folder: string, plan: TppPlan, redirectUris: readonl
       tls_client_auth: { client_id: `${plan.name}-mtls`, redirect_uris: redirectUris },
       private_key_jwt: { client_id: `${plan.name}-jwt`, redirect_uris: redirectUris },
     },
-    certificateFile: at('qwac.pem'),
-    keyFile: at('qwac.key'),
+    ...certificateFiles(at('qwac')),
     signingKeyFile: at('signing-key.json'),
-    renewed: { certificateFile: at('renewed.pem'), keyFile: at('renewed.key') },
-    seal: { certificateFile: at('qsealc.pem'), keyFile: at('qsealc.key') },
+    renewed: certificateFiles(at('renewed')),
+    seal: certificateFiles(at('qsealc')),
   };
 }
 
 async function describeBroken(folder: string): Promise<SandboxDescription['broken']> {
   const paths = pathsOf(folder);
-  const codes: unknown = JSON.parse(await readFile(join(folder, 'broken', 'codes.json'), 'utf8'));
+  const codes: unknown = JSON.parse(await readFile(paths.brokenCodes, 'utf8'));
   return Object.entries(codes as Record<string, string>).map(([name, expectedCode]) => ({
     name,
     expectedCode,
-    certificateFile: paths.broken(name, 'qwac.pem'),
-    keyFile: paths.broken(name, 'qwac.key'),
+    ...paths.broken(name),
   }));
-}
-
-function periodFrom(now: Date): Period {
-  return {
-    notBefore: new Date(now.getTime() - 2 * DAY),
-    notAfter: new Date(now.getTime() + DAYS_VALID * DAY),
-  };
 }
 
 async function readState(file: string): Promise<State | undefined> {

@@ -24,7 +24,7 @@ import {
 } from './folder.ts';
 import { sandboxConfiguration } from './sandbox-configuration.ts';
 import { choosePorts } from './ports.ts';
-import { openRevocationService } from './revocation/open-revocation-service.ts';
+import { openRevocationService } from './revocation/revocation-service.ts';
 
 export interface SandboxOptions {
   /** Where everything is kept. */
@@ -56,9 +56,9 @@ export async function startSandbox(options: SandboxOptions): Promise<RunningSand
   const now = systemClock.now();
   const kept = await keptState(folder, { isReset: options.isReset ?? false, now });
   const ports = await choosePorts({ ...DEFAULT_PORTS, ...options.ports }, kept?.ports);
-  if (kept === undefined) await makeFolder(folder, { ports, now });
+  const notAfter = kept?.notAfter ?? (await makeFolder(folder, { ports, now }));
   const redirectUris = [...new Set([...(kept?.redirectUris ?? []), ...(options.redirectUris ?? [])])];
-  const description = await describeSandbox(folder, { ports, redirectUris, now });
+  const description = await describeSandbox(folder, { notAfter, ports, redirectUris });
   const log = createLog({ destination: pino.destination({ dest: paths.log, mode: 0o600 }) });
   const config = parseConfig(await sandboxConfiguration(folder, description), { source: folder, folder });
   const started: { close(): Promise<void> }[] = [];

@@ -7,7 +7,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { silentLog } from '../../src/events.ts';
 import type { SandboxDescription } from '../../src/sandbox/folder.ts';
-import { openRevocationService } from '../../src/sandbox/revocation/open-revocation-service.ts';
+import { openRevocationService } from '../../src/sandbox/revocation/revocation-service.ts';
 import { sandboxConfiguration } from '../../src/sandbox/sandbox-configuration.ts';
 import { startSandbox } from '../../src/sandbox/sandbox.ts';
 import { freePort } from '../../src/sandbox/ports.ts';

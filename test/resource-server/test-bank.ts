@@ -12,7 +12,7 @@ import {
   type SandboxDescription,
 } from '../../src/sandbox/folder.ts';
 import { freePort } from '../../src/sandbox/ports.ts';
-import { writeWhole } from '../../src/sandbox/write-whole.ts';
+import { replaceFile } from '../../src/files/created-file.ts';
 import { createAuthority } from '../../src/sandbox/pki/pki.ts';
 import { systemClock } from '../../src/clock.ts';
 
@@ -36,11 +36,11 @@ export async function createTestBank(options: { readonly format: 'jwt' | 'opaque
   const now = systemClock.now();
   const [front, mtls, resource] = [await freePort(), await freePort(), await freePort()];
   const ports = { front, mtls, resource, revocation: 0 };
-  await makeFolder(folder, { ports, now });
-  const description = await describeSandbox(folder, { ports, redirectUris: [], now });
+  const notAfter = await makeFolder(folder, { ports, now });
+  const description = await describeSandbox(folder, { notAfter, ports, redirectUris: [] });
   const paths = pathsOf(folder);
   const [clients, blocks] = [join(folder, 'clients.yaml'), join(folder, 'blocks.yaml')];
-  await Promise.all([writeWhole(clients, clientsText(description)), writeWhole(blocks, NOBODY_BLOCKED)]);
+  await Promise.all([replaceFile(clients, clientsText(description)), replaceFile(blocks, NOBODY_BLOCKED)]);
   const { apis, anchorsFile } = await createApiCertificates(folder, now);
   const { resourceUrl } = description;
   return {

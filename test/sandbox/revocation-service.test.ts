@@ -8,10 +8,12 @@ import { fetch } from 'undici';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createLog } from '../../src/log.ts';
 import { makeFolder, pathsOf } from '../../src/sandbox/folder.ts';
-import { openRevocationService } from '../../src/sandbox/revocation/open-revocation-service.ts';
 import { choosePorts } from '../../src/sandbox/ports.ts';
 import { loadCertificate } from '../../src/sandbox/revocation/published-authority.ts';
-import type { RevocationService } from '../../src/sandbox/revocation/revocation-service.ts';
+import {
+  openRevocationService,
+  type RevocationService,
+} from '../../src/sandbox/revocation/revocation-service.ts';
 import { revokeInSandbox } from '../../src/sandbox/revocation/revoke.ts';
 
 const MAIN = fileURLToPath(new URL('../../src/cli/main.ts', import.meta.url));

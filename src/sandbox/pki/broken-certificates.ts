@@ -1,6 +1,7 @@
-import type { IssueOptions } from './issue-options.ts';
+import { ROLE_OIDS } from '../../tpp/psp-role.ts';
+import type { Deviation, IssueOptions, Validity } from './issue-options.ts';
 import { type Authority, authorityOf, createAuthority, type IssuedCertificate } from './pki.ts';
-import { NCA, type Period, qwacOf, type TppPlan } from './tpps.ts';
+import { NCA, qwacOf, type TppPlan } from './tpps.ts';
 
 /** A certificate that must be refused, and the code with which. */
 export interface BrokenCertificate {
@@ -24,7 +25,7 @@ export interface BrokenSources {
   /** A good CA whose certificate no TPP sends along. */
   readonly unpublished: Authority;
   readonly plan: TppPlan;
-  readonly period: Period;
+  readonly period: Validity;
 }
 
 interface Row {
@@ -34,96 +35,61 @@ interface Row {
   readonly signer?: Authority;
   /** Where it departs from a good QWAC. */
   readonly options?: Partial<IssueOptions>;
+  readonly deviation?: Deviation;
   readonly sentPem?: string;
   readonly isRevoked?: true;
 }
 
 const DAY = 86_400_000;
-const ROLE = { PI: '0.4.0.19495.1.2', AI: '0.4.0.19495.1.3' } as const;
-/** Of the arc for examples of RFC 4043; no software knows it. */
-const UNKNOWN_EXTENSION = '1.3.6.1.4.1.32473.1';
+/** RolesOfPSP in which each role has the object identifier of the other. */
+const SWAPPED_ROLES = [
+  { oid: ROLE_OIDS.PSP_PI, name: 'PSP_AI' },
+  { oid: ROLE_OIDS.PSP_AI, name: 'PSP_PI' },
+];
+const OTHER_NCA = { id: 'FI-FINFSA', name: 'Finanssivalvonta' };
+/** Its type is of the arc for examples of RFC 4043; no software knows it. */
+const UNKNOWN_EXTENSION = { oid: '1.3.6.1.4.1.32473.1', critical: true, value: new Uint8Array([5, 0]) };
 
 /** Certificates of a good TPP, each with one thing wrong. */
 export async function makeBrokenCertificates(sources: BrokenSources): Promise<readonly BrokenCertificate[]> {
   const { issuer, plan, period } = sources;
   const good = qwacOf(plan, period);
-  const rows = [...wrongDates(period), ...wrongStatements(), ...wrongForm(), ...revokedOnes(sources)];
-  rows.push(...(await wrongPaths(sources)));
+  const rows = [...wrongContents(period), ...revokedOnes(sources), ...(await wrongPaths(sources))];
   return Promise.all(
-    rows.map(async ({ name, code, signer = issuer, options, sentPem = '', isRevoked = false }) => ({
+    rows.map(async ({ name, code, signer = issuer, options, deviation = {}, sentPem = '', isRevoked }) => ({
       name,
       expectedCode: code,
-      certificate: await signer.issue({ ...good, ...options }),
+      certificate: await signer.issue({ ...good, deviation, ...options }),
       sentPem,
       authority: signer === issuer ? 'issuing-ca' : signer === sources.revoked ? 'revoked-ca' : undefined,
-      isRevoked,
+      isRevoked: isRevoked === true,
     })),
   );
 }
 
-function wrongDates({ notBefore, notAfter }: Period): Row[] {
+function wrongContents({ notBefore, notAfter }: Validity): Row[] {
+  const firstNoon = new Date(notBefore.getTime() + DAY / 2);
+  const lastDay = new Date(notAfter.getTime() - DAY);
+  const invalid = 'ERR_TPP_STATEMENT_INVALID';
   return [
-    {
-      name: 'expired',
-      code: 'ERR_CERT_EXPIRED',
-      options: { notAfter: new Date(notBefore.getTime() + DAY / 2) },
-    },
-    {
-      name: 'not-yet-valid',
-      code: 'ERR_CERT_NOT_YET_VALID',
-      options: { notBefore: new Date(notAfter.getTime() - DAY) },
-    },
-  ];
-}
-
-function wrongStatements(): Row[] {
-  const swapped = [
-    { oid: ROLE.PI, name: 'PSP_AI' },
-    { oid: ROLE.AI, name: 'PSP_PI' },
-  ];
-  return [
+    { name: 'expired', code: 'ERR_CERT_EXPIRED', options: { notAfter: firstNoon } },
+    { name: 'not-yet-valid', code: 'ERR_CERT_NOT_YET_VALID', options: { notBefore: lastDay } },
     // The roles are well-formed; the role that the scope `accounts` needs is missing.
     { name: 'wrong-role', code: 'ERR_TPP_ROLE_MISSING', options: { roles: ['PSP_PI'] } },
-    { name: 'no-role', code: 'ERR_TPP_STATEMENT_INVALID', options: { deviation: { roleEntries: [] } } },
-    {
-      name: 'role-name-and-oid-swapped',
-      code: 'ERR_TPP_STATEMENT_INVALID',
-      options: { deviation: { roleEntries: swapped } },
-    },
-    {
-      name: 'no-psd2-statement',
-      code: 'ERR_TPP_STATEMENT_MISSING',
-      options: { deviation: { omit: ['psd2'] } },
-    },
-    {
-      name: 'wrong-authority',
-      code: 'ERR_TPP_NCA_MISMATCH',
-      options: { deviation: { statementNca: { id: 'FI-FINFSA', name: 'Finanssivalvonta' } } },
-    },
+    { name: 'no-role', code: invalid, deviation: { roleEntries: [] } },
+    { name: 'role-name-and-oid-swapped', code: invalid, deviation: { roleEntries: SWAPPED_ROLES } },
+    { name: 'no-psd2-statement', code: 'ERR_TPP_STATEMENT_MISSING', deviation: { omit: ['psd2'] } },
+    { name: 'wrong-authority', code: 'ERR_TPP_NCA_MISMATCH', deviation: { statementNca: OTHER_NCA } },
     { name: 'seal-used-for-tls', code: 'ERR_CERT_EXTENDED_KEY_USAGE', options: { profile: 'qsealc' } },
-    {
-      name: 'seal-type-with-client-auth',
-      code: 'ERR_TPP_CERTIFICATE_TYPE',
-      options: { deviation: { qcType: 'eseal' } },
-    },
-  ];
-}
-
-function wrongForm(): Row[] {
-  const critical = { oid: UNKNOWN_EXTENSION, critical: true, value: new Uint8Array([5, 0]) };
-  return [
-    { name: 'sha-1', code: 'ERR_CERT_WEAK_SIGNATURE', options: { deviation: { signatureHash: 'SHA-1' } } },
+    { name: 'seal-type-with-client-auth', code: 'ERR_TPP_CERTIFICATE_TYPE', deviation: { qcType: 'eseal' } },
+    { name: 'sha-1', code: 'ERR_CERT_WEAK_SIGNATURE', deviation: { signatureHash: 'SHA-1' } },
     { name: 'rsa-1024', code: 'ERR_CERT_WEAK_KEY', options: { keyType: 'rsa-1024' } },
     {
       name: 'unknown-critical-extension',
       code: 'ERR_CERT_CRITICAL_EXTENSION',
-      options: { deviation: { extensions: [critical] } },
+      deviation: { extensions: [UNKNOWN_EXTENSION] },
     },
-    {
-      name: 'malformed-der',
-      code: 'ERR_CERT_MALFORMED',
-      options: { deviation: { derFault: 'ber-boolean' } },
-    },
+    { name: 'malformed-der', code: 'ERR_CERT_MALFORMED', deviation: { derFault: 'ber-boolean' } },
   ];
 }
 
@@ -132,8 +98,8 @@ function revokedOnes({ issuer, revoked }: BrokenSources): Row[] {
   const { ocspUrl = '', crlUrl = '' } = issuer.publishes;
   const code = 'ERR_CERT_REVOKED';
   return [
-    { name: 'revoked-by-crl', code, options: { deviation: { pointers: { crlUrl } } }, isRevoked: true },
-    { name: 'revoked-by-ocsp', code, options: { deviation: { pointers: { ocspUrl } } }, isRevoked: true },
+    { name: 'revoked-by-crl', code, deviation: { pointers: { crlUrl } }, isRevoked: true },
+    { name: 'revoked-by-ocsp', code, deviation: { pointers: { ocspUrl } }, isRevoked: true },
     { name: 'revoked-intermediate', code, signer: revoked, sentPem: revoked.chainPem },
   ];
 }

@@ -2,7 +2,6 @@ import { type KeyObject, randomBytes, sign } from 'node:crypto';
 import {
   AuthorityKeyIdentifierExtension,
   Extension,
-  type JsonAttributeAndObjectValue,
   Name,
   SubjectKeyIdentifierExtension,
   type X509Certificate,
@@ -11,7 +10,7 @@ import {
 import { DerReader, TAG } from '../../x509/der/der.ts';
 import { bitString, sequence } from './der-writer.ts';
 import type { Deviation, Validity } from './issue-options.ts';
-import { algorithmOf, bufferOf, cryptoKeyOf, spkiOf } from '../keys.ts';
+import { algorithmOf, bufferOf, spkiOf } from './keys.ts';
 
 export interface Signer {
   readonly certificate: X509Certificate;
@@ -33,12 +32,7 @@ export async function certify(options: Certification): Promise<Buffer> {
   const { key, issuer, deviation = {} } = options;
   const signingKey = issuer?.key ?? key;
   const hash = deviation.signatureHash ?? 'SHA-256';
-  const identifiers = deviation.omit?.includes('keyIdentifiers')
-    ? []
-    : [
-        await SubjectKeyIdentifierExtension.create(spkiOf(key)),
-        ...(issuer === undefined ? [] : [await AuthorityKeyIdentifierExtension.create(spkiOf(issuer.key))]),
-      ];
+  const algorithm = algorithmOf(signingKey, hash);
   const extra = deviation.extensions ?? [];
   const certificate = await X509CertificateGenerator.create({
     serialNumber: randomSerial(),
@@ -47,11 +41,12 @@ export async function certify(options: Certification): Promise<Buffer> {
     notBefore: options.validity.notBefore,
     notAfter: options.validity.notAfter,
     publicKey: spkiOf(key),
-    signingKey: cryptoKeyOf(signingKey, hash),
-    signingAlgorithm: { name: algorithmOf(signingKey, hash).name, hash },
+    signingKey: signingKey.toCryptoKey(algorithm, true, ['sign']),
+    signingAlgorithm: { name: algorithm.name, hash },
     extensions: [
       ...options.extensions,
-      ...identifiers,
+      await SubjectKeyIdentifierExtension.create(spkiOf(key)),
+      ...(issuer === undefined ? [] : [await AuthorityKeyIdentifierExtension.create(spkiOf(issuer.key))]),
       ...extra.map(({ oid, critical, value }) => new Extension(oid, critical, bufferOf(value))),
     ],
   });
@@ -82,9 +77,9 @@ function randomSerial(): string {
 
 /** Values are typed: plain strings are parsed as RFC 4514 text and come out altered. */
 export function nameOf(attributes: readonly (readonly [type: string, value: string | undefined])[]): Name {
-  const present: JsonAttributeAndObjectValue[] = attributes.flatMap(([type, value]) => {
-    if (value === undefined) return [];
-    return [{ [type]: [type === 'C' ? { printableString: value } : { utf8String: value }] }];
-  });
-  return new Name(present);
+  return new Name(
+    attributes.flatMap(([type, value]) =>
+      value === undefined ? [] : [{ [type]: [{ [type === 'C' ? 'printableString' : 'utf8String']: value }] }],
+    ),
+  );
 }

@@ -1,11 +1,15 @@
 import type { KeyUsageFlags } from '@peculiar/x509';
 import type { PspRole } from '../../../tpp-registry/record.ts';
-import type { KeyType } from '../keys.ts';
-import type { QcStatementsFault, QcType, RoleEntry } from './qc-statements.ts';
+import type { KeyType } from './keys.ts';
 
 export interface Validity {
   readonly notBefore: Date;
   readonly notAfter: Date;
+}
+
+export interface Nca {
+  readonly id: string;
+  readonly name: string;
 }
 
 /** The publication addresses of a CA, to which the certificates that it issues point. */
@@ -15,6 +19,8 @@ export interface Pointers {
   /** Its own certificate, in DER. */
   readonly certificateUrl?: string;
 }
+
+export type KeyUsage = keyof typeof KeyUsageFlags;
 
 export type Profile = 'qwac' | 'qsealc' | 'server' | 'ocsp-responder';
 
@@ -28,10 +34,9 @@ export interface IssueOptions extends Validity {
   };
   /** The PSP's authorization number, without the `PSD…-…-` prefix. */
   readonly authorizationNumber?: string;
-  readonly nca?: { readonly id: string; readonly name: string };
+  readonly nca?: Nca;
   readonly roles?: readonly PspRole[];
   readonly dnsNames?: readonly string[];
-  readonly ipAddresses?: readonly string[];
   /** Default `ec-p256`; `rsa-2048` for the server profile. */
   readonly keyType?: KeyType;
   /** Certifies this key instead of a new one: a reissue. */
@@ -40,30 +45,36 @@ export interface IssueOptions extends Validity {
   readonly deviation?: Deviation;
 }
 
+/** One entry of RolesOfPSP as it is to be written: the object identifier and the name may disagree. */
+export interface RoleEntry {
+  readonly oid: string;
+  readonly name: string;
+}
+
+/** Encodings of the PSD2 statement and its extension that real certificates have got wrong. */
+export type QcStatementsFault =
+  | 'flat-roles'
+  | 'missing-outer-sequence'
+  | 'printable-nca-name'
+  | 'two-psd2-statements';
+
 export interface Deviation {
-  readonly omit?: readonly (
-    | 'qcStatements'
-    | 'psd2'
-    | 'qcCompliance'
-    | 'qcType'
-    | 'qcPds'
-    | 'keyIdentifiers'
-  )[];
+  readonly omit?: readonly ('qcStatements' | 'psd2' | 'qcCompliance' | 'qcType')[];
   /** The organizationIdentifier attributes of the subject, none for `[]`. */
   readonly organizationIdentifiers?: readonly string[];
   /** RolesOfPSP, written unchanged: wrong object identifiers, swapped names, `Unspecified`. */
   readonly roleEntries?: readonly RoleEntry[];
   /** The NCA of the PSD2 statement, if it shall differ from the NCA of the organizationIdentifier. */
-  readonly statementNca?: { readonly id: string; readonly name: string };
-  readonly qcType?: QcType;
+  readonly statementNca?: Nca;
+  readonly qcType?: 'eseal' | 'web';
   readonly qcFault?: QcStatementsFault;
   /** The whole value of the qcStatements extension, in DER. */
   readonly qcStatements?: Uint8Array;
   readonly qcStatementsCritical?: boolean;
-  readonly keyUsage?: readonly (keyof typeof KeyUsageFlags)[];
+  readonly keyUsage?: readonly KeyUsage[];
   /** Extended key usage object identifiers; `[]` leaves the extension out. */
   readonly extendedKeyUsage?: readonly string[];
-  readonly signatureHash?: 'SHA-1' | 'SHA-256' | 'SHA-384';
+  readonly signatureHash?: 'SHA-1';
   /** Other pointers than those of the authority. */
   readonly pointers?: Pointers;
   /** `ber-boolean`: one octet that BER allows and DER does not, under a right signature. */

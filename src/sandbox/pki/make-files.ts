@@ -1,18 +1,20 @@
 import { X509Certificate } from 'node:crypto';
-import { join } from 'node:path';
+import { mkdir, writeFile } from 'node:fs/promises';
+import { dirname } from 'node:path';
+import { calculateJwkThumbprint, exportJWK } from 'jose';
 import { stringify } from 'yaml';
 import { type BrokenCertificate, makeBrokenCertificates } from './broken-certificates.ts';
 import { type CertificateFiles, describeTpp, pathsOf } from '../folder.ts';
+import { keyOf } from './keys.ts';
 import { type Authority, createAuthority, type IssuedCertificate } from './pki.ts';
-import { pointersTo } from './pointers.ts';
+import type { Validity } from './issue-options.ts';
 import { type Revocation, writeRevocations } from '../revocation/revocations.ts';
 import { SANDBOX_ORGANIZATION } from '../../tpp/trust-files.ts';
-import { makeTppMaterial, NCA, organizationIdentifierOf, type Period, TPP_PLANS } from './tpps.ts';
-import { writeWhole } from '../write-whole.ts';
+import { NCA, organizationIdentifierOf, qwacOf, TPP_PLANS } from './tpps.ts';
 
 // A script: makes the PKI, the TPPs' certificates and the registry of a new sandbox in the folder of its first argument.
 const [, , folder = '', revocationUrl = '', notBefore = '', notAfter = ''] = process.argv;
-const period: Period = { notBefore: new Date(notBefore), notAfter: new Date(notAfter) };
+const period: Validity = { notBefore: new Date(notBefore), notAfter: new Date(notAfter) };
 const paths = pathsOf(folder);
 /** The serial numbers issued by each CA that publishes. */
 const issued: Record<string, string[]> = { root: [], 'issuing-ca': [], 'revoked-ca': [] };
@@ -33,12 +35,12 @@ async function makeFiles(): Promise<void> {
     publish('root', root),
     publish('issuing-ca', issuer),
     publish('revoked-ca', revoked),
-    writeWhole(paths.intermediates, issuer.certificatePem + revoked.certificatePem),
+    write(paths.intermediates, issuer.certificatePem + revoked.certificatePem),
     writeCertificate(paths.server, record('root', server)),
-    writeWhole(paths.registry, registryText()),
+    write(paths.registry, registryText()),
   ]);
   for (const authority of [issuer, revoked, unpublished]) record('root', authority);
-  await writeWhole(paths.issued, JSON.stringify(issued));
+  await write(paths.issued, JSON.stringify(issued));
   await writeRevocations(paths.revocations, [
     revocationOf('root', revoked),
     ...broken.filter(({ isRevoked }) => isRevoked).map((one) => revocationOf('issuing-ca', one.certificate)),
@@ -51,7 +53,11 @@ function named(name: string) {
 }
 
 function sandboxAuthority(name: string, file: string, parent?: Authority): Promise<Authority> {
-  const publishes = pointersTo(revocationUrl, file);
+  const publishes = {
+    ocspUrl: `${revocationUrl}/ocsp`,
+    crlUrl: `${revocationUrl}/${file}.crl`,
+    certificateUrl: `${revocationUrl}/${file}.cer`,
+  };
   return createAuthority({ ...named(name), publishes, ...(parent === undefined ? {} : { parent }) });
 }
 
@@ -69,18 +75,24 @@ async function publish(name: string, authority: Authority): Promise<void> {
 async function makeTpps(issuer: Authority): Promise<void> {
   await Promise.all(
     TPP_PLANS.map(async (plan) => {
-      const material = await makeTppMaterial(issuer, plan, period);
-      const tpp = describeTpp(folder, plan, []);
-      const { qwac, renewed, qsealc } = material;
-      for (const one of [qwac, renewed, qsealc]) record('issuing-ca', one);
+      const files = describeTpp(folder, plan, []);
+      const good = qwacOf(plan, period);
+      const issue = async (to: CertificateFiles, profile: 'qwac' | 'qsealc') =>
+        writeCertificate(to, record('issuing-ca', await issuer.issue({ ...good, profile })));
       await Promise.all([
-        writeCertificate(tpp, qwac),
-        writeCertificate(tpp.renewed, renewed),
-        writeCertificate(tpp.seal, qsealc),
-        writeWhole(tpp.signingKeyFile, `${JSON.stringify(material.signingKey, undefined, 2)}\n`),
+        issue(files, 'qwac'),
+        issue(files.renewed, 'qwac'),
+        issue(files.seal, 'qsealc'),
+        writeSigningKey(files.signingKeyFile),
       ]);
     }),
   );
+}
+
+async function writeSigningKey(file: string): Promise<void> {
+  const jwk = await exportJWK(await keyOf('ec-p256'));
+  const signingKey = { ...jwk, alg: 'ES256', use: 'sig', kid: await calculateJwkThumbprint(jwk) };
+  await write(file, `${JSON.stringify(signingKey, undefined, 2)}\n`);
 }
 
 async function makeBroken(
@@ -92,14 +104,14 @@ async function makeBroken(
   for (const { certificate, authority = '' } of broken) record(authority, certificate);
   await Promise.all(
     broken.map(({ name, certificate, sentPem }) =>
-      writeCertificate(
-        { certificateFile: paths.broken(name, 'qwac.pem'), keyFile: paths.broken(name, 'qwac.key') },
-        { ...certificate, certificatePem: certificate.certificatePem + sentPem },
-      ),
+      writeCertificate(paths.broken(name), {
+        ...certificate,
+        certificatePem: certificate.certificatePem + sentPem,
+      }),
     ),
   );
   const codes = Object.fromEntries(broken.map(({ name, expectedCode }) => [name, expectedCode]));
-  await writeWhole(join(folder, 'broken', 'codes.json'), JSON.stringify(codes));
+  await write(paths.brokenCodes, JSON.stringify(codes));
   return broken;
 }
 
@@ -109,8 +121,8 @@ function record(authority: string, certificate: IssuedCertificate): IssuedCertif
 }
 
 function revocationOf(authority: string, certificate: IssuedCertificate): Revocation {
-  const at = new Date(period.notBefore.getTime());
-  return { authority, serialNumber: serialNumberOf(certificate), at, reason: 'keyCompromise' };
+  const serialNumber = serialNumberOf(certificate);
+  return { authority, serialNumber, at: period.notBefore, reason: 'keyCompromise' };
 }
 
 function serialNumberOf({ certificatePem }: IssuedCertificate): string {
@@ -136,7 +148,13 @@ function registryText(): string {
 
 async function writeCertificate(files: CertificateFiles, certificate: IssuedCertificate): Promise<void> {
   await Promise.all([
-    writeWhole(files.certificateFile, certificate.certificatePem),
-    writeWhole(files.keyFile, certificate.privateKeyPem),
+    write(files.certificateFile, certificate.certificatePem),
+    write(files.keyFile, certificate.privateKeyPem),
   ]);
+}
+
+/** Nobody reads the folder before all of it is made. */
+async function write(file: string, content: string): Promise<void> {
+  await mkdir(dirname(file), { recursive: true });
+  await writeFile(file, content, { mode: 0o600 });
 }

@@ -4,7 +4,7 @@ import { BasicConstraintsExtension, X509Certificate } from '@peculiar/x509';
 import { keyUsageExtension, pointerExtensions, subjectExtensions } from './certificate-extensions.ts';
 import { certify, nameOf, type Signer } from './certify.ts';
 import type { IssueOptions, Pointers, Validity } from './issue-options.ts';
-import { type KeyType, keyOf } from '../keys.ts';
+import { keyOf } from './keys.ts';
 
 export type { IssueOptions } from './issue-options.ts';
 
@@ -30,11 +30,6 @@ export interface AuthorityOptions extends Validity {
   readonly country?: string;
   /** Absent: a self-signed root. */
   readonly parent?: Authority;
-  /** Default `ec-p256`. */
-  readonly keyType?: KeyType;
-  readonly privateKeyPem?: string;
-  /** Default: none for a root, 0 for an issuing CA. */
-  readonly pathLength?: number;
   /** Default: nowhere. */
   readonly publishes?: Pointers;
 }
@@ -43,9 +38,10 @@ const ORGANIZATION_IDENTIFIER = '2.5.4.97';
 
 /** Makes a certification authority: a root, or an issuing CA under `parent`. */
 export async function createAuthority(options: AuthorityOptions): Promise<Authority> {
-  const key = await keyOf(options.keyType ?? 'ec-p256', options.privateKeyPem);
+  const key = await keyOf('ec-p256');
   const parent = options.parent === undefined ? undefined : signerOf(options.parent);
-  const pathLength = options.pathLength ?? (parent === undefined ? undefined : 0);
+  // A root allows paths of any length, an issuing CA end entities only.
+  const pathLength = parent === undefined ? undefined : 0;
   const certificate = await certify({
     key,
     issuer: parent,
@@ -57,7 +53,7 @@ export async function createAuthority(options: AuthorityOptions): Promise<Author
     validity: options,
     extensions: [
       new BasicConstraintsExtension(true, pathLength, true),
-      keyUsageExtension(['keyCertSign', 'cRLSign'], true),
+      keyUsageExtension(['keyCertSign', 'cRLSign']),
       ...pointerExtensions(options.parent?.publishes ?? {}),
     ],
   });

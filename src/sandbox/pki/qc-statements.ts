@@ -1,66 +1,12 @@
-import {
-  AsnArray,
-  AsnConvert,
-  AsnIA5StringConverter,
-  AsnObjectIdentifierConverter,
-  AsnPrintableStringConverter,
-  AsnPropTypes,
-  AsnType,
-  AsnTypeTypes,
-  AsnUtf8StringConverter,
-} from '@peculiar/asn1-schema';
+import { ROLE_OIDS } from '../../tpp/psp-role.ts';
+import { ia5String, oid, printableString, sequence, utf8String } from './der-writer.ts';
+import type { IssueOptions, Nca, QcStatementsFault, RoleEntry } from './issue-options.ts';
 
-export type QcType = 'esign' | 'eseal' | 'web';
-
-/** One entry of RolesOfPSP as it is to be written: the object identifier and the name may disagree. */
-export interface RoleEntry {
-  readonly oid: string;
-  readonly name: string;
-}
-
-/** Encodings of the PSD2 statement and its extension that real certificates have got wrong. */
-export type QcStatementsFault =
-  | 'flat-roles'
-  | 'flat-roles-without-sequence'
-  | 'missing-outer-sequence'
-  | 'printable-nca-name'
-  | 'two-psd2-statements';
-
-export interface QcStatementsOptions {
-  /** QcCompliance: default true. */
-  readonly compliance?: boolean;
-  /** QcType; `undefined` leaves the statement out. */
-  readonly type: QcType | undefined;
-  /** QcPDS: URL of the disclosure statement, in English; `undefined` leaves the statement out. */
-  readonly disclosureUrl?: string;
-  /** The PSD2 statement; `undefined` leaves it out. */
-  readonly psd2: { readonly roles: readonly RoleEntry[]; readonly nca: Nca } | undefined;
-  readonly fault?: QcStatementsFault;
-}
-
-interface Nca {
-  readonly id: string;
-  readonly name: string;
-}
-
-const QC_TYPE_OIDS: Readonly<Record<QcType, string>> = {
-  esign: '0.4.0.1862.1.6.1',
-  eseal: '0.4.0.1862.1.6.2',
-  web: '0.4.0.1862.1.6.3',
-};
-
-class Sequence extends AsnArray<ArrayBuffer> {}
-AsnType({ type: AsnTypeTypes.Sequence, itemType: AsnPropTypes.Any })(Sequence);
-
-const sequence = (parts: readonly ArrayBuffer[]): ArrayBuffer =>
-  AsnConvert.serialize(new Sequence([...parts]));
-const oid = (text: string): ArrayBuffer => AsnObjectIdentifierConverter.toASN(text).toBER();
-const utf8 = (text: string): ArrayBuffer => AsnUtf8StringConverter.toASN(text).toBER();
-const printable = (text: string): ArrayBuffer => AsnPrintableStringConverter.toASN(text).toBER();
-const ia5 = (text: string): ArrayBuffer => AsnIA5StringConverter.toASN(text).toBER();
+const QC_TYPE_OIDS = { eseal: '0.4.0.1862.1.6.2', web: '0.4.0.1862.1.6.3' };
+const DISCLOSURE_URL = 'https://pki.example/pds-en.pdf';
 
 /**
- * Writes the value of the qcStatements extension, right or with one named fault.
+ * Writes the value of the qcStatements extension, right or with the deviations that are asked for.
  *
  *     QCStatements ::= SEQUENCE OF SEQUENCE { statementId OBJECT IDENTIFIER, statementInfo ANY OPTIONAL }
  *     PSD2QcType   ::= SEQUENCE { rolesOfPSP RolesOfPSP, nCAName UTF8String, nCAId UTF8String }
@@ -68,33 +14,34 @@ const ia5 = (text: string): ArrayBuffer => AsnIA5StringConverter.toASN(text).toB
  *
  * @see EN 319 412-5 cl. 4, TS 119 495 Annex A
  */
-export function encodeQcStatements(options: QcStatementsOptions): ArrayBuffer {
-  const { fault } = options;
-  const psd2 = options.psd2 === undefined ? [] : [psd2Statement(options.psd2.roles, options.psd2.nca, fault)];
-  const [first] = psd2;
-  if (fault === 'missing-outer-sequence' && first !== undefined) return first;
-  const url = options.disclosureUrl;
-  return sequence([
-    ...(options.compliance === false ? [] : [sequence([oid('0.4.0.1862.1.1')])]),
-    ...(options.type === undefined ? [] : [statement('0.4.0.1862.1.6', [oid(QC_TYPE_OIDS[options.type])])]),
-    ...(url === undefined ? [] : [statement('0.4.0.1862.1.5', [sequence([ia5(url), printable('en')])])]),
+export function encodeQcStatements({ profile, roles = [], nca, deviation = {} }: IssueOptions): Buffer {
+  const { omit = [], qcFault: fault, qcType = profile === 'qwac' ? 'web' : 'eseal' } = deviation;
+  const entries = deviation.roleEntries ?? roles.map((name) => ({ oid: ROLE_OIDS[name], name }));
+  const authority = deviation.statementNca ?? nca;
+  const isPsd2 = authority !== undefined && !omit.includes('psd2');
+  const psd2 = isPsd2 ? [psd2Statement(entries, authority, fault)] : [];
+  const disclosure = sequence(ia5String(DISCLOSURE_URL), printableString('en'));
+  if (fault === 'missing-outer-sequence') return Buffer.concat(psd2);
+  return sequence(
+    ...(omit.includes('qcCompliance') ? [] : [sequence(oid('0.4.0.1862.1.1'))]),
+    ...(omit.includes('qcType') ? [] : [statement('0.4.0.1862.1.6', oid(QC_TYPE_OIDS[qcType]))]),
+    statement('0.4.0.1862.1.5', disclosure),
     ...psd2,
     ...(fault === 'two-psd2-statements' ? psd2 : []),
-  ]);
+  );
 }
 
-function statement(id: string, info: readonly ArrayBuffer[]): ArrayBuffer {
-  return sequence([oid(id), sequence(info)]);
+function statement(id: string, ...info: readonly Buffer[]): Buffer {
+  return sequence(oid(id), sequence(...info));
 }
 
-function psd2Statement(roles: readonly RoleEntry[], nca: Nca, fault?: QcStatementsFault): ArrayBuffer {
-  const name = fault === 'printable-nca-name' ? printable(nca.name) : utf8(nca.name);
-  return statement('0.4.0.19495.2', [encodeRoles(roles, fault), name, utf8(nca.id)]);
+function psd2Statement(roles: readonly RoleEntry[], nca: Nca, fault?: QcStatementsFault): Buffer {
+  const name = fault === 'printable-nca-name' ? printableString(nca.name) : utf8String(nca.name);
+  return statement('0.4.0.19495.2', encodeRoles(roles, fault), name, utf8String(nca.id));
 }
 
-function encodeRoles(roles: readonly RoleEntry[], fault?: QcStatementsFault): ArrayBuffer {
-  const pairs = roles.map((role) => [oid(role.oid), utf8(role.name)]);
-  if (fault === 'flat-roles') return sequence([sequence(pairs.flat())]);
-  if (fault === 'flat-roles-without-sequence') return sequence(pairs.flat());
-  return sequence(pairs.map((pair) => sequence(pair)));
+function encodeRoles(roles: readonly RoleEntry[], fault?: QcStatementsFault): Buffer {
+  const pairs = roles.map((role) => [oid(role.oid), utf8String(role.name)]);
+  if (fault === 'flat-roles') return sequence(sequence(...pairs.flat()));
+  return sequence(...pairs.map((pair) => sequence(...pair)));
 }

@@ -1,8 +1,5 @@
-import { generateKeyPair } from 'node:crypto';
-import { promisify } from 'node:util';
-import { calculateJwkThumbprint, exportJWK, type JWK } from 'jose';
 import type { PspRole } from '../../../tpp-registry/index.ts';
-import type { Authority, IssuedCertificate, IssueOptions } from './pki.ts';
+import type { IssueOptions, Validity } from './issue-options.ts';
 
 /** A third-party provider of the sandbox, before it has certificates. */
 export interface TppPlan {
@@ -19,68 +16,24 @@ export const NCA = { id: 'GB-FCA', name: 'Financial Conduct Authority' } as cons
 const EVERY_ROLE: readonly PspRole[] = ['PSP_PI', 'PSP_AI', 'PSP_IC'];
 
 export const TPP_PLANS: readonly TppPlan[] = [
-  {
-    name: 'accounts-app',
-    legalName: 'Sandbox Accounts App Ltd',
-    tradingName: 'Accounts App',
-    number: '900001',
-    roles: ['PSP_AI'],
-    status: 'active',
-  },
-  {
-    name: 'pay-by-bank',
-    legalName: 'Sandbox Pay by Bank Ltd',
-    tradingName: 'Pay by Bank',
-    number: '900002',
-    roles: ['PSP_PI'],
-    status: 'active',
-  },
-  {
-    name: 'money-one',
-    legalName: 'Sandbox Money One Ltd',
-    tradingName: 'Money One',
-    number: '900003',
-    roles: EVERY_ROLE,
-    status: 'active',
-  },
-  {
-    name: 'money-two',
-    legalName: 'Sandbox Money Two Ltd',
-    tradingName: 'Money Two',
-    number: '900004',
-    roles: EVERY_ROLE,
-    status: 'active',
-  },
-  {
-    name: 'gone-fintech',
-    legalName: 'Sandbox Gone Fintech Ltd',
-    tradingName: 'Gone Fintech',
-    number: '900005',
-    roles: EVERY_ROLE,
-    status: 'withdrawn',
-  },
+  planOf('Accounts App', '900001', ['PSP_AI']),
+  planOf('Pay by Bank', '900002', ['PSP_PI']),
+  planOf('Money One', '900003', EVERY_ROLE),
+  planOf('Money Two', '900004', EVERY_ROLE),
+  { ...planOf('Gone Fintech', '900005', EVERY_ROLE), status: 'withdrawn' },
 ];
+
+function planOf(tradingName: string, number: string, roles: readonly PspRole[]): TppPlan {
+  const name = tradingName.toLowerCase().replaceAll(' ', '-');
+  return { name, legalName: `Sandbox ${tradingName} Ltd`, tradingName, number, roles, status: 'active' };
+}
 
 export function organizationIdentifierOf(plan: TppPlan): string {
   return `PSD${NCA.id}-${plan.number}`;
 }
 
-/** A TPP's certificates and signing key. */
-export interface TppMaterial {
-  readonly qwac: IssuedCertificate;
-  /** The next certificate of the same TPP: new key, new serial number. */
-  readonly renewed: IssuedCertificate;
-  readonly qsealc: IssuedCertificate;
-  readonly signingKey: JWK;
-}
-
-export interface Period {
-  readonly notBefore: Date;
-  readonly notAfter: Date;
-}
-
 /** What every QWAC of the TPP has in common. */
-export function qwacOf(plan: TppPlan, period: Period): IssueOptions {
+export function qwacOf(plan: TppPlan, period: Validity): IssueOptions {
   return {
     profile: 'qwac',
     subject: { commonName: `${plan.name}.tpp.example`, organization: plan.legalName },
@@ -90,24 +43,4 @@ export function qwacOf(plan: TppPlan, period: Period): IssueOptions {
     dnsNames: [`${plan.name}.tpp.example`],
     ...period,
   };
-}
-
-export async function makeTppMaterial(
-  issuer: Authority,
-  plan: TppPlan,
-  period: Period,
-): Promise<TppMaterial> {
-  const [qwac, renewed, qsealc, signingKey] = await Promise.all([
-    issuer.issue(qwacOf(plan, period)),
-    issuer.issue(qwacOf(plan, period)),
-    issuer.issue({ ...qwacOf(plan, period), profile: 'qsealc' }),
-    makeSigningKey(),
-  ]);
-  return { qwac, renewed, qsealc, signingKey };
-}
-
-async function makeSigningKey(): Promise<JWK> {
-  const { privateKey } = await promisify(generateKeyPair)('ec', { namedCurve: 'P-256' });
-  const jwk = await exportJWK(privateKey);
-  return { ...jwk, alg: 'ES256', use: 'sig', kid: await calculateJwkThumbprint(jwk) };
 }

@@ -1,4 +1,5 @@
 import { context, enumerated, extension, integer, octetString, sequence, time } from '../pki/der-writer.ts';
+import { issuerNameOf } from '../../x509/ocsp/ocsp-cert-id.ts';
 import { type PublishedAuthority, SIGNATURE_ALGORITHM, signatureOf } from './published-authority.ts';
 import { REASONS, type Revocation } from './revocations.ts';
 
@@ -23,7 +24,7 @@ export function writeCrl(authority: PublishedAuthority, options: CrlOptions): Bu
   const tbs = sequence(
     integer(1n),
     SIGNATURE_ALGORITHM,
-    authority.subjectDer,
+    issuerNameOf(authority.responder.certificate),
     time(options.thisUpdate),
     time(options.nextUpdate),
     // RFC 5280 §5.1.2.6: the list is absent when it would be empty.

@@ -1,13 +1,7 @@
-import { createHash } from 'node:crypto';
-import {
-  contextTag,
-  DerError,
-  DerReader,
-  decodeInteger,
-  type Element,
-  readAll,
-  TAG,
-} from '../../x509/der/der.ts';
+import { hash } from 'node:crypto';
+import { readExtensions } from '../../x509/certificate/extension.ts';
+import { contextTag, DerError, DerReader, readAll, TAG } from '../../x509/der/der.ts';
+import { type CertId, isIssuerOf, readCertId } from '../../x509/ocsp/ocsp-cert-id.ts';
 import {
   context,
   element,
@@ -18,37 +12,20 @@ import {
   oid,
   sequence,
 } from '../pki/der-writer.ts';
-import {
-  isNamedBy,
-  type PublishedAuthority,
-  SIGNATURE_ALGORITHM,
-  signatureOf,
-} from './published-authority.ts';
+import { type PublishedAuthority, SIGNATURE_ALGORITHM, signatureOf } from './published-authority.ts';
 import { REASONS, type Revocation } from './revocations.ts';
 
 const OCSP_BASIC = '1.3.6.1.5.5.7.48.1.1';
 const OCSP_NONCE = '1.3.6.1.5.5.7.48.1.2';
-const HASHES: Readonly<Record<string, string>> = {
-  '1.3.14.3.2.26': 'sha1',
-  '2.16.840.1.101.3.4.2.1': 'sha256',
-};
 /** OCSPResponseStatus (RFC 6960 §4.2.1). */
 const STATUS = { successful: 0, malformedRequest: 1, unauthorized: 6 } as const;
 /** RFC 9654 §2.1. */
 const MAX_NONCE_BYTES = 128;
 
 interface OcspRequest {
-  readonly ids: readonly CertId[];
+  readonly ids: readonly (CertId & { readonly raw: Buffer })[];
   /** The nonce, as encoded in the extension. */
-  readonly nonce?: Buffer;
-}
-
-interface CertId {
-  readonly raw: Buffer;
-  readonly hash: string;
-  readonly nameHash: Buffer;
-  readonly keyHash: Buffer;
-  readonly serialNumber: string;
+  readonly nonce: Buffer | undefined;
 }
 
 export interface OcspFacts {
@@ -62,10 +39,15 @@ export interface OcspFacts {
 export function answerOcsp(request: Buffer, facts: OcspFacts): Buffer {
   const parsed = findRequest(request);
   if (parsed === undefined) return failure(STATUS.malformedRequest);
-  const authority = facts.authorities.find((one) => parsed.ids.every((id) => isNamedBy(one, id)));
+  const authority = facts.authorities.find((one) =>
+    parsed.ids.every((id) =>
+      isIssuerOf(id, { certificate: one.responder.certificate, issuer: one.certificate }),
+    ),
+  );
   if (authority === undefined) return failure(STATUS.unauthorized);
+  const { certificate, key } = authority.responder;
   const data = sequence(
-    context(2, octetString(sha1(authority.responder.certificate.publicKeyOctets))),
+    context(2, octetString(hash('sha1', certificate.publicKeyOctets, 'buffer'))),
     generalizedTime(facts.thisUpdate),
     sequence(...parsed.ids.map((id) => singleResponse(id, authority, facts))),
     ...(parsed.nonce === undefined ? [] : [context(1, sequence(extension(OCSP_NONCE, parsed.nonce)))]),
@@ -73,8 +55,8 @@ export function answerOcsp(request: Buffer, facts: OcspFacts): Buffer {
   const basic = sequence(
     data,
     SIGNATURE_ALGORITHM,
-    signatureOf(data, authority.responder.key),
-    context(0, sequence(authority.responder.certificate.der)),
+    signatureOf(data, key),
+    context(0, sequence(certificate.der)),
   );
   return sequence(enumerated(STATUS.successful), context(0, sequence(oid(OCSP_BASIC), octetString(basic))));
 }
@@ -84,21 +66,23 @@ function failure(status: number): Buffer {
 }
 
 /** SingleResponse ::= SEQUENCE { certID, certStatus, thisUpdate, nextUpdate [0] EXPLICIT } */
-function singleResponse(id: CertId, authority: PublishedAuthority, facts: OcspFacts): Buffer {
-  const revocation = facts.revoked.find(
-    (one) => one.authority === authority.name && one.serialNumber === id.serialNumber,
-  );
+function singleResponse(
+  { raw, serialNumber }: OcspRequest['ids'][number],
+  { name, issued }: PublishedAuthority,
+  { revoked, thisUpdate, nextUpdate }: OcspFacts,
+): Buffer {
+  const revocation = revoked.find((one) => one.authority === name && one.serialNumber === serialNumber);
   return sequence(
-    id.raw,
-    statusOf(revocation, authority.issued.has(id.serialNumber)),
-    generalizedTime(facts.thisUpdate),
-    context(0, generalizedTime(facts.nextUpdate)),
+    raw,
+    statusOf(revocation, issued.includes(serialNumber)),
+    generalizedTime(thisUpdate),
+    context(0, generalizedTime(nextUpdate)),
   );
 }
 
 /** CertStatus ::= CHOICE { good [0] NULL, revoked [1] SEQUENCE { time, reason [0] }, unknown [2] NULL }, all IMPLICIT. */
 function statusOf(revocation: Revocation | undefined, isIssued: boolean): Buffer {
-  if (revocation === undefined) return element(isIssued ? 0x80 : 0x82);
+  if (revocation === undefined) return element(contextTag(isIssued ? 0 : 2, 'primitive'));
   return context(1, generalizedTime(revocation.at), context(0, enumerated(REASONS[revocation.reason])));
 }
 
@@ -120,41 +104,14 @@ function readRequest(fields: DerReader): OcspRequest {
   tbs.optional(contextTag(0, 'constructed'));
   tbs.optional(contextTag(1, 'constructed'));
   const ids = tbs.within(TAG.sequence, (list) =>
-    list.all((one) => new DerReader(one.content(TAG.sequence)).element(TAG.sequence)),
+    list.all((one) => {
+      const { raw } = new DerReader(one.content(TAG.sequence)).element(TAG.sequence);
+      return { raw, ...readAll(raw, readCertId) };
+    }),
   );
-  const nonce = tbs.optionalWithin(contextTag(2, 'constructed'), findNonce);
-  fields.optional(contextTag(0, 'constructed'));
-  return { ids: ids.map(readCertId), ...(nonce === undefined ? {} : { nonce }) };
-}
-
-function readCertId({ raw, content }: Element): CertId {
-  return readAll(content, (fields) => {
-    const algorithm = new DerReader(fields.content(TAG.sequence)).oid();
-    const nameHash = fields.content(TAG.octetString);
-    const keyHash = fields.content(TAG.octetString);
-    const serial = decodeInteger(fields.content(TAG.integer));
-    const hash = HASHES[algorithm];
-    if (hash === undefined) throw new DerError(`hash algorithm ${algorithm} is not known`);
-    const magnitude = serial[0] === 0 && serial.length > 1 ? serial.subarray(1) : serial;
-    return { raw, hash, nameHash, keyHash, serialNumber: magnitude.toString('hex') };
-  });
-}
-
-function findNonce(reader: DerReader): Buffer | undefined {
-  const extensions = reader.within(TAG.sequence, (list) =>
-    list.all((one) =>
-      one.within(TAG.sequence, (fields) => {
-        const type = fields.oid();
-        fields.flag();
-        return { type, value: fields.content(TAG.octetString) };
-      }),
-    ),
-  );
-  const nonce = extensions.find(({ type }) => type === OCSP_NONCE)?.value;
+  const extensions = tbs.optionalWithin(contextTag(2, 'constructed'), readExtensions);
+  const nonce = extensions?.get(OCSP_NONCE)?.value;
   if (nonce !== undefined && nonce.length > MAX_NONCE_BYTES + 2) throw new DerError('the nonce is too long');
-  return nonce;
-}
-
-function sha1(bytes: Buffer): Buffer {
-  return createHash('sha1').update(bytes).digest();
+  fields.optional(contextTag(0, 'constructed'));
+  return { ids, nonce };
 }

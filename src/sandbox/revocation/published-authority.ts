@@ -1,73 +1,45 @@
-import { createHash, createPrivateKey, type KeyObject, sign } from 'node:crypto';
+import { createPrivateKey, type KeyObject, sign } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { type Certificate, parseCertificate, parsePem } from '../../x509/certificate/certificate.ts';
-import { contextTag, DerReader, TAG } from '../../x509/der/der.ts';
+import { type CertificateFiles, pathsOf } from '../folder.ts';
 import { bitString, oid, sequence } from '../pki/der-writer.ts';
 
 /** An authority whose revocations the sandbox publishes, with its delegated OCSP responder. */
 export interface PublishedAuthority {
   readonly name: string;
   readonly certificate: Certificate;
-  /** DER of its subject, as CertIDs hash it and CRLs name it. */
-  readonly subjectDer: Buffer;
   readonly key: KeyObject;
+  /** Issued by the authority. */
   readonly responder: { readonly certificate: Certificate; readonly key: KeyObject };
   /** Serial numbers of its certificates; an OCSP responder answers `unknown` for others. */
-  readonly issued: ReadonlySet<string>;
+  readonly issued: readonly string[];
 }
 
-export interface AuthorityFiles {
-  readonly certificateFile: string;
-  readonly keyFile: string;
-  readonly responder: { readonly certificateFile: string; readonly keyFile: string };
+/** Reads the authorities that publish from the sandbox's folder. */
+export async function loadAuthorities(folder: string): Promise<readonly PublishedAuthority[]> {
+  return Promise.all(
+    Object.entries(await readIssued(folder)).map(async ([name, issued]) => {
+      const { responder, ...own } = pathsOf(folder).authority(name);
+      const [pair, responderPair] = await Promise.all([loadPair(own), loadPair(responder)]);
+      return { name, issued, ...pair, responder: responderPair };
+    }),
+  );
 }
 
-/** Reads an authority from the sandbox's folder. */
-export async function loadAuthority(
-  name: string,
-  files: AuthorityFiles,
-  issued: readonly string[],
-): Promise<PublishedAuthority> {
-  const [certificate, key, responder, responderKey] = await Promise.all([
-    loadCertificate(files.certificateFile),
-    readFile(files.keyFile, 'utf8'),
-    loadCertificate(files.responder.certificateFile),
-    readFile(files.responder.keyFile, 'utf8'),
-  ]);
-  return {
-    name,
-    certificate,
-    subjectDer: subjectDerOf(certificate),
-    key: createPrivateKey(key),
-    responder: { certificate: responder, key: createPrivateKey(responderKey) },
-    issued: new Set(issued),
-  };
+/** For each authority that publishes, the serial numbers of its certificates. */
+export async function readIssued(folder: string): Promise<Readonly<Record<string, readonly string[]>>> {
+  return JSON.parse(await readFile(pathsOf(folder).issued, 'utf8')) as Record<string, string[]>;
+}
+
+async function loadPair({ certificateFile, keyFile }: CertificateFiles) {
+  const certificate = await loadCertificate(certificateFile);
+  return { certificate, key: createPrivateKey(await readFile(keyFile, 'utf8')) };
 }
 
 /** The first certificate of a PEM file. */
 export async function loadCertificate(file: string): Promise<Certificate> {
   const [der] = parsePem(await readFile(file, 'utf8'));
   return parseCertificate(der ?? Buffer.alloc(0));
-}
-
-/** TBSCertificate ::= SEQUENCE { [0] version, serialNumber, signature, issuer, validity, subject, … } */
-function subjectDerOf({ tbs }: Certificate): Buffer {
-  const fields = new DerReader(new DerReader(tbs).content(TAG.sequence));
-  fields.optional(contextTag(0, 'constructed'));
-  for (let before = 0; before < 4; before += 1) fields.any();
-  return fields.element(TAG.sequence).raw;
-}
-
-/** Whether a CertID means this authority (RFC 6960 §4.1.1). */
-export function isNamedBy(
-  authority: PublishedAuthority,
-  id: { readonly hash: string; readonly nameHash: Buffer; readonly keyHash: Buffer },
-): boolean {
-  const digest = (bytes: Buffer) => createHash(id.hash).update(bytes).digest();
-  return (
-    digest(authority.subjectDer).equals(id.nameHash) &&
-    digest(authority.certificate.publicKeyOctets).equals(id.keyHash)
-  );
 }
 
 /** ecdsa-with-SHA256: every key of the sandbox's authorities is on P-256. */

@@ -1,23 +1,18 @@
-import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
-import type { AddressInfo } from 'node:net';
-import type { Clock } from '../../clock.ts';
+import { once } from 'node:events';
+import { createServer, type IncomingMessage } from 'node:http';
+import Router from '@koa/router';
+import Koa, { type Context } from 'koa';
+import { systemClock } from '../../clock.ts';
+import { invalidConfig } from '../../errors.ts';
 import type { Log } from '../../events.ts';
+import { pathsOf } from '../folder.ts';
 import { writeCrl } from './crl-writer.ts';
 import { answerOcsp } from './ocsp-responder.ts';
-import type { PublishedAuthority } from './published-authority.ts';
-import type { Revocation } from './revocations.ts';
-
-export interface RevocationServiceOptions {
-  readonly authorities: readonly PublishedAuthority[];
-  readonly revocations: { readonly current: () => Promise<readonly Revocation[]> };
-  readonly clock: Clock;
-  readonly log: Log;
-}
+import { loadAuthorities } from './published-authority.ts';
+import { readRevocations } from './revocations.ts';
 
 /** The service in which the CAs of a sandbox publish their revocations. */
 export interface RevocationService {
-  /** Binds the port of loopback (0 = any free one) and answers with the one it got. */
-  listen(port: number): Promise<number>;
   close(): Promise<void>;
 }
 
@@ -26,45 +21,36 @@ const VALID_SECONDS = 60;
 /** A request with one CertID has about 100 bytes. */
 const MAX_REQUEST_BYTES = 8192;
 
-interface Answer {
-  readonly status: number;
-  readonly type: string;
-  readonly body: Buffer;
-}
-
 /**
- * Serves over plain HTTP, as authorities do: OCSP by GET and POST (RFC 6960 appendix A.1), a CRL and the
- * certificate of each authority.
+ * Serves the revocations of a sandbox's folder on a port of loopback, over plain HTTP as authorities do: OCSP by GET
+ * and POST (RFC 6960 appendix A.1), a CRL and the certificate of each authority.
+ *
+ * @throws ERR_CONFIG_INVALID when the port is taken
  */
-export function createRevocationService(options: RevocationServiceOptions): RevocationService {
-  const numbers = new Map<string, bigint>();
-  const answer = async (request: IncomingMessage): Promise<Answer> => {
-    const path = request.url ?? '';
-    if (path === '/ocsp' || path.startsWith('/ocsp/')) return ocspAnswer(request, options);
-    const [, name, kind] = /^\/([a-z-]+)\.(crl|cer)$/.exec(path) ?? [];
-    const authority = options.authorities.find((one) => one.name === name);
-    if (authority === undefined) return text(404, 'not found');
-    if (request.method !== 'GET') return text(405, 'method not allowed');
-    if (kind === 'cer') {
-      return { status: 200, type: 'application/pkix-cert', body: authority.certificate.der };
-    }
-    return crlAnswer(authority, options, numbers);
-  };
-  const server = createServer((request, response) => {
-    answer(request).then(
-      (found) => send(response, found),
-      (error: unknown) => {
-        options.log.emit('sandbox.unexpected', { error });
-        send(response, text(500, 'internal error'));
-      },
-    );
+export async function openRevocationService(
+  folder: string,
+  { port, log }: { readonly port: number; readonly log: Log },
+): Promise<RevocationService> {
+  const app = new Koa();
+  app.on('error', (error: { readonly expose?: boolean }) => {
+    if (error.expose !== true) log.emit('sandbox.unexpected', { error });
   });
+  app.use(async (ctx, next) => {
+    ctx.set('cache-control', 'no-store');
+    await next();
+  });
+  const router = await routes(folder);
+  app.use(router.routes()).use(router.allowedMethods());
+  const server = createServer(app.callback());
+  try {
+    server.listen(port, '127.0.0.1');
+    await once(server, 'listening');
+  } catch (error) {
+    if (!(error instanceof Error && 'code' in error && error.code === 'EADDRINUSE')) throw error;
+    const message = `port ${port} is taken, and the certificates name it: free it, or start with --reset`;
+    throw invalidConfig(folder, [{ path: '--revocation-port', message }], error);
+  }
   return {
-    listen: (port) =>
-      new Promise((resolve, reject) => {
-        server.once('error', reject);
-        server.listen(port, '127.0.0.1', () => resolve((server.address() as AddressInfo).port));
-      }),
     close: () =>
       new Promise((resolve) => {
         server.close(() => resolve());
@@ -73,41 +59,41 @@ export function createRevocationService(options: RevocationServiceOptions): Revo
   };
 }
 
-async function crlAnswer(
-  authority: PublishedAuthority,
-  { revocations, clock }: RevocationServiceOptions,
-  numbers: Map<string, bigint>,
-): Promise<Answer> {
-  const revoked = (await revocations.current()).filter((one) => one.authority === authority.name);
-  const dates = updatesFrom(clock.now());
-  // Greater for each later CRL, also of a later run (RFC 5280 §5.2.3).
-  const last = numbers.get(authority.name) ?? 0n;
-  const time = BigInt(clock.now().getTime());
-  const number = time > last ? time : last + 1n;
-  numbers.set(authority.name, number);
-  return {
-    status: 200,
-    type: 'application/pkix-crl',
-    body: writeCrl(authority, { revoked, number, ...dates }),
+async function routes(folder: string): Promise<Router> {
+  const authorities = await loadAuthorities(folder);
+  /** Read for each answer: another process revokes. */
+  const revocations = () => readRevocations(pathsOf(folder).revocations);
+  const nextCrlNumber = increasingNumbers();
+  const authorityOf = (ctx: Context) =>
+    authorities.find(({ name }) => name === ctx.params.name) ?? ctx.throw(404);
+  const answer = async (ctx: Context, request: Buffer) => {
+    ctx.type = 'application/ocsp-response';
+    ctx.body = answerOcsp(request, { authorities, revoked: await revocations(), ...updates() });
   };
+  return new Router()
+    .get('/:name.cer', (ctx) => {
+      const { certificate } = authorityOf(ctx);
+      ctx.type = 'application/pkix-cert';
+      ctx.body = certificate.der;
+    })
+    .get('/:name.crl', async (ctx) => {
+      const authority = authorityOf(ctx);
+      const revoked = (await revocations()).filter((one) => one.authority === authority.name);
+      ctx.type = 'application/pkix-crl';
+      ctx.body = writeCrl(authority, { revoked, number: nextCrlNumber(), ...updates() });
+    })
+    .post('/ocsp', async (ctx) => answer(ctx, (await boundedBody(ctx.req)) ?? ctx.throw(413)))
+    .get('/ocsp/*request', async (ctx) => answer(ctx, Buffer.from(String(ctx.params.request), 'base64')));
 }
 
-async function ocspAnswer(request: IncomingMessage, options: RevocationServiceOptions): Promise<Answer> {
-  const der = request.method === 'POST' ? await boundedBody(request) : requestInPath(request);
-  if (der === undefined) return text(request.method === 'POST' ? 413 : 405, 'refused');
-  const revoked = await options.revocations.current();
-  const facts = { authorities: options.authorities, revoked, ...updatesFrom(options.clock.now()) };
-  return { status: 200, type: 'application/ocsp-response', body: answerOcsp(der, facts) };
-}
-
-/** `/ocsp/` and the URL-encoded base64 of the request. */
-function requestInPath({ method, url = '' }: IncomingMessage): Buffer | undefined {
-  if (method !== 'GET') return undefined;
-  return Buffer.from(url.slice('/ocsp/'.length).replaceAll(/%([0-9a-f]{2})/gi, decoded), 'base64');
-}
-
-function decoded(_escape: string, hex: string): string {
-  return String.fromCharCode(Number.parseInt(hex, 16));
+/** Greater for each later CRL, also of a later run (RFC 5280 §5.2.3). */
+function increasingNumbers(): () => bigint {
+  let last = 0n;
+  return () => {
+    const time = BigInt(systemClock.now().getTime());
+    last = time > last ? time : last + 1n;
+    return last;
+  };
 }
 
 async function boundedBody(request: IncomingMessage): Promise<Buffer | undefined> {
@@ -121,19 +107,7 @@ async function boundedBody(request: IncomingMessage): Promise<Buffer | undefined
   return Buffer.concat(chunks);
 }
 
-function updatesFrom(now: Date): { readonly thisUpdate: Date; readonly nextUpdate: Date } {
+function updates(): { readonly thisUpdate: Date; readonly nextUpdate: Date } {
+  const now = systemClock.now();
   return { thisUpdate: now, nextUpdate: new Date(now.getTime() + VALID_SECONDS * 1000) };
-}
-
-function text(status: number, body: string): Answer {
-  return { status, type: 'text/plain', body: Buffer.from(body) };
-}
-
-function send(response: ServerResponse, { status, type, body }: Answer): void {
-  response.writeHead(status, {
-    'content-type': type,
-    'content-length': body.length,
-    'cache-control': 'no-store',
-  });
-  response.end(body);
 }

@@ -1,6 +1,6 @@
-import { readFile, stat } from 'node:fs/promises';
+import { readFile } from 'node:fs/promises';
 import { z } from 'zod';
-import { writeWhole } from '../write-whole.ts';
+import { replaceFile } from '../../files/created-file.ts';
 
 /** Reasons of a revocation, with their numbers (RFC 5280 §5.3.1). */
 export const REASONS = Object.freeze({
@@ -52,28 +52,5 @@ export async function readRevocations(file: string): Promise<readonly Revocation
 
 /** Replaces the file as a whole. */
 export async function writeRevocations(file: string, revoked: readonly Revocation[]): Promise<void> {
-  await writeWhole(file, `${JSON.stringify({ revoked }, undefined, 2)}\n`);
-}
-
-/** The file's content, read again when the file has changed: another process revokes. */
-export function watchedRevocations(file: string): { readonly current: () => Promise<readonly Revocation[]> } {
-  let known: { readonly mark: string; readonly revoked: readonly Revocation[] } | undefined;
-  return {
-    current: async () => {
-      const mark = await markOf(file);
-      if (known?.mark !== mark) known = { mark, revoked: await readRevocations(file) };
-      return known.revoked;
-    },
-  };
-}
-
-/** A new inode means a new content: the file is only ever replaced. */
-async function markOf(file: string): Promise<string> {
-  try {
-    const { ino, mtimeMs, size } = await stat(file);
-    return `${ino} ${mtimeMs} ${size}`;
-  } catch (error) {
-    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return 'none';
-    throw error;
-  }
+  await replaceFile(file, `${JSON.stringify({ revoked }, undefined, 2)}\n`);
 }

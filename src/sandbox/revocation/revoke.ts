@@ -1,8 +1,7 @@
 import { existsSync } from 'node:fs';
-import { OpenBankingError } from '../../errors.ts';
+import { invalidConfig } from '../../errors.ts';
 import { pathsOf } from '../folder.ts';
-import { readIssued } from './open-revocation-service.ts';
-import { loadCertificate } from './published-authority.ts';
+import { loadCertificate, readIssued } from './published-authority.ts';
 import { readRevocations, type Revocation, type RevocationReason, writeRevocations } from './revocations.ts';
 import { TPP_PLANS } from '../pki/tpps.ts';
 
@@ -30,12 +29,14 @@ export async function revokeInSandbox(
   options: RevokeOptions,
 ): Promise<readonly Revocation[]> {
   const paths = pathsOf(folder);
-  if (!existsSync(paths.issued)) throw invalid(folder, '--dir', 'there is no sandbox in this folder');
+  if (!existsSync(paths.issued))
+    throw invalidConfig(folder, [{ path: '--dir', message: 'there is no sandbox in this folder' }]);
   const serials = await serialsOf(folder, options.target);
   const issued = await readIssued(folder);
   const concerned = serials.map((serialNumber) => {
     const authority = Object.keys(issued).find((name) => issued[name]?.includes(serialNumber));
-    if (authority === undefined) throw invalid(folder, '--serial', `no authority has given ${serialNumber}`);
+    if (authority === undefined)
+      throw invalidConfig(folder, [{ path: '--serial', message: `no authority has given ${serialNumber}` }]);
     return { authority, serialNumber, at: options.at, reason: options.reason };
   });
   const others = (await readRevocations(paths.revocations)).filter(
@@ -54,12 +55,8 @@ async function serialsOf(folder: string, target: RevocationTarget): Promise<read
   const plan = TPP_PLANS.find(({ name }) => name === target.tpp);
   if (plan === undefined) {
     const names = TPP_PLANS.map(({ name }) => name).join(', ');
-    throw invalid(folder, '--tpp', `must be one of ${names}`);
+    throw invalidConfig(folder, [{ path: '--tpp', message: `must be one of ${names}` }]);
   }
   const files = ['qwac.pem', 'renewed.pem', 'qsealc.pem'].map((file) => paths.tpp(plan.name, file));
   return (await Promise.all(files.map(loadCertificate))).map(({ serialNumber }) => serialNumber);
-}
-
-function invalid(source: string, path: string, message: string): OpenBankingError<'ERR_CONFIG_INVALID'> {
-  return new OpenBankingError('ERR_CONFIG_INVALID', { source, problems: [{ path, message }] });
 }

@@ -6,7 +6,7 @@ import { parseConfig } from '../../../src/configuration/config.ts';
 import { type ErrorCode, isRefusal, ruleOf } from '../../../src/errors.ts';
 import { logTo } from '../../../src/events.ts';
 import { demoAspsp } from '../../../src/sandbox/bank/customers.ts';
-import { writeWhole } from '../../../src/sandbox/write-whole.ts';
+import { replaceFile } from '../../../src/files/created-file.ts';
 import { type RunningServer, startServer } from '../../../src/server/server.ts';
 import { Tpp } from '../../durability/tpp.ts';
 import { createTestBank, type TestBank } from '../../resource-server/test-bank.ts';
@@ -25,7 +25,7 @@ describe('at the pages of the customer, a TPP', () => {
   async function register(change: Record<string, unknown>): Promise<void> {
     const { tpps } = parse(await readFile(bank.files.registry, 'utf8'));
     const { loadedAt } = server.registry;
-    await writeWhole(
+    await replaceFile(
       bank.files.registry,
       JSON.stringify({ tpps: tpps.map((one: object) => ({ ...one, ...change })) }),
     );
@@ -94,7 +94,7 @@ describe('at the pages of the customer, a TPP', () => {
     const record = bank.description.tpps.find(({ name }) => name === 'money-one');
     const authorizationNumber = record?.organizationIdentifier ?? '';
     const block = { authorizationNumber, reason: 'fraud', since: '2026-01-01' };
-    await writeWhole(bank.files.blocks, JSON.stringify({ blocked: [block] }));
+    await replaceFile(bank.files.blocks, JSON.stringify({ blocked: [block] }));
     const blocked = { authorizationNumber, nca: 'GB-FCA' };
     await expect.poll(() => server.blockList.isBlocked(blocked), { timeout: 5000 }).toBe(true);
     await expectRefused(pages, 'ERR_TPP_BLOCKED');

@@ -13,7 +13,7 @@ import { createAuthorizer } from '../../../src/resource-server/index.ts';
 import { demoAspsp } from '../../../src/sandbox/bank/customers.ts';
 import { tppNamed } from '../../../src/sandbox/curl-lines.ts';
 import { describeSandbox, makeFolder, type SandboxDescription } from '../../../src/sandbox/folder.ts';
-import { openRevocationService } from '../../../src/sandbox/revocation/open-revocation-service.ts';
+import { openRevocationService } from '../../../src/sandbox/revocation/revocation-service.ts';
 import { choosePorts } from '../../../src/sandbox/ports.ts';
 import { revokeInSandbox } from '../../../src/sandbox/revocation/revoke.ts';
 import { sandboxConfiguration } from '../../../src/sandbox/sandbox-configuration.ts';
@@ -32,8 +32,8 @@ beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'tallystick-revocation-'));
   const now = systemClock.now();
   const ports = await choosePorts({ front: 0, mtls: 0, resource: 0, revocation: 0 }, undefined);
-  await makeFolder(folder, { ports, now });
-  description = await describeSandbox(folder, { ports, redirectUris: [], now });
+  const notAfter = await makeFolder(folder, { ports, now });
+  description = await describeSandbox(folder, { notAfter, ports, redirectUris: [] });
   revocationPort = ports.revocation;
   const value = (await sandboxConfiguration(folder, description)) as { revocation: object };
   const config = parseConfig(

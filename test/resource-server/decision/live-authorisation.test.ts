@@ -12,7 +12,7 @@ import { tppNamed } from '../../../src/sandbox/curl-lines.ts';
 import { walkPages } from '../../../src/sandbox/demo/demo-browser.ts';
 import { connectTpp } from '../../../src/sandbox/demo/demo-tpp.ts';
 import { DEMO_REDIRECT_URI, pathsOf } from '../../../src/sandbox/folder.ts';
-import { writeWhole } from '../../../src/sandbox/write-whole.ts';
+import { replaceFile } from '../../../src/files/created-file.ts';
 import { parseCertificate } from '../../../src/x509/certificate/certificate.ts';
 import { formatName } from '../../../src/x509/certificate/distinguished-name.ts';
 import type { ApiOptions } from './api-child.ts';
@@ -103,7 +103,7 @@ describe.each(['jwt', 'opaque'] as const)('live status of %s tokens, in two proc
     for (const record of registry.tpps) {
       if (record.authorizationNumber === organizationIdentifier) record.status = 'withdrawn';
     }
-    await writeWhole(bank.files.registry, stringify(registry));
+    await replaceFile(bank.files.registry, stringify(registry));
   };
 
   const blockCertificate = async (tpp: string) => {
@@ -115,7 +115,7 @@ describe.each(['jwt', 'opaque'] as const)('live status of %s tokens, in two proc
       reason: 'its key was lost',
       since: '2026-01-01',
     };
-    await writeWhole(bank.files.blocks, stringify({ blocked: [block] }));
+    await replaceFile(bank.files.blocks, stringify({ blocked: [block] }));
   };
 
   it('token, consent, client, certificate and TPP: refused within the promised time (A13, L2, L6)', async () => {
@@ -148,7 +148,7 @@ describe.each(['jwt', 'opaque'] as const)('live status of %s tokens, in two proc
       },
       client: {
         holder: ['money-two', ofClient],
-        happen: () => writeWhole(bank.files.clients, clientsText(bank.description, 'money-two-mtls')),
+        happen: () => replaceFile(bank.files.clients, clientsText(bank.description, 'money-two-mtls')),
       },
       certificate: {
         holder: ['accounts-app', ofCertificate],
