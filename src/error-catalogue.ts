@@ -250,7 +250,7 @@ export const CATALOGUE = {
 
 type Catalogue = typeof CATALOGUE;
 export type ErrorCode = keyof Catalogue;
-/** What an edge maps to its answer. */
+/** The class of a refusal, which each edge maps to its answer. */
 export type ErrorClass = Catalogue[ErrorCode]['class'];
 export type ErrorDetails = {
   readonly [C in ErrorCode]: Catalogue[C] extends Definition<ErrorClass, infer Details>

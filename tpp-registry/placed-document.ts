@@ -1,7 +1,7 @@
 import { LineCounter, parseDocument } from 'yaml';
 import type { OpenBankingError, Problem } from '../src/errors.ts';
 
-/** A list of people's making, in YAML or JSON, whose problems are told with their places. */
+/** A hand-written list in YAML or JSON, whose problems are reported with their places. */
 export interface PlacedDocument {
   readonly value: unknown;
   /** Keeps a problem with its place: `tpps[3].nca.id (line 12)`. */

@@ -41,7 +41,7 @@ interface DiscoveryExtrasOptions {
   readonly clientAlgorithms: readonly string[];
 }
 
-/** What discovery lacks: the aliases of RFC 8705 §5, and how clients authenticate at the other endpoints. */
+/** Metadata that oidc-provider does not write: aliases (RFC 8705 §5), client authentication at the other endpoints. */
 export function discoveryExtras({
   mtlsUrl,
   clientAuthMethods,

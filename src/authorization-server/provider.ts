@@ -42,7 +42,7 @@ export interface ProviderOptions {
   readonly log: Log;
 }
 
-/** What the authorization server makes for its provider. */
+/** The parts that the authorization server makes for its provider. */
 export interface ProviderParts {
   readonly adapter: AdapterFactory;
   readonly tokenStatus: TokenStatus;

@@ -8,7 +8,7 @@ import type { DemoStep } from '../sandbox/demo/demo.ts';
 import { requireSandboxPackages } from './sandbox-packages.ts';
 import { readDescription, type SandboxDescription } from '../sandbox/folder.ts';
 
-/** `tallystick demo`: walks as TPPs do, against a running sandbox or one of its own. */
+/** `tallystick demo`: runs the flows of a TPP against a running sandbox, or against a sandbox that it starts. */
 export function demoCommand(): Command {
   return new Command('demo')
     .description('walk as a TPP would, one line a step; exit code 1 when a step did not do what it should')

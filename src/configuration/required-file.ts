@@ -12,7 +12,7 @@ export function readRequired(file: string, path: string): Promise<string> {
   });
 }
 
-/** What a configuration has against a file that cannot be read. */
+/** The refusal of a configured file that cannot be read. */
 export function unreadable(
   file: string,
   path: string,

@@ -7,7 +7,7 @@ const blockOf = (newline: string) =>
   new RegExp(`${BEGIN}${newline}((?:[A-Za-z0-9+/=]{1,76}${newline})+)${END}(?:${newline}|$)`, 'y');
 const WITH_LINES = blockOf('\n');
 const WITH_SPACES = blockOf(' ');
-/** What percent-encoding leaves: printable ASCII. */
+/** The characters of a percent-encoded value: printable ASCII. */
 const ESCAPED = /^(?:[!-$&-~]|%[0-9A-Fa-f]{2})+$/;
 
 /** Percent-encoded PEM: nginx, AWS, Azure, Envoy. Answers with every certificate in it. @throws ERR_PROXY_HEADER */

@@ -11,7 +11,7 @@ export interface PresentedCertificate {
   readonly certificate: X509Certificate;
 }
 
-/** What a request brought. */
+/** The certificates of a request. */
 export interface ClientCertificate {
   /** Undefined when there is none. */
   readonly certificate: PresentedCertificate | undefined;

@@ -15,7 +15,7 @@ export interface ProxyFormat {
   readonly header: string;
   /** The usual name of the field with the intermediates, where it is another one. */
   readonly chainHeader?: string;
-  /** What the proxy writes when there is no certificate, besides nothing at all and an empty value. */
+  /** The value for "no certificate", besides an absent field and an empty value. */
   readonly absent?: string;
   /** The certificate, and after it the intermediates when they are in the same field. @throws ERR_PROXY_HEADER */
   readonly parse: (text: string) => readonly Buffer[];

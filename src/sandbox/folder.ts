@@ -53,7 +53,7 @@ export interface Ports {
   readonly revocation: number;
 }
 
-/** What the sandbox remembers between runs. */
+/** The state of a sandbox between two runs. */
 interface State {
   readonly version: 2;
   readonly notAfter: string;
@@ -98,7 +98,7 @@ function certificateFiles(path: string): CertificateFiles {
   return { certificateFile: `${path}.pem`, keyFile: `${path}.key` };
 }
 
-/** What an earlier run has left, if it is of use: otherwise it is removed. */
+/** The state of an earlier run; a state that is of no use is removed. */
 export async function keptState(
   folder: string,
   options: { readonly isReset: boolean; readonly now: Date },

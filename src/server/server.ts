@@ -53,7 +53,7 @@ export interface RunningServer {
   readonly issuer: string;
   readonly mtlsUrl: string;
   /**
-   * What customers have consented to, for the bank's own APIs: access tokens carry `consent_id`. Access tokens of a
+   * The consents of customers, for the bank's own APIs: access tokens carry `consent_id`. Access tokens of a
    * revoked consent end within seconds at the APIs.
    */
   readonly consents: Consents;

@@ -19,7 +19,7 @@ export interface TppDecision {
   close(): Promise<void>;
 }
 
-/** What a decision needs of a configuration. */
+/** The part of a configuration that concerns the decision. */
 export type TppDecisionConfig = Pick<
   Config,
   'trust' | 'registry' | 'blockList' | 'revocation' | 'hostCountry'

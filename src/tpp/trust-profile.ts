@@ -12,7 +12,7 @@ export type TrustPreset = 'eu-qualified' | 'uk-directory' | 'own-ca';
 export type ExtendedKeyUsageRule = 'client-auth' | 'client-or-server-auth';
 
 /**
- * The rules for certificates of some anchors. Each scheme has rules of its own. Frozen.
+ * The rules for certificates of some anchors. Each scheme has its own rules. Frozen.
  *
  * The key usage rule is the same for all: digitalSignature where the extension is there, and never a CA.
  */

@@ -12,7 +12,7 @@ export const SUBJECT_PROPERTIES = [
 ] as const;
 export type SubjectProperty = (typeof SUBJECT_PROPERTIES)[number];
 
-/** What the bank registers for a client, in the names of RFC 7591. */
+/** The registration of a client by the bank, in the names of RFC 7591. */
 export interface RegisteredClient {
   readonly client_id: string;
   readonly client_name: string;

@@ -33,7 +33,7 @@ export interface Aspsp {
   listAccounts(psuId: string, scopes: readonly string[], call: AspspCall): Promise<readonly AccountChoice[]>;
 }
 
-/** What comes with every call. */
+/** Arguments of every call. */
 export interface AspspCall {
   /** Aborted at the end of the time limit. */
   readonly signal: AbortSignal;
@@ -51,7 +51,7 @@ export interface AuthenticationContext {
 /** A JSON value of at most 4 kB. It is kept encrypted with the authorization and is never sent to the browser. */
 export type AuthenticationState = unknown;
 
-/** What the customer has to do next. Texts are plain: the pages escape them. */
+/** The next action of the customer. Texts are plain: the pages escape them. */
 export type AuthenticationStep = FormStep | RedirectStep | WaitStep;
 
 interface StepOnPage {

@@ -38,7 +38,7 @@ const SENTENCES = {
   blocked: 'Your access is blocked at present. Please call us.',
 } as const satisfies Record<AuthenticationRefusal['reason'], string>;
 
-/** The first step of a bank that has none of its own. */
+/** The first step of a bank whose module has no `beginAuthentication`. */
 export const PASSWORD_STEP: FormStep = {
   type: 'form',
   fields: [
@@ -172,7 +172,7 @@ function defaultSentence(step: AuthenticationStep, reason: AuthenticationRefusal
   return step === PASSWORD_STEP && reason === 'wrong-credentials' ? WRONG_CREDENTIALS : SENTENCES[reason];
 }
 
-/** What was typed into the fields of the step, and nothing else of the form. */
+/** The values of the step's fields, and nothing else of the form. */
 function valuesOf(
   step: AuthenticationStep,
   form: URLSearchParams,

@@ -68,13 +68,13 @@ export class PayloadEncryption {
   }
 
   /**
-   * What `encrypt` or `authenticate` was called with.
+   * The arguments of `encrypt` or `authenticate`.
    *
    * @throws ERR_STORAGE_UNAVAILABLE for what is damaged, or was made with another secret or for another record
    */
   decrypt(stored: unknown, boundTo: string): unknown {
     try {
-      // What is encrypted is base64, what is only authenticated begins as JSON.
+      // Encrypted payloads are base64; authenticated payloads begin as JSON.
       const text = String(stored);
       return JSON.parse(text.startsWith('{') ? this.#checked(text, boundTo) : this.#decrypted(text, boundTo));
     } catch (cause) {

@@ -14,11 +14,11 @@ export interface Profile {
   readonly responseTypes: readonly 'code'[];
   /** The first is the default. */
   readonly clientAuthMethods: readonly [ClientAuthMethod, ...ClientAuthMethod[]];
-  /** What a client may sign with: assertions and request objects. */
+  /** Algorithms with which a client may sign assertions and request objects. */
   readonly clientAlgorithms: readonly SignatureAlgorithm[];
-  /** What this server may sign with for a client: ID tokens, responses, introspection. The first is the default. */
+  /** Algorithms with which this server may sign ID tokens, responses and introspection for a client. The first is the default. */
   readonly serverAlgorithms: readonly ['ES256' | 'PS256', ...('ES256' | 'PS256')[]];
-  /** What an access token is bound to (RFC 8705 §3, RFC 9449). */
+  /** The binding of access tokens (RFC 8705 §3, RFC 9449). */
   readonly senderConstraint: 'certificate';
   /** Whether an authorization request must be pushed first (RFC 9126). */
   readonly requiresPushedRequests: boolean;

@@ -15,7 +15,7 @@ export function profileOf(
   return profiles.find(({ name }) => name === client?.profile) ?? profiles[0];
 }
 
-/** What a profile demands of a client, as the provider's metadata. None of it is the client's to choose. */
+/** The demands of a profile on a client, as the provider's metadata. A client cannot choose any of them. */
 export function profileMetadata(profile: Profile) {
   return {
     profile: profile.name,

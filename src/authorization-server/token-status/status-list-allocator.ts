@@ -48,7 +48,7 @@ export class StatusListAllocator {
   readonly #open = new LRUCache<string, OpenBlock>({ max: MAX_OPEN_BLOCKS });
   readonly #opening = new SingleFlight<void>();
   readonly #taking = new SingleFlight<void>();
-  /** What is left of the chunk that this process has taken from the counter. */
+  /** The rest of the chunk that this process has allocated from the counter. */
   #chunk = { next: 0, end: 0 };
 
   constructor(options: AllocatorOptions) {

@@ -17,10 +17,10 @@ const DECIDED_MILLISECONDS = 500;
 /** A list with the same bits is signed again after this long, well before it ends. */
 const SIGNED_MILLISECONDS = 20_000;
 const SIGNED_LIFE_SECONDS = 60;
-/** Lists that are kept; anybody may ask for any number. */
+/** Bound of the list cache, since any stranger may request any list number. */
 const MAX_CACHED_LISTS = 64;
 
-/** What the bits of a list depend on. */
+/** The facts that decide the bits of a list. */
 export interface ListContent {
   readonly blocks: readonly StatusBlock[];
   /** Indexes that were revoked. */

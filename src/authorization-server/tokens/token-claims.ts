@@ -18,7 +18,7 @@ export interface IssuedToken {
 }
 
 /**
- * What a resource server needs to decide alone: the TPP of the token, the consent, and the status-list entry.
+ * The facts from which a resource server decides alone: the TPP of the token, the consent, and the status-list entry.
  *
  * @throws ERR_CERT_MISSING, ERR_STORAGE_REVOKED when the grant has ended, as provider errors
  */

@@ -137,7 +137,7 @@ function walk(der: Buffer, problems: ReadingProblems): RawFields {
   };
 }
 
-/** What follows the header of a SEQUENCE that is cut off: its first fields may be there. */
+/** The bytes behind the header of a truncated SEQUENCE; its first fields may be there. */
 function withoutHeader(bytes: Buffer): Buffer {
   if (bytes[0] !== TAG.sequence) return Buffer.alloc(0);
   const first = bytes[1] ?? 0;

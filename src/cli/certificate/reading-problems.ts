@@ -30,7 +30,7 @@ export class ReadingProblems {
   }
 }
 
-/** What a parser has against the bytes. Any other error goes on. */
+/** The problem that a parser found. Any other error is thrown on. */
 export function problemOf(error: unknown): string {
   if (error instanceof DerError) return error.message;
   if (isRefusal(error)) {

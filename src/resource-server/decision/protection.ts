@@ -28,12 +28,12 @@ export interface FapiHeaders {
   readonly 'cache-control': 'no-store';
 }
 
-/** What was decided, and the headers that the answer must have in either case. */
+/** The decision, and the headers that the answer must have in either case. */
 export type Verdict =
   | { readonly authorization: Authorization; readonly headers: FapiHeaders }
   | { readonly refusal: RefusalAnswer };
 
-/** What a route needs. Both lists are named, so that nobody forgets one; [] asks for nothing. */
+/** The requirement of a route. Both lists are mandatory, so that neither is forgotten; [] requires nothing. */
 export type RouteRequirement = Required<Requirement>;
 
 /** A request as its client sent it, where that differs from what this process got: see gateway.ts. */
@@ -42,7 +42,7 @@ export interface OriginalRequest {
   readonly url: string;
 }
 
-/** What stands before an API, the same for every framework: the glue of each one only carries the verdict out. */
+/** The guard of an API, the same for every framework: each adapter only carries out the verdict. */
 export interface Protection {
   readonly log: Log;
   /**
@@ -155,10 +155,10 @@ interface RefusedRequest {
 }
 
 /**
- * The authorization that a protection has proved for this request: give it the request of node:http or express, the
- * context of koa, or the request of fastify.
+ * The authorization that a protection has proved for this request. The argument is the request of node:http or express,
+ * the context of koa, or the request of fastify.
  *
- * @throws TypeError on a route that no protection stands before
+ * @throws TypeError on a route without a protection
  */
 export function authorizationOf(
   request: IncomingMessage | { readonly req: IncomingMessage } | { readonly raw: IncomingMessage },

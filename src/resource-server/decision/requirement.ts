@@ -2,7 +2,7 @@ import { OpenBankingError } from '../../errors.ts';
 import type { PspRole } from '../../../tpp-registry/record.ts';
 import type { Authorization } from '../token/access-token.ts';
 
-/** What a request needs. No scope means any live token that is bound to the presented certificate. */
+/** The requirement of a request. No scope means any live token that is bound to the presented certificate. */
 export interface Requirement {
   readonly scopes: readonly string[];
   /** Roles that the TPP must hold besides (PSD2). Default: none, since scopes are cut to the roles already. */

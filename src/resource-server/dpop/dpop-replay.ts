@@ -11,7 +11,7 @@ const MAX_PROOFS = 131_072;
  * Remembers the proofs of this process until they have expired by themselves. When the memory is full of live
  * ones, new ones are refused: forgetting one would let it be replayed.
  *
- * Does not see the proofs that other processes have taken: give `claimProof` a shared store for that.
+ * Does not see the proofs that other processes have accepted; `claimProof` with a shared store does.
  */
 export function rememberProofs(clock: Clock, maxProofs = MAX_PROOFS): ClaimProof {
   const claimed = new Map<string, number>();

@@ -10,7 +10,7 @@ import {
 
 /** The part of express's request that is used: express itself is not needed, not even for its types. */
 interface ExpressRequest extends IncomingMessage {
-  /** What the client asked for; a router cuts its own part off `url`. */
+  /** The requested URL; a router cuts its own part off `url`. */
   readonly originalUrl: string;
   authorization?: Authorization;
 }

@@ -4,7 +4,7 @@ import { assertRequirement, type Protection, type RouteRequirement } from '../de
 /** The part of koa's context that is used: koa itself is not needed, not even for its types. */
 interface KoaContext {
   readonly req: IncomingMessage;
-  /** What the client asked for; mounting cuts its own part off `url`. */
+  /** The requested URL; mounting cuts its own part off `url`. */
   readonly originalUrl: string;
   readonly state: { [name: string]: unknown };
   status: number;

@@ -1,7 +1,7 @@
 import { OpenBankingError } from '../../errors.ts';
 import { assertRequirement, type OriginalRequest, type RouteRequirement } from '../decision/protection.ts';
 
-/** What a request of the protected API needs. */
+/** The requirement of a request of the protected API. */
 export interface GatewayRoute extends RouteRequirement {
   /** As in `/accounts/*`: `*` is one segment; `**` at the end is everything below, and the place itself. */
   readonly path: string;

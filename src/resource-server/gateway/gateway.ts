@@ -10,11 +10,11 @@ import type { OriginalRequest, Protection, Verdict } from '../decision/protectio
 export interface GatewayOptions {
   readonly protection: Protection;
   /**
-   * Who asks, and so how it says what the client sent. `nginx` (`auth_request`): in X-Original-Method and
-   * X-Original-URI. `envoy` (`ext_authz` over HTTP): as method and path of its own request.
+   * The proxy, which decides where method and path of the client stand. `nginx` (`auth_request`): in X-Original-Method
+   * and X-Original-URI. `envoy` (`ext_authz` over HTTP): method and path of its request.
    */
   readonly proxy: 'nginx' | 'envoy';
-  /** What each request needs; the first that fits. A request that none fits is refused. */
+  /** The requirements of requests; the first match counts. A request without a match is refused. */
   readonly routes: readonly GatewayRoute[];
   /** `path_prefix` of Envoy. Default: none. */
   readonly pathPrefix?: string | undefined;
@@ -77,7 +77,7 @@ function originalByTarget(prefix: string): (request: IncomingMessage) => Origina
   };
 }
 
-/** `X_Tallystick_Client_Id` would not be overwritten, and many APIs could not tell it from ours. */
+/** `X_Tallystick_Client_Id` would not be overwritten, and many APIs could not distinguish it from ours. */
 function assertNoLookAlike(rawHeaders: readonly string[]): void {
   const isTwin = (name: string) =>
     foldedName(name).startsWith(IDENTITY_PREFIX) && foldedName(name) !== name.toLowerCase();
@@ -98,7 +98,7 @@ function answerVerdict(request: IncomingMessage, response: ServerResponse, verdi
   response.end();
 }
 
-/** What nginx shows to the client after it was refused: it gets here by `error_page`. */
+/** The answer that nginx shows to a refused client: `error_page` leads here. */
 function tellRefusal(request: IncomingMessage, response: ServerResponse): void {
   const packed = findOneField(request.rawHeaders, REFUSAL_HEADER) ?? '';
   const unavailable = {

@@ -5,7 +5,7 @@ import type { PresentedCertificate } from '../../mutual-tls/client-certificate.t
 /** 32 bytes in base64url without padding, and no other spelling of them. */
 const DIGEST = /^[A-Za-z0-9_-]{42}[AEIMQUYcgkosw048]$/;
 
-/** What the presenter of a token must prove (RFC 7800): all of it. */
+/** The confirmations that the presenter of a token must prove, all of them (RFC 7800). */
 export interface Confirmation {
   /** `x5t#S256` of the certificate. */
   readonly thumbprint: string;

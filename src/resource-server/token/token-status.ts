@@ -16,7 +16,7 @@ export interface TokenStatusOptions {
   readonly clock: Clock;
   /** Oldest list that may decide: how long a revoked token can live on here. */
   readonly maxAgeSeconds: number;
-  /** What to do with a list that is older and cannot be had anew. `tolerate` uses the last one while it is signed as valid. */
+  /** The treatment of a list that is older and cannot be fetched again. `tolerate` uses the last one while it is signed as valid. */
   readonly whenUnavailable: 'refuse' | 'tolerate';
 }
 
@@ -26,7 +26,7 @@ const MAX_LIST_BYTES = 1024 * 1024;
 const MAX_LISTS = 64;
 /** After a failure the issuer is left alone for this long. */
 const COOL_DOWN_SECONDS = 1;
-/** A list that nobody has asked for this long is no longer kept fresh. */
+/** A list without a reader for this long is no longer refreshed. */
 const IDLE_SECONDS = 30;
 const CLOCK_TOLERANCE_SECONDS = 10;
 

@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { Agent, fetch } from 'undici';
 
-/** What the customer does on the bank's pages. */
+/** The decision of the customer on the bank's pages. */
 export type CustomerAnswer =
   | { readonly decision: 'allow'; readonly username: string; readonly password: string }
   | { readonly decision: 'cancel' };

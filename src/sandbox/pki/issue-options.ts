@@ -41,7 +41,7 @@ export interface IssueOptions extends Validity {
   readonly keyType?: KeyType;
   /** Certifies this key instead of a new one: a reissue. */
   readonly privateKeyPem?: string;
-  /** What is to be wrong, for tests and for the sandbox's broken set. */
+  /** The deliberate faults, for tests and for the sandbox's broken set. */
   readonly deviation?: Deviation;
 }
 

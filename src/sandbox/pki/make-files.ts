@@ -61,7 +61,7 @@ function sandboxAuthority(name: string, file: string, parent?: Authority): Promi
   return createAuthority({ ...named(name), publishes, ...(parent === undefined ? {} : { parent }) });
 }
 
-/** What the revocation service needs of an authority: its own key for CRLs, a responder for OCSP. */
+/** The keys of a CA in the revocation service: its own key for CRLs, a responder for OCSP. */
 async function publish(name: string, authority: Authority): Promise<void> {
   const files = paths.authority(name);
   const commonName = `Tallystick Sandbox OCSP responder ${name}`;

@@ -32,7 +32,7 @@ export function organizationIdentifierOf(plan: TppPlan): string {
   return `PSD${NCA.id}-${plan.number}`;
 }
 
-/** What every QWAC of the TPP has in common. */
+/** The common options of every QWAC of the TPP. */
 export function qwacOf(plan: TppPlan, period: Validity): IssueOptions {
   return {
     profile: 'qwac',

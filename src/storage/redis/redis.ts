@@ -41,7 +41,7 @@ const HEALTH_PARTS = 8;
  * **Replicas.** A primary that dies loses the writes that no replica has: consumptions, tombstones. With `waitReplicas`
  * a write is acknowledged only when so many replicas have it. With fewer replicas the operation is refused, although
  * the write may exist. Each refusal is safe: `consume` and `putIfAbsent` use up a value for which nothing was issued;
- * `delete` and `deleteByIndex` can be repeated; `put` leaves a record whose identifier nobody received; `allocate` skips
+ * `delete` and `deleteByIndex` can be repeated; `put` leaves a record whose identifier was never issued; `allocate` skips
  * numbers. The registrations of a Cluster wait for replicas too.
  *
  * **Time.** The clock of the caller decides whether a record is live, as in every store. Redis removes keys by its own

@@ -17,7 +17,7 @@ export type SignatureScheme =
 
 interface KnownAlgorithm {
   readonly name: string;
-  /** What the parameters must be: left out, NULL (or, by RFC 4055 §5, left out), or looked at later. */
+  /** The required parameters: absent, NULL (or, by RFC 4055 §5, absent), or checked later. */
   readonly parameters: 'absent' | 'null' | 'any';
   readonly scheme?: SignatureScheme;
 }

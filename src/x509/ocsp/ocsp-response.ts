@@ -23,7 +23,7 @@ export type OcspResponse =
 export type OcspFailure = 'malformedRequest' | 'internalError' | 'tryLater' | 'sigRequired' | 'unauthorized';
 
 export interface BasicOcspResponse {
-  /** What is signed: the ResponseData. */
+  /** The signed bytes: the ResponseData. */
   readonly tbs: Buffer;
   readonly responder: ResponderId;
   readonly producedAt: Date;

@@ -1,6 +1,6 @@
 import { OPENID_SCOPES } from '../../clients/registered-client.ts';
 
-/** What a scope means to a customer. */
+/** The meaning of a scope, for a customer. */
 const PERMISSIONS: Readonly<Record<string, { readonly title: string; readonly text: string }>> = {
   accounts: {
     title: 'See your accounts',
