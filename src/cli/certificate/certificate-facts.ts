@@ -31,26 +31,28 @@ import { type QcStatementsFacts, readStatementFacts } from './statement-facts.ts
 
 export interface ExtensionFacts {
   readonly oid: string;
-  readonly name?: string;
+  readonly name: string | undefined;
   readonly critical: boolean;
   readonly values: readonly string[];
 }
 
-/** Every readable fact of a certificate. A part that cannot be read is left out and named in `problems`. */
+/** Every readable fact of a certificate. A part that cannot be read is undefined and named in `problems`. */
 export interface CertificateFacts {
-  readonly subject?: string;
-  readonly issuer?: string;
-  readonly serialNumber?: string;
-  readonly version?: number;
-  readonly notBefore?: Date;
-  readonly notAfter?: Date;
-  readonly publicKey?: { readonly text: string; readonly spkiSha256: string; readonly weakness?: string };
-  readonly signatureAlgorithm?: { readonly name: string; readonly isAccepted: boolean };
-  readonly organizationIdentifier?: OrganizationIdentifier | { readonly text: string };
+  readonly subject: string | undefined;
+  readonly issuer: string | undefined;
+  readonly serialNumber: string | undefined;
+  readonly version: number | undefined;
+  readonly notBefore: Date | undefined;
+  readonly notAfter: Date | undefined;
+  readonly publicKey:
+    | { readonly text: string; readonly spkiSha256: string; readonly weakness?: string | undefined }
+    | undefined;
+  readonly signatureAlgorithm: { readonly name: string; readonly isAccepted: boolean } | undefined;
+  readonly organizationIdentifier: OrganizationIdentifier | { readonly text: string } | undefined;
+  readonly extensions: readonly ExtensionFacts[];
+  readonly qcStatements: QcStatementsFacts | undefined;
   /** base64url, as tokens are bound to it (RFC 8705 §3.1), and hexadecimal, as people compare it. */
   readonly thumbprint: { readonly 'x5t#S256': string; readonly sha256: string };
-  readonly extensions: readonly ExtensionFacts[];
-  readonly qcStatements?: QcStatementsFacts;
   readonly problems: readonly ReadingProblem[];
 }
 
@@ -58,20 +60,23 @@ export interface CertificateFacts {
 export function readCertificateFacts(der: Buffer): CertificateFacts {
   const problems = new ReadingProblems();
   const fields = walk(der, problems);
-  const subject = nameOf('subject', fields.subject, problems);
+  const nameIn = (part: 'subject' | 'issuer') =>
+    problems.attemptWith(part, fields[part], ({ raw }) => readAll(raw, readName));
+  const subject = nameIn('subject');
   const extensions = fields.extensions.map((one) => extensionFacts(one, problems));
   const statements = fields.extensions.find(({ oid }) => oid === EXTENSION.qcStatements);
+  const issuer = nameIn('issuer');
   const facts = {
-    ...written('subject', subject),
-    ...written('issuer', nameOf('issuer', fields.issuer, problems)),
-    ...present('serialNumber', serialOf(fields.serial, problems)),
-    ...present('version', fields.version),
+    subject: subject && formatName(subject),
+    issuer: issuer && formatName(issuer),
+    serialNumber: serialOf(fields.serial, problems),
+    version: fields.version,
     ...validityOf(fields.validity, problems),
-    ...present('publicKey', publicKeyOf(fields.publicKey, problems)),
-    ...present('signatureAlgorithm', signatureOf(fields.algorithm, problems)),
-    ...present('organizationIdentifier', identifierOf(subject, problems)),
+    publicKey: publicKeyOf(fields.publicKey, problems),
+    signatureAlgorithm: signatureOf(fields.algorithm, problems),
+    organizationIdentifier: identifierOf(subject, problems),
     extensions,
-    ...(statements === undefined ? {} : { qcStatements: readStatementFacts(statements.value, problems) }),
+    qcStatements: statements && readStatementFacts(statements.value, problems),
   };
   // The strict parser has the last word: it knows rules that bind several parts.
   problems.attempt('certificate', () => parseCertificate(der));
@@ -89,25 +94,13 @@ interface RawExtension {
   readonly value: Buffer;
 }
 
-interface RawFields {
-  readonly version?: number;
-  readonly serial?: Element;
-  readonly issuer?: Element;
-  readonly validity?: Element;
-  readonly subject?: Element;
-  readonly publicKey?: Element;
-  readonly algorithm?: Element;
-  readonly extensions: readonly RawExtension[];
-}
-
 /** Goes through the fields in their order for as long as their lengths hold. */
-function walk(der: Buffer, problems: ReadingProblems): RawFields {
+function walk(der: Buffer, problems: ReadingProblems) {
   const content =
     problems.attempt('certificate', () => new DerReader(der).content(TAG.sequence)) ?? withoutHeader(der);
   const outer = new DerReader(content);
   const tbs = problems.attempt('tbsCertificate', () => outer.element(TAG.sequence));
-  const algorithm =
-    tbs === undefined ? undefined : problems.attempt('signatureAlgorithm', () => outer.element(TAG.sequence));
+  const algorithm = problems.attemptWith('signatureAlgorithm', tbs, () => outer.element(TAG.sequence));
   const fields = new DerReader(tbs?.content ?? withoutHeader(content));
   const next = (part: string): Element | undefined =>
     fields.isAtEnd ? undefined : problems.attempt(part, () => fields.any());
@@ -117,22 +110,16 @@ function walk(der: Buffer, problems: ReadingProblems): RawFields {
           readAll(fields.any().content, (reader) => decodeCount(reader.content(TAG.integer)) + 1),
         )
       : 1;
-  const [serial, , issuer, validity, subject, publicKey] = [
-    next('serialNumber'),
-    next('signature'),
-    next('issuer'),
-    next('validity'),
-    next('subject'),
-    next('subjectPublicKeyInfo'),
-  ];
+  const serial = next('serialNumber');
+  next('signature');
   return {
-    ...present('version', serial === undefined ? undefined : version),
-    ...present('serial', serial),
-    ...present('issuer', issuer),
-    ...present('validity', validity),
-    ...present('subject', subject),
-    ...present('publicKey', publicKey),
-    ...present('algorithm', algorithm),
+    version: serial === undefined ? undefined : version,
+    serial,
+    issuer: next('issuer'),
+    validity: next('validity'),
+    subject: next('subject'),
+    publicKey: next('subjectPublicKeyInfo'),
+    algorithm,
     extensions: walkExtensions(fields, problems),
   };
 }
@@ -179,20 +166,7 @@ function extensionFacts({ oid, critical, value }: RawExtension, problems: Readin
     oid === EXTENSION.qcStatements
       ? []
       : problems.attempt(`extension ${name ?? oid}`, () => describeExtension(oid, value));
-  return {
-    oid,
-    ...present('name', name),
-    critical,
-    values: values ?? [`unreadable: ${value.toString('hex')}`],
-  };
-}
-
-function nameOf(
-  part: string,
-  element: Element | undefined,
-  problems: ReadingProblems,
-): DistinguishedName | undefined {
-  return element === undefined ? undefined : problems.attempt(part, () => readAll(element.raw, readName));
+  return { oid, name, critical, values: values ?? [`unreadable: ${value.toString('hex')}`] };
 }
 
 function serialOf(element: Element | undefined, problems: ReadingProblems): string | undefined {
@@ -203,16 +177,13 @@ function serialOf(element: Element | undefined, problems: ReadingProblems): stri
 }
 
 function validityOf(element: Element | undefined, problems: ReadingProblems) {
-  const reader = new DerReader(
-    element === undefined
-      ? Buffer.alloc(0)
-      : (problems.attempt('validity', () => new DerReader(element.raw).content(TAG.sequence)) ??
-          Buffer.alloc(0)),
+  const content = problems.attemptWith('validity', element, ({ raw }) =>
+    new DerReader(raw).content(TAG.sequence),
   );
+  const reader = new DerReader(content ?? Buffer.alloc(0));
   const next = (part: string) =>
     reader.isAtEnd ? undefined : problems.attempt(part, () => readAll(reader.any().raw, readTime));
-  const [notBefore, notAfter] = [next('notBefore'), next('notAfter')];
-  return { ...present('notBefore', notBefore), ...present('notAfter', notAfter) };
+  return { notBefore: next('notBefore'), notAfter: next('notAfter') };
 }
 
 function publicKeyOf(element: Element | undefined, problems: ReadingProblems): CertificateFacts['publicKey'] {
@@ -220,8 +191,7 @@ function publicKeyOf(element: Element | undefined, problems: ReadingProblems): C
   const spkiSha256 = createHash('sha256').update(element.raw).digest('hex');
   const parsed = problems.attempt('subjectPublicKeyInfo', () => parsePublicKey(element));
   if (parsed === undefined) return { text: 'unreadable', spkiSha256 };
-  const weakness = findKeyWeakness(parsed.key, parsed.octets);
-  return { text: keyText(parsed.key), spkiSha256, ...present('weakness', weakness) };
+  return { text: keyText(parsed.key), spkiSha256, weakness: findKeyWeakness(parsed.key, parsed.octets) };
 }
 
 function keyText({ asymmetricKeyType: type, asymmetricKeyDetails: details }: KeyObject): string {
@@ -234,9 +204,10 @@ function signatureOf(
   element: Element | undefined,
   problems: ReadingProblems,
 ): CertificateFacts['signatureAlgorithm'] {
-  if (element === undefined) return undefined;
-  const read = problems.attempt('signatureAlgorithm', () => readAll(element.raw, readSignatureAlgorithm));
-  return read === undefined ? undefined : { name: read.name, isAccepted: read.scheme !== undefined };
+  return problems.attemptWith('signatureAlgorithm', element, ({ raw }) => {
+    const { name, scheme } = readAll(raw, readSignatureAlgorithm);
+    return { name, isAccepted: scheme !== undefined };
+  });
 }
 
 function identifierOf(
@@ -248,14 +219,4 @@ function identifierOf(
   if (text === undefined) return undefined;
   if (more.length > 0) problems.add('organizationIdentifier', `there are ${more.length + 1}`);
   return problems.attempt('organizationIdentifier', () => parseOrganizationIdentifier(text)) ?? { text };
-}
-
-function written(key: 'subject' | 'issuer', name: DistinguishedName | undefined) {
-  return name === undefined ? {} : { [key]: formatName(name) };
-}
-
-function present<K extends string, T>(key: K, value: T | undefined): Partial<Record<K, T>> {
-  const found: Partial<Record<K, T>> = {};
-  if (value !== undefined) found[key] = value;
-  return found;
 }

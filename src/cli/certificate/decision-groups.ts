@@ -7,7 +7,7 @@ import { formatName } from '../../x509/certificate/distinguished-name.ts';
 export interface DecisionGroup {
   readonly title: string;
   readonly steps: readonly DecisionStep[];
-  readonly certificate?: Certificate;
+  readonly certificate: Certificate | undefined;
 }
 
 /** The questions of a decision in their order, with the names of their rules. */
@@ -28,18 +28,14 @@ const QUESTIONS: readonly { readonly title: string; readonly rules: readonly str
 
 /** Groups the steps, certificates of the path from the anchor down. Rules that nothing here knows have a group each. */
 export function groupSteps(steps: readonly DecisionStep[]): readonly DecisionGroup[] {
-  const groups: { title: string; steps: DecisionStep[]; certificate?: Certificate }[] = [];
+  const groups: (DecisionGroup & { steps: DecisionStep[] })[] = [];
   for (const step of steps) {
     const title = titleOf(step);
     const last = groups.at(-1);
     if (last !== undefined && last.title === title && last.certificate === step.certificate) {
       last.steps.push(step);
     } else {
-      groups.push({
-        title,
-        steps: [step],
-        ...(step.certificate === undefined ? {} : { certificate: step.certificate }),
-      });
+      groups.push({ title, steps: [step], certificate: step.certificate });
     }
   }
   return groups;

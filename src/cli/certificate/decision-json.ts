@@ -1,28 +1,30 @@
 import type { TppEvaluation } from '../../tpp/authenticate.ts';
 import { groupSteps, questionsLeft } from './decision-groups.ts';
 
-/** The decision as JSON; the fields are those of the tree. */
+/** The decision for JSON, which leaves out what is undefined; the fields are those of the tree. */
 export function decisionJson(evaluation: TppEvaluation, at: Date) {
   const refusal = 'refusal' in evaluation ? evaluation.refusal : undefined;
   return {
     decision: refusal === undefined ? 'accepted' : 'refused',
     at,
-    ...(refusal === undefined ? {} : { code: refusal.code, rule: refusal.rule, details: refusal.details }),
-    ...('tpp' in evaluation ? { tpp: tppFacts(evaluation.tpp) } : {}),
+    code: refusal?.code,
+    rule: refusal?.rule,
+    details: refusal?.details,
+    tpp: 'tpp' in evaluation ? tppFacts(evaluation.tpp) : undefined,
     groups: groupSteps(evaluation.steps).map(({ title, certificate, steps }) => ({
       title,
-      ...(certificate === undefined
-        ? {}
-        : { serialNumber: certificate.serialNumber, 'x5t#S256': certificate.thumbprint }),
+      serialNumber: certificate?.serialNumber,
+      'x5t#S256': certificate?.thumbprint,
       steps: steps.map(({ rule, clause, found, refusal: own }) => ({
         rule,
         clause,
         outcome: own === undefined ? 'passed' : 'refused',
-        ...(found === undefined ? {} : { found }),
-        ...(own === undefined ? {} : { code: own.code, details: own.details }),
+        found,
+        code: own?.code,
+        details: own?.details,
       })),
     })),
-    ...(refusal === undefined ? {} : { notAsked: questionsLeft(evaluation) }),
+    notAsked: refusal && questionsLeft(evaluation),
   };
 }
 

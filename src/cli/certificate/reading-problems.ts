@@ -28,6 +28,11 @@ export class ReadingProblems {
       return undefined;
     }
   }
+
+  /** The same of a part that may be absent. */
+  attemptWith<P, T>(part: string, value: P | undefined, read: (value: P) => T): T | undefined {
+    return value === undefined ? undefined : this.attempt(part, () => read(value));
+  }
 }
 
 /** The problem that a parser found. Any other error is thrown on. */

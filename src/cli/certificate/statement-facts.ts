@@ -8,9 +8,9 @@ import { problemOf, type ReadingProblems } from './reading-problems.ts';
 /** One QCStatement. */
 export interface StatementFacts {
   readonly oid: string;
-  readonly name?: string;
+  readonly name: string | undefined;
   readonly values: readonly string[];
-  readonly problem?: string;
+  readonly problem: string | undefined;
 }
 
 /** The contents of the extension. Each statement is read separately, so that a bad one does not hide the others. */
@@ -18,10 +18,9 @@ export interface QcStatementsFacts {
   readonly statements: readonly StatementFacts[];
   readonly qualified: boolean;
   readonly types: readonly string[];
-  readonly psd2?: {
-    readonly roles: readonly string[];
-    readonly nca: { readonly id: string; readonly name: string };
-  };
+  readonly psd2:
+    | { readonly roles: readonly string[]; readonly nca: { readonly id: string; readonly name: string } }
+    | undefined;
 }
 
 const PART = 'qcStatements';
@@ -35,7 +34,7 @@ export function readStatementFacts(value: Buffer, problems: ReadingProblems): Qc
     statements: facts.map(({ statement }) => statement),
     qualified: all.some(({ isQualified }) => isQualified),
     types: all.flatMap(({ types }) => types),
-    ...(psd2 === undefined ? {} : { psd2: { roles: psd2.roleNames, nca: psd2.nca } }),
+    psd2: psd2 && { roles: psd2.roleNames, nca: psd2.nca },
   };
 }
 
@@ -57,15 +56,14 @@ function readOne(
   raw: Buffer,
   problems: ReadingProblems,
 ): { readonly statement: StatementFacts; readonly read?: QcStatements } {
-  const oid = problems.attempt(PART, () => new DerReader(new DerReader(raw).content(TAG.sequence)).oid());
-  const name = oid === undefined ? undefined : findOidName(oid);
-  const named = { oid: oid ?? '', ...(name === undefined ? {} : { name }) };
+  const content = () => new DerReader(raw).content(TAG.sequence);
+  const oid = problems.attempt(PART, () => new DerReader(content()).oid()) ?? '';
+  const named = { oid, name: findOidName(oid) };
   try {
     const read = parseQcStatements(writeSequence(raw), PART, TOLERANCES);
     const [wrong] = read.tolerated;
-    const problem =
-      wrong === undefined ? {} : { problem: `${wrong}: refused unless the trust profile tolerates it` };
-    return { statement: { ...named, values: valuesOf(read), ...problem }, read };
+    const problem = wrong && `${wrong}: refused unless the trust profile tolerates it`;
+    return { statement: { ...named, values: valuesOf(read), problem }, read };
   } catch (error) {
     const problem = problemOf(error);
     problems.add(PART, problem);
