@@ -25,21 +25,16 @@ export interface DemoTransaction {
   readonly creditorName: string;
 }
 
-const transactions = (prefix: string): readonly DemoTransaction[] => [
-  {
-    transactionId: `${prefix}-1`,
-    bookingDate: '2026-11-02',
-    amount: '-42.10',
-    creditorName: 'Corner Grocery',
-  },
-  {
-    transactionId: `${prefix}-2`,
-    bookingDate: '2026-11-09',
-    amount: '-12.00',
-    creditorName: 'City Transport',
-  },
-  { transactionId: `${prefix}-3`, bookingDate: '2026-11-20', amount: '2150.00', creditorName: 'Salary' },
-];
+const BOOKINGS = [
+  ['2026-11-02', '-42.10', 'Corner Grocery'],
+  ['2026-11-09', '-12.00', 'City Transport'],
+  ['2026-11-20', '2150.00', 'Salary'],
+] as const;
+
+const transactions = (prefix: string): readonly DemoTransaction[] =>
+  BOOKINGS.map(([bookingDate, amount, creditorName], index) => {
+    return { transactionId: `${prefix}-${index + 1}`, bookingDate, amount, creditorName };
+  });
 
 export const DEMO_CUSTOMERS: readonly DemoCustomer[] = [
   {
