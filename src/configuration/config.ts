@@ -1,11 +1,12 @@
-import { readFile } from 'node:fs/promises';
-import { dirname, isAbsolute, resolve } from 'node:path';
+import { dirname, resolve } from 'node:path';
 import { z } from 'zod';
 import { invalidConfig } from '../errors.ts';
 import { clientCertificateSchema } from './client-certificate-schema.ts';
 import { clientSchema, doubledClients } from './client-schema.ts';
+import { withAbsoluteFiles } from './file-names.ts';
+import { readRequired } from './required-file.ts';
 import { revocationPolicySchema, revocationSchema } from './revocation-schema.ts';
-import { storageSchema, withStorageFiles } from './storage-schema.ts';
+import { storageSchema } from './storage-schema.ts';
 import { TOLERANCES } from '../tpp/qc-statements.ts';
 import { parseValue, parseYaml } from './yaml-document.ts';
 import { resourceServerSchema } from './resource-server-schema.ts';
@@ -173,9 +174,7 @@ export type Config = z.infer<typeof configSchema>;
  * @throws ERR_CONFIG_INVALID with every problem and its place
  */
 export async function loadConfig(path: string): Promise<Config> {
-  const text = await readFile(path, 'utf8').catch((error: NodeJS.ErrnoException) => {
-    throw invalidConfig(path, [{ path: '', message: `cannot be read: ${error.code}` }]);
-  });
+  const text = await readRequired(path, '');
   return parseConfig(parseYaml(text, path), { source: path, folder: dirname(resolve(path)) });
 }
 
@@ -192,36 +191,6 @@ export function parseConfig(
   const doubles = doubledClients(config.clients);
   if (doubles.length > 0) throw invalidConfig(from.source, doubles);
   return frozen(withAbsoluteFiles(config, from.folder));
-}
-
-function withAbsoluteFiles(config: Config, folder: string): Config {
-  const at = (path: string) => (isAbsolute(path) ? path : resolve(folder, path));
-  return {
-    ...config,
-    tls: { certificateFile: at(config.tls.certificateFile), privateKeyFile: at(config.tls.privateKeyFile) },
-    storage: withStorageFiles(config.storage, at),
-    signingKeysFile: at(config.signingKeysFile),
-    trust: config.trust.map((one) => ({
-      ...one,
-      anchorsFile: at(one.anchorsFile),
-      ...(one.intermediatesFile === undefined ? {} : { intermediatesFile: at(one.intermediatesFile) }),
-      revocation: {
-        ...one.revocation,
-        issuers: one.revocation.issuers.map((pin) => ({ ...pin, certificateFile: at(pin.certificateFile) })),
-      },
-    })),
-    revocation: {
-      ...config.revocation,
-      ...(config.revocation.folder === undefined ? {} : { folder: at(config.revocation.folder) }),
-    },
-    registry: { ...config.registry, file: at(config.registry.file) },
-    resourceServers: config.resourceServers.map((one) => ({ ...one, anchorsFile: at(one.anchorsFile) })),
-    ...(config.blockList === undefined
-      ? {}
-      : { blockList: { ...config.blockList, file: at(config.blockList.file) } }),
-    ...(config.aspspModule === undefined ? {} : { aspspModule: at(config.aspspModule) }),
-    ...(config.clientsFile === undefined ? {} : { clientsFile: at(config.clientsFile) }),
-  };
 }
 
 function frozen<T>(value: T): T {

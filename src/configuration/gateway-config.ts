@@ -1,8 +1,9 @@
-import { readFile } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
 import { z } from 'zod';
 import { invalidConfig } from '../errors.ts';
 import { clientCertificateSchema } from './client-certificate-schema.ts';
+import { withAbsoluteFiles } from './file-names.ts';
+import { readRequired } from './required-file.ts';
 import { ROLE_OIDS } from '../tpp/psp-role.ts';
 import { parseValue, parseYaml } from './yaml-document.ts';
 import type { PspRole } from '../../tpp-registry/record.ts';
@@ -63,26 +64,10 @@ export type GatewayConfig = z.infer<typeof gatewayConfigSchema>;
  * @throws ERR_CONFIG_INVALID with every problem and its place
  */
 export async function loadGatewayConfig(path: string): Promise<GatewayConfig> {
-  const text = await readFile(path, 'utf8').catch((error: NodeJS.ErrnoException) => {
-    throw invalidConfig(path, [{ path: '', message: `cannot be read: ${error.code}` }], error);
-  });
-  const config = parseValue(gatewayConfigSchema, parseYaml(text, path), path);
+  const config = parseValue(gatewayConfigSchema, parseYaml(await readRequired(path, ''), path), path);
   if (config.clientCertificate.proxyCertificates !== undefined && config.tls === undefined) {
     const message = 'need tls: without it the proxies present no certificate';
     throw invalidConfig(path, [{ path: 'clientCertificate.proxyCertificates', message }]);
   }
-  const at = (name: string) => resolve(dirname(resolve(path)), name);
-  const filesAt = (files: { readonly certificateFile: string; readonly privateKeyFile: string }) => ({
-    certificateFile: at(files.certificateFile),
-    privateKeyFile: at(files.privateKeyFile),
-  });
-  const { introspection, caFile, tls } = config;
-  return {
-    ...config,
-    ...(caFile === undefined ? {} : { caFile: at(caFile) }),
-    ...(tls === undefined ? {} : { tls: filesAt(tls) }),
-    ...(introspection === undefined
-      ? {}
-      : { introspection: { ...introspection, ...filesAt(introspection) } }),
-  };
+  return withAbsoluteFiles(config, dirname(resolve(path)));
 }

@@ -2,21 +2,21 @@ import { readFile } from 'node:fs/promises';
 import { invalidConfig, type OpenBankingError } from '../errors.ts';
 
 /**
- * The text of a file that a configuration names at `path`.
+ * The text of a file that a configuration names at `path`; `source` is the configuration, by default the file itself.
  *
  * @throws ERR_CONFIG_INVALID
  */
-export function readRequired(file: string, path: string): Promise<string> {
-  return readFile(file, 'utf8').catch((error: NodeJS.ErrnoException) => {
-    throw unreadable(file, path, error);
+export function readRequired(file: string, path: string, source: string = file): Promise<string> {
+  return readFile(file, 'utf8').catch((cause: NodeJS.ErrnoException) => {
+    throw unreadable(source, path, cause);
   });
 }
 
-/** The refusal of a configured file that cannot be read. */
+/** The refusal for a file that cannot be read. */
 export function unreadable(
-  file: string,
+  source: string,
   path: string,
-  error: NodeJS.ErrnoException,
+  cause: NodeJS.ErrnoException,
 ): OpenBankingError<'ERR_CONFIG_INVALID'> {
-  return invalidConfig(file, [{ path, message: `cannot be read: ${error.code}` }]);
+  return invalidConfig(source, [{ path, message: `cannot be read: ${cause.code}` }], cause);
 }

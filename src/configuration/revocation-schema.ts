@@ -1,6 +1,6 @@
-import { readFile } from 'node:fs/promises';
 import { z } from 'zod';
-import { OpenBankingError, type Problem } from '../errors.ts';
+import type { Problem } from '../errors.ts';
+import { readRequired } from './required-file.ts';
 import { parseCertificate, parsePem } from '../x509/certificate/certificate.ts';
 import type { RevocationPin, RevocationPolicy } from '../x509/revocation/revocation.ts';
 
@@ -137,11 +137,7 @@ async function pinsOf({
   ocspUrls,
   crlUrls,
 }: PolicyValue['issuers'][number]): Promise<RevocationPin[]> {
-  const pem = await readFile(certificateFile, 'utf8').catch((error: NodeJS.ErrnoException) => {
-    const path = 'trust[].revocation.issuers[].certificateFile';
-    const problems = [{ path, message: `cannot be read: ${error.code}` }];
-    throw new OpenBankingError('ERR_CONFIG_INVALID', { source: certificateFile, problems });
-  });
+  const pem = await readRequired(certificateFile, 'trust[].revocation.issuers[].certificateFile');
   return parsePem(pem).map((der) => ({
     issuer: parseCertificate(der),
     ...(ocspUrls === undefined ? {} : { ocspUrls }),

@@ -101,22 +101,3 @@ export const storageSchema = z
   .refine((value) => (value.file === undefined) !== (value.redis === undefined), {
     error: 'needs either file or redis',
   });
-
-export type StorageConfig = z.infer<typeof storageSchema>;
-
-/** The same with every file name through `at`. */
-export function withStorageFiles(storage: StorageConfig, at: (path: string) => string): StorageConfig {
-  const through = <T extends object>(value: T): T =>
-    Object.fromEntries(
-      Object.entries(value).map(([name, inner]) => [
-        name,
-        /file$/i.test(name) && typeof inner === 'string' ? at(inner) : inner,
-      ]),
-    ) as T;
-  if (storage.redis === undefined) return through(storage);
-  const { tls, ...rest } = storage.redis;
-  return {
-    ...through(storage),
-    redis: { ...through(rest), ...(tls === undefined ? {} : { tls: through(tls) }) },
-  };
-}

@@ -1,11 +1,11 @@
 import { constants } from 'node:crypto';
-import { readFile } from 'node:fs/promises';
 import { createServer, type RequestListener, type Server } from 'node:http';
 import { createServer as createTlsServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import { clientCertificateOptions } from '../configuration/client-certificate-schema.ts';
 import { invalidConfig } from '../errors.ts';
 import type { GatewayConfig } from '../configuration/gateway-config.ts';
+import { readRequired } from '../configuration/required-file.ts';
 import type { Log } from '../events.ts';
 import { createLog } from '../log.ts';
 import {
@@ -96,13 +96,6 @@ async function openServer(config: GatewayConfig, gateway: RequestListener, sourc
     },
     gateway,
   );
-}
-
-function readRequired(path: string, name: string, source: string): Promise<string> {
-  return readFile(path, 'utf8').catch((cause: NodeJS.ErrnoException) => {
-    const problems = [{ path: name, message: `cannot be read: ${cause.code}` }];
-    throw invalidConfig(source, problems, cause);
-  });
 }
 
 async function openAuthorizer(config: GatewayConfig, source: string): Promise<Authorizer> {
