@@ -1,6 +1,6 @@
 import { OpenBankingError } from '../errors.ts';
 import { CircuitBreaker, type CircuitBreakerOptions } from './circuit-breaker.ts';
-import { createOutbound, type Outbound, type OutboundOptions, type OutboundRequest } from './outbound.ts';
+import { Outbound, type OutboundOptions, type OutboundRequest } from './outbound.ts';
 
 export interface DocumentSourceOptions
   extends CircuitBreakerOptions,
@@ -18,8 +18,8 @@ export class DocumentSource {
 
   constructor(options: DocumentSourceOptions) {
     const { timeoutSeconds, maxBytes, allowHttp = false, privateHosts = [] } = options;
-    this.#public = createOutbound({ timeoutSeconds, maxBytes, allowHttp });
-    this.#private = createOutbound({ timeoutSeconds, maxBytes, allowHttp, allowPrivateAddresses: true });
+    this.#public = new Outbound({ timeoutSeconds, maxBytes, allowHttp });
+    this.#private = new Outbound({ timeoutSeconds, maxBytes, allowHttp, allowPrivateAddresses: true });
     this.#privateHosts = privateHosts;
     this.#breaker = new CircuitBreaker(options);
   }

@@ -33,59 +33,30 @@ export interface OutboundResponse {
   readonly body: Buffer;
 }
 
-/** The only HTTP client. */
-export interface Outbound {
-  /**
-   * Fetches bytes. A redirect is an answer like any other: it is not followed.
-   *
-   * @throws ERR_OUTBOUND_REFUSED before anything is sent; ERR_OUTBOUND_FAILED
-   */
-  fetchBytes(url: string, request?: OutboundRequest): Promise<OutboundResponse>;
-  /** Cuts off requests that are under way. */
-  close(): Promise<void>;
-}
-
 /**
  * Addresses outside the public Internet: RFC 6890 and its updates, multicast, and addresses that embed IPv4 ones. One
  * list a family: a BlockList with the IPv4-mapped range in it holds every IPv4 address.
  */
-const SPECIAL = { ipv4: new BlockList(), ipv6: new BlockList() };
-for (const [network, prefix] of [
-  ['0.0.0.0', 8],
-  ['10.0.0.0', 8],
-  ['100.64.0.0', 10],
-  ['127.0.0.0', 8],
-  ['169.254.0.0', 16],
-  ['172.16.0.0', 12],
-  ['192.0.0.0', 24],
-  ['192.0.2.0', 24],
-  ['192.88.99.0', 24],
-  ['192.168.0.0', 16],
-  ['198.18.0.0', 15],
-  ['198.51.100.0', 24],
-  ['203.0.113.0', 24],
-  ['224.0.0.0', 3],
-] as const) {
-  SPECIAL.ipv4.addSubnet(network, prefix, 'ipv4');
-}
-for (const [network, prefix] of [
-  ['::', 96],
-  ['::ffff:0:0', 96],
-  ['::ffff:0:0:0', 96],
-  ['64:ff9b::', 96],
-  ['64:ff9b:1::', 48],
-  ['100::', 64],
-  ['2001::', 23],
-  ['2001:db8::', 32],
-  ['2002::', 16],
-  ['3fff::', 20],
-  ['5f00::', 16],
-  ['fc00::', 7],
-  ['fe80::', 10],
-  ['fec0::', 10],
-  ['ff00::', 8],
-] as const) {
-  SPECIAL.ipv6.addSubnet(network, prefix, 'ipv6');
+const SPECIAL = {
+  ipv4: blockList(
+    'ipv4',
+    `0.0.0.0/8 10.0.0.0/8 100.64.0.0/10 127.0.0.0/8 169.254.0.0/16 172.16.0.0/12 192.0.0.0/24 192.0.2.0/24
+     192.88.99.0/24 192.168.0.0/16 198.18.0.0/15 198.51.100.0/24 203.0.113.0/24 224.0.0.0/3`,
+  ),
+  ipv6: blockList(
+    'ipv6',
+    `::/96 ::ffff:0:0/96 ::ffff:0:0:0/96 64:ff9b::/96 64:ff9b:1::/48 100::/64 2001::/23 2001:db8::/32 2002::/16
+     3fff::/20 5f00::/16 fc00::/7 fe80::/10 fec0::/10 ff00::/8`,
+  ),
+};
+
+function blockList(family: 'ipv4' | 'ipv6', ranges: string): BlockList {
+  const list = new BlockList();
+  for (const range of ranges.split(/\s+/)) {
+    const [network = '', prefix] = range.split('/');
+    list.addSubnet(network, Number(prefix), family);
+  }
+  return list;
 }
 
 /** Whether an IP address is of this machine, a private network or otherwise not public. */
@@ -110,14 +81,10 @@ const IDLE_SECONDS = 4;
 const MAX_CONNECTIONS_PER_HOST = 16;
 
 /**
- * Makes a client that connects to checked addresses only: the name is resolved once, every address of the answer
+ * The only HTTP client. It connects to checked addresses only: the name is resolved once, every address of the answer
  * is judged, and the connection goes to what was judged, so that a second look-up cannot change it.
  */
-export function createOutbound(options: OutboundOptions): Outbound {
-  return new CheckedOutbound(options);
-}
-
-class CheckedOutbound implements Outbound {
+export class Outbound {
   readonly #options: OutboundOptions;
   readonly #http: HttpAgent;
   readonly #https: HttpsAgent;
@@ -143,6 +110,11 @@ class CheckedOutbound implements Outbound {
     });
   }
 
+  /**
+   * Fetches bytes. A redirect is an answer like any other: it is not followed.
+   *
+   * @throws ERR_OUTBOUND_REFUSED before anything is sent; ERR_OUTBOUND_FAILED
+   */
   async fetchBytes(text: string, request: OutboundRequest = {}): Promise<OutboundResponse> {
     const { timeoutSeconds, maxBytes } = this.#options;
     const url = checkedUrl(text, this.#options);
@@ -170,6 +142,7 @@ class CheckedOutbound implements Outbound {
     }
   }
 
+  /** Cuts off requests that are under way. */
   async close(): Promise<void> {
     this.#isClosed = true;
     for (const end of this.#underWay) end.abort(failed('', 'the client is closed'));

@@ -3,7 +3,7 @@ import type { AddressInfo } from 'node:net';
 import { gzipSync } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { isRefusal } from '../../src/errors.ts';
-import { createOutbound, isSpecialAddress, type OutboundOptions } from '../../src/remote/outbound.ts';
+import { isSpecialAddress, Outbound, type OutboundOptions } from '../../src/remote/outbound.ts';
 
 let server: Server;
 let port: number;
@@ -39,7 +39,7 @@ afterAll(() => {
 });
 
 async function outcome(url: string, options: Partial<OutboundOptions> = {}): Promise<string> {
-  const outbound = createOutbound({ timeoutSeconds: 1, maxBytes: 10_000, allowHttp: true, ...options });
+  const outbound = new Outbound({ timeoutSeconds: 1, maxBytes: 10_000, allowHttp: true, ...options });
   try {
     const { status, body } = await outbound.fetchBytes(url);
     return `${status} ${body.toString()}`;
@@ -138,7 +138,7 @@ describe('the only HTTP client', () => {
   });
 
   it('sends nothing to the port of another protocol (Fetch standard, port blocking)', async () => {
-    const outbound = createOutbound({ timeoutSeconds: 1, maxBytes: 10, ...inside, allowHttp: true });
+    const outbound = new Outbound({ timeoutSeconds: 1, maxBytes: 10, ...inside, allowHttp: true });
     await expect(outbound.fetchBytes('http://127.0.0.1:25/')).rejects.toMatchObject({
       code: 'ERR_OUTBOUND_FAILED',
       details: { problem: 'the port is of another protocol' },
@@ -147,7 +147,7 @@ describe('the only HTTP client', () => {
   });
 
   it('connects to a name when all its addresses are allowed, and uses a connection again', async () => {
-    const outbound = createOutbound({ timeoutSeconds: 1, maxBytes: 100, ...inside, allowHttp: true });
+    const outbound = new Outbound({ timeoutSeconds: 1, maxBytes: 100, ...inside, allowHttp: true });
     const before = connections;
     for (let index = 0; index < 5; index += 1) {
       const { body } = await outbound.fetchBytes(`http://localhost:${port}/again`);
@@ -159,7 +159,7 @@ describe('the only HTTP client', () => {
 
   it('ends requests at the time limit, also those that wait for a connection', async () => {
     const before = performance.now();
-    const outbound = createOutbound({ timeoutSeconds: 1, maxBytes: 100, ...inside, allowHttp: true });
+    const outbound = new Outbound({ timeoutSeconds: 1, maxBytes: 100, ...inside, allowHttp: true });
     const outcomes = await Promise.allSettled(
       Array.from({ length: 40 }, () => outbound.fetchBytes(`http://127.0.0.1:${port}/hang`)),
     );
@@ -171,7 +171,7 @@ describe('the only HTTP client', () => {
   });
 
   it('ends every request when it is closed, and sends none afterwards', async () => {
-    const outbound = createOutbound({ timeoutSeconds: 20, maxBytes: 100, ...inside, allowHttp: true });
+    const outbound = new Outbound({ timeoutSeconds: 20, maxBytes: 100, ...inside, allowHttp: true });
     const underWay = Array.from({ length: 40 }, () =>
       outbound.fetchBytes(`http://127.0.0.1:${port}/hang`).catch((error: unknown) => error),
     );

@@ -1,4 +1,4 @@
-import { createOutbound, type OutboundRequest, type OutboundResponse } from '../../remote/outbound.ts';
+import { Outbound, type OutboundRequest, type OutboundResponse } from '../../remote/outbound.ts';
 
 /** A document of the issuer, or `unchanged` when it still has the entity tag that was asked with. */
 export type IssuerDocument = { readonly body: Buffer; readonly etag?: string } | 'unchanged';
@@ -32,8 +32,8 @@ export function openIssuerConnection(options: IssuerConnectionOptions): IssuerCo
     timeoutSeconds: TIMEOUT_SECONDS,
     ...(options.caPem === undefined ? {} : { caPem: options.caPem }),
   };
-  const reader = createOutbound({ ...common, maxBytes: MAX_DOCUMENT_BYTES });
-  const asker = createOutbound({
+  const reader = new Outbound({ ...common, maxBytes: MAX_DOCUMENT_BYTES });
+  const asker = new Outbound({
     ...common,
     maxBytes: MAX_ANSWER_BYTES,
     ...(options.clientCertificate === undefined ? {} : { clientCertificate: options.clientCertificate }),
