@@ -1,5 +1,5 @@
 import { hash } from 'node:crypto';
-import { readExtensions } from '../../x509/certificate/extension.ts';
+import { readExtensions } from '../../x509/certificate/extensions.ts';
 import { contextTag, DerError, DerReader, readAll, TAG } from '../../x509/der/der.ts';
 import { type CertId, isIssuerOf, readCertId } from '../../x509/ocsp/ocsp-cert-id.ts';
 import {

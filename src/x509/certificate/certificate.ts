@@ -1,32 +1,32 @@
 import { createHash, type KeyObject } from 'node:crypto';
-import { OpenBankingError } from '../../errors.ts';
 import {
   contextTag,
   DerError,
-  DerReader,
+  type DerReader,
   decodeCount,
   decodeInteger,
   decodeNamedBits,
-  decodeOctetBits,
-  readAll,
+  readMessage,
   TAG,
 } from '../der/der.ts';
 import { readTime } from '../der/der-time.ts';
 import { type DistinguishedName, readName } from './distinguished-name.ts';
-import { type Extension, readExtensions } from './extension.ts';
-import { EXTENSION, type KnownExtensions, readKnownExtensions } from './extensions.ts';
+import {
+  EXTENSION,
+  type Extension,
+  type KnownExtensions,
+  readExtensions,
+  readKnownExtensions,
+} from './extensions.ts';
 import { parsePublicKey } from './public-key.ts';
-import { readSignatureAlgorithm, type SignatureAlgorithm } from './signature.ts';
+import { readSigned, type SignedValue } from './signature.ts';
 
-export type { Extension } from './extension.ts';
-export { EXTENSION } from './extensions.ts';
+export { EXTENSION, type Extension } from './extensions.ts';
 export { parsePem } from '../der/pem.ts';
 
 /** An X.509 certificate: a frozen value over exactly the bytes that were received. */
-export interface Certificate extends KnownExtensions {
+export interface Certificate extends KnownExtensions, SignedValue {
   readonly der: Buffer;
-  /** The signed bytes, tbsCertificate. */
-  readonly tbs: Buffer;
   /** base64url of SHA-256 over `der`: the `x5t#S256` of RFC 8705 §3.1. */
   readonly thumbprint: string;
   readonly version: 1 | 2 | 3;
@@ -43,8 +43,6 @@ export interface Certificate extends KnownExtensions {
   readonly publicKeyInfo: Buffer;
   /** The content of the BIT STRING subjectPublicKey, over which key identifiers and OCSP CertIDs are hashed. */
   readonly publicKeyOctets: Buffer;
-  readonly signatureAlgorithm: SignatureAlgorithm;
-  readonly signature: Buffer;
   readonly extensions: ReadonlyMap<string, Extension>;
 }
 
@@ -67,30 +65,10 @@ const MAX_SERIAL_BYTES = 20;
  * @see RFC 5280 §4.1
  */
 export function parseCertificate(der: Uint8Array): Certificate {
-  try {
-    if (der.length > MAX_BYTES) throw new DerError(`longer than ${MAX_BYTES} bytes`);
-    return readCertificate(Buffer.from(der));
-  } catch (cause) {
-    if (!(cause instanceof DerError)) throw cause;
-    throw new OpenBankingError('ERR_CERT_MALFORMED', { problem: cause.message }, { cause });
-  }
-}
-
-function readCertificate(der: Buffer): Certificate {
-  const fields = new DerReader(readAll(der, (reader) => reader.content(TAG.sequence)));
-  const tbs = fields.element(TAG.sequence);
-  const outer = fields.any();
-  const signature = decodeOctetBits(fields.content(TAG.bitString));
-  fields.end();
-  const { innerAlgorithm, ...contents } = readAll(tbs.content, readTbs);
-  if (!innerAlgorithm.equals(outer.raw)) throw new DerError('the two signature algorithms differ');
-  return Object.freeze({
-    der,
-    tbs: tbs.raw,
-    thumbprint: createHash('sha256').update(der).digest('base64url'),
-    signatureAlgorithm: readAll(outer.raw, readSignatureAlgorithm),
-    signature,
-    ...contents,
+  return readMessage(der, { maxBytes: MAX_BYTES, code: 'ERR_CERT_MALFORMED' }, () => {
+    const copy = Buffer.from(der);
+    const thumbprint = createHash('sha256').update(copy).digest('base64url');
+    return Object.freeze({ der: copy, thumbprint, ...readSigned(copy, readTbs) });
   });
 }
 
@@ -152,8 +130,7 @@ function readSerial(content: Buffer): string {
 }
 
 function readUniqueIds(fields: DerReader): boolean {
-  const ids = [fields.optional(contextTag(1, 'primitive')), fields.optional(contextTag(2, 'primitive'))];
-  for (const id of ids) if (id !== undefined) decodeNamedBits(id.content);
+  const ids = [1, 2].map((field) => fields.optionalContent(contextTag(field, 'primitive'), decodeNamedBits));
   return ids.some((id) => id !== undefined);
 }
 

@@ -5,29 +5,29 @@ import {
   type RelativeDistinguishedName,
   readRelativeName,
 } from './distinguished-name.ts';
-import { type GeneralName, generalNamesEqual, readGeneralName, readGeneralNames } from './general-name.ts';
+import { type GeneralName, generalNamesEqual, readGeneralName } from './general-name.ts';
 
 /** The name of a list, or of a part of one. */
 export interface DistributionPointName {
   readonly fullName: readonly GeneralName[];
   /** In place of a full name: the part below the name of the CRL issuer. */
-  readonly relativeName?: RelativeDistinguishedName;
+  readonly relativeName?: RelativeDistinguishedName | undefined;
 }
 
 /** A place of a certificate's revocation list. */
 export interface CrlDistributionPoint extends DistributionPointName {
   /** Bits of ReasonFlags; absent means all reasons. */
-  readonly reasons?: readonly number[];
+  readonly reasons?: readonly number[] | undefined;
   readonly crlIssuer: readonly GeneralName[];
 }
 
 /** Which certificates, and which reasons, a CRL is about. */
 export interface IssuingDistributionPoint {
-  readonly name?: DistributionPointName;
+  readonly name: DistributionPointName | undefined;
   /** Absent: certificates of every kind. */
-  readonly onlyContains?: 'user' | 'CA' | 'attribute';
+  readonly onlyContains: 'user' | 'CA' | 'attribute' | undefined;
   /** Bits of ReasonFlags; absent means all reasons. */
-  readonly onlySomeReasons?: readonly number[];
+  readonly onlySomeReasons: readonly number[] | undefined;
   readonly isIndirect: boolean;
 }
 
@@ -39,22 +39,17 @@ export interface IssuingDistributionPoint {
  * @see RFC 5280 §4.2.1.13
  */
 export function readDistributionPoints(reader: DerReader): CrlDistributionPoint[] {
-  return reader.within(TAG.sequence, (list) =>
-    list.all((point) => point.within(TAG.sequence, readDistributionPoint)),
-  );
+  return reader.sequences(readDistributionPoint);
 }
 
 function readDistributionPoint(fields: DerReader): CrlDistributionPoint {
   const name = fields.optionalWithin(contextTag(0, 'constructed'), readPointName);
-  const reasons = fields.optional(contextTag(1, 'primitive'));
-  const issuerTag = contextTag(2, 'constructed');
-  const crlIssuer = fields.nextTag === issuerTag ? readGeneralNames(fields, issuerTag) : undefined;
+  const reasons = fields.optionalContent(contextTag(1, 'primitive'), decodeNamedBits);
+  const crlIssuer = fields.optionalWithin(contextTag(2, 'constructed'), (names) =>
+    names.all(readGeneralName),
+  );
   if (name === undefined && crlIssuer === undefined) throw new DerError('distribution point names nothing');
-  return {
-    ...(name ?? { fullName: [] }),
-    ...(reasons === undefined ? {} : { reasons: decodeNamedBits(reasons.content) }),
-    crlIssuer: crlIssuer ?? [],
-  };
+  return { ...(name ?? { fullName: [] }), reasons, crlIssuer: crlIssuer ?? [] };
 }
 
 /** DistributionPointName ::= CHOICE { fullName [0] GeneralNames, nameRelativeToCRLIssuer [1] RDN } */
@@ -79,19 +74,14 @@ export function readIssuingDistributionPoint(reader: DerReader): IssuingDistribu
     const name = fields.optionalWithin(contextTag(0, 'constructed'), readPointName);
     const isUser = fields.flag(contextTag(1, 'primitive'));
     const isCa = fields.flag(contextTag(2, 'primitive'));
-    const reasons = fields.optional(contextTag(3, 'primitive'));
+    const onlySomeReasons = fields.optionalContent(contextTag(3, 'primitive'), decodeNamedBits);
     const isIndirect = fields.flag(contextTag(4, 'primitive'));
     const isAttribute = fields.flag(contextTag(5, 'primitive'));
     if (Number(isUser) + Number(isCa) + Number(isAttribute) > 1) {
       throw new DerError('issuingDistributionPoint is for certificates of one kind only, and of another');
     }
     const onlyContains = isUser ? 'user' : isCa ? 'CA' : isAttribute ? 'attribute' : undefined;
-    return {
-      ...(name === undefined ? {} : { name }),
-      ...(onlyContains === undefined ? {} : { onlyContains }),
-      ...(reasons === undefined ? {} : { onlySomeReasons: decodeNamedBits(reasons.content) }),
-      isIndirect,
-    };
+    return { name, onlyContains, onlySomeReasons, isIndirect };
   });
 }
 

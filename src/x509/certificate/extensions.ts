@@ -8,9 +8,37 @@ import {
   readAll,
   TAG,
 } from '../der/der.ts';
-import type { Extension } from './extension.ts';
 import { type CrlDistributionPoint, readDistributionPoints } from './distribution-point.ts';
 import { type GeneralName, readGeneralName, readGeneralNames, subjectNameProblem } from './general-name.ts';
+
+/** An extension as encoded: `value` is the content of extnValue. */
+export interface Extension {
+  readonly critical: boolean;
+  readonly value: Buffer;
+}
+
+/**
+ * Reads Extensions, of a certificate, a CRL or an OCSP answer; none may occur twice.
+ *
+ *     Extensions ::= SEQUENCE SIZE (1..MAX) OF SEQUENCE { extnID OBJECT IDENTIFIER,
+ *       critical BOOLEAN DEFAULT FALSE, extnValue OCTET STRING }
+ *
+ * @throws DerError
+ * @see RFC 5280 §4.1
+ */
+export function readExtensions(reader: DerReader): ReadonlyMap<string, Extension> {
+  const list = reader.sequences((fields) => ({
+    oid: fields.oid(),
+    critical: fields.flag(),
+    value: fields.content(TAG.octetString),
+  }));
+  const extensions = new Map<string, Extension>();
+  for (const { oid, critical, value } of list) {
+    if (extensions.has(oid)) throw new DerError(`extension ${oid} occurs twice`);
+    extensions.set(oid, Object.freeze({ critical, value }));
+  }
+  return extensions;
+}
 
 /** Object identifiers of the extensions that are read here. */
 export const EXTENSION = Object.freeze({
@@ -50,14 +78,14 @@ export type KeyUsage = (typeof KEY_USAGES)[number];
 
 export interface BasicConstraints {
   readonly isCa: boolean;
-  readonly pathLength?: number;
+  readonly pathLength?: number | undefined;
 }
 
 export interface AuthorityKeyIdentifier {
-  readonly keyIdentifier?: Buffer;
-  readonly issuer?: readonly GeneralName[];
+  readonly keyIdentifier: Buffer | undefined;
+  readonly issuer: readonly GeneralName[] | undefined;
   /** Lower-case hexadecimal octets. */
-  readonly serialNumber?: string;
+  readonly serialNumber: string | undefined;
 }
 
 export interface NameConstraints {
@@ -66,8 +94,8 @@ export interface NameConstraints {
 }
 
 export interface PolicyConstraints {
-  readonly requireExplicitPolicy?: number;
-  readonly inhibitPolicyMapping?: number;
+  readonly requireExplicitPolicy?: number | undefined;
+  readonly inhibitPolicyMapping?: number | undefined;
 }
 
 export interface AccessDescription {
@@ -108,10 +136,17 @@ const READERS: Readonly<Record<string, Reader>> = {
   [EXTENSION.authorityKeyIdentifier]: (reader) => ({ authorityKeyIdentifier: readAuthorityKey(reader) }),
   [EXTENSION.nameConstraints]: (reader) => ({ nameConstraints: readNameConstraints(reader) }),
   [EXTENSION.certificatePolicies]: readPolicies,
-  [EXTENSION.policyMappings]: (reader) => ({ policyMappings: readMappings(reader) }),
+  [EXTENSION.policyMappings]: (reader) => ({
+    policyMappings: reader.sequences((pair) => ({ issuer: pair.oid(), subject: pair.oid() })),
+  }),
   [EXTENSION.policyConstraints]: (reader) => ({ policyConstraints: readPolicyConstraints(reader) }),
   [EXTENSION.inhibitAnyPolicy]: (reader) => ({ inhibitAnyPolicy: decodeCount(reader.content(TAG.integer)) }),
-  [EXTENSION.authorityInformationAccess]: (reader) => ({ authorityInformationAccess: readAccess(reader) }),
+  [EXTENSION.authorityInformationAccess]: (reader) => ({
+    authorityInformationAccess: reader.sequences((pair) => ({
+      method: pair.oid(),
+      location: readGeneralName(pair),
+    })),
+  }),
   [EXTENSION.crlDistributionPoints]: (reader) => ({ crlDistributionPoints: readDistributionPoints(reader) }),
   [EXTENSION.freshestCrl]: (reader) => ({ freshestCrl: readDistributionPoints(reader) }),
 };
@@ -138,11 +173,10 @@ export function readKnownExtensions(extensions: ReadonlyMap<string, Extension>):
 
 /** BasicConstraints ::= SEQUENCE { cA BOOLEAN DEFAULT FALSE, pathLenConstraint INTEGER (0..MAX) OPTIONAL } */
 function readBasicConstraints(reader: DerReader): BasicConstraints {
-  return reader.within(TAG.sequence, (fields) => {
-    const isCa = fields.flag();
-    const maximum = fields.optional(TAG.integer);
-    return { isCa, ...(maximum === undefined ? {} : { pathLength: decodeCount(maximum.content) }) };
-  });
+  return reader.within(TAG.sequence, (fields) => ({
+    isCa: fields.flag(),
+    pathLength: fields.optionalContent(TAG.integer, decodeCount),
+  }));
 }
 
 function readKeyUsage(reader: DerReader): ReadonlySet<KeyUsage> {
@@ -162,7 +196,7 @@ function readOids(reader: DerReader, minimum: number): string[] {
 }
 
 function readSubjectNames(reader: DerReader): GeneralName[] {
-  const names = readGeneralNames(reader, TAG.sequence);
+  const names = readGeneralNames(reader);
   for (const name of names) {
     const problem = subjectNameProblem(name);
     if (problem !== undefined) throw new DerError(problem);
@@ -177,17 +211,12 @@ function readSubjectNames(reader: DerReader): GeneralName[] {
 function readAuthorityKey(reader: DerReader): AuthorityKeyIdentifier {
   return reader.within(TAG.sequence, (fields) => {
     const keyIdentifier = fields.optional(contextTag(0, 'primitive'))?.content;
-    const tag = contextTag(1, 'constructed');
-    const issuer = fields.nextTag === tag ? readGeneralNames(fields, tag) : undefined;
-    const serial = fields.optional(contextTag(2, 'primitive'))?.content;
-    if ((issuer === undefined) !== (serial === undefined)) {
+    const issuer = fields.optionalWithin(contextTag(1, 'constructed'), (names) => names.all(readGeneralName));
+    const serialNumber = fields.optionalContent(contextTag(2, 'primitive'), decodeInteger)?.toString('hex');
+    if ((issuer === undefined) !== (serialNumber === undefined)) {
       throw new DerError('authorityCertIssuer and authorityCertSerialNumber go together');
     }
-    return {
-      ...(keyIdentifier === undefined ? {} : { keyIdentifier }),
-      ...(issuer === undefined ? {} : { issuer }),
-      ...(serial === undefined ? {} : { serialNumber: decodeInteger(serial).toString('hex') }),
-    };
+    return { keyIdentifier, issuer, serialNumber };
   });
 }
 
@@ -214,14 +243,10 @@ const POLICY_QUALIFIERS: readonly string[] = ['1.3.6.1.5.5.7.2.1', '1.3.6.1.5.5.
 
 /** SEQUENCE OF SEQUENCE { policyIdentifier, policyQualifiers SEQUENCE OF { OID, ANY } OPTIONAL }, no policy twice. */
 function readPolicies(reader: DerReader): Partial<KnownExtensions> {
-  const policies = reader.within(TAG.sequence, (list) =>
-    list.all((policy) =>
-      policy.within(TAG.sequence, (fields) => ({
-        oid: fields.oid(),
-        qualifiers: fields.optionalWithin(TAG.sequence, (list) => list.all(readQualifier)) ?? [],
-      })),
-    ),
-  );
+  const policies = reader.sequences((fields) => ({
+    oid: fields.oid(),
+    qualifiers: fields.nextTag === TAG.sequence ? fields.sequences(readQualifier) : [],
+  }));
   const oids = policies.map(({ oid }) => oid);
   if (new Set(oids).size !== oids.length) throw new DerError('certificatePolicies names a policy twice');
   const qualifiers = policies.flatMap((policy) => policy.qualifiers);
@@ -231,38 +256,18 @@ function readPolicies(reader: DerReader): Partial<KnownExtensions> {
   };
 }
 
-function readQualifier(reader: DerReader): string {
-  return reader.within(TAG.sequence, (pair) => {
-    const oid = pair.oid();
-    pair.any();
-    return oid;
-  });
-}
-
-function readMappings(reader: DerReader): { issuer: string; subject: string }[] {
-  return reader.within(TAG.sequence, (list) =>
-    list.all((mapping) =>
-      mapping.within(TAG.sequence, (pair) => ({ issuer: pair.oid(), subject: pair.oid() })),
-    ),
-  );
+function readQualifier(pair: DerReader): string {
+  const oid = pair.oid();
+  pair.any();
+  return oid;
 }
 
 function readPolicyConstraints(reader: DerReader): PolicyConstraints {
   return reader.within(TAG.sequence, (fields) => {
-    const explicit = fields.optional(contextTag(0, 'primitive'));
-    const mapping = fields.optional(contextTag(1, 'primitive'));
-    if (explicit === undefined && mapping === undefined) throw new DerError('policyConstraints is empty');
+    if (fields.isAtEnd) throw new DerError('policyConstraints is empty');
     return {
-      ...(explicit === undefined ? {} : { requireExplicitPolicy: decodeCount(explicit.content) }),
-      ...(mapping === undefined ? {} : { inhibitPolicyMapping: decodeCount(mapping.content) }),
+      requireExplicitPolicy: fields.optionalContent(contextTag(0, 'primitive'), decodeCount),
+      inhibitPolicyMapping: fields.optionalContent(contextTag(1, 'primitive'), decodeCount),
     };
   });
-}
-
-function readAccess(reader: DerReader): AccessDescription[] {
-  return reader.within(TAG.sequence, (list) =>
-    list.all((description) =>
-      description.within(TAG.sequence, (pair) => ({ method: pair.oid(), location: readGeneralName(pair) })),
-    ),
-  );
 }

@@ -42,9 +42,9 @@ export function readGeneralName(reader: DerReader): GeneralName {
   }
 }
 
-/** GeneralNames ::= SEQUENCE SIZE (1..MAX) OF GeneralName, under a tag of its own where one is given. */
-export function readGeneralNames(reader: DerReader, tag: number = TAG.sequence): GeneralName[] {
-  return reader.within(tag, (names) => names.all(readGeneralName));
+/** GeneralNames ::= SEQUENCE SIZE (1..MAX) OF GeneralName */
+export function readGeneralNames(reader: DerReader): GeneralName[] {
+  return reader.within(TAG.sequence, (names) => names.all(readGeneralName));
 }
 
 function readOtherName({ content }: Element): { type: string; value: Buffer } {

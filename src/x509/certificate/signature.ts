@@ -1,5 +1,14 @@
 import { constants, type KeyObject, verify } from 'node:crypto';
-import { contextTag, DerError, type DerReader, decodeCount, type Element, readAll, TAG } from '../der/der.ts';
+import {
+  contextTag,
+  DerError,
+  type DerReader,
+  decodeCount,
+  decodeOctetBits,
+  type Element,
+  readAll,
+  TAG,
+} from '../der/der.ts';
 
 /** The algorithm of a signature: `name` is for people; no `scheme` means unknown or too weak to rely on. */
 export interface SignatureAlgorithm {
@@ -74,6 +83,37 @@ export function readSignatureAlgorithm(reader: DerReader): SignatureAlgorithm {
   }
   const scheme = oid === RSASSA_PSS ? findPssScheme(parameters?.raw) : known?.scheme;
   return Object.freeze({ oid, name: known?.name ?? oid, ...(scheme === undefined ? {} : { scheme }) });
+}
+
+/** The parts of a certificate or CRL that prove where it comes from. */
+export interface SignedValue {
+  /** The signed bytes, tbsCertificate or tbsCertList. */
+  readonly tbs: Buffer;
+  readonly signatureAlgorithm: SignatureAlgorithm;
+  readonly signature: Buffer;
+}
+
+/**
+ * SEQUENCE { tbs SEQUENCE, signatureAlgorithm, signatureValue BIT STRING }, all of it. The tbs repeats the algorithm as
+ * `innerAlgorithm`, and both must agree to the octet (RFC 5280 §4.1.1.2, §5.1.1.2).
+ *
+ * @throws DerError
+ */
+export function readSigned<T extends { readonly innerAlgorithm: Buffer }>(
+  der: Buffer,
+  readTbs: (fields: DerReader) => T,
+): SignedValue & Omit<T, 'innerAlgorithm'> {
+  return readAll(der, (reader) =>
+    reader.within(TAG.sequence, (fields) => {
+      const tbs = fields.element(TAG.sequence);
+      const outer = fields.any();
+      const signature = decodeOctetBits(fields.content(TAG.bitString));
+      const { innerAlgorithm, ...contents } = readAll(tbs.content, readTbs);
+      if (!innerAlgorithm.equals(outer.raw)) throw new DerError('the two signature algorithms differ');
+      const signatureAlgorithm = readAll(outer.raw, readSignatureAlgorithm);
+      return { tbs: tbs.raw, signatureAlgorithm, signature, ...contents };
+    }),
+  );
 }
 
 function readIdentifier(reader: DerReader): { oid: string; parameters: Element | undefined } {

@@ -1,6 +1,6 @@
 import { DerError, DerReader, decodeOid, readAll, TAG } from '../der/der.ts';
 import { decodeEpochSeconds } from '../der/der-time.ts';
-import { readGeneralName } from '../certificate/general-name.ts';
+import { readGeneralNames } from '../certificate/general-name.ts';
 import { findRevocationReason } from '../certificate/revocation-status.ts';
 import type { EntrySource } from './serial-table.ts';
 
@@ -158,9 +158,7 @@ export class CrlEntries implements EntrySource {
         decodeEpochSeconds(this.bytes, this.#offset);
         return true;
       case ENTRY_EXTENSION.certificateIssuer:
-        readAll(this.bytes.subarray(this.#offset, end), (reader) =>
-          reader.within(TAG.sequence, (names) => names.all(readGeneralName)),
-        );
+        readAll(this.bytes.subarray(this.#offset, end), readGeneralNames);
         this.problem = 'an entry names another certificate issuer: indirect lists are not supported';
         return true;
       default:

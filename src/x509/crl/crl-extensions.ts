@@ -5,8 +5,7 @@ import {
   readDistributionPoints,
   readIssuingDistributionPoint,
 } from '../certificate/distribution-point.ts';
-import type { Extension } from '../certificate/extension.ts';
-import { EXTENSION, readKnownExtensions } from '../certificate/extensions.ts';
+import { EXTENSION, type Extension, readKnownExtensions } from '../certificate/extensions.ts';
 
 const CRL_EXTENSION = Object.freeze({
   issuerAlternativeName: '2.5.29.18',
@@ -17,44 +16,38 @@ const CRL_EXTENSION = Object.freeze({
 
 /** The facts of the extensions of a CRL (RFC 5280 §5.2). */
 export interface CrlScope {
-  readonly number?: bigint;
+  readonly number: bigint | undefined;
   /** In a delta CRL only: the number of the complete list that it changes. */
-  readonly baseNumber?: bigint;
-  readonly issuingDistributionPoint?: IssuingDistributionPoint;
+  readonly baseNumber: bigint | undefined;
+  readonly issuingDistributionPoint: IssuingDistributionPoint | undefined;
   /** The addresses of its delta lists (RFC 5280 §5.2.6). */
   readonly freshestCrl: readonly CrlDistributionPoint[];
   /** Two lists with equal keys are about the same certificates, and of one key: one may be a delta of the other. */
   readonly scopeKey: string;
   /** Why the list must not be used at all. */
-  readonly problem?: string;
+  readonly problem: string | undefined;
   /** A fault of its issuer that does not keep it from being read. */
-  readonly issuanceProblem?: string;
+  readonly issuanceProblem: string | undefined;
 }
 
 /**
  * @throws DerError
  */
 export function readCrlScope(extensions: ReadonlyMap<string, Extension>): CrlScope {
-  const number = readNumber(extensions.get(CRL_EXTENSION.crlNumber));
-  const baseNumber = readNumber(extensions.get(CRL_EXTENSION.deltaCrlIndicator));
   const point = extensions.get(CRL_EXTENSION.issuingDistributionPoint);
   const freshest = extensions.get(EXTENSION.freshestCrl);
   const authorityKey = extensions.get(EXTENSION.authorityKeyIdentifier);
   if (authorityKey !== undefined) {
     readKnownExtensions(new Map([[EXTENSION.authorityKeyIdentifier, authorityKey]]));
   }
-  const problem = findProblem(extensions);
-  const issuanceProblem = findIssuanceProblem(extensions);
   return {
-    ...(number === undefined ? {} : { number }),
-    ...(baseNumber === undefined ? {} : { baseNumber }),
-    ...(point === undefined
-      ? {}
-      : { issuingDistributionPoint: readAll(point.value, readIssuingDistributionPoint) }),
+    number: readNumber(extensions.get(CRL_EXTENSION.crlNumber)),
+    baseNumber: readNumber(extensions.get(CRL_EXTENSION.deltaCrlIndicator)),
+    issuingDistributionPoint: point && readAll(point.value, readIssuingDistributionPoint),
     freshestCrl: freshest === undefined ? [] : readAll(freshest.value, readDistributionPoints),
     scopeKey: [point, authorityKey].map((one) => one?.value.toString('hex') ?? '').join(' '),
-    ...(problem === undefined ? {} : { problem }),
-    ...(issuanceProblem === undefined ? {} : { issuanceProblem }),
+    problem: findProblem(extensions),
+    issuanceProblem: findIssuanceProblem(extensions),
   };
 }
 

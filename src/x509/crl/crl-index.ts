@@ -2,26 +2,13 @@ import { OpenBankingError } from '../../errors.ts';
 import type { Certificate } from '../certificate/certificate.ts';
 import { CrlEntries } from './crl-entries.ts';
 import { type CrlScope, readCrlScope } from './crl-extensions.ts';
-import {
-  contextTag,
-  DerError,
-  type DerReader,
-  decodeCount,
-  decodeOctetBits,
-  type Element,
-  readAll,
-  TAG,
-} from '../der/der.ts';
+import { contextTag, DerError, type DerReader, decodeCount, readAll, readMessage, TAG } from '../der/der.ts';
 import { readTime } from '../der/der-time.ts';
 import { type DistinguishedName, formatName, readName } from '../certificate/distinguished-name.ts';
-import { readExtensions } from '../certificate/extension.ts';
+import { readExtensions } from '../certificate/extensions.ts';
 import { findKeyWeakness } from '../certificate/key-strength.ts';
 import { buildSerialTable, type RevokedEntry, type SerialBuckets, SerialTable } from './serial-table.ts';
-import {
-  readSignatureAlgorithm,
-  type SignatureAlgorithm,
-  verifySignature,
-} from '../certificate/signature.ts';
+import { readSigned, type SignedValue, verifySignature } from '../certificate/signature.ts';
 
 /** Twice the size of a million entries (49 MB). The fetch of lists has a lower limit of its own. */
 const MAX_BYTES = 100_000_000;
@@ -31,20 +18,14 @@ export interface CrlParts {
   /** DER of the Name. */
   readonly issuer: Uint8Array;
   readonly thisUpdate: Date;
-  readonly nextUpdate?: Date;
+  readonly nextUpdate: Date | undefined;
   /** DER of the Extensions. */
-  readonly extensions?: Uint8Array;
+  readonly extensions: Uint8Array | undefined;
   readonly count: number;
-  readonly problem?: string;
+  readonly problem: string | undefined;
   readonly buckets: readonly SerialBuckets[];
   /** SubjectPublicKeyInfo of the key that made the signature. */
-  readonly signerKey?: Uint8Array;
-}
-
-interface Signed {
-  readonly data: Buffer;
-  readonly signature: Buffer;
-  readonly algorithm: SignatureAlgorithm;
+  readonly signerKey: Uint8Array | undefined;
 }
 
 /**
@@ -64,9 +45,9 @@ export class CrlIndex {
   readonly #table: SerialTable;
   readonly #refused = new WeakMap<Certificate, string>();
   #signerKey: Buffer | undefined;
-  #signed: Signed | undefined;
+  #signed: SignedValue | undefined;
 
-  constructor(parts: CrlParts, signed?: Signed) {
+  constructor(parts: CrlParts, signed?: SignedValue) {
     const extensions =
       parts.extensions === undefined ? new Map() : readCopy(parts.extensions, readExtensions);
     this.issuer = readCopy(parts.issuer, readName);
@@ -83,7 +64,7 @@ export class CrlIndex {
 
   /** The same index for another thread, with the signer that is known. */
   get parts(): CrlParts {
-    return { ...this.#parts, ...(this.#signerKey === undefined ? {} : { signerKey: this.#signerKey }) };
+    return { ...this.#parts, signerKey: this.#signerKey };
   }
 
   /** The entry of a serial number in hexadecimal octets without leading zeros. */
@@ -122,10 +103,10 @@ export class CrlIndex {
 }
 
 function findSignatureProblem(
-  { data, signature, algorithm }: Signed,
+  { tbs: data, signature, signatureAlgorithm }: SignedValue,
   signer: Certificate,
 ): string | undefined {
-  const { scheme, name } = algorithm;
+  const { scheme, name } = signatureAlgorithm;
   if (scheme === undefined) return `it is signed by ${name}, which is unknown or too weak`;
   const weakness = findKeyWeakness(signer.publicKey, signer.publicKeyOctets);
   if (weakness !== undefined) return `the key of its issuer is too weak: ${weakness}`;
@@ -149,55 +130,28 @@ function findSignatureProblem(
  * @see RFC 5280 §5.1
  */
 export function indexCrl(der: Uint8Array, signers?: readonly Certificate[]): CrlIndex {
-  try {
-    if (der.length > MAX_BYTES) throw new DerError(`longer than ${MAX_BYTES} bytes`);
-    const list = readList(Buffer.from(der.buffer, der.byteOffset, der.length));
+  return readMessage(der, { maxBytes: MAX_BYTES, code: 'ERR_CRL_MALFORMED' }, () => {
+    const list = readSigned(Buffer.from(der.buffer, der.byteOffset, der.length), readTbs);
     const signerKey = signers === undefined ? undefined : findSignerKey(list, signers);
     const entries = new CrlEntries(list.entries, list.version);
     const { buckets } = buildSerialTable(entries);
+    const { thisUpdate, nextUpdate, extensions } = list;
     const parts: CrlParts = {
       issuer: Uint8Array.from(list.issuer),
-      thisUpdate: list.thisUpdate,
-      ...(list.nextUpdate === undefined ? {} : { nextUpdate: list.nextUpdate }),
-      ...(list.extensions === undefined ? {} : { extensions: Uint8Array.from(list.extensions) }),
+      thisUpdate,
+      nextUpdate,
+      extensions: extensions && Uint8Array.from(extensions),
       count: entries.count,
-      ...(entries.problem === undefined ? {} : { problem: entries.problem }),
+      problem: entries.problem,
       buckets,
-      ...(signerKey === undefined ? {} : { signerKey }),
+      signerKey,
     };
-    return new CrlIndex(parts, signers === undefined ? list.signed : undefined);
-  } catch (cause) {
-    if (!(cause instanceof DerError)) throw cause;
-    throw new OpenBankingError('ERR_CRL_MALFORMED', { problem: cause.message }, { cause });
-  }
-}
-
-interface CrlList {
-  readonly signed: Signed;
-  readonly version: 1 | 2;
-  readonly issuer: Buffer;
-  readonly thisUpdate: Date;
-  readonly nextUpdate: Date | undefined;
-  readonly entries: Buffer;
-  readonly extensions: Buffer | undefined;
-}
-
-function readList(der: Buffer): CrlList {
-  return readAll(der, (reader) =>
-    reader.within(TAG.sequence, (fields) => {
-      const tbs = fields.element(TAG.sequence);
-      const outer = fields.any();
-      const signature = decodeOctetBits(fields.content(TAG.bitString));
-      const { innerAlgorithm, ...contents } = readAll(tbs.content, readTbs);
-      if (!innerAlgorithm.equals(outer.raw)) throw new DerError('the two signature algorithms differ');
-      const algorithm = readAll(outer.raw, readSignatureAlgorithm);
-      return { signed: { data: tbs.raw, signature, algorithm }, ...contents };
-    }),
-  );
+    return new CrlIndex(parts, signers === undefined ? list : undefined);
+  });
 }
 
 function readTbs(fields: DerReader) {
-  const version = readVersion(fields.optional(TAG.integer));
+  const version: 1 | 2 = fields.optionalContent(TAG.integer, decodeVersion) ?? 1;
   const innerAlgorithm = fields.element(TAG.sequence).raw;
   const issuer = fields.element(TAG.sequence).raw;
   if (readAll(issuer, readName).rdns.length === 0) throw new DerError('issuer is empty');
@@ -222,21 +176,26 @@ function readTbs(fields: DerReader) {
   };
 }
 
-function readVersion(element: Element | undefined): 1 | 2 {
-  if (element === undefined) return 1;
-  if (decodeCount(element.content) !== 1) throw new DerError('version is not v2 (v1 is left out)');
+function decodeVersion(content: Buffer): 2 {
+  if (decodeCount(content) !== 1) throw new DerError('version is not v2 (v1 is left out)');
   return 2;
 }
 
-function findSignerKey({ signed, issuer }: CrlList, signers: readonly Certificate[]): Uint8Array {
+function findSignerKey(
+  list: SignedValue & { readonly issuer: Buffer },
+  signers: readonly Certificate[],
+): Uint8Array {
   const problems: string[] = [];
   for (const signer of signers) {
-    const problem = findSignatureProblem(signed, signer);
+    const problem = findSignatureProblem(list, signer);
     if (problem === undefined) return Uint8Array.from(signer.publicKeyInfo);
     problems.push(problem);
   }
   const problem = problems[0] ?? 'no signer is known';
-  throw new OpenBankingError('ERR_CRL_UNTRUSTED', { issuer: formatName(readAll(issuer, readName)), problem });
+  throw new OpenBankingError('ERR_CRL_UNTRUSTED', {
+    issuer: formatName(readAll(list.issuer, readName)),
+    problem,
+  });
 }
 
 function readCopy<T>(bytes: Uint8Array, read: (reader: DerReader) => T): T {

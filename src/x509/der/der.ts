@@ -1,3 +1,5 @@
+import { OpenBankingError } from '../../errors.ts';
+
 /** A fault of a byte string that should be DER. Parsers map it to a refusal of their own. */
 export class DerError extends Error {
   override readonly name = 'DerError';
@@ -113,6 +115,16 @@ export class DerReader {
     return this.nextTag === tag ? this.within(tag, read) : undefined;
   }
 
+  /** The content of an optional element by `decode`. */
+  optionalContent<T>(tag: number, decode: (content: Buffer) => T): T | undefined {
+    return this.nextTag === tag ? decode(this.content(tag)) : undefined;
+  }
+
+  /** A SEQUENCE OF SEQUENCE whose inner ones are each read by `read`; at least `minimum` of them. */
+  sequences<T>(read: (reader: DerReader) => T, minimum = 1): T[] {
+    return this.within(TAG.sequence, (list) => list.all((one) => one.within(TAG.sequence, read), minimum));
+  }
+
   oid(): string {
     return decodeOid(this.content(TAG.oid));
   }
@@ -139,6 +151,24 @@ export class DerReader {
   /** Nothing may follow. */
   end(): void {
     if (!this.isAtEnd) throw new DerError('bytes follow the last element');
+  }
+}
+
+/** Reads a message of at most `maxBytes` by `read`. @throws `code` in place of a DerError */
+export function readMessage<T>(
+  bytes: Uint8Array,
+  {
+    maxBytes,
+    code,
+  }: { readonly maxBytes: number; readonly code: `ERR_${'CERT' | 'CRL' | 'OCSP'}_MALFORMED` },
+  read: () => T,
+): T {
+  try {
+    if (bytes.length > maxBytes) throw new DerError(`longer than ${maxBytes} bytes`);
+    return read();
+  } catch (cause) {
+    if (!(cause instanceof DerError)) throw cause;
+    throw new OpenBankingError(code, { problem: cause.message }, { cause });
   }
 }
 

@@ -1,4 +1,3 @@
-import { OpenBankingError } from '../../errors.ts';
 import {
   contextTag,
   DerError,
@@ -6,11 +5,12 @@ import {
   decodeCount,
   decodeOctetBits,
   readAll,
+  readMessage,
   TAG,
 } from '../der/der.ts';
 import { readGeneralizedTime } from '../der/der-time.ts';
 import { type DistinguishedName, readName } from '../certificate/distinguished-name.ts';
-import { type Extension, readExtensions } from '../certificate/extension.ts';
+import { type Extension, readExtensions } from '../certificate/extensions.ts';
 import { type CertId, readCertId } from './ocsp-cert-id.ts';
 import { decodeRevocationReason, type RevocationReason } from '../certificate/revocation-status.ts';
 import { readSignatureAlgorithm, type SignatureAlgorithm } from '../certificate/signature.ts';
@@ -43,7 +43,7 @@ export interface SingleResponse {
     | { readonly kind: 'good' | 'unknown' }
     | { readonly kind: 'revoked'; readonly revokedAt: Date; readonly reason: RevocationReason };
   readonly thisUpdate: Date;
-  readonly nextUpdate?: Date;
+  readonly nextUpdate: Date | undefined;
   readonly extensions: ReadonlyMap<string, Extension>;
 }
 
@@ -76,13 +76,9 @@ const field = (number: number): number => contextTag(number, 'constructed');
  * @see RFC 6960 §4.2.1
  */
 export function parseOcspResponse(der: Uint8Array): OcspResponse {
-  try {
-    if (der.length > MAX_BYTES) throw new DerError(`longer than ${MAX_BYTES} bytes`);
-    return readAll(Buffer.from(der), (reader) => reader.within(TAG.sequence, readResponse));
-  } catch (cause) {
-    if (!(cause instanceof DerError)) throw cause;
-    throw new OpenBankingError('ERR_OCSP_MALFORMED', { problem: cause.message }, { cause });
-  }
+  return readMessage(der, { maxBytes: MAX_BYTES, code: 'ERR_OCSP_MALFORMED' }, () =>
+    readAll(Buffer.from(der), (reader) => reader.within(TAG.sequence, readResponse)),
+  );
 }
 
 function readResponse(fields: DerReader): OcspResponse {
@@ -134,9 +130,7 @@ function readResponseData(fields: DerReader) {
   return {
     responder: readResponderId(fields),
     producedAt: readGeneralizedTime(fields),
-    responses: fields.within(TAG.sequence, (list) =>
-      list.all((one) => one.within(TAG.sequence, readSingle), 0),
-    ),
+    responses: fields.sequences(readSingle, 0),
     extensions: fields.optionalWithin(field(1), readExtensions) ?? new Map<string, Extension>(),
   };
 }
@@ -153,15 +147,11 @@ function readResponderId(fields: DerReader): ResponderId {
  *       singleExtensions [1] EXPLICIT Extensions OPTIONAL }
  */
 function readSingle(fields: DerReader): SingleResponse {
-  const certId = readCertId(fields);
-  const status = readStatus(fields);
-  const thisUpdate = readGeneralizedTime(fields);
-  const nextUpdate = fields.optionalWithin(field(0), readGeneralizedTime);
   return {
-    certId,
-    status,
-    thisUpdate,
-    ...(nextUpdate === undefined ? {} : { nextUpdate }),
+    certId: readCertId(fields),
+    status: readStatus(fields),
+    thisUpdate: readGeneralizedTime(fields),
+    nextUpdate: fields.optionalWithin(field(0), readGeneralizedTime),
     extensions: fields.optionalWithin(field(1), readExtensions) ?? new Map<string, Extension>(),
   };
 }

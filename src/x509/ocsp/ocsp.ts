@@ -1,5 +1,5 @@
 import type { Certificate } from '../certificate/certificate.ts';
-import type { Extension } from '../certificate/extension.ts';
+import type { Extension } from '../certificate/extensions.ts';
 import { type IssuedPair, isCertIdOf } from './ocsp-cert-id.ts';
 import { writeNonce } from './ocsp-request.ts';
 import { findResponder } from './ocsp-responder.ts';
