@@ -40,7 +40,7 @@ const ORDERS: Readonly<Record<string, readonly (readonly string[])[]>> = {
 };
 /** Imports against those orders, each with the reason. One that is gone fails too. */
 const AGAINST_THE_ORDER: Readonly<Record<string, string>> = {
-  'src/authorization-server/clients/clients.ts -> src/authorization-server/models/payload-encryption.ts':
+  'src/authorization-server/clients/clients.ts -> src/authorization-server/models/record-protection.ts':
     'clients of the store have a MAC like the records of the provider',
 };
 const MAX_FILES = 16;

@@ -2,8 +2,8 @@ import { type Clock, systemClock } from '../src/clock.ts';
 import { OpenBankingError } from '../src/errors.ts';
 import { openFollowedFile } from '../src/files/followed-file.ts';
 import { type Log, silentLog } from '../src/events.ts';
-import { parseTppRecords, type TppRecord } from './record.ts';
-import { findRecord, type Index, indexRecords, type TppRegistry } from './registry.ts';
+import { parseTppRecords } from './record.ts';
+import { indexRecords, type RecordCopy, registryOver, type TppRegistry } from './registry.ts';
 
 export interface FileRegistryOptions {
   /** YAML or JSON; see `parseTppRecords` for the shape. */
@@ -22,12 +22,6 @@ export interface FileRegistry extends TppRegistry {
   reload(): Promise<boolean>;
 }
 
-interface Copy {
-  readonly records: readonly TppRecord[];
-  readonly index: Index;
-  readonly loadedAt: Date;
-}
-
 /**
  * Opens a registry that is read again when its file changes. A new copy replaces the old one as a whole; a bad
  * one is logged with every problem, and the last good copy stays.
@@ -36,28 +30,17 @@ interface Copy {
  */
 export async function openFileRegistry(options: FileRegistryOptions): Promise<FileRegistry> {
   const { file, clock = systemClock, log = silentLog, pollSeconds } = options;
-  const followed = await openFollowedFile<Copy>({
+  const followed = await openFollowedFile<RecordCopy>({
     file,
     name: 'registry',
     log,
     ...(pollSeconds === undefined ? {} : { pollSeconds }),
-    parse: (content) => {
-      const records = parseTppRecords(content, { source: file });
-      return { records, index: indexRecords(records), loadedAt: clock.now() };
-    },
+    parse: (content) => indexRecords(parseTppRecords(content, { source: file }), clock.now()),
     unreadable: (cause) => {
       const problems = [{ path: '', message: `cannot be read: ${cause.code}` }];
       return new OpenBankingError('ERR_REGISTRY_INVALID', { source: file, problems }, { cause });
     },
     count: ({ records }) => records.length,
   });
-  return {
-    find: (authorizationNumber, nca) => findRecord(followed.current.index, authorizationNumber, nca),
-    list: () => followed.current.records,
-    get loadedAt() {
-      return followed.current.loadedAt;
-    },
-    reload: () => followed.reload(),
-    close: () => followed.close(),
-  };
+  return Object.assign(registryOver(followed), { reload: () => followed.reload() });
 }

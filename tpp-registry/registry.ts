@@ -15,21 +15,45 @@ export interface TppRegistry {
   close(): Promise<void>;
 }
 
-export type Index = ReadonlyMap<string, readonly TppRecord[]>;
+type Index = ReadonlyMap<string, readonly TppRecord[]>;
 
-/** Records by identifier; several only where authorities have given the same one. */
-export function indexRecords(records: readonly TppRecord[]): Index {
+/** Records that were read together. */
+export interface RecordCopy {
+  readonly records: readonly TppRecord[];
+  /** By identifier; several records only where competent authorities have issued the same identifier. */
+  readonly index: Index;
+  readonly loadedAt: Date;
+}
+
+export function indexRecords(records: readonly TppRecord[], loadedAt: Date): RecordCopy {
   const index = new Map<string, TppRecord[]>();
   for (const record of records) {
     const same = index.get(record.authorizationNumber);
     if (same === undefined) index.set(record.authorizationNumber, [record]);
     else same.push(record);
   }
-  return index;
+  return { records, index, loadedAt };
+}
+
+/** A registry over the present copy of a source. */
+export function registryOver(source: { readonly current: RecordCopy; close(): Promise<void> }): TppRegistry {
+  return {
+    find: (authorizationNumber, nca) => findRecord(source.current.index, authorizationNumber, nca),
+    list: () => source.current.records,
+    get loadedAt() {
+      return source.current.loadedAt;
+    },
+    close: () => source.close(),
+  };
+}
+
+/** A registry of fixed records. */
+export function createRegistry(records: readonly TppRecord[], loadedAt: Date): TppRegistry {
+  return registryOver({ current: indexRecords(records, loadedAt), close: async () => {} });
 }
 
 /** @see TppRegistry.find */
-export function findRecord(index: Index, authorizationNumber: string, nca?: string): TppRecord | undefined {
+function findRecord(index: Index, authorizationNumber: string, nca?: string): TppRecord | undefined {
   const same = index.get(authorizationNumber) ?? [];
   if (nca === undefined) return same.length === 1 ? same[0] : undefined;
   const exact = same.find((record) => record.nca.id === nca);
@@ -37,15 +61,4 @@ export function findRecord(index: Index, authorizationNumber: string, nca?: stri
   const authority = canonicalNca(nca);
   if (authority === undefined) return undefined;
   return same.find((record) => canonicalNca(record.nca.id) === authority);
-}
-
-/** A registry of fixed records. */
-export function createRegistry(records: readonly TppRecord[], loadedAt: Date): TppRegistry {
-  const index = indexRecords(records);
-  return {
-    find: (authorizationNumber, nca) => findRecord(index, authorizationNumber, nca),
-    list: () => records,
-    loadedAt,
-    close: async () => {},
-  };
 }

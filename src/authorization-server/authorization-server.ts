@@ -26,7 +26,7 @@ import { createResourceServers, type RegisteredResourceServer } from './tokens/r
 import { revokeStructuredTokens } from './tokens/revocation.ts';
 import type { RevokedCertificates } from './token-status/revoked-certificates.ts';
 import { ENDPOINTS, findRoute, from, STATUS_LIST_PATH, STATUS_LIST_ROUTE } from './request/routes.ts';
-import { at, inOrder, type ListenerName, noteListener } from './request/steps.ts';
+import { at, inOrder, type ListenerName, noteListener } from './request/routes.ts';
 import type { FollowedSigner } from './signing/signer.ts';
 import { serveStatusLists } from './token-status/status-lists.ts';
 import { isHolderAuthorised, type TokenHolder } from './token-status/token-holder.ts';

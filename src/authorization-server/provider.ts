@@ -57,7 +57,7 @@ export function createProvider(options: ProviderOptions, parts: ProviderParts): 
   // `error` is koa's own event; the library's types do not know it.
   (provider as EventEmitter).on('error', (error) => options.log.emit('server.unexpected', { error }));
   const { signer } = options;
-  signer.follow((keys) => replaceKeys(provider, providerKeys(signer, keys)));
+  signer.follow((keys, holder) => replaceKeys(provider, providerKeys(holder, keys)));
   options.clients.follow((clients) => takeClients(provider, clients));
   return provider;
 }

@@ -1,4 +1,4 @@
-import { isRefusal, OpenBankingError } from '../errors.ts';
+import { OpenBankingError } from '../errors.ts';
 import { canonicalNca, type PspRole, type TppRecord, type TppRegistry } from '../../tpp-registry/index.ts';
 import type { BlockList, BlockSubject } from './block-list.ts';
 import { NO_TRAIL, type Rule, type RuleLog } from './decision.ts';
@@ -57,7 +57,9 @@ export class AuthorisationStatus {
   /** The record of a TPP that may act here now; otherwise the refusal, which is not thrown: lists decide about many. */
   decide(tpp: NamedTpp): TppRecord | OpenBankingError {
     const decided = this.#registration(tpp, NO_TRAIL);
-    return isRefusal(decided) ? decided : (this.#block(tpp, tpp.nca ?? decided.nca.id) ?? decided);
+    return decided instanceof OpenBankingError
+      ? decided
+      : (this.#block(tpp, tpp.nca ?? decided.nca.id) ?? decided);
   }
 
   /**
@@ -183,6 +185,6 @@ export function scopesAllowed(roles: ReadonlySet<PspRole>, scopes: readonly stri
 }
 
 function thrown<T>(decided: T | OpenBankingError): T {
-  if (isRefusal(decided)) throw decided;
+  if (decided instanceof OpenBankingError) throw decided;
   return decided;
 }

@@ -154,8 +154,12 @@ for (const { name, prepare, run, status } of FLOWS) {
     if (answer.status !== status) throw new Error(`${name}: ${answer.status}`);
     return entered();
   };
-  for (let count = 0; count < 3; count += 1) await once();
-  const files = await once();
+  // Timers of the server may run beside a request: of several runs the smallest counts.
+  let files = await once();
+  for (let count = 0; count < 5; count += 1) {
+    const other = await once();
+    if (other.size <= files.size) files = other;
+  }
   const functions = [...files.values()].reduce((sum, names) => sum + names.size, 0);
   console.log(`${name}: ${files.size} files, ${functions} functions`);
   if (isNamed) for (const [path, names] of [...files].sort()) console.log(`  ${path} ${names.size}`);

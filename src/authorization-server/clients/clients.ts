@@ -5,7 +5,7 @@ import { OpenBankingError } from '../../errors.ts';
 import type { Log } from '../../events.ts';
 import { createRefreshable, type Refreshable } from '../../remote/refreshable.ts';
 import type { Store } from '../../storage/store.ts';
-import { PayloadEncryption } from '../models/payload-encryption.ts';
+import { PayloadEncryption } from '../models/record-protection.ts';
 import { clientMetadata } from './client-metadata.ts';
 import type { RegisteredClient, RegisteredClients } from './registered-client.ts';
 

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import type { Context, Middleware } from 'koa';
 import type { KoaContextWithOIDC } from 'oidc-provider';
 import type { EventFields, Log } from '../../events.ts';
-import { listenerOf } from './steps.ts';
+import { listenerOf } from './routes.ts';
 import { findRefusal, protocolRefusal, refusalEvent } from './oauth-error.ts';
 import { ENDPOINTS } from './routes.ts';
 import { gateCertificate, provenTpp } from './tpp-gate.ts';

@@ -2,7 +2,7 @@ import type { Context, Middleware } from 'koa';
 import type { Configuration, KoaContextWithOIDC, Provider } from 'oidc-provider';
 import { isRefusal, type OpenBankingError } from '../../errors.ts';
 import { RequestScope } from '../../storage/request-scope.ts';
-import { listenerOf } from './steps.ts';
+import { listenerOf } from './routes.ts';
 import { findRefusal, oauthAnswer, protocolRefusal } from './oauth-error.ts';
 
 /** The page that a customer sees instead of an error of OAuth. */

@@ -7,9 +7,9 @@ import type { PublishedKey, Signer } from './signer.ts';
 class ProviderKey extends ExternalSigningKey {
   readonly #public: KeyObject;
   readonly #kid: string;
-  readonly #signer: Signer;
+  readonly #signer: Pick<Signer, 'sign'>;
 
-  constructor(key: PublishedKey, signer: Signer) {
+  constructor(key: PublishedKey, signer: Pick<Signer, 'sign'>) {
     super();
     this.kid = key.kid;
     this.alg = key.alg;
@@ -28,7 +28,7 @@ class ProviderKey extends ExternalSigningKey {
 }
 
 /** The provider's `jwks`: it publishes the keys and has the signer sign. */
-export function providerKeys(signer: Signer, keys: readonly PublishedKey[]): JWKS {
+export function providerKeys(signer: Pick<Signer, 'sign'>, keys: readonly PublishedKey[]): JWKS {
   // The types know keys as plain JWKs only.
   return { keys: keys.map((key) => new ProviderKey(key, signer)) } as unknown as JWKS;
 }

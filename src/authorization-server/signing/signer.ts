@@ -26,7 +26,7 @@ export interface Signer {
 
 /** A signer whose keys change while the server runs. */
 export interface FollowedSigner extends Signer {
-  /** Calls `use` now, and whenever other keys hold. */
-  follow(use: (keys: readonly PublishedKey[]) => void): void;
+  /** Calls `use` now, and whenever other keys hold, with the signer that has these keys. */
+  follow(use: (keys: readonly PublishedKey[], signer: Pick<Signer, 'sign'>) => void): void;
   close(): Promise<void>;
 }

@@ -7,7 +7,7 @@ import { invalidConfig, type OpenBankingError } from '../../errors.ts';
 import { openFollowedFile } from '../../files/followed-file.ts';
 import type { Log } from '../../events.ts';
 import { isSignatureAlgorithm, PrivateKeys, publishedKey } from './private-keys.ts';
-import type { FollowedSigner, PublishedKey } from './signer.ts';
+import type { FollowedSigner } from './signer.ts';
 
 /** Private JSON Web Keys, as a file has them; the first of an algorithm signs, all are published. */
 export interface SigningKeys {
@@ -64,12 +64,12 @@ export async function openSigningKeys(options: SigningKeyringOptions): Promise<F
       throw invalid(file, `cannot be read: ${error.code}`);
     },
   );
-  const listeners = new Set<(keys: readonly PublishedKey[]) => void>();
+  const listeners = new Set<Parameters<FollowedSigner['follow']>[0]>();
   let turn: NodeJS.Timeout | undefined;
   const now = () => epochSeconds(clock.now());
   const present = () => presentKeys(followed.current.kept, now(), retainSeconds).map(publishedKey);
   const notify = () => {
-    for (const use of listeners) use(present());
+    for (const use of listeners) use(present(), followed.current.signer);
     clearTimeout(turn);
     const next = nextTurn(followed.current.kept, now(), retainSeconds);
     if (next !== undefined) {
@@ -94,7 +94,7 @@ export async function openSigningKeys(options: SigningKeyringOptions): Promise<F
     sign: (kid, data) => followed.current.signer.sign(kid, data),
     follow: (use) => {
       listeners.add(use);
-      use(present());
+      use(present(), followed.current.signer);
     },
     close: () => {
       clearTimeout(turn);

@@ -1,5 +1,4 @@
 import { isRefusal } from '../../errors.ts';
-import type { Tpp } from '../../tpp/authenticate.ts';
 import type { AuthorisationStatus } from '../../tpp/authorisation-status.ts';
 import type { ClientFinder } from '../clients/clients.ts';
 import { isClientOf } from '../clients/registered-client.ts';
@@ -19,18 +18,6 @@ export interface TokenHolder {
     readonly issuerKeyHash: string;
     readonly serialNumber: string;
   };
-}
-
-/** The holder of the tokens that a client of a proven TPP gets now. Frozen. */
-export function holderOf(tpp: Tpp, clientId: string): TokenHolder {
-  const { issuer, issuerKeyHash, serialNumber } = tpp.certificate;
-  return Object.freeze({
-    clientId,
-    authorizationNumber: tpp.authorizationNumber,
-    nca: tpp.nca.id,
-    roles: [...tpp.roles].sort(),
-    certificate: { issuer, issuerKeyHash, serialNumber },
-  });
 }
 
 export interface HolderRules {

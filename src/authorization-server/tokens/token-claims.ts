@@ -4,7 +4,7 @@ import type { ConsentRecords } from '../../consent/consent.ts';
 import { isRefusal, OpenBankingError } from '../../errors.ts';
 import type { Tpp } from '../../tpp/authenticate.ts';
 import { providerError } from '../request/refusal.ts';
-import { holderOf } from '../token-status/token-holder.ts';
+import type { TokenHolder } from '../token-status/token-holder.ts';
 import type { TokenStatus } from '../token-status/token-status.ts';
 
 interface TokenClaimsOptions {
@@ -51,4 +51,16 @@ export function withinGrant(clock: Clock, ctx: KoaContextWithOIDC | undefined, s
   const { exp } = (ctx?.oidc.entities.Grant ?? {}) as { readonly exp?: number };
   if (exp === undefined) return seconds;
   return Math.max(1, Math.min(seconds, exp - epochSeconds(clock.now())));
+}
+
+/** The holder of the tokens that a client of a proven TPP gets now. Frozen. */
+function holderOf(tpp: Tpp, clientId: string): TokenHolder {
+  const { issuer, issuerKeyHash, serialNumber } = tpp.certificate;
+  return Object.freeze({
+    clientId,
+    authorizationNumber: tpp.authorizationNumber,
+    nca: tpp.nca.id,
+    roles: [...tpp.roles].sort(),
+    certificate: { issuer, issuerKeyHash, serialNumber },
+  });
 }

@@ -4,7 +4,7 @@ import Koa, { type Middleware } from 'koa';
 import { afterEach, describe, expect, it } from 'vitest';
 import { accessLog } from '../../../src/authorization-server/request/access-log.ts';
 import { errorHandler } from '../../../src/authorization-server/request/error-handler.ts';
-import { noteListener } from '../../../src/authorization-server/request/steps.ts';
+import { noteListener } from '../../../src/authorization-server/request/routes.ts';
 import { Pages } from '../../../src/authorization-server/customer/pages/pages.ts';
 import { OpenBankingError } from '../../../src/errors.ts';
 import type { EventFields } from '../../../src/events.ts';

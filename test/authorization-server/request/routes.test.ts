@@ -7,7 +7,7 @@ import {
   inOrder,
   type ListenerName,
   noteListener,
-} from '../../../src/authorization-server/request/steps.ts';
+} from '../../../src/authorization-server/request/routes.ts';
 import { isRefusal } from '../../../src/errors.ts';
 
 const CALLERS: readonly Caller[] = ['anyone', 'browser', 'tpp', 'resource-server', 'bank', 'operator'];
