@@ -1,3 +1,4 @@
+import { once } from 'node:events';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -50,14 +51,12 @@ async function withOwnSandbox(flags: { readonly json?: true }): Promise<boolean>
 async function runningSandbox(folder: string): Promise<SandboxDescription | undefined> {
   const description = await readDescription(folder);
   if (description === undefined) return undefined;
-  const isListening = await new Promise<boolean>((resolve) => {
-    const socket = connect(Number(new URL(description.issuer).port), '127.0.0.1');
-    socket.once('connect', () => {
-      socket.destroy();
-      resolve(true);
-    });
-    socket.once('error', () => resolve(false));
-  });
+  const socket = connect(Number(new URL(description.issuer).port), '127.0.0.1');
+  const isListening = await once(socket, 'connect').then(
+    () => true,
+    () => false,
+  );
+  socket.destroy();
   return isListening ? description : undefined;
 }
 

@@ -59,15 +59,10 @@ async function loadAspsp(file: string | undefined, source: string): Promise<Asps
   });
   const { createAspsp } = loaded;
   if (typeof createAspsp !== 'function') throw invalid('does not export a function createAspsp');
-  const aspsp: unknown = await createAspsp();
+  const aspsp: Partial<Aspsp> = Object(await createAspsp());
   const isWhole =
-    typeof aspsp === 'object' &&
-    aspsp !== null &&
     'name' in aspsp &&
-    'answerAuthentication' in aspsp &&
-    typeof aspsp.answerAuthentication === 'function' &&
-    'listAccounts' in aspsp &&
-    typeof aspsp.listAccounts === 'function';
+    [aspsp.answerAuthentication, aspsp.listAccounts].every((one) => typeof one === 'function');
   if (!isWhole) throw invalid('createAspsp must answer with name, answerAuthentication and listAccounts');
   return aspsp as Aspsp;
 }

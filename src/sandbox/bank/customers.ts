@@ -1,42 +1,19 @@
 import { createHash, timingSafeEqual } from 'node:crypto';
 import type { Aspsp } from '../../index.ts';
 
-/** A customer of the demo bank. The passwords are no secrets: the sandbox prints them. */
-export interface DemoCustomer {
-  readonly psuId: string;
-  readonly username: string;
-  readonly password: string;
-  readonly accounts: readonly DemoAccount[];
-}
-
-export interface DemoAccount {
-  readonly accountId: string;
-  readonly name: string;
-  readonly iban: string;
-  readonly currency: string;
-  readonly balance: string;
-  readonly transactions: readonly DemoTransaction[];
-}
-
-export interface DemoTransaction {
-  readonly transactionId: string;
-  readonly bookingDate: string;
-  readonly amount: string;
-  readonly creditorName: string;
-}
-
 const BOOKINGS = [
   ['2026-11-02', '-42.10', 'Corner Grocery'],
   ['2026-11-09', '-12.00', 'City Transport'],
   ['2026-11-20', '2150.00', 'Salary'],
 ] as const;
 
-const transactions = (prefix: string): readonly DemoTransaction[] =>
+const transactions = (prefix: string) =>
   BOOKINGS.map(([bookingDate, amount, creditorName], index) => {
     return { transactionId: `${prefix}-${index + 1}`, bookingDate, amount, creditorName };
   });
 
-export const DEMO_CUSTOMERS: readonly DemoCustomer[] = [
+/** The customers of the demo bank. The passwords are no secrets: the sandbox prints them. */
+export const DEMO_CUSTOMERS = [
   {
     psuId: 'psu-6f1c2a',
     username: 'alice',
@@ -75,7 +52,9 @@ export const DEMO_CUSTOMERS: readonly DemoCustomer[] = [
       },
     ],
   },
-];
+] as const;
+
+export type DemoAccount = (typeof DEMO_CUSTOMERS)[number]['accounts'][number];
 
 /** The demo bank's login and accounts, as a bank would plug them in. */
 export function demoAspsp(): Aspsp {

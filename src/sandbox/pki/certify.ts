@@ -1,10 +1,11 @@
-import { type KeyObject, randomBytes, sign } from 'node:crypto';
+import { createPrivateKey, type KeyObject, randomBytes, sign } from 'node:crypto';
 import {
   AuthorityKeyIdentifierExtension,
   Extension,
   Name,
+  PemConverter,
   SubjectKeyIdentifierExtension,
-  type X509Certificate,
+  X509Certificate,
   X509CertificateGenerator,
 } from '@peculiar/x509';
 import { DerReader, TAG } from '../../x509/der/der.ts';
@@ -12,46 +13,58 @@ import { bitString, sequence } from './der-writer.ts';
 import type { Deviation, Validity } from './issue-options.ts';
 import { algorithmOf, bufferOf, spkiOf } from './keys.ts';
 
-export interface Signer {
-  readonly certificate: X509Certificate;
-  readonly key: KeyObject;
+/** A certificate and its key, as text for files and as bytes for checks. */
+export interface IssuedCertificate {
+  readonly certificatePem: string;
+  /** PKCS#8. */
+  readonly privateKeyPem: string;
+  readonly der: Uint8Array;
+  /** The certificate and the authorities above it, without the self-signed root. */
+  readonly chainPem: string;
 }
 
 export interface Certification {
   readonly key: KeyObject;
   /** Absent: self-signed. */
-  readonly issuer: Signer | undefined;
+  readonly issuer: IssuedCertificate | undefined;
   readonly subject: Name;
   readonly validity: Validity;
   readonly extensions: readonly Extension[];
   readonly deviation?: Deviation;
 }
 
-/** Signs a certificate for a key; answers with its DER. */
-export async function certify(options: Certification): Promise<Buffer> {
-  const { key, issuer, deviation = {} } = options;
-  const signingKey = issuer?.key ?? key;
-  const hash = deviation.signatureHash ?? 'SHA-256';
+/** Signs a certificate for a key. */
+export async function certify(options: Certification): Promise<IssuedCertificate> {
+  const { key, issuer, subject, validity, deviation = {} } = options;
+  const { extensions: extra = [], signatureHash: hash = 'SHA-256' } = deviation;
+  const above = issuer && new X509Certificate(issuer.certificatePem);
+  const signingKey = issuer === undefined ? key : createPrivateKey(issuer.privateKeyPem);
   const algorithm = algorithmOf(signingKey, hash);
-  const extra = deviation.extensions ?? [];
   const certificate = await X509CertificateGenerator.create({
     serialNumber: randomSerial(),
-    subject: options.subject,
-    issuer: issuer?.certificate.subjectName ?? options.subject,
-    notBefore: options.validity.notBefore,
-    notAfter: options.validity.notAfter,
+    subject,
+    issuer: above?.subjectName ?? subject,
+    notBefore: validity.notBefore,
+    notAfter: validity.notAfter,
     publicKey: spkiOf(key),
     signingKey: signingKey.toCryptoKey(algorithm, true, ['sign']),
     signingAlgorithm: { name: algorithm.name, hash },
     extensions: [
       ...options.extensions,
       await SubjectKeyIdentifierExtension.create(spkiOf(key)),
-      ...(issuer === undefined ? [] : [await AuthorityKeyIdentifierExtension.create(spkiOf(issuer.key))]),
+      ...(above === undefined ? [] : [await AuthorityKeyIdentifierExtension.create(above.publicKey)]),
       ...extra.map(({ oid, critical, value }) => new Extension(oid, critical, bufferOf(value))),
     ],
   });
-  const der = Buffer.from(certificate.rawData);
-  return deviation.derFault === 'ber-boolean' ? withBerBoolean(der, signingKey, hash) : der;
+  const written = Buffer.from(certificate.rawData);
+  const der = deviation.derFault === 'ber-boolean' ? withBerBoolean(written, signingKey, hash) : written;
+  const certificatePem = `${PemConverter.encode(bufferOf(der), PemConverter.CertificateTag)}\n`;
+  return Object.freeze({
+    certificatePem,
+    privateKeyPem: key.export({ type: 'pkcs8', format: 'pem' }),
+    der: new Uint8Array(der),
+    chainPem: issuer === undefined ? '' : certificatePem + issuer.chainPem,
+  });
 }
 
 /** keyUsage, critical: a TRUE that BER allows and DER does not (X.690 §11.1). */
