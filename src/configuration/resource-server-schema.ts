@@ -1,7 +1,7 @@
 import { z } from 'zod';
-import { SUBJECT_PROPERTIES } from '../authorization-server/clients/registered-client.ts';
 import type { RegisteredResourceServer } from '../authorization-server/tokens/resource-servers.ts';
 import { parseCertificate, parsePem } from '../x509/certificate/certificate.ts';
+import { SUBJECT_PROPERTIES } from '../x509/certificate/subject-property.ts';
 
 const SUBJECT = 'Subject of its certificate; exactly one of the five `tls_client_auth_*` (RFC 8705 §2.1.2).';
 

@@ -1,14 +1,12 @@
 import { z } from 'zod';
 import { invalidConfig } from '../errors.ts';
 import type { ClientFiles } from '../authorization-server/clients/clients.ts';
-import {
-  type RegisteredClient,
-  SUBJECT_PROPERTIES,
-} from '../authorization-server/clients/registered-client.ts';
+import type { RegisteredClient } from '../authorization-server/clients/registered-client.ts';
 import { type ClientEntry, clientSchema, doubledClients } from '../configuration/client-schema.ts';
 import { openFollowedFile } from '../files/followed-file.ts';
 import type { Log } from '../events.ts';
 import { parseValue, parseYaml } from '../configuration/yaml-document.ts';
+import { SUBJECT_PROPERTIES } from '../x509/certificate/subject-property.ts';
 
 export interface ClientFilesOptions {
   /** Those of the configuration itself. */

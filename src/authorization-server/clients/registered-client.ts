@@ -1,16 +1,7 @@
 import type { JWK } from 'jose';
 import { sameNca } from '../../../tpp-registry/nca.ts';
 import type { NamedTpp } from '../../tpp/authorisation-status.ts';
-
-/** RFC 8705 §2.1.2: at most one of these narrows a client to one subject of its TPP's certificates. */
-export const SUBJECT_PROPERTIES = [
-  'tls_client_auth_subject_dn',
-  'tls_client_auth_san_dns',
-  'tls_client_auth_san_uri',
-  'tls_client_auth_san_ip',
-  'tls_client_auth_san_email',
-] as const;
-export type SubjectProperty = (typeof SUBJECT_PROPERTIES)[number];
+import type { SubjectProperty } from '../../x509/certificate/subject-property.ts';
 
 /** The registration of a client by the bank, in the names of RFC 7591. */
 export interface RegisteredClient {
@@ -28,6 +19,7 @@ export interface RegisteredClient {
   /** Space-separated. */
   readonly scope: string;
   readonly id_token_signed_response_alg?: 'ES256' | 'PS256';
+  /** At most one narrows the client to one subject of its TPP's certificates (RFC 8705 §2.1.2). */
   readonly subject?: { readonly property: SubjectProperty; readonly value: string };
 }
 

@@ -2,8 +2,7 @@ import type { Clock } from '../../clock.ts';
 import { isRefusal } from '../../errors.ts';
 import { type Certificate, parseCertificate } from '../../x509/certificate/certificate.ts';
 import { TLS_CLIENT_POLICY, verifyPath } from '../../x509/path/path.ts';
-import { matchesSubject } from '../../x509/certificate/subject-property.ts';
-import type { SubjectProperty } from '../clients/registered-client.ts';
+import { matchesSubject, type SubjectProperty } from '../../x509/certificate/subject-property.ts';
 
 /** One of the bank's own APIs, which may ask about tokens for itself and do nothing else: a resource server is no client. */
 export interface RegisteredResourceServer {

@@ -40,6 +40,15 @@ export function readExtensions(reader: DerReader): ReadonlyMap<string, Extension
   return extensions;
 }
 
+/** The first critical extension that is not understood, dotted. */
+export function findUnknownCritical(
+  extensions: ReadonlyMap<string, Extension>,
+  understood: readonly string[],
+): string | undefined {
+  for (const [oid, { critical }] of extensions) if (critical && !understood.includes(oid)) return oid;
+  return undefined;
+}
+
 /** Object identifiers of the extensions that are read here. */
 export const EXTENSION = Object.freeze({
   subjectKeyIdentifier: '2.5.29.14',

@@ -58,6 +58,13 @@ function ia5({ content }: Element): string {
   return decodeText(TAG.ia5String, content) ?? '';
 }
 
+/** An address of 4 or 16 octets as RFC 5952 writes it. */
+export function addressText(octets: Buffer): string {
+  if (octets.length === 4) return octets.join('.');
+  const groups = octets.toString('hex').replace(/.{4}(?!$)/g, '$&:');
+  return new URL(`http://[${groups}]`).hostname.slice(1, -1);
+}
+
 /** Whether two names are the same: texts and octets as they are, directory names by RFC 5280 §7.1. */
 export function generalNamesEqual(one: GeneralName, other: GeneralName): boolean {
   if (one.kind === 'directoryName') return other.kind === one.kind && namesEqual(one.value, other.value);

@@ -22,20 +22,8 @@ export type RevocationStatus =
       readonly problem: string;
     };
 
-export type RevocationReason =
-  | 'unspecified'
-  | 'keyCompromise'
-  | 'cACompromise'
-  | 'affiliationChanged'
-  | 'superseded'
-  | 'cessationOfOperation'
-  | 'certificateHold'
-  | 'removeFromCRL'
-  | 'privilegeWithdrawn'
-  | 'aACompromise';
-
 /** By the number of the CRLReason, RFC 5280 §5.3.1, which leaves 7 out. */
-const REASONS: readonly (RevocationReason | undefined)[] = [
+const REASONS = [
   'unspecified',
   'keyCompromise',
   'cACompromise',
@@ -47,7 +35,9 @@ const REASONS: readonly (RevocationReason | undefined)[] = [
   'removeFromCRL',
   'privilegeWithdrawn',
   'aACompromise',
-];
+] as const;
+
+export type RevocationReason = NonNullable<(typeof REASONS)[number]>;
 
 /** The reason of a number; undefined when no reason has it. */
 export function findRevocationReason(number: number): RevocationReason | undefined {

@@ -193,6 +193,14 @@ export function verifySignature(scheme: SignatureScheme, { data, signature, key 
   }
 }
 
+/** Whether the key made the signature of a value, by a scheme of accepted strength. */
+export function isSignedBy(
+  { tbs: data, signature, signatureAlgorithm: { scheme } }: SignedValue,
+  key: KeyObject,
+): boolean {
+  return scheme !== undefined && verifySignature(scheme, { data, signature, key });
+}
+
 function pssKey(key: KeyObject): { key: KeyObject; padding: number; saltLength: number } {
   return { key, padding: constants.RSA_PKCS1_PSS_PADDING, saltLength: constants.RSA_PSS_SALTLEN_DIGEST };
 }

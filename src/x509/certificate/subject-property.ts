@@ -1,15 +1,17 @@
 import { isIPv4, isIPv6 } from 'node:net';
 import type { Certificate } from './certificate.ts';
 import { formatName, namesEqual, parseName } from './distinguished-name.ts';
-import { findMailHost } from './general-name.ts';
+import { addressText, findMailHost } from './general-name.ts';
 
 /** The five values by which RFC 8705 §2.1.2 names the subject of a client's certificate. */
-export type SubjectProperty =
-  | 'tls_client_auth_subject_dn'
-  | 'tls_client_auth_san_dns'
-  | 'tls_client_auth_san_uri'
-  | 'tls_client_auth_san_ip'
-  | 'tls_client_auth_san_email';
+export const SUBJECT_PROPERTIES = [
+  'tls_client_auth_subject_dn',
+  'tls_client_auth_san_dns',
+  'tls_client_auth_san_uri',
+  'tls_client_auth_san_ip',
+  'tls_client_auth_san_email',
+] as const;
+export type SubjectProperty = (typeof SUBJECT_PROPERTIES)[number];
 
 /**
  * Whether the certificate has the subject that a client registered. Distinguished names are compared by RFC 5280 §7.1
@@ -34,9 +36,9 @@ export function matchesSubject(
     case 'tls_client_auth_san_email':
       return namesOf(certificate, 'email').some((name) => isSameMailbox(name, expected));
     case 'tls_client_auth_san_ip': {
-      const octets = findAddress(expected);
+      const address = findAddress(expected);
       return certificate.subjectAlternativeNames.some(
-        (name) => name.kind === 'ip' && octets !== undefined && name.value.equals(octets),
+        (name) => name.kind === 'ip' && addressText(name.value) === address,
       );
     }
   }
@@ -60,13 +62,8 @@ function isSameMailbox(a: string, b: string): boolean {
   return isSameHost && a.slice(0, -hostOfA.length) === b.slice(0, -hostOfB.length);
 }
 
-/** The octets of an address in any of its texts; undefined for a text that is no address or has a zone. */
-function findAddress(text: string): Buffer | undefined {
-  if (isIPv4(text)) return Buffer.from(text.split('.').map(Number));
-  if (!isIPv6(text) || text.includes('%')) return undefined;
-  const [head = '', tail] = new URL(`http://[${text}]`).hostname.slice(1, -1).split('::');
-  const groups = (part: string): string[] => (part === '' ? [] : part.split(':'));
-  const [before, after] = [groups(head), groups(tail ?? '')];
-  const zeros: string[] = Array(8 - before.length - after.length).fill('0');
-  return Buffer.from([...before, ...zeros, ...after].map((group) => group.padStart(4, '0')).join(''), 'hex');
+/** An address as `addressText` writes it; undefined for a text that is no address or has a zone. */
+function findAddress(text: string): string | undefined {
+  if (isIPv4(text)) return text;
+  return isIPv6(text) && !text.includes('%') ? new URL(`http://[${text}]`).hostname.slice(1, -1) : undefined;
 }

@@ -5,7 +5,12 @@ import {
   readDistributionPoints,
   readIssuingDistributionPoint,
 } from '../certificate/distribution-point.ts';
-import { EXTENSION, type Extension, readKnownExtensions } from '../certificate/extensions.ts';
+import {
+  EXTENSION,
+  type Extension,
+  findUnknownCritical,
+  readKnownExtensions,
+} from '../certificate/extensions.ts';
 
 const CRL_EXTENSION = Object.freeze({
   issuerAlternativeName: '2.5.29.18',
@@ -40,13 +45,14 @@ export function readCrlScope(extensions: ReadonlyMap<string, Extension>): CrlSco
   if (authorityKey !== undefined) {
     readKnownExtensions(new Map([[EXTENSION.authorityKeyIdentifier, authorityKey]]));
   }
+  const unknown = findUnknownCritical(extensions, UNDERSTOOD);
   return {
     number: readNumber(extensions.get(CRL_EXTENSION.crlNumber)),
     baseNumber: readNumber(extensions.get(CRL_EXTENSION.deltaCrlIndicator)),
     issuingDistributionPoint: point && readAll(point.value, readIssuingDistributionPoint),
     freshestCrl: freshest === undefined ? [] : readAll(freshest.value, readDistributionPoints),
     scopeKey: [point, authorityKey].map((one) => one?.value.toString('hex') ?? '').join(' '),
-    problem: findProblem(extensions),
+    problem: unknown && `critical extension ${unknown} is not understood`,
     issuanceProblem: findIssuanceProblem(extensions),
   };
 }
@@ -60,7 +66,8 @@ function readNumber(extension: Extension | undefined): bigint | undefined {
   return BigInt(`0x${octets.toString('hex')}`);
 }
 
-const UNDERSTOOD: ReadonlySet<string> = new Set([
+/** RFC 5280 §5.2: a list with a critical extension that is not understood proves nothing. */
+const UNDERSTOOD: readonly string[] = [
   CRL_EXTENSION.crlNumber,
   CRL_EXTENSION.deltaCrlIndicator,
   CRL_EXTENSION.issuingDistributionPoint,
@@ -69,15 +76,7 @@ const UNDERSTOOD: ReadonlySet<string> = new Set([
   EXTENSION.authorityKeyIdentifier,
   EXTENSION.authorityInformationAccess,
   EXTENSION.freshestCrl,
-]);
-
-/** RFC 5280 §5.2: a list with a critical extension that is not understood proves nothing. */
-function findProblem(extensions: ReadonlyMap<string, Extension>): string | undefined {
-  for (const [oid, { critical }] of extensions) {
-    if (critical && !UNDERSTOOD.has(oid)) return `critical extension ${oid} is not understood`;
-  }
-  return undefined;
-}
+];
 
 /** The duties of issuers by RFC 5280. Without a number, the replay of an old list could not be noticed. */
 function findIssuanceProblem(extensions: ReadonlyMap<string, Extension>): string | undefined {

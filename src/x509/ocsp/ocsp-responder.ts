@@ -2,11 +2,11 @@ import { hash } from 'node:crypto';
 import { isRefusal } from '../../errors.ts';
 import { type Certificate, parseCertificate } from '../certificate/certificate.ts';
 import { namesEqual } from '../certificate/distinguished-name.ts';
-import { EXTENSION } from '../certificate/extensions.ts';
+import { EXTENSION, findUnknownCritical } from '../certificate/extensions.ts';
 import { findKeyWeakness } from '../certificate/key-strength.ts';
 import type { BasicOcspResponse, ResponderId } from './ocsp-response.ts';
 import type { RevocationStatus } from '../certificate/revocation-status.ts';
-import { verifySignature } from '../certificate/signature.ts';
+import { isSignedBy } from '../certificate/signature.ts';
 
 /** The authorised signer of an answer: the issuer or its delegate; or the reason why there is none. */
 export type Responder =
@@ -26,7 +26,7 @@ export interface ResponderOptions {
 const OCSP_SIGNING = '1.3.6.1.5.5.7.3.9';
 const NO_CHECK = '1.3.6.1.5.5.7.48.1.5';
 /** Extensions that may be critical in a delegate's certificate: those checked here, and names, which do not matter. */
-const UNDERSTOOD: ReadonlySet<string> = new Set([
+const UNDERSTOOD: readonly string[] = [
   EXTENSION.keyUsage,
   EXTENSION.extendedKeyUsage,
   EXTENSION.basicConstraints,
@@ -34,7 +34,7 @@ const UNDERSTOOD: ReadonlySet<string> = new Set([
   EXTENSION.certificatePolicies,
   EXTENSION.crlDistributionPoints,
   NO_CHECK,
-]);
+];
 
 /**
  * Proves the signature of an answer and the right of its signer: the issuer's own key, or a certificate that the same
@@ -66,12 +66,9 @@ function isNamed(responder: ResponderId, candidate: Certificate): boolean {
 }
 
 /** A weak key signs nothing. */
-function isSignedWith({ signatureAlgorithm, tbs, signature }: BasicOcspResponse, by: Certificate): boolean {
-  const { scheme } = signatureAlgorithm;
+function isSignedWith(response: BasicOcspResponse, by: Certificate): boolean {
   return (
-    scheme !== undefined &&
-    findKeyWeakness(by.publicKey, by.publicKeyOctets) === undefined &&
-    verifySignature(scheme, { data: tbs, signature, key: by.publicKey })
+    findKeyWeakness(by.publicKey, by.publicKeyOctets) === undefined && isSignedBy(response, by.publicKey)
   );
 }
 
@@ -89,16 +86,10 @@ function findDelegateProblem(
   delegate: Certificate,
   { issuer, at, delegateStatus }: ResponderOptions,
 ): string | undefined {
-  const { scheme } = delegate.signatureAlgorithm;
+  const { scheme, name } = delegate.signatureAlgorithm;
   if (!namesEqual(delegate.issuer, issuer.subject)) return 'the responder is of another issuer';
-  if (scheme === undefined)
-    return `the responder's certificate is signed with ${delegate.signatureAlgorithm.name}`;
-  const isIssued = verifySignature(scheme, {
-    data: delegate.tbs,
-    signature: delegate.signature,
-    key: issuer.publicKey,
-  });
-  if (!isIssued) return 'the responder is of another issuer of the same name';
+  if (scheme === undefined) return `the responder's certificate is signed with ${name}`;
+  if (!isSignedBy(delegate, issuer.publicKey)) return 'the responder is of another issuer of the same name';
   const { keyUsage, extendedKeyUsage } = delegate;
   // anyExtendedKeyUsage does not suffice: the issuer delegates by id-kp-OCSPSigning (RFC 6960 §4.2.2.2).
   if (extendedKeyUsage?.includes(OCSP_SIGNING) !== true) return 'the responder may not sign OCSP answers';
@@ -109,7 +100,7 @@ function findDelegateProblem(
   if (!(second >= delegate.notBefore.getTime() && second <= delegate.notAfter.getTime())) {
     return 'the responder is not valid at this time';
   }
-  if ([...delegate.extensions].some(([oid, { critical }]) => critical && !UNDERSTOOD.has(oid))) {
+  if (findUnknownCritical(delegate.extensions, UNDERSTOOD) !== undefined) {
     return 'the responder has a critical extension that is not understood';
   }
   if (delegate.extensions.has(NO_CHECK)) return undefined;

@@ -13,24 +13,21 @@ import { type DistinguishedName, readName } from '../certificate/distinguished-n
 import { type Extension, readExtensions } from '../certificate/extensions.ts';
 import { type CertId, readCertId } from './ocsp-cert-id.ts';
 import { decodeRevocationReason, type RevocationReason } from '../certificate/revocation-status.ts';
-import { readSignatureAlgorithm, type SignatureAlgorithm } from '../certificate/signature.ts';
+import { readSignatureAlgorithm, type SignedValue } from '../certificate/signature.ts';
 
 /** An answer of an OCSP responder. Only a successful one is signed and concerns certificates. */
 export type OcspResponse =
   | { readonly responseStatus: OcspFailure }
   | { readonly responseStatus: 'successful'; readonly basic: BasicOcspResponse };
 
-export type OcspFailure = 'malformedRequest' | 'internalError' | 'tryLater' | 'sigRequired' | 'unauthorized';
+export type OcspFailure = Exclude<(typeof STATUSES)[number], 'successful' | undefined>;
 
-export interface BasicOcspResponse {
-  /** The signed bytes: the ResponseData. */
-  readonly tbs: Buffer;
+/** The signed bytes, `tbs`, are the ResponseData. */
+export interface BasicOcspResponse extends SignedValue {
   readonly responder: ResponderId;
   readonly producedAt: Date;
   readonly responses: readonly SingleResponse[];
   readonly extensions: ReadonlyMap<string, Extension>;
-  readonly signatureAlgorithm: SignatureAlgorithm;
-  readonly signature: Buffer;
   /** DER of the enclosed certificates, the responder's among them. */
   readonly certificates: readonly Buffer[];
 }
@@ -54,7 +51,7 @@ const MAX_CERTIFICATES = 8;
 const BASIC = '1.3.6.1.5.5.7.48.1.1';
 
 /** By OCSPResponseStatus, which leaves 4 out. */
-const STATUSES: readonly (OcspResponse['responseStatus'] | undefined)[] = [
+const STATUSES = [
   'successful',
   'malformedRequest',
   'internalError',
@@ -62,7 +59,7 @@ const STATUSES: readonly (OcspResponse['responseStatus'] | undefined)[] = [
   undefined,
   'sigRequired',
   'unauthorized',
-];
+] as const;
 
 const field = (number: number): number => contextTag(number, 'constructed');
 

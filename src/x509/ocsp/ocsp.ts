@@ -1,5 +1,5 @@
 import type { Certificate } from '../certificate/certificate.ts';
-import type { Extension } from '../certificate/extensions.ts';
+import { findUnknownCritical } from '../certificate/extensions.ts';
 import { type IssuedPair, isCertIdOf } from './ocsp-cert-id.ts';
 import { writeNonce } from './ocsp-request.ts';
 import { findResponder } from './ocsp-responder.ts';
@@ -72,7 +72,7 @@ function endsBefore(one: { readonly nextUpdate?: Date }, other: { readonly nextU
 
 function findResponseProblem(basic: BasicOcspResponse, options: OcspOptions): string | undefined {
   const { at, issuer, certificate, policy = {}, nonce } = options;
-  const critical = findCritical(basic.extensions, [NONCE]);
+  const critical = findUnknownCritical(basic.extensions, [NONCE]);
   if (critical !== undefined) return `the answer has an unknown critical extension ${critical}`;
   const latest = at.getTime() + (policy.skewSeconds ?? 300) * 1000;
   const { producedAt } = basic;
@@ -96,7 +96,7 @@ function findNonceProblem(
 
 function singleStatus(single: SingleResponse, options: OcspOptions): RevocationStatus {
   const { status } = single;
-  const critical = findCritical(single.extensions, [TIMESTAMPS]);
+  const critical = findUnknownCritical(single.extensions, [TIMESTAMPS]);
   if (critical !== undefined) return unknown(`the answer has an unknown critical extension ${critical}`);
   // A revocation does not go stale, except a hold, which may have been lifted (RFC 6960 §2.2).
   const isFinal = status.kind === 'revoked' && status.reason !== 'certificateHold';
@@ -131,14 +131,6 @@ function endOf({ thisUpdate, nextUpdate }: SingleResponse, { policy = {} }: Ocsp
   const { maxAgeSeconds = 3600, maxWindowSeconds = 864_000 } = policy;
   const longest = thisUpdate.getTime() + maxWindowSeconds * 1000;
   return new Date(Math.min(longest, nextUpdate?.getTime() ?? thisUpdate.getTime() + maxAgeSeconds * 1000));
-}
-
-function findCritical(
-  extensions: ReadonlyMap<string, Extension>,
-  understood: readonly string[],
-): string | undefined {
-  for (const [oid, { critical }] of extensions) if (critical && !understood.includes(oid)) return oid;
-  return undefined;
 }
 
 function unknown(problem: string): RevocationStatus {

@@ -1,7 +1,7 @@
 import type { Certificate } from '../certificate/certificate.ts';
 import { ATTRIBUTE, findAttribute, namesEqual } from '../certificate/distinguished-name.ts';
 import { ANY_EXTENDED_KEY_USAGE, EXTENSION } from '../certificate/extensions.ts';
-import type { GeneralName } from '../certificate/general-name.ts';
+import { addressText, type GeneralName } from '../certificate/general-name.ts';
 
 /**
  * The rules of issuance that certificates must meet, beyond RFC 5280 §6.1.
@@ -15,14 +15,13 @@ export type IssuanceLevel = 'path' | 'rfc5280' | 'web';
 export type Position = 'anchor' | 'CA' | 'end entity';
 
 interface IssuanceRule {
-  readonly level: 'rfc5280' | 'web';
   /** The position in the path to which the rule applies; absent: every position. */
   readonly positions?: readonly Position[];
   readonly problem: string;
   readonly isBroken: (certificate: Certificate) => boolean;
 }
 
-const CA_POSITIONS: readonly Position[] = ['anchor', 'CA'];
+export const CA_POSITIONS: readonly Position[] = ['anchor', 'CA'];
 
 /** §4.2.1.9, §4.2.1.10, §4.2.1.11, §4.2.1.14. */
 const MUST_BE_CRITICAL = [
@@ -40,51 +39,46 @@ const MUST_NOT_BE_CRITICAL = [
   EXTENSION.subjectInformationAccess,
 ];
 
-const RULES: readonly IssuanceRule[] = [
+const RFC5280_RULES: readonly IssuanceRule[] = [
   {
-    level: 'rfc5280',
     problem: 'a date before 2050 is a GeneralizedTime',
     isBroken: ({ hasEarlyGeneralizedTime }) => hasEarlyGeneralizedTime,
   },
   {
-    level: 'rfc5280',
     problem: 'an extension that must not be critical is',
     isBroken: ({ extensions }) => MUST_NOT_BE_CRITICAL.some((oid) => extensions.get(oid)?.critical === true),
   },
   {
-    level: 'rfc5280',
     positions: CA_POSITIONS,
     problem: 'an extension that must be critical is not',
     isBroken: ({ extensions }) => MUST_BE_CRITICAL.some((oid) => extensions.get(oid)?.critical === false),
   },
   {
-    level: 'rfc5280',
     positions: CA_POSITIONS,
     problem: 'a CA has no subjectKeyIdentifier',
     isBroken: ({ subjectKeyIdentifier }) => subjectKeyIdentifier === undefined,
   },
   {
-    level: 'rfc5280',
     positions: CA_POSITIONS,
     problem: 'a CA has no keyUsage',
     isBroken: ({ keyUsage }) => keyUsage === undefined,
   },
   {
-    level: 'rfc5280',
     problem: 'there is no authorityKeyIdentifier with a key identifier',
     isBroken: (certificate) =>
       certificate.authorityKeyIdentifier?.keyIdentifier === undefined && !isSelfIssued(certificate),
   },
   {
-    level: 'rfc5280',
     positions: ['end entity'],
     problem: 'an end entity has constraints that only a CA may have',
     isBroken: ({ nameConstraints, basicConstraints }) =>
       nameConstraints !== undefined ||
       (basicConstraints?.isCa === false && basicConstraints.pathLength !== undefined),
   },
+];
+
+const WEB_RULES: readonly IssuanceRule[] = [
   {
-    level: 'web',
     positions: ['end entity'],
     problem: 'extKeyUsage, or subjectAltName beside a subject, is critical',
     isBroken: ({ extensions, subject }) =>
@@ -92,13 +86,11 @@ const RULES: readonly IssuanceRule[] = [
       (subject.rdns.length > 0 && extensions.get(EXTENSION.subjectAlternativeName)?.critical === true),
   },
   {
-    level: 'web',
     positions: ['end entity'],
     problem: 'extKeyUsage is absent or has anyExtendedKeyUsage',
     isBroken: ({ extendedKeyUsage }) => extendedKeyUsage?.includes(ANY_EXTENDED_KEY_USAGE) !== false,
   },
   {
-    level: 'web',
     positions: ['end entity'],
     problem: 'a common name does not repeat a name of subjectAltName to the letter',
     isBroken: ({ subject, subjectAlternativeNames }) => {
@@ -107,18 +99,22 @@ const RULES: readonly IssuanceRule[] = [
     },
   },
   {
-    level: 'web',
     positions: ['anchor'],
     problem: 'a root has extKeyUsage',
     isBroken: (certificate) => isSelfIssued(certificate) && certificate.extendedKeyUsage !== undefined,
   },
   {
-    level: 'web',
     positions: ['anchor'],
     problem: 'the authorityKeyIdentifier of a root is not its own key identifier alone',
     isBroken: (certificate) => isSelfIssued(certificate) && !namesOnlyItself(certificate),
   },
 ];
+
+const RULES: Readonly<Record<IssuanceLevel, readonly IssuanceRule[]>> = {
+  path: [],
+  rfc5280: RFC5280_RULES,
+  web: [...RFC5280_RULES, ...WEB_RULES],
+};
 
 function namesOnlyItself({ authorityKeyIdentifier: key, subjectKeyIdentifier }: Certificate): boolean {
   if (key === undefined) return true;
@@ -130,13 +126,8 @@ export function isSelfIssued(certificate: Certificate): boolean {
   return namesEqual(certificate.subject, certificate.issuer);
 }
 
-/** A host name, or an address as RFC 5952 writes it. */
 function textOf(name: GeneralName): string | undefined {
-  if (name.kind === 'dns') return name.value;
-  if (name.kind !== 'ip') return undefined;
-  if (name.value.length === 4) return name.value.join('.');
-  const groups = name.value.toString('hex').replace(/.{4}(?!$)/g, '$&:');
-  return new URL(`http://[${groups}]`).hostname.slice(1, -1);
+  return name.kind === 'ip' ? addressText(name.value) : name.kind === 'dns' ? name.value : undefined;
 }
 
 /** The first rule, up to a level, that the issuer of a certificate broke; undefined when there is none. */
@@ -145,8 +136,7 @@ export function findIssuanceProblem(
   position: Position,
   level: IssuanceLevel,
 ): string | undefined {
-  const levels: readonly string[] = level === 'web' ? ['rfc5280', 'web'] : [level];
-  return RULES.filter((rule) => levels.includes(rule.level))
-    .filter((rule) => rule.positions?.includes(position) ?? true)
-    .find((rule) => rule.isBroken(certificate))?.problem;
+  return RULES[level].find(
+    ({ positions, isBroken }) => positions?.includes(position) !== false && isBroken(certificate),
+  )?.problem;
 }

@@ -3,7 +3,13 @@ import type { Certificate } from '../certificate/certificate.ts';
 import { type PolicyInputs, PolicyGraph } from './certificate-policies.ts';
 import { formatName } from '../certificate/distinguished-name.ts';
 import { ANY_EXTENDED_KEY_USAGE, EXTENSION, type KeyUsage } from '../certificate/extensions.ts';
-import { findIssuanceProblem, type IssuanceLevel, isSelfIssued, type Position } from './issuance-rules.ts';
+import {
+  CA_POSITIONS,
+  findIssuanceProblem,
+  type IssuanceLevel,
+  isSelfIssued,
+  type Position,
+} from './issuance-rules.ts';
 import { findKeyWeakness } from '../certificate/key-strength.ts';
 import { ConstraintSet } from './name-constraints.ts';
 import type { PathBudget } from './path-budget.ts';
@@ -27,6 +33,14 @@ export interface PathPolicy extends PolicyInputs {
   readonly understoodExtensions?: readonly string[];
 }
 
+/** One rule applied to one certificate; `refusal` is set when the rule failed. */
+export interface PathStep {
+  readonly rule: string;
+  readonly clause: string;
+  readonly certificate: Certificate;
+  readonly refusal?: OpenBankingError;
+}
+
 interface PathInputs {
   readonly at: Date;
   readonly policy: PathPolicy;
@@ -42,6 +56,8 @@ export class PathState {
   /** How many CAs may follow, and the pathLenConstraint behind that. */
   pathLength: { readonly left: number; readonly maximum: number };
   validPolicies: readonly string[] = [];
+  /** The rules that were applied so far. */
+  readonly steps: PathStep[] = [];
 
   /** `length`: how many certificates are below the anchor. */
   constructor(length: number, inputs: PathInputs) {
@@ -59,39 +75,27 @@ export class PathState {
 export interface PathRule {
   readonly name: string;
   readonly clause: string;
-  readonly positions: readonly Position[];
+  /** Absent: every position. */
+  readonly positions?: readonly Position[];
   readonly check: (certificate: Certificate, state: PathState, position: Position) => void;
 }
-
-const EVERYWHERE: readonly Position[] = ['anchor', 'CA', 'end entity'];
-const CA_POSITIONS: readonly Position[] = ['anchor', 'CA'];
 
 /**
  * In the order of RFC 5280 §6.1.3 and §6.1.4. The anchor's own dates and constraints apply too: it is a
  * certificate whose issuer set these limits.
  */
 export const PATH_RULES: readonly PathRule[] = [
-  { name: 'version 3', clause: 'RFC 5280 §4.1.2.1', positions: EVERYWHERE, check: checkVersion },
-  { name: 'key strength', clause: 'FAPI 2.0 §5.4.1', positions: EVERYWHERE, check: checkKey },
-  { name: 'validity', clause: 'RFC 5280 §6.1.3 (a)(2)', positions: EVERYWHERE, check: checkValidity },
-  { name: 'critical extensions', clause: 'RFC 5280 §6.1.4 (o)', positions: EVERYWHERE, check: checkCritical },
-  { name: 'issuance', clause: 'RFC 5280 §4.2', positions: EVERYWHERE, check: checkIssuance },
-  {
-    name: 'basic constraints',
-    clause: 'RFC 5280 §6.1.4 (k)',
-    positions: CA_POSITIONS,
-    check: checkIsCa,
-  },
-  { name: 'name constraints', clause: 'RFC 5280 §6.1.3 (b)(c)', positions: EVERYWHERE, check: checkNames },
+  { name: 'version 3', clause: 'RFC 5280 §4.1.2.1', check: checkVersion },
+  { name: 'key strength', clause: 'FAPI 2.0 §5.4.1', check: checkKey },
+  { name: 'validity', clause: 'RFC 5280 §6.1.3 (a)(2)', check: checkValidity },
+  { name: 'critical extensions', clause: 'RFC 5280 §6.1.4 (o)', check: checkCritical },
+  { name: 'issuance', clause: 'RFC 5280 §4.2', check: checkIssuance },
+  { name: 'basic constraints', clause: 'RFC 5280 §6.1.4 (k)', positions: CA_POSITIONS, check: checkIsCa },
+  { name: 'name constraints', clause: 'RFC 5280 §6.1.3 (b)(c)', check: checkNames },
   { name: 'path length', clause: 'RFC 5280 §6.1.4 (l)(m)', positions: CA_POSITIONS, check: checkPathLength },
-  { name: 'key usage', clause: 'RFC 5280 §4.2.1.3', positions: EVERYWHERE, check: checkKeyUsage },
-  { name: 'extended key usage', clause: 'RFC 5280 §4.2.1.12', positions: EVERYWHERE, check: checkPurpose },
-  {
-    name: 'policies',
-    clause: 'RFC 5280 §6.1.3 (d)–(f), §6.1.5',
-    positions: EVERYWHERE,
-    check: checkPolicies,
-  },
+  { name: 'key usage', clause: 'RFC 5280 §4.2.1.3', check: checkKeyUsage },
+  { name: 'extended key usage', clause: 'RFC 5280 §4.2.1.12', check: checkPurpose },
+  { name: 'policies', clause: 'RFC 5280 §6.1.3 (d)–(f), §6.1.5', check: checkPolicies },
 ];
 
 function checkVersion(certificate: Certificate): void {

@@ -4,8 +4,8 @@ import { formatName, namesEqual } from '../certificate/distinguished-name.ts';
 import { isSelfIssued, type Position } from './issuance-rules.ts';
 import { findKeyWeakness } from '../certificate/key-strength.ts';
 import { PathBudget } from './path-budget.ts';
-import { PATH_RULES, type PathPolicy, PathState } from './path-rules.ts';
-import { verifySignature } from '../certificate/signature.ts';
+import { PATH_RULES, type PathPolicy, PathState, type PathStep } from './path-rules.ts';
+import { isSignedBy } from '../certificate/signature.ts';
 
 export type { PathPolicy } from './path-rules.ts';
 
@@ -43,14 +43,6 @@ export class VerifiedPath {
   }
 }
 
-/** One rule applied to one certificate; `refusal` is set when the rule failed. */
-export interface PathStep {
-  readonly rule: string;
-  readonly clause: string;
-  readonly certificate: Certificate;
-  readonly refusal?: OpenBankingError;
-}
-
 /** A decision that can be explained: the steps of the accepted path, or of the most telling refused one. */
 export type PathEvaluation =
   | { readonly path: VerifiedPath; readonly steps: readonly PathStep[] }
@@ -80,15 +72,17 @@ export function evaluatePath(endEntity: Certificate, options: PathOptions): Path
     return search.extend([endEntity]) ?? search.mostTelling(endEntity);
   } catch (error) {
     if (!isRefusal(error, 'ERR_CERT_PATH_BUDGET')) throw error;
-    return refused({ ...BUDGET_RULE, certificate: endEntity, refusal: error });
+    return refused(BUDGET_RULE, endEntity, error);
   }
 }
 
 type Refused = Extract<PathEvaluation, { refusal: unknown }>;
 
-const ISSUER_RULE = { rule: 'issuer', clause: 'RFC 5280 §6.1.3 (a)(4)' };
-const SIGNATURE_RULE = { rule: 'signature', clause: 'RFC 5280 §6.1.3 (a)(1)' };
-const BUDGET_RULE = { rule: 'budget', clause: 'RFC 5280 §8' };
+type Rule = Pick<PathStep, 'rule' | 'clause'>;
+
+const ISSUER_RULE: Rule = { rule: 'issuer', clause: 'RFC 5280 §6.1.3 (a)(4)' };
+const SIGNATURE_RULE: Rule = { rule: 'signature', clause: 'RFC 5280 §6.1.3 (a)(1)' };
+const BUDGET_RULE: Rule = { rule: 'budget', clause: 'RFC 5280 §8' };
 
 /** How close to acceptance a refused path came: a greater number is more telling. */
 const RANK = { noIssuer: 0, notSigned: 1, tooLong: 2, tooWeak: 3, wholePath: 4 } as const;
@@ -104,7 +98,7 @@ class PathSearch {
   }
 
   mostTelling(endEntity: Certificate): Refused {
-    return this.#best?.evaluation ?? refused(issuerStep(endEntity));
+    return this.#best?.evaluation ?? untrusted(endEntity);
   }
 
   /** The first path that continues this one up to an anchor and passes every rule. */
@@ -113,7 +107,9 @@ class PathSearch {
     if (child === undefined) return undefined;
     const candidates = this.#candidatesFor(child, path);
     if (candidates.length > 0 && path.length >= MAX_CERTIFICATES) {
-      this.#note(RANK.tooLong, refused(lengthStep(child)));
+      const details = { limit: 'certificates', maximum: MAX_CERTIFICATES };
+      const refusal = new OpenBankingError('ERR_CERT_PATH_BUDGET', details);
+      this.#note(RANK.tooLong, refused(BUDGET_RULE, child, refusal));
       return undefined;
     }
     let isSigned = false;
@@ -161,24 +157,20 @@ class PathSearch {
     if (scheme === undefined) {
       const details = { subject: formatName(child.subject), algorithm: name };
       const refusal = new OpenBankingError('ERR_CERT_WEAK_SIGNATURE', details);
-      this.#note(RANK.tooWeak, refused({ ...SIGNATURE_RULE, certificate: child, refusal }));
+      this.#note(RANK.tooWeak, refused(SIGNATURE_RULE, child, refusal));
       return false;
     }
     const key = findKeyWeakness(issuer.publicKey, issuer.publicKeyOctets);
     if (key !== undefined) {
       const refusal = new OpenBankingError('ERR_CERT_WEAK_KEY', { subject: formatName(issuer.subject), key });
-      this.#note(RANK.tooWeak, refused({ ...SIGNATURE_RULE, certificate: issuer, refusal }));
+      this.#note(RANK.tooWeak, refused(SIGNATURE_RULE, issuer, refusal));
       return false;
     }
     const pair = `${child.thumbprint} ${issuer.thumbprint}`;
     const known = this.#verdicts.get(pair);
     if (known !== undefined) return known;
     this.#budget.spend('signatures');
-    const isSigned = verifySignature(scheme, {
-      data: child.tbs,
-      signature: child.signature,
-      key: issuer.publicKey,
-    });
+    const isSigned = isSignedBy(child, issuer.publicKey);
     this.#verdicts.set(pair, isSigned);
     return isSigned;
   }
@@ -188,11 +180,11 @@ class PathSearch {
     this.#budget.spend('paths');
     const { at, policy } = this.#options;
     const state = new PathState(path.length - 1, { at, policy, budget: this.#budget });
-    const steps: PathStep[] = [];
+    const { steps } = state;
     for (const [index, certificate] of [...path.entries()].reverse()) {
       const position = positionOf(index, path.length);
       if (position !== 'anchor') steps.push({ ...SIGNATURE_RULE, certificate });
-      const refusal = applyTo(certificate, { position, state, steps });
+      const refusal = applyTo(certificate, position, state);
       if (refusal === undefined) continue;
       this.#note(RANK.wholePath, { refusal, steps });
       return undefined;
@@ -204,12 +196,12 @@ class PathSearch {
   #noteUnsigned(child: Certificate, candidates: readonly Certificate[]): void {
     const issuer = candidates.find((candidate) => keyMatch(child, candidate) > 0);
     if (issuer === undefined || isSelfIssued(child)) {
-      this.#note(RANK.noIssuer, refused(issuerStep(child)));
+      this.#note(RANK.noIssuer, untrusted(child));
       return;
     }
     const details = { subject: formatName(child.subject), issuer: formatName(issuer.subject) };
     const refusal = new OpenBankingError('ERR_CERT_SIGNATURE_INVALID', details);
-    this.#note(RANK.notSigned, refused({ ...SIGNATURE_RULE, certificate: child, refusal }));
+    this.#note(RANK.notSigned, refused(SIGNATURE_RULE, child, refusal));
   }
 
   #note(rank: number, evaluation: Refused): void {
@@ -217,24 +209,19 @@ class PathSearch {
   }
 }
 
-interface RuleContext {
-  readonly position: Position;
-  readonly state: PathState;
-  readonly steps: PathStep[];
-}
-
 function applyTo(
   certificate: Certificate,
-  { position, state, steps }: RuleContext,
+  position: Position,
+  state: PathState,
 ): OpenBankingError | undefined {
   for (const { name: rule, clause, positions, check } of PATH_RULES) {
-    if (!positions.includes(position)) continue;
+    if (positions?.includes(position) === false) continue;
     try {
       check(certificate, state, position);
-      steps.push({ rule, clause, certificate });
+      state.steps.push({ rule, clause, certificate });
     } catch (error) {
       if (!isRefusal(error) || error.code === 'ERR_CERT_PATH_BUDGET') throw error;
-      steps.push({ rule, clause, certificate, refusal: error });
+      state.steps.push({ rule, clause, certificate, refusal: error });
       return error;
     }
   }
@@ -258,16 +245,11 @@ function isSameEntity(a: Certificate, b: Certificate): boolean {
   return a.publicKeyInfo.equals(b.publicKeyInfo) && namesEqual(a.subject, b.subject);
 }
 
-function refused(step: PathStep & { readonly refusal: OpenBankingError }): Refused {
-  return { refusal: step.refusal, steps: [step] };
+function refused(rule: Rule, certificate: Certificate, refusal: OpenBankingError): Refused {
+  return { refusal, steps: [{ ...rule, certificate, refusal }] };
 }
 
-function issuerStep(certificate: Certificate): PathStep & { readonly refusal: OpenBankingError } {
+function untrusted(certificate: Certificate): Refused {
   const details = { subject: formatName(certificate.subject), issuer: formatName(certificate.issuer) };
-  return { ...ISSUER_RULE, certificate, refusal: new OpenBankingError('ERR_CERT_UNTRUSTED', details) };
-}
-
-function lengthStep(certificate: Certificate): PathStep & { readonly refusal: OpenBankingError } {
-  const details = { limit: 'certificates', maximum: MAX_CERTIFICATES };
-  return { ...BUDGET_RULE, certificate, refusal: new OpenBankingError('ERR_CERT_PATH_BUDGET', details) };
+  return refused(ISSUER_RULE, certificate, new OpenBankingError('ERR_CERT_UNTRUSTED', details));
 }
