@@ -84,14 +84,9 @@ export async function startSandbox(options: SandboxOptions): Promise<RunningSand
 
 async function startBank(
   folder: string,
-  parts: {
-    readonly description: SandboxDescription;
-    readonly server: RunningServer;
-    readonly log: Log;
-    readonly port: number;
-  },
+  parts: Pick<RunningSandbox, 'description' | 'server'> & { readonly log: Log; readonly port: number },
 ) {
-  const { description, server, log } = parts;
+  const { description, server, log, port } = parts;
   const paths = pathsOf(folder);
   const [certificatePem, privateKeyPem, caPem] = await Promise.all([
     readFile(paths.server.certificateFile, 'utf8'),
@@ -115,7 +110,7 @@ async function startBank(
     new URL(description.resourceUrl),
     demoBank({ protection, findConsent: (consentId) => server.consents.find(consentId), log }),
   );
-  await listener.listen(parts.port, '127.0.0.1');
+  await listener.listen(port, '127.0.0.1');
   return {
     close: async () => {
       await listener.close();

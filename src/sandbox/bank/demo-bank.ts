@@ -35,6 +35,7 @@ type Payment = z.infer<typeof payment> & { readonly paymentId: string; readonly 
 
 /** The role that each scope needs (PSD2 articles 67, 66 and 65). */
 const ROLES = { accounts: 'PSP_AI', payments: 'PSP_PI', fundsconfirmations: 'PSP_IC' } as const;
+const NO_CUSTOMER = 'this token is of the TPP alone: no customer has consented';
 /** More payments than a demonstration makes; the oldest are forgotten. */
 const MAX_PAYMENTS = 1000;
 
@@ -52,9 +53,7 @@ export function demoBank(options: DemoBankOptions): RequestListener {
     const accounts = await consentedAccounts(ctx, options);
     ctx.body = {
       accounts: accounts.map(({ accountId, name, iban, currency }) => ({ accountId, name, iban, currency })),
-      ...(consentIdOf(ctx) === undefined
-        ? { note: 'this token is of the TPP alone: no customer has consented' }
-        : {}),
+      ...(authorizationOf(ctx).consentId === undefined ? { note: NO_CUSTOMER } : {}),
     };
   });
   router.get('/accounts/:id/balances', needs('accounts'), async (ctx) => {
@@ -128,12 +127,8 @@ function parsedBody<T>(ctx: Context, schema: z.ZodType<T>): T {
   return ctx.throw(400, `${issue?.path.join('.') || 'body'}: ${issue?.message ?? 'is not valid'}`);
 }
 
-function consentIdOf(ctx: Context): string | undefined {
-  return authorizationOf(ctx).consentId;
-}
-
 async function consentedAccounts(ctx: Context, options: DemoBankOptions): Promise<readonly DemoAccount[]> {
-  const consentId = consentIdOf(ctx);
+  const { consentId } = authorizationOf(ctx);
   const consent = consentId === undefined ? undefined : await options.findConsent(consentId);
   if (consent === undefined) return [];
   return accountsOf(consent.psuId).filter(({ accountId }) => consent.accountIds.includes(accountId));
