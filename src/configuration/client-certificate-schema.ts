@@ -57,11 +57,5 @@ export function clientCertificateOptions(
 ): ClientCertificateOptions {
   const { from, format, trustedProxies, header, proxyCertificates } = value;
   if (from === 'socket' || format === undefined || trustedProxies === undefined) return { from: 'socket' };
-  return {
-    from: 'proxy',
-    format,
-    trustedProxies,
-    ...(header === undefined ? {} : { header }),
-    ...(proxyCertificates === undefined ? {} : { proxyCertificates }),
-  };
+  return { from, format, trustedProxies, header, proxyCertificates };
 }

@@ -121,26 +121,19 @@ export function relaxedRevocations(
  * @throws ERR_CONFIG_INVALID, ERR_CERT_MALFORMED
  */
 export async function openRevocationPolicy(value: PolicyValue): Promise<RevocationPolicy> {
-  const { nonce, ocspMaxAgeSeconds, ocspMaxWindowSeconds, issuers, hosts, crlMaxAgeSeconds, ...rest } = value;
+  const { nonce, ocspMaxAgeSeconds, ocspMaxWindowSeconds, issuers, ...rest } = value;
   const pins = await Promise.all(issuers.map(pinsOf));
   return Object.freeze({
     ...rest,
     ocsp: { nonce, maxAgeSeconds: ocspMaxAgeSeconds, maxWindowSeconds: ocspMaxWindowSeconds },
-    ...(hosts === undefined ? {} : { hosts }),
-    ...(crlMaxAgeSeconds === undefined ? {} : { crlMaxAgeSeconds }),
     pins: pins.flat(),
   });
 }
 
 async function pinsOf({
   certificateFile,
-  ocspUrls,
-  crlUrls,
+  ...urls
 }: PolicyValue['issuers'][number]): Promise<RevocationPin[]> {
   const pem = await readRequired(certificateFile, 'trust[].revocation.issuers[].certificateFile');
-  return parsePem(pem).map((der) => ({
-    issuer: parseCertificate(der),
-    ...(ocspUrls === undefined ? {} : { ocspUrls }),
-    ...(crlUrls === undefined ? {} : { crlUrls }),
-  }));
+  return parsePem(pem).map((der) => ({ issuer: parseCertificate(der), ...urls }));
 }

@@ -44,13 +44,7 @@ export async function openTppDecision(
     config.blockList === undefined
       ? createBlockList([])
       : await openFileBlockList({ ...config.blockList, log });
-  const { folder, ...caps } = config.revocation;
-  const revocation = openRevocation({
-    ...caps,
-    ...(folder === undefined ? {} : { folder }),
-    clock,
-    log,
-  });
+  const revocation = openRevocation({ ...config.revocation, clock, log });
   const problems = relaxedRevocations(config.trust);
   if (problems.length > 0) log.emit('revocation.relaxed', { problems });
   const authorisationStatus = new AuthorisationStatus({

@@ -1,5 +1,5 @@
 import { isRefusal, OpenBankingError } from '../errors.ts';
-import { type Certificate, parseCertificate } from '../x509/certificate/certificate.ts';
+import { type Certificate, parseCertificate, readableCertificates } from '../x509/certificate/certificate.ts';
 import { formatName } from '../x509/certificate/distinguished-name.ts';
 import { evaluatePath, type PathPolicy, type VerifiedPath } from '../x509/path/path.ts';
 import { revocationKey } from '../x509/revocation/revocation-pointers.ts';
@@ -50,7 +50,7 @@ export function proveCredential(
 ): TppCredential {
   const { profiles, at, trail } = context;
   const certificate = trail.check(CERTIFICATE_RULE, () => parseCertificate(presented.der));
-  const hints = (presented.intermediates ?? []).flatMap(parsedHint);
+  const hints = readableCertificates(presented.intermediates ?? []);
   let best: { readonly refusal: OpenBankingError; readonly trail: Trail } | undefined;
   for (const profile of profiles) {
     const own = new Trail();
@@ -120,14 +120,4 @@ function provePath(certificate: Certificate, profile: TrustProfile, attempt: Att
   trail.add(...evaluation.steps);
   if ('refusal' in evaluation) throw evaluation.refusal;
   return evaluation.path;
-}
-
-function parsedHint(der: Uint8Array): Certificate[] {
-  try {
-    return [parseCertificate(der)];
-  } catch (error) {
-    // An unreadable hint is left out. A path that needs it is then refused as untrusted.
-    if (isRefusal(error)) return [];
-    throw error;
-  }
 }

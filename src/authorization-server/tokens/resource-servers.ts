@@ -1,6 +1,6 @@
 import type { Clock } from '../../clock.ts';
 import { isRefusal } from '../../errors.ts';
-import { type Certificate, parseCertificate } from '../../x509/certificate/certificate.ts';
+import { type Certificate, readableCertificates } from '../../x509/certificate/certificate.ts';
 import { TLS_CLIENT_POLICY, verifyPath } from '../../x509/path/path.ts';
 import { matchesSubject, type SubjectProperty } from '../../x509/certificate/subject-property.ts';
 
@@ -45,7 +45,7 @@ export function createResourceServers(
   return {
     identify(der, intermediates) {
       if (servers.length === 0) return [];
-      const [certificate, ...hints] = [der, ...intermediates].flatMap(parsed);
+      const [certificate, ...hints] = readableCertificates([der, ...intermediates]);
       if (certificate === undefined || !certificate.der.equals(der)) return [];
       return servers.filter(
         ({ anchors, subject }) =>
@@ -54,13 +54,4 @@ export function createResourceServers(
       );
     },
   };
-}
-
-function parsed(der: Buffer): Certificate[] {
-  try {
-    return [parseCertificate(der)];
-  } catch (error) {
-    if (isRefusal(error)) return [];
-    throw error;
-  }
 }

@@ -1,4 +1,5 @@
 import { createHash, type KeyObject } from 'node:crypto';
+import { isRefusal } from '../../errors.ts';
 import {
   contextTag,
   DerError,
@@ -69,6 +70,18 @@ export function parseCertificate(der: Uint8Array): Certificate {
     const copy = Buffer.from(der);
     const thumbprint = createHash('sha256').update(copy).digest('base64url');
     return Object.freeze({ der: copy, thumbprint, ...readSigned(copy, readTbs) });
+  });
+}
+
+/** Those that can be read. An unreadable certificate proves nothing, so that a path which needs it is refused. */
+export function readableCertificates(ders: readonly Uint8Array[]): Certificate[] {
+  return ders.flatMap((der) => {
+    try {
+      return [parseCertificate(der)];
+    } catch (error) {
+      if (isRefusal(error)) return [];
+      throw error;
+    }
   });
 }
 

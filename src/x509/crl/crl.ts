@@ -23,7 +23,7 @@ export interface CrlOptions {
   readonly crls: readonly CrlIndex[];
   readonly at: Date;
   /** No older list is accepted. Default: a list is good until its nextUpdate, and not at all without one. */
-  readonly maxAgeSeconds?: number;
+  readonly maxAgeSeconds?: number | undefined;
   /** Whether a certificate or list that names delta lists needs these. Default: required. */
   readonly deltas?: 'required' | 'optional';
   /** The rules of issuance for a list that proves a certificate good; a revocation needs none. `path`: RFC 5280 §6.3.
@@ -33,7 +33,7 @@ export interface CrlOptions {
 
 /** The result of one list, with its delta list if there is one. */
 interface Finding {
-  readonly entry?: RevokedEntry;
+  readonly entry: RevokedEntry | undefined;
   readonly reasons: number;
   readonly thisUpdate: Date;
   readonly nextUpdate: Date | undefined;
@@ -109,7 +109,7 @@ function consult(crl: CrlIndex, point: CrlDistributionPoint, question: Question)
     entry === undefined ? (staleness ?? findDoubt(crl, delta, question)) : isOnHold ? staleness : undefined;
   if (doubt !== undefined) return doubt;
   return {
-    ...(entry === undefined ? {} : { entry }),
+    entry,
     reasons: reasonsOf(crl, point),
     thisUpdate: delta?.thisUpdate ?? crl.thisUpdate,
     nextUpdate: earlier(crl.nextUpdate, delta?.nextUpdate),

@@ -5,7 +5,7 @@ import { type CertIdHash, type IssuedPair, writeCertId } from './ocsp-cert-id.ts
 export interface OcspRequestOptions {
   readonly hash: CertIdHash;
   /** RFC 9654 §2.1 asks for 32 octets; absent: the request may be answered from a cache. */
-  readonly nonce?: Buffer;
+  readonly nonce?: Buffer | undefined;
 }
 
 /** 1.3.6.1.5.5.7.48.1.2 */

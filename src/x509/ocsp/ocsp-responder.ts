@@ -1,6 +1,5 @@
 import { hash } from 'node:crypto';
-import { isRefusal } from '../../errors.ts';
-import { type Certificate, parseCertificate } from '../certificate/certificate.ts';
+import { type Certificate, readableCertificates } from '../certificate/certificate.ts';
 import { namesEqual } from '../certificate/distinguished-name.ts';
 import { EXTENSION, findUnknownCritical } from '../certificate/extensions.ts';
 import { findKeyWeakness } from '../certificate/key-strength.ts';
@@ -50,9 +49,9 @@ export function findResponder(response: BasicOcspResponse, options: ResponderOpt
   if (isNamed(response.responder, issuer) && isSignedWith(response, issuer)) {
     return { certificate: issuer, isDelegate: false };
   }
-  const delegate = response.certificates
-    .flatMap(parsedCandidate)
-    .find((candidate) => isNamed(response.responder, candidate) && isSignedWith(response, candidate));
+  const delegate = readableCertificates(response.certificates).find(
+    (candidate) => isNamed(response.responder, candidate) && isSignedWith(response, candidate),
+  );
   if (delegate === undefined)
     return { problem: 'neither the issuer nor a certificate of the answer signed it' };
   const problem = findDelegateProblem(delegate, options);
@@ -70,16 +69,6 @@ function isSignedWith(response: BasicOcspResponse, by: Certificate): boolean {
   return (
     findKeyWeakness(by.publicKey, by.publicKeyOctets) === undefined && isSignedBy(response, by.publicKey)
   );
-}
-
-/** A certificate that cannot be read is not the responder's. */
-function parsedCandidate(der: Buffer): Certificate[] {
-  try {
-    return [parseCertificate(der)];
-  } catch (error) {
-    if (isRefusal(error)) return [];
-    throw error;
-  }
 }
 
 function findDelegateProblem(

@@ -28,7 +28,7 @@ export interface OcspPolicy {
 export interface OcspOptions extends IssuedPair {
   readonly at: Date;
   /** The one that was sent. */
-  readonly nonce?: Buffer;
+  readonly nonce?: Buffer | undefined;
   readonly policy?: OcspPolicy;
   readonly delegateStatus?: (delegate: Certificate) => RevocationStatus | undefined;
 }

@@ -86,7 +86,7 @@ export class CrlCache {
       pathAbove: about.pathAbove,
       crls,
       at: this.#options.clock.now(),
-      ...(policy.crlMaxAgeSeconds === undefined ? {} : { maxAgeSeconds: policy.crlMaxAgeSeconds }),
+      maxAgeSeconds: policy.crlMaxAgeSeconds,
     });
   }
 

@@ -8,7 +8,7 @@ export interface RevocationIoOptions {
   readonly clock: Clock;
   readonly log: Log;
   /** Where the last good answers are kept over a restart. Absent: nowhere. */
-  readonly folder?: string;
+  readonly folder?: string | undefined;
   /** `host` or `host:port` that may have addresses of this machine or of private networks. Default: none. */
   readonly privateHosts?: readonly string[];
   readonly ocspTimeoutSeconds: number;
@@ -66,7 +66,10 @@ export function createRevocationIo(options: RevocationIoOptions): RevocationIo {
 }
 
 /** @throws ERR_OUTBOUND_REFUSED when the policy lists hosts and the host of `url` is not among them */
-export function assertListed(url: string, { hosts }: { readonly hosts?: readonly string[] }): void {
+export function assertListed(
+  url: string,
+  { hosts }: { readonly hosts?: readonly string[] | undefined },
+): void {
   if (hosts === undefined || isListed(url, hosts)) return;
   const host = URL.parse(url)?.host ?? '';
   throw new OpenBankingError('ERR_OUTBOUND_REFUSED', { host, problem: 'the host is not listed' });

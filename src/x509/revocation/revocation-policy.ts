@@ -20,7 +20,7 @@ export interface RevocationPolicy {
   readonly ocsp: OcspPolicy;
   readonly certIdHash: CertIdHash;
   /** A CRL without nextUpdate is good for so long. Absent: not at all. */
-  readonly crlMaxAgeSeconds?: number;
+  readonly crlMaxAgeSeconds?: number | undefined;
   /** The interval at which answers in use are renewed, which is how long a revocation may go unseen. */
   readonly refreshSeconds: number;
   /** How long after its nextUpdate an answer still counts while no newer one can be had. */
@@ -28,15 +28,15 @@ export interface RevocationPolicy {
   /** How long a request may wait for all the answers about its path. */
   readonly budgetSeconds: number;
   /** The only `host` or `host:port` that may be asked. Absent: every host that certificates name. */
-  readonly hosts?: readonly string[];
+  readonly hosts?: readonly string[] | undefined;
   readonly pins: readonly RevocationPin[];
 }
 
 /** Addresses in place of those in the certificates of an issuer; an absent list leaves theirs in use. */
 export interface RevocationPin {
   readonly issuer: Certificate;
-  readonly ocspUrls?: readonly string[];
-  readonly crlUrls?: readonly string[];
+  readonly ocspUrls?: readonly string[] | undefined;
+  readonly crlUrls?: readonly string[] | undefined;
 }
 
 /** The default: strict, within the time of a login. */

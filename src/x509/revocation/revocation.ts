@@ -4,7 +4,7 @@ import type { Log } from '../../events.ts';
 import type { Certificate } from '../certificate/certificate.ts';
 import { type CrlIndexer, openCrlIndexer } from '../crl/crl-indexer.ts';
 import { CrlCache } from './crl-cache.ts';
-import { createOcspClient } from './ocsp-client.ts';
+import { OcspClient } from './ocsp-client.ts';
 import type { VerifiedPath } from '../path/path.ts';
 import { createRevocationIo, type RevocationIo, type RevocationIoOptions } from './revocation-io.ts';
 import { type CheckedCertificate, checkedCertificates, type RevocationKey } from './revocation-pointers.ts';
@@ -87,7 +87,7 @@ class RevocationChecker implements Revocation {
       },
     });
     const crls = new CrlCache({ ...options, coolDownSeconds });
-    const ocsp = createOcspClient({
+    const ocsp = new OcspClient({
       io,
       clock,
       log,
