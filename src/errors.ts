@@ -50,7 +50,7 @@ export function isRefusal<C extends ErrorCode>(value: unknown, ...codes: C[]): v
   );
 }
 
-/** The refusal of a configuration, or of other facts that an operator gave, with every problem. */
+/** The refusal of a configuration, or of other input of an operator, with every problem. */
 export function invalidConfig(
   source: string,
   problems: readonly Problem[],

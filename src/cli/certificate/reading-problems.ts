@@ -29,7 +29,7 @@ export class ReadingProblems {
     }
   }
 
-  /** The same of a part that may be absent. */
+  /** `attempt` for a part that may be absent. */
   attemptWith<P, T>(part: string, value: P | undefined, read: (value: P) => T): T | undefined {
     return value === undefined ? undefined : this.attempt(part, () => read(value));
   }

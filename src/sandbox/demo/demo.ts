@@ -183,7 +183,7 @@ interface ApiCall {
   readonly withinSeconds?: number;
 }
 
-/** Reports the steps, and knows whether each was right. */
+/** The connections of the TPPs, and the report of each step. */
 class Walk {
   readonly description: SandboxDescription;
   readonly #report: (step: DemoStep) => void;

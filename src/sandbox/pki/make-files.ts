@@ -153,7 +153,7 @@ async function writeCertificate(files: CertificateFiles, certificate: IssuedCert
   ]);
 }
 
-/** Nobody reads the folder before all of it is made. */
+/** Writes in place: the folder has no reader before this script has ended. */
 async function write(file: string, content: string): Promise<void> {
   await mkdir(dirname(file), { recursive: true });
   await writeFile(file, content, { mode: 0o600 });

@@ -61,7 +61,7 @@ export async function openRevocationService(
 
 async function routes(folder: string): Promise<Router> {
   const authorities = await loadAuthorities(folder);
-  /** Read for each answer: another process revokes. */
+  /** The file is read for each answer, because another process revokes. */
   const revocations = () => readRevocations(pathsOf(folder).revocations);
   const nextCrlNumber = increasingNumbers();
   const authorityOf = (ctx: Context) =>
