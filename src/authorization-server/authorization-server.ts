@@ -2,27 +2,25 @@ import { createHmac } from 'node:crypto';
 import type { RequestListener } from 'node:http';
 import type { Middleware } from 'koa';
 import type { Provider } from 'oidc-provider';
-import type { Clock } from '../clock.ts';
 import type { ConsentRecords, GrantEnder } from '../consent/consent.ts';
-import type { Log } from '../events.ts';
-import type { ClientCertificateSource } from '../mutual-tls/client-certificate.ts';
 import type { Store } from '../storage/store.ts';
 import type { TppAuthenticator } from '../tpp/authenticate.ts';
-import type { AuthorisationStatus } from '../tpp/authorisation-status.ts';
 import { GrantRevocation } from './models/grant-revocation.ts';
 import { createAdapterFactory, replayDetectionUnique } from './models/adapter.ts';
-import type { Aspsp } from './customer/aspsp.ts';
 import type { Clients } from './clients/clients.ts';
 import { directClientCredentials } from './tokens/direct-client-credentials.ts';
 import { discoveryOnBothListeners } from './discovery.ts';
 import { accessLog } from './request/access-log.ts';
 import { errorHandler, errorPage, listenForFaults } from './request/error-handler.ts';
-import { interactions } from './customer/interactions.ts';
+import { type InteractionOptions, interactions } from './customer/interactions.ts';
 import { sessionTakeover } from './customer/session-takeover.ts';
-import { createIssuedTokens, introspectForResourceServers } from './tokens/introspection.ts';
+import {
+  introspectForResourceServers,
+  type IntrospectionOptions,
+  IssuedTokens,
+} from './tokens/introspection.ts';
 import { pageHeaders, Pages } from './customer/pages/pages.ts';
-import { createProvider } from './provider.ts';
-import { createResourceServers, type RegisteredResourceServer } from './tokens/resource-servers.ts';
+import { createProvider, type ProviderOptions } from './provider.ts';
 import { revokeStructuredTokens } from './tokens/revocation.ts';
 import type { RevokedCertificates } from './token-status/revoked-certificates.ts';
 import { ENDPOINTS, findRoute, from, STATUS_LIST_PATH, STATUS_LIST_ROUTE } from './request/routes.ts';
@@ -33,37 +31,19 @@ import { isHolderAuthorised, type TokenHolder } from './token-status/token-holde
 import { TokenStatus } from './token-status/token-status.ts';
 import { tppGate } from './request/tpp-gate.ts';
 
-export interface AuthorizationServerOptions {
-  /** URL of the front channel; the issuer identifier (RFC 8414 §2). */
-  readonly issuer: string;
-  readonly mtlsUrl: URL;
+export interface AuthorizationServerOptions
+  extends ProviderOptions,
+    InteractionOptions,
+    IntrospectionOptions {
   readonly clients: Clients;
-  readonly resource: string;
-  readonly apiScopes: readonly string[];
-  readonly accessTokenFormat: 'jwt' | 'opaque';
-  readonly accessTokenSeconds: number;
-  readonly consentSeconds: number;
-  readonly rotatesRefreshTokens?: boolean;
   readonly signer: FollowedSigner;
-  /** Key of hashes, encryption and cookies; 32 bytes. */
-  readonly secret: Buffer;
   readonly store: Store;
   readonly consents: Pick<ConsentRecords, 'idOf' | 'create'>;
-  readonly authorisationStatus: AuthorisationStatus;
   readonly authenticator: TppAuthenticator;
-  /** Where the certificates of TPPs come from on the mTLS listener. */
-  readonly clientCertificate: ClientCertificateSource;
-  /** The bank's APIs that may introspect tokens. */
-  readonly resourceServers: readonly RegisteredResourceServer[];
-  readonly aspsp: Aspsp;
-  /** Time limit of one call of the bank. */
-  readonly aspspCallSeconds: number;
-  /** Whether this process knows that a certificate is revoked: its tokens end. Default: none is. */
-  readonly isRevoked?: (certificate: TokenHolder['certificate']) => boolean;
+  /** Whether this process knows that a certificate is revoked: its tokens end. */
+  readonly isRevoked: (certificate: TokenHolder['certificate']) => boolean;
   /** Certificates that other processes found revoked. */
   readonly revokedCertificates: Pick<RevokedCertificates, 'read'>;
-  readonly clock: Clock;
-  readonly log: Log;
 }
 
 /** One handler for each listener; both lead to the same provider. */
@@ -83,9 +63,7 @@ export function createAuthorizationServer(options: AuthorizationServerOptions): 
     tokenStatus,
     renderError: errorPage(pages),
   });
-  Object.assign(provider.ReplayDetection, {
-    unique: replayDetectionUnique({ store, secret }),
-  });
+  Object.assign(provider.ReplayDetection, { unique: replayDetectionUnique({ store, secret }) });
   listenForFaults(provider);
   provider.use(inOrder(stepsOf(options, { provider, pages, tokenStatus })));
 
@@ -113,34 +91,11 @@ function stepsOf(
   options: AuthorizationServerOptions,
   { provider, pages, tokenStatus }: StepParts,
 ): Record<ListenerName, readonly Middleware[]> {
-  const { issuer, signer, clientCertificate, authenticator, consents, clock, log } = options;
-  const issuedTokens = createIssuedTokens({ signer, issuer });
+  const { issuer, clientCertificate, authenticator, log } = options;
+  const sources = { provider, tokenStatus, issuedTokens: new IssuedTokens(options.signer, issuer) };
   const hasStrictTransportSecurity = new URL(issuer).hostname !== 'localhost';
   const metadata = discoveryOnBothListeners(options);
   const statusLists = serveStatusLists(tokenStatus.lists);
-  const introspection = introspectForResourceServers({
-    provider,
-    resourceServers: createResourceServers(options.resourceServers, clock),
-    issuedTokens,
-    tokenStatus,
-    clientCertificate,
-    signer,
-    issuer,
-    clock,
-  });
-  const customerPages = interactions({
-    provider,
-    pages,
-    aspsp: options.aspsp,
-    aspspCallSeconds: options.aspspCallSeconds,
-    authorisationStatus: options.authorisationStatus,
-    consents,
-    resource: options.resource,
-    consentSeconds: options.consentSeconds,
-    secret: options.secret,
-    clock,
-    log,
-  });
   return {
     front: [
       accessLog(log),
@@ -150,19 +105,19 @@ function stepsOf(
       from('anyone', metadata),
       at(STATUS_LIST_ROUTE, statusLists),
       from('browser', sessionTakeover(provider)),
-      from('browser', customerPages),
+      from('browser', interactions(options, { provider, pages })),
     ],
     mtls: [
       accessLog(log),
       errorHandler(pages),
       findRoute,
       // A resource server is answered here; every other caller is a TPP, and has to prove that.
-      at(ENDPOINTS.introspection, introspection),
+      at(ENDPOINTS.introspection, introspectForResourceServers(options, sources)),
       from('tpp', tppGate(authenticator, clientCertificate)),
       at(ENDPOINTS.token, directClientCredentials(provider)),
       from('anyone', metadata),
       at(STATUS_LIST_ROUTE, statusLists),
-      at(ENDPOINTS.revocation, revokeStructuredTokens({ issuedTokens, tokenStatus })),
+      at(ENDPOINTS.revocation, revokeStructuredTokens(sources)),
     ],
   };
 }
@@ -175,11 +130,7 @@ function openTokenStatus(options: AuthorizationServerOptions): TokenStatus {
     hashId: (id) => createHmac('sha256', secret).update(`status\0${id}`).digest('base64url'),
     authorisedHolders: async (holders) => {
       const find = await options.clients.finderOf(holders.map(({ clientId }) => clientId));
-      const rules = {
-        authorisationStatus,
-        clients: { find },
-        ...(isRevoked === undefined ? {} : { isRevoked }),
-      };
+      const rules = { authorisationStatus, clients: { find }, isRevoked };
       return (holder) => isHolderAuthorised(holder, rules);
     },
     revokedCertificates: options.revokedCertificates,

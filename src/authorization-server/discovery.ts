@@ -1,5 +1,6 @@
 import type { Middleware } from 'koa';
 import { OPENID_SCOPES } from './clients/registered-client.ts';
+import type { profileConfiguration } from './profiles/profiles.ts';
 import { ENDPOINTS } from './request/routes.ts';
 
 /**
@@ -35,18 +36,11 @@ export function discoveryOnBothListeners(urls: {
   };
 }
 
-interface DiscoveryExtrasOptions {
-  readonly mtlsUrl: URL;
-  readonly clientAuthMethods: readonly string[];
-  readonly clientAlgorithms: readonly string[];
-}
-
 /** Metadata that oidc-provider does not write: aliases (RFC 8705 §5), client authentication at the other endpoints. */
-export function discoveryExtras({
-  mtlsUrl,
-  clientAuthMethods,
-  clientAlgorithms,
-}: DiscoveryExtrasOptions): Record<string, unknown> {
+export function discoveryExtras(
+  mtlsUrl: URL,
+  { clientAuthMethods, enabledJWA: { clientAuthSigningAlgValues } }: ReturnType<typeof profileConfiguration>,
+): Record<string, unknown> {
   const at = (path: string) => new URL(path, mtlsUrl).href;
   return {
     mtls_endpoint_aliases: {
@@ -57,8 +51,8 @@ export function discoveryExtras({
       userinfo_endpoint: at(ENDPOINTS.userinfo),
     },
     introspection_endpoint_auth_methods_supported: clientAuthMethods,
-    introspection_endpoint_auth_signing_alg_values_supported: clientAlgorithms,
+    introspection_endpoint_auth_signing_alg_values_supported: clientAuthSigningAlgValues,
     revocation_endpoint_auth_methods_supported: clientAuthMethods,
-    revocation_endpoint_auth_signing_alg_values_supported: clientAlgorithms,
+    revocation_endpoint_auth_signing_alg_values_supported: clientAuthSigningAlgValues,
   };
 }

@@ -1,12 +1,10 @@
 import { hkdfSync } from 'node:crypto';
 import type { EventEmitter } from 'node:events';
 import type { AdapterFactory, Configuration } from 'oidc-provider';
-import type { Clock } from '../clock.ts';
 import type { ConsentRecords } from '../consent/consent.ts';
 import { OpenBankingError } from '../errors.ts';
 import type { Log } from '../events.ts';
-import type { AuthorisationStatus } from '../tpp/authorisation-status.ts';
-import { apiScopes } from './tokens/api-scopes.ts';
+import { apiScopes, type ApiScopesOptions } from './tokens/api-scopes.ts';
 import { assertClientAssertion, certificateSubjectMatches } from './clients/client-authentication.ts';
 import { clientMetadata, EXTRA_CLIENT_METADATA } from './clients/client-metadata.ts';
 import type { Clients } from './clients/clients.ts';
@@ -22,23 +20,18 @@ import { tokenClaims, withinGrant } from './tokens/token-claims.ts';
 import type { TokenStatus } from './token-status/token-status.ts';
 import { gateCertificate, provenTpp } from './request/tpp-gate.ts';
 
-export interface ProviderOptions {
+export interface ProviderOptions extends ApiScopesOptions {
+  /** URL of the front channel; the issuer identifier (RFC 8414 §2). */
   readonly issuer: string;
   readonly mtlsUrl: URL;
   readonly clients: Pick<Clients, 'follow'>;
-  readonly resource: string;
-  readonly apiScopes: readonly string[];
-  readonly accessTokenFormat: 'jwt' | 'opaque';
-  readonly accessTokenSeconds: number;
   readonly consentSeconds: number;
-  /** Rotates for every client, also where its profile does not. Default false. */
-  readonly rotatesRefreshTokens?: boolean;
+  /** Rotates for every client, also where its profile does not. */
+  readonly rotatesRefreshTokens: boolean;
   readonly signer: FollowedSigner;
-  /** Signs cookies; at least 32 bytes. */
+  /** Key of hashes, encryption and cookies; 32 bytes. */
   readonly secret: Buffer;
-  readonly authorisationStatus: AuthorisationStatus;
   readonly consents: Pick<ConsentRecords, 'idOf'>;
-  readonly clock: Clock;
   readonly log: Log;
 }
 
@@ -56,8 +49,7 @@ export function createProvider(options: ProviderOptions, parts: ProviderParts): 
   const provider = new Provider(options.issuer, configuration(options, parts));
   // `error` is koa's own event; the library's types do not know it.
   (provider as EventEmitter).on('error', (error) => options.log.emit('server.unexpected', { error }));
-  const { signer } = options;
-  signer.follow((keys, holder) => replaceKeys(provider, providerKeys(holder, keys)));
+  options.signer.follow((keys, holder) => replaceKeys(provider, providerKeys(holder, keys)));
   options.clients.follow((clients) => takeClients(provider, clients));
   return provider;
 }
@@ -74,8 +66,6 @@ function takeClients(provider: Provider, clients: readonly RegisteredClient[]): 
 }
 
 function configuration(options: ProviderOptions, parts: ProviderParts): Configuration {
-  const { tokenStatus } = parts;
-  const { consents } = options;
   const profiled = profileConfiguration(PROFILES);
   return {
     adapter: parts.adapter,
@@ -90,11 +80,7 @@ function configuration(options: ProviderOptions, parts: ProviderParts): Configur
     enabledJWA: profiled.enabledJWA,
     clockTolerance: profiled.clockTolerance,
     extraClientMetadata: { properties: [...EXTRA_CLIENT_METADATA] },
-    discovery: discoveryExtras({
-      mtlsUrl: options.mtlsUrl,
-      clientAuthMethods: profiled.clientAuthMethods,
-      clientAlgorithms: profiled.enabledJWA.clientAuthSigningAlgValues,
-    }),
+    discovery: discoveryExtras(options.mtlsUrl, profiled),
     features: features(options, profiled.features),
     assertJwtClientAuthClaimsAndHeader: assertClientAssertion(options.clock),
     interactions: {
@@ -109,14 +95,11 @@ function configuration(options: ProviderOptions, parts: ProviderParts): Configur
       return Promise.resolve(grantId === undefined ? undefined : ctx.oidc.provider.Grant.find(grantId));
     },
     issueRefreshToken: (_ctx, client) => Promise.resolve(client.grantTypeAllowed('refresh_token')),
-    rotateRefreshToken: options.rotatesRefreshTokens === true || profiled.rotateRefreshToken,
+    rotateRefreshToken: options.rotatesRefreshTokens || profiled.rotateRefreshToken,
     expiresWithSession: () => Promise.resolve(false),
     revokeGrantPolicy: () => true,
     extraTokenClaims: (ctx, token) =>
-      tokenClaims({ consents, tokenStatus }, provenTpp(ctx), {
-        clientId: token.clientId,
-        grantId: 'grantId' in token ? token.grantId : undefined,
-      }),
+      tokenClaims({ consents: options.consents, tokenStatus: parts.tokenStatus }, provenTpp(ctx), token),
     renderError: parts.renderError,
     ttl: {
       AccessToken: (ctx) => withinGrant(options.clock, ctx, options.accessTokenSeconds),
@@ -137,14 +120,6 @@ function features(
   options: ProviderOptions,
   profiled: Required<Pick<Features, 'fapi' | 'pushedAuthorizationRequests'>>,
 ): Features {
-  const scopes = apiScopes({
-    resource: options.resource,
-    scopes: options.apiScopes,
-    authorisationStatus: options.authorisationStatus,
-    accessTokenSeconds: options.accessTokenSeconds,
-    accessTokenFormat: options.accessTokenFormat,
-    clock: options.clock,
-  });
   return {
     devInteractions: { enabled: false },
     // Named experimental: the exact version of the package is pinned, and the acknowledgement names its revision.
@@ -173,12 +148,7 @@ function features(
       certificateAuthorized: (ctx) => provenTpp(ctx) !== undefined,
       certificateSubjectMatches,
     },
-    resourceIndicators: {
-      enabled: true,
-      defaultResource: scopes.defaultResource,
-      getResourceServerInfo: scopes.getResourceServerInfo,
-      useGrantedResource: () => true,
-    },
+    resourceIndicators: apiScopes(options),
   };
 }
 

@@ -59,7 +59,7 @@ interface Progress {
   readonly number: number;
   readonly step: AuthenticationStep;
   /** By whose name failed attempts are counted. */
-  readonly customerName?: string;
+  readonly customerName?: string | undefined;
 }
 
 /** The login prompt: the steps of the bank's authentication, on our pages. */
@@ -98,23 +98,18 @@ export class Authentication {
       await this.#attempts.delete(counted);
       return finishInteraction(ctx, open, { login: this.#loginOf(answer) });
     }
-    if (answer.type === 'refused') return this.#refuse(ctx, { open, progress, answer });
+    if (answer.type === 'refused') return this.#refuse(ctx, open, { progress, answer });
     await this.#attempts.reward(counted);
-    const named = customerName === undefined ? {} : { customerName };
-    const next = { number: progress.number + 1, step: answer, ...named };
+    const next = { number: progress.number + 1, step: answer, customerName };
     await keep(open, next);
     this.#showStep(ctx, open, next);
   }
 
   async #refuse(
     ctx: Context,
-    refusal: {
-      readonly open: OpenInteraction;
-      readonly progress: Progress;
-      readonly answer: AuthenticationRefusal;
-    },
+    open: OpenInteraction,
+    { progress, answer }: { readonly progress: Progress; readonly answer: AuthenticationRefusal },
   ): Promise<void> {
-    const { open, progress, answer } = refusal;
     const event = answer.reason === 'blocked' ? 'psu.login.blocked' : 'psu.login.refused';
     this.#options.log.emit(event, interactionFields(ctx, open));
     const problem = answer.text ?? defaultSentence(progress.step, answer.reason);
@@ -141,14 +136,13 @@ export class Authentication {
 
   #showStep(ctx: Context, open: OpenInteraction, progress: Progress, problem?: string): void {
     const { pages, forms } = this.#options;
-    if (problem !== undefined) ctx.status = 422;
     pages.login(ctx, {
       tpp: requesterOf(open),
       csrf: forms.tokenOf(open),
       redirectUri: open.redirectUri,
       number: progress.number,
       step: progress.step,
-      ...(problem === undefined ? {} : { problem }),
+      problem,
     });
   }
 
@@ -158,7 +152,7 @@ export class Authentication {
       remember: false,
       amr: [...amr],
       ts: epochSeconds(authTime ?? this.#options.clock.now()),
-      ...(acr === undefined ? {} : { acr }),
+      acr,
     };
   }
 }

@@ -17,32 +17,37 @@ import type { OwnForms } from './own-forms.ts';
 import type { Pages } from './pages/pages.ts';
 import { permissionsOf } from './pages/permissions.ts';
 
-export interface ConsentDecisionOptions {
-  readonly provider: Provider;
-  readonly aspsp: AspspCalls;
+export interface ConsentOptions {
   readonly consents: Pick<ConsentRecords, 'create'>;
-  readonly pages: Pages;
-  readonly forms: OwnForms;
   readonly resource: string;
   readonly consentSeconds: number;
   readonly clock: Clock;
   readonly log: Log;
 }
 
+interface Parts {
+  readonly provider: Provider;
+  readonly aspsp: AspspCalls;
+  readonly pages: Pages;
+  readonly forms: OwnForms;
+}
+
 const NO_ACCOUNT_CHOSEN = 'Please choose at least one account, or cancel.';
 
 /** The consent prompt: the permissions that the TPP asks for, the accounts, and the customer's decision. */
 export class ConsentDecision {
-  readonly #options: ConsentDecisionOptions;
+  readonly #options: ConsentOptions;
+  readonly #parts: Parts;
 
-  constructor(options: ConsentDecisionOptions) {
+  constructor(options: ConsentOptions, parts: Parts) {
     this.#options = options;
+    this.#parts = parts;
   }
 
   async show(ctx: Context, open: OpenInteraction, problem?: string): Promise<void> {
-    const { pages, forms, clock, consentSeconds } = this.#options;
+    const { clock, consentSeconds } = this.#options;
+    const { pages, forms } = this.#parts;
     const accounts = await this.#offeredAccounts(open);
-    if (problem !== undefined) ctx.status = 422;
     pages.consent(ctx, {
       tpp: requesterOf(open),
       csrf: forms.tokenOf(open),
@@ -50,7 +55,7 @@ export class ConsentDecision {
       permissions: permissionsOf(open.scopes),
       until: new Date(clock.now().getTime() + consentSeconds * 1000),
       accounts,
-      ...(problem === undefined ? {} : { problem }),
+      problem,
     });
   }
 
@@ -81,10 +86,10 @@ export class ConsentDecision {
   }
 
   async #grant(open: OpenInteraction, psuId: string): Promise<string> {
-    const { provider, resource, consentSeconds } = this.#options;
+    const { resource, consentSeconds } = this.#options;
     // `expiresIn` is missing from the published types of the constructor (reference: Grant outranks its tokens).
     const properties = { accountId: psuId, clientId: open.client.clientId, expiresIn: consentSeconds };
-    const created = new provider.Grant(properties);
+    const created = new this.#parts.provider.Grant(properties);
     const openid = open.scopes.filter((scope) => OPENID_SCOPES.includes(scope));
     const apis = open.scopes.filter((scope) => !OPENID_SCOPES.includes(scope));
     if (openid.length > 0) created.addOIDCScope(openid.join(' '));
@@ -94,7 +99,7 @@ export class ConsentDecision {
 
   async #offeredAccounts(open: OpenInteraction): Promise<readonly AccountChoice[]> {
     const isForApis = open.scopes.some((scope) => !OPENID_SCOPES.includes(scope));
-    return isForApis ? this.#options.aspsp.listAccounts(psuOf(open), open.scopes) : [];
+    return isForApis ? this.#parts.aspsp.listAccounts(psuOf(open), open.scopes) : [];
   }
 }
 

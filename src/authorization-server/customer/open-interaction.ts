@@ -17,19 +17,18 @@ export interface OpenInteraction {
   readonly redirectUri: string;
 }
 
-export interface InteractionSource {
-  readonly provider: Provider;
-  readonly authorisationStatus: AuthorisationStatus;
-}
-
 /** @throws ERR_PSU_INPUT when the browser has no such interaction, and the refusals of `AuthorisationStatus.verify` */
-export async function openInteraction(source: InteractionSource, ctx: Context): Promise<OpenInteraction> {
-  const interaction = await source.provider.interactionDetails(ctx.req, ctx.res).catch((cause: unknown) => {
+export async function openInteraction(
+  ctx: Context,
+  provider: Provider,
+  authorisationStatus: AuthorisationStatus,
+): Promise<OpenInteraction> {
+  const interaction = await provider.interactionDetails(ctx.req, ctx.res).catch((cause: unknown) => {
     if (isRefusal(cause)) throw cause;
     throw new OpenBankingError('ERR_PSU_INPUT', { problem: 'there is no such interaction' }, { cause });
   });
   const { client_id: clientId, scope, redirect_uri: redirectUri } = interaction.params;
-  const client = await source.provider.Client.find(String(clientId));
+  const client = await provider.Client.find(String(clientId));
   const prompt = interaction.prompt.name;
   if (client === undefined || (prompt !== 'login' && prompt !== 'consent')) {
     throw new OpenBankingError('ERR_PSU_INPUT', { problem: 'the interaction cannot go on' });
@@ -38,7 +37,7 @@ export async function openInteraction(source: InteractionSource, ctx: Context): 
     interaction,
     prompt,
     client,
-    tpp: source.authorisationStatus.verify(tppOf(client)),
+    tpp: authorisationStatus.verify(tppOf(client)),
     scopes: typeof scope === 'string' ? scope.split(' ').filter(Boolean) : [],
     redirectUri: String(redirectUri),
   };

@@ -24,7 +24,7 @@ export interface HolderRules {
   readonly authorisationStatus: AuthorisationStatus;
   readonly clients: { readonly find: ClientFinder };
   /** Whether a certificate is known to be revoked. Default: none is. */
-  readonly isRevoked?: (certificate: TokenHolder['certificate']) => boolean;
+  readonly isRevoked?: ((certificate: TokenHolder['certificate']) => boolean) | undefined;
 }
 
 /**

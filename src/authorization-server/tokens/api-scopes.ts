@@ -17,7 +17,7 @@ export interface ApiScopesOptions {
   /** The resource indicator of the bank's APIs (RFC 8707): the audience of access tokens. */
   readonly resource: string;
   /** Every scope of the APIs. */
-  readonly scopes: readonly string[];
+  readonly apiScopes: readonly string[];
   readonly authorisationStatus: AuthorisationStatus;
   readonly accessTokenSeconds: number;
   readonly clock: Clock;
@@ -28,12 +28,15 @@ export interface ApiScopesOptions {
 const EARLIER_GRANTS: readonly unknown[] = ['authorization_code', 'refresh_token'];
 
 /**
- * Which resource and which scopes a request is for. TPPs send no `resource`, so the bank's APIs are the default
+ * The provider's `resourceIndicators`: which resource and which scopes a request is for. TPPs send no `resource`, so the bank's APIs are the default
  * whenever a scope of theirs is asked for. A scope whose role the TPP does not hold is refused when it is
  * asked for, and falls away when an earlier grant is used (PSD2 articles 66 and 67, TS 119 495 cl. 5.2.2).
  */
 export function apiScopes(options: ApiScopesOptions) {
   return {
+    enabled: true,
+    useGrantedResource: () => true,
+
     defaultResource: (ctx: KoaContextWithOIDC, _client?: Client, oneOf?: readonly string[]) => {
       if (oneOf !== undefined && oneOf.length > 0) return oneOf;
       if (ctx.oidc.params?.grant_type === 'client_credentials') return options.resource;
@@ -51,7 +54,7 @@ export function apiScopes(options: ApiScopesOptions) {
       const holder =
         provenTpp(ctx) ?? asProviderError(() => options.authorisationStatus.verify(tppOf(client)));
       const own = clientScopes(client);
-      const known = options.scopes.filter((scope) => own.includes(scope));
+      const known = options.apiScopes.filter((scope) => own.includes(scope));
       if (!EARLIER_GRANTS.includes(ctx.oidc.params?.grant_type)) {
         const isForNobody = ctx.oidc.params?.grant_type === 'client_credentials';
         const allowed = isForNobody ? known : [...OPENID_SCOPES, ...known];

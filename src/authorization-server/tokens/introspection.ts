@@ -5,27 +5,34 @@ import type { AccessToken, ClientCredentials, Provider } from 'oidc-provider';
 import { type Clock, epochSeconds } from '../../clock.ts';
 import { OpenBankingError } from '../../errors.ts';
 import type { ClientCertificateSource } from '../../mutual-tls/client-certificate.ts';
-import type { RegisteredResourceServer, ResourceServers } from './resource-servers.ts';
+import { identifyResourceServers, type RegisteredResourceServer } from './resource-servers.ts';
 import { signJwt } from '../signing/signed-jwt.ts';
 import type { FollowedSigner, Signer } from '../signing/signer.ts';
 import type { StatusClaim, TokenStatus } from '../token-status/token-status.ts';
 
 export interface IntrospectionOptions {
-  readonly provider: Provider;
-  readonly resourceServers: ResourceServers;
-  readonly issuedTokens: IssuedTokens;
-  readonly tokenStatus: TokenStatus;
+  /** The bank's APIs that may introspect tokens. */
+  readonly resourceServers: readonly RegisteredResourceServer[];
+  /** Where the certificates of callers come from on the mTLS listener. */
   readonly clientCertificate: ClientCertificateSource;
   readonly signer: Signer;
   readonly issuer: string;
   readonly clock: Clock;
 }
 
+/** Where tokens and their status are found. */
+export interface TokenSources {
+  readonly provider: Provider;
+  readonly issuedTokens: IssuedTokens;
+  readonly tokenStatus: TokenStatus;
+}
+
 const SIGNED_TYPE = 'application/token-introspection+jwt';
 const MAX_BODY = '16kb';
 const PARAMETERS = ['token', 'token_type_hint', 'client_id'];
 
-type Answer = Readonly<Record<string, unknown>> & { readonly active: boolean };
+type Claims = Readonly<Record<string, unknown>>;
+type Answer = Claims & { readonly active: boolean };
 const INACTIVE: Answer = Object.freeze({ active: false });
 
 /**
@@ -35,7 +42,10 @@ const INACTIVE: Answer = Object.freeze({ active: false });
  *
  * @throws ERR_CLIENT_AUTHENTICATION, ERR_REQUEST_INVALID, and what the certificate source throws
  */
-export function introspectForResourceServers(options: IntrospectionOptions): Middleware {
+export function introspectForResourceServers(
+  options: IntrospectionOptions,
+  sources: TokenSources,
+): Middleware {
   const readForm = bodyParser({
     enableTypes: ['form'],
     formLimit: MAX_BODY,
@@ -46,7 +56,9 @@ export function introspectForResourceServers(options: IntrospectionOptions): Mid
   return async (ctx, next) => {
     const { certificate, intermediates } = options.clientCertificate.read(ctx.req);
     if (certificate === undefined) return next();
-    const candidates = options.resourceServers.identify(certificate.der, intermediates);
+    const { der } = certificate;
+    const at = options.clock.now();
+    const candidates = identifyResourceServers(options.resourceServers, { der, intermediates }, at);
     if (candidates.length === 0) return next();
     ctx.state.certificate = certificate;
     await readForm(ctx, async () => {});
@@ -58,7 +70,7 @@ export function introspectForResourceServers(options: IntrospectionOptions): Mid
         problem: 'client_id is not of the certificate',
       });
     }
-    const answer = await answerAbout(form.get('token') ?? '', server, options);
+    const answer = await answerAbout(form.get('token') ?? '', server.resource, sources);
     ctx.set('cache-control', 'no-store');
     if (ctx.accepts('json', SIGNED_TYPE) === SIGNED_TYPE) {
       ctx.body = await signed(answer, server, options);
@@ -79,38 +91,31 @@ function formOf(ctx: Context): URLSearchParams {
   return form;
 }
 
-async function answerAbout(
-  token: string,
-  server: RegisteredResourceServer,
-  options: IntrospectionOptions,
-): Promise<Answer> {
-  const claims = await (token.split('.').length === 3
-    ? options.issuedTokens.verify(token)
-    : opaqueClaims(token, options));
-  if (claims === undefined || claims.aud !== server.resource) return INACTIVE;
+async function answerAbout(token: string, resource: string, sources: TokenSources): Promise<Answer> {
+  const { provider, issuedTokens, tokenStatus } = sources;
+  const isStructured = token.split('.').length === 3;
+  const claims = await (isStructured ? issuedTokens.verify(token) : opaqueClaims(token, provider));
+  if (claims === undefined || claims.aud !== resource) return INACTIVE;
   // The revocation of the token, and the authorisation status of its holder at this moment.
-  const isLive = await options.tokenStatus.isLive(claims.status as StatusClaim);
+  const isLive = await tokenStatus.isLive(claims.status as StatusClaim);
   return isLive ? { active: true, token_type: 'Bearer', ...claims } : INACTIVE;
 }
 
-async function opaqueClaims(
-  token: string,
-  { provider, issuer }: IntrospectionOptions,
-): Promise<Readonly<Record<string, unknown>> | undefined> {
+async function opaqueClaims(token: string, provider: Provider): Promise<Claims | undefined> {
   const ofCustomer = await provider.AccessToken.find(token);
   const found = ofCustomer ?? (await provider.ClientCredentials.find(token));
   if (found?.isValid !== true || !(await hasLiveGrant(provider, ofCustomer))) return undefined;
   const { extra, aud, exp, iat, scope, clientId, rar, 'x5t#S256': thumbprint } = found as FoundToken;
   return {
     ...extra,
-    iss: issuer,
+    iss: provider.issuer,
     aud,
     exp,
     iat,
     client_id: clientId,
     sub: ofCustomer?.accountId ?? clientId,
-    ...(scope === undefined ? {} : { scope }),
-    ...(rar === undefined ? {} : { authorization_details: rar }),
+    scope,
+    authorization_details: rar,
     cnf: { 'x5t#S256': thumbprint },
   };
 }
@@ -146,29 +151,25 @@ function refused(problem: string, cause?: unknown): OpenBankingError<'ERR_REQUES
 }
 
 /** Our own access tokens that are JWTs. */
-export interface IssuedTokens {
-  /** The claims, or undefined for a token that is not ours, not an access token or over. */
-  verify(token: string): Promise<JWTPayload | undefined>;
-}
+export class IssuedTokens {
+  readonly #issuer: string;
+  #keySet = createLocalJWKSet({ keys: [] });
 
-export function createIssuedTokens(options: {
-  readonly signer: FollowedSigner;
-  readonly issuer: string;
-}): IssuedTokens {
-  const { issuer } = options;
-  let keySet = createLocalJWKSet({ keys: [] });
-  options.signer.follow((keys) => {
-    keySet = createLocalJWKSet({ keys: [...keys] });
-  });
-  return {
-    async verify(token) {
-      try {
-        const rules = { issuer, typ: 'at+jwt', algorithms: ['ES256'], requiredClaims: ['exp'] };
-        return (await jwtVerify(token, keySet, rules)).payload;
-      } catch (error) {
-        if (error instanceof joseErrors.JOSEError) return undefined;
-        throw error;
-      }
-    },
-  };
+  constructor(signer: FollowedSigner, issuer: string) {
+    this.#issuer = issuer;
+    signer.follow((keys) => {
+      this.#keySet = createLocalJWKSet({ keys: [...keys] });
+    });
+  }
+
+  /** The claims, or undefined for a token that is not ours, not an access token or over. */
+  async verify(token: string): Promise<JWTPayload | undefined> {
+    const rules = { issuer: this.#issuer, typ: 'at+jwt', algorithms: ['ES256'], requiredClaims: ['exp'] };
+    try {
+      return (await jwtVerify(token, this.#keySet, rules)).payload;
+    } catch (error) {
+      if (error instanceof joseErrors.JOSEError) return undefined;
+      throw error;
+    }
+  }
 }

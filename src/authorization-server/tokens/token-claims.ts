@@ -13,8 +13,8 @@ interface TokenClaimsOptions {
 }
 
 export interface IssuedToken {
-  readonly clientId: string | undefined;
-  readonly grantId: string | undefined;
+  readonly clientId?: string | undefined;
+  readonly grantId?: string | undefined;
 }
 
 /**

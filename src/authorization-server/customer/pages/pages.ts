@@ -16,7 +16,8 @@ export interface RequesterView {
 interface FormView {
   readonly tpp: RequesterView;
   readonly csrf: string;
-  readonly problem?: string;
+  /** Shown above the form; the answer is 422 then. */
+  readonly problem?: string | undefined;
   /** Where the answer goes in the end: form submissions may be redirected there (CSP form-action). */
   readonly redirectUri: string;
 }
@@ -48,13 +49,13 @@ export class Pages {
   }
 
   login(ctx: Context, view: LoginView): void {
-    allowFormsTo(ctx, view.redirectUri);
+    prepareForm(ctx, view);
     this.#render(ctx, 'login', view);
   }
 
   consent(ctx: Context, view: ConsentView): void {
-    allowFormsTo(ctx, view.redirectUri);
     const until = { iso: view.until.toISOString(), text: dayInWords(view.until) };
+    prepareForm(ctx, view);
     this.#render(ctx, 'consent', { ...view, until });
   }
 
@@ -92,7 +93,8 @@ export function pageHeaders(options: { readonly hasStrictTransportSecurity: bool
 }
 
 /** Chromium holds a redirect after a form to the form-action of its page, so the TPP's origin must be in it. */
-function allowFormsTo(ctx: Context, redirectUri: string): void {
+function prepareForm(ctx: Context, { problem, redirectUri }: FormView): void {
+  if (problem !== undefined) ctx.status = 422;
   const url = new URL(redirectUri);
   const target = url.origin === 'null' ? url.protocol : url.origin;
   ctx.set('content-security-policy', `${CONTENT_SECURITY_POLICY}; form-action 'self' ${target}`);
