@@ -24,7 +24,7 @@ export interface FollowedFileOptions<T> {
   readonly count?: (value: T) => number;
   readonly log: Log;
   /** Interval of polls. Default 5. A change is in use after the second poll at the latest. */
-  readonly pollSeconds?: number;
+  readonly pollSeconds?: number | undefined;
   /** Called after another copy is in use. */
   readonly onChange?: (value: T) => void;
 }

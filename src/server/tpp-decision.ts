@@ -47,18 +47,9 @@ export async function openTppDecision(
   const revocation = openRevocation({ ...config.revocation, clock, log });
   const problems = relaxedRevocations(config.trust);
   if (problems.length > 0) log.emit('revocation.relaxed', { problems });
-  const authorisationStatus = new AuthorisationStatus({
-    registry,
-    blockList,
-    ...(config.hostCountry === undefined ? {} : { hostCountry: config.hostCountry }),
-  });
-  const authenticator = createTppAuthenticator({
-    trust,
-    authorisationStatus,
-    revocation,
-    clock,
-    log,
-  });
+  const { hostCountry } = config;
+  const authorisationStatus = new AuthorisationStatus({ registry, blockList, hostCountry });
+  const authenticator = createTppAuthenticator({ trust, authorisationStatus, revocation, clock, log });
   return {
     authenticator,
     registry,
@@ -72,21 +63,12 @@ export async function openTppDecision(
 }
 
 async function openTrust(
-  {
-    profile,
-    revocation,
-    policies,
-    intermediatesFile,
-    allowSandboxAnchors,
-    ...trust
-  }: Config['trust'][number],
+  { profile, revocation, allowSandboxAnchors, ...trust }: Config['trust'][number],
   parts: { readonly place: string; readonly log: Log },
 ): Promise<FollowedTrustProfile> {
   return openTrustProfile({
     preset: profile,
     ...trust,
-    ...(intermediatesFile === undefined ? {} : { intermediatesFile }),
-    ...(policies === undefined ? {} : { policies }),
     allowsSandboxAnchors: allowSandboxAnchors,
     revocation: await openRevocationPolicy(revocation),
     ...parts,

@@ -20,7 +20,7 @@ export interface Tpp {
   readonly nca: { readonly id: string; readonly name: string };
   readonly country: string;
   readonly legalName: string;
-  readonly tradingName?: string;
+  readonly tradingName?: string | undefined;
   /** Roles that certificate and registry both grant. */
   readonly roles: ReadonlySet<PspRole>;
   readonly certificate: {
@@ -82,13 +82,14 @@ export function createTppAuthenticator(options: TppAuthenticatorOptions): TppAut
   }
   /** By the hash of the certificate. */
   const credentials = new LRUCache<string, TppCredential>({ max: MAX_REMEMBERED });
+  const profiles = () => options.trust.map(({ current }) => current);
   const isCurrent = (profile: TrustProfile) => options.trust.some(({ current }) => current === profile);
   const credentialOf = (presented: PresentedTpp): TppCredential => {
     const key = thumbprintOf(presented);
     const at = clock.now();
     const known = credentials.get(key);
     if (known !== undefined && isStillGood(known, at) && isCurrent(known.profile)) return known;
-    const proven = proveCredential(presented, { profiles: profilesOf(options), at, trail: new Trail() });
+    const proven = proveCredential(presented, { profiles: profiles(), at, trail: new Trail() });
     if (proven.tolerated.length > 0) noteTolerated(proven, log);
     credentials.set(key, proven);
     return proven;
@@ -108,21 +109,16 @@ export function createTppAuthenticator(options: TppAuthenticatorOptions): TppAut
       const record = await decide(credential, NO_TRAIL);
       const same = known.get(credential);
       if (same?.record === record) return same.tpp;
-      const tpp = tppOf(credential, record, heldRoles(credential.statement.roles, record, NO_TRAIL));
+      const tpp = tppOf(credential, record, NO_TRAIL);
       known.set(credential, { record, tpp });
       return tpp;
     },
     evaluate: async (presented) => {
       const trail = new Trail();
       try {
-        const credential = proveCredential(presented, {
-          profiles: profilesOf(options),
-          at: clock.now(),
-          trail,
-        });
+        const credential = proveCredential(presented, { profiles: profiles(), at: clock.now(), trail });
         const record = await decide(credential, trail);
-        const tpp = tppOf(credential, record, heldRoles(credential.statement.roles, record, trail));
-        return { tpp, steps: trail.steps };
+        return { tpp: tppOf(credential, record, trail), steps: trail.steps };
       } catch (error) {
         if (!isRefusal(error)) throw error;
         return { refusal: error, steps: trail.steps };
@@ -166,10 +162,6 @@ function verifyNotRevoked(
   }
 }
 
-function profilesOf({ trust }: TppAuthenticatorOptions): readonly TrustProfile[] {
-  return trust.map(({ current }) => current);
-}
-
 function noteTolerated(
   { authorizationNumber, certificate, issuer, tolerated }: TppCredential,
   log: Log,
@@ -194,15 +186,15 @@ function thumbprintOf({ der, thumbprint }: PresentedTpp): string {
   return thumbprint ?? createHash('sha256').update(der).digest('base64url');
 }
 
-function tppOf(credential: TppCredential, record: TppRecord, roles: ReadonlySet<PspRole>): Tpp {
+function tppOf(credential: TppCredential, record: TppRecord, trail: RuleLog): Tpp {
   const { certificate, authorizationNumber, issuer, issuerKeyHash, statement } = credential;
   return Object.freeze({
     authorizationNumber,
     nca: statement.nca,
     country: record.country,
     legalName: record.legalName,
-    ...(record.tradingName === undefined ? {} : { tradingName: record.tradingName }),
-    roles,
+    tradingName: record.tradingName,
+    roles: heldRoles(statement.roles, record, trail),
     certificate: Object.freeze({
       thumbprint: certificate.thumbprint,
       serialNumber: certificate.serialNumber,

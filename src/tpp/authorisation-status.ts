@@ -16,9 +16,9 @@ export interface NamedTpp {
 export interface AuthorisationStatusOptions {
   readonly registry: TppRegistry;
   /** ISO 3166-1. When set, a TPP of another country must be passported into it. */
-  readonly hostCountry?: string;
+  readonly hostCountry?: string | undefined;
   /** Default: no TPP is blocked. */
-  readonly blockList?: BlockList;
+  readonly blockList?: Pick<BlockList, 'find'>;
 }
 
 const RULE = Object.freeze({
@@ -46,7 +46,7 @@ const NEEDED: ReadonlyMap<string, PspRole> = new Map([
 export class AuthorisationStatus {
   readonly #registry: TppRegistry;
   readonly #hostCountry: string | undefined;
-  readonly #blockList: BlockList | undefined;
+  readonly #blockList: Pick<BlockList, 'find'> | undefined;
 
   constructor({ registry, hostCountry, blockList }: AuthorisationStatusOptions) {
     this.#registry = registry;
@@ -126,11 +126,7 @@ export class AuthorisationStatus {
   }
 
   #block({ authorizationNumber, certificate }: NamedTpp, nca: string): OpenBankingError | undefined {
-    const block = this.#blockList?.find({
-      authorizationNumber,
-      nca,
-      ...(certificate === undefined ? {} : { certificate }),
-    });
+    const block = this.#blockList?.find({ authorizationNumber, nca, certificate });
     if (block === undefined) return undefined;
     const { reason, since } = block;
     if (block.kind === 'tpp') {

@@ -1,5 +1,5 @@
 import { OpenBankingError } from '../errors.ts';
-import { openFollowedFile } from '../files/followed-file.ts';
+import { type FollowedFile, openFollowedFile } from '../files/followed-file.ts';
 import type { Log } from '../events.ts';
 import { canonicalNca } from '../../tpp-registry/nca.ts';
 import { parseName } from '../x509/certificate/distinguished-name.ts';
@@ -9,20 +9,13 @@ import { type Block, type CertificateBlock, parseBlocks, type TppBlock } from '.
 export interface BlockSubject {
   readonly authorizationNumber: string;
   readonly nca: string;
-  readonly certificate?: {
-    /** RFC 4514 string. */
-    readonly issuer: string;
-    readonly serialNumber: string;
-  };
+  readonly certificate?: NamedCertificate | undefined;
 }
 
-/** Certificates and TPPs that this bank does not serve. In memory and synchronous, for every request. */
-export interface BlockList {
-  /** The block of the certificate, or else of its TPP. */
-  find(subject: BlockSubject): Block | undefined;
-  isBlocked(subject: BlockSubject): boolean;
-  /** Stops watching the source. */
-  close(): Promise<void>;
+interface NamedCertificate {
+  /** RFC 4514 string. */
+  readonly issuer: string;
+  readonly serialNumber: string;
 }
 
 export interface FileBlockListOptions {
@@ -30,22 +23,45 @@ export interface FileBlockListOptions {
   readonly file: string;
   readonly log: Log;
   /** Seconds between two looks at the file's date and size. Default 5. */
-  readonly pollSeconds?: number;
+  readonly pollSeconds?: number | undefined;
 }
 
-/** A block list that follows a file. */
-export interface FileBlockList extends BlockList {
+/** Certificates and TPPs that this bank does not serve. In memory and synchronous, for every request. */
+export class BlockList {
+  readonly #source: FollowedFile<Index>;
+
+  constructor(source: FollowedFile<Index>) {
+    this.#source = source;
+  }
+
+  /** The block of the certificate, or else of its TPP. */
+  find({ authorizationNumber, nca, certificate }: BlockSubject): Block | undefined {
+    const { count, bySerial, byNumber } = this.#source.current;
+    if (count === 0) return undefined;
+    return (
+      certificateBlock(bySerial, certificate) ??
+      byNumber.get(folded(authorizationNumber))?.find((block) => isUnder(block, nca))
+    );
+  }
+
+  isBlocked(subject: BlockSubject): boolean {
+    return this.find(subject) !== undefined;
+  }
+
   /** Reads the file now if it has changed; true when a new copy is in use. Never throws; a bad file is logged. */
-  reload(): Promise<boolean>;
+  reload(): Promise<boolean> {
+    return this.#source.reload();
+  }
+
+  /** Stops watching the source. */
+  close(): Promise<void> {
+    return this.#source.close();
+  }
 }
 
 /** A block list of fixed blocks. */
 export function createBlockList(blocks: readonly Block[]): BlockList {
-  const index = indexBlocks(blocks);
-  return blockList(
-    () => index,
-    async () => {},
-  );
+  return new BlockList({ current: indexBlocks(blocks), reload: async () => false, close: async () => {} });
 }
 
 /**
@@ -54,13 +70,13 @@ export function createBlockList(blocks: readonly Block[]): BlockList {
  *
  * @throws ERR_BLOCK_LIST_INVALID when the first copy is missing or bad
  */
-export async function openFileBlockList(options: FileBlockListOptions): Promise<FileBlockList> {
+export async function openFileBlockList(options: FileBlockListOptions): Promise<BlockList> {
   const { file, log, pollSeconds } = options;
   const followed = await openFollowedFile<Index>({
     file,
     name: 'block-list',
     log,
-    ...(pollSeconds === undefined ? {} : { pollSeconds }),
+    pollSeconds,
     parse: (content) => indexBlocks(parseBlocks(content, { source: file })),
     unreadable: (cause) => {
       const problems = [{ path: '', message: `cannot be read: ${cause.code}` }];
@@ -68,13 +84,7 @@ export async function openFileBlockList(options: FileBlockListOptions): Promise<
     },
     count: ({ count }) => count,
   });
-  return {
-    ...blockList(
-      () => followed.current,
-      () => followed.close(),
-    ),
-    reload: () => followed.reload(),
-  };
+  return new BlockList(followed);
 }
 
 interface Index {
@@ -84,38 +94,18 @@ interface Index {
 }
 
 function indexBlocks(blocks: readonly Block[]): Index {
-  const bySerial = new Map<string, CertificateBlock[]>();
-  const byNumber = new Map<string, TppBlock[]>();
-  for (const block of blocks) {
-    if (block.kind === 'certificate') listOf(bySerial, block.serialNumber).push(block);
-    else listOf(byNumber, folded(block.authorizationNumber)).push(block);
-  }
-  return { count: blocks.length, bySerial, byNumber };
-}
-
-function listOf<T>(map: Map<string, T[]>, key: string): T[] {
-  const known = map.get(key);
-  if (known !== undefined) return known;
-  const created: T[] = [];
-  map.set(key, created);
-  return created;
-}
-
-function blockList(current: () => Index, close: () => Promise<void>): BlockList {
-  const find = ({ authorizationNumber, nca, certificate }: BlockSubject): Block | undefined => {
-    const { count, bySerial, byNumber } = current();
-    if (count === 0) return undefined;
-    return (
-      certificateBlock(bySerial, certificate) ??
-      byNumber.get(folded(authorizationNumber))?.find((block) => isUnder(block, nca))
-    );
+  const certificates = blocks.filter((block) => block.kind === 'certificate');
+  const tpps = blocks.filter((block) => block.kind === 'tpp');
+  return {
+    count: blocks.length,
+    bySerial: Map.groupBy(certificates, ({ serialNumber }) => serialNumber),
+    byNumber: Map.groupBy(tpps, ({ authorizationNumber }) => folded(authorizationNumber)),
   };
-  return { find, isBlocked: (subject) => find(subject) !== undefined, close };
 }
 
 function certificateBlock(
   bySerial: Index['bySerial'],
-  certificate: BlockSubject['certificate'],
+  certificate: NamedCertificate | undefined,
 ): CertificateBlock | undefined {
   if (certificate === undefined) return undefined;
   const blocks = bySerial.get(certificate.serialNumber.replace(/^0+(?=.)/, ''));

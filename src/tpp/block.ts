@@ -21,7 +21,7 @@ export interface TppBlock {
   readonly kind: 'tpp';
   readonly authorizationNumber: string;
   /** Absent: under every competent authority (NCA). */
-  readonly nca?: string;
+  readonly nca?: string | undefined;
   readonly reason: string;
   readonly since: Date;
 }
@@ -108,7 +108,7 @@ function tppOf(entry: unknown, note: Note): TppBlock[] {
   const { data, error } = tppBlock.safeParse(entry);
   for (const { path, message } of error?.issues ?? []) note(path, message);
   if (data === undefined) return [];
-  const { nca, ...rest } = data;
+  const { nca } = data;
   if (nca !== undefined && canonicalNca(nca) === undefined) note(['nca'], 'is no known competent authority');
-  return [Object.freeze({ kind: 'tpp', ...rest, ...(nca === undefined ? {} : { nca }) })];
+  return [Object.freeze({ kind: 'tpp', ...data })];
 }

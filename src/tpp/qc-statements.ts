@@ -31,10 +31,12 @@ export interface QcStatements {
   /** QcPDS (cl. 4.3.4): for people to read. */
   readonly disclosures: readonly { readonly url: string; readonly language: string }[];
   /** QcLimitValue (cl. 4.3.2): a currency of ISO 4217 by letters or number, and amount × 10^exponent. */
-  readonly limit?: { readonly currency: string; readonly amount: number; readonly exponent: number };
+  readonly limit:
+    | { readonly currency: string; readonly amount: number; readonly exponent: number }
+    | undefined;
   /** QcRetentionPeriod (cl. 4.3.3). */
-  readonly retentionYears?: number;
-  readonly psd2?: Psd2Statement;
+  readonly retentionYears: number | undefined;
+  readonly psd2: Psd2Statement | undefined;
   /** Wrong encodings that were tolerated. */
   readonly tolerated: readonly Tolerance[];
 }
@@ -97,21 +99,18 @@ function readStatements(der: Buffer, tolerate: readonly Tolerance[]): QcStatemen
       throw error;
     }
   };
-  const psd2 = read(STATEMENT.psd2, 'PSD2 statement', (info) => readPsd2Statement(sequenceOf(info), ask));
-  const limit = read(STATEMENT.limit, 'QcLimitValue', readLimit);
-  const retentionYears = read(STATEMENT.retention, 'QcRetentionPeriod', ({ tag, content }) => {
-    if (tag !== TAG.integer) throw new DerError('is no INTEGER');
-    return decodeCount(content);
-  });
   return Object.freeze({
+    psd2: read(STATEMENT.psd2, 'PSD2 statement', (info) => readPsd2Statement(sequenceOf(info), ask)),
+    limit: read(STATEMENT.limit, 'QcLimitValue', readLimit),
+    retentionYears: read(STATEMENT.retention, 'QcRetentionPeriod', ({ tag, content }) => {
+      if (tag !== TAG.integer) throw new DerError('is no INTEGER');
+      return decodeCount(content);
+    }),
     isQualified: hasFlag(found, STATEMENT.compliance, 'QcCompliance'),
     types: read(STATEMENT.type, 'QcType', readTypes) ?? [],
     hasSecureDevice: hasFlag(found, STATEMENT.secureDevice, 'QcSSCD'),
     legislation: read(STATEMENT.legislation, 'QcCClegislation', readCountries) ?? [],
     disclosures: read(STATEMENT.disclosures, 'QcPDS', readDisclosures) ?? [],
-    ...(limit === undefined ? {} : { limit }),
-    ...(retentionYears === undefined ? {} : { retentionYears }),
-    ...(psd2 === undefined ? {} : { psd2 }),
     tolerated: Object.freeze([...tolerated]),
   });
 }

@@ -10,7 +10,7 @@ export const SANDBOX_ORGANIZATION = 'Tallystick Sandbox';
 
 export interface TrustFilesOptions extends Omit<TrustProfileOptions, 'anchorsPem' | 'intermediatesPem'> {
   readonly anchorsFile: string;
-  readonly intermediatesFile?: string;
+  readonly intermediatesFile?: string | undefined;
   /** Accepts the root of a sandbox. Default: refuse it. */
   readonly allowsSandboxAnchors?: boolean;
   /** Where the files stand in the configuration, `trust[0]`. */
@@ -36,25 +36,38 @@ export interface FollowedTrustProfile {
  * @throws ERR_CONFIG_INVALID when a first copy is missing, is no PEM, or holds a certificate that cannot be an anchor
  */
 export async function openTrustProfile(options: TrustFilesOptions): Promise<FollowedTrustProfile> {
-  const { anchorsFile, intermediatesFile, place } = options;
-  const anchors = await follow(
-    anchorsFile,
-    { ...options, place: `${place}.anchorsFile`, onChange: () => renew() },
-    (certificate) => anchorProblem(certificate, options.allowsSandboxAnchors === true),
+  const { anchorsFile, intermediatesFile, place, log, pollSeconds } = options;
+  const follow = (
+    file: string,
+    field: string,
+    problemOf: (certificate: Certificate) => string | undefined,
+  ) => {
+    const invalid = (message: string, cause?: unknown) =>
+      invalidConfig(file, [{ path: `${place}.${field}`, message }], cause);
+    return openFollowedFile<string>({
+      file,
+      name: 'trust',
+      log,
+      pollSeconds,
+      parse: (text) => checkedPem(text, problemOf, invalid),
+      unreadable: (cause) => invalid(`cannot be read: ${cause.code}`, cause),
+      onChange: () => {
+        followed.current = made();
+      },
+    });
+  };
+  const anchors = await follow(anchorsFile, 'anchorsFile', (certificate) =>
+    anchorProblem(certificate, options.allowsSandboxAnchors === true),
   );
   const intermediates =
     intermediatesFile === undefined
       ? undefined
-      : await follow(
-          intermediatesFile,
-          { ...options, place: `${place}.intermediatesFile`, onChange: () => renew() },
-          () => undefined,
-        );
+      : await follow(intermediatesFile, 'intermediatesFile', () => undefined);
   const made = (): TrustProfile =>
     createTrustProfile({
       ...options,
       anchorsPem: anchors.current,
-      ...(intermediates === undefined ? {} : { intermediatesPem: intermediates.current }),
+      intermediatesPem: intermediates?.current,
     });
   const files = intermediates === undefined ? [anchors] : [anchors, intermediates];
   const followed = {
@@ -62,47 +75,26 @@ export async function openTrustProfile(options: TrustFilesOptions): Promise<Foll
     reload: async () => (await Promise.all(files.map((file) => file.reload()))).some(Boolean),
     close: async () => void (await Promise.all(files.map((file) => file.close()))),
   };
-  const renew = () => {
-    followed.current = made();
-  };
   return followed;
 }
 
-interface FollowOptions {
-  readonly place: string;
-  readonly log: Log;
-  readonly pollSeconds?: number;
-  readonly onChange: () => void;
-}
+type Invalid = (message: string) => OpenBankingError;
 
-/** Follows the text of a PEM file whose certificates have all been read and checked. */
-function follow(
-  file: string,
-  { place, log, pollSeconds, onChange }: FollowOptions,
+/** The text of a PEM file, after all its certificates have been read and checked. */
+function checkedPem(
+  text: string,
   problemOf: (certificate: Certificate) => string | undefined,
-) {
-  const invalid = (message: string, cause?: unknown) =>
-    invalidConfig(file, [{ path: place, message }], cause);
-  return openFollowedFile<string>({
-    file,
-    name: 'trust',
-    log,
-    onChange,
-    ...(pollSeconds === undefined ? {} : { pollSeconds }),
-    parse: (text) => {
-      for (const [at, certificate] of read(text, invalid).entries()) {
-        const problem = problemOf(certificate);
-        if (problem !== undefined) {
-          throw invalid(`certificate ${at + 1}, ${formatName(certificate.subject)}, ${problem}`);
-        }
-      }
-      return text;
-    },
-    unreadable: (cause) => invalid(`cannot be read: ${cause.code}`, cause),
-  });
+  invalid: Invalid,
+): string {
+  for (const [at, certificate] of read(text, invalid).entries()) {
+    const problem = problemOf(certificate);
+    if (problem === undefined) continue;
+    throw invalid(`certificate ${at + 1}, ${formatName(certificate.subject)}, ${problem}`);
+  }
+  return text;
 }
 
-function read(text: string, invalid: (message: string) => OpenBankingError): Certificate[] {
+function read(text: string, invalid: Invalid): Certificate[] {
   try {
     return parsePem(text).map(parseCertificate);
   } catch (error) {

@@ -30,21 +30,21 @@ export interface TrustProfile {
   /** Wrong encodings that are tolerated; each use is logged. */
   readonly tolerate: readonly Tolerance[];
   /** Absent: revocation is not checked. */
-  readonly revocation?: RevocationPolicy;
+  readonly revocation?: RevocationPolicy | undefined;
 }
 
 export interface TrustProfileOptions {
   readonly preset: TrustPreset;
   readonly anchorsPem: string;
-  readonly intermediatesPem?: string;
+  readonly intermediatesPem?: string | undefined;
   /** Default: client-auth. */
   readonly extendedKeyUsage?: ExtendedKeyUsageRule;
   /** Certificate policies of which the path must have one, dotted. Default: no policy is required. */
-  readonly policies?: readonly string[];
+  readonly policies?: readonly string[] | undefined;
   /** Default: none. */
   readonly tolerate?: readonly Tolerance[];
   /** Absent: revocation is not checked. */
-  readonly revocation?: RevocationPolicy;
+  readonly revocation?: RevocationPolicy | undefined;
 }
 
 const RULES: Readonly<
@@ -62,7 +62,7 @@ const SERVER_AUTH = '1.3.6.1.5.5.7.3.1';
  * @throws ERR_CERT_MALFORMED
  */
 export function createTrustProfile(options: TrustProfileOptions): TrustProfile {
-  const { preset, anchorsPem, intermediatesPem, policies, tolerate = [], revocation } = options;
+  const { preset, intermediatesPem, policies, tolerate = [], revocation } = options;
   const client: PathPolicy = {
     ...TLS_CLIENT_POLICY,
     ...(policies === undefined ? {} : { acceptedPolicies: policies, requireExplicitPolicy: true }),
@@ -72,11 +72,11 @@ export function createTrustProfile(options: TrustProfileOptions): TrustProfile {
     options.extendedKeyUsage === 'client-or-server-auth' ? [client, server] : [client];
   return Object.freeze({
     preset,
-    anchors: parsePem(anchorsPem).map(parseCertificate),
+    anchors: parsePem(options.anchorsPem).map(parseCertificate),
     intermediates: intermediatesPem === undefined ? [] : parsePem(intermediatesPem).map(parseCertificate),
     paths,
     ...RULES[preset],
     tolerate,
-    ...(revocation === undefined ? {} : { revocation }),
+    revocation,
   });
 }

@@ -193,10 +193,7 @@ describe('blocked TPPs and certificates', () => {
   /** The outcome of each certificate, twice: the second time from memory. */
   async function codesOf(bytes: readonly Uint8Array[], ...blocked: readonly object[]): Promise<string[]> {
     let current = createBlockList([]);
-    const blockList = {
-      ...current,
-      find: (...args: Parameters<typeof current.find>) => current.find(...args),
-    };
+    const blockList = { find: (subject: BlockSubject) => current.find(subject) };
     const { authenticate } = createTppAuthenticator({
       trust: [{ current: createTrustProfile({ preset: 'eu-qualified', anchorsPem: issuer.certificatePem }) }],
       authorisationStatus: new AuthorisationStatus({ registry, blockList }),
