@@ -13,9 +13,11 @@ export interface OutboundOptions {
   /** Whether `http:` may be fetched: for CRLs and OCSP answers, which are signed. Default false. */
   readonly allowHttp?: boolean;
   /** PEM of the only CAs that are trusted for the servers. Default: the public ones. */
-  readonly caPem?: string;
+  readonly caPem?: string | undefined;
   /** The certificate that this side presents, and its key, in PEM. */
-  readonly clientCertificate?: { readonly certificatePem: string; readonly privateKeyPem: string };
+  readonly clientCertificate?:
+    | { readonly certificatePem: string; readonly privateKeyPem: string }
+    | undefined;
   /** From the DNS query to the last byte. */
   readonly timeoutSeconds: number;
   readonly maxBytes: number;

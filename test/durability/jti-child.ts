@@ -32,7 +32,7 @@ async function isNewProof({ method, url, proof, token, jkt }: JtiRound): Promise
         maxAgeSeconds: 60,
         clockToleranceSeconds: 10,
         claimProof: (id, until) => store.putIfAbsent('DpopProof', id, { value: null, expiresAt: until }),
-        nonces: undefined,
+        verifyNonce: undefined,
       },
     );
     return true;

@@ -2,9 +2,9 @@ import { randomUUID } from 'node:crypto';
 import type { Context, Middleware } from 'koa';
 import type { KoaContextWithOIDC } from 'oidc-provider';
 import type { EventFields, Log } from '../../events.ts';
-import { listenerOf } from './routes.ts';
+import { hexPrefix } from '../../mutual-tls/presented-certificate.ts';
 import { findRefusal, protocolRefusal, refusalEvent } from './oauth-error.ts';
-import { ENDPOINTS } from './routes.ts';
+import { ENDPOINTS, listenerOf } from './routes.ts';
 import { gateCertificate, provenTpp } from './tpp-gate.ts';
 
 /** The outermost step: the id of the request, and one event for each token, refusal and fault. */
@@ -55,9 +55,4 @@ function requestFields(ctx: Context): EventFields {
     ...(tpp === undefined ? {} : { authorizationNumber: tpp.authorizationNumber }),
     ...(certificate === undefined ? {} : { certificate: hexPrefix(certificate.thumbprint) }),
   };
-}
-
-/** First 16 hexadecimal digits of a thumbprint that is base64url. */
-function hexPrefix(thumbprint: string): string {
-  return Buffer.from(thumbprint, 'base64url').toString('hex').slice(0, 16);
 }

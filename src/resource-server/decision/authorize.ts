@@ -1,5 +1,5 @@
 import { OpenBankingError } from '../../errors.ts';
-import type { Authorization, StatusReference } from '../token/access-token.ts';
+import { type Authorization, invalidToken, type StatusReference } from '../token/access-token.ts';
 import type { AuthorizerOptions } from './authorizer-options.ts';
 import { verifyBinding, verifyCertificateDates } from '../token/certificate-binding.ts';
 import { DecisionCache } from './decision-cache.ts';
@@ -78,9 +78,7 @@ function verifyLife(token: ProvenToken, { clock, clockToleranceSeconds }: Decisi
   if (token.expiresAt <= now) {
     throw new OpenBankingError('ERR_TOKEN_EXPIRED', { expiredAt: new Date(token.expiresAt) });
   }
-  if (token.notBefore > now + clockToleranceSeconds * 1000) {
-    throw new OpenBankingError('ERR_TOKEN_INVALID', { problem: 'nbf is in the future' });
-  }
+  if (token.notBefore > now + clockToleranceSeconds * 1000) throw invalidToken('nbf is in the future');
 }
 
 /** RFC 9449 §7.1, §7.2: a token that is bound to a key comes with a proof, and no other comes as one. */
@@ -107,8 +105,6 @@ async function verifyStatus(
   { lists }: DecisionParts,
 ): Promise<void> {
   if (lists === undefined || status === 'asked') return;
-  if (status === undefined) {
-    throw new OpenBankingError('ERR_TOKEN_INVALID', { problem: 'the token names no status' });
-  }
+  if (status === undefined) throw invalidToken('the token names no status');
   if (!lists.isKnownLive(status)) await lists.verifyLive(status);
 }

@@ -7,9 +7,10 @@ import {
   nonEmpty,
   secondsBetween,
 } from './authorizer-options.ts';
-import { createDpopNonces } from '../dpop/dpop-nonce.ts';
+import { nonceVerifier } from '../dpop/dpop-nonce.ts';
 import type { DpopRules } from '../dpop/dpop-proof.ts';
 import { rememberProofs } from '../dpop/dpop-replay.ts';
+import { invalidToken, type TokenRules } from '../token/access-token.ts';
 import { createIntrospection } from '../token/introspection.ts';
 import {
   type FetchDocument,
@@ -21,7 +22,6 @@ import { type ProvenToken, TokenCache } from '../token/token-cache.ts';
 import { isStructured, verifyStructuredToken } from '../token/structured-token.ts';
 import { TokenStatusLists } from '../token/token-status.ts';
 import type { TppCheck } from './tpp-check.ts';
-import { OpenBankingError } from '../../errors.ts';
 
 /** The parts of a decision, made from checked options. */
 export interface DecisionParts {
@@ -55,10 +55,7 @@ export function openDecisionParts(options: AuthorizerOptions): DecisionParts {
   const clock = options.clock ?? systemClock;
   const clockToleranceSeconds = options.clockToleranceSeconds ?? CLOCK_TOLERANCE_SECONDS;
   const dpop = dpopRules(options, clock, clockToleranceSeconds);
-  const connection = openIssuerConnection({
-    ...(options.caPem === undefined ? {} : { caPem: options.caPem }),
-    ...(options.introspection === undefined ? {} : { clientCertificate: options.introspection }),
-  });
+  const connection = openIssuerConnection(options.caPem, options.introspection);
   const source = sourceOf(options, connection, clock);
   const lists = statusListsOf(options, source, clock);
   const rules = { issuer, audience, keys: source.keys, clock, clockToleranceSeconds };
@@ -108,18 +105,10 @@ function statusListsOf(
   return new TokenStatusLists({ ...source, issuer: options.issuer, clock, maxAgeSeconds, whenUnavailable });
 }
 
-interface ProofRules {
-  readonly issuer: string;
-  readonly audience: string;
-  readonly keys: KeySource;
-  readonly clock: Clock;
-  readonly clockToleranceSeconds: number;
-}
-
 /** Chooses how a token is proved, and for how long that proof is used. */
 function proofs(
   options: AuthorizerOptions,
-  rules: ProofRules,
+  rules: TokenRules,
   connection: IssuerConnection,
 ): (token: string) => Promise<ProvenToken> {
   const formats = options.formats ?? (options.introspection === undefined ? ['jwt'] : ['jwt', 'opaque']);
@@ -137,13 +126,13 @@ function proofs(
   return (token) => {
     if (formats.includes('jwt') && isStructured(token)) return proveStructured(token);
     if (ask !== undefined) return ask(token);
-    throw new OpenBankingError('ERR_TOKEN_INVALID', { problem: 'the token is not a JWT' });
+    throw invalidToken('the token is not a JWT');
   };
 }
 
 function asker(
   options: IntrospectionOptions,
-  rules: ProofRules,
+  rules: TokenRules,
   connection: IssuerConnection,
 ): (token: string) => Promise<ProvenToken> {
   const endpoint = httpsUrl(options.endpoint, 'introspection.endpoint');
@@ -155,10 +144,7 @@ function asker(
   );
   const introspect = createIntrospection({
     ...rules,
-    post: async (request) => {
-      const { status, headers, body } = await connection.post(endpoint, request);
-      return { status, contentType: headers.get('content-type') ?? '', body };
-    },
+    post: (request) => connection.post(endpoint, request),
     clientId: nonEmpty(options.clientId, 'introspection.clientId'),
     response: options.response ?? 'signed',
     negativeSeconds: secondsBetween(
@@ -195,6 +181,6 @@ function dpopRules(
     }),
     clockToleranceSeconds,
     claimProof: given.claimProof ?? rememberProofs(clock),
-    nonces: given.nonceSecret === undefined ? undefined : createDpopNonces(given.nonceSecret, clock),
+    verifyNonce: given.nonceSecret === undefined ? undefined : nonceVerifier(given.nonceSecret, clock),
   };
 }

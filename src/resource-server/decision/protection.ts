@@ -8,6 +8,7 @@ import {
   type ClientCertificateSource,
   createClientCertificateSource,
 } from '../../mutual-tls/client-certificate.ts';
+import { hexPrefix } from '../../mutual-tls/presented-certificate.ts';
 import type { Authorization } from '../token/access-token.ts';
 import type { Authorizer } from './authorize.ts';
 import { type RefusalAnswer, refusalAnswer } from './challenge.ts';
@@ -194,10 +195,6 @@ export function findInteractionId(rawHeaders: readonly string[]): string | undef
 function fapiHeaders({ rawHeaders }: IncomingMessage): FapiHeaders {
   const interactionId = findInteractionId(rawHeaders) ?? randomUUID();
   return { 'x-fapi-interaction-id': interactionId, 'cache-control': 'no-store' };
-}
-
-function hexPrefix(thumbprint: string): string {
-  return Buffer.from(thumbprint, 'base64url').toString('hex').slice(0, 16);
 }
 
 function eventOf(status: number, code: string) {

@@ -23,12 +23,17 @@ export function verifyRequirement(requirement: Requirement, authorization: Autho
   if (!requirement.scopes.every((scope) => scopes.includes(scope))) {
     throw new OpenBankingError('ERR_TOKEN_SCOPE', { needed: requirement.scopes, held: scopes });
   }
-  const needed = requirement.roles?.find((role) => !roles.includes(role));
+  verifyRoles(requirement, roles, authorization.authorizationNumber ?? '');
+}
+
+/** @throws ERR_TPP_ROLE_MISSING for the first role of the requirement that is not held */
+export function verifyRoles(
+  { roles, scopes }: Requirement,
+  held: readonly string[],
+  authorizationNumber: string,
+): void {
+  const needed = roles?.find((role) => !held.includes(role));
   if (needed === undefined) return;
-  throw new OpenBankingError('ERR_TPP_ROLE_MISSING', {
-    authorizationNumber: authorization.authorizationNumber ?? '',
-    scope: requirement.scopes.join(' '),
-    needed,
-    held: roles,
-  });
+  const scope = scopes.join(' ');
+  throw new OpenBankingError('ERR_TPP_ROLE_MISSING', { authorizationNumber, scope, needed, held });
 }

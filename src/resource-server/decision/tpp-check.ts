@@ -1,7 +1,7 @@
 import { OpenBankingError } from '../../errors.ts';
 import type { PresentedCertificate } from '../../mutual-tls/client-certificate.ts';
 import type { Authorization } from '../token/access-token.ts';
-import type { Requirement } from './requirement.ts';
+import { type Requirement, verifyRoles } from './requirement.ts';
 
 /** The result of a check of the TPP. The `Tpp` of the authorization server's authenticator is one. */
 export interface CheckedTpp {
@@ -16,6 +16,11 @@ export interface CheckedTpp {
  */
 export type TppCheck = (certificate: PresentedCertificate) => CheckedTpp | Promise<CheckedTpp>;
 
+interface CheckedRequest {
+  readonly authorization: Authorization;
+  readonly requirement: Requirement;
+}
+
 /**
  * Runs the check and compares the token with its result: the token must be of this TPP, and a role that the
  * request needs must be held now.
@@ -25,24 +30,12 @@ export type TppCheck = (certificate: PresentedCertificate) => CheckedTpp | Promi
 export async function verifyTpp(
   check: TppCheck,
   certificate: PresentedCertificate,
-  {
-    authorization,
-    requirement,
-  }: { readonly authorization: Authorization; readonly requirement: Requirement },
+  { authorization, requirement }: CheckedRequest,
 ): Promise<void> {
   const { authorizationNumber, roles } = await check(certificate);
   if (authorization.authorizationNumber !== authorizationNumber) {
-    throw new OpenBankingError('ERR_TPP_CLIENT_MISMATCH', {
-      authorizationNumber,
-      clientId: authorization.clientId,
-    });
+    const { clientId } = authorization;
+    throw new OpenBankingError('ERR_TPP_CLIENT_MISMATCH', { authorizationNumber, clientId });
   }
-  const needed = requirement.roles?.find((role) => !roles.has(role));
-  if (needed === undefined) return;
-  throw new OpenBankingError('ERR_TPP_ROLE_MISSING', {
-    authorizationNumber,
-    scope: requirement.scopes.join(' '),
-    needed,
-    held: [...roles],
-  });
+  verifyRoles(requirement, [...roles], authorizationNumber);
 }

@@ -10,7 +10,6 @@ import {
 import { OpenBankingError } from '../../errors.ts';
 import { findJwkProblem } from '../../x509/certificate/public-jwk.ts';
 import { isSameDigest } from '../token/certificate-binding.ts';
-import type { DpopNonces } from './dpop-nonce.ts';
 import type { ClaimProof } from './dpop-replay.ts';
 import { fieldsNamed, type RequestFacts } from '../token/presented-token.ts';
 import { ALGORITHMS } from '../token/compact-signature.ts';
@@ -21,7 +20,8 @@ export interface DpopRules {
   readonly maxAgeSeconds: number;
   readonly clockToleranceSeconds: number;
   readonly claimProof: ClaimProof;
-  readonly nonces: DpopNonces | undefined;
+  /** Absent: no nonce is required. @throws ERR_DPOP_NONCE */
+  readonly verifyNonce: ((nonce: unknown) => void) | undefined;
 }
 
 const MAX_PROOF_CHARACTERS = 4096;
@@ -56,7 +56,7 @@ export async function verifyDpopProof(
   if (ageSeconds < -rules.clockToleranceSeconds) throw refused('iat is in the future');
   const hash = createHash('sha256').update(bound.token).digest('base64url');
   if (typeof ath !== 'string' || !isSameDigest(ath, hash)) throw refused('ath is not the hash of the token');
-  rules.nonces?.verify(claims.nonce);
+  rules.verifyNonce?.(claims.nonce);
   // Over the values, not the text of the proof: one signature has several spellings in base64url.
   const id = createHash('sha256')
     .update(JSON.stringify([bound.jkt, jti]))

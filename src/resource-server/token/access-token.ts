@@ -1,5 +1,7 @@
+import { type Clock, epochSeconds } from '../../clock.ts';
 import { OpenBankingError } from '../../errors.ts';
 import { type Confirmation, parseConfirmation } from './certificate-binding.ts';
+import type { KeySource } from './issuer-keys.ts';
 
 /** Where the status of a token is kept (draft-ietf-oauth-status-list §6.1). */
 export interface StatusReference {
@@ -10,7 +12,7 @@ export interface StatusReference {
 /** A proven authorization: a live token of the issuer, for this API, bound to the presented certificate. Frozen. */
 export interface Authorization {
   /** `jti`. Opaque tokens have none. */
-  readonly tokenId?: string;
+  readonly tokenId?: string | undefined;
   readonly clientId: string;
   readonly subject: string;
   readonly audience: string;
@@ -19,11 +21,11 @@ export interface Authorization {
   /** `x5t#S256` of the certificate that the token is bound to. */
   readonly thumbprint: string;
   /** The consent that a customer gave; undefined for a token of the TPP alone. */
-  readonly consentId?: string;
+  readonly consentId?: string | undefined;
   /** The organizationIdentifier of the TPP. */
-  readonly authorizationNumber?: string;
+  readonly authorizationNumber?: string | undefined;
   /** Its competent authority. */
-  readonly nca?: string;
+  readonly nca?: string | undefined;
   /** Roles of the TPP when the token was issued. */
   readonly roles: readonly string[];
   /** RFC 9396. */
@@ -41,10 +43,12 @@ export interface AccessToken {
   readonly status: StatusReference | undefined;
 }
 
+/** The tokens that an API accepts. */
 export interface TokenRules {
+  readonly issuer: string;
   readonly audience: string;
-  /** Seconds since the epoch. */
-  readonly now: number;
+  readonly keys: KeySource;
+  readonly clock: Clock;
   /** For `iat` of tokens from a server whose clock runs ahead. */
   readonly clockToleranceSeconds: number;
 }
@@ -62,13 +66,15 @@ export function parseAccessToken(
   rules: TokenRules,
 ): AccessToken {
   const { client_id: clientId, sub, aud, exp, nbf } = claims;
-  if (typeof clientId !== 'string' || typeof sub !== 'string') throw invalid('client_id or sub is missing');
+  if (typeof clientId !== 'string' || typeof sub !== 'string')
+    throw invalidToken('client_id or sub is missing');
   // One resource a token: a list would let a token for another API pass here (RFC 9068 §3).
-  if (aud !== rules.audience) throw invalid('aud is not this resource');
-  if (typeof exp !== 'number' || !Number.isSafeInteger(exp)) throw invalid('exp is missing');
-  if (nbf !== undefined && typeof nbf !== 'number') throw invalid('nbf is not a number');
-  if (typeof claims.iat !== 'number' || claims.iat > rules.now + rules.clockToleranceSeconds) {
-    throw invalid('iat is missing or in the future');
+  if (aud !== rules.audience) throw invalidToken('aud is not this resource');
+  if (typeof exp !== 'number' || !Number.isSafeInteger(exp)) throw invalidToken('exp is missing');
+  if (nbf !== undefined && typeof nbf !== 'number') throw invalidToken('nbf is not a number');
+  const latest = epochSeconds(rules.clock.now()) + rules.clockToleranceSeconds;
+  if (typeof claims.iat !== 'number' || claims.iat > latest) {
+    throw invalidToken('iat is missing or in the future');
   }
   const confirmation = parseConfirmation(claims.cnf);
   return {
@@ -95,16 +101,16 @@ interface CheckedClaims {
 }
 
 class ProvenAuthorization implements Authorization {
-  readonly tokenId?: string;
+  readonly tokenId?: string | undefined;
   readonly clientId: string;
   readonly subject: string;
   readonly audience: string;
   readonly scopes: readonly string[];
   readonly expiresAt: Date;
   readonly thumbprint: string;
-  readonly consentId?: string;
-  readonly authorizationNumber?: string;
-  readonly nca?: string;
+  readonly consentId?: string | undefined;
+  readonly authorizationNumber?: string | undefined;
+  readonly nca?: string | undefined;
   readonly roles: readonly string[];
   readonly authorizationDetails: readonly Readonly<Record<string, unknown>>[];
   readonly #claimsOf: () => Readonly<Record<string, unknown>>;
@@ -112,10 +118,10 @@ class ProvenAuthorization implements Authorization {
   constructor(checked: CheckedClaims, claimsOf: () => Readonly<Record<string, unknown>>) {
     const { jti, scope, consent_id, authorization_number, nca, tpp_roles, authorization_details } =
       checked.claims;
-    const tokenId = optionalText(jti, 'jti');
-    const consentId = optionalText(consent_id, 'consent_id');
-    const authorizationNumber = optionalText(authorization_number, 'authorization_number');
-    const authority = optionalText(nca, 'nca');
+    this.tokenId = optionalText(jti, 'jti');
+    this.consentId = optionalText(consent_id, 'consent_id');
+    this.authorizationNumber = optionalText(authorization_number, 'authorization_number');
+    this.nca = optionalText(nca, 'nca');
     this.clientId = checked.clientId;
     this.subject = checked.sub;
     this.audience = checked.aud;
@@ -124,10 +130,6 @@ class ProvenAuthorization implements Authorization {
     this.thumbprint = checked.thumbprint;
     this.roles = words(roleList(tpp_roles).join(' '));
     this.authorizationDetails = details(authorization_details);
-    if (tokenId !== undefined) this.tokenId = tokenId;
-    if (consentId !== undefined) this.consentId = consentId;
-    if (authorizationNumber !== undefined) this.authorizationNumber = authorizationNumber;
-    if (authority !== undefined) this.nca = authority;
     this.#claimsOf = claimsOf;
   }
 
@@ -152,14 +154,14 @@ function words(text: string): readonly string[] {
 }
 
 function optionalText(value: unknown, name: string): string | undefined {
-  if (value !== undefined && typeof value !== 'string') throw invalid(`${name} is not a string`);
+  if (value !== undefined && typeof value !== 'string') throw invalidToken(`${name} is not a string`);
   return value;
 }
 
 function roleList(value: unknown): readonly string[] {
   if (value === undefined) return [];
   const isList = Array.isArray(value) && value.every((one) => typeof one === 'string' && !one.includes(' '));
-  if (!isList) throw invalid('tpp_roles is not a list of roles');
+  if (!isList) throw invalidToken('tpp_roles is not a list of roles');
   return value;
 }
 
@@ -168,7 +170,7 @@ const NO_DETAILS = Object.freeze([]);
 function details(value: unknown): readonly Readonly<Record<string, unknown>>[] {
   if (value === undefined) return NO_DETAILS;
   const isList = Array.isArray(value) && value.every((one) => typeof one === 'object' && one !== null);
-  if (!isList) throw invalid('authorization_details is not a list of objects');
+  if (!isList) throw invalidToken('authorization_details is not a list of objects');
   return deepFrozen(value);
 }
 
@@ -185,15 +187,16 @@ function statusReference(claim: unknown): StatusReference | undefined {
   const list =
     typeof claim === 'object' && claim !== null && 'status_list' in claim ? claim.status_list : undefined;
   if (typeof list !== 'object' || list === null || !('idx' in list) || !('uri' in list)) {
-    throw invalid('status is not a status_list reference');
+    throw invalidToken('status is not a status_list reference');
   }
   const { idx, uri } = list;
   if (typeof idx !== 'number' || !Number.isSafeInteger(idx) || idx < 0 || typeof uri !== 'string') {
-    throw invalid('status_list is malformed');
+    throw invalidToken('status_list is malformed');
   }
   return Object.freeze({ index: idx, uri });
 }
 
-function invalid(problem: string): OpenBankingError<'ERR_TOKEN_INVALID'> {
-  return new OpenBankingError('ERR_TOKEN_INVALID', { problem });
+/** The refusal of a token that is not what an API accepts. */
+export function invalidToken(problem: string, cause?: unknown): OpenBankingError<'ERR_TOKEN_INVALID'> {
+  return new OpenBankingError('ERR_TOKEN_INVALID', { problem }, { cause });
 }

@@ -1,6 +1,6 @@
 import { timingSafeEqual } from 'node:crypto';
 import { OpenBankingError } from '../../errors.ts';
-import type { PresentedCertificate } from '../../mutual-tls/client-certificate.ts';
+import { hexPrefix, type PresentedCertificate } from '../../mutual-tls/presented-certificate.ts';
 
 /** 32 bytes in base64url without padding, and no other spelling of them. */
 const DIGEST = /^[A-Za-z0-9_-]{42}[AEIMQUYcgkosw048]$/;
@@ -45,10 +45,9 @@ export function parseConfirmation(confirmation: unknown): Confirmation {
  */
 export function verifyBinding(thumbprint: string, presented: PresentedCertificate): void {
   if (!isSameDigest(thumbprint, presented.thumbprint)) {
-    const prefix = (text: string) => Buffer.from(text, 'base64url').toString('hex').slice(0, 16);
     throw new OpenBankingError('ERR_TOKEN_BINDING', {
-      bound: prefix(thumbprint),
-      presented: prefix(presented.thumbprint),
+      bound: hexPrefix(thumbprint),
+      presented: hexPrefix(presented.thumbprint),
     });
   }
 }

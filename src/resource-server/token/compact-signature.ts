@@ -1,6 +1,7 @@
 import { constants, KeyObject, verify } from 'node:crypto';
 import type { CryptoKey, JWSHeaderParameters } from 'jose';
 import { OpenBankingError } from '../../errors.ts';
+import { invalidToken } from './access-token.ts';
 import type { KeySource } from './issuer-keys.ts';
 
 /** FAPI 2.0 §5.4.1. An allow-list: the header of a token chooses among these, not beyond. */
@@ -24,15 +25,16 @@ export async function verifyCompactSignature(
   { typ, keys }: { readonly typ: string; readonly keys: KeySource },
 ): Promise<Record<string, unknown>> {
   const [protectedHeader = '', payload = '', signature = '', more] = token.split('.');
-  if (more !== undefined) throw invalid('it has more than three parts');
+  if (more !== undefined) throw invalidToken('it has more than three parts');
   const header: JWSHeaderParameters = parseObject(protectedHeader);
-  if (header.typ !== typ && header.typ !== `application/${typ}`) throw invalid(`typ is not ${typ}`);
-  if ('crit' in header || 'b64' in header) throw invalid('it has a critical header');
-  if (typeof header.alg !== 'string' || !ALGORITHMS.includes(header.alg)) throw invalid('alg is not allowed');
+  if (header.typ !== typ && header.typ !== `application/${typ}`) throw invalidToken(`typ is not ${typ}`);
+  if ('crit' in header || 'b64' in header) throw invalidToken('it has a critical header');
+  if (typeof header.alg !== 'string' || !ALGORITHMS.includes(header.alg))
+    throw invalidToken('alg is not allowed');
   const key = await keys(header, { payload, signature, protected: protectedHeader });
   const signed = Buffer.from(token.slice(0, protectedHeader.length + 1 + payload.length), 'latin1');
   if (!isSignature(header.alg, { signed, key, signature: decoded(signature) })) {
-    throw invalid('the signature does not verify');
+    throw invalidToken('the signature does not verify');
   }
   return parseObject(payload);
 }
@@ -63,7 +65,7 @@ function isSignature(alg: string, { signed, key, signature }: Signed): boolean {
 /** One signature has one spelling: no padding, no other alphabet, no stray bits at the end (RFC 4648 §3.5). */
 function decoded(part: string): Buffer {
   const bytes = Buffer.from(part, 'base64url');
-  if (!PART.test(part) || bytes.toString('base64url') !== part) throw invalid('a part is not base64url');
+  if (!PART.test(part) || bytes.toString('base64url') !== part) throw invalidToken('a part is not base64url');
   return bytes;
 }
 
@@ -73,13 +75,9 @@ function parseObject(part: string): Record<string, unknown> {
     value = JSON.parse(UTF8.decode(decoded(part)));
   } catch (cause) {
     if (cause instanceof OpenBankingError) throw cause;
-    throw new OpenBankingError('ERR_TOKEN_INVALID', { problem: 'a part is not JSON' }, { cause });
+    throw invalidToken('a part is not JSON', cause);
   }
   if (typeof value !== 'object' || value === null || Array.isArray(value))
-    throw invalid('a part is no object');
+    throw invalidToken('a part is no object');
   return { ...value };
-}
-
-function invalid(problem: string): OpenBankingError<'ERR_TOKEN_INVALID'> {
-  return new OpenBankingError('ERR_TOKEN_INVALID', { problem });
 }

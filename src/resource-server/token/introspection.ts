@@ -1,27 +1,16 @@
 import { createHash } from 'node:crypto';
 import { errors, jwtVerify } from 'jose';
-import { type Clock, epochSeconds } from '../../clock.ts';
 import { OpenBankingError } from '../../errors.ts';
-import type { OutboundRequest } from '../../remote/outbound.ts';
-import { type AccessToken, parseAccessToken } from './access-token.ts';
+import type { OutboundRequest, OutboundResponse } from '../../remote/outbound.ts';
+import { type AccessToken, invalidToken, parseAccessToken, type TokenRules } from './access-token.ts';
 import { ALGORITHMS } from './compact-signature.ts';
-import type { KeySource } from './issuer-keys.ts';
 
-/** Posts to the introspection endpoint, over mTLS with this resource server's certificate. */
-export type PostIntrospection = (
-  request: OutboundRequest,
-) => Promise<{ readonly status: number; readonly contentType: string; readonly body: Buffer }>;
-
-export interface IntrospectionRules {
-  readonly post: PostIntrospection;
+export interface IntrospectionRules extends TokenRules {
+  /** Posts to the introspection endpoint, over mTLS with this resource server's certificate. */
+  readonly post: (request: OutboundRequest) => Promise<OutboundResponse>;
   readonly clientId: string;
   /** `signed` asks for RFC 9701 and takes nothing else. */
   readonly response: 'signed' | 'plain';
-  readonly issuer: string;
-  readonly audience: string;
-  readonly keys: KeySource;
-  readonly clock: Clock;
-  readonly clockToleranceSeconds: number;
   /** How long an answer that says "not active" is believed. */
   readonly negativeSeconds: number;
 }
@@ -74,22 +63,16 @@ export function createIntrospection(rules: IntrospectionRules): (token: string) 
       inactive.set(key, clock.now().getTime() + rules.negativeSeconds * 1000);
       throw notActive();
     }
-    if (claims.iss !== undefined && claims.iss !== rules.issuer) {
-      throw new OpenBankingError('ERR_TOKEN_INVALID', { problem: 'iss is not the issuer' });
-    }
+    if (claims.iss !== undefined && claims.iss !== rules.issuer) throw invalidToken('iss is not the issuer');
     const { active, ...rest } = claims;
     const frozen = Object.freeze(rest);
-    return parseAccessToken(frozen, () => frozen, {
-      audience: rules.audience,
-      now: epochSeconds(clock.now()),
-      clockToleranceSeconds: rules.clockToleranceSeconds,
-    });
+    return parseAccessToken(frozen, () => frozen, rules);
   };
 }
 
 async function answerTo(token: string, rules: IntrospectionRules): Promise<Record<string, unknown>> {
   const accept = rules.response === 'signed' ? SIGNED_TYPE : 'application/json';
-  const { status, contentType, body } = await rules.post({
+  const { status, headers, body } = await rules.post({
     method: 'POST',
     headers: { accept, 'content-type': 'application/x-www-form-urlencoded' },
     body: Buffer.from(
@@ -97,7 +80,8 @@ async function answerTo(token: string, rules: IntrospectionRules): Promise<Recor
     ),
   });
   if (status !== 200) throw new Error(`unexpected status ${status}`);
-  if (contentType.split(';')[0]?.trim().toLowerCase() !== accept) throw new Error('unexpected content type');
+  const [contentType = ''] = (headers.get('content-type') ?? '').split(';');
+  if (contentType.trim().toLowerCase() !== accept) throw new Error('unexpected content type');
   const text = body.toString('utf8');
   const answer: unknown = rules.response === 'signed' ? await signedAnswer(text, rules) : JSON.parse(text);
   if (typeof answer !== 'object' || answer === null || !('active' in answer)) {
@@ -126,13 +110,10 @@ async function signedAnswer(text: string, rules: IntrospectionRules): Promise<un
 }
 
 function notActive(): OpenBankingError<'ERR_TOKEN_INVALID'> {
-  return new OpenBankingError('ERR_TOKEN_INVALID', { problem: 'the issuer says that it is not active' });
+  return invalidToken('the issuer says that it is not active');
 }
 
 function unavailable(rules: IntrospectionRules, problem: string, cause?: unknown) {
-  return new OpenBankingError(
-    'ERR_TOKEN_INTROSPECTION_UNAVAILABLE',
-    { issuer: rules.issuer, problem },
-    { cause },
-  );
+  const details = { issuer: rules.issuer, problem };
+  return new OpenBankingError('ERR_TOKEN_INTROSPECTION_UNAVAILABLE', details, { cause });
 }

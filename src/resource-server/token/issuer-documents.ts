@@ -1,7 +1,12 @@
-import { Outbound, type OutboundRequest, type OutboundResponse } from '../../remote/outbound.ts';
+import {
+  Outbound,
+  type OutboundOptions,
+  type OutboundRequest,
+  type OutboundResponse,
+} from '../../remote/outbound.ts';
 
 /** A document of the issuer, or `unchanged` when it still has the entity tag that was asked with. */
-export type IssuerDocument = { readonly body: Buffer; readonly etag?: string } | 'unchanged';
+export type IssuerDocument = { readonly body: Buffer; readonly etag?: string | undefined } | 'unchanged';
 
 /** Reads a document of the issuer. @throws when it cannot be had */
 export type FetchDocument = (url: string, etag?: string) => Promise<IssuerDocument>;
@@ -13,39 +18,35 @@ export interface IssuerConnection {
   close(): Promise<void>;
 }
 
-export interface IssuerConnectionOptions {
-  /** PEM of the CA of the issuer's TLS certificate, where it is not a public one. */
-  readonly caPem?: string;
-  /** This resource server's own certificate, for what it posts. */
-  readonly clientCertificate?: { readonly certificatePem: string; readonly privateKeyPem: string };
-}
-
 const TIMEOUT_SECONDS = 3;
 const MAX_DOCUMENT_BYTES = 512 * 1024;
 const MAX_ANSWER_BYTES = 64 * 1024;
 
-/** Documents are public and read without a certificate; questions are asked with it. */
-export function openIssuerConnection(options: IssuerConnectionOptions): IssuerConnection {
+/**
+ * Documents are public and read without a certificate; questions are asked with it.
+ *
+ * @param caPem the CA of the issuer's TLS certificate, where it is not a public one
+ * @param clientCertificate this resource server's own certificate
+ */
+export function openIssuerConnection(
+  caPem: string | undefined,
+  clientCertificate: OutboundOptions['clientCertificate'],
+): IssuerConnection {
   const common = {
     // The operator named the issuer, and it is often in the same private network.
     allowPrivateAddresses: true,
     timeoutSeconds: TIMEOUT_SECONDS,
-    ...(options.caPem === undefined ? {} : { caPem: options.caPem }),
+    caPem,
   };
   const reader = new Outbound({ ...common, maxBytes: MAX_DOCUMENT_BYTES });
-  const asker = new Outbound({
-    ...common,
-    maxBytes: MAX_ANSWER_BYTES,
-    ...(options.clientCertificate === undefined ? {} : { clientCertificate: options.clientCertificate }),
-  });
+  const asker = new Outbound({ ...common, maxBytes: MAX_ANSWER_BYTES, clientCertificate });
   return {
     async fetchDocument(url, etag) {
       const headers = etag === undefined ? {} : { 'if-none-match': etag };
       const response = await reader.fetchBytes(url, { headers });
       if (etag !== undefined && response.status === 304) return 'unchanged';
       if (response.status !== 200) throw new Error(`unexpected status ${response.status}`);
-      const tag = response.headers.get('etag');
-      return { body: response.body, ...(tag === null ? {} : { etag: tag }) };
+      return { body: response.body, etag: response.headers.get('etag') ?? undefined };
     },
     post: (url, request) => asker.fetchBytes(url, request),
     close: async () => {

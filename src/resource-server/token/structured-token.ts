@@ -1,17 +1,6 @@
 import { decodeJwt, errors } from 'jose';
-import { type Clock, epochSeconds } from '../../clock.ts';
-import { OpenBankingError } from '../../errors.ts';
-import { type AccessToken, parseAccessToken } from './access-token.ts';
+import { type AccessToken, invalidToken, parseAccessToken, type TokenRules } from './access-token.ts';
 import { verifyCompactSignature } from './compact-signature.ts';
-import type { KeySource } from './issuer-keys.ts';
-
-export interface StructuredTokenRules {
-  readonly issuer: string;
-  readonly audience: string;
-  readonly keys: KeySource;
-  readonly clock: Clock;
-  readonly clockToleranceSeconds: number;
-}
 
 /** Whether the token looks like a JWT in compact form. */
 export function isStructured(token: string): boolean {
@@ -26,33 +15,20 @@ export function isStructured(token: string): boolean {
  * @throws ERR_TOKEN_INVALID, ERR_TOKEN_UNBOUND, ERR_TOKEN_KEYS_UNAVAILABLE
  * @see RFC 9068 §4
  */
-export async function verifyStructuredToken(
-  token: string,
-  rules: StructuredTokenRules,
-): Promise<AccessToken> {
+export async function verifyStructuredToken(token: string, rules: TokenRules): Promise<AccessToken> {
   const claims = await signedClaims(token, rules);
-  if (claims.iss !== rules.issuer) {
-    throw new OpenBankingError('ERR_TOKEN_INVALID', { problem: 'iss is not the issuer' });
-  }
-  if (typeof claims.jti !== 'string') {
-    throw new OpenBankingError('ERR_TOKEN_INVALID', { problem: 'jti is missing' });
-  }
-  return parseAccessToken(claims, () => Object.freeze(decodeJwt(token)), {
-    audience: rules.audience,
-    now: epochSeconds(rules.clock.now()),
-    clockToleranceSeconds: rules.clockToleranceSeconds,
-  });
+  if (claims.iss !== rules.issuer) throw invalidToken('iss is not the issuer');
+  if (typeof claims.jti !== 'string') throw invalidToken('jti is missing');
+  return parseAccessToken(claims, () => Object.freeze(decodeJwt(token)), rules);
 }
 
-async function signedClaims(token: string, rules: StructuredTokenRules): Promise<Record<string, unknown>> {
+async function signedClaims(token: string, { keys }: TokenRules): Promise<Record<string, unknown>> {
   try {
     // The dates are judged on every request: see `authorize`.
-    return await verifyCompactSignature(token, { typ: 'at+jwt', keys: rules.keys });
+    return await verifyCompactSignature(token, { typ: 'at+jwt', keys });
   } catch (error) {
     // No key of the issuer has this name, or several have.
-    if (error instanceof errors.JOSEError) {
-      throw new OpenBankingError('ERR_TOKEN_INVALID', { problem: error.code }, { cause: error });
-    }
+    if (error instanceof errors.JOSEError) throw invalidToken(error.code, error);
     throw error;
   }
 }

@@ -4,7 +4,7 @@ import { jwtVerify } from 'jose';
 import { type Clock, epochSeconds } from '../../clock.ts';
 import { OpenBankingError } from '../../errors.ts';
 import { createRefreshable, type Refreshable } from '../../remote/refreshable.ts';
-import type { StatusReference } from './access-token.ts';
+import { invalidToken, type StatusReference } from './access-token.ts';
 import type { FetchDocument } from './issuer-documents.ts';
 import { ALGORITHMS } from './compact-signature.ts';
 import type { KeySource } from './issuer-keys.ts';
@@ -85,15 +85,13 @@ export class TokenStatusLists {
    */
   async verifyLive({ uri, index }: StatusReference): Promise<void> {
     if (!this.#lists.has(uri) && URL.parse(uri)?.origin !== this.#origin) {
-      throw new OpenBankingError('ERR_TOKEN_INVALID', { problem: 'the status list is not of the issuer' });
+      throw invalidToken('the status list is not of the issuer');
     }
     const kept = this.#listAt(uri);
     const { bits } = await currentList(uri, kept.list, this.#options);
     this.#keepFresh(uri, kept);
     const revoked = isRevoked(bits, index);
-    if (revoked === undefined) {
-      throw new OpenBankingError('ERR_TOKEN_INVALID', { problem: 'the status index is outside its list' });
-    }
+    if (revoked === undefined) throw invalidToken('the status index is outside its list');
     if (revoked) throw new OpenBankingError('ERR_TOKEN_REVOKED', { statusList: uri });
   }
 
