@@ -3,6 +3,13 @@ import { OPENID_SCOPES } from './clients/registered-client.ts';
 import type { profileConfiguration } from './profiles/profiles.ts';
 import { ENDPOINTS } from './request/routes.ts';
 
+const { authorization, jwks, ...ON_MTLS } = ENDPOINTS;
+
+function mtlsEndpoints(mtlsUrl: URL): Record<string, string> {
+  const at = ([name, path]: readonly [string, string]) => [`${name}_endpoint`, new URL(path, mtlsUrl).href];
+  return Object.fromEntries(Object.entries(ON_MTLS).map(at));
+}
+
 /**
  * The metadata (RFC 8414, OpenID Connect Discovery) is the same on both listeners. The provider derives each
  * address from the Host of the request, so that half of them would name the wrong listener.
@@ -12,14 +19,11 @@ export function discoveryOnBothListeners(urls: {
   readonly mtlsUrl: URL;
   readonly apiScopes: readonly string[];
 }): Middleware {
-  const { authorization, jwks, ...onMtls } = ENDPOINTS;
   const front = (path: string) => new URL(path, urls.issuer).href;
   const addresses = {
     authorization_endpoint: front(authorization),
     jwks_uri: front(jwks),
-    ...Object.fromEntries(
-      Object.entries(onMtls).map(([name, path]) => [`${name}_endpoint`, new URL(path, urls.mtlsUrl).href]),
-    ),
+    ...mtlsEndpoints(urls.mtlsUrl),
   };
   return async (ctx, next) => {
     await next();
@@ -41,15 +45,8 @@ export function discoveryExtras(
   mtlsUrl: URL,
   { clientAuthMethods, enabledJWA: { clientAuthSigningAlgValues } }: ReturnType<typeof profileConfiguration>,
 ): Record<string, unknown> {
-  const at = (path: string) => new URL(path, mtlsUrl).href;
   return {
-    mtls_endpoint_aliases: {
-      token_endpoint: at(ENDPOINTS.token),
-      pushed_authorization_request_endpoint: at(ENDPOINTS.pushed_authorization_request),
-      introspection_endpoint: at(ENDPOINTS.introspection),
-      revocation_endpoint: at(ENDPOINTS.revocation),
-      userinfo_endpoint: at(ENDPOINTS.userinfo),
-    },
+    mtls_endpoint_aliases: mtlsEndpoints(mtlsUrl),
     introspection_endpoint_auth_methods_supported: clientAuthMethods,
     introspection_endpoint_auth_signing_alg_values_supported: clientAuthSigningAlgValues,
     revocation_endpoint_auth_methods_supported: clientAuthMethods,

@@ -1,6 +1,6 @@
 import { hkdfSync } from 'node:crypto';
 import type { EventEmitter } from 'node:events';
-import type { AdapterFactory, Configuration } from 'oidc-provider';
+import type { AdapterFactory, Client, Configuration } from 'oidc-provider';
 import type { ConsentRecords } from '../consent/consent.ts';
 import { OpenBankingError } from '../errors.ts';
 import type { Log } from '../events.ts';
@@ -130,15 +130,9 @@ function features(
     pushedAuthorizationRequests: profiled.pushedAuthorizationRequests,
     clientCredentials: { enabled: true },
     // A TPP sees and ends its own tokens only.
-    introspection: {
-      enabled: true,
-      allowedPolicy: (_ctx, client, token) => token.clientId === client.clientId,
-    },
+    introspection: { enabled: true, allowedPolicy: isOwnToken },
     jwtIntrospection: { enabled: true },
-    revocation: {
-      enabled: true,
-      allowedPolicy: (_ctx, client, token) => token.clientId === client.clientId,
-    },
+    revocation: { enabled: true, allowedPolicy: isOwnToken },
     userinfo: { enabled: true },
     mTLS: {
       enabled: true,
@@ -150,6 +144,14 @@ function features(
     },
     resourceIndicators: apiScopes(options),
   };
+}
+
+function isOwnToken(
+  _ctx: unknown,
+  client: Client,
+  token: { readonly clientId?: string | undefined },
+): boolean {
+  return token.clientId === client.clientId;
 }
 
 function cookies(secret: Buffer): NonNullable<Configuration['cookies']> {

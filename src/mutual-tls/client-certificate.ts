@@ -30,8 +30,5 @@ export function createClientCertificateSource(options: ClientCertificateOptions)
     return Object.freeze({ isTlsCertificateNeeded, read: proxyHeaderReader(options) });
   }
   if (options?.from !== 'socket') throw new TypeError("clientCertificate.from must be 'socket' or 'proxy'");
-  return Object.freeze({
-    isTlsCertificateNeeded: true,
-    read: readSocketCertificate,
-  });
+  return Object.freeze({ isTlsCertificateNeeded: true, read: readSocketCertificate });
 }

@@ -1,4 +1,5 @@
 import { constants } from 'node:crypto';
+import { once } from 'node:events';
 import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http';
 import { createServer, type Server, type ServerOptions } from 'node:https';
 import type { AddressInfo, Socket } from 'node:net';
@@ -78,8 +79,10 @@ export class Listener {
   }
 
   /** Binds the port (0 = any free one) and returns the bound one. Requests get 503 until `serve`. */
-  listen(port: number, host?: string): Promise<number> {
-    return listening(this.#server, port, host);
+  async listen(port: number, host = '::'): Promise<number> {
+    this.#server.listen({ port, host, exclusive: false });
+    await once(this.#server, 'listening');
+    return (this.#server.address() as AddressInfo).port;
   }
 
   /** Starts to serve: `publicUrl` is the only authority that this listener answers for. */
@@ -96,7 +99,20 @@ export class Listener {
   /** Stops accepting, lets requests in flight end within `drainSeconds` (default 8), and closes. */
   close(drainSeconds = DRAIN_SECONDS): Promise<void> {
     this.drain();
-    return closed(this.#server, { drainSeconds, connections: this.#connections });
+    return new Promise((resolve) => {
+      // A kept connection becomes idle only when its last answer is out.
+      const sweep = setInterval(() => this.#server.closeIdleConnections(), 50);
+      const cut = setTimeout(() => {
+        this.#server.closeAllConnections();
+        for (const connection of this.#connections) connection.destroy();
+      }, drainSeconds * 1000);
+      this.#server.close(() => {
+        clearInterval(sweep);
+        clearTimeout(cut);
+        resolve();
+      });
+      this.#server.closeIdleConnections();
+    });
   }
 
   #answer(request: IncomingMessage, response: ServerResponse): void {
@@ -121,11 +137,8 @@ export class Listener {
       return;
     }
     const status = malformedStatus(error.code);
-    this.#log.emit('http.malformed', {
-      listener: this.name,
-      status,
-      error: malformed(error.code ?? error.name),
-    });
+    const refusal = malformed(error.code ?? error.name);
+    this.#log.emit('http.malformed', { listener: this.name, status, error: refusal });
     answerMalformed(socket, status);
   }
 }
@@ -199,45 +212,9 @@ function answerMalformed(socket: Socket, status: number): void {
     socket.destroy();
     return;
   }
-  const body = JSON.stringify({
-    error: 'invalid_request',
-    error_description: malformed('').message,
-  });
+  const body = JSON.stringify({ error: 'invalid_request', error_description: malformed('').message });
   socket.end(
     `HTTP/1.1 ${status} Refused\r\nconnection: close\r\ncache-control: no-store\r\n` +
       `content-type: application/json\r\ncontent-length: ${Buffer.byteLength(body)}\r\n\r\n${body}`,
   );
-}
-
-function listening(server: Server, port: number, host?: string): Promise<number> {
-  return new Promise((resolve, reject) => {
-    server.once('error', reject);
-    server.listen({ port, host: host ?? '::', exclusive: false }, () => {
-      server.off('error', reject);
-      const address = server.address() as AddressInfo;
-      resolve(address.port);
-    });
-  });
-}
-
-interface Draining {
-  readonly drainSeconds: number;
-  readonly connections: ReadonlySet<Socket>;
-}
-
-function closed(server: Server, { drainSeconds, connections }: Draining): Promise<void> {
-  return new Promise((resolve) => {
-    // A kept connection becomes idle only when its last answer is out.
-    const sweep = setInterval(() => server.closeIdleConnections(), 50);
-    const cut = setTimeout(() => {
-      server.closeAllConnections();
-      for (const connection of connections) connection.destroy();
-    }, drainSeconds * 1000);
-    server.close(() => {
-      clearInterval(sweep);
-      clearTimeout(cut);
-      resolve();
-    });
-    server.closeIdleConnections();
-  });
 }

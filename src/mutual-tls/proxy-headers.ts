@@ -7,7 +7,7 @@ import {
   parsePresentedCertificate,
 } from './presented-certificate.ts';
 import { PROXY_FORMATS, type ProxyFormat, type ProxyFormatName } from './proxy-formats.ts';
-import { createTrustedProxies } from './trusted-proxies.ts';
+import { TrustedProxies } from './trusted-proxies.ts';
 
 export interface ProxyHeaderOptions {
   /** How the proxy writes the certificate. */
@@ -42,10 +42,7 @@ export function proxyHeaderReader(
   if (format === undefined) throw new TypeError(`there is no proxy format ${String(options.format)}`);
   const header = (options.header ?? format.header).toLowerCase();
   if (!FIELD_NAME.test(header)) throw new TypeError('header must be letters, digits and hyphens');
-  const proxies = createTrustedProxies({
-    addresses: options.trustedProxies,
-    certificates: options.proxyCertificates,
-  });
+  const proxies = new TrustedProxies(options.trustedProxies, options.proxyCertificates);
   const own = format.chainHeader === undefined ? [header] : [header, format.chainHeader];
   const parse = remembering((leaf, chain) => parseForwarded(format, leaf, chain));
 

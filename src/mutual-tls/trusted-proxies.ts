@@ -1,49 +1,41 @@
 import { BlockList, isIP, type Socket } from 'node:net';
 import { findSocketCertificate } from './socket-certificate.ts';
 
-export interface TrustedProxiesOptions {
-  /** Addresses and CIDR ranges from which the proxies connect, such as `10.0.0.0/28` or `::1`. */
-  readonly addresses: readonly string[];
-  /** SHA-256 thumbprints (hexadecimal, colons allowed) of the certificates that the proxies present to us. */
-  readonly certificates?: readonly string[] | undefined;
-}
+/** Distinguishes the connections of our own proxies from all others. */
+export class TrustedProxies {
+  readonly #addresses = new BlockList();
+  readonly #pins: ReadonlySet<string> | undefined;
+  readonly #decided = new WeakMap<Socket, boolean>();
 
-/** Tells the connections of our own proxies from all others. */
-export interface TrustedProxies {
+  /**
+   * @param addresses addresses and CIDR ranges from which the proxies connect, such as `10.0.0.0/28` or `::1`
+   * @param certificates SHA-256 thumbprints (hexadecimal, colons allowed) of the certificates that the proxies present
+   * @throws TypeError for an empty list, a bad address or thumbprint, or a range of all addresses without a pinned
+   * certificate
+   */
+  constructor(addresses: readonly string[], certificates: readonly string[] | undefined) {
+    this.#pins = certificates && new Set(certificates.map(thumbprintOf));
+    if (addresses.length === 0) throw new TypeError('trustedProxies must name at least one address');
+    if (this.#pins?.size === 0) throw new TypeError('proxyCertificates must name at least one certificate');
+    for (const text of addresses) addRange(this.#addresses, text, this.#pins !== undefined);
+  }
+
   /** Decided once for a connection: by its address, never by a header, and by its certificate if one is pinned. */
-  isTrusted(socket: Socket): boolean;
-}
+  isTrusted(socket: Socket): boolean {
+    const known = this.#decided.get(socket);
+    if (known !== undefined) return known;
+    const verdict = this.#decide(socket);
+    this.#decided.set(socket, verdict);
+    return verdict;
+  }
 
-/**
- * @throws TypeError for an empty list, a bad address or thumbprint, or a range of all addresses without a pinned
- * certificate
- */
-export function createTrustedProxies(options: TrustedProxiesOptions): TrustedProxies {
-  const pins =
-    options.certificates === undefined ? undefined : new Set(options.certificates.map(thumbprintOf));
-  if (options.addresses.length === 0) throw new TypeError('trustedProxies must name at least one address');
-  if (pins?.size === 0) throw new TypeError('proxyCertificates must name at least one certificate');
-  const addresses = new BlockList();
-  for (const text of options.addresses) addRange(addresses, text, pins !== undefined);
-  const decided = new WeakMap<Socket, boolean>();
-
-  const decide = (socket: Socket): boolean => {
+  #decide(socket: Socket): boolean {
     const { remoteAddress } = socket;
     if (remoteAddress === undefined) return false;
     const family = isIP(remoteAddress) === 6 ? 'ipv6' : 'ipv4';
-    if (!addresses.check(remoteAddress, family)) return false;
-    return pins === undefined || pins.has(findSocketCertificate(socket)?.thumbprint ?? '');
-  };
-
-  return {
-    isTrusted(socket) {
-      const known = decided.get(socket);
-      if (known !== undefined) return known;
-      const verdict = decide(socket);
-      decided.set(socket, verdict);
-      return verdict;
-    },
-  };
+    if (!this.#addresses.check(remoteAddress, family)) return false;
+    return this.#pins === undefined || this.#pins.has(findSocketCertificate(socket)?.thumbprint ?? '');
+  }
 }
 
 function addRange(list: BlockList, text: string, isPinned: boolean): void {

@@ -12,7 +12,7 @@ export interface ClientFilesOptions {
   /** Those of the configuration itself. */
   readonly entries: readonly ClientEntry[];
   /** YAML or JSON with `clients`, read again when it changes. */
-  readonly file?: string;
+  readonly file?: string | undefined;
   readonly log: Log;
   readonly pollSeconds?: number;
 }
@@ -67,7 +67,6 @@ function byId(entries: readonly ClientEntry[]): ReadonlyMap<string, RegisteredCl
 function registeredClient(client: ClientEntry): RegisteredClient {
   const property = SUBJECT_PROPERTIES.find((name) => client[name] !== undefined);
   const value = property === undefined ? undefined : client[property];
-  const { nca, jwks, id_token_signed_response_alg: idTokenAlg } = client;
   return {
     client_id: client.client_id,
     client_name: client.client_name,
@@ -76,9 +75,9 @@ function registeredClient(client: ClientEntry): RegisteredClient {
     redirect_uris: client.redirect_uris,
     grant_types: client.grant_types,
     scope: client.scope,
-    ...(nca === undefined ? {} : { nca }),
-    ...(jwks === undefined ? {} : { jwks }),
-    ...(idTokenAlg === undefined ? {} : { id_token_signed_response_alg: idTokenAlg }),
-    ...(property === undefined || value === undefined ? {} : { subject: { property, value } }),
+    nca: client.nca,
+    jwks: client.jwks,
+    id_token_signed_response_alg: client.id_token_signed_response_alg,
+    subject: property === undefined || value === undefined ? undefined : { property, value },
   };
 }

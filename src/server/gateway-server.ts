@@ -1,4 +1,5 @@
 import { constants } from 'node:crypto';
+import { once } from 'node:events';
 import { createServer, type RequestListener, type Server } from 'node:http';
 import { createServer as createTlsServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
@@ -37,10 +38,8 @@ export async function startGateway(
   const authorizer = await openAuthorizer(config, parts.source);
   const gateway = openGateway(config, { authorizer, log, source: parts.source });
   const server = await openServer(config, gateway, parts.source);
-  await new Promise<void>((resolve, reject) => {
-    server.once('error', reject);
-    server.listen(config.listen.port, config.listen.host, resolve);
-  });
+  server.listen(config.listen.port, config.listen.host);
+  await once(server, 'listening');
   log.emit('gateway.started', { issuer: config.issuer, count: config.routes.length });
   return {
     port: (server.address() as AddressInfo).port,
@@ -55,21 +54,14 @@ export async function startGateway(
 
 function openGateway(
   config: GatewayConfig,
-  {
-    authorizer,
-    log,
-    source,
-  }: { readonly authorizer: Authorizer; readonly log: Log; readonly source: string },
+  parts: { readonly authorizer: Authorizer; readonly log: Log; readonly source: string },
 ): RequestListener {
+  const { authorizer, log, source } = parts;
   const clientCertificate = clientCertificateOptions(config.clientCertificate);
   const { proxy, routes, pathPrefix } = config;
   try {
-    return createGateway({
-      protection: createProtection({ authorizer, clientCertificate, log }),
-      proxy,
-      routes,
-      ...(pathPrefix === undefined ? {} : { pathPrefix }),
-    });
+    const protection = createProtection({ authorizer, clientCertificate, log });
+    return createGateway({ protection, proxy, routes, pathPrefix });
   } catch (cause) {
     if (!(cause instanceof TypeError)) throw cause;
     const problems = [{ path: 'routes', message: cause.message }];
@@ -112,10 +104,5 @@ async function openAuthorizer(config: GatewayConfig, source: string): Promise<Au
           certificatePem: await read(introspection.certificateFile, 'introspection.certificateFile'),
           privateKeyPem: await read(introspection.privateKeyFile, 'introspection.privateKeyFile'),
         };
-  return createAuthorizer({
-    issuer,
-    audience,
-    ...(caPem === undefined ? {} : { caPem }),
-    ...(asking === undefined ? {} : { introspection: asking }),
-  });
+  return createAuthorizer({ issuer, audience, caPem, introspection: asking });
 }

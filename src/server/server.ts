@@ -8,23 +8,18 @@ import {
 } from '../authorization-server/authorization-server.ts';
 import { Clients } from '../authorization-server/clients/clients.ts';
 import type { RegisteredClients } from '../authorization-server/clients/registered-client.ts';
-import type { RegisteredResourceServer } from '../authorization-server/tokens/resource-servers.ts';
 import { RevokedCertificates } from '../authorization-server/token-status/revoked-certificates.ts';
-import type { FollowedSigner } from '../authorization-server/signing/signer.ts';
 import { openSigningKeys } from '../authorization-server/signing/signing-keys.ts';
 import { clientCertificateOptions } from '../configuration/client-certificate-schema.ts';
 import { type Clock, systemClock } from '../clock.ts';
 import type { Config } from '../configuration/config.ts';
 import { ConsentRecords, Consents } from '../consent/consent.ts';
 import { readOrCreate } from '../files/created-file.ts';
-import { OpenBankingError } from '../errors.ts';
+import { invalidConfig } from '../errors.ts';
 import { createHealthServer } from './health.ts';
 import type { Log } from '../events.ts';
 import { createLog } from '../log.ts';
-import {
-  type ClientCertificateSource,
-  createClientCertificateSource,
-} from '../mutual-tls/client-certificate.ts';
+import { createClientCertificateSource } from '../mutual-tls/client-certificate.ts';
 import { createListener } from '../mutual-tls/listeners.ts';
 import { openClientFiles } from './client-files.ts';
 import { readRequired, unreadable } from '../configuration/required-file.ts';
@@ -35,7 +30,7 @@ import { openSqliteStore } from '../storage/sqlite/sqlite.ts';
 import type { Store } from '../storage/store.ts';
 import type { TppAuthenticator } from '../tpp/authenticate.ts';
 import type { BlockList } from '../tpp/block-list.ts';
-import { openTppDecision, type TppDecision } from './tpp-decision.ts';
+import { openTppDecision } from './tpp-decision.ts';
 import type { TppRegistry } from '../../tpp-registry/index.ts';
 
 export interface ServerParts {
@@ -80,27 +75,11 @@ export async function startServer(config: Config, parts: ServerParts): Promise<R
   const opened = await openParts(config, parts, { clock, log });
   const { decision, clients, store, clientCertificate } = opened;
   const consents = new ConsentRecords({ store, clock, secret: opened.secret });
-  const endpoints = createEndpoints(config, opened, {
-    aspsp: parts.aspsp,
-    consents,
-    clock,
-    log,
-  });
-  const { certificatePem, privateKeyPem } = opened.tls;
-  const front = createListener({
-    name: 'front',
-    certificatePem,
-    privateKeyPem,
-    requestClientCertificate: false,
-    log,
-  });
-  const mtls = createListener({
-    name: 'mtls',
-    requestClientCertificate: clientCertificate.isTlsCertificateNeeded,
-    certificatePem,
-    privateKeyPem,
-    log,
-  });
+  const endpoints = createEndpoints(config, opened, { aspsp: parts.aspsp, consents, clock, log });
+  const { tls } = opened;
+  const requestClientCertificate = clientCertificate.isTlsCertificateNeeded;
+  const front = createListener({ name: 'front', ...tls, requestClientCertificate: false, log });
+  const mtls = createListener({ name: 'mtls', ...tls, requestClientCertificate, log });
   front.serve(new URL(config.issuer), endpoints.handlers.front);
   mtls.serve(new URL(config.mtlsUrl), endpoints.handlers.mtls);
   let closing: Promise<void> | undefined;
@@ -137,24 +116,12 @@ export async function startServer(config: Config, parts: ServerParts): Promise<R
   }
 }
 
-/** Everything that is read from the files and stores that the configuration names. */
-interface OpenedParts {
-  readonly tls: { readonly certificatePem: string; readonly privateKeyPem: string };
-  /** Keys hashes, encryption and cookies. */
-  readonly secret: Buffer;
-  readonly signer: FollowedSigner;
-  readonly decision: TppDecision;
-  readonly clients: Clients;
-  readonly resourceServers: readonly RegisteredResourceServer[];
-  readonly store: Store;
-  readonly clientCertificate: ClientCertificateSource;
-}
-
+/** Opens everything that is read from the files and stores that the configuration names. */
 async function openParts(
   config: Config,
   parts: ServerParts,
   { clock, log }: { readonly clock: Clock; readonly log: Log },
-): Promise<OpenedParts> {
+) {
   const [certificatePem, privateKeyPem, secret, signer] = await Promise.all([
     readRequired(config.tls.certificateFile, 'tls.certificateFile'),
     readRequired(config.tls.privateKeyFile, 'tls.privateKeyFile'),
@@ -162,11 +129,7 @@ async function openParts(
     openSigningKeys({ file: config.signingKeysFile, clock, log, retainSeconds: retainKeysSeconds(config) }),
   ]);
   const decision = await openTppDecision(config, { clock, log });
-  const files = await openClientFiles({
-    entries: config.clients,
-    log,
-    ...(config.clientsFile === undefined ? {} : { file: config.clientsFile }),
-  });
+  const files = await openClientFiles({ entries: config.clients, file: config.clientsFile, log });
   const resourceServers = await Promise.all(
     config.resourceServers.map(async (one) =>
       registeredResourceServer(one, await readRequired(one.anchorsFile, 'resourceServers.anchorsFile')),
@@ -190,7 +153,7 @@ async function openParts(
 
 function createEndpoints(
   config: Config,
-  opened: OpenedParts,
+  opened: Awaited<ReturnType<typeof openParts>>,
   parts: Pick<AuthorizationServerOptions, 'aspsp' | 'consents' | 'clock' | 'log'>,
 ): AuthorizationServer {
   const { store, signer, secret, clients, resourceServers, clientCertificate } = opened;
@@ -253,8 +216,8 @@ async function openSecret(file: string): Promise<Buffer> {
   );
   const secret = Buffer.from(text.trim(), 'base64url');
   if (secret.length < 32) {
-    const problems = [{ path: 'storage.secretFile', message: 'must hold at least 32 bytes in base64url' }];
-    throw new OpenBankingError('ERR_CONFIG_INVALID', { source: file, problems });
+    const problem = { path: 'storage.secretFile', message: 'must hold at least 32 bytes in base64url' };
+    throw invalidConfig(file, [problem]);
   }
   return secret;
 }

@@ -10,17 +10,17 @@ export interface RegisteredClient {
   /** The TPP that the client belongs to: its organizationIdentifier (TS 119 495 cl. 5.2.1) ... */
   readonly authorization_number: string;
   /** ... and the competent authority, where the identifier does not name it. */
-  readonly nca?: string;
+  readonly nca?: string | undefined;
   readonly token_endpoint_auth_method: 'tls_client_auth' | 'private_key_jwt';
   /** Public keys of a `private_key_jwt` client. */
-  readonly jwks?: { readonly keys: readonly JWK[] };
+  readonly jwks?: { readonly keys: readonly JWK[] } | undefined;
   readonly redirect_uris: readonly string[];
   readonly grant_types: readonly ('client_credentials' | 'authorization_code' | 'refresh_token')[];
   /** Space-separated. */
   readonly scope: string;
-  readonly id_token_signed_response_alg?: 'ES256' | 'PS256';
+  readonly id_token_signed_response_alg?: 'ES256' | 'PS256' | undefined;
   /** At most one narrows the client to one subject of its TPP's certificates (RFC 8705 §2.1.2). */
-  readonly subject?: { readonly property: SubjectProperty; readonly value: string };
+  readonly subject?: { readonly property: SubjectProperty; readonly value: string } | undefined;
 }
 
 /** The registered clients of the files and of the store, as a running server offers them to the bank. */

@@ -13,7 +13,7 @@ export interface AuthorizerOptions {
   /** The issuer's keys themselves, instead of `jwksUri`. */
   readonly jwks?: JSONWebKeySet;
   /** PEM of the CA of the issuer's TLS certificate, where it is not a public one. */
-  readonly caPem?: string;
+  readonly caPem?: string | undefined;
   /** Reads documents of the issuer, instead of over HTTPS. */
   readonly fetchDocument?: (url: string) => Promise<Buffer>;
   /**
@@ -22,7 +22,7 @@ export interface AuthorizerOptions {
    */
   readonly formats?: readonly ('jwt' | 'opaque')[];
   /** How opaque tokens are asked about. Needed when they are taken. */
-  readonly introspection?: IntrospectionOptions;
+  readonly introspection?: IntrospectionOptions | undefined;
   /**
    * Whether JWTs are looked up in the issuer's token status lists. `maxAgeSeconds` (default 2) is how old a list
    * may be when it decides; `false` means that a revoked token lives until it expires.
