@@ -206,5 +206,10 @@ export function logTo(...sinks: readonly EventSink[]): Log {
   });
 }
 
+/** The first 16 hexadecimal digits of a thumbprint in base64url, as events name a certificate. */
+export function hexPrefix(thumbprint: string): string {
+  return Buffer.from(thumbprint, 'base64url').toString('hex').slice(0, 16);
+}
+
 /** A log that keeps nothing. */
 export const silentLog: Log = logTo();

@@ -11,11 +11,6 @@ export interface PresentedCertificate {
   readonly certificate: X509Certificate;
 }
 
-/** The first 16 hexadecimal digits of a thumbprint, for logs. */
-export function hexPrefix(thumbprint: string): string {
-  return Buffer.from(thumbprint, 'base64url').toString('hex').slice(0, 16);
-}
-
 /** The certificates of a request. */
 export interface ClientCertificate {
   /** Undefined when there is none. */

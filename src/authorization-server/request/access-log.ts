@@ -1,8 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import type { Context, Middleware } from 'koa';
 import type { KoaContextWithOIDC } from 'oidc-provider';
-import type { EventFields, Log } from '../../events.ts';
-import { hexPrefix } from '../../mutual-tls/presented-certificate.ts';
+import { type EventFields, hexPrefix, type Log } from '../../events.ts';
 import { findRefusal, protocolRefusal, refusalEvent } from './oauth-error.ts';
 import { ENDPOINTS, listenerOf } from './routes.ts';
 import { gateCertificate, provenTpp } from './tpp-gate.ts';

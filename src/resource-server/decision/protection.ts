@@ -1,14 +1,13 @@
 import { randomUUID } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
 import { isRefusal } from '../../errors.ts';
-import { type Log, silentLog } from '../../events.ts';
+import { hexPrefix, type Log, silentLog } from '../../events.ts';
 import {
   type ClientCertificate,
   type ClientCertificateOptions,
   type ClientCertificateSource,
   createClientCertificateSource,
 } from '../../mutual-tls/client-certificate.ts';
-import { hexPrefix } from '../../mutual-tls/presented-certificate.ts';
 import type { Authorization } from '../token/access-token.ts';
 import type { Authorizer } from './authorize.ts';
 import { type RefusalAnswer, refusalAnswer } from './challenge.ts';

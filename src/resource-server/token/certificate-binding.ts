@@ -1,6 +1,7 @@
 import { timingSafeEqual } from 'node:crypto';
 import { OpenBankingError } from '../../errors.ts';
-import { hexPrefix, type PresentedCertificate } from '../../mutual-tls/presented-certificate.ts';
+import { hexPrefix } from '../../events.ts';
+import type { PresentedCertificate } from '../../mutual-tls/client-certificate.ts';
 
 /** 32 bytes in base64url without padding, and no other spelling of them. */
 const DIGEST = /^[A-Za-z0-9_-]{42}[AEIMQUYcgkosw048]$/;
