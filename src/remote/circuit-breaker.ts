@@ -15,22 +15,20 @@ const MAX_ADDRESSES = 1000;
 
 /** Refuses requests to an address that failed a moment ago, so that not every caller waits for its time limit. */
 export class CircuitBreaker {
-  readonly #clock: Clock;
-  readonly #coolDownSeconds: number;
+  readonly #options: CircuitBreakerOptions;
   readonly #failures = new LRUCache<string, { readonly count: number; readonly at: number }>({
     max: MAX_ADDRESSES,
   });
 
-  constructor({ clock, coolDownSeconds }: CircuitBreakerOptions) {
-    this.#clock = clock;
-    this.#coolDownSeconds = coolDownSeconds;
+  constructor(options: CircuitBreakerOptions) {
+    this.#options = options;
   }
 
   /** @throws ERR_OUTBOUND_FAILED while the circuit of `url` is open, and whatever `fetch` throws */
   async run<T>(url: string, fetch: () => Promise<T>): Promise<T> {
     const failed = this.#failures.get(url) ?? { count: 0, at: 0 };
-    const now = this.#clock.now().getTime() / 1000;
-    if (failed.count >= MAX_FAILURES && now - failed.at < this.#coolDownSeconds) {
+    const now = this.#options.clock.now().getTime() / 1000;
+    if (failed.count >= MAX_FAILURES && now - failed.at < this.#options.coolDownSeconds) {
       const host = URL.parse(url)?.host ?? '';
       throw new OpenBankingError('ERR_OUTBOUND_FAILED', { host, problem: 'it did not answer a moment ago' });
     }

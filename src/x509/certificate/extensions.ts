@@ -85,11 +85,6 @@ const KEY_USAGES = [
 
 export type KeyUsage = (typeof KEY_USAGES)[number];
 
-export interface BasicConstraints {
-  readonly isCa: boolean;
-  readonly pathLength?: number | undefined;
-}
-
 export interface AuthorityKeyIdentifier {
   readonly keyIdentifier: Buffer | undefined;
   readonly issuer: readonly GeneralName[] | undefined;
@@ -102,19 +97,9 @@ export interface NameConstraints {
   readonly excluded: readonly GeneralName[];
 }
 
-export interface PolicyConstraints {
-  readonly requireExplicitPolicy?: number | undefined;
-  readonly inhibitPolicyMapping?: number | undefined;
-}
-
-export interface AccessDescription {
-  readonly method: string;
-  readonly location: GeneralName;
-}
-
 /** The values of the known extensions; an absent extension leaves its field out, or empty where it is a list. */
 export interface KnownExtensions {
-  readonly basicConstraints?: BasicConstraints;
+  readonly basicConstraints?: { readonly isCa: boolean; readonly pathLength: number | undefined };
   readonly keyUsage?: ReadonlySet<KeyUsage>;
   readonly extendedKeyUsage?: readonly string[];
   readonly subjectAlternativeNames: readonly GeneralName[];
@@ -125,9 +110,12 @@ export interface KnownExtensions {
   /** A qualifier of a policy that is neither of the two that RFC 5280 §4.2.1.4 knows. */
   readonly hasUnknownPolicyQualifier?: boolean;
   readonly policyMappings?: readonly { readonly issuer: string; readonly subject: string }[];
-  readonly policyConstraints?: PolicyConstraints;
+  readonly policyConstraints?: {
+    readonly requireExplicitPolicy?: number | undefined;
+    readonly inhibitPolicyMapping?: number | undefined;
+  };
   readonly inhibitAnyPolicy?: number;
-  readonly authorityInformationAccess: readonly AccessDescription[];
+  readonly authorityInformationAccess: readonly { readonly method: string; readonly location: GeneralName }[];
   readonly crlDistributionPoints: readonly CrlDistributionPoint[];
   /** The places of delta lists (RFC 5280 §4.2.1.15). */
   readonly freshestCrl: readonly CrlDistributionPoint[];
@@ -181,7 +169,7 @@ export function readKnownExtensions(extensions: ReadonlyMap<string, Extension>):
 }
 
 /** BasicConstraints ::= SEQUENCE { cA BOOLEAN DEFAULT FALSE, pathLenConstraint INTEGER (0..MAX) OPTIONAL } */
-function readBasicConstraints(reader: DerReader): BasicConstraints {
+function readBasicConstraints(reader: DerReader) {
   return reader.within(TAG.sequence, (fields) => ({
     isCa: fields.flag(),
     pathLength: fields.optionalContent(TAG.integer, decodeCount),
@@ -271,7 +259,7 @@ function readQualifier(pair: DerReader): string {
   return oid;
 }
 
-function readPolicyConstraints(reader: DerReader): PolicyConstraints {
+function readPolicyConstraints(reader: DerReader) {
   return reader.within(TAG.sequence, (fields) => {
     if (fields.isAtEnd) throw new DerError('policyConstraints is empty');
     return {

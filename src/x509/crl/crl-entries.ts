@@ -2,7 +2,6 @@ import { DerError, DerReader, decodeOid, readAll, TAG } from '../der/der.ts';
 import { decodeEpochSeconds } from '../der/der-time.ts';
 import { readGeneralNames } from '../certificate/general-name.ts';
 import { findRevocationReason } from '../certificate/revocation-status.ts';
-import type { EntrySource } from './serial-table.ts';
 
 /** Last octet of the identifiers of entry extensions under 2.5.29 (RFC 5280 §5.3). */
 const ENTRY_EXTENSION = { reasonCode: 21, invalidityDate: 24, certificateIssuer: 29 };
@@ -18,13 +17,15 @@ const MIN_ENTRY_BYTES = 20;
  * @throws DerError from `next`
  * @see RFC 5280 §5.1.2.6, §5.3
  */
-export class CrlEntries implements EntrySource {
+export class CrlEntries {
   readonly bytes: Buffer;
   readonly #mayHaveExtensions: boolean;
   #offset = 0;
+  /** The place of the serial number: a magnitude without leading zeros. */
   serialStart = 0;
   serialLength = 0;
   revokedAtSeconds = 0;
+  /** Number of the CRLReason. */
   reason = 0;
   /** Entries so far. */
   count = 0;
@@ -42,6 +43,7 @@ export class CrlEntries implements EntrySource {
     return Math.floor(this.bytes.length / MIN_ENTRY_BYTES);
   }
 
+  /** Moves to the next entry; false when there is none. */
   next(): boolean {
     if (this.#offset >= this.bytes.length) return false;
     const end = this.#enter(TAG.sequence, this.bytes.length);

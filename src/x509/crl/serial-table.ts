@@ -1,3 +1,4 @@
+import type { CrlEntries } from './crl-entries.ts';
 import { findRevocationReason, type RevocationReason } from '../certificate/revocation-status.ts';
 
 /** When a certificate was revoked, and why. */
@@ -13,20 +14,6 @@ export interface SerialBuckets {
   /** The records of bucket b are those from `ends[b - 1]` up to `ends[b]`. */
   readonly ends: Uint32Array<ArrayBuffer>;
   readonly records: Uint8Array<ArrayBuffer>;
-}
-
-/** A source of entries: `next` moves to the next entry and returns false when there is none. */
-export interface EntrySource {
-  readonly bytes: Buffer;
-  /** The serial number: a magnitude without leading zeros. */
-  readonly serialStart: number;
-  readonly serialLength: number;
-  readonly revokedAtSeconds: number;
-  /** Number of the CRLReason. */
-  readonly reason: number;
-  /** An upper bound of the number of entries. */
-  readonly maximumCount: number;
-  next(): boolean;
 }
 
 /** Shorter serial numbers are filled up with zeros in front. */
@@ -147,7 +134,7 @@ function keyOf(serial: Buffer, mixed: number, { width, bucketBytes }: Layout): U
 }
 
 /** Notes where every entry is and counts the buckets, then places the entries: the buckets' sizes come first. */
-export function buildSerialTable(source: EntrySource): SerialTable {
+export function buildSerialTable(source: CrlEntries): SerialTable {
   const { maximumCount } = source;
   // About 16 records a bucket for a million, and no table that is larger than its list.
   const bucketCount = maximumCount < 512 ? 1 : maximumCount < 65_536 ? 256 : 65_536;
@@ -190,7 +177,7 @@ class EntryNotes {
   }
 
   /** Returns the mixed octets. */
-  add(source: EntrySource): number {
+  add(source: CrlEntries): number {
     const index = this.count;
     const mixed = this.#mixedOf(source);
     this.starts[index] = source.serialStart;
@@ -202,7 +189,7 @@ class EntryNotes {
     return mixed;
   }
 
-  #mixedOf({ bytes, serialStart, serialLength }: EntrySource): number {
+  #mixedOf({ bytes, serialStart, serialLength }: CrlEntries): number {
     if (serialLength >= MIN_WIDTH) return mix(bytes, serialStart, serialLength);
     this.#padded.fill(0);
     bytes.copy(this.#padded, MIN_WIDTH - serialLength, serialStart, serialStart + serialLength);
