@@ -13,10 +13,8 @@ export type {
   StepField,
   WaitStep,
 } from './authorization-server/customer/aspsp.ts';
-export type {
-  RegisteredClient,
-  RegisteredClients,
-} from './authorization-server/clients/registered-client.ts';
+export type { RegisteredClients } from './authorization-server/clients/clients.ts';
+export type { RegisteredClient } from './authorization-server/clients/registered-client.ts';
 export { type Clock, systemClock } from './clock.ts';
 export { type Config, loadConfig, parseConfig } from './configuration/config.ts';
 export type { Consent, Consents } from './consent/consent.ts';

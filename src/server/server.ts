@@ -6,8 +6,7 @@ import {
   type AuthorizationServerOptions,
   createAuthorizationServer,
 } from '../authorization-server/authorization-server.ts';
-import { Clients } from '../authorization-server/clients/clients.ts';
-import type { RegisteredClients } from '../authorization-server/clients/registered-client.ts';
+import { Clients, type RegisteredClients } from '../authorization-server/clients/clients.ts';
 import { RevokedCertificates } from '../authorization-server/token-status/revoked-certificates.ts';
 import { openSigningKeys } from '../authorization-server/signing/signing-keys.ts';
 import { clientCertificateOptions } from '../configuration/client-certificate-schema.ts';

@@ -2,22 +2,12 @@ import type { Clock } from '../clock.ts';
 import type { Config } from '../configuration/config.ts';
 import type { Log } from '../events.ts';
 import { openRevocationPolicy, relaxedRevocations } from '../configuration/revocation-schema.ts';
-import { createTppAuthenticator, type TppAuthenticator } from '../tpp/authenticate.ts';
+import { createTppAuthenticator } from '../tpp/authenticate.ts';
 import { AuthorisationStatus } from '../tpp/authorisation-status.ts';
-import { type BlockList, createBlockList, openFileBlockList } from '../tpp/block-list.ts';
+import { createBlockList, openFileBlockList } from '../tpp/block-list.ts';
 import { type FollowedTrustProfile, openTrustProfile } from '../tpp/trust-files.ts';
-import { openRevocation, type Revocation } from '../x509/revocation/revocation.ts';
-import { openFileRegistry, type TppRegistry } from '../../tpp-registry/index.ts';
-
-/** All that decides about a TPP certificate. */
-export interface TppDecision {
-  readonly authenticator: TppAuthenticator;
-  readonly registry: TppRegistry;
-  readonly blockList: BlockList;
-  readonly authorisationStatus: AuthorisationStatus;
-  readonly revocation: Revocation;
-  close(): Promise<void>;
-}
+import { openRevocation } from '../x509/revocation/revocation.ts';
+import { openFileRegistry } from '../../tpp-registry/index.ts';
 
 /** The part of a configuration that concerns the decision. */
 export type TppDecisionConfig = Pick<
@@ -26,14 +16,15 @@ export type TppDecisionConfig = Pick<
 >;
 
 /**
- * Opens the trust profiles, the registry, the block list and the revocation checker of a configuration.
+ * Opens all that decides about a TPP certificate: the trust profiles, the registry, the block list and the revocation
+ * checker of a configuration.
  *
  * @throws ERR_CONFIG_INVALID, ERR_REGISTRY_INVALID, ERR_BLOCK_LIST_INVALID
  */
 export async function openTppDecision(
   config: TppDecisionConfig,
   parts: { readonly clock: Clock; readonly log: Log },
-): Promise<TppDecision> {
+) {
   const { clock, log } = parts;
   const trust = await Promise.all(
     config.trust.map((one, at) => openTrust(one, { place: `trust[${at}]`, log })),

@@ -1,4 +1,5 @@
 import cluster, { type Worker } from 'node:cluster';
+import { once } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { invalidConfig } from '../errors.ts';
 import { createHealthServer } from './health.ts';
@@ -13,12 +14,6 @@ export interface WorkersOptions {
   readonly log: Log;
 }
 
-/** The processes that serve, seen from the one that only watches them. */
-export interface Workers {
-  /** Stops all workers as each of them stops itself, then the health port. */
-  close(): Promise<void>;
-}
-
 type ToWorker = 'stop' | { readonly healthOf: number };
 type ToPrimary = 'ready' | { readonly healthOf: number; readonly isReady: boolean };
 
@@ -31,21 +26,22 @@ const HEALTH_MILLISECONDS = 2500;
 
 /**
  * Starts this program again `count` times as workers that share its ports (node:cluster), and keeps them running.
- * This process serves no requests itself. It is ready while one worker is.
+ * This process serves no requests itself. It is ready while one worker is. `close` stops all workers as each of them
+ * stops itself, then the health port.
  *
  * @throws ERR_CONFIG_INVALID when the first worker does not start; the worker has logged the reason
  */
-export async function startWorkers(options: WorkersOptions): Promise<Workers> {
+export async function startWorkers(options: WorkersOptions): Promise<{ close(): Promise<void> }> {
   const { count, log } = options;
+  let isStopping = false;
   const health = createHealthServer(async () => {
     const answers = await Promise.all(Object.values(cluster.workers ?? {}).map(isWorkerReady));
     return !isStopping && answers.includes(true);
   });
-  let isStopping = false;
   const keep = async (number: number) => {
     for (let failures = 0; !isStopping; failures += 1) {
       const startedAt = performance.now();
-      await ended(cluster.fork());
+      await once(cluster.fork(), 'exit');
       if (isStopping) return;
       if (performance.now() - startedAt > STEADY_SECONDS * 1000) failures = 0;
       const seconds = Math.min(FIRST_RESTART_SECONDS * 2 ** failures, LONGEST_RESTART_SECONDS);
@@ -122,12 +118,8 @@ function isWorkerReady(worker: Worker | undefined): Promise<boolean> {
   });
 }
 
-function ended(worker: Worker): Promise<void> {
-  return new Promise((resolve) => worker.once('exit', () => resolve()));
-}
-
 async function stopped(worker: Worker, seconds: number): Promise<void> {
-  const end = ended(worker);
+  const end = once(worker, 'exit');
   if (worker.isConnected()) worker.send('stop' satisfies ToWorker);
   const timer = setTimeout(() => worker.process.kill('SIGKILL'), seconds * 1000);
   await end;

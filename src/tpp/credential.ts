@@ -7,7 +7,7 @@ import { Trail } from './decision.ts';
 import type { Psd2Statement } from './psd2-statement.ts';
 import type { Tolerance } from './qc-statements.ts';
 import { proveIdentity, proveStatements } from './statement-rules.ts';
-import type { TrustPreset, TrustProfile } from './trust-profile.ts';
+import type { TrustProfile } from './trust-profile.ts';
 
 /** A certificate as a peer presented it. */
 export interface PresentedTpp {
@@ -76,13 +76,10 @@ interface Attempt {
   readonly trail: Trail;
 }
 
-function credentialUnder(
-  certificate: Certificate,
-  profile: TrustProfile,
-  { hints, at, trail }: Attempt,
-): TppCredential {
-  trail.add(profileStep(profile.preset));
-  const path = provePath(certificate, profile, { hints, at, trail });
+function credentialUnder(certificate: Certificate, profile: TrustProfile, attempt: Attempt): TppCredential {
+  const { trail } = attempt;
+  trail.add({ rule: 'trust profile', clause: 'configuration', found: profile.preset });
+  const path = provePath(certificate, profile, attempt);
   const statements = proveStatements(certificate, profile, trail);
   const { authorizationNumber, statement } = proveIdentity(certificate, { statements, profile, trail });
   return Object.freeze({
@@ -95,10 +92,6 @@ function credentialUnder(
     statement,
     tolerated: statements.tolerated,
   });
-}
-
-function profileStep(found: TrustPreset) {
-  return { rule: 'trust profile', clause: 'configuration', found };
 }
 
 /** Uses the first purpose that the extended key usages allow. Any other refusal is final. */

@@ -7,7 +7,7 @@ import { createRefreshable, type Refreshable } from '../../remote/refreshable.ts
 import type { Store } from '../../storage/store.ts';
 import { PayloadEncryption } from '../models/record-protection.ts';
 import { clientMetadata } from './client-metadata.ts';
-import type { RegisteredClient, RegisteredClients } from './registered-client.ts';
+import type { RegisteredClient } from './registered-client.ts';
 
 /** The clients that files name, as the files are at the moment. */
 export interface ClientFiles {
@@ -35,6 +35,9 @@ const ALL = Object.freeze({ all: 'yes' });
 const MAX_AGE_SECONDS = 0.5;
 const MAX_CACHED = 10_000;
 
+/** The registered clients of the files and of the store, as a running server offers them to the bank. */
+export type RegisteredClients = Pick<Clients, 'find' | 'register' | 'end'>;
+
 /** Finds a client by id in memory. */
 export type ClientFinder = (clientId: string) => RegisteredClient | undefined;
 
@@ -46,7 +49,7 @@ export type ClientFinder = (clientId: string) => RegisteredClient | undefined;
  * client and its tokens within seconds, also where another copy of the file still names it. A file that names the
  * client anew, at the start of a process or by a change, lifts the end.
  */
-export class Clients implements RegisteredClients {
+export class Clients {
   readonly #options: ClientsOptions;
   readonly #encryption: PayloadEncryption;
   readonly #reading: Refreshable<ReadonlySet<string>>;
@@ -80,6 +83,7 @@ export class Clients implements RegisteredClients {
     return clients;
   }
 
+  /** @throws ERR_STORAGE_UNAVAILABLE */
   async find(clientId: string): Promise<RegisteredClient | undefined> {
     const named = this.#options.files.find(clientId);
     if (named !== undefined) return this.#isEnded(clientId) ? undefined : named;
@@ -108,10 +112,15 @@ export class Clients implements RegisteredClients {
 
   /** Calls `take` now, and before other clients of the files are in use: a throw of `take` keeps the last ones. */
   follow(take: (clients: readonly RegisteredClient[]) => void): void {
-    take(this.#ofFiles.filter(({ client_id: id }) => !this.#isEnded(id)));
+    take(this.#aliveOfFiles());
     this.#followers.push(take);
   }
 
+  /**
+   * Adds a client to the store. Resolves when every process finds it.
+   *
+   * @throws ERR_CLIENT_REGISTRATION when a file or the store has a client of this id, or had one that ended
+   */
   async register(client: RegisteredClient): Promise<void> {
     const { files, store } = this.#options;
     const { client_id: clientId } = client;
@@ -123,6 +132,11 @@ export class Clients implements RegisteredClients {
     if (!(await store.putIfAbsent(CLIENT, clientId, { value }))) throw refusal('a client has this id');
   }
 
+  /**
+   * Ends a client of the store. Resolves when no process finds it any more; its tokens are refused within seconds.
+   *
+   * @throws ERR_CLIENT_REGISTRATION when a file names it
+   */
   async end(clientId: string): Promise<void> {
     if (this.#options.files.find(clientId) !== undefined) {
       throw new OpenBankingError('ERR_CLIENT_REGISTRATION', { clientId, problem: 'a file names the client' });
@@ -163,6 +177,10 @@ export class Clients implements RegisteredClients {
     return client;
   }
 
+  #aliveOfFiles(): readonly RegisteredClient[] {
+    return this.#ofFiles.filter(({ client_id: id }) => !this.#isEnded(id));
+  }
+
   #isEnded(clientId: string): boolean {
     return !this.#named.has(clientId) && this.#ended.has(clientId);
   }
@@ -174,13 +192,11 @@ export class Clients implements RegisteredClients {
     const alive = clients.filter(({ client_id: id }) => !before.has(id) || !this.#isEnded(id));
     for (const take of this.#followers) take(alive);
     this.#ofFiles = clients;
-    for (const id of now) {
-      if (before.has(id)) continue;
+    for (const id of now.difference(before)) {
       this.#named.add(id);
       this.#unshared.delete(id);
     }
-    for (const id of before) {
-      if (now.has(id)) continue;
+    for (const id of before.difference(now)) {
       this.#named.delete(id);
       this.#unshared.add(id);
     }
@@ -201,12 +217,11 @@ export class Clients implements RegisteredClients {
   async #readEnded(maxAgeSeconds: number): Promise<void> {
     const { value: ended } = await this.#reading.fresh(maxAgeSeconds);
     if (ended === this.#ended) return;
-    const isSame = ended.size === this.#ended.size && [...ended].every((id) => this.#ended.has(id));
+    const changed = ended.symmetricDifference(this.#ended);
     this.#ended = ended;
-    if (isSame) return;
+    if (changed.size === 0) return;
     for (const clientId of ended) this.#stored.delete(clientId);
-    const alive = this.#ofFiles.filter(({ client_id: id }) => !this.#isEnded(id));
-    for (const take of this.#followers) take(alive);
+    for (const take of this.#followers) take(this.#aliveOfFiles());
   }
 
   /** Stores the ends of this process, lifts those of clients that a file names anew, and reads all. */

@@ -23,24 +23,6 @@ export interface RegisteredClient {
   readonly subject?: { readonly property: SubjectProperty; readonly value: string } | undefined;
 }
 
-/** The registered clients of the files and of the store, as a running server offers them to the bank. */
-export interface RegisteredClients {
-  /** @throws ERR_STORAGE_UNAVAILABLE */
-  find(clientId: string): Promise<RegisteredClient | undefined>;
-  /**
-   * Adds a client to the store. Resolves when every process finds it.
-   *
-   * @throws ERR_CLIENT_REGISTRATION when a file or the store has a client of this id, or had one that ended
-   */
-  register(client: RegisteredClient): Promise<void>;
-  /**
-   * Ends a client of the store. Resolves when no process finds it any more; its tokens are refused within seconds.
-   *
-   * @throws ERR_CLIENT_REGISTRATION when a file names it
-   */
-  end(clientId: string): Promise<void>;
-}
-
 /** A client as the bank registered it, or as the provider holds it with the same members. */
 type AnyClient = RegisteredClient | Readonly<Record<string, unknown>>;
 

@@ -95,40 +95,38 @@ const accounts = z
  * answer is not of the contract.
  */
 export class AspspCalls {
-  readonly #aspsp: Aspsp;
-  readonly #callSeconds: number;
-  readonly #clock: Clock;
+  readonly #options: AspspCallsOptions;
 
-  constructor({ aspsp, callSeconds, clock }: AspspCallsOptions) {
-    this.#aspsp = aspsp;
-    this.#callSeconds = callSeconds;
-    this.#clock = clock;
+  constructor(options: AspspCallsOptions) {
+    this.#options = options;
   }
 
   /** The first step; undefined when the bank leaves it to the pages. */
   async begin(context: AuthenticationContext): Promise<AuthenticationStep | undefined> {
-    const { beginAuthentication } = this.#aspsp;
-    if (beginAuthentication === undefined) return undefined;
-    const run = (call: AspspCall) => beginAuthentication.call(this.#aspsp, context, call);
-    return this.#call('beginAuthentication', step, run);
+    const { aspsp } = this.#options;
+    if (aspsp.beginAuthentication === undefined) return undefined;
+    return this.#call('beginAuthentication', step, async (call) =>
+      aspsp.beginAuthentication?.(context, call),
+    );
   }
 
   async answer(
     given: AuthenticationState,
     values: Readonly<Record<string, string>>,
   ): Promise<AuthenticationAnswer> {
-    const run = (call: AspspCall) => this.#aspsp.answerAuthentication(given, values, call);
+    const { aspsp, clock } = this.#options;
+    const run = (call: AspspCall) => aspsp.answerAuthentication(given, values, call);
     const answered = await this.#call('answerAuthentication', answer, run);
     if (answered.type === 'authenticated' && answered.authTime !== undefined) {
-      const latest = this.#clock.now().getTime() + CLOCK_TOLERANCE_SECONDS * 1000;
+      const latest = clock.now().getTime() + CLOCK_TOLERANCE_SECONDS * 1000;
       if (answered.authTime.getTime() > latest) throw malformed('answerAuthentication', 'authTime');
     }
     return answered;
   }
 
   listAccounts(psuId: string, scopes: readonly string[]): Promise<readonly AccountChoice[]> {
-    const run = (call: AspspCall) => this.#aspsp.listAccounts(psuId, scopes, call);
-    return this.#call('listAccounts', accounts, run);
+    const { aspsp } = this.#options;
+    return this.#call('listAccounts', accounts, (call) => aspsp.listAccounts(psuId, scopes, call));
   }
 
   async #call<T>(
@@ -136,14 +134,15 @@ export class AspspCalls {
     schema: z.ZodType<T>,
     run: (call: AspspCall) => Promise<unknown>,
   ): Promise<T> {
+    const { callSeconds } = this.#options;
     const limit = new AbortController();
     let timer: NodeJS.Timeout | undefined;
     const ended = new Promise<never>((_resolve, reject) => {
       timer = setTimeout(() => {
-        const problem = `no answer within ${this.#callSeconds} seconds`;
+        const problem = `no answer within ${callSeconds} seconds`;
         reject(new OpenBankingError('ERR_ASPSP_UNAVAILABLE', { operation, problem }));
         limit.abort();
-      }, this.#callSeconds * 1000);
+      }, callSeconds * 1000);
     });
     const called = async () => run({ signal: limit.signal });
     const thrown = (cause: unknown) => {

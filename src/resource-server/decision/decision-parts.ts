@@ -21,20 +21,8 @@ import { issuerKeys, KEYS_FRESH_SECONDS, type KeySource } from '../token/issuer-
 import { type ProvenToken, TokenCache } from '../token/token-cache.ts';
 import { isStructured, verifyStructuredToken } from '../token/structured-token.ts';
 import { TokenStatusLists } from '../token/token-status.ts';
-import type { TppCheck } from './tpp-check.ts';
 
-/** The parts of a decision, made from checked options. */
-export interface DecisionParts {
-  readonly clock: Clock;
-  readonly clockToleranceSeconds: number;
-  readonly tokens: TokenCache;
-  /** Undefined when tokens are not looked up. */
-  readonly lists: TokenStatusLists | undefined;
-  readonly dpop: DpopRules | undefined;
-  readonly tppCheck: TppCheck | undefined;
-  readonly allowExpiredCertificates: boolean;
-  close(): Promise<void>;
-}
+export type DecisionParts = ReturnType<typeof openDecisionParts>;
 
 const CLOCK_TOLERANCE_SECONDS = 10;
 /**
@@ -48,8 +36,8 @@ const PROOF_MAX_AGE_SECONDS = 60;
 const MAX_TOKENS = 100_000;
 const MAX_BYTES = 256 * 1024 * 1024;
 
-/** @throws TypeError for options that cannot work */
-export function openDecisionParts(options: AuthorizerOptions): DecisionParts {
+/** Makes the parts of a decision. @throws TypeError for options that cannot work */
+export function openDecisionParts(options: AuthorizerOptions) {
   const issuer = httpsUrl(options.issuer, 'issuer');
   const audience = nonEmpty(options.audience, 'audience');
   const clock = options.clock ?? systemClock;
@@ -68,6 +56,7 @@ export function openDecisionParts(options: AuthorizerOptions): DecisionParts {
     clock,
     clockToleranceSeconds,
     tokens,
+    /** Undefined when tokens are not looked up. */
     lists,
     dpop,
     tppCheck: options.tppCheck,

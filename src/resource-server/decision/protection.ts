@@ -42,26 +42,6 @@ export interface OriginalRequest {
   readonly url: string;
 }
 
-/** The guard of an API, the same for every framework: each adapter only carries out the verdict. */
-export interface Protection {
-  readonly log: Log;
-  /**
-   * Decides about a request. Whatever is thrown on the way becomes a refusal, and is logged. The verdict comes without a
-   * promise when all facts are in memory: two promises a request cost half as much as the whole decision (0.15 µs).
-   */
-  decide(
-    request: IncomingMessage,
-    requirement: RouteRequirement,
-    original?: OriginalRequest,
-  ): Verdict | Promise<Verdict>;
-  /** The answer to a fault that glue itself has found, logged like any other. */
-  refuse(
-    request: IncomingMessage,
-    error: unknown,
-    original?: OriginalRequest,
-  ): { readonly refusal: RefusalAnswer };
-}
-
 /**
  * Ties the decision about tokens to the place that certificates come from.
  *
@@ -72,7 +52,7 @@ export interface Protection {
  */
 export function createProtection(options: ProtectionOptions): Protection {
   if (typeof options?.authorizer?.authorize !== 'function') throw new TypeError('authorizer is missing');
-  return Object.freeze(new CertificateBoundProtection(options));
+  return new Protection(options);
 }
 
 const AUTHORIZATION = Symbol('authorization');
@@ -82,7 +62,8 @@ interface ProvenRequest extends IncomingMessage {
   [AUTHORIZATION]?: Authorization;
 }
 
-class CertificateBoundProtection implements Protection {
+/** The guard of an API, the same for every framework: each adapter only carries out the verdict. */
+export class Protection {
   readonly log: Log;
   readonly #authorizer: Authorizer;
   readonly #certificates: ClientCertificateSource;
@@ -91,8 +72,13 @@ class CertificateBoundProtection implements Protection {
     this.log = log;
     this.#authorizer = authorizer;
     this.#certificates = createClientCertificateSource(clientCertificate);
+    Object.freeze(this);
   }
 
+  /**
+   * Decides about a request. Whatever is thrown on the way becomes a refusal, and is logged. The verdict comes without a
+   * promise when all facts are in memory: two promises a request cost half as much as the whole decision (0.15 µs).
+   */
   decide(
     request: ProvenRequest,
     requirement: RouteRequirement,
@@ -119,6 +105,7 @@ class CertificateBoundProtection implements Protection {
     }
   }
 
+  /** The answer to a fault that glue itself has found, logged like any other. */
   refuse(
     request: IncomingMessage,
     error: unknown,
