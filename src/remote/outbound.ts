@@ -2,7 +2,7 @@ import { lookup as resolve } from 'node:dns/promises';
 import { Agent as HttpAgent, type IncomingMessage, request as requestHttp } from 'node:http';
 import { Agent as HttpsAgent, request as requestHttps } from 'node:https';
 import { BlockList, isIP, type LookupFunction } from 'node:net';
-import { OpenBankingError } from '../errors.ts';
+import { isRefusal, OpenBankingError } from '../errors.ts';
 
 export interface OutboundOptions {
   /**
@@ -137,7 +137,8 @@ export class Outbound {
       const body = await boundedBody(response, host, maxBytes);
       return { status: response.statusCode ?? 0, headers, body };
     } catch (error) {
-      throw asRefusal(end.signal.aborted ? end.signal.reason : error, host);
+      const reason: unknown = end.signal.aborted ? end.signal.reason : error;
+      throw isRefusal(reason) ? reason : failed(host, 'no answer', reason);
     } finally {
       clearTimeout(timer);
       this.#underWay.delete(end);
@@ -228,13 +229,6 @@ async function boundedBody(
     chunks.push(chunk);
   }
   return Buffer.concat(chunks, size);
-}
-
-function asRefusal(error: unknown, host: string): OpenBankingError {
-  for (let at: unknown = error, depth = 0; at instanceof Error && depth < 4; at = at.cause, depth += 1) {
-    if (at instanceof OpenBankingError) return at;
-  }
-  return failed(host, 'no answer', error);
 }
 
 function refused(host: string, problem: string): OpenBankingError<'ERR_OUTBOUND_REFUSED'> {

@@ -1,7 +1,6 @@
 import { parseQcStatements, type QcStatements, TOLERANCES } from '../../tpp/qc-statements.ts';
 import { ROLE_OIDS } from '../../tpp/psp-role.ts';
-import { DerReader, TAG } from '../../x509/der/der.ts';
-import { writeSequence } from '../../x509/der/der-writer.ts';
+import { DerReader, TAG, writeSequence } from '../../x509/der/der.ts';
 import { findOidName } from './object-identifiers.ts';
 import { problemOf, type ReadingProblems } from './reading-problems.ts';
 

@@ -1,5 +1,4 @@
-import { contextTag, TAG } from '../../x509/der/der.ts';
-import { writeElement, writeSequence } from '../../x509/der/der-writer.ts';
+import { contextTag, TAG, writeElement, writeSequence } from '../../x509/der/der.ts';
 
 // The sandbox writes the publications of a CA itself: @peculiar/x509 would add 26 MB to the server's memory.
 export { writeElement as element, writeSequence as sequence };

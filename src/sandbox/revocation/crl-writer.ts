@@ -1,5 +1,4 @@
 import { context, enumerated, extension, integer, octetString, sequence, time } from '../pki/der-writer.ts';
-import { issuerNameOf } from '../../x509/ocsp/ocsp-cert-id.ts';
 import { type PublishedAuthority, SIGNATURE_ALGORITHM, signatureOf } from './published-authority.ts';
 import { REASONS, type Revocation } from './revocations.ts';
 
@@ -24,7 +23,7 @@ export function writeCrl(authority: PublishedAuthority, options: CrlOptions): Bu
   const tbs = sequence(
     integer(1n),
     SIGNATURE_ALGORITHM,
-    issuerNameOf(authority.responder.certificate),
+    authority.responder.certificate.issuerDer,
     time(options.thisUpdate),
     time(options.nextUpdate),
     // RFC 5280 §5.1.2.6: the list is absent when it would be empty.

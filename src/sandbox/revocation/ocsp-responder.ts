@@ -1,7 +1,7 @@
 import { hash } from 'node:crypto';
 import { readExtensions } from '../../x509/certificate/extensions.ts';
 import { contextTag, DerError, DerReader, readAll, TAG } from '../../x509/der/der.ts';
-import { type CertId, isIssuerOf, readCertId } from '../../x509/ocsp/ocsp-cert-id.ts';
+import { type CertId, isIssuerOf, readCertId } from '../../x509/ocsp/ocsp-request.ts';
 import {
   context,
   element,

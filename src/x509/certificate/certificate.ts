@@ -7,6 +7,7 @@ import {
   decodeCount,
   decodeInteger,
   decodeNamedBits,
+  readAll,
   readMessage,
   TAG,
 } from '../der/der.ts';
@@ -34,6 +35,8 @@ export interface Certificate extends KnownExtensions, SignedValue {
   /** Lower-case hexadecimal octets, as OpenSSL prints them, without a sign octet. */
   readonly serialNumber: string;
   readonly issuer: DistinguishedName;
+  /** DER of the issuer field, over which OCSP CertIDs are hashed. */
+  readonly issuerDer: Buffer;
   readonly subject: DistinguishedName;
   readonly notBefore: Date;
   readonly notAfter: Date;
@@ -89,7 +92,8 @@ function readTbs(fields: DerReader) {
   const version: 1 | 2 | 3 = fields.optionalWithin(contextTag(0, 'constructed'), readVersion) ?? 1;
   const serialNumber = readSerial(fields.content(TAG.integer));
   const innerAlgorithm = fields.element(TAG.sequence).raw;
-  const issuer = readName(fields);
+  const issuerDer = fields.element(TAG.sequence).raw;
+  const issuer = readAll(issuerDer, readName);
   const validity = fields.within(TAG.sequence, readValidity);
   const subject = readName(fields);
   const publicKey = parsePublicKey(fields.element(TAG.sequence));
@@ -105,6 +109,7 @@ function readTbs(fields: DerReader) {
     serialNumber,
     innerAlgorithm,
     issuer,
+    issuerDer,
     subject,
     ...validity,
     publicKey: publicKey.key,

@@ -11,7 +11,7 @@ import {
 import { readGeneralizedTime } from '../der/der-time.ts';
 import { type DistinguishedName, readName } from '../certificate/distinguished-name.ts';
 import { type Extension, readExtensions } from '../certificate/extensions.ts';
-import { type CertId, readCertId } from './ocsp-cert-id.ts';
+import { type CertId, readCertId } from './ocsp-request.ts';
 import { decodeRevocationReason, type RevocationReason } from '../certificate/revocation-status.ts';
 import { readSignatureAlgorithm, type SignedValue } from '../certificate/signature.ts';
 

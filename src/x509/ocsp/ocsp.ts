@@ -1,13 +1,11 @@
 import type { Certificate } from '../certificate/certificate.ts';
 import { findUnknownCritical } from '../certificate/extensions.ts';
-import { type IssuedPair, isCertIdOf } from './ocsp-cert-id.ts';
-import { writeNonce } from './ocsp-request.ts';
+import { type IssuedPair, isCertIdOf, writeNonce } from './ocsp-request.ts';
 import { findResponder } from './ocsp-responder.ts';
 import type { BasicOcspResponse, OcspResponse, SingleResponse } from './ocsp-response.ts';
 import type { RevocationStatus } from '../certificate/revocation-status.ts';
 
-export type { CertIdHash, IssuedPair } from './ocsp-cert-id.ts';
-export { writeOcspRequest } from './ocsp-request.ts';
+export { type CertIdHash, type IssuedPair, writeOcspRequest } from './ocsp-request.ts';
 export { type OcspResponse, parseOcspResponse } from './ocsp-response.ts';
 
 /** How fresh an answer must be. */
