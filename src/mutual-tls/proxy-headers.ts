@@ -44,17 +44,24 @@ export function proxyHeaderReader(
   if (!FIELD_NAME.test(header)) throw new TypeError('header must be letters, digits and hyphens');
   const proxies = new TrustedProxies(options.trustedProxies, options.proxyCertificates);
   const own = format.chainHeader === undefined ? [header] : [header, format.chainHeader];
-  const parse = remembering((leaf, chain) => parseForwarded(format, leaf, chain));
+  const remembered = new Map<string, ClientCertificate>();
 
   return (request) => {
     if (!proxies.isTrusted(request.socket)) {
       assertNothingForwarded(request, own);
       return NONE;
     }
-    const [leaf, chain] = own.map((name) => findOneField(request.rawHeaders, name));
+    const [leaf, chain = ''] = own.map((name) => findOneField(request.rawHeaders, name));
     // An empty value is nothing: proxies write one when there is no certificate.
     if (leaf === undefined || leaf === '' || leaf === format.absent) return NONE;
-    return parse(leaf, chain ?? '');
+    const key = chain === '' ? leaf : `${leaf}\n${chain}`;
+    const known = remembered.get(key);
+    if (known !== undefined) return known;
+    const parsed = parseForwarded(format, leaf, chain);
+    const oldest = remembered.keys().next().value;
+    if (remembered.size >= MAX_REMEMBERED && oldest !== undefined) remembered.delete(oldest);
+    remembered.set(key, parsed);
+    return parsed;
   };
 }
 
@@ -69,20 +76,4 @@ function parseForwarded(format: ProxyFormat, leafField: string, chainField: stri
     certificate: parsePresentedCertificate(leaf),
     intermediates: Object.freeze(intermediates),
   });
-}
-
-function remembering(
-  parse: (leaf: string, chain: string) => ClientCertificate,
-): (leaf: string, chain: string) => ClientCertificate {
-  const remembered = new Map<string, ClientCertificate>();
-  return (leaf, chain) => {
-    const key = chain === '' ? leaf : `${leaf}\n${chain}`;
-    const known = remembered.get(key);
-    if (known !== undefined) return known;
-    const parsed = parse(leaf, chain);
-    const oldest = remembered.keys().next().value;
-    if (remembered.size >= MAX_REMEMBERED && oldest !== undefined) remembered.delete(oldest);
-    remembered.set(key, parsed);
-    return parsed;
-  };
 }

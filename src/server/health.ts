@@ -3,13 +3,7 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 
 /** Live and ready, for container health checks and load balancers. On loopback only, without TLS. */
-export interface HealthServer {
-  /** Binds the port (0 = any free one) and answers with the one it got. */
-  listen(port: number): Promise<number>;
-  close(): Promise<void>;
-}
-
-export function createHealthServer(isReady: () => Promise<boolean>): HealthServer {
+export function createHealthServer(isReady: () => Promise<boolean>) {
   const statusOf = async (path: string | undefined): Promise<number> => {
     if (path === '/health/live') return 200;
     if (path === '/health/ready') return (await isReady()) ? 200 : 503;
@@ -22,13 +16,14 @@ export function createHealthServer(isReady: () => Promise<boolean>): HealthServe
     });
   });
   return {
-    listen: async (port) => {
+    /** Binds the port (0 = any free one) and returns the bound one. */
+    listen: async (port: number): Promise<number> => {
       server.listen(port, '127.0.0.1');
       await once(server, 'listening');
       return (server.address() as AddressInfo).port;
     },
     close: () =>
-      new Promise((resolve) => {
+      new Promise<void>((resolve) => {
         server.close(() => resolve());
         server.closeAllConnections();
       }),

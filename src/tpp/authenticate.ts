@@ -102,7 +102,8 @@ export function createTppAuthenticator(options: TppAuthenticatorOptions): TppAut
     if (unsettled !== undefined) await unsettled;
     return authorisationStatus.verifyRegistration(tpp, trail);
   };
-  const known = new WeakMap<TppCredential, KnownTpp>();
+  /** Credential and record are frozen, so the TPP is valid as long as they are. */
+  const known = new WeakMap<TppCredential, { readonly record: TppRecord; readonly tpp: Tpp }>();
   return {
     authenticate: async (presented) => {
       const credential = credentialOf(presented);
@@ -125,12 +126,6 @@ export function createTppAuthenticator(options: TppAuthenticatorOptions): TppAut
       }
     },
   };
-}
-
-/** The TPP of a credential and a record. Both are frozen, so the TPP is valid as long as they are. */
-interface KnownTpp {
-  readonly record: TppRecord;
-  readonly tpp: Tpp;
 }
 
 /**

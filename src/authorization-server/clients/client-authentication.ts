@@ -4,7 +4,7 @@ import { OpenBankingError } from '../../errors.ts';
 import type { Tpp } from '../../tpp/authenticate.ts';
 import { matchesSubject } from '../../x509/certificate/subject-property.ts';
 import { isClientOf, type RegisteredClient } from './registered-client.ts';
-import { asProviderError, noteRefusal, providerError } from '../request/refusal.ts';
+import { asProviderError, providerError } from '../request/refusal.ts';
 import { provenTpp } from '../request/tpp-gate.ts';
 
 /** Longest life of a client assertion. It is also how long its `jti` must be remembered. */
@@ -39,7 +39,8 @@ export function certificateSubjectMatches(ctx: KoaContextWithOIDC): boolean {
     return true;
   } catch (error) {
     if (!(error instanceof OpenBankingError)) throw error;
-    noteRefusal(ctx, error);
+    // For the answer and the log: this hook can only return false.
+    ctx.state.refusal ??= error;
     return false;
   }
 }

@@ -23,15 +23,13 @@ export function interactionPolicy(authorisationStatus: AuthorisationStatus) {
     }),
     0,
   );
-  login.checks.add(
-    new Check('login_for_this_request', 'the PSU has to log in', (ctx: KoaContextWithOIDC) =>
-      ctx.oidc.result?.login === undefined ? Check.REQUEST_PROMPT : Check.NO_NEED_TO_PROMPT,
-    ),
-  );
-  consent.checks.add(
-    new Check('consent_for_this_request', 'the PSU has to consent', (ctx: KoaContextWithOIDC) =>
-      ctx.oidc.result?.consent === undefined ? Check.REQUEST_PROMPT : Check.NO_NEED_TO_PROMPT,
-    ),
-  );
+  login.checks.add(requires('login', 'the PSU has to log in'));
+  consent.checks.add(requires('consent', 'the PSU has to consent'));
   return policy;
+}
+
+function requires(prompt: 'login' | 'consent', description: string) {
+  return new Check(`${prompt}_for_this_request`, description, (ctx: KoaContextWithOIDC) =>
+    ctx.oidc.result?.[prompt] === undefined ? Check.REQUEST_PROMPT : Check.NO_NEED_TO_PROMPT,
+  );
 }

@@ -1,4 +1,4 @@
-import type { errors as libraryErrors, KoaContextWithOIDC } from 'oidc-provider';
+import type { errors as libraryErrors } from 'oidc-provider';
 import { isRefusal, type OpenBankingError } from '../../errors.ts';
 import { errors } from '../provider-internals.ts';
 import { oauthAnswer } from './oauth-error.ts';
@@ -17,9 +17,4 @@ export function asProviderError<T>(decide: () => T): T {
   } catch (error) {
     throw isRefusal(error) ? providerError(error) : error;
   }
-}
-
-/** Notes the refusal of a synchronous hook, which can only return false. */
-export function noteRefusal(ctx: Pick<KoaContextWithOIDC, 'state'>, error: OpenBankingError): void {
-  ctx.state.refusal ??= error;
 }

@@ -88,11 +88,7 @@ export function nonEmpty(value: unknown, name: string): string {
 }
 
 /** @throws TypeError */
-export function secondsBetween(
-  value: number,
-  name: string,
-  { least, most }: { readonly least: number; readonly most: number },
-): number {
+export function secondsWithin([least, most]: readonly [number, number], name: string, value: number): number {
   if (!(value >= least && value <= most)) throw new TypeError(`${name} must be ${least} to ${most} seconds`);
   return value;
 }

@@ -5,7 +5,7 @@ import {
   httpsUrl,
   type IntrospectionOptions,
   nonEmpty,
-  secondsBetween,
+  secondsWithin,
 } from './authorizer-options.ts';
 import { nonceVerifier } from '../dpop/dpop-nonce.ts';
 import type { DpopRules } from '../dpop/dpop-proof.ts';
@@ -90,7 +90,7 @@ function statusListsOf(
 ): TokenStatusLists | undefined {
   if (options.status === false) return undefined;
   const { maxAgeSeconds = STATUS_MAX_AGE_SECONDS, whenUnavailable = 'refuse' } = options.status ?? {};
-  secondsBetween(maxAgeSeconds, 'status.maxAgeSeconds', { least: 1, most: 3600 });
+  secondsWithin([1, 3600], 'status.maxAgeSeconds', maxAgeSeconds);
   return new TokenStatusLists({ ...source, issuer: options.issuer, clock, maxAgeSeconds, whenUnavailable });
 }
 
@@ -126,21 +126,15 @@ function asker(
 ): (token: string) => Promise<ProvenToken> {
   const endpoint = httpsUrl(options.endpoint, 'introspection.endpoint');
   // RFC 7662 §2.2 leaves caching to the resource server; what is revoked must show (threats.md L6).
-  const maxAgeSeconds = secondsBetween(
-    options.maxAgeSeconds ?? ANSWER_MAX_AGE_SECONDS,
-    'introspection.maxAgeSeconds',
-    { least: 1, most: 30 },
-  );
+  const { maxAgeSeconds = ANSWER_MAX_AGE_SECONDS, maxNegativeAgeSeconds = NEGATIVE_MAX_AGE_SECONDS } =
+    options;
+  secondsWithin([1, 30], 'introspection.maxAgeSeconds', maxAgeSeconds);
   const introspect = createIntrospection({
     ...rules,
     post: (request) => connection.post(endpoint, request),
     clientId: nonEmpty(options.clientId, 'introspection.clientId'),
     response: options.response ?? 'signed',
-    negativeSeconds: secondsBetween(
-      options.maxNegativeAgeSeconds ?? NEGATIVE_MAX_AGE_SECONDS,
-      'introspection.maxNegativeAgeSeconds',
-      { least: 0, most: 5 },
-    ),
+    negativeSeconds: secondsWithin([0, 5], 'introspection.maxNegativeAgeSeconds', maxNegativeAgeSeconds),
   });
   return async (token) => {
     // The answer is as old as the question.
@@ -164,10 +158,11 @@ function dpopRules(
   }
   return {
     origin: new URL(known).origin,
-    maxAgeSeconds: secondsBetween(given.maxAgeSeconds ?? PROOF_MAX_AGE_SECONDS, 'dpop.maxAgeSeconds', {
-      least: 1,
-      most: 300,
-    }),
+    maxAgeSeconds: secondsWithin(
+      [1, 300],
+      'dpop.maxAgeSeconds',
+      given.maxAgeSeconds ?? PROOF_MAX_AGE_SECONDS,
+    ),
     clockToleranceSeconds,
     claimProof: given.claimProof ?? rememberProofs(clock),
     verifyNonce: given.nonceSecret === undefined ? undefined : nonceVerifier(given.nonceSecret, clock),
