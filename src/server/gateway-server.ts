@@ -16,12 +16,6 @@ import {
   createProtection,
 } from '../resource-server/index.ts';
 
-/** A running gateway. */
-export interface RunningGateway {
-  readonly port: number;
-  close(): Promise<void>;
-}
-
 /** An RSA-4096 path of three certificates and two JWTs pass the 16 kB that Node allows by default. */
 const MAX_HEADER_BYTES = 32 * 1024;
 
@@ -33,7 +27,7 @@ const MAX_HEADER_BYTES = 32 * 1024;
 export async function startGateway(
   config: GatewayConfig,
   parts: { readonly source: string; readonly log?: Log },
-): Promise<RunningGateway> {
+): Promise<{ readonly port: number; close(): Promise<void> }> {
   const log = parts.log ?? createLog({ level: config.logLevel });
   const authorizer = await openAuthorizer(config, parts.source);
   const gateway = openGateway(config, { authorizer, log, source: parts.source });

@@ -2,13 +2,6 @@ import type { errors } from 'oidc-provider';
 import { type ErrorClass, type ErrorCode, isRefusal, OpenBankingError } from '../../errors.ts';
 import type { EventName } from '../../events.ts';
 
-/** The answer of an OAuth endpoint (RFC 6749 §5.2) to a refusal. */
-export interface OAuthAnswer {
-  readonly status: number;
-  readonly body: { readonly error: string; readonly error_description: string };
-  readonly headers: Readonly<Record<string, string>>;
-}
-
 interface Row {
   readonly status: number;
   readonly error: string;
@@ -67,8 +60,8 @@ export function refusalEvent(error: OpenBankingError): EventName {
 
 const RETRY_AFTER_SECONDS = 5;
 
-/** Maps a refusal to its answer. `error_description` is the code and the rule, never the evidence. */
-export function oauthAnswer(error: OpenBankingError): OAuthAnswer {
+/** The answer of an OAuth endpoint to a refusal (RFC 6749 §5.2): its code and its rule, never the evidence. */
+export function oauthAnswer(error: OpenBankingError) {
   const { status, error: name } = rowOf(error);
   return {
     status,

@@ -9,11 +9,6 @@ import type { Log } from '../../events.ts';
 import { isSignatureAlgorithm, PrivateKeys, publishedKey } from './private-keys.ts';
 import type { FollowedSigner } from './signer.ts';
 
-/** Private JSON Web Keys, as a file has them; the first of an algorithm signs, all are published. */
-export interface SigningKeys {
-  readonly keys: readonly JWK[];
-}
-
 /**
  * A key of the file. The key signs from `use_from` on (epoch seconds; none: always). Before, the key is only
  * published, so that resource servers have it before its first signature.
@@ -29,7 +24,7 @@ export interface SigningKeyringOptions {
   readonly log: Log;
   /** Seconds that a replaced key stays published: at least the longest life of a token that it signed. */
   readonly retainSeconds: number;
-  readonly pollSeconds?: number;
+  readonly pollSeconds?: number | undefined;
 }
 
 /** Below the longest delay of setTimeout (2^31 ms). */
@@ -37,7 +32,7 @@ const MAX_TIMER_SECONDS = 86_400;
 const generate = promisify(generateKeyPair);
 
 /** Makes a new set: one ES256 key (access tokens, ID tokens) and one PS256 key (clients that ask for it). */
-export async function createSigningKeys(): Promise<SigningKeys> {
+export async function createSigningKeys(): Promise<{ readonly keys: readonly JWK[] }> {
   const [elliptic, rsa] = await Promise.all([
     generate('ec', { namedCurve: 'P-256' }),
     generate('rsa', { modulusLength: 3072 }),
@@ -80,7 +75,7 @@ export async function openSigningKeys(options: SigningKeyringOptions): Promise<F
     file,
     name: 'signing-keys',
     log,
-    ...(pollSeconds === undefined ? {} : { pollSeconds }),
+    pollSeconds,
     parse: (content) => loadedKeys(parseKeys(content, { source: file, now: now() }), file),
     unreadable: (cause) => invalid(file, `cannot be read: ${cause.code}`, cause),
     count: ({ kept }) => kept.length,
@@ -159,10 +154,8 @@ export function parseKeys(
       ? (parsed.keys as KeptKey[])
       : [];
   if (!keys.every((key) => isSignatureAlgorithm(key.alg) && key.kid && key.d)) {
-    throw invalid(
-      from.source,
-      'every key must be private and have a kid and an alg of PS256, ES256 or EdDSA',
-    );
+    const message = 'every key must be private and have a kid and an alg of PS256, ES256 or EdDSA';
+    throw invalid(from.source, message);
   }
   if (new Set(keys.map((key) => key.kid)).size !== keys.length) throw invalid(from.source, 'has a kid twice');
   if (!keys.every((key) => key.use_from === undefined || Number.isSafeInteger(key.use_from))) {
