@@ -1,4 +1,5 @@
 import { createPublicKey, type KeyObject } from 'node:crypto';
+import { readAlgorithm } from './signature.ts';
 import { DerError, decodeInteger, decodeOctetBits, type Element, readAll, TAG } from '../der/der.ts';
 
 /** A SubjectPublicKeyInfo: `octets` is the content of subjectPublicKey, over which key identifiers are hashed. */
@@ -24,10 +25,7 @@ const ED25519 = '1.3.101.112';
  */
 export function parsePublicKey({ raw, content }: Element): PublicKeyInfo {
   const { oid, parameters, octets } = readAll(content, (fields) => ({
-    ...fields.within(TAG.sequence, (algorithm) => ({
-      oid: algorithm.oid(),
-      parameters: algorithm.isAtEnd ? undefined : algorithm.any(),
-    })),
+    ...readAlgorithm(fields),
     octets: decodeOctetBits(fields.content(TAG.bitString)),
   }));
   checkForm(oid, parameters, octets);

@@ -7,7 +7,7 @@ export type RevocationStatus =
       readonly source: 'crl' | 'ocsp';
       readonly thisUpdate: Date;
       /** The answer is good until then. */
-      readonly nextUpdate?: Date;
+      readonly nextUpdate?: Date | undefined;
     }
   | {
       readonly status: 'revoked';

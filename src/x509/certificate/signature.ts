@@ -67,13 +67,13 @@ function ecdsa(hash: Hash): KnownAlgorithm {
 }
 
 /**
- * AlgorithmIdentifier ::= SEQUENCE { algorithm OBJECT IDENTIFIER, parameters ANY OPTIONAL }
+ * The algorithm of a signature; parameters that its definition forbids are refused.
  *
  * @throws DerError
  * @see RFC 5280 §4.1.1.2, RFC 4055 §5, RFC 5758 §3.2, RFC 8410 §3
  */
 export function readSignatureAlgorithm(reader: DerReader): SignatureAlgorithm {
-  const { oid, parameters } = readIdentifier(reader);
+  const { oid, parameters } = readAlgorithm(reader);
   const known = ALGORITHMS[oid];
   if (known?.parameters === 'absent' && parameters !== undefined) {
     throw new DerError(`${known.name} takes no parameters`);
@@ -116,7 +116,8 @@ export function readSigned<T extends { readonly innerAlgorithm: Buffer }>(
   );
 }
 
-function readIdentifier(reader: DerReader): { oid: string; parameters: Element | undefined } {
+/** AlgorithmIdentifier ::= SEQUENCE { algorithm OBJECT IDENTIFIER, parameters ANY OPTIONAL } @throws DerError */
+export function readAlgorithm(reader: DerReader): { oid: string; parameters: Element | undefined } {
   return reader.within(TAG.sequence, (fields) => ({
     oid: fields.oid(),
     parameters: fields.isAtEnd ? undefined : fields.any(),
@@ -159,13 +160,13 @@ function readPss(parameters: Buffer): { hash: string; maskHash: string; saltLeng
 
 /** The object identifier of a hash, with NULL or nothing as parameters. */
 export function readHash(reader: DerReader): string {
-  const { oid, parameters } = readIdentifier(reader);
+  const { oid, parameters } = readAlgorithm(reader);
   if (!isNullOrAbsent(parameters)) throw new DerError('a hash takes NULL as parameters');
   return oid;
 }
 
 function readMask(reader: DerReader): string {
-  const { oid, parameters } = readIdentifier(reader);
+  const { oid, parameters } = readAlgorithm(reader);
   if (oid !== MGF1 || parameters === undefined) throw new DerError('the mask is not MGF1');
   return readAll(parameters.raw, readHash);
 }

@@ -74,12 +74,11 @@ function covered(findings: readonly Finding[]): number {
 }
 
 function goodBy(findings: readonly Finding[]): RevocationStatus {
-  const ends = findings.flatMap(({ nextUpdate }) => (nextUpdate === undefined ? [] : [nextUpdate.getTime()]));
   return {
     status: 'good',
     source: 'crl',
     thisUpdate: new Date(Math.min(...findings.map(({ thisUpdate }) => thisUpdate.getTime()))),
-    ...(ends.length === 0 ? {} : { nextUpdate: new Date(Math.min(...ends)) }),
+    nextUpdate: findings.map(({ nextUpdate }) => nextUpdate).reduce(earlier),
   };
 }
 

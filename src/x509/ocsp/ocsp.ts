@@ -60,12 +60,10 @@ export function ocspStatus(response: OcspResponse, options: OcspOptions): Revoca
 const RANK = { good: 0, unknown: 1, revoked: 2 } as const;
 
 function worse(a: RevocationStatus, b: RevocationStatus): RevocationStatus {
-  if (a.status === 'good' && b.status === 'good') return endsBefore(b, a) ? b : a;
+  if (a.status === 'good' && b.status === 'good') {
+    return (b.nextUpdate?.getTime() ?? 0) < (a.nextUpdate?.getTime() ?? 0) ? b : a;
+  }
   return RANK[b.status] > RANK[a.status] ? b : a;
-}
-
-function endsBefore(one: { readonly nextUpdate?: Date }, other: { readonly nextUpdate?: Date }): boolean {
-  return (one.nextUpdate?.getTime() ?? 0) < (other.nextUpdate?.getTime() ?? 0);
 }
 
 function findResponseProblem(basic: BasicOcspResponse, options: OcspOptions): string | undefined {
