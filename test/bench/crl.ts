@@ -4,7 +4,7 @@ import { setImmediate as turn } from 'node:timers/promises';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { crlStatus, indexCrl } from '../../src/x509/crl/crl.ts';
-import { openCrlIndexer } from '../../src/x509/crl/crl-indexer.ts';
+import { CrlIndexer } from '../../src/x509/crl/crl-indexer.ts';
 import { issue, NOW } from '../x509/certificate-factory.ts';
 import { entry, writeCrl } from '../x509/crl/crl-factory.ts';
 import * as der from '../x509/der-writer.ts';
@@ -73,7 +73,7 @@ const all = timed(() => {
 });
 console.log(`crlStatus of a certificate that is good: ${one((all * 1000) / asks)} µs`);
 
-const indexer = openCrlIndexer();
+const indexer = new CrlIndexer();
 for (const round of [1, 2, 3]) {
   const delay = monitorEventLoopDelay({ resolution: 1 });
   delay.enable();

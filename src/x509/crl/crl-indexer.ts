@@ -5,43 +5,39 @@ import type { Certificate } from '../certificate/certificate.ts';
 import { CrlIndex, indexCrl } from './crl-index.ts';
 import type { CrlReply, CrlTask } from './crl-worker.ts';
 
-/** Indexes lists without blocking this process. */
-export interface CrlIndexer {
+/** About 5,000 entries: indexing takes under two milliseconds, starting a worker fifty. */
+const DEFAULT_MAX_INLINE_BYTES = 262_144;
+
+/**
+ * Indexes lists without blocking this process: those above `maxInlineBytes` (default 262144) in a worker thread, one list
+ * at a time, so that no more than one is in the memory of a worker.
+ */
+export class CrlIndexer {
+  readonly #maxInlineBytes: number;
+  readonly #closing = new AbortController();
+  #last: Promise<unknown> = Promise.resolve();
+
+  constructor({ maxInlineBytes = DEFAULT_MAX_INLINE_BYTES }: { readonly maxInlineBytes?: number } = {}) {
+    this.#maxInlineBytes = maxInlineBytes;
+  }
+
   /**
    * As `indexCrl`, which verifies the list first by one of the signers. The bytes of a long list are copied.
    *
    * @throws ERR_CRL_MALFORMED, ERR_CRL_UNTRUSTED
    */
-  index(der: Uint8Array, signers: readonly Certificate[]): Promise<CrlIndex>;
+  async index(der: Uint8Array, signers: readonly Certificate[]): Promise<CrlIndex> {
+    if (der.length <= this.#maxInlineBytes) return indexCrl(der, signers);
+    const mine = this.#last.then(() => indexInWorker(der, signers, this.#closing.signal));
+    this.#last = mine.catch(() => undefined);
+    return mine;
+  }
+
   /** Makes calls that are under way reject. */
-  close(): Promise<void>;
-}
-
-/** About 5,000 entries: indexing takes under two milliseconds, starting a worker fifty. */
-const DEFAULT_MAX_INLINE_BYTES = 262_144;
-
-/**
- * Opens an indexer that passes lists above a size to a worker thread, one list at a time, so that no more than one is
- * in the memory of a worker.
- *
- * `maxInlineBytes`: default 262144.
- */
-export function openCrlIndexer(options: { readonly maxInlineBytes?: number } = {}): CrlIndexer {
-  const { maxInlineBytes = DEFAULT_MAX_INLINE_BYTES } = options;
-  const closing = new AbortController();
-  let last: Promise<unknown> = Promise.resolve();
-  return Object.freeze({
-    async index(der: Uint8Array, signers: readonly Certificate[]) {
-      if (der.length <= maxInlineBytes) return indexCrl(der, signers);
-      const mine = last.then(() => indexInWorker(der, signers, closing.signal));
-      last = mine.catch(() => undefined);
-      return mine;
-    },
-    async close() {
-      closing.abort(new Error('the CRL indexer is closed'));
-      await last;
-    },
-  });
+  async close(): Promise<void> {
+    this.#closing.abort(new Error('the CRL indexer is closed'));
+    await this.#last;
+  }
 }
 
 async function indexInWorker(

@@ -18,51 +18,43 @@ export interface RevocationIoOptions {
   readonly coolDownSeconds: number;
 }
 
-/** The network and the disk of revocation checking. */
-export interface RevocationIo {
-  /** @throws ERR_OUTBOUND_REFUSED, ERR_OUTBOUND_FAILED */
-  askOcsp(url: string, request: Buffer): Promise<Buffer>;
-  /** @throws ERR_OUTBOUND_REFUSED, ERR_OUTBOUND_FAILED */
-  fetchCrl(url: string): Promise<Buffer>;
-  readonly folder: KeptFolder;
-  close(): Promise<void>;
-}
-
 /** An answer of one certificate takes 1 to 3 kB. */
 const MAX_OCSP_BYTES = 131_072;
 
-export function createRevocationIo(options: RevocationIoOptions): RevocationIo {
-  const { clock, log, folder, ocspTimeoutSeconds, crlTimeoutSeconds, maxCrlBytes } = options;
-  const common = {
-    clock,
-    coolDownSeconds: options.coolDownSeconds,
-    privateHosts: options.privateHosts ?? [],
-    allowHttp: true,
-  };
-  const ocsp = new DocumentSource({
-    ...common,
-    timeoutSeconds: ocspTimeoutSeconds,
-    maxBytes: MAX_OCSP_BYTES,
-  });
-  const crls = new DocumentSource({ ...common, timeoutSeconds: crlTimeoutSeconds, maxBytes: maxCrlBytes });
-  return {
-    askOcsp: (url, request) =>
-      ocsp.fetch(url, {
-        method: 'POST',
-        headers: { 'content-type': 'application/ocsp-request', accept: 'application/ocsp-response' },
-        body: request,
-      }),
-    fetchCrl: (url) => crls.fetch(url),
-    folder: new KeptFolder({
-      folder,
-      kinds: ['ocsp', 'crl'],
-      clock,
-      onFault: (error) => log.emit('revocation.folder.failed', { file: folder ?? '', error }),
-    }),
-    close: async () => {
-      await Promise.all([ocsp.close(), crls.close()]);
-    },
-  };
+/** The network and the disk of revocation checking. */
+export class RevocationIo {
+  readonly folder: KeptFolder;
+  readonly #ocsp: DocumentSource;
+  readonly #crls: DocumentSource;
+
+  constructor(options: RevocationIoOptions) {
+    const { clock, log, folder, coolDownSeconds, privateHosts = [], maxCrlBytes } = options;
+    const common = { clock, coolDownSeconds, privateHosts, allowHttp: true };
+    const { ocspTimeoutSeconds, crlTimeoutSeconds } = options;
+    this.#ocsp = new DocumentSource({
+      ...common,
+      timeoutSeconds: ocspTimeoutSeconds,
+      maxBytes: MAX_OCSP_BYTES,
+    });
+    this.#crls = new DocumentSource({ ...common, timeoutSeconds: crlTimeoutSeconds, maxBytes: maxCrlBytes });
+    const onFault = (error: unknown) => log.emit('revocation.folder.failed', { file: folder ?? '', error });
+    this.folder = new KeptFolder({ folder, kinds: ['ocsp', 'crl'], clock, onFault });
+  }
+
+  /** @throws ERR_OUTBOUND_REFUSED, ERR_OUTBOUND_FAILED */
+  askOcsp(url: string, request: Buffer): Promise<Buffer> {
+    const headers = { 'content-type': 'application/ocsp-request', accept: 'application/ocsp-response' };
+    return this.#ocsp.fetch(url, { method: 'POST', headers, body: request });
+  }
+
+  /** @throws ERR_OUTBOUND_REFUSED, ERR_OUTBOUND_FAILED */
+  fetchCrl(url: string): Promise<Buffer> {
+    return this.#crls.fetch(url);
+  }
+
+  async close(): Promise<void> {
+    await Promise.all([this.#ocsp.close(), this.#crls.close()]);
+  }
 }
 
 /** @throws ERR_OUTBOUND_REFUSED when the policy lists hosts and the host of `url` is not among them */

@@ -2,11 +2,11 @@ import { LRUCache } from 'lru-cache';
 import type { Clock } from '../../clock.ts';
 import type { Log } from '../../events.ts';
 import type { Certificate } from '../certificate/certificate.ts';
-import { type CrlIndexer, openCrlIndexer } from '../crl/crl-indexer.ts';
+import { CrlIndexer } from '../crl/crl-indexer.ts';
 import { CrlCache } from './crl-cache.ts';
 import { OcspClient } from './ocsp-client.ts';
 import type { VerifiedPath } from '../path/path.ts';
-import { createRevocationIo, type RevocationIo, type RevocationIoOptions } from './revocation-io.ts';
+import { RevocationIo, type RevocationIoOptions } from './revocation-io.ts';
 import { type CheckedCertificate, checkedCertificates, type RevocationKey } from './revocation-pointers.ts';
 import type { RevocationPolicy } from './revocation-policy.ts';
 import { RevocationRecord, type RevocationSources } from './revocation-record.ts';
@@ -54,7 +54,7 @@ const IDLE_SECONDS = 86_400;
 export function openRevocation(
   options: Omit<RevocationOptions, 'io' | 'indexer'> & RevocationIoOptions,
 ): Revocation {
-  return createRevocation({ ...options, io: createRevocationIo(options), indexer: openCrlIndexer() });
+  return createRevocation({ ...options, io: new RevocationIo(options), indexer: new CrlIndexer() });
 }
 
 export function createRevocation(options: RevocationOptions): Revocation {

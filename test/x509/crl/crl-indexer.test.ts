@@ -1,12 +1,12 @@
 import { afterAll, describe, expect, it } from 'vitest';
 import { crlStatus } from '../../../src/x509/crl/crl.ts';
-import { openCrlIndexer } from '../../../src/x509/crl/crl-indexer.ts';
+import { CrlIndexer } from '../../../src/x509/crl/crl-indexer.ts';
 import { issue, NOW } from '../certificate-factory.ts';
 import { entry, writeCrl } from './crl-factory.ts';
 import { issuer, leaf, serialOf } from './crl-question.ts';
 
-const inWorker = openCrlIndexer({ maxInlineBytes: 0 });
-const inline = openCrlIndexer();
+const inWorker = new CrlIndexer({ maxInlineBytes: 0 });
+const inline = new CrlIndexer();
 afterAll(async () => {
   await inWorker.close();
   await inline.close();
@@ -51,7 +51,7 @@ it('F10: lists that come at once are all indexed', async () => {
 });
 
 it('a closed indexer indexes nothing more, and closing ends what is under way', async () => {
-  const indexer = openCrlIndexer({ maxInlineBytes: 0 });
+  const indexer = new CrlIndexer({ maxInlineBytes: 0 });
   const underWay = expect(indexer.index(bytes, signers)).rejects.toThrow('closed');
   await indexer.close();
   await underWay;

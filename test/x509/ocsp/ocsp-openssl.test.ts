@@ -12,7 +12,7 @@ import {
   parseOcspResponse,
   writeOcspRequest,
 } from '../../../src/x509/ocsp/ocsp.ts';
-import { createRevocationIo } from '../../../src/x509/revocation/revocation-io.ts';
+import { RevocationIo } from '../../../src/x509/revocation/revocation-io.ts';
 import * as factory from '../certificate-factory.ts';
 import { issue, type Party } from '../certificate-factory.ts';
 import * as der from '../der-writer.ts';
@@ -121,7 +121,7 @@ describe.skipIf(isMissing)('a request that is answered by the openssl command', 
   it('over HTTP, as a login sends it', async () => {
     const port = await freePort();
     const server = spawn('openssl', [...responder('delegate'), '-port', String(port)], { stdio: 'ignore' });
-    const io = createRevocationIo({
+    const io = new RevocationIo({
       clock: { now: () => now },
       log: silentLog,
       privateHosts: [`127.0.0.1:${port}`],

@@ -1,5 +1,5 @@
 import { type EventFields, logTo } from '../../../src/events.ts';
-import { openCrlIndexer } from '../../../src/x509/crl/crl-indexer.ts';
+import { CrlIndexer } from '../../../src/x509/crl/crl-indexer.ts';
 import type { VerifiedPath } from '../../../src/x509/path/path.ts';
 import {
   createRevocation,
@@ -8,7 +8,7 @@ import {
   type RevocationPolicy,
   STRICT_REVOCATION,
 } from '../../../src/x509/revocation/revocation.ts';
-import { createRevocationIo, type RevocationIoOptions } from '../../../src/x509/revocation/revocation-io.ts';
+import { RevocationIo, type RevocationIoOptions } from '../../../src/x509/revocation/revocation-io.ts';
 import { NOW } from '../certificate-factory.ts';
 import { ResponderFarm } from './responder-farm.ts';
 
@@ -63,7 +63,7 @@ function openDesk(farm: ResponderFarm, options: DeskOptions): Desk {
     if (event === 'revocation.answered') events.push(`answer.${fields.outcome}`);
     if (event === 'revocation.unknown.accepted') events.push('unknown.accepted');
   });
-  const io = createRevocationIo({
+  const io = new RevocationIo({
     clock,
     log,
     privateHosts: [farm.host],
@@ -75,7 +75,7 @@ function openDesk(farm: ResponderFarm, options: DeskOptions): Desk {
   });
   const revocation = createRevocation({
     io,
-    indexer: openCrlIndexer(),
+    indexer: new CrlIndexer(),
     clock,
     log,
     tickSeconds: 0.05,
