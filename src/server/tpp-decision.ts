@@ -9,12 +9,6 @@ import { type FollowedTrustProfile, openTrustProfile } from '../tpp/trust-files.
 import { openRevocation } from '../x509/revocation/revocation.ts';
 import { openFileRegistry } from '../../tpp-registry/index.ts';
 
-/** The part of a configuration that concerns the decision. */
-export type TppDecisionConfig = Pick<
-  Config,
-  'trust' | 'registry' | 'blockList' | 'revocation' | 'hostCountry'
->;
-
 /**
  * Opens all that decides about a TPP certificate: the trust profiles, the registry, the block list and the revocation
  * checker of a configuration.
@@ -22,7 +16,7 @@ export type TppDecisionConfig = Pick<
  * @throws ERR_CONFIG_INVALID, ERR_REGISTRY_INVALID, ERR_BLOCK_LIST_INVALID
  */
 export async function openTppDecision(
-  config: TppDecisionConfig,
+  config: Pick<Config, 'trust' | 'registry' | 'blockList' | 'revocation' | 'hostCountry'>,
   parts: { readonly clock: Clock; readonly log: Log },
 ) {
   const { clock, log } = parts;

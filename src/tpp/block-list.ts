@@ -1,6 +1,5 @@
 import { OpenBankingError } from '../errors.ts';
-import { type FollowedFile, openFollowedFile } from '../files/followed-file.ts';
-import type { Log } from '../events.ts';
+import { type FollowedFile, type FollowedFileOptions, openFollowedFile } from '../files/followed-file.ts';
 import { canonicalNca } from '../../tpp-registry/nca.ts';
 import { parseName } from '../x509/certificate/distinguished-name.ts';
 import { type Block, type CertificateBlock, parseBlocks, type TppBlock } from './block.ts';
@@ -16,14 +15,6 @@ interface NamedCertificate {
   /** RFC 4514 string. */
   readonly issuer: string;
   readonly serialNumber: string;
-}
-
-export interface FileBlockListOptions {
-  /** YAML or JSON; see `parseBlocks` for the shape. */
-  readonly file: string;
-  readonly log: Log;
-  /** Seconds between two looks at the file's date and size. Default 5. */
-  readonly pollSeconds?: number | undefined;
 }
 
 /** Certificates and TPPs that this bank does not serve. In memory and synchronous, for every request. */
@@ -65,12 +56,14 @@ export function createBlockList(blocks: readonly Block[]): BlockList {
 }
 
 /**
- * Opens a block list that is read again when its file changes. A bad copy is logged with every problem, and the last
+ * Opens a block list that is read again when its file changes (`parseBlocks` has its shape). A bad copy is logged with every problem, and the last
  * good one stays.
  *
  * @throws ERR_BLOCK_LIST_INVALID when the first copy is missing or bad
  */
-export async function openFileBlockList(options: FileBlockListOptions): Promise<BlockList> {
+export async function openFileBlockList(
+  options: Pick<FollowedFileOptions<Index>, 'file' | 'log' | 'pollSeconds'>,
+): Promise<BlockList> {
   const { file, log, pollSeconds } = options;
   const followed = await openFollowedFile<Index>({
     file,

@@ -12,11 +12,6 @@ interface TokenClaimsOptions {
   readonly tokenStatus: Pick<TokenStatus, 'reference'>;
 }
 
-export interface IssuedToken {
-  readonly clientId?: string | undefined;
-  readonly grantId?: string | undefined;
-}
-
 /**
  * The facts from which a resource server decides alone: the TPP of the token, the consent, and the status-list entry.
  *
@@ -25,7 +20,7 @@ export interface IssuedToken {
 export async function tokenClaims(
   { consents, tokenStatus }: TokenClaimsOptions,
   tpp: Tpp | undefined,
-  { clientId, grantId }: IssuedToken,
+  { clientId, grantId }: { readonly clientId?: string | undefined; readonly grantId?: string | undefined },
 ): Promise<Record<string, unknown>> {
   if (tpp === undefined || clientId === undefined) {
     throw providerError(new OpenBankingError('ERR_CERT_MISSING', {}));
