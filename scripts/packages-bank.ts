@@ -8,7 +8,7 @@ import { type CertificateFiles, pathsOf } from '../src/sandbox/folder.ts';
 import { freePort } from '../src/sandbox/ports.ts';
 import { startSandbox } from '../src/sandbox/sandbox.ts';
 
-/** What a bank has before it starts the server: certificates, a configuration, a module of its own, one client. */
+/** The files of a bank before the start of its server: certificates, a configuration, a module of its own, one client. */
 export interface Bank {
   readonly configurationFile: string;
   readonly mtlsUrl: string;

@@ -231,4 +231,19 @@ describe('the plan of the house', () => {
       .map((file) => file.path);
     expect(wrong).toEqual([]);
   });
+
+  it('has comments in the words of docs/style.md, whose subject is a noun', () => {
+    const wrong = files.flatMap(({ path, text }) =>
+      text
+        .split('\n')
+        .filter((line) => /^\s*(\/\/|\/?\*)/.test(line))
+        .filter(
+          (line) =>
+            /^\s*(\/\/|\/?\*+) (What|Who|It|Whoever|Whatever)\b/.test(line) ||
+            /\b(sees? to it|hears? of|tells?|told|lets? go|meanwhile|somebody|nobody)\b/i.test(line),
+        )
+        .map((line) => `${path}: ${line.trim()}`),
+    );
+    expect(wrong).toEqual([]);
+  });
 });

@@ -23,8 +23,17 @@ import { pageHeaders, Pages } from './customer/pages/pages.ts';
 import { createProvider, type ProviderOptions } from './provider.ts';
 import { revokeStructuredTokens } from './tokens/revocation.ts';
 import type { RevokedCertificates } from './token-status/revoked-certificates.ts';
-import { ENDPOINTS, findRoute, from, STATUS_LIST_PATH, STATUS_LIST_ROUTE } from './request/routes.ts';
-import { at, inOrder, type ListenerName, noteListener } from './request/routes.ts';
+import {
+  at,
+  ENDPOINTS,
+  findRoute,
+  from,
+  inOrder,
+  type ListenerName,
+  noteListener,
+  STATUS_LIST_PATH,
+  STATUS_LIST_ROUTE,
+} from './request/routes.ts';
 import type { FollowedSigner } from './signing/signer.ts';
 import { serveStatusLists } from './token-status/status-lists.ts';
 import { isHolderAuthorised, type TokenHolder } from './token-status/token-holder.ts';

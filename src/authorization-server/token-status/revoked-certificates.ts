@@ -21,7 +21,7 @@ export interface RevokedCertificatesOptions {
 }
 
 interface Report {
-  /** Nobody may use the certificate, nor a token that is bound to it, after its last day. */
+  /** After the last day of the certificate neither it nor a token that is bound to it can be used. */
   readonly expiresAt: Date;
   state: 'not shared' | 'sharing' | 'shared';
 }

@@ -57,7 +57,7 @@ export function createProtection(options: ProtectionOptions): Protection {
 
 const AUTHORIZATION = Symbol('authorization');
 
-/** Nobody else has the symbol: only a protection can write the proof. */
+/** The symbol is private to this file, so only a protection can write the proof. */
 interface ProvenRequest extends IncomingMessage {
   [AUTHORIZATION]?: Authorization;
 }

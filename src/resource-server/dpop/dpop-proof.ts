@@ -81,7 +81,7 @@ async function signedClaims(proof: string, jkt: string): Promise<Record<string, 
     if (typeof claims !== 'object' || claims === null) throw refused('the claims are not an object');
     return { ...claims };
   } catch (cause) {
-    // Whatever a library makes of a stranger's bytes: a proof that cannot be read proves nothing.
+    // A proof that cannot be read proves nothing, whatever error a library throws for the bytes of a stranger.
     if (cause instanceof OpenBankingError) throw cause;
     throw refused(cause instanceof errors.JOSEError ? cause.code : 'it cannot be read', cause);
   }
