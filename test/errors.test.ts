@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { oauthAnswer, refusalEvent } from '../src/authorization-server/request/oauth-error.ts';
-import { exitCodeOf } from '../src/cli/exit-codes.ts';
+import { exitCodeOf } from '../src/cli/process.ts';
 import { ERROR_CODES, type ErrorCode, OpenBankingError, ruleOf } from '../src/errors.ts';
 import { createLog } from '../src/log.ts';
 import { refusalAnswer } from '../src/resource-server/decision/challenge.ts';

@@ -1,6 +1,5 @@
 import { Command } from 'commander';
-import { stopOnSignal } from './stop-on-signal.ts';
-import { refuseUnsafeEnvironment } from './unsafe-environment.ts';
+import { refuseUnsafeEnvironment, stopOnSignal } from './process.ts';
 
 /** `tallystick gateway`: decides for nginx or Envoy, in front of APIs in any language. */
 export function gatewayCommand(): Command {

@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 import { CommanderError } from 'commander';
 import { isRefusal } from '../errors.ts';
-import { exitCodeOf } from './exit-codes.ts';
+import { exitCodeOf } from './process.ts';
 import { createProgram } from './program.ts';
 
 try {

@@ -3,7 +3,7 @@ import { curlLines } from '../sandbox/curl-lines.ts';
 import type { RunningSandbox } from '../sandbox/sandbox.ts';
 import { sandboxRevokeCommand } from './sandbox-revoke.ts';
 import { requireSandboxPackages } from './sandbox-packages.ts';
-import { stopOnSignal } from './stop-on-signal.ts';
+import { stopOnSignal } from './process.ts';
 
 interface Flags {
   readonly dir: string;

@@ -3,8 +3,7 @@ import { pathToFileURL } from 'node:url';
 import { Command } from 'commander';
 import type { Aspsp, Config } from '../index.ts';
 import { invalidConfig } from '../errors.ts';
-import { stopOnSignal } from './stop-on-signal.ts';
-import { refuseUnsafeEnvironment } from './unsafe-environment.ts';
+import { refuseUnsafeEnvironment, stopOnSignal } from './process.ts';
 
 /** For closing stores and files after the last connection. */
 const STOP_MARGIN_SECONDS = 3;

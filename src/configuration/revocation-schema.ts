@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import type { Problem } from '../errors.ts';
-import { readRequired } from './required-file.ts';
+import { readRequired } from './configured-files.ts';
 import { parseCertificate, parsePem } from '../x509/certificate/certificate.ts';
 import type { RevocationPin, RevocationPolicy } from '../x509/revocation/revocation.ts';
 

@@ -6,7 +6,7 @@ import type { AddressInfo } from 'node:net';
 import { clientCertificateOptions } from '../configuration/client-certificate-schema.ts';
 import { invalidConfig } from '../errors.ts';
 import type { GatewayConfig } from '../configuration/gateway-config.ts';
-import { readRequired } from '../configuration/required-file.ts';
+import { readRequired } from '../configuration/configured-files.ts';
 import type { Log } from '../events.ts';
 import { createLog } from '../log.ts';
 import {

@@ -21,7 +21,7 @@ import { createLog } from '../log.ts';
 import { createClientCertificateSource } from '../mutual-tls/client-certificate.ts';
 import { createListener } from '../mutual-tls/listeners.ts';
 import { openClientFiles } from './client-files.ts';
-import { readRequired, unreadable } from '../configuration/required-file.ts';
+import { readRequired, unreadable } from '../configuration/configured-files.ts';
 import { registeredResourceServer } from '../configuration/resource-server-schema.ts';
 import { openRedisStore } from '../storage/redis/redis.ts';
 import { failingFast } from '../storage/request-scope.ts';

@@ -22,7 +22,7 @@ const MODULES: readonly { readonly module: string; readonly reason: string; read
   },
   {
     module: 'helpers/errors.js',
-    reason: 'the errors, imported past the index; request/refusal.ts fills CustomOIDCProviderError',
+    reason: 'the errors, imported past the index; request/oauth-error.ts fills CustomOIDCProviderError',
     digest: '53eaef896d941acf',
   },
   {

@@ -4,7 +4,7 @@ import { OpenBankingError } from '../../errors.ts';
 import type { Tpp } from '../../tpp/authenticate.ts';
 import { matchesSubject } from '../../x509/certificate/subject-property.ts';
 import { isClientOf, type RegisteredClient } from './registered-client.ts';
-import { asProviderError, providerError } from '../request/refusal.ts';
+import { asProviderError, providerError } from '../request/oauth-error.ts';
 import { provenTpp } from '../request/tpp-gate.ts';
 
 /** Longest life of a client assertion. It is also how long its `jti` must be remembered. */

@@ -2,7 +2,7 @@ import type { KoaContextWithOIDC } from 'oidc-provider';
 import type { AuthorisationStatus } from '../../tpp/authorisation-status.ts';
 import { tppOf } from '../clients/registered-client.ts';
 import { interactionPolicy as library } from '../provider-internals.ts';
-import { asProviderError } from '../request/refusal.ts';
+import { asProviderError } from '../request/oauth-error.ts';
 
 const { Check, base } = library;
 

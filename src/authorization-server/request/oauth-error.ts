@@ -1,6 +1,7 @@
-import type { errors } from 'oidc-provider';
+import type { errors as providerErrors } from 'oidc-provider';
 import { type ErrorClass, type ErrorCode, isRefusal, OpenBankingError } from '../../errors.ts';
 import type { EventName } from '../../events.ts';
+import { errors } from '../provider-internals.ts';
 
 interface Row {
   readonly status: number;
@@ -86,7 +87,7 @@ export function findRefusal(error: unknown): OpenBankingError | undefined {
 export function protocolRefusal(
   fault: unknown,
 ): OpenBankingError<'ERR_CLIENT_AUTHENTICATION' | 'ERR_GRANT_INVALID' | 'ERR_REQUEST_INVALID'> | undefined {
-  const own = fault as Partial<errors.OIDCProviderError> | undefined;
+  const own = fault as Partial<providerErrors.OIDCProviderError> | undefined;
   if (own?.expose !== true || typeof own.error !== 'string' || findRefusal(fault) !== undefined)
     return undefined;
   const { error, error_description: description, error_detail: detail } = own;
@@ -94,4 +95,20 @@ export function protocolRefusal(
   if (error === 'invalid_client') return new OpenBankingError('ERR_CLIENT_AUTHENTICATION', { problem });
   if (error === 'invalid_grant') return new OpenBankingError('ERR_GRANT_INVALID', { problem });
   return new OpenBankingError('ERR_REQUEST_INVALID', { error, problem });
+}
+
+/** A refusal as an error of the provider, so that the provider's endpoints and redirects carry it. */
+export function providerError(error: OpenBankingError): providerErrors.OIDCProviderError {
+  const { status, body } = oauthAnswer(error);
+  const wrapped = new errors.CustomOIDCProviderError(body.error, body.error_description);
+  return Object.assign(wrapped, { status, statusCode: status, expose: true, cause: error });
+}
+
+/** Runs a decision, and throws its refusal as `providerError`. */
+export function asProviderError<T>(decide: () => T): T {
+  try {
+    return decide();
+  } catch (error) {
+    throw isRefusal(error) ? providerError(error) : error;
+  }
 }

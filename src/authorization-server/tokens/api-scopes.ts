@@ -10,7 +10,7 @@ import type { PspRole } from '../../../tpp-registry/index.ts';
 import { OPENID_SCOPES, tppOf } from '../clients/registered-client.ts';
 import { withinGrant } from './token-claims.ts';
 import { errors } from '../provider-internals.ts';
-import { asProviderError } from '../request/refusal.ts';
+import { asProviderError } from '../request/oauth-error.ts';
 import { provenTpp } from '../request/tpp-gate.ts';
 
 export interface ApiScopesOptions {

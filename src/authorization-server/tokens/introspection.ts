@@ -6,8 +6,7 @@ import { type Clock, epochSeconds } from '../../clock.ts';
 import { OpenBankingError } from '../../errors.ts';
 import type { ClientCertificateSource } from '../../mutual-tls/client-certificate.ts';
 import { identifyResourceServers, type RegisteredResourceServer } from './resource-servers.ts';
-import { signJwt } from '../signing/signed-jwt.ts';
-import type { FollowedSigner, Signer } from '../signing/signer.ts';
+import { type FollowedSigner, type Signer, signJwt } from '../signing/signer.ts';
 import type { StatusClaim, TokenStatus } from '../token-status/token-status.ts';
 
 export interface IntrospectionOptions {

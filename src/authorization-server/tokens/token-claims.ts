@@ -3,7 +3,7 @@ import { type Clock, epochSeconds } from '../../clock.ts';
 import type { ConsentRecords } from '../../consent/consent.ts';
 import { isRefusal, OpenBankingError } from '../../errors.ts';
 import type { Tpp } from '../../tpp/authenticate.ts';
-import { providerError } from '../request/refusal.ts';
+import { providerError } from '../request/oauth-error.ts';
 import type { TokenHolder } from '../token-status/token-holder.ts';
 import type { TokenStatus } from '../token-status/token-status.ts';
 

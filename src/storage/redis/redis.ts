@@ -26,17 +26,9 @@ const HEALTH_PARTS = 8;
  * in a Cluster too. A script whose answer was lost is never sent again. If a layer below repeats it all the same, the
  * token of the call makes the second run answer like the first.
  *
- * **Tombstones without slots.** One script checks the tombstones, writes the record and registers it in its indexes.
- * Another script sets a tombstone and removes the registered records.
- *
- * **Tombstones in a Cluster.** Indexes and records are keys of different slots, so this is a protocol (its state table:
- * docs/decisions). `put` first registers a nonce in each index; an index with a tombstone refuses. Then `put` writes the
- * record. `deleteByIndex` sets the tombstone and reads the registrations in one script, then visits each record: the
- * record of that registration is removed, otherwise a write tombstone for the nonce refuses the write that is still to
- * come. A write therefore registers before the tombstone and is found, or after it and is refused. When `deleteByIndex`
- * returns, the index holds no record and will hold none. A registration is removed only after its write has ended or its
- * record has expired. A registration whose record belongs to another write counts for nothing. A write that breaks off
- * leaves its registration until the record would have expired; a record without an end leaves it for good.
+ * **Tombstones.** Without slots one script writes a record under its indexes, and one sets a tombstone. In a Cluster the
+ * keys lie in different slots; docs/decisions/redis-slots-and-tombstones.md has the state table. When `deleteByIndex`
+ * returns, the index holds no record and will hold none.
  *
  * **Replicas.** A primary that dies loses the writes that no replica has: consumptions, tombstones. With `waitReplicas`
  * a write is acknowledged only when so many replicas have it. With fewer replicas the operation is refused, although

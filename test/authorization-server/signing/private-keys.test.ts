@@ -2,7 +2,7 @@ import { createPublicKey, generateKeyPairSync, verify } from 'node:crypto';
 import { compactVerify, exportJWK, importJWK } from 'jose';
 import { describe, expect, it } from 'vitest';
 import { PrivateKeys } from '../../../src/authorization-server/signing/private-keys.ts';
-import { signJwt } from '../../../src/authorization-server/signing/signed-jwt.ts';
+import { signJwt } from '../../../src/authorization-server/signing/signer.ts';
 
 describe('private keys in memory', () => {
   it('sign ES256 as JWS has it, whatever the lengths of r and s (RFC 7518 §3.4)', async () => {

@@ -1,0 +1,36 @@
+import { type ErrorClass, invalidConfig, isRefusal } from '../errors.ts';
+
+/** 1 refused, 2 wrong usage or configuration, 3 something that we depend on is not available. */
+type ExitCode = 1 | 2 | 3;
+
+const OTHERS: Partial<Readonly<Record<ErrorClass, ExitCode>>> = {
+  configuration: 2,
+  document: 2,
+  unavailable: 3,
+};
+
+/** The exit code of the command for a thrown error. */
+export function exitCodeOf(error: unknown): ExitCode {
+  return isRefusal(error) ? (OTHERS[error.class] ?? 1) : 3;
+}
+
+/** Refuses settings of the process that silently weaken TLS. @throws ERR_CONFIG_INVALID */
+export function refuseUnsafeEnvironment(): void {
+  if (process.env.NODE_TLS_REJECT_UNAUTHORIZED === '0') {
+    throw invalidConfig('environment', [{ path: 'NODE_TLS_REJECT_UNAUTHORIZED', message: 'must not be 0' }]);
+  }
+}
+
+/** Waits for SIGINT or SIGTERM, then closes. A second signal ends the process at once. */
+export function stopOnSignal(close: () => Promise<void>): Promise<void> {
+  return new Promise((resolve, reject) => {
+    let isStopping = false;
+    const stop = () => {
+      if (isStopping) process.exit(130);
+      isStopping = true;
+      close().then(resolve, reject);
+    };
+    process.on('SIGINT', stop);
+    process.on('SIGTERM', stop);
+  });
+}
