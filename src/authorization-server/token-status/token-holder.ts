@@ -10,7 +10,7 @@ export interface TokenHolder {
   readonly nca: string;
   /** Roles that the scopes of the token were cut to. */
   readonly roles: readonly string[];
-  /** The certificate that the token is bound to. A thumbprint does not name it: a signature has twins (threats §0). */
+  /** The certificate that the token is bound to. A thumbprint does not name it: a signature has twins (A5). */
   readonly certificate: {
     /** RFC 4514 string. */
     readonly issuer: string;
