@@ -7,6 +7,7 @@ import type { Store } from '../storage/store.ts';
 import type { TppAuthenticator } from '../tpp/authenticate.ts';
 import { GrantRevocation } from './models/grant-revocation.ts';
 import { createAdapterFactory, replayDetectionUnique } from './models/adapter.ts';
+import { clientAdapter } from './clients/client-metadata.ts';
 import type { Clients } from './clients/clients.ts';
 import { directClientCredentials } from './tokens/direct-client-credentials.ts';
 import { discoveryOnBothListeners } from './discovery.ts';
@@ -68,7 +69,7 @@ export function createAuthorizationServer(options: AuthorizationServerOptions): 
   const adapters = createAdapterFactory({ store, secret, clock, grants });
   const pages = new Pages({ bankName: options.aspsp.name });
   const provider = createProvider(options, {
-    adapter: (model) => (model === 'Client' ? options.clients.adapter() : adapters(model)),
+    adapter: (model) => (model === 'Client' ? clientAdapter(options.clients) : adapters(model)),
     tokenStatus,
     renderError: errorPage(pages),
   });

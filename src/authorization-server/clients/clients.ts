@@ -1,12 +1,10 @@
 import { LRUCache } from 'lru-cache';
-import type { Adapter, AdapterPayload } from 'oidc-provider';
 import type { Clock } from '../../clock.ts';
 import { OpenBankingError } from '../../errors.ts';
 import type { Log } from '../../events.ts';
 import { createRefreshable, type Refreshable } from '../../remote/refreshable.ts';
 import type { Store } from '../../storage/store.ts';
 import { PayloadEncryption } from '../models/record-protection.ts';
-import { clientMetadata } from './client-metadata.ts';
 import type { RegisteredClient } from './registered-client.ts';
 
 /** The clients that files name, as the files are at the moment. */
@@ -87,7 +85,7 @@ export class Clients {
   async find(clientId: string): Promise<RegisteredClient | undefined> {
     const named = this.#options.files.find(clientId);
     if (named !== undefined) return this.#isEnded(clientId) ? undefined : named;
-    return this.#findStored(clientId);
+    return this.findStored(clientId);
   }
 
   /**
@@ -103,7 +101,7 @@ export class Clients {
         const client =
           this.#options.files.find(clientId) ??
           this.#stored.get(clientId) ??
-          (await this.#findStored(clientId));
+          (await this.findStored(clientId));
         if (client !== undefined && !this.#isEnded(clientId)) found.set(clientId, client);
       }),
     );
@@ -149,26 +147,8 @@ export class Clients {
     return this.#options.files.close();
   }
 
-  /** The provider's storage of clients: read only. Metadata is computed anew, so that no old record is weaker than the rules. */
-  adapter(): Adapter {
-    const refuse = () => Promise.reject(new TypeError('the provider only finds clients, by id'));
-    const find = async (clientId: string): Promise<AdapterPayload | undefined> => {
-      const client = await this.#findStored(clientId);
-      return client === undefined ? undefined : (clientMetadata(client) as AdapterPayload);
-    };
-    return {
-      find,
-      findByUid: refuse,
-      findByUserCode: refuse,
-      upsert: refuse,
-      consume: refuse,
-      destroy: refuse,
-      revokeByGrantId: refuse,
-    };
-  }
-
-  /** Undefined for a client that a file names, also before the provider has it. */
-  async #findStored(clientId: string): Promise<RegisteredClient | undefined> {
+  /** A client of the store. Undefined for a client that a file names, also before the provider has it. */
+  async findStored(clientId: string): Promise<RegisteredClient | undefined> {
     if (this.#options.files.find(clientId) !== undefined || this.#isEnded(clientId)) return undefined;
     const record = await this.#options.store.find(CLIENT, clientId);
     if (record === undefined) return undefined;
