@@ -186,10 +186,7 @@ function textsOf(reply: unknown): string[] {
   return Array.isArray(reply) ? reply.map(String) : [];
 }
 
-/**
- * Random bytes for many nonces, drawn at once. With a draw for each nonce a server on Redis issues 0.95 of the opaque
- * tokens (`npm run bench -- tokens`).
- */
+/** Random bytes of many nonces: with a draw for each, a server on Redis issues 0.95 of the opaque tokens (measured). */
 const pool = Buffer.alloc(NONCE_BYTES * 256);
 let used = pool.length;
 

@@ -60,9 +60,10 @@ export class RevocationRecord {
     await this.#questions.run(() => this.#ask());
   }
 
-  /** Makes a good answer due, so that the next tick asks for a new one. */
+  /** Makes a good answer due: the next tick asks for a new one, after the question that may be under way. */
   makeDue(): void {
-    if (this.verdict?.status === 'good') this.refreshAt = this.#now();
+    if (this.isBusy) void this.#questions.settled().then(() => this.makeDue());
+    else if (this.verdict?.status === 'good') this.refreshAt = this.#now();
   }
 
   /** Reports a certificate that is revoked for good to `onRevoked`; no effect for any other. */

@@ -163,6 +163,19 @@ describe('a revoked certificate is refused', () => {
     expect(farm.countOf('/issuing')).toBe(1);
   });
 
+  it('F3 also when somebody says so while an older answer is under way', async () => {
+    const { path, tpp, issuing } = ocspChain(farm);
+    const key = revocationKey(tpp.certificate, issuing.certificate);
+    expect(await desk.outcome(path)).toBe('accepted');
+    farm.serveOcsp('/tpp', (asked) => {
+      farm.serveOcsp('/tpp', (again) => revokedAnswer(again, issuing));
+      desk.revocation.askAgain(key);
+      return answerTo(asked, issuing);
+    });
+    desk.revocation.askAgain(key);
+    await expect.poll(() => desk.outcome(path), POLL).toBe('ERR_CERT_REVOKED | keyCompromise');
+  });
+
   it('F15 and stays so when an old good answer is replayed', async () => {
     const { path, issuing } = ocspChain(farm);
     farm.serveOcsp('/tpp', (asked) => revokedAnswer(asked, issuing));
