@@ -1,5 +1,4 @@
 import { constants } from 'node:crypto';
-import { once } from 'node:events';
 import { createServer, type RequestListener, type Server } from 'node:http';
 import { createServer as createTlsServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
@@ -32,8 +31,10 @@ export async function startGateway(
   const authorizer = await openAuthorizer(config, parts.source);
   const gateway = openGateway(config, { authorizer, log, source: parts.source });
   const server = await openServer(config, gateway, parts.source);
-  server.listen(config.listen.port, config.listen.host);
-  await once(server, 'listening');
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', reject);
+    server.listen(config.listen.port, config.listen.host, resolve);
+  });
   log.emit('gateway.started', { issuer: config.issuer, count: config.routes.length });
   return {
     port: (server.address() as AddressInfo).port,

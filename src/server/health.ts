@@ -1,4 +1,3 @@
-import { once } from 'node:events';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 
@@ -17,11 +16,11 @@ export function createHealthServer(isReady: () => Promise<boolean>) {
   });
   return {
     /** Binds the port (0 = any free one) and returns the bound one. */
-    listen: async (port: number): Promise<number> => {
-      server.listen(port, '127.0.0.1');
-      await once(server, 'listening');
-      return (server.address() as AddressInfo).port;
-    },
+    listen: (port: number) =>
+      new Promise<number>((resolve, reject) => {
+        server.once('error', reject);
+        server.listen(port, '127.0.0.1', () => resolve((server.address() as AddressInfo).port));
+      }),
     close: () =>
       new Promise<void>((resolve) => {
         server.close(() => resolve());

@@ -3,7 +3,7 @@ import type { Provider } from 'oidc-provider';
 
 /**
  * Gives the session of a browser to the customer who has logged in now. A browser may still hold the session of another
- * customer, which has no meaning here: every authorization has a login of its own. For such a session the provider would
+ * customer, which has no meaning here: every authorization has its own login. For such a session the provider would
  * answer with a page that needs a script.
  */
 export function sessionTakeover(provider: Provider): Middleware {

@@ -32,7 +32,7 @@ const MAX_KEYS = 1000;
  * AES-256-GCM over JSON, or a MAC where nothing need be hidden. `boundTo` is authenticated too, so that no record can
  * pass for another.
  *
- * Each start of a process has a key of its own, made from the secret and a random salt, and counts its nonces: none
+ * Each start of a process makes a new key from the secret and a random salt, and counts its nonces: none
  * is used twice, however many tokens there are. (Random nonces under one key are good for 2^32, NIST SP 800-38D
  * section 8.3: a month of a busy server.)
  */

@@ -42,7 +42,7 @@ type GrantState = 'open' | GrantEnd;
  * the index is set when the token is revoked, and while the TPP, the client or the certificate of its holder is not
  * authorised.
  *
- * A token without a grant has an index of its own. The tokens that a grant issues on one certificate within one token
+ * A token without a grant shares its index with no other. The tokens that a grant issues on one certificate within one token
  * life share an index.
  */
 export class TokenStatus {

@@ -44,7 +44,7 @@ const TRY_AGAIN_MILLISECONDS = 50;
 
 /**
  * One group at a time is in flight to each primary. WAIT is the last command of the group, on the same connection, since
- * WAIT counts the writes of its own connection only. Later calls wait in this queue, where they can still be dropped
+ * WAIT counts the writes of that connection only. Later calls wait in this queue, where they can still be dropped
  * when their time is over. In a socket Redis would run them later.
  *
  * Calls of a script that takes several at once become one command, except in a Cluster. Each call decides about its own

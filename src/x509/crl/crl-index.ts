@@ -10,7 +10,7 @@ import { findKeyWeakness } from '../certificate/key-strength.ts';
 import { buildSerialTable, type RevokedEntry, type SerialBuckets, SerialTable } from './serial-table.ts';
 import { readSigned, type SignedValue, verifySignature } from '../certificate/signature.ts';
 
-/** Twice the size of a million entries (49 MB). The fetch of lists has a lower limit of its own. */
+/** Twice the size of a million entries (49 MB). The fetch of lists has a lower limit. */
 const MAX_BYTES = 100_000_000;
 
 /** The parts of an index without the bytes of the list: plain data that a worker can transfer. */
