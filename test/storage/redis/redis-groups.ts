@@ -6,7 +6,7 @@ export interface SentinelGroup {
   readonly servers: RedisProcess[];
   /** `host:port` of the Sentinels. */
   readonly addresses: readonly string[];
-  /** The one that the Sentinels call the primary. */
+  /** The one that all Sentinels call the primary; waits until they agree. */
   primary(): Promise<RedisProcess>;
   /** Kills the primary; answers when the Sentinels have another. The dead one comes back as a replica. */
   failOver(): Promise<void>;
@@ -32,12 +32,20 @@ export async function startSentinelGroup(): Promise<SentinelGroup> {
     `sentinel failover-timeout ${SENTINEL_NAME} 1000`,
   ];
   const sentinels = await Promise.all([1, 2, 3].map(() => startRedis({ isSentinel: true, lines: watching })));
-  const primary = async () => {
+  const agreed = async () => {
     const answers = await Promise.all(
       sentinels.map(({ admin }) => admin.call('SENTINEL', 'get-master-addr-by-name', SENTINEL_NAME)),
     );
     const ports = answers.map((answer) => Number((answer as string[])[1]));
-    const found = servers.find(({ port }) => ports.every((one) => one === port));
+    return servers.find(({ port }) => ports.every((one) => one === port));
+  };
+  // On a busy machine the Sentinels fail over on their own at any time, and disagree while they do.
+  const primary = async () => {
+    let found: RedisProcess | undefined;
+    await until(async () => {
+      found = await agreed();
+      return found !== undefined;
+    });
     if (found === undefined) throw new Error('the Sentinels do not agree');
     return found;
   };
