@@ -1,6 +1,7 @@
 import { readFile, stat } from 'node:fs/promises';
 import { isRefusal, type OpenBankingError } from '../errors.ts';
 import type { EventName, Log } from '../events.ts';
+import { BackgroundLoop } from '../remote/background-loop.ts';
 import { SingleFlight } from '../remote/single-flight.ts';
 
 type FollowedName = EventName extends infer Name
@@ -35,7 +36,7 @@ export interface FollowedFile<T> {
   readonly current: T;
   /** Checks the file now: true when a new copy is in use. Never throws; a bad file is logged. */
   reload(): Promise<boolean>;
-  /** Stops the polls. */
+  /** Stops the polls. Afterwards no other copy comes into use. */
   close(): Promise<void>;
 }
 
@@ -56,7 +57,7 @@ class PolledFile<T> implements FollowedFile<T> {
   current: T;
   readonly #options: FollowedFileOptions<T>;
   readonly #reloads = new SingleFlight<boolean>();
-  readonly #timer: NodeJS.Timeout;
+  readonly #polls: BackgroundLoop;
   #seen: string;
   /** The version that the last poll found; another poll must find it too, since an editor may still be writing. */
   #changing: string | undefined;
@@ -66,8 +67,11 @@ class PolledFile<T> implements FollowedFile<T> {
     this.#seen = seen;
     this.current = current;
     this.#logLoaded();
-    this.#timer = setInterval(() => void this.#poll(), (options.pollSeconds ?? POLL_SECONDS) * 1000);
-    this.#timer.unref();
+    const seconds = options.pollSeconds ?? POLL_SECONDS;
+    this.#polls = new BackgroundLoop(seconds, async () => {
+      await this.#poll();
+      return seconds;
+    });
   }
 
   reload(): Promise<boolean> {
@@ -78,7 +82,7 @@ class PolledFile<T> implements FollowedFile<T> {
   }
 
   async close(): Promise<void> {
-    clearInterval(this.#timer);
+    await this.#polls.close();
     await this.#reloads.settled();
   }
 

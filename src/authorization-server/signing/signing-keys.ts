@@ -91,9 +91,10 @@ export async function openSigningKeys(options: SigningKeyringOptions): Promise<F
       listeners.add(use);
       use(present(), followed.current.signer);
     },
-    close: () => {
+    close: async () => {
+      // First the file: a copy that comes into use sets the timer anew.
+      await followed.close();
       clearTimeout(turn);
-      return followed.close();
     },
   };
 }

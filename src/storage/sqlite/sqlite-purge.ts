@@ -1,6 +1,5 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import type { Log } from '../../events.ts';
-import { SingleFlight } from '../../remote/single-flight.ts';
+import { BackgroundLoop } from '../../remote/background-loop.ts';
 import type { SqliteWriter } from './sqlite-writer.ts';
 
 export interface ExpiryOptions {
@@ -16,29 +15,17 @@ const BATCH = 200;
 
 /**
  * Removes expired records every `seconds`, until none is left. Between two batches the purge pauses as long as the last
- * batch took, so that it uses at most half of the writing thread.
+ * batch took, so that it uses at most half of the writing thread. `close` waits for the batch that is under way.
  */
-export function followExpiry({ writer, now, log, seconds }: ExpiryOptions): { close(): Promise<void> } {
-  let isClosed = false;
-  const purges = new SingleFlight<void>();
-
-  const purge = async () => {
-    for (let removed = BATCH; removed >= BATCH && !isClosed; ) {
-      const startedAt = performance.now();
-      removed = Number(await writer.write({ do: 'purge', now: now(), limit: BATCH }));
-      if (removed >= BATCH) await sleep(performance.now() - startedAt, undefined, { ref: false });
+export function followExpiry({ writer, now, log, seconds }: ExpiryOptions): BackgroundLoop {
+  return new BackgroundLoop(seconds, async () => {
+    const startedAt = performance.now();
+    try {
+      const removed = Number(await writer.write({ do: 'purge', now: now(), limit: BATCH }));
+      return removed >= BATCH ? (performance.now() - startedAt) / 1000 : seconds;
+    } catch (error) {
+      log.emit('storage.purge.failed', { error });
+      return seconds;
     }
-  };
-  const timer = setInterval(() => {
-    void purges.run(() => purge().catch((error: unknown) => log.emit('storage.purge.failed', { error })));
-  }, seconds * 1000);
-  timer.unref();
-
-  return {
-    close: async () => {
-      isClosed = true;
-      clearInterval(timer);
-      await purges.settled();
-    },
-  };
+  });
 }

@@ -1,3 +1,4 @@
+import { stopOnSignal } from '../../../src/cli/process.ts';
 import { systemClock } from '../../../src/clock.ts';
 import { silentLog } from '../../../src/events.ts';
 import { openSqliteStore } from '../../../src/storage/sqlite/sqlite.ts';
@@ -20,6 +21,23 @@ if (job === 'race') {
   process.stdout.write(`opened ${name}\n`);
   await store.close();
   process.disconnect?.();
+} else if (job === 'stop in purge') {
+  // Only the signal's work is left when it comes, as in a server whose listeners are closed.
+  const until = new Date(systemClock.now().getTime() + 60_000);
+  await Promise.all(
+    Array.from({ length: 6000 }, (_, at) => store.put('Token', `t${at}`, { value: name, expiresAt: until })),
+  );
+  await store.close();
+  const later = { now: () => inAnHour };
+  const full = await openSqliteStore({ file, clock: later, log: silentLog, purgeSeconds: 0.001 });
+  process.disconnect?.();
+  setTimeout(() => process.kill(process.pid, 'SIGTERM'), 30);
+  const listener = setInterval(() => {}, 1000);
+  await stopOnSignal(() => {
+    clearInterval(listener);
+    return full.close();
+  });
+  process.stdout.write('closed\n');
 } else if (job === 'fill') {
   // Writes until the disk or the quota is full, then tells how it ended and what it may still read.
   const acknowledged: string[] = [];

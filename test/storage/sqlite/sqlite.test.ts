@@ -1,5 +1,5 @@
 import { type ChildProcess, fork } from 'node:child_process';
-import { mkdtempSync, rmSync, statSync } from 'node:fs';
+import { existsSync, mkdtempSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
@@ -104,6 +104,15 @@ describe('the SQLite store', () => {
     database.close();
     await store.close();
   }, 60_000);
+
+  it('is closed by a signal that comes while expired rows are removed', async () => {
+    const file = newFile();
+    const stopped = child('stop in purge', file);
+    expect(await stopped.said).toEqual(['closed']);
+    expect(stopped.process.exitCode).toBe(0);
+    // SQLite removes the log of a database whose last connection was closed.
+    expect(existsSync(`${file}-wal`)).toBe(false);
+  }, 30_000);
 
   it('has one winner among two processes on one file (J1, J8, M12)', async () => {
     const file = newFile();
