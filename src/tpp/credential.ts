@@ -1,6 +1,6 @@
 import { isRefusal, OpenBankingError } from '../errors.ts';
 import { type Certificate, parseCertificate, readableCertificates } from '../x509/certificate/certificate.ts';
-import { formatName } from '../x509/certificate/distinguished-name.ts';
+import { formatName, shownName } from '../x509/certificate/distinguished-name.ts';
 import { evaluatePath, type PathPolicy, type VerifiedPath } from '../x509/path/path.ts';
 import { revocationKey } from '../x509/revocation/revocation-pointers.ts';
 import { Trail } from './decision.ts';
@@ -66,7 +66,7 @@ export function proveCredential(
     }
   }
   trail.add(...(best?.trail.steps ?? []));
-  const [subject, issuer] = [formatName(certificate.subject), formatName(certificate.issuer)];
+  const [subject, issuer] = [shownName(certificate.subject), shownName(certificate.issuer)];
   throw best?.refusal ?? new OpenBankingError('ERR_CERT_UNTRUSTED', { subject, issuer });
 }
 

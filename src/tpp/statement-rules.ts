@@ -1,7 +1,7 @@
 import { OpenBankingError } from '../errors.ts';
 import { sameNca } from '../../tpp-registry/index.ts';
 import { type Certificate, EXTENSION } from '../x509/certificate/certificate.ts';
-import { ATTRIBUTE, formatName } from '../x509/certificate/distinguished-name.ts';
+import { ATTRIBUTE, shownName, shownText } from '../x509/certificate/distinguished-name.ts';
 import type { Trail } from './decision.ts';
 import { parseOrganizationIdentifier } from './organization-identifier.ts';
 import type { Psd2Statement } from './psd2-statement.ts';
@@ -32,7 +32,7 @@ export function proveStatements(
   profile: TrustProfile,
   trail: Trail,
 ): ProvenStatements {
-  const subject = formatName(certificate.subject);
+  const subject = shownName(certificate.subject);
   const missing = (statement: string) =>
     new OpenBankingError('ERR_TPP_STATEMENT_MISSING', { subject, statement });
   const statements = trail.check(
@@ -55,7 +55,7 @@ export function proveStatements(
   trail.check(
     RULE.type,
     () => assertWebType(statements, subject),
-    () => statements.types.join(', ') || 'not stated',
+    () => shownText(statements.types.join(', ')) || 'not stated',
   );
   if (profile.needsCompliance) {
     trail.check(RULE.compliance, () => {
@@ -81,7 +81,7 @@ function assertWebType({ types, tolerated }: QcStatements, subject: string): voi
   const [type, ...others] = types;
   if (type === 'web' && others.length === 0) return;
   if (type !== undefined) {
-    throw new OpenBankingError('ERR_TPP_CERTIFICATE_TYPE', { subject, found: types.join(', ') });
+    throw new OpenBankingError('ERR_TPP_CERTIFICATE_TYPE', { subject, found: shownText(types.join(', ')) });
   }
   if (tolerated.includes('missing-outer-sequence')) return;
   const statement = 'QcType (0.4.0.1862.1.6)';
@@ -104,7 +104,7 @@ export function proveIdentity(
   { subject: name }: Certificate,
   { statements, profile, trail }: IdentityContext,
 ): { readonly authorizationNumber: string; readonly statement: Psd2Statement } {
-  const subject = formatName(name);
+  const subject = shownName(name);
   const refuse = (problem: string) =>
     new OpenBankingError('ERR_TPP_IDENTIFIER_INVALID', { subject, problem });
   const identifier = trail.check(

@@ -2,7 +2,7 @@ import { invalidConfig, isRefusal, type OpenBankingError } from '../errors.ts';
 import { openFollowedFile } from '../files/followed-file.ts';
 import type { Log } from '../events.ts';
 import { type Certificate, parseCertificate, parsePem } from '../x509/certificate/certificate.ts';
-import { ATTRIBUTE, findAttribute, formatName } from '../x509/certificate/distinguished-name.ts';
+import { ATTRIBUTE, findAttribute, shownName } from '../x509/certificate/distinguished-name.ts';
 import { createTrustProfile, type TrustProfile, type TrustProfileOptions } from './trust-profile.ts';
 
 /** The organization of every CA of a sandbox. The keys of these CAs lie in a developer's folder. */
@@ -89,7 +89,7 @@ function checkedPem(
   for (const [at, certificate] of read(text, invalid).entries()) {
     const problem = problemOf(certificate);
     if (problem === undefined) continue;
-    throw invalid(`certificate ${at + 1}, ${formatName(certificate.subject)}, ${problem}`);
+    throw invalid(`certificate ${at + 1}, ${shownName(certificate.subject)}, ${problem}`);
   }
   return text;
 }

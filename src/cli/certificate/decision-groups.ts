@@ -1,7 +1,7 @@
 import type { TppEvaluation } from '../../tpp/authenticate.ts';
 import type { DecisionStep } from '../../tpp/decision.ts';
 import type { Certificate } from '../../x509/certificate/certificate.ts';
-import { formatName } from '../../x509/certificate/distinguished-name.ts';
+import { shownName } from '../../x509/certificate/distinguished-name.ts';
 
 /** Steps that belong together: those of one certificate of the path, or those of one question. */
 export interface DecisionGroup {
@@ -42,7 +42,7 @@ export function groupSteps(steps: readonly DecisionStep[]): readonly DecisionGro
 }
 
 function titleOf({ rule, certificate }: DecisionStep): string {
-  if (certificate !== undefined) return formatName(certificate.subject);
+  if (certificate !== undefined) return shownName(certificate.subject);
   return QUESTIONS.find(({ rules }) => rules.includes(rule))?.title ?? rule;
 }
 

@@ -1,4 +1,4 @@
-import { formatName } from '../../x509/certificate/distinguished-name.ts';
+import { shownName, shownText } from '../../x509/certificate/distinguished-name.ts';
 import { EXTENSION, type KnownExtensions, readKnownExtensions } from '../../x509/certificate/extensions.ts';
 import type { GeneralName } from '../../x509/certificate/general-name.ts';
 import { oidText } from './object-identifiers.ts';
@@ -50,6 +50,7 @@ const DESCRIPTIONS: Readonly<Record<string, Describe>> = {
 
 /** Bytes of an unknown value that are shown; all of it is in the certificate. */
 const MAX_SHOWN_BYTES = 48;
+const MAX_SHOWN_CHARACTERS = 1024;
 
 /**
  * The value of one extension in words; of one that nothing here knows, its first octets.
@@ -59,10 +60,14 @@ const MAX_SHOWN_BYTES = 48;
 export function describeExtension(oid: string, value: Buffer): readonly string[] {
   const describe = DESCRIPTIONS[oid];
   if (describe === undefined) {
-    const more = value.length > MAX_SHOWN_BYTES ? `… (${value.length} octets)` : '';
-    return [`${value.subarray(0, MAX_SHOWN_BYTES).toString('hex')}${more}`];
+    return [hexText(value)];
   }
   return describe(readKnownExtensions(new Map([[oid, { critical: false, value }]])));
+}
+
+function hexText(value: Buffer): string {
+  const more = value.length > MAX_SHOWN_BYTES ? `… (${value.length} octets)` : '';
+  return `${value.subarray(0, MAX_SHOWN_BYTES).toString('hex')}${more}`;
 }
 
 function generalNameText(name: GeneralName): string {
@@ -70,18 +75,18 @@ function generalNameText(name: GeneralName): string {
     case 'dns':
     case 'email':
     case 'uri':
-      return `${name.kind} ${name.value}`;
+      return `${name.kind} ${shownText(name.value, MAX_SHOWN_CHARACTERS)}`;
     case 'registeredId':
       return `registeredId ${oidText(name.value)}`;
     case 'ip':
       return `ip ${addressText(name.value)}`;
     case 'directoryName':
-      return `directoryName ${formatName(name.value)}`;
+      return `directoryName ${shownName(name.value)}`;
     case 'other':
-      return `otherName ${oidText(name.type)} ${name.value.toString('hex')}`;
+      return `otherName ${oidText(name.type)} ${hexText(name.value)}`;
     case 'x400':
     case 'ediParty':
-      return `${name.kind} ${name.value.toString('hex')}`;
+      return `${name.kind} ${hexText(name.value)}`;
   }
 }
 

@@ -26,6 +26,11 @@ export interface DistinguishedName {
   readonly keys: readonly string[];
 }
 
+/** Octets of a Name. The longest of 3,690 certificates of the trusted lists has 293; formatting takes time for each. */
+const MAX_NAME_BYTES = 4096;
+/** Characters of a name that is shown, and of one of its values. */
+const SHOWN = { name: 512, value: 128 };
+
 /**
  * Reads a Name, which may be empty.
  *
@@ -37,9 +42,9 @@ export interface DistinguishedName {
  * @see RFC 5280 §4.1.2.4
  */
 export function readName(reader: DerReader): DistinguishedName {
-  return createName(
-    reader.within(TAG.sequence, (rdns) => rdns.all((rdn) => rdn.within(TAG.set, readRdn), 0)),
-  );
+  const { content } = reader.element(TAG.sequence);
+  if (content.length > MAX_NAME_BYTES) throw new DerError(`name is longer than ${MAX_NAME_BYTES} octets`);
+  return createName(readAll(content, (rdns) => rdns.all((rdn) => rdn.within(TAG.set, readRdn), 0)));
 }
 
 function readRdn(reader: DerReader): NameAttribute[] {
@@ -105,6 +110,30 @@ export function formatName(name: DistinguishedName, form: 'readable' | 'strict' 
     .map((rdn) => rdn.map((attribute) => formatAttribute(attribute, form)).join('+'))
     .reverse()
     .join(',');
+}
+
+/** The readable form for people and logs: cut, with an ellipsis, before it is formatted. It names nothing for certain. */
+export function shownName(name: DistinguishedName): string {
+  let shown = '';
+  for (const rdn of name.rdns.toReversed()) {
+    const text = rdn.map((attribute) => formatAttribute(cutAttribute(attribute), 'readable')).join('+');
+    shown += shown === '' ? text : `,${text}`;
+    if (shown.length > SHOWN.name) return shownText(shown, SHOWN.name);
+  }
+  return shown;
+}
+
+function cutAttribute({ type, text, der }: NameAttribute): NameAttribute {
+  return {
+    type,
+    ...(text === undefined ? {} : { text: shownText(text) }),
+    ...(der === undefined ? {} : { der: der.subarray(0, SHOWN.value) }),
+  };
+}
+
+/** The beginning of a text of a certificate, for people and logs. */
+export function shownText(text: string, maximum: number = SHOWN.value): string {
+  return text.length <= maximum ? text : `${text.slice(0, maximum).toWellFormed()}…`;
 }
 
 function formatAttribute({ type, text, der }: NameAttribute, form: 'readable' | 'strict'): string {

@@ -90,7 +90,7 @@ function readCharacter(text: string, offset: number): { octets: Buffer; end: num
 }
 
 /** Controls, line separators and bidirectional marks: legal in a value, but never written raw. */
-const INVISIBLE = /[\p{Cc}\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]/gu;
+const INVISIBLE = /[\p{Cc}\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]+/gu;
 
 /** A value as RFC 4514 §2.4 writes it; characters that a reader cannot see become hexadecimal pairs. */
 export function escapeValue(text: string): string {
@@ -98,11 +98,7 @@ export function escapeValue(text: string): string {
     .replace(/[\\"+,;<>]/g, '\\$&')
     .replace(/^[ #]/, '\\$&')
     .replace(/(?<!^\\) $/, '\\ ')
-    .replace(INVISIBLE, (character) =>
-      Buffer.from(character, 'utf8')
-        .toString('hex')
-        .replace(/../g, (pair) => `\\${pair.toUpperCase()}`),
-    );
+    .replace(INVISIBLE, (run) => encodeURIComponent(run).replaceAll('%', '\\'));
 }
 
 export function malformed(problem: string, cause?: unknown): OpenBankingError<'ERR_NAME_MALFORMED'> {

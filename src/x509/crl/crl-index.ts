@@ -4,7 +4,7 @@ import { CrlEntries } from './crl-entries.ts';
 import { type CrlScope, readCrlScope } from './crl-extensions.ts';
 import { contextTag, DerError, type DerReader, decodeCount, readAll, readMessage, TAG } from '../der/der.ts';
 import { readTime } from '../der/der-time.ts';
-import { type DistinguishedName, formatName, readName } from '../certificate/distinguished-name.ts';
+import { type DistinguishedName, shownName, readName } from '../certificate/distinguished-name.ts';
 import { readExtensions } from '../certificate/extensions.ts';
 import { findKeyWeakness } from '../certificate/key-strength.ts';
 import { buildSerialTable, type RevokedEntry, type SerialBuckets, SerialTable } from './serial-table.ts';
@@ -193,7 +193,7 @@ function findSignerKey(
   }
   const problem = problems[0] ?? 'no signer is known';
   throw new OpenBankingError('ERR_CRL_UNTRUSTED', {
-    issuer: formatName(readAll(list.issuer, readName)),
+    issuer: shownName(readAll(list.issuer, readName)),
     problem,
   });
 }

@@ -1,6 +1,6 @@
 import { OpenBankingError } from '../../errors.ts';
 import type { Certificate } from '../certificate/certificate.ts';
-import { formatName } from '../certificate/distinguished-name.ts';
+import { shownName } from '../certificate/distinguished-name.ts';
 
 const ANY_POLICY = '2.5.29.32.0';
 
@@ -156,5 +156,5 @@ function byPolicy(nodes: readonly Node[]): ReadonlyMap<string, Node> {
 }
 
 function refusal(certificate: Certificate, problem: string): OpenBankingError {
-  return new OpenBankingError('ERR_CERT_POLICY', { subject: formatName(certificate.subject), problem });
+  return new OpenBankingError('ERR_CERT_POLICY', { subject: shownName(certificate.subject), problem });
 }

@@ -1,6 +1,12 @@
 import { OpenBankingError } from '../../errors.ts';
 import type { Certificate } from '../certificate/certificate.ts';
-import { ATTRIBUTE, findAttribute, formatName, isWithin } from '../certificate/distinguished-name.ts';
+import {
+  ATTRIBUTE,
+  findAttribute,
+  isWithin,
+  shownName,
+  shownText,
+} from '../certificate/distinguished-name.ts';
 import type { NameConstraints } from '../certificate/extensions.ts';
 import { findMailHost, type GeneralName, isHostName } from '../certificate/general-name.ts';
 import type { PathBudget } from './path-budget.ts';
@@ -154,13 +160,12 @@ function isSubnet(base: Buffer): boolean {
 }
 
 function describe(name: GeneralName): string {
-  if (name.kind === 'directoryName') return `directoryName ${formatName(name.value)}`;
-  return typeof name.value === 'string'
-    ? `${name.kind} ${name.value}`
-    : `${name.kind} ${name.value.toString('hex')}`;
+  if (name.kind === 'directoryName') return `directoryName ${shownName(name.value)}`;
+  const text = typeof name.value === 'string' ? name.value : name.value.subarray(0, 64).toString('hex');
+  return `${name.kind} ${shownText(text)}`;
 }
 
 function refusal(certificate: Certificate, constraint: string): OpenBankingError {
-  const details = { subject: formatName(certificate.subject), constraint };
+  const details = { subject: shownName(certificate.subject), constraint };
   return new OpenBankingError('ERR_CERT_NAME_CONSTRAINTS', details);
 }

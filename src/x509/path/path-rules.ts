@@ -1,7 +1,7 @@
 import { OpenBankingError } from '../../errors.ts';
 import type { Certificate } from '../certificate/certificate.ts';
 import { type PolicyInputs, PolicyGraph } from './certificate-policies.ts';
-import { formatName } from '../certificate/distinguished-name.ts';
+import { shownName } from '../certificate/distinguished-name.ts';
 import { ANY_EXTENDED_KEY_USAGE, EXTENSION, type KeyUsage } from '../certificate/extensions.ts';
 import {
   CA_POSITIONS,
@@ -232,5 +232,5 @@ function checkPolicies(certificate: Certificate, state: PathState, position: Pos
 }
 
 function subjectOf(certificate: Certificate): string {
-  return formatName(certificate.subject);
+  return shownName(certificate.subject);
 }

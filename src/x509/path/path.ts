@@ -1,6 +1,6 @@
 import { isRefusal, OpenBankingError } from '../../errors.ts';
 import type { Certificate } from '../certificate/certificate.ts';
-import { formatName, namesEqual } from '../certificate/distinguished-name.ts';
+import { shownName, namesEqual } from '../certificate/distinguished-name.ts';
 import { isSelfIssued, type Position } from './issuance-rules.ts';
 import { findKeyWeakness } from '../certificate/key-strength.ts';
 import { PathBudget } from './path-budget.ts';
@@ -155,14 +155,14 @@ class PathSearch {
     this.#budget.spend('candidates');
     const { scheme, name } = child.signatureAlgorithm;
     if (scheme === undefined) {
-      const details = { subject: formatName(child.subject), algorithm: name };
+      const details = { subject: shownName(child.subject), algorithm: name };
       const refusal = new OpenBankingError('ERR_CERT_WEAK_SIGNATURE', details);
       this.#note(RANK.tooWeak, refused(SIGNATURE_RULE, child, refusal));
       return false;
     }
     const key = findKeyWeakness(issuer.publicKey, issuer.publicKeyOctets);
     if (key !== undefined) {
-      const refusal = new OpenBankingError('ERR_CERT_WEAK_KEY', { subject: formatName(issuer.subject), key });
+      const refusal = new OpenBankingError('ERR_CERT_WEAK_KEY', { subject: shownName(issuer.subject), key });
       this.#note(RANK.tooWeak, refused(SIGNATURE_RULE, issuer, refusal));
       return false;
     }
@@ -199,7 +199,7 @@ class PathSearch {
       this.#note(RANK.noIssuer, untrusted(child));
       return;
     }
-    const details = { subject: formatName(child.subject), issuer: formatName(issuer.subject) };
+    const details = { subject: shownName(child.subject), issuer: shownName(issuer.subject) };
     const refusal = new OpenBankingError('ERR_CERT_SIGNATURE_INVALID', details);
     this.#note(RANK.notSigned, refused(SIGNATURE_RULE, child, refusal));
   }
@@ -250,6 +250,6 @@ function refused(rule: Rule, certificate: Certificate, refusal: OpenBankingError
 }
 
 function untrusted(certificate: Certificate): Refused {
-  const details = { subject: formatName(certificate.subject), issuer: formatName(certificate.issuer) };
+  const details = { subject: shownName(certificate.subject), issuer: shownName(certificate.issuer) };
   return refused(ISSUER_RULE, certificate, new OpenBankingError('ERR_CERT_UNTRUSTED', details));
 }

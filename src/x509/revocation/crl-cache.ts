@@ -5,7 +5,7 @@ import type { Log } from '../../events.ts';
 import { KeptDocument } from '../../remote/kept-document.ts';
 import { keptName } from '../../remote/kept-folder.ts';
 import type { Certificate } from '../certificate/certificate.ts';
-import { formatName } from '../certificate/distinguished-name.ts';
+import { shownName } from '../certificate/distinguished-name.ts';
 import { type CrlIndex, crlStatus } from '../crl/crl.ts';
 import type { CrlIndexer } from '../crl/crl-indexer.ts';
 import { assertListed, type RevocationIo } from './revocation-io.ts';
@@ -118,7 +118,7 @@ function openList(name: string, options: ListOptions): KeptDocument<CrlIndex> {
       if (isSuccessor(list, before)) return;
       log.emit('revocation.crl.rollback', { url });
       throw new OpenBankingError('ERR_CRL_UNTRUSTED', {
-        issuer: formatName(list.issuer),
+        issuer: shownName(list.issuer),
         problem: 'it is older than one that was seen',
       });
     },

@@ -1,6 +1,6 @@
 import { isRefusal, OpenBankingError } from '../../errors.ts';
 import type { Certificate } from '../certificate/certificate.ts';
-import { formatName } from '../certificate/distinguished-name.ts';
+import { shownName } from '../certificate/distinguished-name.ts';
 import type { RevocationStatus } from '../certificate/revocation-status.ts';
 
 /** A status that decides; an undecided one is thrown. */
@@ -47,5 +47,5 @@ export function problemOf(error: unknown): string {
 }
 
 function whose({ subject, serialNumber }: Certificate) {
-  return { subject: formatName(subject), serialNumber };
+  return { subject: shownName(subject), serialNumber };
 }

@@ -7,6 +7,7 @@ import {
   formatName,
   namesEqual,
   parseName,
+  shownName,
 } from '../../../src/x509/certificate/distinguished-name.ts';
 import { type Attribute, name, writeCertificate } from '../certificate-factory.ts';
 import { corpus, readCorpus } from '../corpora.ts';
@@ -66,9 +67,25 @@ describe('an RFC 4514 string', () => {
     expect(namesEqual(parseName('CN=x'), hostile)).toBe(false);
   });
 
-  it('E2: takes a value of 60 kB without harm, and refuses a string of more than 16 kB', () => {
-    expect(formatName(decoded([cn('a'.repeat(60_000))]))).toHaveLength(60_003);
+  it('E2: refuses a name of more than 4 kB, and a string of more than 16 kB, before they are formatted', () => {
+    const long = (octets: number) => outcomeOf(() => decoded([cn('\u200b'.repeat(octets / 3))]));
+    expect(long(3_900)).toBe('accepted');
+    for (const octets of [4_200, 60_000]) expect(long(octets)).toBe('ERR_NAME_MALFORMED');
     expect(outcomeOf(() => parseName(`CN=${'a'.repeat(17_000)}`))).toBe('ERR_NAME_MALFORMED');
+    const subject = name([cn('\u200b'.repeat(20_000))]);
+    expect(outcomeOf(() => parseCertificate(writeCertificate({ subject })))).toBe('ERR_CERT_MALFORMED');
+  });
+
+  it('E2: shows at most 512 characters of a name, and 128 of a value, cut before they are formatted', () => {
+    const many = decoded(...Array.from({ length: 60 }, () => [cn('a'.repeat(40))]));
+    expect(shownName(many)).toHaveLength(513);
+    expect(shownName(decoded([cn('a'.repeat(1_000)), ou('b')]))).toBe(`CN=${'a'.repeat(128)}…+OU=b`);
+    expect(shownName(decoded([cn('\u200b'.repeat(1_000))]))).toHaveLength(513);
+    expect(shownName(decoded([[ATTRIBUTE.commonName, der.octetString(Buffer.alloc(3_000))]]))).toHaveLength(
+      260,
+    );
+    const usual = decoded([cn('acme'), ou('x')]);
+    expect(shownName(usual)).toBe(formatName(usual));
   });
 
   it('E3: tells a multi-valued RDN from two RDNs and from a plus sign in a text', () => {
