@@ -6,6 +6,7 @@ import type { AddressInfo, Socket } from 'node:net';
 import type { TLSSocket } from 'node:tls';
 import { type ErrorCode, OpenBankingError } from '../errors.ts';
 import type { Log } from '../events.ts';
+import { OpenConnections } from './open-connections.ts';
 
 /** TLS 1.3, and for TLS 1.2 the two suites that BCP 195 and the FAPI suite both accept with an RSA certificate. */
 const CIPHERS = [
@@ -51,10 +52,8 @@ export class Listener {
   readonly #server: Server;
   /** Undefined until `serve`. */
   #serving: { readonly authority: string; readonly handler: RequestListener } | undefined;
-  #isDraining = false;
-  readonly #inFlight = new Set<ServerResponse>();
-  /** Every TCP connection: one in the middle of its handshake is none of the server's HTTP connections yet. */
-  readonly #connections = new Set<Socket>();
+  readonly #open: OpenConnections;
+  #isFed = false;
   /** Connections whose handshake failed, which Node reports as a client error as well. */
   readonly #notTls = new WeakSet<Socket>();
 
@@ -64,10 +63,7 @@ export class Listener {
     this.#server = createServer(serverOptions(options), (request, response) =>
       this.#answer(request, response),
     );
-    this.#server.on('connection', (connection: Socket) => {
-      this.#connections.add(connection);
-      connection.once('close', () => this.#connections.delete(connection));
-    });
+    this.#open = new OpenConnections(this.#server);
     this.#server.on('clientError', (error: NodeJS.ErrnoException, socket: Socket) => {
       this.#refuseBytes(error, socket);
     });
@@ -90,35 +86,28 @@ export class Listener {
     this.#serving = { authority: publicUrl.host.toLowerCase(), handler };
   }
 
+  /** Serves a connection that another process has accepted; called instead of `listen`. */
+  accept(connection: Socket): void {
+    if (!this.#isFed) {
+      // node:https starts the timers of its time limits when it listens, and this server never does.
+      this.#server.emit('listening');
+      this.#isFed = true;
+    }
+    connection.setNoDelay(true);
+    this.#server.emit('connection', connection);
+  }
+
   /** From now on every answer ends its connection; new ones are served still. */
   drain(): void {
-    this.#isDraining = true;
-    for (const response of this.#inFlight) response.shouldKeepAlive = false;
+    this.#open.drain();
   }
 
   /** Stops accepting, lets requests in flight end within `drainSeconds` (default 8), and closes. */
   close(drainSeconds = DRAIN_SECONDS): Promise<void> {
-    this.drain();
-    return new Promise((resolve) => {
-      // A kept connection becomes idle only when its last answer is out.
-      const sweep = setInterval(() => this.#server.closeIdleConnections(), 50);
-      const cut = setTimeout(() => {
-        this.#server.closeAllConnections();
-        for (const connection of this.#connections) connection.destroy();
-      }, drainSeconds * 1000);
-      this.#server.close(() => {
-        clearInterval(sweep);
-        clearTimeout(cut);
-        resolve();
-      });
-      this.#server.closeIdleConnections();
-    });
+    return this.#open.close(drainSeconds);
   }
 
   #answer(request: IncomingMessage, response: ServerResponse): void {
-    this.#inFlight.add(response);
-    response.once('close', () => this.#inFlight.delete(response));
-    if (this.#isDraining) response.shouldKeepAlive = false;
     if (this.#serving === undefined) {
       refuse(request, response, 503, new OpenBankingError('ERR_STORAGE_UNAVAILABLE', { operation: 'start' }));
       return;

@@ -1,4 +1,5 @@
-import { connect as connectTcp } from 'node:net';
+import { once } from 'node:events';
+import { type AddressInfo, connect as connectTcp, createServer } from 'node:net';
 import { connect, type SecureVersion, type TLSSocket } from 'node:tls';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { silentLog } from '../../src/events.ts';
@@ -265,5 +266,33 @@ describe('closing', () => {
     const late = new Promise((resolve) => setTimeout(resolve, 6000, 'late').unref());
     expect(await Promise.race([listener.close(0.2), late])).toBeUndefined();
     await ended;
+  });
+});
+
+describe('a connection that another process has accepted', () => {
+  it('is served, kept, and ended with the listener', async () => {
+    const server = await root.issue({ profile: 'server', subject: { commonName: 'localhost' }, ...PERIOD });
+    const listener = createListener({
+      name: 'x',
+      certificatePem: server.certificatePem,
+      privateKeyPem: server.privateKeyPem,
+      requestClientCertificate: false,
+      log: silentLog,
+    });
+    const door = createServer({ pauseOnConnect: true }, (connection) => listener.accept(connection));
+    door.listen(0, '127.0.0.1');
+    await once(door, 'listening');
+    const { port } = door.address() as AddressInfo;
+    listener.serve(new URL(`https://localhost:${port}`), (_request, response) => response.end('served'));
+    const socket = connect({ port, host: '127.0.0.1', servername: 'localhost', ca: root.certificatePem });
+    socket.write(`GET / HTTP/1.1\r\nHost: localhost:${port}\r\n\r\n`);
+    const [answer] = await once(socket, 'data');
+    expect([String(answer).split('\r\n')[0], String(answer)]).toEqual([
+      'HTTP/1.1 200 OK',
+      expect.stringContaining('served'),
+    ]);
+    // The connection is idle: it is not waited for.
+    await Promise.all([once(socket, 'close'), listener.close(60)]);
+    door.close();
   });
 });
