@@ -227,6 +227,7 @@ export const CATALOGUE = {
   ERR_STORAGE_REVOKED: grant<{ kind: string }>('the grant has been revoked (RFC 6749 section 5.2)'),
   ERR_OUTBOUND_REFUSED: address<OfHost>('the address may not be fetched'),
   ERR_OUTBOUND_FAILED: unavailable<OfHost>('the address could not be fetched'),
+  ERR_OUTBOUND_ANSWER: unavailable<OfHost>('the answer of the address cannot be used'),
 
   // certificates in headers: mutual-tls/
   ERR_PROXY_UNTRUSTED: proxy<{ header: string; peer: string }>(

@@ -58,7 +58,7 @@ describe('the exit code of the command', () => {
     [1, 'ERR_CERT_REVOKED', 'ERR_OUTBOUND_REFUSED', 'ERR_TOKEN_INVALID'],
     [2, 'ERR_CONFIG_INVALID', 'ERR_REGISTRY_INVALID', 'ERR_BLOCK_LIST_INVALID'],
     [3, 'ERR_STORAGE_UNAVAILABLE', 'ERR_OUTBOUND_FAILED', 'ERR_TOKEN_KEYS_UNAVAILABLE'],
-    [3, 'ERR_TOKEN_STATUS_UNAVAILABLE'],
+    [3, 'ERR_TOKEN_STATUS_UNAVAILABLE', 'ERR_OUTBOUND_ANSWER'],
   ])('is %i', (exit, ...codes) => {
     expect(codes.map((code) => exitCodeOf(refusal(code)))).toEqual(codes.map(() => exit));
   });

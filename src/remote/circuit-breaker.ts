@@ -13,7 +13,10 @@ const MAX_FAILURES = 2;
 /** Addresses whose failures are counted: more than there are issuers in use. */
 const MAX_ADDRESSES = 1000;
 
-/** Refuses requests to an address that failed a moment ago, so that not every caller waits for its time limit. */
+/**
+ * Refuses requests to an address that failed a moment ago, so that not every caller waits for its time limit. An answer
+ * that refuses one request, or cannot be used, is no failure of the address.
+ */
 export class CircuitBreaker {
   readonly #options: CircuitBreakerOptions;
   readonly #failures = new LRUCache<string, { readonly count: number; readonly at: number }>({
@@ -39,7 +42,7 @@ export class CircuitBreaker {
     } catch (error) {
       if (isRefusal(error, 'ERR_OUTBOUND_FAILED')) {
         this.#failures.set(url, { count: failed.count + 1, at: now });
-      }
+      } else if (isRefusal(error, 'ERR_OUTBOUND_ANSWER')) this.#failures.delete(url);
       throw error;
     }
   }

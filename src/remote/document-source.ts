@@ -24,14 +24,14 @@ export class DocumentSource {
     this.#breaker = new CircuitBreaker(options);
   }
 
-  /** @throws ERR_OUTBOUND_REFUSED; ERR_OUTBOUND_FAILED also for every status but 200 */
+  /** @throws ERR_OUTBOUND_REFUSED; ERR_OUTBOUND_FAILED also for a fault of the server (5xx); ERR_OUTBOUND_ANSWER for every other status but 200 */
   fetch(url: string, request?: OutboundRequest): Promise<Buffer> {
     const client = isListed(url, this.#privateHosts) ? this.#private : this.#public;
     return this.#breaker.run(url, async () => {
       const { status, body } = await client.fetchBytes(url, request);
       if (status === 200) return body;
-      const host = URL.parse(url)?.host ?? '';
-      throw new OpenBankingError('ERR_OUTBOUND_FAILED', { host, problem: `the answer has status ${status}` });
+      const details = { host: URL.parse(url)?.host ?? '', problem: `the answer has status ${status}` };
+      throw new OpenBankingError(status >= 500 ? 'ERR_OUTBOUND_FAILED' : 'ERR_OUTBOUND_ANSWER', details);
     });
   }
 

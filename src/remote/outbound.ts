@@ -115,7 +115,8 @@ export class Outbound {
   /**
    * Fetches bytes. A redirect is an answer like any other: it is not followed.
    *
-   * @throws ERR_OUTBOUND_REFUSED before anything is sent; ERR_OUTBOUND_FAILED
+   * @throws ERR_OUTBOUND_REFUSED before anything is sent; ERR_OUTBOUND_ANSWER when the answer is too large or
+   * compressed; ERR_OUTBOUND_FAILED when there is none
    */
   async fetchBytes(text: string, request: OutboundRequest = {}): Promise<OutboundResponse> {
     const { timeoutSeconds, maxBytes } = this.#options;
@@ -132,7 +133,7 @@ export class Outbound {
         for (const value of values ?? []) headers.append(name, value);
       if ((headers.get('content-encoding') ?? 'identity') !== 'identity') {
         response.destroy();
-        throw failed(host, 'the answer is compressed');
+        throw unusable(host, 'the answer is compressed');
       }
       const body = await boundedBody(response, host, maxBytes);
       return { status: response.statusCode ?? 0, headers, body };
@@ -225,7 +226,7 @@ async function boundedBody(
   let size = 0;
   for await (const chunk of stream) {
     size += chunk.byteLength;
-    if (size > maxBytes) throw failed(host, `the answer is larger than ${maxBytes} bytes`);
+    if (size > maxBytes) throw unusable(host, `the answer is larger than ${maxBytes} bytes`);
     chunks.push(chunk);
   }
   return Buffer.concat(chunks, size);
@@ -237,4 +238,8 @@ function refused(host: string, problem: string): OpenBankingError<'ERR_OUTBOUND_
 
 function failed(host: string, problem: string, cause?: unknown): OpenBankingError<'ERR_OUTBOUND_FAILED'> {
   return new OpenBankingError('ERR_OUTBOUND_FAILED', { host, problem }, { cause });
+}
+
+function unusable(host: string, problem: string): OpenBankingError<'ERR_OUTBOUND_ANSWER'> {
+  return new OpenBankingError('ERR_OUTBOUND_ANSWER', { host, problem });
 }

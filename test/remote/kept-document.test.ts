@@ -155,6 +155,24 @@ describe('a source of documents', () => {
     expect([await outcome(), await outcome(), await outcome()]).toEqual([failed, failed, open]);
   });
 
+  it('is not taken for down when it refuses one request (4xx) or answers at too great a length', async () => {
+    const source = new DocumentSource({
+      clock,
+      coolDownSeconds: 10,
+      timeoutSeconds: 5,
+      maxBytes: 1000,
+      allowHttp: true,
+      privateHosts: ['127.0.0.1'],
+    });
+    closing.push(source);
+    const code = () => source.fetch(url).catch((error: { code: string }) => error.code);
+    served = { status: 404, body: '' };
+    expect([await code(), await code(), await code()]).toEqual(Array(3).fill('ERR_OUTBOUND_ANSWER'));
+    served = { status: 200, body: 'x'.repeat(2000) };
+    expect([await code(), await code(), await code()]).toEqual(Array(3).fill('ERR_OUTBOUND_ANSWER'));
+    expect(requests).toBe(6);
+  });
+
   it('reaches a private address only when it is listed', async () => {
     const common = { clock, coolDownSeconds: 10, timeoutSeconds: 5, maxBytes: 1000, allowHttp: true };
     for (const privateHosts of [[], ['localhost'], ['127.0.0.1:1']]) {

@@ -123,9 +123,9 @@ describe('the only HTTP client', () => {
     [
       'an answer that is too large',
       () => outcome(`http://127.0.0.1:${port}/large`, inside),
-      'ERR_OUTBOUND_FAILED',
+      'ERR_OUTBOUND_ANSWER',
     ],
-    ['a compressed answer', () => outcome(`http://127.0.0.1:${port}/gzip`, inside), 'ERR_OUTBOUND_FAILED'],
+    ['a compressed answer', () => outcome(`http://127.0.0.1:${port}/gzip`, inside), 'ERR_OUTBOUND_ANSWER'],
     ['a closed port', () => outcome('http://127.0.0.1:1/', inside), 'ERR_OUTBOUND_FAILED'],
     ['a port at which nothing listens', async () => outcome(await deadUrl(), inside), 'ERR_OUTBOUND_FAILED'],
     [

@@ -41,13 +41,13 @@ export class RevocationIo {
     this.folder = new KeptFolder({ folder, kinds: ['ocsp', 'crl'], clock, onFault });
   }
 
-  /** @throws ERR_OUTBOUND_REFUSED, ERR_OUTBOUND_FAILED */
+  /** @throws ERR_OUTBOUND_REFUSED, ERR_OUTBOUND_FAILED, ERR_OUTBOUND_ANSWER */
   askOcsp(url: string, request: Buffer): Promise<Buffer> {
     const headers = { 'content-type': 'application/ocsp-request', accept: 'application/ocsp-response' };
     return this.#ocsp.fetch(url, { method: 'POST', headers, body: request });
   }
 
-  /** @throws ERR_OUTBOUND_REFUSED, ERR_OUTBOUND_FAILED */
+  /** @throws ERR_OUTBOUND_REFUSED, ERR_OUTBOUND_FAILED, ERR_OUTBOUND_ANSWER */
   fetchCrl(url: string): Promise<Buffer> {
     return this.#crls.fetch(url);
   }
