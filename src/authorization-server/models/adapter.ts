@@ -29,6 +29,8 @@ const KEPT_LONGER_SECONDS: Readonly<Record<string, number>> = {
 };
 /** Members that hold nothing of a customer, and no secret. A payload with any other is encrypted. */
 const PUBLIC: ReadonlySet<string> = new Set('kind iat exp clientId scope aud extra x5t#S256 jkt'.split(' '));
+/** The provider makes identifiers of at most 43 of these characters. A caller may send anything for one. */
+const IDENTIFIER = /^[\w-]{1,64}$/;
 /** Payload members by which records are found, beside the `grantId` of `GRANTED_MODELS`. */
 const INDEXED: Readonly<Record<string, readonly (keyof AdapterPayload & string)[]>> = {
   Session: ['uid'],
@@ -93,6 +95,7 @@ class ModelAdapter implements Adapter {
   }
 
   async find(id: string): Promise<AdapterPayload | undefined> {
+    if (!IDENTIFIER.test(id)) return undefined;
     return this.#payloadOf(await this.#parts.store.find(this.#model, this.#keyOf(id)), id);
   }
 

@@ -27,7 +27,10 @@ export interface TokenSources {
 }
 
 const SIGNED_TYPE = 'application/token-introspection+jwt';
-const MAX_BODY = '16kb';
+/** A token as long as a header may be is "not active", also with each character percent-encoded. */
+const MAX_BODY = '32kb';
+/** As long as an API takes. */
+const MAX_TOKEN_CHARACTERS = 8192;
 const PARAMETERS = ['token', 'token_type_hint', 'client_id'];
 
 type Claims = Readonly<Record<string, unknown>>;
@@ -92,6 +95,7 @@ function formOf(ctx: Context): URLSearchParams {
 
 async function answerAbout(token: string, resource: string, sources: TokenSources): Promise<Answer> {
   const { provider, issuedTokens, tokenStatus } = sources;
+  if (token.length > MAX_TOKEN_CHARACTERS) return INACTIVE;
   const isStructured = token.split('.').length === 3;
   const claims = await (isStructured ? issuedTokens.verify(token) : opaqueClaims(token, provider));
   if (claims === undefined || claims.aud !== resource) return INACTIVE;

@@ -184,6 +184,14 @@ describe('the adapter', () => {
     expect(await adapter(model).find('one')).toBeUndefined();
   });
 
+  it('looks up nothing for what is no identifier, as codes, tokens and request_uris of strangers are', async () => {
+    await store.close();
+    const strange = ['/'.repeat(8190), 'a'.repeat(65), '', 'a b', 'a\u0000', 'é', 'a.b'];
+    for (const model of ['AccessToken', 'AuthorizationCode', 'RefreshToken', 'PushedAuthorizationRequest']) {
+      for (const id of strange) expect(await adapters.get(model)?.find(id)).toBeUndefined();
+    }
+  });
+
   it('says that a grant has ended before anything of it is removed: JWTs are not in the store', async () => {
     await adapter('AccessToken').revokeByGrantId('a');
     await adapter('Grant').destroy('b');

@@ -100,10 +100,27 @@ describe.each(['jwt', 'opaque'] as const)('introspection of %s tokens by resourc
     const form = { client_id: 'accounts-api' };
     expect(await ask('accounts', form)).toMatchObject({ status: 400, json: { error: 'invalid_request' } });
     expect((await ask('accounts', { ...form, token: '' })).status).toBe(400);
-    expect((await ask('accounts', { ...form, token: 'x'.repeat(20_000) })).status).toBe(400);
+    expect((await ask('accounts', { ...form, token: 'x'.repeat(40_000) })).status).toBe(400);
     const certificate = bank.apis.accounts;
     const headers = { 'content-type': 'application/json' };
     expect((await caller.send(endpoint, { certificate, form, headers })).status).toBe(400);
+  });
+
+  it.each([
+    ['8,190 slashes', '/'.repeat(8190)],
+    ['20,000 letters', 'x'.repeat(20_000)],
+    ['a control character', 'a\u0000b'],
+    ['three empty parts', '..'],
+  ])('says of %s that it is not active: a token says nothing of the API that asks', async (_title, token) => {
+    const answer = await ask('accounts', { client_id: 'accounts-api', token });
+    expect(answer).toMatchObject({ status: 200, json: { active: false } });
+    const asTpp = {
+      certificate: tppNamed(bank.description, 'money-one'),
+      form: { client_id: 'money-one-mtls', token },
+    };
+    const introspected = await caller.send(endpoint, asTpp);
+    expect(introspected).toMatchObject({ status: 200, json: { active: false } });
+    expect((await caller.send(`${bank.description.mtlsUrl}/revoke`, asTpp)).status).toBe(200);
   });
 
   it('is all that the certificate of an API opens: no token, no push, no revocation', async () => {
