@@ -52,17 +52,19 @@ export function createAuthorizer(options: AuthorizerOptions): Authorizer {
       const presented = findPresentedToken(request);
       const { certificate } = request;
       if (certificate === undefined) throw new OpenBankingError('ERR_CERT_MISSING', {});
+      if (!parts.allowExpiredCertificates) {
+        verifyCertificateDates(certificate, parts.clock.now().getTime());
+      }
+      // First, so that the issuer is asked nothing for a stranger.
+      const tpp = await parts.tppCheck?.(certificate);
       const now = parts.clock.now().getTime();
-      if (!parts.allowExpiredCertificates) verifyCertificateDates(certificate, now);
-      const proven = await parts.tokens.prove(presented.token, now);
+      const proven = await parts.tokens.prove(presented.token, certificate.thumbprint, now);
       const { authorization } = proven;
       verifyBinding(proven.confirmation.thumbprint, certificate);
       verifyLife(proven, parts);
       await verifyPossession(request, presented, { proven, parts });
       await verifyStatus(proven.status, parts);
-      if (parts.tppCheck !== undefined) {
-        await verifyTpp(parts.tppCheck, certificate, { authorization, requirement });
-      }
+      if (tpp !== undefined) verifyTpp(tpp, { authorization, requirement });
       decisions.store(request, proven);
       verifyRequirement(requirement, authorization);
       return authorization;

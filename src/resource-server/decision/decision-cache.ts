@@ -114,7 +114,7 @@ export class DecisionCache {
     const { tokens } = this.#parts;
     const token = tokenOf(decision.field);
     const newest = tokens.find(token, now);
-    if (newest === undefined || newest === decision.proven) tokens.renew(token);
+    if (newest === undefined || newest === decision.proven) tokens.renew(token, certificate.thumbprint);
     else this.#last.set(certificate, { ...decision, proven: newest });
   }
 }

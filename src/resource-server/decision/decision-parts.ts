@@ -99,7 +99,7 @@ function proofs(
   options: AuthorizerOptions,
   rules: TokenRules,
   connection: IssuerConnection,
-): (token: string) => Promise<ProvenToken> {
+): (token: string, caller: string) => Promise<ProvenToken> {
   const formats = options.formats ?? (options.introspection === undefined ? ['jwt'] : ['jwt', 'opaque']);
   if (formats.length === 0) throw new TypeError('formats must name at least one format');
   if (formats.includes('opaque') !== (options.introspection !== undefined)) {
@@ -112,9 +112,9 @@ function proofs(
     // A key that has left the issuer's set must not live on in what was proved with it.
     until: rules.clock.now().getTime() + KEYS_FRESH_SECONDS * 1000,
   });
-  return (token) => {
+  return (token, caller) => {
     if (formats.includes('jwt') && isStructured(token)) return proveStructured(token);
-    if (ask !== undefined) return ask(token);
+    if (ask !== undefined) return ask(token, caller);
     throw invalidToken('the token is not a JWT');
   };
 }
@@ -123,7 +123,7 @@ function asker(
   options: IntrospectionOptions,
   rules: TokenRules,
   connection: IssuerConnection,
-): (token: string) => Promise<ProvenToken> {
+): (token: string, caller: string) => Promise<ProvenToken> {
   const endpoint = httpsUrl(options.endpoint, 'introspection.endpoint');
   // RFC 7662 §2.2 leaves caching to the resource server; what is revoked must show (threats.md L6).
   const { maxAgeSeconds = ANSWER_MAX_AGE_SECONDS, maxNegativeAgeSeconds = NEGATIVE_MAX_AGE_SECONDS } =
@@ -136,10 +136,10 @@ function asker(
     response: options.response ?? 'signed',
     negativeSeconds: secondsWithin([0, 5], 'introspection.maxNegativeAgeSeconds', maxNegativeAgeSeconds),
   });
-  return async (token) => {
+  return async (token, caller) => {
     // The answer is as old as the question.
     const askedAt = rules.clock.now().getTime();
-    const { status, ...proven } = await introspect(token);
+    const { status, ...proven } = await introspect(token, caller);
     const until = askedAt + maxAgeSeconds * 1000;
     return { ...proven, status: 'asked', until, renewFrom: until - maxAgeSeconds * 500 };
   };

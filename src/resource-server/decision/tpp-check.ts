@@ -22,17 +22,15 @@ interface CheckedRequest {
 }
 
 /**
- * Runs the check and compares the token with its result: the token must be of this TPP, and a role that the
- * request needs must be held now.
+ * Compares the token with the TPP of the certificate: the token must be of this TPP, and a role that the request needs
+ * must be held now.
  *
- * @throws what the check throws; ERR_TPP_CLIENT_MISMATCH, ERR_TPP_ROLE_MISSING
+ * @throws ERR_TPP_CLIENT_MISMATCH, ERR_TPP_ROLE_MISSING
  */
-export async function verifyTpp(
-  check: TppCheck,
-  certificate: PresentedCertificate,
+export function verifyTpp(
+  { authorizationNumber, roles }: CheckedTpp,
   { authorization, requirement }: CheckedRequest,
-): Promise<void> {
-  const { authorizationNumber, roles } = await check(certificate);
+): void {
   if (authorization.authorizationNumber !== authorizationNumber) {
     const { clientId } = authorization;
     throw new OpenBankingError('ERR_TPP_CLIENT_MISMATCH', { authorizationNumber, clientId });

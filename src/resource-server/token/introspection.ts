@@ -1,9 +1,12 @@
 import { createHash } from 'node:crypto';
 import { errors, jwtVerify } from 'jose';
-import { OpenBankingError } from '../../errors.ts';
+import { isRefusal, OpenBankingError } from '../../errors.ts';
 import type { OutboundRequest, OutboundResponse } from '../../remote/outbound.ts';
 import { type AccessToken, invalidToken, parseAccessToken, type TokenRules } from './access-token.ts';
+import { isSameDigest } from './certificate-binding.ts';
 import { ALGORITHMS } from './compact-signature.ts';
+import { QuestionQueue } from './question-queue.ts';
+import { isStructured } from './structured-token.ts';
 
 export interface IntrospectionRules extends TokenRules {
   /** Posts to the introspection endpoint, over mTLS with this resource server's certificate. */
@@ -17,71 +20,117 @@ export interface IntrospectionRules extends TokenRules {
 
 /** The answer's own age: an old signed answer must not stand in for a new one (RFC 9701 §8.1). */
 const MAX_ANSWER_AGE_SECONDS = 30;
-/** After a failure the issuer is left alone for this long. */
+/** Failures in a row after which the issuer is left alone for a while: one failure may be an accident. */
+const MAX_FAILURES = 2;
 const COOL_DOWN_SECONDS = 1;
-/** Questions at once; more wait for nothing, they are refused. */
-const MAX_PENDING = 256;
+/** As many as the connections to the issuer. */
+const MAX_RUNNING = 16;
+const MAX_WAITING = 512;
+/** More than any opaque token of ours, which has 43 characters. */
+const MAX_OPAQUE_CHARACTERS = 256;
+const OPAQUE = /^[\w.~-]+$/;
 /** Tokens that are known to be no tokens, by their hash. */
 const MAX_NEGATIVES = 10_000;
 const SIGNED_TYPE = 'application/token-introspection+jwt';
 
+/** Asks about a token that the holder of a certificate has presented. `caller` is the thumbprint of the certificate. */
+export type Introspection = (token: string, caller: string) => Promise<AccessToken>;
+
 /**
  * Asks the issuer about a token (RFC 7662, RFC 9701). Believes an answer only if it is about a token of this issuer
- * for this audience.
+ * for this audience. A token that the issuer cannot have issued is refused without a question. An unusable answer refuses
+ * one token; only an issuer that does not answer, or fails itself (5xx), is left alone for a while.
  *
  * @throws ERR_TOKEN_INVALID, ERR_TOKEN_UNBOUND, ERR_TOKEN_INTROSPECTION_UNAVAILABLE
  */
-export function createIntrospection(rules: IntrospectionRules): (token: string) => Promise<AccessToken> {
+export function createIntrospection(rules: IntrospectionRules): Introspection {
   const inactive = new Map<string, number>();
   const { clock } = rules;
+  const now = () => clock.now().getTime();
+  let failures = 0;
   let failedAt = -Infinity;
-  let pending = 0;
-
-  const ask = async (token: string): Promise<Record<string, unknown>> => {
-    if (clock.now().getTime() - failedAt < COOL_DOWN_SECONDS * 1000) throw unavailable(rules, 'cool-down');
-    if (pending >= MAX_PENDING) throw unavailable(rules, 'too many questions at once');
-    pending += 1;
-    try {
-      return await answerTo(token, rules);
-    } catch (cause) {
-      failedAt = clock.now().getTime();
-      throw unavailable(rules, 'no usable answer', cause);
-    } finally {
-      pending -= 1;
+  const questions = new QuestionQueue({
+    maxRunning: MAX_RUNNING,
+    maxWaiting: MAX_WAITING,
+    full: () => unavailable(rules, 'too many questions at once'),
+  });
+  const assertNotCoolingDown = () => {
+    if (failures >= MAX_FAILURES && now() - failedAt < COOL_DOWN_SECONDS * 1000) {
+      throw unavailable(rules, 'cool-down');
     }
   };
 
-  return async (token) => {
+  const ask = async (token: string): Promise<Record<string, unknown>> => {
+    // Again, since the question may have waited for the failures of others.
+    assertNotCoolingDown();
+    try {
+      const response = await postQuestion(token, rules);
+      failures = 0;
+      return await answerIn(response, rules);
+    } catch (cause) {
+      if (isRefusal(cause, 'ERR_OUTBOUND_FAILED')) {
+        failures += 1;
+        failedAt = now();
+      }
+      throw unavailable(rules, 'no usable answer', cause);
+    }
+  };
+
+  return async (token, caller) => {
+    assertPlausible(token);
     const key = createHash('sha256').update(token).digest('base64url');
     const until = inactive.get(key);
-    if (until !== undefined && until > clock.now().getTime()) throw notActive();
+    if (until !== undefined && until > now()) throw notActive();
     inactive.delete(key);
-    const claims = await ask(token);
+    assertNotCoolingDown();
+    const claims = await questions.ask(caller, () => ask(token));
     if (claims.active !== true) {
       const oldest = inactive.keys().next().value;
       if (inactive.size >= MAX_NEGATIVES && oldest !== undefined) inactive.delete(oldest);
-      inactive.set(key, clock.now().getTime() + rules.negativeSeconds * 1000);
+      inactive.set(key, now() + rules.negativeSeconds * 1000);
       throw notActive();
     }
     if (claims.iss !== undefined && claims.iss !== rules.issuer) throw invalidToken('iss is not the issuer');
     const { active, ...rest } = claims;
     const frozen = Object.freeze(rest);
-    return parseAccessToken(frozen, () => frozen, rules);
+    const proven = parseAccessToken(frozen, () => frozen, rules);
+    if (isSameDigest(proven.confirmation.thumbprint, caller)) questions.noteProven(caller);
+    return proven;
   };
 }
 
-async function answerTo(token: string, rules: IntrospectionRules): Promise<Record<string, unknown>> {
-  const accept = rules.response === 'signed' ? SIGNED_TYPE : 'application/json';
-  const { status, headers, body } = await rules.post({
+/** A JWT is at most as long as `findPresentedToken` allows. */
+function assertPlausible(token: string): void {
+  if (isStructured(token)) return;
+  if (token.length > MAX_OPAQUE_CHARACTERS) throw invalidToken('it is too long for an opaque token');
+  if (!OPAQUE.test(token)) throw invalidToken('it has a character that no opaque token has');
+}
+
+/** @throws ERR_OUTBOUND_FAILED also for a fault of the issuer (5xx) */
+async function postQuestion(token: string, rules: IntrospectionRules): Promise<OutboundResponse> {
+  const response = await rules.post({
     method: 'POST',
-    headers: { accept, 'content-type': 'application/x-www-form-urlencoded' },
+    headers: { accept: acceptOf(rules), 'content-type': 'application/x-www-form-urlencoded' },
     body: Buffer.from(
       new URLSearchParams({ token, token_type_hint: 'access_token', client_id: rules.clientId }).toString(),
     ),
   });
+  if (response.status < 500) return response;
+  const host = new URL(rules.issuer).host;
+  throw new OpenBankingError('ERR_OUTBOUND_FAILED', { host, problem: `status ${response.status}` });
+}
+
+function acceptOf({ response }: IntrospectionRules): string {
+  return response === 'signed' ? SIGNED_TYPE : 'application/json';
+}
+
+async function answerIn(
+  { status, headers, body }: OutboundResponse,
+  rules: IntrospectionRules,
+): Promise<Record<string, unknown>> {
   if (status !== 200) throw new Error(`unexpected status ${status}`);
   const [contentType = ''] = (headers.get('content-type') ?? '').split(';');
-  if (contentType.trim().toLowerCase() !== accept) throw new Error('unexpected content type');
+  if (contentType.trim().toLowerCase() !== acceptOf(rules)) throw new Error('unexpected content type');
   const text = body.toString('utf8');
   const answer: unknown = rules.response === 'signed' ? await signedAnswer(text, rules) : JSON.parse(text);
   if (typeof answer !== 'object' || answer === null || !('active' in answer)) {

@@ -25,7 +25,7 @@ export interface IssuerKeysOptions {
 /** A key that left the issuer's set is refused after this long at the latest. */
 export const KEYS_FRESH_SECONDS = 300;
 /** A token with an unknown `kid` makes us look again, but not more often than this. */
-const UNKNOWN_KEY_SECONDS = 30;
+const UNKNOWN_KEY_SECONDS = 5;
 const COOL_DOWN_SECONDS = 1;
 
 /**

@@ -12,7 +12,8 @@ export interface ProvenToken extends Omit<AccessToken, 'status'> {
 }
 
 export interface TokenCacheOptions {
-  readonly prove: (token: string) => Promise<ProvenToken>;
+  /** `caller` is the thumbprint of the certificate that came with the token. */
+  readonly prove: (token: string, caller: string) => Promise<ProvenToken>;
   readonly maxTokens: number;
   readonly maxBytes: number;
 }
@@ -43,20 +44,20 @@ export class TokenCache {
   }
 
   /** The same, or a new proof. Many callers with one token cause one proof. @throws what `prove` throws */
-  async prove(token: string, now: number): Promise<ProvenToken> {
-    return this.find(token, now) ?? this.#proveOnce(token);
+  async prove(token: string, caller: string, now: number): Promise<ProvenToken> {
+    return this.find(token, now) ?? this.#proveOnce(token, caller);
   }
 
   /** Starts a new proof unless one is under way. A token whose new proof fails is removed, unless the issuer is down. */
-  renew(token: string): void {
-    this.#proveOnce(token).catch((error: unknown) => {
+  renew(token: string, caller: string): void {
+    this.#proveOnce(token, caller).catch((error: unknown) => {
       if (!isRefusal(error, 'ERR_TOKEN_INTROSPECTION_UNAVAILABLE')) this.#remove(token);
     });
   }
 
-  #proveOnce(token: string): Promise<ProvenToken> {
+  #proveOnce(token: string, caller: string): Promise<ProvenToken> {
     return this.#proofs.run(async () => {
-      const proven = await this.#options.prove(token);
+      const proven = await this.#options.prove(token, caller);
       this.#store(token, proven);
       return proven;
     }, token);

@@ -3,7 +3,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { TLSSocket } from 'node:tls';
 import { SignJWT } from 'jose';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { isRefusal } from '../../../src/errors.ts';
+import { isRefusal, OpenBankingError } from '../../../src/errors.ts';
 import type { PresentedCertificate } from '../../../src/mutual-tls/client-certificate.ts';
 import {
   type Authorizer,
@@ -35,6 +35,7 @@ interface Asked {
 let issuer: TestIssuer;
 let certificates: Awaited<ReturnType<typeof createTestCertificates>>;
 let certificate: PresentedCertificate;
+let strangersCertificate: PresentedCertificate;
 let server: TestServer;
 let asked: Asked[];
 let answer: (response: ServerResponse) => void | Promise<void>;
@@ -44,9 +45,8 @@ const open: Authorizer[] = [];
 beforeAll(async () => {
   issuer = await createTestIssuer();
   certificates = await createTestCertificates();
-  const der = Buffer.from(certificates.one.der);
-  const thumbprint = createHash('sha256').update(der).digest('base64url');
-  certificate = { der, thumbprint, certificate: new X509Certificate(der) };
+  certificate = presented(Buffer.from(certificates.one.der));
+  strangersCertificate = presented(Buffer.from(certificates.two.der));
   server = await serveOverTls((request, response) => void serve(request, response), certificates);
 });
 beforeEach(() => {
@@ -58,6 +58,11 @@ afterAll(async () => {
   await Promise.all(open.map((authorizer) => authorizer.close()));
   await server.close();
 });
+
+function presented(der: Buffer): PresentedCertificate {
+  const thumbprint = createHash('sha256').update(der).digest('base64url');
+  return { der, thumbprint, certificate: new X509Certificate(der) };
+}
 
 async function serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
   const chunks: Buffer[] = [];
@@ -314,6 +319,79 @@ describe('an opaque token', () => {
     expect(asked).toHaveLength(before);
     later(1);
     expect(await verdict(authorizer)).toBe('allowed');
+  });
+});
+
+describe('a stranger with tokens that nobody issued', () => {
+  const ofStranger = async (authorizer: Authorizer, token: string): Promise<string> => {
+    const sent = { ...request(token), certificate: strangersCertificate };
+    return authorizer.authorize(sent, { scopes: [] }).then(
+      () => 'allowed',
+      (error: unknown) => (isRefusal(error) ? error.code : 'fault'),
+    );
+  };
+
+  it.each([
+    ['8,190 slashes', '/'.repeat(8190)],
+    ['one letter too many', 'a'.repeat(257)],
+    ['padding', 'YWJj='],
+    ['a plus sign', 'a+b'],
+  ])('is refused without a question: %s', async (_title, token) => {
+    const authorizer = authorizerWith();
+    expect(await ofStranger(authorizer, token)).toBe('ERR_TOKEN_INVALID');
+    expect(asked).toHaveLength(0);
+    expect(await verdict(authorizer)).toBe('allowed');
+  });
+
+  it.each([
+    ['too large for the issuer', rawAnswer('{}', { status: 413 })],
+    ['malformed for the issuer', rawAnswer('{}', { status: 400 })],
+    ['one too many for the issuer', rawAnswer('{}', { status: 429 })],
+    ['answered at too great a length', rawAnswer('x'.repeat(100_000), { contentType: SIGNED })],
+    ['answered in another type', rawAnswer('{}')],
+  ])('shuts the introspection of no other when a token is %s', async (_title, bad) => {
+    const authorizer = authorizerWith();
+    for (let round = 0; round < 5; round += 1) {
+      answer = bad;
+      expect(await ofStranger(authorizer, `evil-${round}`)).toBe('ERR_TOKEN_INTROSPECTION_UNAVAILABLE');
+      answer = signedAnswer();
+      expect(await verdict(authorizer, `good-${round}`)).toBe('allowed');
+    }
+  });
+
+  it('leaves a broken connection without effect on others, once', async () => {
+    const authorizer = authorizerWith();
+    answer = (response) => void response.socket?.destroy();
+    expect(await ofStranger(authorizer, 'evil')).toBe('ERR_TOKEN_INTROSPECTION_UNAVAILABLE');
+    answer = signedAnswer();
+    expect(await verdict(authorizer)).toBe('allowed');
+  });
+
+  it('does not fill the queue for the holders of live tokens', async () => {
+    const authorizer = authorizerWith();
+    expect(await verdict(authorizer, 'before')).toBe('allowed');
+    const held: ServerResponse[] = [];
+    answer = (response) => void held.push(response);
+    const flood = Array.from({ length: 2000 }, (_, at) => ofStranger(authorizer, `evil-${at}`));
+    await expect.poll(() => held.length).toBe(16);
+    const honest = Array.from({ length: 20 }, (_, at) => verdict(authorizer, `good-${at}`));
+    answer = signedAnswer();
+    await Promise.all(held.map((response) => signedAnswer({ token: { active: false } })(response)));
+    expect(new Set(await Promise.all(honest))).toEqual(new Set(['allowed']));
+    const tokens = asked.map(({ form }) => form.get('token') ?? '');
+    expect(tokens.slice(17, 37).every((token) => token.startsWith('good-'))).toBe(true);
+    expect(new Set(await Promise.all(flood))).toEqual(
+      new Set(['ERR_TOKEN_BINDING', 'ERR_TOKEN_INVALID', 'ERR_TOKEN_INTROSPECTION_UNAVAILABLE']),
+    );
+  });
+
+  it('is not asked about when the bank checks certificates itself', async () => {
+    const tppCheck = async () => {
+      throw new OpenBankingError('ERR_CERT_UNTRUSTED', { subject: 'stranger', issuer: 'stranger' });
+    };
+    const authorizer = authorizerWith({}, { tppCheck });
+    expect(await ofStranger(authorizer, 'evil')).toBe('ERR_CERT_UNTRUSTED');
+    expect(asked).toHaveLength(0);
   });
 });
 

@@ -28,4 +28,26 @@ describe('the keys of the issuer', () => {
       await expect(find(header, token)).rejects.toMatchObject({ code: 'ERR_JWKS_NO_MATCHING_KEY' });
     }
   });
+
+  it('are read again for an unknown name, at most once in five seconds whoever asks', async () => {
+    let seconds = 0;
+    let keys = [keyOf('old')];
+    let reads = 0;
+    const find = issuerKeys({
+      issuer: 'https://as.example',
+      jwksUri: 'https://as.example/jwks',
+      fetchDocument: async () => {
+        reads += 1;
+        return { body: Buffer.from(JSON.stringify({ keys })) };
+      },
+      clock: { now: () => new Date(seconds * 1000) },
+    });
+    const seek = (kid: string) => find({ alg: 'ES256', kid }, { payload: '', signature: '' });
+    for (let flood = 0; flood < 20; flood += 1) await expect(seek(`evil-${flood}`)).rejects.toThrow();
+    expect(reads).toBe(1);
+    keys = [keyOf('new')];
+    seconds = 5;
+    expect(await seek('new')).toMatchObject({ type: 'public' });
+    expect(reads).toBe(2);
+  });
 });
