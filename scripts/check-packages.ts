@@ -16,7 +16,9 @@ const work = mkdtempSync(join(tmpdir(), 'tallystick-packages-'));
 const running: ChildProcess[] = [];
 // Commands that are started here run under this release of Node, as they name no other.
 process.env.PATH = `${dirname(process.execPath)}${delimiter}${process.env.PATH}`;
-const { devDependencies } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8'));
+const { devDependencies, optionalDependencies } = JSON.parse(
+  readFileSync(join(ROOT, 'package.json'), 'utf8'),
+);
 
 /** Releases of Node under which the small packages run besides the one of development, and the frameworks there. */
 const RELEASES = [
@@ -37,11 +39,7 @@ const isOf = (file: string, start: string) => file.startsWith(start) && /^\d/.te
 function emptyFolder(name: string): string {
   const folder = join(work, name);
   mkdirSync(folder);
-  // The scripts of the package `node` fetch its program.
-  writeFileSync(
-    join(folder, 'package.json'),
-    '{ "private": true, "type": "module", "allowScripts": { "node": true } }',
-  );
+  writeFileSync(join(folder, 'package.json'), '{ "private": true, "type": "module" }');
   return folder;
 }
 
@@ -57,6 +55,11 @@ async function lint(name: string): Promise<void> {
   await run(bin('publint'), ['--strict', tarballOf(name)]);
   await run(bin('attw'), ['--profile', 'esm-only', '--no-definitely-typed', tarballOf(name)]);
 }
+
+const platform = `-${process.platform.replace('win32', 'win')}-${process.arch}`;
+/** The package that holds the program `node` for this machine. */
+const NODE_PACKAGE = Object.keys(optionalDependencies).find((name) => name.endsWith(platform));
+assert(NODE_PACKAGE !== undefined, `no package has a Node for ${platform}`);
 
 const NODE_TYPES = `@types/node@${devDependencies['@types/node']}`;
 
@@ -81,7 +84,7 @@ async function checkSmallPackage(name: string, needed: readonly string[]): Promi
 async function installApi({ node, frameworks }: (typeof RELEASES)[number]): Promise<string> {
   const folder = emptyFolder(`node-${node}`);
   const packages = ['@tallystick/resource-server', '@tallystick/tpp-registry'].map(tarballOf);
-  await install(folder, ...packages, `node@${node}`, ...frameworks);
+  await install(folder, ...packages, `${NODE_PACKAGE}@${node}`, ...frameworks);
   const program = join(folder, 'node_modules/.bin/node');
   assert.equal(execFileSync(program, ['--version'], { encoding: 'utf8' }).trim(), `v${node}`);
   const flags = ['--input-type=module', '-e', "await import('@tallystick/tpp-registry')"];

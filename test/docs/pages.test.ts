@@ -85,8 +85,12 @@ describe('the pages', () => {
   });
 
   it('name the Node that the project brings', () => {
-    const { devDependencies } = JSON.parse(readFileSync(fileOf('package.json'), 'utf8'));
-    expect(readFileSync(fileOf('.nvmrc'), 'utf8').trim()).toBe(devDependencies.node);
+    const { optionalDependencies } = JSON.parse(readFileSync(fileOf('package.json'), 'utf8'));
+    const programs = Object.entries(optionalDependencies).filter(([name]) => name.startsWith('node-'));
+    const release = readFileSync(fileOf('.nvmrc'), 'utf8').trim();
+    expect(programs.map(([, version]) => version)).toEqual(programs.map(() => release));
+    expect(programs.length).toBeGreaterThan(3);
+    expect(readFileSync(fileOf('docker-compose.yml'), 'utf8')).toContain(`:-node:${release}-`);
   });
 
   it('define no word of the glossary twice, and no more than a reader keeps in mind', () => {
