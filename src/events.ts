@@ -83,6 +83,10 @@ export const EVENTS = Object.freeze({
   'server.started': info('the authorization server accepts requests', ['issuer', 'count']),
   'server.stopped': info('the authorization server has closed', ['count']),
   'server.unexpected': error('a fault of the program ended a request', [...REQUEST, 'error'], faults),
+  'runtime.client_chain_lost': warn(
+    'this release of Node (`outcome`) hides the intermediate certificates that a TPP sends: name them in `intermediatesFile`, or run another release',
+    ['outcome'],
+  ),
   'worker.died': error('a worker process ended and is started again after `seconds`', ['worker', 'seconds']),
   'gateway.started': info('the gateway accepts requests', ['issuer', 'count']),
   'gateway.stopped': info('the gateway has closed'),

@@ -27,6 +27,11 @@ export async function readOrCreate(file: string, create: () => Promise<string> |
   return readFile(file, 'utf8');
 }
 
+/** The sentence for an error of `readOrCreate`. */
+export function creationProblem({ code }: NodeJS.ErrnoException): string {
+  return code === 'ENOENT' ? 'cannot be made: its folder does not exist' : `cannot be read: ${code}`;
+}
+
 /** Replaces a file, mode 0600: a reader sees the old content or the new one, also after a power cut. */
 export async function replaceFile(file: string, content: string): Promise<void> {
   await rename(await writeAside(file, content), file);

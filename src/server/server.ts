@@ -13,15 +13,16 @@ import { clientCertificateOptions } from '../configuration/client-certificate-sc
 import { type Clock, systemClock } from '../clock.ts';
 import type { Config } from '../configuration/config.ts';
 import { ConsentRecords, Consents } from '../consent/consent.ts';
-import { readOrCreate } from '../files/created-file.ts';
+import { creationProblem, readOrCreate } from '../files/created-file.ts';
 import { invalidConfig } from '../errors.ts';
+import { reportClientChain } from './client-chain-check.ts';
 import { createHealthServer } from './health.ts';
 import type { Log } from '../events.ts';
 import { createLog } from '../log.ts';
 import { createClientCertificateSource } from '../mutual-tls/client-certificate.ts';
 import { createListener } from '../mutual-tls/listeners.ts';
 import { openClientFiles } from './client-files.ts';
-import { readRequired, unreadable } from '../configuration/configured-files.ts';
+import { readRequired } from '../configuration/configured-files.ts';
 import { registeredResourceServer } from '../configuration/resource-server-schema.ts';
 import { openRedisStore } from '../storage/redis/redis.ts';
 import { failingFast } from '../storage/request-scope.ts';
@@ -84,6 +85,7 @@ export async function startServer(config: Config, parts: ServerParts): Promise<R
   let closing: Promise<void> | undefined;
   const isReady = async () => closing === undefined && (await store.isHealthy());
   const health = createHealthServer(isReady);
+  if (requestClientCertificate) await reportClientChain(log);
   await front.listen(config.listen.front, config.listen.host);
   await mtls.listen(config.listen.mtls, config.listen.host);
   if (parts.isHealthServed !== false) await health.listen(config.listen.health);
@@ -210,7 +212,7 @@ function openStore(
 async function openSecret(file: string): Promise<Buffer> {
   const text = await readOrCreate(file, () => `${randomBytes(32).toString('base64url')}\n`).catch(
     (error: NodeJS.ErrnoException) => {
-      throw unreadable(file, 'storage.secretFile', error);
+      throw invalidConfig(file, [{ path: 'storage.secretFile', message: creationProblem(error) }], error);
     },
   );
   const secret = Buffer.from(text.trim(), 'base64url');

@@ -2,7 +2,7 @@ import { generateKeyPair } from 'node:crypto';
 import { promisify } from 'node:util';
 import { calculateJwkThumbprint, exportJWK, type JWK } from 'jose';
 import { type Clock, epochSeconds } from '../../clock.ts';
-import { readOrCreate } from '../../files/created-file.ts';
+import { creationProblem, readOrCreate } from '../../files/created-file.ts';
 import { invalidConfig, type OpenBankingError } from '../../errors.ts';
 import { openFollowedFile } from '../../files/followed-file.ts';
 import type { Log } from '../../events.ts';
@@ -56,7 +56,7 @@ export async function openSigningKeys(options: SigningKeyringOptions): Promise<F
   const { file, clock, log, retainSeconds, pollSeconds } = options;
   await readOrCreate(file, async () => `${JSON.stringify(await createSigningKeys())}\n`).catch(
     (error: NodeJS.ErrnoException) => {
-      throw invalid(file, `cannot be read: ${error.code}`);
+      throw invalid(file, creationProblem(error));
     },
   );
   const listeners = new Set<Parameters<FollowedSigner['follow']>[0]>();
