@@ -68,7 +68,10 @@ describe('a command that cannot start', () => {
     await writeFile(file, '');
     const command = [fileOf('src/cli/main.ts'), 'sandbox', '--dir', file];
     const ended = await run(process.execPath, command).catch((error: unknown) => error);
-    expect(ended).toMatchObject({ code: 3, stderr: expect.stringMatching(new RegExp(`^${file}: [^\\n]*\\n$`)) });
+    expect(ended).toMatchObject({
+      code: 3,
+      stderr: expect.stringMatching(new RegExp(`^${file}: [^\\n]*\\n$`)),
+    });
   });
 
   it('ends with one line on a Node that is too old, also as TypeScript', async () => {
