@@ -5,6 +5,9 @@ import { ENDPOINTS } from './request/routes.ts';
 
 const { authorization, jwks, ...ON_MTLS } = ENDPOINTS;
 
+/** Without `form_post`: its page needs a script, and browsers keep the TPP's own cookies from a form of another site. */
+export const RESPONSE_MODES = Object.freeze(['query', 'fragment'] as const);
+
 function mtlsEndpoints(mtlsUrl: URL): Record<string, string> {
   const at = ([name, path]: readonly [string, string]) => [`${name}_endpoint`, new URL(path, mtlsUrl).href];
   return Object.fromEntries(Object.entries(ON_MTLS).map(at));
@@ -33,6 +36,7 @@ export function discoveryOnBothListeners(urls: {
       ctx.body = {
         ...(ctx.body as object),
         ...addresses,
+        response_modes_supported: [...RESPONSE_MODES],
         scopes_supported: [...OPENID_SCOPES, ...urls.apiScopes],
       };
       ctx.set('cache-control', 'public, max-age=300');

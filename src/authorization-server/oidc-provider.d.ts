@@ -17,6 +17,7 @@ declare module 'oidc-provider/lib/helpers/weak_cache.js' {
   export function get(provider: import('oidc-provider').Provider): {
     staticClients: Map<string, import('oidc-provider').Client>;
     grantTypeHandlers: Map<string, (ctx: import('oidc-provider').KoaContextWithOIDC) => Promise<void>>;
+    readonly responseModes: Map<string, unknown>;
     /** For tests: the published keys. */
     readonly jwks: { readonly keys: readonly { readonly kid: string }[] };
   };

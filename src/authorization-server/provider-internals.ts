@@ -59,6 +59,12 @@ export function grantHandlerOf(
   return handler;
 }
 
+/** Removes every other response mode: a request with one is refused. Internal: in public modes can only be added. */
+export function keepResponseModes(provider: typed.Provider, kept: readonly string[]): void {
+  const { responseModes } = stateOf(provider);
+  for (const mode of responseModes.keys()) if (!kept.includes(mode)) responseModes.delete(mode);
+}
+
 /** Runs the work with `ctx` as `Provider.ctx`, as the provider's routes do. Internal: only routes of its router can. */
 export function runInContext<T>(ctx: typed.KoaContextWithOIDC, work: () => T): T {
   return requestContexts.run(ctx, work);

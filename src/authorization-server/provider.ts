@@ -9,11 +9,11 @@ import { assertClientAssertion, certificateSubjectMatches } from './clients/clie
 import { clientMetadata, EXTRA_CLIENT_METADATA } from './clients/client-metadata.ts';
 import type { Clients } from './clients/clients.ts';
 import { OPENID_SCOPES, type RegisteredClient } from './clients/registered-client.ts';
-import { discoveryExtras } from './discovery.ts';
+import { discoveryExtras, RESPONSE_MODES } from './discovery.ts';
 import { PROFILES, profileConfiguration } from './profiles/profiles.ts';
 import { providerKeys } from './signing/provider-keys.ts';
 import { interactionPolicy } from './customer/interaction-policy.ts';
-import { Provider, replaceClients, replaceKeys } from './provider-internals.ts';
+import { keepResponseModes, Provider, replaceClients, replaceKeys } from './provider-internals.ts';
 import { ENDPOINTS } from './request/routes.ts';
 import type { FollowedSigner } from './signing/signer.ts';
 import { tokenClaims, withinGrant } from './tokens/token-claims.ts';
@@ -47,6 +47,7 @@ const INTERACTION_SECONDS = 15 * 60;
 /** oidc-provider as a FAPI 2.0 server whose every access token is bound to a certificate. */
 export function createProvider(options: ProviderOptions, parts: ProviderParts): Provider {
   const provider = new Provider(options.issuer, configuration(options, parts));
+  keepResponseModes(provider, RESPONSE_MODES);
   // `error` is koa's own event; the library's types do not know it.
   (provider as EventEmitter).on('error', (error) => options.log.emit('server.unexpected', { error }));
   options.signer.follow((keys, holder) => replaceKeys(provider, providerKeys(holder, keys)));

@@ -67,7 +67,8 @@ const MODULES: readonly { readonly module: string; readonly reason: string; read
   },
   {
     module: 'helpers/initialize_app.js',
-    reason: 'the steps in front of the token endpoint, of which the direct grant does what is needed',
+    reason:
+      'the steps in front of the token endpoint, of which the direct grant does what is needed; fills `responseModes`, from which keepResponseModes removes',
     digest: '82cc7a689a1c5907',
   },
   {

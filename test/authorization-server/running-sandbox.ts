@@ -32,7 +32,9 @@ interface TestResponse {
   readonly json: Record<string, unknown>;
 }
 
-export async function startTestSandbox(options: Pick<SandboxOptions, 'store'> = {}): Promise<TestSandbox> {
+export async function startTestSandbox(
+  options: Pick<SandboxOptions, 'store' | 'redirectUris'> = {},
+): Promise<TestSandbox> {
   const folder = await mkdtemp(join(tmpdir(), 'tallystick-test-'));
   const sandbox = await startSandbox({ folder, ports: { front: 0, mtls: 0, resource: 0 }, ...options });
   const agents = new Map<string, Agent>();

@@ -141,8 +141,9 @@ export class Tpp {
       isApproved = form?.get('action') === 'approve';
       form = undefined;
       if (answer.status >= 400) throw new Error(`the pages: ${answer.status} ${answer.text.slice(0, 500)}`);
-      if (typeof answer.headers.location === 'string') {
-        const next = new URL(answer.headers.location, this.#bank.description.issuer);
+      const onward = onwardOf(answer);
+      if (onward !== undefined) {
+        const next = new URL(onward, this.#bank.description.issuer);
         path = next.pathname + next.search;
       } else {
         form = new URLSearchParams({ csrf: valuesOf(answer.text, 'csrf')[0] ?? '' });
@@ -288,6 +289,12 @@ export async function assertionOf(bank: Bank, name = 'money-one'): Promise<Recor
     client_assertion_type: 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer',
     client_assertion: assertion,
   };
+}
+
+/** Where the browser goes after the answer: by a redirect, or by a page that leads on. */
+export function onwardOf({ headers, text }: Answer): string | undefined {
+  if (typeof headers.location === 'string') return headers.location;
+  return /http-equiv="refresh" content="0; url=([^"]+)"/.exec(text)?.[1];
 }
 
 export function codeOf(answer: Answer): string | undefined {

@@ -78,7 +78,7 @@ export class Authentication {
 
   /** The bank verifies the customer's answer to the step; the next page follows. */
   async answer(ctx: Context, open: OpenInteraction, form: URLSearchParams): Promise<void> {
-    const { aspsp, log } = this.#options;
+    const { aspsp, log, pages } = this.#options;
     const progress = await this.#progressOf(open);
     // Of the page of an earlier step, by the back button or in another tab.
     if ((form.get('step') ?? '0') !== String(progress.number)) return this.#showStep(ctx, open, progress);
@@ -96,7 +96,7 @@ export class Authentication {
     const answer = await aspsp.answer(progress.step.state, values);
     if (answer.type === 'authenticated') {
       await this.#attempts.delete(counted);
-      return finishInteraction(ctx, open, { login: this.#loginOf(answer) });
+      return finishInteraction(ctx, open, { pages, result: { login: this.#loginOf(answer) } });
     }
     if (answer.type === 'refused') return this.#refuse(ctx, open, { progress, answer });
     await this.#attempts.reward(counted);
@@ -139,7 +139,6 @@ export class Authentication {
     pages.login(ctx, {
       tpp: requesterOf(open),
       csrf: forms.tokenOf(open),
-      redirectUri: open.redirectUri,
       number: progress.number,
       step: progress.step,
       problem,

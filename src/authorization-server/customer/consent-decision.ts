@@ -51,7 +51,6 @@ export class ConsentDecision {
     pages.consent(ctx, {
       tpp: requesterOf(open),
       csrf: forms.tokenOf(open),
-      redirectUri: open.redirectUri,
       permissions: permissionsOf(open.scopes),
       until: new Date(clock.now().getTime() + consentSeconds * 1000),
       accounts,
@@ -82,7 +81,7 @@ export class ConsentDecision {
       consentSeconds,
     );
     log.emit('consent.granted', { ...interactionFields(ctx, open), consentId: consent.consentId });
-    return finishInteraction(ctx, open, { consent: { grantId } });
+    return finishInteraction(ctx, open, { pages: this.#parts.pages, result: { consent: { grantId } } });
   }
 
   async #grant(open: OpenInteraction, psuId: string): Promise<string> {

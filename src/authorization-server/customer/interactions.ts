@@ -50,7 +50,7 @@ export function interactions(
     const open = await openInteraction(ctx, provider, authorisationStatus);
     const form = forms.read(ctx, open);
     const action = form.get('action');
-    if (action === 'cancel') return cancel(log, ctx, open);
+    if (action === 'cancel') return cancel(ctx, open, { log, pages });
     if (action === 'login' && open.prompt === 'login') return login.answer(ctx, open, form);
     if (action === 'approve' && open.prompt === 'consent') return consent.approve(ctx, open, form);
     throw new OpenBankingError('ERR_PSU_INPUT', { problem: 'the action does not belong to this page' });
@@ -58,10 +58,12 @@ export function interactions(
   return router.routes() as unknown as Middleware;
 }
 
-function cancel(log: Log, ctx: Context, open: OpenInteraction): Promise<void> {
+function cancel(
+  ctx: Context,
+  open: OpenInteraction,
+  { log, pages }: { readonly log: Log; readonly pages: Pages },
+): Promise<void> {
   log.emit('consent.denied', interactionFields(ctx, open));
-  return finishInteraction(ctx, open, {
-    error: 'access_denied',
-    error_description: 'the customer cancelled',
-  });
+  const result = { error: 'access_denied', error_description: 'the customer cancelled' };
+  return finishInteraction(ctx, open, { pages, result });
 }

@@ -5,7 +5,7 @@ import { isRefusal, OpenBankingError } from '../../errors.ts';
 import type { EventFields } from '../../events.ts';
 import type { AuthorisationStatus } from '../../tpp/authorisation-status.ts';
 import { tppOf } from '../clients/registered-client.ts';
-import type { RequesterView } from './pages/pages.ts';
+import type { Pages, RequesterView } from './pages/pages.ts';
 
 /** An authorization at the prompt where the customer is now. */
 export interface OpenInteraction {
@@ -14,7 +14,6 @@ export interface OpenInteraction {
   readonly client: Client;
   readonly tpp: TppRecord;
   readonly scopes: readonly string[];
-  readonly redirectUri: string;
 }
 
 /** @throws ERR_PSU_INPUT when the browser has no such interaction, and the refusals of `AuthorisationStatus.verify` */
@@ -27,7 +26,7 @@ export async function openInteraction(
     if (isRefusal(cause)) throw cause;
     throw new OpenBankingError('ERR_PSU_INPUT', { problem: 'there is no such interaction' }, { cause });
   });
-  const { client_id: clientId, scope, redirect_uri: redirectUri } = interaction.params;
+  const { client_id: clientId, scope } = interaction.params;
   const client = await provider.Client.find(String(clientId));
   const prompt = interaction.prompt.name;
   if (client === undefined || (prompt !== 'login' && prompt !== 'consent')) {
@@ -39,7 +38,6 @@ export async function openInteraction(
     client,
     tpp: authorisationStatus.verify(tppOf(client)),
     scopes: typeof scope === 'string' ? scope.split(' ').filter(Boolean) : [],
-    redirectUri: String(redirectUri),
   };
 }
 
@@ -47,12 +45,11 @@ export async function openInteraction(
 export async function finishInteraction(
   ctx: Context,
   { interaction }: OpenInteraction,
-  result: InteractionResults,
+  { pages, result }: { readonly pages: Pick<Pages, 'onward'>; readonly result: InteractionResults },
 ): Promise<void> {
   interaction.result = 'error' in result ? result : { ...interaction.lastSubmission, ...result };
   await interaction.persist();
-  ctx.redirect(interaction.returnTo);
-  ctx.status = 303;
+  pages.onward(ctx, interaction.returnTo);
 }
 
 /** The TPP that asks, as the pages name it. */

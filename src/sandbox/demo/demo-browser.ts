@@ -9,8 +9,8 @@ export type CustomerAnswer =
 const MAX_PAGES = 12;
 
 /**
- * Walks through the bank's pages as a browser without scripts does: keeps cookies, follows redirects, fills the
- * forms. Answers with the URL at which the flow leaves the bank.
+ * Walks through the bank's pages as a browser without scripts does: keeps cookies, follows redirects and pages that lead
+ * on, fills the forms. Answers with the URL at which the flow leaves the bank.
  */
 export async function walkPages(
   start: URL,
@@ -35,7 +35,7 @@ export async function walkPages(
       });
       keepCookies(cookies, response.headers.getSetCookie());
       const html = await response.text();
-      const location = response.headers.get('location');
+      const location = response.headers.get('location') ?? refreshOf(html);
       if (location !== null) {
         url = new URL(location, url);
         form = undefined;
@@ -58,6 +58,11 @@ function keepCookies(cookies: Map<string, string>, fields: readonly string[]): v
     const at = pair.indexOf('=');
     cookies.set(pair.slice(0, at), pair.slice(at + 1));
   }
+}
+
+/** The address to which a page leads by itself. */
+function refreshOf(html: string): string | null {
+  return /http-equiv="refresh" content="0; url=([^"]+)"/.exec(html)?.[1] ?? null;
 }
 
 function filledForm(html: string, answer: CustomerAnswer): URLSearchParams {

@@ -11,7 +11,7 @@ import {
 } from '../../../src/index.ts';
 import { accountsOf } from '../../../src/sandbox/bank/customers.ts';
 import type { Ports } from '../../durability/bank.ts';
-import { type Answer, claimsOf, codeOf, Tpp } from '../../durability/tpp.ts';
+import { type Answer, claimsOf, codeOf, onwardOf, Tpp } from '../../durability/tpp.ts';
 import { createTestBank, type TestBank } from '../../resource-server/test-bank.ts';
 
 const CALL_SECONDS = 1;
@@ -127,8 +127,8 @@ class Customer {
     );
     const form = new URLSearchParams({ ...hidden, action, ...values });
     this.#see(await tpp.browse(to, this.#path, { form, cookies: this.#cookies }));
-    while (typeof this.page.headers.location === 'string') {
-      const next = new URL(this.page.headers.location, bank.description.issuer);
+    for (let onward = onwardOf(this.page); onward !== undefined; onward = onwardOf(this.page)) {
+      const next = new URL(onward, bank.description.issuer);
       if (next.origin !== bank.description.issuer) return;
       await this.#get(next.pathname + next.search);
     }

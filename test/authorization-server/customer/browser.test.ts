@@ -1,22 +1,17 @@
-import { createHash, X509Certificate } from 'node:crypto';
-import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import * as oauth from 'openid-client';
-import { type Browser, type BrowserContext, chromium, type Page } from 'playwright-core';
+import type { Browser, BrowserContext, Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { tppNamed } from '../../../src/sandbox/curl-lines.ts';
 import { connectTpp, type DemoTpp } from '../../../src/sandbox/demo/demo-tpp.ts';
-import { DEMO_REDIRECT_URI, pathsOf } from '../../../src/sandbox/folder.ts';
+import { DEMO_REDIRECT_URI } from '../../../src/sandbox/folder.ts';
 import { startTestSandbox, type TestSandbox } from '../running-sandbox.ts';
+import { chromiumNote, isChromiumMissing, launchChromium, openSites } from './chromium.ts';
 
-const CHROMIUM = process.env.CHROMIUM ?? '/usr/bin/chromium';
-const isMissing = !existsSync(CHROMIUM);
-if (isMissing && process.env.CI !== undefined) throw new Error('CI must have chromium');
-const why = isMissing ? ' [skipped: there is no chromium on this machine]' : '';
-
-describe.skipIf(isMissing)(`in a real browser, with scripts switched off${why}`, () => {
+describe.skipIf(isChromiumMissing)(`in a real browser, with scripts switched off${chromiumNote}`, () => {
   let sandbox: TestSandbox;
+  let sites: Awaited<ReturnType<typeof openSites>>;
   let browser: Browser;
   let context: BrowserContext;
   let tpp: DemoTpp;
@@ -25,22 +20,16 @@ describe.skipIf(isMissing)(`in a real browser, with scripts switched off${why}`,
     sandbox = await startTestSandbox();
     const { description } = sandbox;
     tpp = await connectTpp({ description, tpp: tppNamed(description, 'money-one') });
-    const pem = await readFile(pathsOf(sandbox.folder).server.certificateFile, 'utf8');
-    const spki = new X509Certificate(pem).publicKey.export({ type: 'spki', format: 'der' });
-    const pin = createHash('sha256').update(spki).digest('base64');
-    browser = await chromium.launch({
-      executablePath: CHROMIUM,
-      args: ['--no-sandbox', '--disable-gpu', `--ignore-certificate-errors-spki-list=${pin}`],
+    sites = await openSites(sandbox, {
+      'tpp.example': (_request, response) => response.end('back at the TPP'),
     });
+    browser = await launchChromium(sandbox, sites);
     context = await browser.newContext({ javaScriptEnabled: false, viewport: { width: 360, height: 740 } });
     context.setDefaultTimeout(5000);
-    // Nobody is at the TPP's redirect URI: the browser only has to try to go there.
-    await context.route('https://tpp.example/**', (route) =>
-      route.fulfill({ status: 200, body: 'back at the TPP' }),
-    );
   });
   afterAll(async () => {
     await browser?.close();
+    sites?.close();
     await tpp?.close();
     await sandbox?.stop();
   });
@@ -91,6 +80,7 @@ describe.skipIf(isMissing)(`in a real browser, with scripts switched off${why}`,
     const [alice] = sandbox.description.customers;
     await page.goto((await push()).url);
     await logIn(page, alice?.username ?? '', alice?.password ?? '');
+    await page.getByRole('button', { name: 'Allow' }).waitFor();
     const text = await page.locator('main').textContent();
     expect(text).toContain('Money One');
     expect(text).toContain('PSDGB-FCA-900003, supervised by Financial Conduct Authority');
@@ -155,6 +145,7 @@ describe.skipIf(isMissing)(`in a real browser, with scripts switched off${why}`,
       await logIn(page, alice?.username ?? '', 'wrong');
       expect(await violations()).toEqual([]);
       await logIn(page, alice?.username ?? '', alice?.password ?? '');
+      await page.getByRole('button', { name: 'Allow' }).waitFor();
       expect(await violations()).toEqual([]);
       await page.goto(`${sandbox.description.issuer}/nothing`);
       expect(await violations()).toEqual([]);
@@ -169,6 +160,7 @@ describe.skipIf(isMissing)(`in a real browser, with scripts switched off${why}`,
       await page.goto((await push()).url);
       await page.screenshot({ path: `${process.env.SCREENSHOTS}/login.png`, fullPage: true });
       await logIn(page, alice?.username ?? '', alice?.password ?? '');
+      await page.getByRole('button', { name: 'Allow' }).waitFor();
       await page.screenshot({ path: `${process.env.SCREENSHOTS}/consent.png`, fullPage: true });
       await page.goto(`${sandbox.description.issuer}/nothing`);
       await page.screenshot({ path: `${process.env.SCREENSHOTS}/error.png`, fullPage: true });

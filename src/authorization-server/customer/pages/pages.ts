@@ -18,8 +18,6 @@ interface FormView {
   readonly csrf: string;
   /** Shown above the form; the answer is 422 then. */
   readonly problem?: string | undefined;
-  /** Where the answer goes in the end: form submissions may be redirected there (CSP form-action). */
-  readonly redirectUri: string;
 }
 
 export interface LoginView extends FormView {
@@ -35,7 +33,7 @@ export interface ConsentView extends FormView {
 }
 
 const FOLDER = fileURLToPath(new URL('.', import.meta.url));
-const CONTENT_SECURITY_POLICY =
+const PLACES =
   "default-src 'none'; style-src 'self'; img-src 'self'; base-uri 'none'; frame-ancestors 'none'";
 
 /** The pages that a customer sees, in the name of the bank: plain HTML forms, one stylesheet, no script. */
@@ -57,6 +55,18 @@ export class Pages {
     const until = { iso: view.until.toISOString(), text: dayInWords(view.until) };
     prepareForm(ctx, view);
     this.#render(ctx, 'consent', { ...view, until });
+  }
+
+  /**
+   * The answer to a form whose way ends at the TPP. The page leads on by itself and without a script. A redirect would
+   * keep the customer here: Chromium holds every redirect after a form to the form-action of the page with the form, and
+   * the further redirects of a TPP are unknown. This page begins a navigation of its own.
+   */
+  onward(ctx: Context, url: string): void {
+    ctx.status = 200;
+    ctx.set('content-security-policy', `${PLACES}; form-action 'none'`);
+    ctx.set('cache-control', 'no-store');
+    this.#render(ctx, 'onward', { url });
   }
 
   /** Always the same sentence and the request id, and the rule that refused, where one did. */
@@ -85,6 +95,8 @@ export function pageHeaders(options: { readonly hasStrictTransportSecurity: bool
         'frame-ancestors': ["'none'"],
       },
     },
+    // A TPP may open these pages in a window of its own, and waits there for its callback.
+    crossOriginOpenerPolicy: { policy: 'unsafe-none' },
     strictTransportSecurity: options.hasStrictTransportSecurity && { maxAge: 31_536_000 },
     // With no-referrer a browser also hides the origin of its forms, which distinguishes them from forms of other sites.
     referrerPolicy: { policy: 'same-origin' },
@@ -92,12 +104,9 @@ export function pageHeaders(options: { readonly hasStrictTransportSecurity: bool
   });
 }
 
-/** Chromium holds a redirect after a form to the form-action of its page, so the TPP's origin must be in it. */
-function prepareForm(ctx: Context, { problem, redirectUri }: FormView): void {
+function prepareForm(ctx: Context, { problem }: FormView): void {
   if (problem !== undefined) ctx.status = 422;
-  const url = new URL(redirectUri);
-  const target = url.origin === 'null' ? url.protocol : url.origin;
-  ctx.set('content-security-policy', `${CONTENT_SECURITY_POLICY}; form-action 'self' ${target}`);
+  ctx.set('content-security-policy', `${PLACES}; form-action 'self'`);
   ctx.set('cache-control', 'no-store');
 }
 
