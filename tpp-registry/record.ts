@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { OpenBankingError, type Problem } from '../src/errors.ts';
 import { canonicalNca, sameNca } from './nca.ts';
-import { openDocument } from './placed-document.ts';
+import { ListDocument } from './list-document.ts';
 import { dayField, textField } from './record-fields.ts';
 
 /** Roles of a payment service provider (TS 119 495 cl. 5.2.2): account servicing, payment initiation, account information, issuing of card-based instruments. */
@@ -47,7 +47,7 @@ const record = z.strictObject({
   statusSince: dayField,
   statusReason: textField(512).optional(),
 });
-const registryFile = z.strictObject({ tpps: z.array(z.unknown()).min(1).max(MAX_RECORDS) });
+const registryFrame = z.strictObject({ tpps: z.array(z.unknown()) });
 
 /**
  * Parses a registry in YAML or JSON, and reports every problem with its place.
@@ -64,23 +64,52 @@ const registryFile = z.strictObject({ tpps: z.array(z.unknown()).min(1).max(MAX_
  * @throws ERR_REGISTRY_INVALID
  */
 export function parseTppRecords(content: string, from: { readonly source: string }): readonly TppRecord[] {
-  const document = openDocument(content, (problems) => invalid(from.source, problems));
-  const { note } = document;
-  const file = registryFile.safeParse(document.value);
-  for (const { path, message } of file.error?.issues ?? []) note(path, message);
-  const records = (file.data?.tpps ?? []).flatMap((entry, at) => {
+  const records: TppRecord[] = [];
+  readTppRecords(Buffer.from(content), from, (one) => void records.push(frozenRecord(one)));
+  return Object.freeze(records);
+}
+
+/**
+ * As `parseTppRecords`, without a list in memory: passes each record to `take`, before later ones are checked.
+ *
+ * @throws ERR_REGISTRY_INVALID
+ */
+export function readTppRecords(
+  content: Uint8Array,
+  from: { readonly source: string },
+  take: (record: WrittenTppRecord) => void,
+): void {
+  const invalid = (problems: readonly Problem[]) =>
+    new OpenBankingError('ERR_REGISTRY_INVALID', { source: from.source, problems });
+  const document = new ListDocument(content, { list: 'tpps', invalid });
+  const frame = registryFrame.safeParse(document.frame);
+  for (const { path, message } of frame.error?.issues ?? []) document.note(path, message);
+  const first = new Map<string, number>();
+  let at = -1;
+  for (const entry of document.entries()) {
+    at += 1;
+    if (at === MAX_RECORDS) {
+      document.note(['tpps'], `has more than ${MAX_RECORDS} entries`);
+      break;
+    }
+    const note = (path: readonly PropertyKey[], message: string) =>
+      document.note(['tpps', at, ...path], message);
     const parsed = record.safeParse(entry);
-    for (const { path, message } of parsed.error?.issues ?? []) note(['tpps', at, ...path], message);
-    if (parsed.data === undefined) return [];
-    for (const [path, message] of inconsistencies(parsed.data)) note(['tpps', at, ...path], message);
-    return [{ at, one: parsed.data }];
-  });
-  for (const { at, message } of ambiguities(records)) note(['tpps', at, 'authorizationNumber'], message);
+    for (const { path, message } of parsed.error?.issues ?? []) note(path, message);
+    if (parsed.data === undefined) continue;
+    for (const [path, message] of inconsistencies(parsed.data)) note(path, message);
+    const earlier = sameRecord(first, parsed.data, at);
+    if (earlier !== undefined) note(['authorizationNumber'], `is also that of tpps[${earlier}]`);
+    take(parsed.data);
+  }
+  if (at === -1 && frame.success) document.note(['tpps'], 'has no entry');
   document.assertSound();
-  return Object.freeze(records.map(({ one }) => frozenRecord(one)));
 }
 
 type ParsedRecord = z.infer<typeof record>;
+
+/** A checked record as a file has it: a value of JSON, but for its date. */
+export type WrittenTppRecord = ParsedRecord;
 
 function inconsistencies(one: ParsedRecord): [path: readonly string[], message: string][] {
   const found: [readonly string[], string][] = [];
@@ -107,20 +136,16 @@ function inconsistencies(one: ParsedRecord): [path: readonly string[], message: 
 }
 
 /** Two records for one identifier and authority would make the answer depend on their order (also by case). */
-function ambiguities(
-  records: readonly { readonly at: number; readonly one: ParsedRecord }[],
-): { readonly at: number; readonly message: string }[] {
-  const first = new Map<string, number>();
-  return records.flatMap(({ at, one }) => {
-    const authority = canonicalNca(one.nca.id) ?? one.nca.id;
-    const key = `${authority} ${one.authorizationNumber.normalize('NFKC').toUpperCase()}`;
-    const earlier = first.get(key);
-    first.set(key, earlier ?? at);
-    return earlier === undefined ? [] : [{ at, message: `is also that of tpps[${earlier}]` }];
-  });
+function sameRecord(first: Map<string, number>, one: ParsedRecord, at: number): number | undefined {
+  const authority = canonicalNca(one.nca.id) ?? one.nca.id;
+  const key = `${authority} ${one.authorizationNumber.normalize('NFKC').toUpperCase()}`;
+  const earlier = first.get(key);
+  if (earlier === undefined) first.set(key, at);
+  return earlier;
 }
 
-function frozenRecord({ tradingName, nca, roles, statusReason, ...rest }: ParsedRecord): TppRecord {
+/** The record as programs read it. */
+export function frozenRecord({ tradingName, nca, roles, statusReason, ...rest }: ParsedRecord): TppRecord {
   return Object.freeze({
     ...rest,
     passportedCountries: Object.freeze(rest.passportedCountries),
@@ -129,8 +154,4 @@ function frozenRecord({ tradingName, nca, roles, statusReason, ...rest }: Parsed
     roles: new Set(roles),
     ...(statusReason === undefined ? {} : { statusReason }),
   });
-}
-
-function invalid(source: string, problems: readonly Problem[]): OpenBankingError<'ERR_REGISTRY_INVALID'> {
-  return new OpenBankingError('ERR_REGISTRY_INVALID', { source, problems });
 }

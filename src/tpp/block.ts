@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { isRefusal, OpenBankingError, type Problem } from '../errors.ts';
 import { canonicalNca } from '../../tpp-registry/nca.ts';
-import { openDocument } from '../../tpp-registry/placed-document.ts';
+import { ListDocument } from '../../tpp-registry/list-document.ts';
 import { dayField, textField } from '../../tpp-registry/record-fields.ts';
 import { parseName } from '../x509/certificate/distinguished-name.ts';
 
@@ -28,8 +28,7 @@ export interface TppBlock {
 
 export type Block = CertificateBlock | TppBlock;
 
-/** A list of this size takes a second to read, on the thread that answers requests. */
-const MAX_BLOCKS = 10_000;
+const MAX_BLOCKS = 100_000;
 /** 20 octets (RFC 5280 §4.1.2.2), as `openssl x509 -serial` or with colons. */
 const SERIAL = /^(?=[0-9a-f])[0-9a-f]{0,2}(:?[0-9a-f]{2}){0,20}$/i;
 
@@ -46,7 +45,7 @@ const tppBlock = z.strictObject({
   nca: textField(32).optional(),
   ...why,
 });
-const blockFile = z.strictObject({ blocked: z.array(z.unknown()).max(MAX_BLOCKS) });
+const blockFrame = z.strictObject({ blocked: z.array(z.unknown()) });
 
 /**
  * Parses a block list in YAML or JSON, and reports every problem with its place.
@@ -66,19 +65,40 @@ const blockFile = z.strictObject({ blocked: z.array(z.unknown()).max(MAX_BLOCKS)
  * @throws ERR_BLOCK_LIST_INVALID
  */
 export function parseBlocks(content: string, from: { readonly source: string }): readonly Block[] {
+  const blocks: Block[] = [];
+  readBlocks(Buffer.from(content), from, (block) => void blocks.push(block));
+  return Object.freeze(blocks);
+}
+
+/**
+ * As `parseBlocks`, without a list in memory: passes each block to `take`, before later ones are checked.
+ *
+ * @throws ERR_BLOCK_LIST_INVALID
+ */
+export function readBlocks(
+  content: Uint8Array,
+  from: { readonly source: string },
+  take: (block: Block) => void,
+): void {
   const invalid = (problems: readonly Problem[]) =>
     new OpenBankingError('ERR_BLOCK_LIST_INVALID', { source: from.source, problems });
-  const document = openDocument(content, invalid);
-  const file = blockFile.safeParse(document.value);
-  for (const { path, message } of file.error?.issues ?? []) document.note(path, message);
-  const blocks = (file.data?.blocked ?? []).flatMap((entry, at) => {
+  const document = new ListDocument(content, { list: 'blocked', invalid });
+  for (const { path, message } of blockFrame.safeParse(document.frame).error?.issues ?? []) {
+    document.note(path, message);
+  }
+  let at = -1;
+  for (const entry of document.entries()) {
+    at += 1;
+    if (at === MAX_BLOCKS) {
+      document.note(['blocked'], `has more than ${MAX_BLOCKS} entries`);
+      break;
+    }
     const note = (path: readonly PropertyKey[], message: string) =>
       document.note(['blocked', at, ...path], message);
-    const found: readonly Block[] = namesCertificate(entry) ? certificateOf(entry, note) : tppOf(entry, note);
-    return found;
-  });
+    for (const block of namesCertificate(entry) ? certificateOf(entry, note) : tppOf(entry, note))
+      take(block);
+  }
   document.assertSound();
-  return Object.freeze(blocks);
 }
 
 type Note = (path: readonly PropertyKey[], message: string) => void;
