@@ -1,31 +1,62 @@
 import { z } from 'zod';
-import type { Problem } from '../errors.ts';
+import { canonicalNca } from '../../tpp-registry/index.ts';
+import { OPENID_SCOPES } from '../authorization-server/clients/registered-client.ts';
+import { PROFILES } from '../authorization-server/profiles/profiles.ts';
+import { isRefusal, type Problem } from '../errors.ts';
+import { parseOrganizationIdentifier } from '../tpp/organization-identifier.ts';
 import { findJwkProblem } from '../x509/certificate/public-jwk.ts';
+import { subjectFields, subjectsOf } from './subject-schema.ts';
 
 const CODE_GRANT = 'authorization_code';
-
-const subjectProperties = {
-  tls_client_auth_subject_dn: z.string().min(1).optional(),
-  tls_client_auth_san_dns: z.string().min(1).optional(),
-  tls_client_auth_san_uri: z.string().min(1).optional(),
-  tls_client_auth_san_ip: z.string().min(1).optional(),
-  tls_client_auth_san_email: z.string().min(1).optional(),
-};
+const [{ clientAlgorithms: ALGORITHMS }] = PROFILES;
+const SUBJECT =
+  'Narrows the client to one subject of the certificates of its TPP; one of the five at most (RFC 8705 §2.1.2).';
 
 const publicJwk = z
-  .looseObject({ kty: z.enum(['RSA', 'EC', 'OKP']), kid: z.string().min(1) })
+  .looseObject({ kty: z.enum(['RSA', 'EC', 'OKP']), kid: z.string().min(1).max(256) })
   .superRefine((jwk, context) => {
-    const problem = findJwkProblem(jwk);
+    const problem = findJwkProblem(jwk) ?? findAlgorithmProblem(jwk);
     if (problem !== undefined) context.addIssue({ code: 'custom', message: problem });
   });
+
+/** Algorithms for which a key of these members is good (RFC 7518 §3.1, RFC 8037 §3.1). */
+function algorithmsOf({ kty, crv }: Readonly<Record<string, unknown>>): readonly string[] {
+  const fitting = kty === 'RSA' ? 'PS256' : { 'P-256': 'ES256', Ed25519: 'EdDSA' }[String(crv)];
+  return ALGORITHMS.filter((algorithm) => algorithm === fitting);
+}
+
+/** Why no assertion of this key can ever be accepted. Keys for encryption are not looked at. */
+function findAlgorithmProblem(jwk: Readonly<Record<string, unknown>>): string | undefined {
+  if (jwk.use === 'enc') return undefined;
+  const allowed = ALGORITHMS.join(', ');
+  const fitting = algorithmsOf(jwk);
+  if (fitting.length === 0) return `is of a curve without an algorithm for clients (${allowed})`;
+  if (jwk.use !== undefined && jwk.use !== 'sig')
+    return 'has a use that is neither sig nor enc (RFC 7517 §4.2)';
+  if (jwk.alg === undefined || fitting.includes(String(jwk.alg))) return undefined;
+  return `has an alg that clients may not sign with, or that is not of its type: ${fitting.join(' or ')} is`;
+}
+
+const identifier = z.string().superRefine((text, context) => {
+  try {
+    parseOrganizationIdentifier(text);
+  } catch (error) {
+    if (!isRefusal(error, 'ERR_TPP_IDENTIFIER_INVALID')) throw error;
+    context.addIssue({ code: 'custom', message: error.details.problem });
+  }
+});
+
+const authority = z
+  .string()
+  .refine((text) => canonicalNca(text) !== undefined, { error: 'is no known competent authority' });
 
 /** A registered client, in the names of RFC 7591: an entry of `clients`, in the configuration or in a file. */
 export const clientSchema = z
   .strictObject({
     client_id: z.string().regex(/^[\x20-\x7e]{1,128}$/, 'must be 1 to 128 printable ASCII characters'),
     client_name: z.string().min(1).max(140),
-    authorization_number: z.string().min(3),
-    nca: z.string().optional(),
+    authorization_number: identifier,
+    nca: authority.optional(),
     token_endpoint_auth_method: z.enum(['tls_client_auth', 'private_key_jwt']),
     jwks: z.strictObject({ keys: z.array(publicJwk).min(1).max(20) }).optional(),
     redirect_uris: z
@@ -34,12 +65,12 @@ export const clientSchema = z
     grant_types: z.array(z.enum(['client_credentials', CODE_GRANT, 'refresh_token'])).min(1),
     scope: z.string(),
     id_token_signed_response_alg: z.enum(['ES256', 'PS256']).optional(),
-    ...subjectProperties,
+    ...subjectFields(SUBJECT, 'The same.'),
   })
   .superRefine((value, context) => {
     const fault = (path: string, message: string) =>
       context.addIssue({ code: 'custom', path: [path], message });
-    const subjects = Object.keys(subjectProperties).filter((name) => name in value);
+    const [, second] = subjectsOf(value);
     if (value.token_endpoint_auth_method === 'private_key_jwt' && value.jwks === undefined) {
       fault('jwks', 'is required for private_key_jwt');
     }
@@ -51,16 +82,25 @@ export const clientSchema = z
     }
     const kids = value.jwks?.keys.map(({ kid }) => kid) ?? [];
     if (new Set(kids).size !== kids.length) fault('jwks', 'has two keys of one kid (FAPI 2.0 §5.4.3)');
-    if (subjects.length > 1)
-      fault(subjects[1] ?? '', 'only one tls_client_auth_* may be set (RFC 8705 §2.1.2)');
+    if (second !== undefined)
+      fault(second.property, 'only one tls_client_auth_* may be set (RFC 8705 §2.1.2)');
   });
 
 /** A client as the file has it. */
 export type ClientEntry = z.infer<typeof clientSchema>;
 
-/** The identifiers that occur twice. */
-export function doubledClients(clients: readonly ClientEntry[]): Problem[] {
-  const ids = clients.map((one) => one.client_id);
-  const doubles = new Set(ids.filter((id, at) => ids.indexOf(id) !== at));
-  return [...doubles].map((id) => ({ path: 'clients', message: `client_id twice: ${id}` }));
+/** Problems between clients and with the APIs: an identifier twice, a scope that no API has. */
+export function findClientProblems(
+  clients: readonly ClientEntry[],
+  apiScopes: readonly string[],
+): readonly Problem[] {
+  const known = new Set([...OPENID_SCOPES, ...apiScopes]);
+  const seen = new Set<string>();
+  return clients.flatMap(({ client_id: id, scope }) => {
+    const unknown = scope.split(' ').filter((one) => one !== '' && !known.has(one));
+    const doubled = seen.has(id) ? [{ path: 'clients', message: `client_id twice: ${id}` }] : [];
+    seen.add(id);
+    const message = `${id} has scopes that are not in apiScopes: ${unknown.join(' ')}`;
+    return unknown.length === 0 ? doubled : [...doubled, { path: 'clients', message }];
+  });
 }

@@ -2,7 +2,7 @@ import { dirname, resolve } from 'node:path';
 import { z } from 'zod';
 import { invalidConfig } from '../errors.ts';
 import { clientCertificateSchema } from './client-certificate-schema.ts';
-import { clientSchema, doubledClients } from './client-schema.ts';
+import { clientSchema, findClientProblems } from './client-schema.ts';
 import { readRequired, withAbsoluteFiles } from './configured-files.ts';
 import { revocationPolicySchema, revocationSchema } from './revocation-schema.ts';
 import { storageSchema } from './storage-schema.ts';
@@ -187,8 +187,8 @@ export function parseConfig(
   from: { readonly source: string; readonly folder: string },
 ): Config {
   const config = parseValue(configSchema, value, from.source);
-  const doubles = doubledClients(config.clients);
-  if (doubles.length > 0) throw invalidConfig(from.source, doubles);
+  const problems = findClientProblems(config.clients, config.apiScopes);
+  if (problems.length > 0) throw invalidConfig(from.source, problems);
   return frozen(withAbsoluteFiles(config, from.folder));
 }
 

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import type { RegisteredResourceServer } from '../authorization-server/tokens/resource-servers.ts';
 import { parseCertificate, parsePem } from '../x509/certificate/certificate.ts';
-import { SUBJECT_PROPERTIES } from '../x509/certificate/subject-property.ts';
+import { subjectFields, subjectsOf } from './subject-schema.ts';
 
 const SUBJECT = 'Subject of its certificate; exactly one of the five `tls_client_auth_*` (RFC 8705 §2.1.2).';
 
@@ -17,14 +17,10 @@ export const resourceServerSchema = z
       .string()
       .min(1)
       .meta({ description: "PEM of the bank's own CA for certificates of resource servers." }),
-    tls_client_auth_subject_dn: z.string().min(1).optional().meta({ description: SUBJECT }),
-    tls_client_auth_san_dns: z.string().min(1).optional().meta({ description: 'The same.' }),
-    tls_client_auth_san_uri: z.string().min(1).optional().meta({ description: 'The same.' }),
-    tls_client_auth_san_ip: z.string().min(1).optional().meta({ description: 'The same.' }),
-    tls_client_auth_san_email: z.string().min(1).optional().meta({ description: 'The same.' }),
+    ...subjectFields(SUBJECT, 'The same.'),
   })
   .superRefine((value, context) => {
-    if (SUBJECT_PROPERTIES.filter((name) => value[name] !== undefined).length === 1) return;
+    if (subjectsOf(value).length === 1) return;
     context.addIssue({ code: 'custom', path: [], message: 'exactly one tls_client_auth_* must be set' });
   });
 
@@ -33,13 +29,12 @@ export function registeredResourceServer(
   entry: z.infer<typeof resourceServerSchema>,
   anchorsPem: string,
 ): RegisteredResourceServer {
-  const [property] = SUBJECT_PROPERTIES.filter((name) => entry[name] !== undefined);
-  const value = property === undefined ? undefined : entry[property];
-  if (property === undefined || value === undefined) throw new TypeError('the entry has no subject');
+  const [subject] = subjectsOf(entry);
+  if (subject === undefined) throw new TypeError('the entry has no subject');
   return {
     client_id: entry.client_id,
     resource: entry.resource,
     anchors: parsePem(anchorsPem).map(parseCertificate),
-    subject: { property, value },
+    subject,
   };
 }

@@ -2,15 +2,17 @@ import { z } from 'zod';
 import { invalidConfig } from '../errors.ts';
 import type { ClientFiles } from '../authorization-server/clients/clients.ts';
 import type { RegisteredClient } from '../authorization-server/clients/registered-client.ts';
-import { type ClientEntry, clientSchema, doubledClients } from '../configuration/client-schema.ts';
+import { type ClientEntry, clientSchema, findClientProblems } from '../configuration/client-schema.ts';
 import { openFollowedFile } from '../files/followed-file.ts';
 import type { Log } from '../events.ts';
+import { subjectsOf } from '../configuration/subject-schema.ts';
 import { parseValue, parseYaml } from '../configuration/yaml-document.ts';
-import { SUBJECT_PROPERTIES } from '../x509/certificate/subject-property.ts';
 
 export interface ClientFilesOptions {
   /** Those of the configuration itself. */
   readonly entries: readonly ClientEntry[];
+  /** Scopes that a client may have besides those of OpenID Connect. */
+  readonly apiScopes: readonly string[];
   /** YAML or JSON with `clients`, read again when it changes. */
   readonly file?: string | undefined;
   readonly log: Log;
@@ -27,12 +29,12 @@ const clientsFile = z.strictObject({ clients: z.array(clientSchema) });
  * @throws ERR_CONFIG_INVALID
  */
 export async function openClientFiles(options: ClientFilesOptions): Promise<ClientFiles> {
-  const { entries, file, log } = options;
+  const { entries, apiScopes, file, log } = options;
   const takers = new Set<(clients: readonly RegisteredClient[]) => void>();
   const parse = (content: string): ReadonlyMap<string, RegisteredClient> => {
     const more = parseValue(clientsFile, parseYaml(content, file ?? ''), file ?? '').clients;
-    const doubles = doubledClients([...entries, ...more]);
-    if (doubles.length > 0) throw invalidConfig(file ?? '', doubles);
+    const problems = findClientProblems([...entries, ...more], apiScopes);
+    if (problems.length > 0) throw invalidConfig(file ?? '', problems);
     const clients = byId([...entries, ...more]);
     for (const take of takers) take([...clients.values()]);
     return clients;
@@ -65,8 +67,6 @@ function byId(entries: readonly ClientEntry[]): ReadonlyMap<string, RegisteredCl
 }
 
 function registeredClient(client: ClientEntry): RegisteredClient {
-  const property = SUBJECT_PROPERTIES.find((name) => client[name] !== undefined);
-  const value = property === undefined ? undefined : client[property];
   return {
     client_id: client.client_id,
     client_name: client.client_name,
@@ -78,6 +78,6 @@ function registeredClient(client: ClientEntry): RegisteredClient {
     nca: client.nca,
     jwks: client.jwks,
     id_token_signed_response_alg: client.id_token_signed_response_alg,
-    subject: property === undefined || value === undefined ? undefined : { property, value },
+    subject: subjectsOf(client)[0],
   };
 }

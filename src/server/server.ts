@@ -130,7 +130,12 @@ async function openParts(
     openSigningKeys({ file: config.signingKeysFile, clock, log, retainSeconds: retainKeysSeconds(config) }),
   ]);
   const decision = await openTppDecision(config, { clock, log });
-  const files = await openClientFiles({ entries: config.clients, file: config.clientsFile, log });
+  const files = await openClientFiles({
+    entries: config.clients,
+    apiScopes: config.apiScopes,
+    file: config.clientsFile,
+    log,
+  });
   const resourceServers = await Promise.all(
     config.resourceServers.map(async (one) =>
       registeredResourceServer(one, await readRequired(one.anchorsFile, 'resourceServers.anchorsFile')),

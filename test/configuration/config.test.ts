@@ -80,8 +80,9 @@ describe('the configuration', () => {
     expect(problems.find(({ path }) => path === '')?.message).toContain('accesstoken');
   });
 
-  const jwk = (kid: string) => ({
-    ...generateKeyPairSync('ec', { namedCurve: 'P-256' }).publicKey.export({ format: 'jwk' }),
+  const resourceServer = { client_id: 'api', resource: 'https://api.bank.example', anchorsFile: 'ca.pem' };
+  const jwk = (kid: string, namedCurve = 'P-256') => ({
+    ...generateKeyPairSync('ec', { namedCurve }).publicKey.export({ format: 'jwk' }),
     kid,
   });
   const refused: readonly [title: string, change: object, path: string][] = [
@@ -126,6 +127,48 @@ describe('the configuration', () => {
       },
       'clients[0].tls_client_auth_san_uri',
     ],
+    ...(
+      [
+        ['a name that cannot be parsed', 'tls_client_auth_subject_dn', 'CN=a, =b'],
+        ['an empty name', 'tls_client_auth_subject_dn', ' '],
+        ['a host name that is a URL', 'tls_client_auth_san_dns', 'https://a.example'],
+        ['a URI without a scheme', 'tls_client_auth_san_uri', 'a.example'],
+        ['an address that is none', 'tls_client_auth_san_ip', '10.0.0.256'],
+        ['a mailbox without a host', 'tls_client_auth_san_email', 'info@'],
+      ] as const
+    ).flatMap(([title, property, value]): [string, object, string][] => [
+      [
+        `${title} as the subject of a client`,
+        { clients: [{ ...client, [property]: value }] },
+        `clients[0].${property}`,
+      ],
+      [
+        `${title} as the subject of a resource server`,
+        { resourceServers: [{ ...resourceServer, [property]: value }] },
+        `resourceServers[0].${property}`,
+      ],
+    ]),
+    ['a scope that no API has', { clients: [{ ...client, scope: 'openid acounts' }] }, 'clients'],
+    [
+      'a key with an alg that clients may not sign with (FAPI 2.0 §5.4.1)',
+      { clients: [{ ...client, jwks: { keys: [{ ...jwk('1'), alg: 'RS256' }] } }] },
+      'clients[0].jwks.keys[0]',
+    ],
+    [
+      'a key of a curve that no algorithm of clients has',
+      { clients: [{ ...client, jwks: { keys: [jwk('1', 'P-384')] } }] },
+      'clients[0].jwks.keys[0]',
+    ],
+    [
+      'a malformed organization identifier',
+      { clients: [{ ...client, authorization_number: 'PSDXX-FCA-1' }] },
+      'clients[0].authorization_number',
+    ],
+    [
+      'an authority that is none',
+      { clients: [{ ...client, authorization_number: 'NTRGB-123', nca: 'GB' }] },
+      'clients[0].nca',
+    ],
     ['no store', { storage: { secretFile: 'secret' } }, 'storage'],
     ['two stores', { storage: { ...valid.storage, redis: { url: 'redis://r' } } }, 'storage'],
     [
@@ -157,6 +200,13 @@ describe('the configuration', () => {
   ];
   it.each(refused)('refuses %s', (_title, change, path) => {
     expect(problemsOf({ ...valid, ...change }).map((problem) => problem.path)).toEqual([path]);
+  });
+
+  it('names the client that has a problem', () => {
+    const [problem] = problemsOf({ ...valid, clients: [{ ...client, redirect_uris: ['callback'] }] });
+    expect(problem?.message).toMatch(/ \(acme\)$/);
+    const [other] = problemsOf({ ...valid, clients: [{ ...client, scope: 'acounts' }] });
+    expect(other?.message).toBe('acme has scopes that are not in apiScopes: acounts');
   });
 
   it('is read from YAML, and a file that is none is refused with the line', async () => {

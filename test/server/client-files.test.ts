@@ -26,7 +26,14 @@ const entry = (clientId: string): ClientEntry => ({
   scope: 'accounts',
 });
 const write = (...ids: string[]) => writeFile(file, stringify({ clients: ids.map(entry) }));
-const open = () => openClientFiles({ entries: [entry('own')], file, log: silentLog, pollSeconds: 0.02 });
+const open = () =>
+  openClientFiles({
+    entries: [entry('own')],
+    apiScopes: ['accounts'],
+    file,
+    log: silentLog,
+    pollSeconds: 0.02,
+  });
 
 describe('registered clients', () => {
   it('are those of the configuration and of its file, as the file is at the moment', async () => {

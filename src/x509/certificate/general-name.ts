@@ -85,6 +85,11 @@ export function isHostName(text: string): boolean {
   return text.length <= 253 && HOST.test(text) && !/(?:^|\.)\d+$/.test(text);
 }
 
+/** Whether `text` is a URI with a scheme, in the characters of RFC 3986. */
+export function isAbsoluteUri(text: string): boolean {
+  return URI.test(text);
+}
+
 /** The host of a mailbox `local@host`; undefined when it is none. Quoted local parts are refused. */
 export function findMailHost(text: string): string | undefined {
   const host = MAILBOX.exec(text)?.[1];
@@ -102,7 +107,7 @@ export function subjectNameProblem(name: GeneralName): string | undefined {
     case 'email':
       return findMailHost(name.value) === undefined ? 'rfc822Name is no mailbox' : undefined;
     case 'uri':
-      return URI.test(name.value) ? undefined : 'uniformResourceIdentifier is no absolute URI';
+      return isAbsoluteUri(name.value) ? undefined : 'uniformResourceIdentifier is no absolute URI';
     case 'ip':
       return name.value.length === 4 || name.value.length === 16
         ? undefined

@@ -1,7 +1,8 @@
 import { isIPv4, isIPv6 } from 'node:net';
+import { isRefusal } from '../../errors.ts';
 import type { Certificate } from './certificate.ts';
 import { formatName, namesEqual, parseName } from './distinguished-name.ts';
-import { addressText, findMailHost } from './general-name.ts';
+import { addressText, findMailHost, isAbsoluteUri, isHostName } from './general-name.ts';
 
 /** The five values by which RFC 8705 §2.1.2 names the subject of a client's certificate. */
 export const SUBJECT_PROPERTIES = [
@@ -41,6 +42,31 @@ export function matchesSubject(
         (name) => name.kind === 'ip' && addressText(name.value) === address,
       );
     }
+  }
+}
+
+/** Why no certificate can ever have this subject: the value is not of the form that its property asks for. */
+export function findSubjectProblem(property: SubjectProperty, expected: string): string | undefined {
+  switch (property) {
+    case 'tls_client_auth_subject_dn':
+      return findNameProblem(expected);
+    case 'tls_client_auth_san_dns':
+      return isHostName(expected.replace(/^\*\./, '')) ? undefined : 'is no host name';
+    case 'tls_client_auth_san_uri':
+      return isAbsoluteUri(expected) ? undefined : 'is no absolute URI';
+    case 'tls_client_auth_san_email':
+      return findMailHost(expected) === undefined ? 'is no mailbox' : undefined;
+    case 'tls_client_auth_san_ip':
+      return findAddress(expected) === undefined ? 'is no IP address' : undefined;
+  }
+}
+
+function findNameProblem(text: string): string | undefined {
+  try {
+    return parseName(text).rdns.length === 0 ? 'is an empty name' : undefined;
+  } catch (error) {
+    if (isRefusal(error, 'ERR_NAME_MALFORMED')) return `is no name of RFC 4514: ${error.details.problem}`;
+    throw error;
   }
 }
 
