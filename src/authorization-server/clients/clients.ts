@@ -4,7 +4,7 @@ import { OpenBankingError } from '../../errors.ts';
 import type { Log } from '../../events.ts';
 import { createRefreshable, type Refreshable } from '../../remote/refreshable.ts';
 import type { Store } from '../../storage/store.ts';
-import { PayloadEncryption } from '../models/record-protection.ts';
+import { PayloadEncryption } from '../../storage/record-protection.ts';
 import type { RegisteredClient } from './registered-client.ts';
 
 /** The clients that files name, as the files are at the moment. */

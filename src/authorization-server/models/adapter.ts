@@ -5,7 +5,7 @@ import type { Store, StoredRecord } from '../../storage/store.ts';
 import { errors, Provider } from '../provider-internals.ts';
 import type { GrantEnd } from '../token-status/token-status.ts';
 import { GRANTED_MODELS, type GrantRevocation } from './grant-revocation.ts';
-import { identifierHash, PayloadEncryption } from './record-protection.ts';
+import { identifierHash, PayloadEncryption } from '../../storage/record-protection.ts';
 
 export interface AdapterOptions {
   readonly store: Store;

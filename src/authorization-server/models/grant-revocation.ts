@@ -2,7 +2,7 @@ import type { Clock } from '../../clock.ts';
 import { SingleFlight } from '../../remote/single-flight.ts';
 import type { Store } from '../../storage/store.ts';
 import type { GrantEnd, TokenStatus } from '../token-status/token-status.ts';
-import { identifierHash } from './record-protection.ts';
+import { identifierHash } from '../../storage/record-protection.ts';
 
 /** Models of oidc-provider whose records end with their grant: each has `grantId` as an index. */
 export const GRANTED_MODELS: ReadonlySet<string> = new Set([

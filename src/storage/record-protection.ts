@@ -9,7 +9,7 @@ import {
   timingSafeEqual,
 } from 'node:crypto';
 import { LRUCache } from 'lru-cache';
-import { OpenBankingError } from '../../errors.ts';
+import { OpenBankingError } from '../errors.ts';
 
 /** Bytes of a block of SHA-256, and of its hash. */
 const BLOCK_BYTES = 64;

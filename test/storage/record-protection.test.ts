@@ -1,6 +1,6 @@
 import { createHmac, randomBytes } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
-import { keyedHash } from '../../../src/authorization-server/models/record-protection.ts';
+import { keyedHash } from '../../src/storage/record-protection.ts';
 
 describe('a keyed hash (RFC 2104)', () => {
   it.each([1, 32, 63, 64])('is the HMAC-SHA-256 of OpenSSL with a key of %i bytes', (bytes) => {
