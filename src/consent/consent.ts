@@ -1,5 +1,6 @@
 import { createHmac, hkdfSync } from 'node:crypto';
 import type { Clock } from '../clock.ts';
+import { identifierHash, PayloadEncryption } from '../storage/record-protection.ts';
 import type { Store, StoredRecord } from '../storage/store.ts';
 
 const KIND = 'Consent';
@@ -22,19 +23,23 @@ export interface Consent {
 export interface ConsentRecordsOptions {
   readonly store: Store;
   readonly clock: Clock;
-  /** A key is derived from it that hides grant identifiers in consent identifiers; 32 bytes. */
+  /** Keys are derived from it, of the encryption and of the hashes of identifiers; 32 bytes. */
   readonly secret: Buffer;
 }
 
-/** The consents in the store. */
+/** The consents in the store: encrypted, found by their identifiers and by keyed hashes. */
 export class ConsentRecords {
   readonly #store: Store;
   readonly #clock: Clock;
   readonly #key: Buffer;
+  readonly #encryption: PayloadEncryption;
+  readonly #hash: (kind: string, id: string) => string;
 
   constructor({ store, clock, secret }: ConsentRecordsOptions) {
     this.#store = store;
     this.#clock = clock;
+    this.#encryption = new PayloadEncryption(secret);
+    this.#hash = identifierHash(secret);
     this.#key = Buffer.from(hkdfSync('sha256', secret, '', 'tallystick consents', 32));
   }
 
@@ -53,16 +58,33 @@ export class ConsentRecords {
     const consentId = this.idOf(consent.grantId);
     const created: Consent = Object.freeze({ ...consent, consentId, createdAt, expiresAt });
     await this.#store.put(KIND, consentId, {
-      value: { ...created, createdAt: createdAt.toISOString(), expiresAt: expiresAt.toISOString() },
+      value: this.#encryption.encrypt(created, boundTo(consentId)),
       expiresAt,
-      indexes: { psu: created.psuId, authorizationNumber: created.authorizationNumber },
+      indexes: {
+        psu: this.#hash('psu', created.psuId),
+        authorizationNumber: this.#hash('authorizationNumber', created.authorizationNumber),
+      },
     });
     return created;
   }
 
-  /** The consent if it exists, has not expired and has not been revoked. */
+  /**
+   * The consent if it exists, has not expired and has not been revoked.
+   *
+   * @throws ERR_STORAGE_UNAVAILABLE for a record that this server has not encrypted: "not found" would let its grant live
+   */
   async find(consentId: string): Promise<Consent | undefined> {
-    return restored(await this.#store.find(KIND, consentId));
+    const record = await this.#store.find(KIND, consentId);
+    return record === undefined ? undefined : this.#restored(record);
+  }
+
+  #restored({ id, value }: StoredRecord): Consent {
+    const stored = this.#encryption.decrypt(value, boundTo(id)) as StoredConsent;
+    return Object.freeze({
+      ...stored,
+      createdAt: new Date(stored.createdAt),
+      expiresAt: new Date(stored.expiresAt),
+    });
   }
 
   /** Removes the record alone. `Consents.revoke` ends a consent. */
@@ -106,12 +128,9 @@ export class Consents {
   }
 }
 
-function restored(record: StoredRecord | undefined): Consent | undefined {
-  if (record === undefined) return undefined;
-  const stored = record.value as Consent & { readonly createdAt: string; readonly expiresAt: string };
-  return Object.freeze({
-    ...stored,
-    createdAt: new Date(stored.createdAt),
-    expiresAt: new Date(stored.expiresAt),
-  });
+type StoredConsent = Omit<Consent, 'createdAt' | 'expiresAt'> &
+  Readonly<Record<'createdAt' | 'expiresAt', string>>;
+
+function boundTo(consentId: string): string {
+  return `${KIND}\0${consentId}`;
 }

@@ -231,6 +231,7 @@ describe('what else a TPP does with its tokens', () => {
     ];
     const files = ['tallystick.sqlite', 'tallystick.sqlite-wal', 'tallystick.log'];
     const bytes = Buffer.concat(await Promise.all(files.map((file) => readFile(join(sandbox.folder, file)))));
+    for (const own of ['psu-6f1c2a', 'acc-100']) expect(bytes.includes(own)).toBe(false);
     for (const secret of secrets) {
       expect(secret?.length).toBeGreaterThan(20);
       expect(bytes.includes(secret ?? '')).toBe(false);

@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -45,6 +45,30 @@ describe('a consent', () => {
     );
     expect(new Set(ids).size).toBe(2);
     for (const id of ids) expect(id).toMatch(/^[\w-]{43}$/);
+  });
+
+  it('is not readable in the store, nor are the values by which it is found (J10)', async () => {
+    const records = new ConsentRecords({ store, clock, secret });
+    const { consentId } = await records.create(
+      { ...consent, psuId: 'psu-of-nobody-else', accountIds: ['account-77'] },
+      60,
+    );
+    const bytes = Buffer.concat(['s.sqlite', 's.sqlite-wal'].map((file) => readFileSync(join(folder, file))));
+    expect(bytes.includes(consentId)).toBe(true);
+    for (const readable of ['psu-of-nobody-else', 'account-77', consent.authorizationNumber]) {
+      expect([readable, bytes.includes(readable)]).toEqual([readable, false]);
+    }
+  });
+
+  it('is refused, and not "not found", when its record is readable or of another consent', async () => {
+    const records = new ConsentRecords({ store, clock, secret });
+    const { consentId } = await records.create(consent, 60);
+    const record = await store.find('Consent', consentId);
+    await store.put('Consent', 'readable', { value: { ...consent, consentId: 'readable' } });
+    await store.put('Consent', 'exchanged', { value: record?.value });
+    for (const id of ['readable', 'exchanged']) {
+      await expect(records.find(id)).rejects.toMatchObject({ code: 'ERR_STORAGE_UNAVAILABLE' });
+    }
   });
 
   it('ends after its grant, and can be ended again when the grant could not', async () => {
