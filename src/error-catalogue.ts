@@ -240,7 +240,9 @@ export const CATALOGUE = {
   ERR_HTTP_MISDIRECTED: misdirected<{ host: string; expected: string }>(
     'this listener does not serve that host (RFC 9110 section 15.5.20)',
   ),
-  ERR_HTTP_NOT_FOUND: notFound<{ path: string }>('there is nothing at this address on this listener'),
+  ERR_HTTP_NOT_FOUND: notFound<{ path: string; isElsewhere?: boolean }>(
+    'there is nothing at this address on this listener',
+  ),
   ERR_HTTP_METHOD: method<{ method: string; allowed: readonly string[] }>(
     'this address does not allow the method (RFC 9110 section 15.5.6)',
   ),

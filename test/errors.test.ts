@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { oauthAnswer, refusalEvent } from '../src/authorization-server/request/oauth-error.ts';
 import { exitCodeOf } from '../src/cli/process.ts';
 import { ERROR_CODES, type ErrorCode, OpenBankingError, ruleOf } from '../src/errors.ts';
+import { anyDetails } from './any-details.ts';
 import { createLog } from '../src/log.ts';
 import { refusalAnswer } from '../src/resource-server/decision/challenge.ts';
 
@@ -16,7 +17,7 @@ describe('a refusal for now', () => {
   it.each(ERROR_CODES)(
     'tells when to come again, at both edges, and only then: %s (RFC 9110 §10.2.3)',
     (code) => {
-      const error = new OpenBankingError(code, { allowed: [] } as never);
+      const error = new OpenBankingError(code, anyDetails);
       for (const { status, headers } of [oauthAnswer(error), refusalAnswer(error)]) {
         expect(headers['retry-after'] !== undefined).toBe(status === 503);
       }
@@ -24,7 +25,7 @@ describe('a refusal for now', () => {
   );
 });
 
-const refusal = (code: ErrorCode) => new OpenBankingError(code, { allowed: [] } as never);
+const refusal = (code: ErrorCode) => new OpenBankingError(code, anyDetails);
 
 describe('the event of a refusal at the authorization server', () => {
   it.each<[event: string, ...codes: ErrorCode[]]>([

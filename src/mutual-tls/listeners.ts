@@ -4,6 +4,7 @@ import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http
 import { createServer, type Server, type ServerOptions } from 'node:https';
 import type { AddressInfo, Socket } from 'node:net';
 import type { TLSSocket } from 'node:tls';
+import { answerText } from '../answer-text.ts';
 import { type ErrorCode, OpenBankingError } from '../errors.ts';
 import type { Log } from '../events.ts';
 import { OpenConnections } from './open-connections.ts';
@@ -187,7 +188,7 @@ function refuse(
     connection: 'close',
     ...(status === 503 ? { 'retry-after': '1' } : {}),
   });
-  response.end(JSON.stringify({ error: 'invalid_request', error_description: error.message }));
+  response.end(JSON.stringify({ error: 'invalid_request', error_description: answerText(error) }));
 }
 
 function malformedStatus(code: string | undefined): number {

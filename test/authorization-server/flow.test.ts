@@ -120,7 +120,7 @@ describe('the whole flow with openid-client (FAPI 2.0 §5.3)', () => {
     expect(next.refresh_token ?? first.refresh_token).toBe(first.refresh_token);
     const other = await connect('money-one', { certificate: tppNamed(sandbox.description, 'money-two') });
     await expect(oauth.refreshTokenGrant(other.config, first.refresh_token ?? '')).rejects.toMatchObject({
-      status: 401,
+      status: 400,
     });
     const thief = await connect('money-two');
     await expect(oauth.refreshTokenGrant(thief.config, first.refresh_token ?? '')).rejects.toMatchObject({
@@ -179,7 +179,7 @@ describe('the whole flow with openid-client (FAPI 2.0 §5.3)', () => {
       ),
     );
     expect(again.map((answer) => [answer.status, answer.json.error])).toEqual(
-      Array(5).fill([401, 'invalid_client']),
+      Array(5).fill([400, 'invalid_client']),
     );
   });
 });
@@ -429,7 +429,7 @@ describe('the pages', () => {
             client_id: 'money-two-mtls',
           })
         ).status,
-      ).toBe(401);
+      ).toBe(400);
     } finally {
       await writeFile(registry, before);
     }

@@ -116,7 +116,7 @@ const FLOWS: readonly Flow[] = [
         headers: { 'content-type': 'application/x-www-form-urlencoded' },
         body: `grant_type=client_credentials&scope=accounts&client_id=${tpp.clientId}`,
       }),
-    status: 401,
+    status: 400,
   },
 ];
 

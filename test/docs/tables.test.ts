@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { z } from 'zod';
 import { oauthAnswer } from '../../src/authorization-server/request/oauth-error.ts';
 import { configSchema } from '../../src/configuration/config.ts';
+import { anyDetails } from '../any-details.ts';
 import { ERROR_CODES, OpenBankingError, ruleOf } from '../../src/errors.ts';
 import { refusalAnswer } from '../../src/resource-server/index.ts';
 import { fileOf, readPage } from './pages.ts';
@@ -40,7 +41,7 @@ function configurationTable(): string {
 
 function errorTable(): string {
   const rows = ERROR_CODES.map((code) => {
-    const error = new OpenBankingError(code, { allowed: [] } as never);
+    const error = new OpenBankingError(code, anyDetails);
     const { status, body } = oauthAnswer(error);
     const api = refusalAnswer(error);
     return `| \`${code}\` | ${status} \`${body.error}\` | ${api.status} | ${ruleOf(code)} |`;

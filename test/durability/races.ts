@@ -91,7 +91,7 @@ export async function raceAssertion(arena: Arena): Promise<void> {
   const { winners, losers } = await rush(arena, (to) =>
     arena.tpp.post(to, '/token', { grant_type: 'client_credentials', scope: 'accounts', ...assertion }),
   );
-  expect([winners.length, ...losers]).toEqual([1, '401 invalid_client']);
+  expect([winners.length, ...losers]).toEqual([1, '400 invalid_client']);
 }
 
 export const RACES = {

@@ -142,7 +142,7 @@ describe.each([
           (client: { readonly client_id: string }) => client.client_id !== new Tpp(bank).clientId,
         );
         writeFileSync(bank.clientsFile, JSON.stringify({ clients }));
-        await expect.poll(statuses, { timeout: 15_000 }).toEqual([401, 401, 401, 401, 401, 401]);
+        await expect.poll(statuses, { timeout: 15_000 }).toEqual([400, 400, 400, 400, 400, 400]);
         writeFileSync(bank.clientsFile, file);
         await expect.poll(statuses, { timeout: 15_000 }).toEqual([200, 200, 200, 200, 200, 200]);
       },
@@ -166,8 +166,8 @@ describe.each([
         await expect
           .poll(refusals, { timeout: 2000 + SLACK_MILLISECONDS, interval: 50 })
           .toEqual([
-            ...Array.from({ length: CONNECTIONS }, () => '401 ERR_TPP_NOT_AUTHORIZED'),
-            ...Array.from({ length: CONNECTIONS }, () => '401 ERR_TPP_BLOCKED'),
+            ...Array.from({ length: CONNECTIONS }, () => '400 ERR_TPP_NOT_AUTHORIZED'),
+            ...Array.from({ length: CONNECTIONS }, () => '400 ERR_TPP_BLOCKED'),
           ]);
         const alive = async () => {
           const [first, second] = tokens.map((token) => token?.json.access_token);

@@ -1,8 +1,9 @@
 import type { Context, Middleware } from 'koa';
 import type { Configuration, KoaContextWithOIDC, Provider } from 'oidc-provider';
+import { answerText } from '../../answer-text.ts';
 import { isRefusal, type OpenBankingError } from '../../errors.ts';
 import { RequestScope } from '../../storage/request-scope.ts';
-import { listenerOf } from './routes.ts';
+import { isFor, isPageWanted } from './routes.ts';
 import { findRefusal, oauthAnswer, protocolRefusal } from './oauth-error.ts';
 
 /** The page that a customer sees instead of an error of OAuth. */
@@ -31,10 +32,17 @@ export function errorHandler(pages: ErrorPages): Middleware {
   };
 }
 
-/** The provider's `renderError`: the page for a customer whose request has no redirect URI to return to. */
+/**
+ * The provider's `renderError`: the page for a customer whose request has no redirect URI to return to. The provider
+ * renders by the Accept field alone; a caller of another route gets JSON all the same.
+ */
 export function errorPage(pages: ErrorPages): NonNullable<Configuration['renderError']> {
-  return (ctx, _out, error) => {
+  return (ctx, out, error) => {
     ctx.state.fault ??= error;
+    if (!isFor('browser', ctx)) {
+      ctx.body = out;
+      return;
+    }
     const refusal = findRefusal(error);
     const answer = refusal === undefined ? undefined : oauthAnswer(refusal);
     const status = answer?.status ?? ctx.status;
@@ -78,25 +86,36 @@ function answerErrorBody(ctx: Context, body: ErrorBody): void {
 
 function answerJson(ctx: Context, refusal: OpenBankingError): void {
   const { status, body, headers } = oauthAnswer(refusal);
-  ctx.status = status;
+  const scheme = body.error === 'invalid_client' ? schemeTried(ctx) : undefined;
+  ctx.status = scheme === undefined ? status : 401;
+  if (scheme !== undefined) ctx.set('www-authenticate', `${scheme} realm="${ctx.host}"`);
   ctx.set(headers);
   ctx.body = body;
 }
 
-/** Adds the rule, from the provider's `error_detail`, to a description like "grant request is invalid". */
+/** The scheme of the Authorization field, by which a client tried to authenticate (RFC 6749 §5.2). */
+function schemeTried(ctx: Context): string | undefined {
+  const field = ctx.headers.authorization;
+  if (field === undefined) return undefined;
+  return /^(basic|bearer|digest|dpop)(?: |$)/i.exec(field)?.[1] ?? 'Basic';
+}
+
+/** Replaces a description like "grant request is invalid" by the code, the rule and the provider's `error_detail`. */
 function answerProtocolRefusal(ctx: Context, body: ErrorBody): void {
   const refusal = protocolRefusal(ctx.state.fault);
   if (refusal === undefined) return;
-  const { problem } = refusal.details;
-  const isSafe = /^[\x20\x21\x23-\x5b\x5d-\x7e]{1,200}$/.test(problem);
-  body.error_description = isSafe ? `${refusal.message}: ${problem}` : refusal.message;
-  if (problem.includes('request entity too large')) ctx.status = 413;
+  if (refusal.code === 'ERR_CLIENT_AUTHENTICATION') {
+    answerJson(ctx, refusal);
+    return;
+  }
+  body.error_description = answerText(refusal);
+  if (refusal.details.problem.includes('request entity too large')) ctx.status = 413;
 }
 
 function answerThrown(ctx: Context, error: unknown, pages: ErrorPages): void {
   const refusal = findRefusal(error);
   const status = refusal === undefined ? 500 : oauthAnswer(refusal).status;
-  if (listenerOf(ctx.req) === 'front' && ctx.accepts('json', 'html') === 'html') {
+  if (isPageWanted(ctx)) {
     ctx.status = status;
     if (refusal !== undefined) ctx.set(oauthAnswer(refusal).headers);
     pages.error(ctx, { status, rule: refusal?.rule });

@@ -1,4 +1,5 @@
 import type { errors as providerErrors } from 'oidc-provider';
+import { answerText } from '../../answer-text.ts';
 import { type ErrorClass, type ErrorCode, isRefusal, OpenBankingError } from '../../errors.ts';
 import type { EventName } from '../../events.ts';
 import { errors } from '../provider-internals.ts';
@@ -10,7 +11,11 @@ interface Row {
   readonly event: EventName;
 }
 
-const INVALID_CLIENT: Row = { status: 401, error: 'invalid_client', event: 'client.auth.refused' };
+/**
+ * RFC 6749 §5.2 leaves 400 or 401. A 401 names an authentication scheme of HTTP (RFC 9110 §15.5.2), and there is none for
+ * a certificate or an assertion: 401 is the answer to a caller that sent an Authorization field (error-handler.ts).
+ */
+const INVALID_CLIENT: Row = { status: 400, error: 'invalid_client', event: 'client.auth.refused' };
 const INVALID_REQUEST: Row = { status: 400, error: 'invalid_request', event: 'request.refused' };
 /** RFC 6749 §4.1.2.1 has the name; we use it at every endpoint, with Retry-After. */
 const UNAVAILABLE: Row = { status: 503, error: 'temporarily_unavailable', event: 'dependency.unavailable' };
@@ -61,12 +66,12 @@ export function refusalEvent(error: OpenBankingError): EventName {
 
 const RETRY_AFTER_SECONDS = 5;
 
-/** The answer of an OAuth endpoint to a refusal (RFC 6749 §5.2): its code and its rule, never the evidence. */
+/** The answer of an OAuth endpoint to a refusal (RFC 6749 §5.2). */
 export function oauthAnswer(error: OpenBankingError) {
   const { status, error: name } = rowOf(error);
   return {
     status,
-    body: { error: name, error_description: error.message },
+    body: { error: name, error_description: answerText(error) },
     headers: {
       'cache-control': 'no-store',
       ...(status === 503 ? { 'retry-after': String(RETRY_AFTER_SECONDS) } : {}),

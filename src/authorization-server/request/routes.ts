@@ -93,13 +93,14 @@ const PATTERNS = ROUTES.flatMap((route) =>
 export const findRoute: Middleware = (ctx, next) => {
   const { path } = ctx;
   const route = EXACT.get(path) ?? PATTERNS.find(({ pattern }) => pattern.test(path))?.route;
+  ctx.state.callers = route?.callers;
   if (route === undefined || !isOn(listenerOf(ctx.req), route)) {
-    throw new OpenBankingError('ERR_HTTP_NOT_FOUND', { path: path.slice(0, 200) });
+    const isElsewhere = route !== undefined;
+    throw new OpenBankingError('ERR_HTTP_NOT_FOUND', { path: path.slice(0, 200), isElsewhere });
   }
   if (!route.methods.includes(ctx.method)) {
     throw new OpenBankingError('ERR_HTTP_METHOD', { method: ctx.method, allowed: route.methods });
   }
-  ctx.state.callers = route.callers;
   return next();
 };
 
@@ -109,7 +110,16 @@ function isOn(listener: ListenerName, { callers }: Route): boolean {
 
 /** Whether the route of the request is for that kind of caller, perhaps beside others. */
 export function isFor(caller: Caller, ctx: Pick<Context, 'state'>): boolean {
-  return (ctx.state.callers as readonly Caller[]).includes(caller);
+  return (ctx.state.callers as readonly Caller[] | undefined)?.includes(caller) === true;
+}
+
+/**
+ * Whether a refusal is shown as a page. Programs get JSON whatever their Accept field holds: that of Java prefers HTML.
+ * An address without a route shows a page to a browser that navigates there (Fetch Metadata), and to nothing else.
+ */
+export function isPageWanted(ctx: Context): boolean {
+  if (listenerOf(ctx.req) !== 'front' || ctx.accepts('json', 'html') !== 'html') return false;
+  return ctx.state.callers === undefined ? ctx.get('sec-fetch-mode') === 'navigate' : isFor('browser', ctx);
 }
 
 /** A step for the routes of one kind of caller. The step follows `findRoute`. */

@@ -1,3 +1,4 @@
+import { answerText } from '../../answer-text.ts';
 import { type ErrorClass, type ErrorCode, isRefusal } from '../../errors.ts';
 import { ALGORITHMS } from '../token/compact-signature.ts';
 
@@ -64,7 +65,7 @@ const RETRY_AFTER_SECONDS = 5;
  */
 export function refusalAnswer(error: unknown, scopes: readonly string[] = []): RefusalAnswer {
   const row: Row = isRefusal(error) ? (EXCEPTIONS[error.code] ?? ANSWERS[error.class]) : FAULT;
-  const description = isRefusal(error) ? error.message : 'the request could not be processed';
+  const description = isRefusal(error) ? answerText(error) : 'the request could not be processed';
   return {
     status: row.status,
     headers: {
@@ -82,7 +83,7 @@ export function refusalAnswer(error: unknown, scopes: readonly string[] = []): R
   };
 }
 
-/** Descriptions come from our own catalogue: they hold no quote and no backslash (RFC 6750 §3). */
+/** Descriptions are answer texts: they hold no quote and no backslash (RFC 6750 §3). */
 function challenge(row: Row, description: string, scopes: readonly string[]): string {
   if (row.error === undefined) return 'Bearer';
   const scope = row.error === 'insufficient_scope' ? `, scope="${scopes.join(' ')}"` : '';

@@ -81,13 +81,13 @@ describe('a client in the store', () => {
 
   it('gets tokens of every process over mTLS; its end reaches all of them and their tokens', async () => {
     const tpp = tppAs('stored-1');
-    expect((await tpp.clientCredentials(one)).status).toBe(401);
+    expect((await tpp.clientCredentials(one)).status).toBe(400);
     await clients.register(client('stored-1', own()));
     const tokens = [await tokenOf(tpp, one), await tokenOf(tpp, other)];
     const lives = async () => [...(await tpp.areLive(one, tokens)), ...(await tpp.areLive(other, tokens))];
     expect(await lives()).toEqual([true, true, true, true]);
     await clients.end('stored-1');
-    for (const at of [one, other]) expect((await tpp.clientCredentials(at)).status).toBe(401);
+    for (const at of [one, other]) expect((await tpp.clientCredentials(at)).status).toBe(400);
     await expect.poll(lives, POLL).toEqual([false, false, false, false]);
     // The TPP's client of the file goes on.
     expect((await new Tpp(bank).clientCredentials(one)).status).toBe(200);
@@ -100,7 +100,7 @@ describe('a client in the store', () => {
     await clients.register(client('stored-2', own()));
     const foreign = Object.assign(new Tpp(bank, 'money-two'), { clientId: 'stored-2' });
     const refused = await foreign.clientCredentials(one);
-    expect([refused.status, refused.text]).toEqual([401, expect.stringContaining('ERR_TPP_CLIENT_MISMATCH')]);
+    expect([refused.status, refused.text]).toEqual([400, expect.stringContaining('ERR_TPP_CLIENT_MISMATCH')]);
     const token = String(await tokenOf(tppAs('stored-2'), other));
     const claims = JSON.parse(Buffer.from(token.split('.')[1] ?? '', 'base64url').toString());
     expect(claims.cnf['x5t#S256']).toMatch(/^[\w-]{43}$/);
@@ -141,7 +141,7 @@ describe('a client in the store', () => {
     );
     writeFileSync(bank.clientsFile, JSON.stringify({ clients: left }));
     await expect.poll(() => tpp.isLive(behind, token), POLL).toBe(false);
-    expect((await tpp.clientCredentials(behind)).status).toBe(401);
+    expect((await tpp.clientCredentials(behind)).status).toBe(400);
     expect((await new Tpp(bank).clientCredentials(behind)).status).toBe(200);
     writeFileSync(bank.clientsFile, file);
     await expect.poll(async () => (await tpp.clientCredentials(one)).status, POLL).toBe(200);

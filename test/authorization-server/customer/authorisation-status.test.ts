@@ -68,7 +68,7 @@ describe('at the pages of the customer, a TPP', () => {
   async function expectRefused({ page, start }: Awaited<ReturnType<typeof atThePages>>, code: ErrorCode) {
     codes.length = 0;
     const shown = await page();
-    expect([shown.status, codes]).toEqual([401, [code]]);
+    expect([shown.status, codes]).toEqual([400, [code]]);
     expect(shown.text).toContain(ruleOf(code));
     const { searchParams } = new URL(String((await start()).headers.location));
     expect(searchParams.get('error_description')).toContain(code);

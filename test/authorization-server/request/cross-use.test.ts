@@ -100,7 +100,7 @@ describe('a client assertion that was used', () => {
       `${header}.${payload}. ${signature}`,
       `${header}.${payload}.${signature}\n`,
     ]) {
-      expect(await assertionWith(spelling)).toMatchObject({ status: 401, json: { error: 'invalid_client' } });
+      expect(await assertionWith(spelling)).toMatchObject({ status: 400, json: { error: 'invalid_client' } });
     }
   });
 });

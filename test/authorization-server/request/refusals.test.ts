@@ -42,7 +42,7 @@ describe('a token request that is refused', () => {
       'of a TPP that was withdrawn (PSD2 article 14, G7)',
       'gone-fintech',
       { ...credentials, client_id: 'gone-fintech-mtls' },
-      401,
+      400,
       'invalid_client',
       'ERR_TPP_NOT_AUTHORIZED',
     ],
@@ -50,7 +50,7 @@ describe('a token request that is refused', () => {
       "for another TPP's client, also in a renewed certificate (G5, G14)",
       'money-two',
       credentials,
-      401,
+      400,
       'invalid_client',
       'ERR_TPP_CLIENT_MISMATCH',
     ],
@@ -74,7 +74,7 @@ describe('a token request that is refused', () => {
       'of a client that nobody knows',
       'money-one',
       { ...credentials, client_id: 'nobody' },
-      401,
+      400,
       'invalid_client',
       'ERR_CLIENT_AUTHENTICATION',
     ],
@@ -125,7 +125,7 @@ describe('a token request that is refused', () => {
       method: 'POST',
       body: new URLSearchParams(credentials),
     });
-    expect([answer.status, answer.json.error]).toEqual([401, 'invalid_client']);
+    expect([answer.status, answer.json.error]).toEqual([400, 'invalid_client']);
     expect(answer.json.error_description).toContain('ERR_CERT_MISSING');
   });
 
@@ -142,7 +142,7 @@ describe('a token request that is refused', () => {
         expect([broken.name, path, answer.status, answer.json.error]).toEqual([
           broken.name,
           path,
-          401,
+          400,
           'invalid_client',
         ]);
         expect(answer.json.error_description).toContain(broken.expectedCode);
@@ -235,7 +235,7 @@ describe('bad input gets a 4xx and the server goes on', () => {
         headers: { 'content-type': 'application/x-www-form-urlencoded' },
         body: 'client_id=%ff%fe%00&scope=%zz',
       },
-      401,
+      400,
     ],
   ];
   it.each(requests)('%s', async (_title, path, init, status) => {

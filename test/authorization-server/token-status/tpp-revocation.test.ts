@@ -144,7 +144,7 @@ describe('a TPP whose certificates', () => {
       redirect_uri: 'y',
     });
     expect([refused.status, refused.error, refused.code]).toEqual([
-      401,
+      400,
       'invalid_client',
       'ERR_CERT_REVOKED',
     ]);

@@ -192,9 +192,9 @@ describe('a token of the short way', () => {
       { ...credentials, client_id: 'accounts-app-mtls', scope: 'payments' },
       400,
     ],
-    ["another TPP's client", 'money-two', credentials, 401],
-    ['a client that nobody knows', 'money-one', { ...credentials, client_id: 'nobody' }, 401],
-    ['a client that must sign', 'money-one', { ...credentials, client_id: 'money-one-jwt' }, 401],
+    ["another TPP's client", 'money-two', credentials, 400],
+    ['a client that nobody knows', 'money-one', { ...credentials, client_id: 'nobody' }, 400],
+    ['a client that must sign', 'money-one', { ...credentials, client_id: 'money-one-jwt' }, 400],
   ])('and of the long way are the same, with their log events: %s', async (_title, tpp, form, status) => {
     const short = await outcomeOf(tpp, form);
     // The provider does not know the parameter, and so ignores it.

@@ -83,7 +83,7 @@ describe.each(['jwt', 'opaque'] as const)('introspection of %s tokens by resourc
     const inactive = { status: 200, json: { active: false } };
     expect(await ask('other', { client_id: 'other-api', token })).toMatchObject(inactive);
     expect(await ask('accounts', { client_id: 'accounts-api', token: `${token}x` })).toMatchObject(inactive);
-    const refused = { status: 401, json: { error: 'invalid_client' } };
+    const refused = { status: 400, json: { error: 'invalid_client' } };
     expect(await ask('accounts', { client_id: 'other-api', token })).toMatchObject(refused);
     expect(await ask('accounts', { token })).toMatchObject(refused);
     expect(await ask('impostor', { client_id: 'accounts-api', token })).toMatchObject(refused);
@@ -93,7 +93,7 @@ describe.each(['jwt', 'opaque'] as const)('introspection of %s tokens by resourc
     );
     const tpp = tppNamed(bank.description, 'money-two');
     const asTpp = { certificate: tpp, form: { client_id: 'accounts-api', token } };
-    expect((await caller.send(endpoint, asTpp)).status).toBe(401);
+    expect((await caller.send(endpoint, asTpp)).status).toBe(400);
   });
 
   it('refuses what is not one token in a form', async () => {
@@ -133,7 +133,7 @@ describe.each(['jwt', 'opaque'] as const)('introspection of %s tokens by resourc
     for (const path of ['/token', '/par', '/revoke', '/userinfo']) {
       const url = `${bank.description.mtlsUrl}${path}`;
       const answer = await caller.send(url, { certificate: bank.apis.accounts, form });
-      expect([path, answer.status]).toEqual([path, 401]);
+      expect([path, answer.status]).toEqual([path, 400]);
     }
   });
 

@@ -174,12 +174,12 @@ describe('the authorization server', () => {
           const request = tokenRequest([host(ports.proxyPort), ...fields]);
           const byOther = await exchange(request, other);
           expect([byOther.status, byOther.body]).toEqual([
-            401,
+            400,
             expect.stringContaining('ERR_TPP_CLIENT_MISMATCH'),
           ]);
           const byNobody = await exchange(request);
           expect([byNobody.status, byNobody.body]).toEqual([
-            401,
+            400,
             expect.stringContaining('ERR_CERT_MISSING'),
           ]);
         }
@@ -196,7 +196,7 @@ describe('the authorization server', () => {
           ...elsewhere,
           certificate: own,
         });
-        expect([bare.status, bare.body]).toEqual([401, expect.stringContaining('ERR_CERT_MISSING')]);
+        expect([bare.status, bare.body]).toEqual([400, expect.stringContaining('ERR_CERT_MISSING')]);
       });
 
       test.each([
@@ -239,7 +239,7 @@ describe('the authorization server', () => {
       test('never takes it for the client’s, even if it is a TPP’s (B10)', async () => {
         const request = tokenRequest([host(ports.proxyPort)]);
         const caught = await rawExchange(request, { port: ports.proxyPort, caPem });
-        expect([caught.status, caught.body]).toEqual([401, expect.stringContaining('ERR_CERT_MISSING')]);
+        expect([caught.status, caught.body]).toEqual([400, expect.stringContaining('ERR_CERT_MISSING')]);
         expect((await rawExchange(request, { port: ports.proxyPort, caPem, certificate: own })).status).toBe(
           200,
         );
@@ -275,7 +275,7 @@ describe('the authorization server', () => {
         expect((await ask(leaf, chain)).status).toBe(200);
       }
       const forged = await ask(twin.der, [rogue.der, issuing]);
-      expect([forged.status, forged.body]).toEqual([401, expect.stringContaining('ERR_CERT_UNTRUSTED')]);
+      expect([forged.status, forged.body]).toEqual([400, expect.stringContaining('ERR_CERT_UNTRUSTED')]);
       expect((await ask(leaf, Array(9).fill(issuing))).status).toBe(400);
     });
   });

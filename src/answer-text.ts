@@ -1,0 +1,97 @@
+import type { ErrorCode, ErrorDetails } from './error-catalogue.ts';
+import type { OpenBankingError } from './errors.ts';
+
+type Shown = { readonly [C in ErrorCode]?: (details: ErrorDetails[C]) => string | undefined };
+
+const day = (date: Date) => date.toISOString();
+const problemOf = ({ problem }: { readonly problem: string }) => problem;
+const subjectOf = ({ subject }: { readonly subject: string }) => subject;
+const subjectAndProblem = ({ subject, problem }: { readonly subject: string; readonly problem: string }) =>
+  `${subject}: ${problem}`;
+const subjectAndNeed = ({ subject, needed }: { readonly subject: string; readonly needed: string }) =>
+  `${subject}: ${needed} is needed`;
+const unproven = ({ subject, serialNumber }: { readonly subject: string; readonly serialNumber: string }) =>
+  `${subject}, serial number ${serialNumber}`;
+
+/**
+ * The evidence that a refusal names to its caller: the caller's own input, and what a public register holds about the
+ * caller. A code that is absent shows its rule alone: its evidence is about other parties, about the bank's systems, or
+ * the reason of a block.
+ */
+const SHOWN: Shown = {
+  ERR_CERT_MALFORMED: problemOf,
+  ERR_CERT_WEAK_KEY: ({ subject, key }) => `${subject}: ${key}`,
+  ERR_CERT_WEAK_SIGNATURE: ({ subject, algorithm }) => `${subject}: ${algorithm}`,
+  ERR_CERT_EXPIRED: ({ subject, notAfter }) => `${subject}: notAfter is ${day(notAfter)}`,
+  ERR_CERT_NOT_YET_VALID: ({ subject, notBefore }) => `${subject}: notBefore is ${day(notBefore)}`,
+  ERR_CERT_UNTRUSTED: ({ subject, issuer }) => `${subject}, issued by ${issuer}`,
+  ERR_CERT_SIGNATURE_INVALID: ({ subject, issuer }) => `${subject}, issued by ${issuer}`,
+  ERR_CERT_NOT_A_CA: subjectOf,
+  ERR_CERT_PATH_LENGTH: ({ subject, maximum }) => `${subject}: at most ${maximum}`,
+  ERR_CERT_NAME_CONSTRAINTS: ({ subject, constraint }) => `${subject}: ${constraint}`,
+  ERR_CERT_CRITICAL_EXTENSION: ({ subject, extension }) => `${subject}: ${extension}`,
+  ERR_CERT_KEY_USAGE: subjectAndNeed,
+  ERR_CERT_EXTENDED_KEY_USAGE: subjectAndNeed,
+  ERR_CERT_POLICY: subjectAndProblem,
+  ERR_CERT_PROFILE: subjectAndProblem,
+  ERR_CERT_PATH_BUDGET: ({ limit, maximum }) => `${limit}: at most ${maximum}`,
+  ERR_CERT_REVOKED: ({ subject, serialNumber, reason, revokedAt }) =>
+    `${subject}, serial number ${serialNumber}: ${reason}, ${day(revokedAt)}`,
+  ERR_CERT_REVOCATION_INVALID: unproven,
+  ERR_CERT_REVOCATION_UNAVAILABLE: unproven,
+  ERR_TPP_IDENTIFIER_INVALID: subjectAndProblem,
+  ERR_TPP_STATEMENT_MISSING: ({ subject, statement }) => `${subject}: ${statement}`,
+  ERR_TPP_STATEMENT_INVALID: subjectAndProblem,
+  ERR_TPP_CERTIFICATE_TYPE: ({ subject, found }) => `${subject}: ${found}`,
+  ERR_TPP_NCA_MISMATCH: ({ authorizationNumber, found, expected }) =>
+    `${authorizationNumber}: ${found} in the certificate, ${expected} in the registry`,
+  ERR_TPP_NOT_REGISTERED: ({ authorizationNumber, nca }) => `${authorizationNumber} of ${nca}`,
+  ERR_TPP_NOT_AUTHORIZED: ({ authorizationNumber, status, since }) =>
+    `${authorizationNumber}: ${status} since ${day(since)}`,
+  ERR_TPP_NOT_PASSPORTED: ({ authorizationNumber, country }) => `${authorizationNumber}: ${country}`,
+  ERR_TPP_BLOCKED: ({ authorizationNumber }) => authorizationNumber,
+  ERR_TPP_CLIENT_MISMATCH: ({ authorizationNumber, clientId }) =>
+    `client ${clientId}, certificate of ${authorizationNumber}`,
+  ERR_TPP_ROLE_MISSING: ({ scope, needed, held }) =>
+    `${scope} needs ${needed}; the TPP holds ${held.length === 0 ? 'none' : held.join(', ')}`,
+  ERR_CLIENT_AUTHENTICATION: problemOf,
+  // Whether a code or token of another client exists is no concern of the caller.
+  ERR_GRANT_INVALID: ({ problem }) =>
+    /not found|(?:client|accountId) mismatch/.test(problem) ? undefined : problem,
+  ERR_REQUEST_INVALID: problemOf,
+  ERR_SCOPE_UNKNOWN: ({ scope }) => scope,
+  ERR_CLIENT_ASSERTION: problemOf,
+  ERR_CLIENT_SUBJECT_MISMATCH: ({ property }) => property,
+  ERR_CLIENT_REGISTRATION: problemOf,
+  ERR_TOKEN_REQUEST: problemOf,
+  ERR_TOKEN_INVALID: problemOf,
+  ERR_TOKEN_EXPIRED: ({ expiredAt }) => `at ${day(expiredAt)}`,
+  ERR_TOKEN_UNBOUND: problemOf,
+  ERR_TOKEN_BINDING: ({ presented }) => `not to ${presented}`,
+  ERR_TOKEN_SCOPE: ({ needed, held }) => `needed: ${needed.join(' ')}; held: ${held.join(' ')}`,
+  ERR_DPOP_PROOF: problemOf,
+  ERR_HTTP_MALFORMED: problemOf,
+  ERR_HTTP_MISDIRECTED: ({ expected }) => `expected ${expected}`,
+  ERR_HTTP_NOT_FOUND: ({ path, isElsewhere }) =>
+    isElsewhere === true ? `${path} is on the other listener` : path,
+  ERR_HTTP_METHOD: ({ allowed }) => `allowed: ${allowed.join(', ')}`,
+};
+
+const MAX_EVIDENCE = 240;
+
+/**
+ * The text of an answer to the caller: code, rule, and the evidence that is the caller's own. Has the characters of an
+ * `error_description` only (RFC 6749 §5.2), so that a quoted string of a header can hold the text too.
+ */
+export function answerText(error: OpenBankingError): string {
+  const show = SHOWN[error.code] as ((details: unknown) => string | undefined) | undefined;
+  const evidence = show?.(error.details);
+  return evidence === undefined || evidence === '' ? error.message : `${error.message}: ${visible(evidence)}`;
+}
+
+function visible(text: string): string {
+  return text
+    .slice(0, MAX_EVIDENCE)
+    .replaceAll('"', "'")
+    .replace(/[^\x20-\x5b\x5d-\x7e]+/g, '?');
+}
