@@ -5,6 +5,8 @@
 export interface EventFields {
   readonly requestId?: string;
   readonly interactionId?: string;
+  /** The peer of the connection; absent where that is a trusted proxy. */
+  readonly address?: string;
   readonly listener?: string;
   readonly method?: string;
   readonly route?: string;
@@ -22,6 +24,10 @@ export interface EventFields {
   readonly file?: string;
   readonly count?: number;
   readonly seconds?: number;
+  /** The name of another event. */
+  readonly kind?: string;
+  /** An instant, as RFC 3339 writes it. */
+  readonly since?: string;
   readonly worker?: number;
   readonly outcome?: string;
   readonly problems?: readonly { readonly path: string; readonly message: string }[];
@@ -42,9 +48,14 @@ export interface EventDefinition {
   readonly counter?: { readonly name: string; readonly labels: readonly FieldName[] };
   /** Whether the event belongs into the audit record. Default false. */
   readonly isAudited?: boolean;
+  /**
+   * Whether the event records a decision that stands. Its line is never sampled, and is the last to be dropped while
+   * the log cannot be written. Default false.
+   */
+  readonly isAlwaysWritten?: boolean;
 }
 
-type Uses = Pick<EventDefinition, 'counter' | 'isAudited'>;
+type Uses = Pick<EventDefinition, 'counter' | 'isAudited' | 'isAlwaysWritten'>;
 
 const at =
   (level: EventLevel) =>
@@ -57,6 +68,8 @@ const debug = at('debug');
 
 const counted = (name: string, ...labels: readonly FieldName[]) => ({ counter: { name, labels } });
 const audited = { isAudited: true };
+/** Audited, and a decision that stands. */
+const recorded = { isAudited: true, isAlwaysWritten: true };
 
 const REQUEST = [
   'requestId',
@@ -68,8 +81,16 @@ const REQUEST = [
   'authorizationNumber',
   'certificate',
 ] as const;
-const REFUSED = [...REQUEST, 'interactionId', 'error'] as const;
-const API_REFUSED = ['interactionId', 'method', 'route', 'status', 'certificate', 'error'] as const;
+const REFUSED = [...REQUEST, 'address', 'interactionId', 'error'] as const;
+const API_REFUSED = [
+  'interactionId',
+  'address',
+  'method',
+  'route',
+  'status',
+  'certificate',
+  'error',
+] as const;
 const CUSTOMER = ['requestId', 'clientId', 'authorizationNumber', 'scope'] as const;
 const LOADED = ['file', 'count'] as const;
 const NOT_LOADED = ['file', 'problems', 'error'] as const;
@@ -82,7 +103,11 @@ const faults = counted('tallystick_faults_total');
 export const EVENTS = Object.freeze({
   'server.started': info('the authorization server accepts requests', ['issuer', 'count']),
   'server.stopped': info('the authorization server has closed', ['count']),
-  'server.unexpected': error('a fault of the program ended a request', [...REQUEST, 'error'], faults),
+  'server.unexpected': error(
+    'a fault of the program ended a request',
+    [...REQUEST, 'address', 'error'],
+    faults,
+  ),
   'runtime.client_chain_lost': warn(
     'this release of Node (`outcome`) hides the intermediate certificates that a TPP sends: name them in `intermediatesFile`, or run another release',
     ['outcome'],
@@ -91,12 +116,26 @@ export const EVENTS = Object.freeze({
   'gateway.started': info('the gateway accepts requests', ['issuer', 'count']),
   'gateway.stopped': info('the gateway has closed'),
 
-  'http.misdirected': warn('a request names another host or no host', ['listener', 'error']),
-  'http.malformed': warn('bytes on a connection are no HTTP request', ['listener', 'status', 'error']),
+  'log.dropped': error('the log could not be written: `count` lines since `since` are missing', [
+    'count',
+    'since',
+  ]),
+  'log.sampled': warn('within a second, `count` more events of this `kind` came from busy sources', [
+    'kind',
+    'count',
+  ]),
+
+  'http.misdirected': warn('a request names another host or no host', ['listener', 'address', 'error']),
+  'http.malformed': warn('bytes on a connection are no HTTP request', [
+    'listener',
+    'address',
+    'status',
+    'error',
+  ]),
   'http.refused': warn('a request breaks a rule of HTTP', REFUSED, refusals),
   'tls.refused': info(
     'a TLS handshake failed',
-    ['listener', 'error'],
+    ['listener', 'address', 'error'],
     counted('tallystick_tls_refusals_total'),
   ),
   'proxy.untrusted_header': warn('certificate headers came from a host that is no proxy', REFUSED, refusals),
@@ -104,7 +143,7 @@ export const EVENTS = Object.freeze({
 
   'token.issued': info('the token endpoint answered with tokens', [...REQUEST, 'grantType', 'scope'], {
     ...counted('tallystick_tokens_issued_total', 'grantType'),
-    ...audited,
+    ...recorded,
   }),
   'client.auth.refused': warn('a client, its TPP or its certificate was refused', REFUSED, {
     ...refusals,
@@ -124,11 +163,11 @@ export const EVENTS = Object.freeze({
   }),
   'consent.granted': info('a customer consented', [...CUSTOMER, 'consentId'], {
     ...counted('tallystick_consents_granted_total'),
-    ...audited,
+    ...recorded,
   }),
   'consent.denied': info('a customer cancelled', CUSTOMER, {
     ...counted('tallystick_consents_denied_total'),
-    ...audited,
+    ...recorded,
   }),
   'tpp.encoding.tolerated': warn('a certificate deviates from TS 119 495 as its profile tolerates', [
     'authorizationNumber',
@@ -146,14 +185,14 @@ export const EVENTS = Object.freeze({
     ['outcome'],
     counted('tallystick_revocation_answers_total', 'outcome'),
   ),
-  'revocation.revoked': warn('a certificate has been found revoked', ['certificateSerial'], audited),
+  'revocation.revoked': warn('a certificate has been found revoked', ['certificateSerial'], recorded),
   'revocation.unknown': warn('the status of a certificate cannot be had', ['error']),
   'revocation.unknown.accepted': warn(
     'a certificate of unknown status passed, as its policy allows',
     ['error'],
     {
       ...counted('tallystick_revocation_unknown_accepted_total'),
-      ...audited,
+      ...recorded,
     },
   ),
   'revocation.relaxed': warn('the configuration checks revocation less than the default', ['problems']),

@@ -1,34 +1,49 @@
 import { type DestinationStream, pino } from 'pino';
+import { systemClock } from './clock.ts';
 import { isRefusal } from './errors.ts';
 import {
   type EventDefinition,
   type EventFields,
   type EventLevel,
+  type EventName,
+  EVENTS,
   type EventSink,
   type Log,
   logTo,
 } from './events.ts';
+import { EventSampling } from './logging/event-sampling.ts';
+import { type Gap, LineOutput } from './logging/line-output.ts';
 
 /** Longest text of one field: a name in a certificate may hold 64 kB. */
 const MAX_TEXT = 512;
 /** Longest chain of causes in a line. */
 const MAX_CAUSES = 4;
 
-/** Lines are written together: one by one they cost a tenth of a token. A killed process loses the last lines. */
-const GATHERED_BYTES = 8192;
-const GATHERED_MILLISECONDS = 100;
+/** Longest text of all fields of a line, in bytes as written: strangers fill whole lists. */
+const MAX_LINE_TEXT = 4096;
 
 export interface LogOptions {
-  /** Default: standard output. */
+  /** Default: standard output, or `file`. */
   readonly destination?: DestinationStream;
+  /** A file to append to; made with mode 0600. */
+  readonly file?: string;
   /** The least level that is written. Default `info`. */
   readonly level?: EventLevel;
   /** Further uses of events, such as counters. */
   readonly sinks?: readonly EventSink[];
 }
 
-/** A log that writes one JSON line per event, with the fields of the event's definition and no other. */
-export function createLog({ destination, level = 'info', sinks = [] }: LogOptions = {}): Log {
+/** One for the process, whose lines wait and are dropped together. */
+let standardOutput: LineOutput | undefined;
+
+/**
+ * A log that writes one JSON line per event, with the fields of the event's definition and no other. Lines above the
+ * rate of their source are counted instead (`log.sampled`), as are lines for which there is no room (`log.dropped`).
+ * Sinks get every event.
+ */
+export function createLog({ destination, file, level = 'info', sinks = [] }: LogOptions = {}): Log {
+  const onGap = ({ count, since }: Gap) => write('log.dropped', { count, since: since.toISOString() });
+  const output = destination === undefined ? openOutput(file, onGap) : undefined;
   const lines = pino(
     {
       base: null,
@@ -37,50 +52,71 @@ export function createLog({ destination, level = 'info', sinks = [] }: LogOption
       timestamp: pino.stdTimeFunctions.isoTime,
       formatters: { level: (label) => ({ level: label }) },
     },
-    destination ??
-      pino.destination({
-        fd: 1,
-        sync: false,
-        minLength: GATHERED_BYTES,
-        periodicFlush: GATHERED_MILLISECONDS,
-      }),
+    destination ?? output,
   );
+  const write = (name: EventName, fields: EventFields) => {
+    const definition: EventDefinition = EVENTS[name];
+    if (lines.isLevelEnabled(definition.level)) lines[definition.level](lineOf(definition, fields), name);
+  };
+  const sampling = new EventSampling((kind, count) => write('log.sampled', { kind, count }));
   return logTo(
     (name, definition, fields) => {
       if (!lines.isLevelEnabled(definition.level)) return;
-      lines[definition.level](lineOf(definition, fields), name);
+      if (!sampling.admits(name, definition, fields)) return;
+      if (output?.hasRoom(definition.isAlwaysWritten === true) !== false) write(name, fields);
     },
     ...sinks,
   );
 }
 
+function openOutput(file: string | undefined, onGap: (gap: Gap) => void): LineOutput {
+  const now = () => systemClock.now();
+  if (file !== undefined) return new LineOutput({ target: { file }, now, onGap });
+  standardOutput ??= new LineOutput({ target: 'stdout', now, onGap });
+  return standardOutput;
+}
+
 function lineOf({ fields: names }: EventDefinition, fields: EventFields): Record<string, unknown> {
   const line: Record<string, unknown> = {};
+  const room = { left: MAX_LINE_TEXT };
   for (const name of names) {
-    if (name !== 'error' && fields[name] !== undefined) line[name] = bounded(fields[name]);
+    if (name !== 'error' && fields[name] !== undefined) line[name] = bounded(fields[name], room);
   }
-  if (fields.error !== undefined) Object.assign(line, described(fields.error, MAX_CAUSES));
+  if (fields.error !== undefined) Object.assign(line, described(fields.error, MAX_CAUSES, room));
   return line;
 }
 
-function described(error: unknown, depth: number): Record<string, unknown> {
-  const cause =
-    error instanceof Error && error.cause !== undefined && depth > 0
-      ? { cause: described(error.cause, depth - 1) }
-      : {};
-  if (isRefusal(error)) return { code: error.code, details: bounded(error.details), ...cause };
-  if (error instanceof Error) {
-    return { code: 'ERR_UNEXPECTED', problem: bounded(`${error.name}: ${error.message}`), ...cause };
-  }
-  return { code: 'ERR_UNEXPECTED', problem: typeof error };
+/** The text that a line may still hold. */
+interface Room {
+  left: number;
 }
 
-function bounded(value: unknown): unknown {
-  if (typeof value === 'string') return value.length > MAX_TEXT ? `${value.slice(0, MAX_TEXT)}…` : value;
-  if (Array.isArray(value)) return value.slice(0, 50).map(bounded);
+function described(error: unknown, depth: number, room: Room): Record<string, unknown> {
+  const own = isRefusal(error)
+    ? { code: error.code, details: bounded(error.details, room) }
+    : {
+        code: 'ERR_UNEXPECTED',
+        problem: error instanceof Error ? bounded(`${error.name}: ${error.message}`, room) : typeof error,
+      };
+  if (!(error instanceof Error) || error.cause === undefined || depth === 0) return own;
+  return { ...own, cause: described(error.cause, depth - 1, room) };
+}
+
+function bounded(value: unknown, room: Room): unknown {
+  if (typeof value === 'string') return boundedText(value, room);
+  if (Array.isArray(value)) {
+    return value.slice(0, 50).flatMap((one) => (room.left > 0 ? [bounded(one, room)] : []));
+  }
   if (value instanceof Date) return value.toISOString();
   if (typeof value === 'object' && value !== null) {
-    return Object.fromEntries(Object.entries(value).map(([key, inner]) => [key, bounded(inner)]));
+    return Object.fromEntries(Object.entries(value).map(([key, inner]) => [key, bounded(inner, room)]));
   }
   return value;
+}
+
+function boundedText(text: string, room: Room): string {
+  const most = Math.max(Math.min(MAX_TEXT, room.left), 0);
+  const kept = text.length > most ? `${text.slice(0, most)}…` : text;
+  room.left -= Buffer.byteLength(JSON.stringify(kept));
+  return kept;
 }

@@ -108,7 +108,7 @@ function stepsOf(
   const statusLists = serveStatusLists(tokenStatus.lists);
   return {
     front: [
-      accessLog(log),
+      accessLog(log, clientCertificate),
       errorHandler(pages),
       pageHeaders({ hasStrictTransportSecurity }),
       findRoute,
@@ -118,7 +118,7 @@ function stepsOf(
       from('browser', interactions(options, { provider, pages })),
     ],
     mtls: [
-      accessLog(log),
+      accessLog(log, clientCertificate),
       errorHandler(pages),
       findRoute,
       // A resource server is answered here; every other caller is a TPP, and has to prove that.

@@ -1,7 +1,9 @@
 import type { IncomingMessage } from 'node:http';
+import type { Socket } from 'node:net';
 import type { ClientCertificate } from './presented-certificate.ts';
 import { type ProxyHeaderOptions, proxyHeaderReader } from './proxy-headers.ts';
 import { readSocketCertificate } from './socket-certificate.ts';
+import { TrustedProxies } from './trusted-proxies.ts';
 
 export type { ClientCertificate, PresentedCertificate } from './presented-certificate.ts';
 
@@ -14,6 +16,8 @@ export type ClientCertificateOptions =
 export interface ClientCertificateSource {
   /** Whether the listener has to ask its peers for a certificate: the clients', or the proxies' own. */
   readonly isTlsCertificateNeeded: boolean;
+  /** The address of the caller, for the log; undefined for a request of our own proxies, which hides it. */
+  findAddress(request: IncomingMessage): string | undefined;
   /** @throws ERR_PROXY_UNTRUSTED, ERR_PROXY_HEADER */
   read(request: IncomingMessage): ClientCertificate;
 }
@@ -27,8 +31,23 @@ export interface ClientCertificateSource {
 export function createClientCertificateSource(options: ClientCertificateOptions): ClientCertificateSource {
   if (options?.from === 'proxy') {
     const isTlsCertificateNeeded = options.proxyCertificates !== undefined;
-    return Object.freeze({ isTlsCertificateNeeded, read: proxyHeaderReader(options) });
+    const proxies = new TrustedProxies(options.trustedProxies, options.proxyCertificates);
+    return Object.freeze({
+      isTlsCertificateNeeded,
+      findAddress: (request: IncomingMessage) =>
+        proxies.isTrusted(request.socket) ? undefined : peerAddress(request.socket),
+      read: proxyHeaderReader(options, proxies),
+    });
   }
   if (options?.from !== 'socket') throw new TypeError("clientCertificate.from must be 'socket' or 'proxy'");
-  return Object.freeze({ isTlsCertificateNeeded: true, read: readSocketCertificate });
+  return Object.freeze({
+    isTlsCertificateNeeded: true,
+    findAddress: (request: IncomingMessage) => peerAddress(request.socket),
+    read: readSocketCertificate,
+  });
+}
+
+/** The peer of a connection, for the log; a connection that is closed has none. */
+export function peerAddress({ remoteAddress = 'unknown' }: Socket): string {
+  return remoteAddress;
 }

@@ -7,6 +7,7 @@ import type { TLSSocket } from 'node:tls';
 import { answerText } from '../answer-text.ts';
 import { type ErrorCode, OpenBankingError } from '../errors.ts';
 import type { Log } from '../events.ts';
+import { peerAddress } from './client-certificate.ts';
 import { OpenConnections } from './open-connections.ts';
 
 /** TLS 1.3, and for TLS 1.2 the two suites that BCP 195 and the FAPI suite both accept with an RSA certificate. */
@@ -71,7 +72,12 @@ export class Listener {
     // Prepended, so that a failed handshake is known as one before it is reported as a client error.
     this.#server.prependListener('tlsClientError', (error: NodeJS.ErrnoException, socket: TLSSocket) => {
       this.#notTls.add(socket);
-      this.#log.emit('tls.refused', { listener: this.name, error: malformed(error.code ?? error.name) });
+      const address = peerAddress(socket);
+      this.#log.emit('tls.refused', {
+        listener: this.name,
+        address,
+        error: malformed(error.code ?? error.name),
+      });
     });
   }
 
@@ -116,7 +122,8 @@ export class Listener {
     const refusal = misdirection(request, this.#serving.authority);
     if (refusal === undefined) this.#serving.handler(request, response);
     else {
-      this.#log.emit('http.misdirected', { listener: this.name, error: refusal });
+      const address = peerAddress(request.socket);
+      this.#log.emit('http.misdirected', { listener: this.name, address, error: refusal });
       refuse(request, response, refusal.code === 'ERR_HTTP_MISDIRECTED' ? 421 : 400, refusal);
     }
   }
@@ -128,7 +135,8 @@ export class Listener {
     }
     const status = malformedStatus(error.code);
     const refusal = malformed(error.code ?? error.name);
-    this.#log.emit('http.malformed', { listener: this.name, status, error: refusal });
+    const address = peerAddress(socket);
+    this.#log.emit('http.malformed', { listener: this.name, address, status, error: refusal });
     answerMalformed(socket, status);
   }
 }

@@ -7,7 +7,7 @@ import {
   parsePresentedCertificate,
 } from './presented-certificate.ts';
 import { PROXY_FORMATS, type ProxyFormat, type ProxyFormatName } from './proxy-formats.ts';
-import { TrustedProxies } from './trusted-proxies.ts';
+import type { TrustedProxies } from './trusted-proxies.ts';
 
 export interface ProxyHeaderOptions {
   /** How the proxy writes the certificate. */
@@ -37,12 +37,12 @@ const NONE: ClientCertificate = Object.freeze({ certificate: undefined, intermed
  */
 export function proxyHeaderReader(
   options: ProxyHeaderOptions,
+  proxies: TrustedProxies,
 ): (request: IncomingMessage) => ClientCertificate {
   const format: ProxyFormat = PROXY_FORMATS[options.format];
   if (format === undefined) throw new TypeError(`there is no proxy format ${String(options.format)}`);
   const header = (options.header ?? format.header).toLowerCase();
   if (!FIELD_NAME.test(header)) throw new TypeError('header must be letters, digits and hyphens');
-  const proxies = new TrustedProxies(options.trustedProxies, options.proxyCertificates);
   const own = format.chainHeader === undefined ? [header] : [header, format.chainHeader];
   const remembered = new Map<string, ClientCertificate>();
 

@@ -1,6 +1,5 @@
 import { readFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
-import { pino } from 'pino';
 import {
   createListener,
   createLog,
@@ -59,7 +58,7 @@ export async function startSandbox(options: SandboxOptions): Promise<RunningSand
   const notAfter = kept?.notAfter ?? (await makeFolder(folder, { ports, now }));
   const redirectUris = [...new Set([...(kept?.redirectUris ?? []), ...(options.redirectUris ?? [])])];
   const description = await describeSandbox(folder, { notAfter, ports, redirectUris });
-  const log = createLog({ destination: pino.destination({ dest: paths.log, mode: 0o600 }) });
+  const log = createLog({ file: paths.log });
   const config = parseConfig(await sandboxConfiguration(folder, description), { source: folder, folder });
   const started: { close(): Promise<void> }[] = [];
   const close = async () => {

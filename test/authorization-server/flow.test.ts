@@ -386,8 +386,7 @@ describe('the pages', () => {
     for (let tries = 0; tries < 4; tries += 1) await attempt(customer(1).username, 'guess');
     const right = await attempt(customer(1).username, customer(1).password);
     expect(right.status).toBe(422);
-    const codes = (await sandbox.events()).map((event) => event.event);
-    expect(codes).toContain('psu.login.blocked');
+    expect(await sandbox.events({ event: 'psu.login.blocked' })).not.toEqual([]);
   });
 
   it('are followed by scopes that are cut when the TPP loses a role (G2, G4)', async () => {

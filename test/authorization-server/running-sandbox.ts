@@ -2,6 +2,7 @@ import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Agent, fetch } from 'undici';
+import { vi } from 'vitest';
 import { tppNamed } from '../../src/sandbox/curl-lines.ts';
 import type { CertificateFiles, SandboxDescription } from '../../src/sandbox/folder.ts';
 import { type RunningSandbox, type SandboxOptions, startSandbox } from '../../src/sandbox/sandbox.ts';
@@ -13,8 +14,8 @@ export interface TestSandbox extends RunningSandbox {
   send(url: string, init?: TestRequest): Promise<TestResponse>;
   /** POST of a form to the mTLS listener with the certificate of a TPP. */
   post(tpp: string, path: string, form: Record<string, string>): Promise<TestResponse>;
-  /** Events of the log, newest last. */
-  events(): Promise<Record<string, unknown>[]>;
+  /** Events of the log with these fields, newest last; waits until the first is written. */
+  events(fields: Record<string, unknown>): Promise<Record<string, unknown>[]>;
   stop(): Promise<void>;
 }
 
@@ -72,11 +73,17 @@ export async function startTestSandbox(
         certificate: tppNamed(sandbox.description, tpp),
         body: new URLSearchParams(form),
       }),
-    events: async () =>
-      (await readFile(sandbox.logFile, 'utf8'))
-        .split('\n')
-        .filter(Boolean)
-        .map((line) => JSON.parse(line)),
+    events: (fields) =>
+      vi.waitUntil(
+        async () => {
+          const lines = (await readFile(sandbox.logFile, 'utf8')).split('\n').slice(0, -1);
+          const found = lines
+            .map((line) => JSON.parse(line))
+            .filter((event) => Object.entries(fields).every(([name, value]) => event[name] === value));
+          return found.length > 0 && found;
+        },
+        { timeout: 5000 },
+      ),
     stop: async () => {
       await Promise.all([...agents.values()].map((agent) => agent.destroy()));
       await sandbox.close();

@@ -2,30 +2,36 @@ import { randomUUID } from 'node:crypto';
 import type { Context, Middleware } from 'koa';
 import type { KoaContextWithOIDC } from 'oidc-provider';
 import { type EventFields, hexPrefix, type Log } from '../../events.ts';
+import type { ClientCertificateSource } from '../../mutual-tls/client-certificate.ts';
 import { findRefusal, protocolRefusal, refusalEvent } from './oauth-error.ts';
 import { ENDPOINTS, listenerOf } from './routes.ts';
 import { gateCertificate, provenTpp } from './tpp-gate.ts';
 
 /** The outermost step: the id of the request, and one event for each token, refusal and fault. */
-export function accessLog(log: Log): Middleware {
+export function accessLog(log: Log, source: ClientCertificateSource): Middleware {
   return async (ctx, next) => {
     const requestId = randomUUID();
     ctx.state.requestId = requestId;
     ctx.set('x-request-id', requestId);
     ctx.set('x-content-type-options', 'nosniff');
     await next();
-    record(ctx, log);
+    record(ctx, log, source);
   };
 }
 
-function record(ctx: Context, log: Log): void {
+function record(ctx: Context, log: Log, source: ClientCertificateSource): void {
   const fault: unknown = ctx.state.refusal ?? ctx.state.fault;
   if (fault === undefined) {
     if (ctx.path === ENDPOINTS.token) log.emit('token.issued', tokenFields(ctx));
     return;
   }
   const refusal = findRefusal(fault) ?? protocolRefusal(fault);
-  const fields: EventFields = { ...requestFields(ctx), error: refusal ?? fault };
+  const address = source.findAddress(ctx.req);
+  const fields: EventFields = {
+    ...requestFields(ctx),
+    ...(address === undefined ? {} : { address }),
+    error: refusal ?? fault,
+  };
   if (refusal === undefined) log.emit('server.unexpected', fields);
   else log.emit(refusalEvent(refusal), fields);
 }

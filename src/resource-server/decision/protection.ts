@@ -99,9 +99,9 @@ export class Protection {
       if (authorization !== undefined) return proved(authorization);
       return this.#authorizer
         .authorize(facts, requirement)
-        .then(proved, (error) => this.#refusal(error, { ...facts, headers, scopes }));
+        .then(proved, (error) => this.#refusal(error, { ...facts, request, headers, scopes }));
     } catch (error) {
-      return this.#refusal(error, { headers, method, url, certificate, scopes });
+      return this.#refusal(error, { request, headers, method, url, certificate, scopes });
     }
   }
 
@@ -113,18 +113,20 @@ export class Protection {
   ): { readonly refusal: RefusalAnswer } {
     const { method = '', url = '' } = original;
     const headers = fapiHeaders(request);
-    return this.#refusal(error, { headers, method, url, certificate: undefined, scopes: [] });
+    return this.#refusal(error, { request, headers, method, url, certificate: undefined, scopes: [] });
   }
 
-  #refusal(error: unknown, request: RefusedRequest): { readonly refusal: RefusalAnswer } {
-    const { headers, method, url, certificate } = request;
-    const answer = refusalAnswer(error, request.scopes);
+  #refusal(error: unknown, refused: RefusedRequest): { readonly refusal: RefusalAnswer } {
+    const { headers, method, url, certificate } = refused;
+    const address = this.#certificates.findAddress(refused.request);
+    const answer = refusalAnswer(error, refused.scopes);
     const fields = {
       interactionId: headers['x-fapi-interaction-id'],
       method,
       route: (url.split('?')[0] ?? '').slice(0, 100),
       status: answer.status,
       error,
+      ...(address === undefined ? {} : { address }),
       ...(certificate === undefined ? {} : { certificate: hexPrefix(certificate.thumbprint) }),
     };
     if (isRefusal(error)) this.log.emit(eventOf(answer.status, error.code), fields);
@@ -134,6 +136,7 @@ export class Protection {
 }
 
 interface RefusedRequest {
+  readonly request: IncomingMessage;
   readonly headers: FapiHeaders;
   readonly method: string;
   readonly url: string;

@@ -8,6 +8,7 @@ import { noteListener } from '../../../src/authorization-server/request/routes.t
 import { Pages } from '../../../src/authorization-server/customer/pages/pages.ts';
 import { OpenBankingError } from '../../../src/errors.ts';
 import type { EventFields } from '../../../src/events.ts';
+import { createClientCertificateSource } from '../../../src/mutual-tls/client-certificate.ts';
 
 let server: Server;
 afterEach(() => {
@@ -19,7 +20,10 @@ afterEach(() => {
 async function answered(middleware: Middleware, listener: 'front' | 'mtls') {
   const warnings: [string, EventFields | undefined][] = [];
   const app = new Koa();
-  app.use(accessLog({ emit: (event, fields) => void warnings.push([event, fields]) }));
+  const log = {
+    emit: (event: string, fields: EventFields | undefined) => void warnings.push([event, fields]),
+  };
+  app.use(accessLog(log, createClientCertificateSource({ from: 'socket' })));
   app.use(errorHandler(new Pages({ bankName: 'Example Bank' })));
   app.use(middleware);
   const handle = app.callback();

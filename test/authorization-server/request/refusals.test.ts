@@ -16,7 +16,7 @@ const credentials = { grant_type: 'client_credentials', scope: 'accounts', clien
 
 /** Exactly one event tells of this answer, with its code. */
 async function codeLogged(requestId: string | null): Promise<unknown> {
-  const events = (await sandbox.events()).filter((event) => event.requestId === requestId);
+  const events = await sandbox.events({ requestId });
   expect(events).toHaveLength(1);
   return events[0]?.code;
 }

@@ -164,7 +164,7 @@ describe('a token of the short way', () => {
   const outcomeOf = async (tpp: string, form: Record<string, string>) => {
     const { status, headers, json } = await sandbox.post(tpp, '/token', form);
     const requestId = headers.get('x-request-id');
-    const events = (await sandbox.events()).filter((event) => event.requestId === requestId);
+    const events = await sandbox.events({ requestId });
     const { access_token: token, ...answer } = json;
     return {
       status,
