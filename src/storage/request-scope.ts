@@ -30,6 +30,9 @@ export function failingFast(store: Store): Store {
     delete: bounded('delete', store.delete),
     deleteByIndex: bounded('deleteByIndex', store.deleteByIndex),
     allocate: bounded('allocate', store.allocate),
+    setBit: bounded('setBit', store.setBit),
+    hasBit: bounded('find', store.hasBit),
+    findBits: bounded('find', store.findBits),
     isHealthy: store.isHealthy,
     close: store.close,
   };

@@ -39,6 +39,15 @@ export interface Store {
   /** Allocates `count` numbers from a durable counter and returns the first; no number is allocated twice. */
   allocate(counter: string, count: number): Promise<number>;
 
+  /** Sets a bit of a bitmap. The bitmap exists from its first bit until the latest `expiresAt`, or somewhat longer. */
+  setBit(bitmap: string, bit: number, expiresAt: Date): Promise<void>;
+
+  /** Whether a bit is set. */
+  hasBit(bitmap: string, bit: number): Promise<boolean>;
+
+  /** The bitmap: bit n is bit n % 8 of byte n / 8, the lowest first. Bytes after the last set bit may be missing. */
+  findBits(bitmap: string): Promise<Buffer>;
+
   /** Whether the store can read and write now. */
   isHealthy(): Promise<boolean>;
 

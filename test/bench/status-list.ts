@@ -1,13 +1,17 @@
+import { randomBytes } from 'node:crypto';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
 import { setImmediate as turn } from 'node:timers/promises';
 import { RevokedCertificates } from '../../src/authorization-server/token-status/revoked-certificates.ts';
 import { PrivateKeys } from '../../src/authorization-server/signing/private-keys.ts';
 import { createSigningKeys } from '../../src/authorization-server/signing/signing-keys.ts';
 import { isHolderAuthorised } from '../../src/authorization-server/token-status/token-holder.ts';
+import { LIST_SIZE } from '../../src/authorization-server/token-status/status-list-allocator.ts';
 import { TokenStatus } from '../../src/authorization-server/token-status/token-status.ts';
 import { silentLog } from '../../src/events.ts';
+import { PART_BITS } from '../../src/storage/sqlite/sqlite-operations.ts';
 import { openSqliteStore } from '../../src/storage/sqlite/sqlite.ts';
 import { AuthorisationStatus } from '../../src/tpp/authorisation-status.ts';
 import { clientOf } from '../authorization-server/registered-client.ts';
@@ -20,7 +24,8 @@ const ROUNDS = 15;
 const folder = mkdtempSync(join(tmpdir(), 'tallystick-bench-'));
 let now = new Date('2026-11-24T12:00:00Z');
 const clock = { now: () => now };
-const store = await openSqliteStore({ file: join(folder, 's.sqlite'), clock, log: silentLog });
+const file = join(folder, 's.sqlite');
+const store = await openSqliteStore({ file, clock, log: silentLog });
 const records = Array.from(
   { length: HOLDERS },
   (_, at): TppRecord => ({
@@ -83,17 +88,49 @@ for (let round = 0; round < ROUNDS; round += 1) {
 }
 console.log(`an entry for a token without a grant: ${median(again).toFixed(1)} us of CPU`);
 
-const unchanged: number[] = [];
-const signed: number[] = [];
-for (let round = 0; round < ROUNDS; round += 1) {
-  now = new Date(now.getTime() + 30_000);
-  signed.push(await microsecondsOf(() => status.lists.current(0)));
-  now = new Date(now.getTime() + 1000);
-  unchanged.push(await microsecondsOf(() => status.lists.current(0)));
-}
 const milliseconds = (values: readonly number[]) => (median(values) / 1000).toFixed(1);
-console.log(
-  `a list of ${HOLDERS} holders, judged: ${milliseconds(unchanged)} ms of CPU; and signed: ${milliseconds(signed)} ms`,
+const forward = (seconds: number) => {
+  now = new Date(now.getTime() + seconds * 1000);
+};
+
+async function measureList(title: string): Promise<void> {
+  const unchanged: number[] = [];
+  const signed: number[] = [];
+  const revoked: number[] = [];
+  const [holder] = holders;
+  if (holder === undefined) throw new Error('no holder');
+  for (let round = 0; round < ROUNDS; round += 1) {
+    forward(30);
+    signed.push(await microsecondsOf(() => status.lists.current(0)));
+    forward(1);
+    unchanged.push(await microsecondsOf(() => status.lists.current(0)));
+    const claim = await status.reference(holder, undefined);
+    revoked.push(
+      await microsecondsOf(async () => {
+        await status.revoke(claim);
+        await status.isLive(claim);
+      }),
+    );
+  }
+  console.log(
+    `a list of ${HOLDERS} holders, ${title}: judged ${milliseconds(unchanged)} ms of CPU, judged and signed ` +
+      `${milliseconds(signed)} ms; a revocation and an introspection after it ${milliseconds(revoked)} ms`,
+  );
+}
+
+await measureList('no revocation');
+// Written as the store keeps them: half of the bits of list 0 and of 15 others, at random, the worst to compress.
+const database = new DatabaseSync(file);
+const insert = database.prepare(
+  `INSERT INTO bitmap (name, part, bits, expires_at) VALUES (?, ?, ?, ?)
+   ON CONFLICT (name, part) DO UPDATE SET bits = excluded.bits`,
 );
+for (let list = 0; list < 16; list += 1) {
+  for (let part = 0; part < LIST_SIZE / PART_BITS; part += 1) {
+    insert.run(`token-status-${list}`, part, randomBytes(PART_BITS / 8), now.getTime() + 3_600_000);
+  }
+}
+database.close();
+await measureList('a million revocations, 65,536 of them in this list');
 await store.close();
 rmSync(folder, { recursive: true });

@@ -103,7 +103,7 @@ class Ledger {
   #revoke(round: number): Promise<unknown> {
     return Promise.all([
       this.#store.deleteByIndex('Token', 'grantId', `g${round}`, inSeconds(7200)),
-      this.#store.put('StatusRevocation', String(round), { value: round, expiresAt: inSeconds(7200) }),
+      this.#store.setBit('token-status-0', round, inSeconds(7200)),
     ]);
   }
 
@@ -111,10 +111,10 @@ class Ledger {
     const token = { value: 'late', expiresAt: inSeconds(7200), indexes: { grantId: `g${round}` } };
     const [late, status, found] = await Promise.all([
       codeOf(this.#store.put('Token', `late${round}`, token)),
-      this.#store.find('StatusRevocation', String(round)),
+      this.#store.hasBit('token-status-0', round),
       this.#store.find('Token', `t${round}`),
     ]).catch(() => [UNAVAILABLE, 'unknown', undefined] as const);
-    if (late === undefined || status === undefined || found !== undefined) {
+    if (late === undefined || status === false || found !== undefined) {
       this.faults.push(
         `revocation ${round} is undone: ${late} ${JSON.stringify(status)} ${JSON.stringify(found)}`,
       );

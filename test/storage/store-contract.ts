@@ -127,6 +127,22 @@ export function describeStore(name: string, open: (clock: Clock) => Promise<Stor
       expect((await store.find('Token', 'c'))?.value).toBe(3);
     });
 
+    it('sets bits at once from many callers, each for itself, and reads them lowest first', async () => {
+      const bits = [0, 7, 8, 4095, 4096, 70_001, 131_071];
+      await Promise.all(bits.map((bit) => store.setBit('list-0', bit, inSeconds(60))));
+      await store.setBit('list-1', 3, inSeconds(60));
+      await store.setBit('list-0', 8, inSeconds(10));
+      const found = await store.findBits('list-0');
+      const set = Array.from({ length: found.length * 8 }, (_, bit) => bit).filter(
+        (bit) => (found.readUInt8(bit >> 3) & (1 << (bit & 7))) !== 0,
+      );
+      expect(set).toEqual(bits);
+      const has = await Promise.all([0, 1, 8, 9, 70_001, 131_071].map((bit) => store.hasBit('list-0', bit)));
+      expect(has).toEqual([true, false, true, false, true, true]);
+      expect((await store.findBits('list-1'))[0]).toBe(8);
+      expect([await store.hasBit('list-2', 3), (await store.findBits('list-2')).length]).toEqual([false, 0]);
+    });
+
     it('gives no number twice', async () => {
       const firsts = await Promise.all(Array.from({ length: 50 }, () => store.allocate('counter', 10)));
       expect(new Set(firsts).size).toBe(50);

@@ -3,6 +3,7 @@ import { deflateSync } from 'node:zlib';
 import type { Middleware } from 'koa';
 import { LRUCache } from 'lru-cache';
 import { type Clock, epochSeconds } from '../../clock.ts';
+import { OpenBankingError } from '../../errors.ts';
 import { SingleFlight } from '../../remote/single-flight.ts';
 import { type Signer, signJwt } from '../signing/signer.ts';
 import type { RevokedCertificates } from './revoked-certificates.ts';
@@ -22,8 +23,8 @@ const MAX_CACHED_LISTS = 64;
 /** The facts that decide the bits of a list. */
 export interface ListContent {
   readonly blocks: readonly StatusBlock[];
-  /** Indexes that were revoked. */
-  readonly revoked: readonly number[];
+  /** A bit for each index that was revoked; bytes at the end may be missing. */
+  readonly revoked: Buffer;
 }
 
 export interface StatusListsOptions {
@@ -38,80 +39,123 @@ export interface StatusListsOptions {
   readonly listBaseUrl: string;
 }
 
-/** A signed list, typ `statuslist+jwt`, its entity tag, and its bits: one for each index, set where it is revoked. */
+/** A signed list, typ `statuslist+jwt`, and its entity tag. */
 export interface StatusList {
   readonly jwt: string;
   readonly etag: string;
-  readonly bits: Buffer;
 }
 
-interface CachedList extends StatusList {
-  readonly decidedAt: number;
+interface SignedList extends StatusList {
+  readonly version: number;
   readonly signedAt: number;
 }
 
-/** Decides and signs lists, and keeps each for a moment, so that any number of readers cost one decision. */
+/** The bits of one list: one for each index, the lowest of a byte first. */
+interface DecidedList {
+  /** Set by a revocation, and never cleared: an index is allocated once. */
+  readonly revoked: Buffer;
+  /** Set while the holder of the index is not authorised. */
+  unauthorised: Buffer;
+  decidedAt: number;
+  /** Counts the changes of the bits. */
+  version: number;
+  signed: SignedList | undefined;
+}
+
+/**
+ * Decides lists, and keeps the decision for a moment, so that any number of readers cost one. A revocation of this process
+ * sets its bit at once, without a new decision. A list is signed only when it is served.
+ */
 export class StatusLists {
   readonly #options: StatusListsOptions;
-  readonly #cache = new LRUCache<number, CachedList>({ max: MAX_CACHED_LISTS });
-  readonly #pending = new SingleFlight<CachedList>();
-  #revocations = 0;
+  readonly #lists = new LRUCache<number, DecidedList>({ max: MAX_CACHED_LISTS });
+  readonly #deciding = new SingleFlight<DecidedList | undefined>();
+  readonly #signing = new SingleFlight<SignedList>();
 
   constructor(options: StatusListsOptions) {
     this.#options = options;
   }
 
-  /** The list, decided less than a second ago. */
-  async current(number: number): Promise<StatusList> {
-    const cached = this.#cache.get(number);
-    const age = cached === undefined ? Infinity : this.#options.clock.now().getTime() - cached.decidedAt;
-    if (cached !== undefined && age < DECIDED_MILLISECONDS) return cached;
-    return this.#pending.run(() => this.#renew(number), String(number));
+  /** The signed list, decided less than a second ago; undefined when no index of the list is in use. */
+  async current(number: number): Promise<StatusList | undefined> {
+    const list = await this.#decided(number);
+    if (list === undefined) return undefined;
+    const { signed, version } = list;
+    const isGood = signed?.version === version && this.#now() - signed.signedAt < SIGNED_MILLISECONDS;
+    return isGood ? signed : this.#signing.run(() => this.#sign(number, list), `${number}.${version}`);
   }
 
-  /** Called after a revocation: the next reader of any list gets one that is decided anew. */
-  expire(): void {
-    this.#revocations += 1;
-    for (const [number, list] of [...this.#cache]) this.#cache.set(number, { ...list, decidedAt: 0 });
-    this.#pending.clear();
+  /** Whether the bit of an index is clear, as decided less than a second ago. An index outside the list is not live. */
+  async isLive(number: number, index: number): Promise<boolean> {
+    const list = await this.#decided(number);
+    return list !== undefined && !isSet(list.revoked, index) && !isSet(list.unauthorised, index);
   }
 
-  async #renew(number: number): Promise<CachedList> {
-    const before = this.#revocations;
-    const now = this.#options.clock.now().getTime();
-    const bits = await this.#decidedBits(number);
-    const cached = this.#cache.get(number);
-    const isSame = cached?.bits.equals(bits) === true && now - cached.signedAt < SIGNED_MILLISECONDS;
-    const list = isSame ? { ...cached, decidedAt: now } : await this.#signed(number, bits, now);
-    // A token that was revoked while the list was made may not be in it.
-    this.#cache.set(number, before === this.#revocations ? list : { ...list, decidedAt: 0 });
-    return list;
+  /** Sets the bit of an index. Called after the store has the revocation. */
+  noteRevoked(number: number, index: number): void {
+    const list = this.#listAt(number);
+    if (isSet(list.revoked, index)) return;
+    setBit(list.revoked, index);
+    list.version += 1;
   }
 
-  async #decidedBits(number: number): Promise<Buffer> {
-    const { contentOf, authorisedHolders, revokedCertificates } = this.#options;
-    const bits = Buffer.alloc(LIST_SIZE / 8);
-    const set = (index: number) => {
-      const at = index % LIST_SIZE;
-      bits.writeUInt8(bits.readUInt8(at >> 3) | (1 << (at & 7)), at >> 3);
-    };
+  async #decided(number: number): Promise<DecidedList | undefined> {
+    const known = this.#lists.get(number);
+    if (known !== undefined && this.#now() - known.decidedAt < DECIDED_MILLISECONDS) return known;
+    return this.#deciding.run(() => this.#decide(number), String(number));
+  }
+
+  async #decide(number: number): Promise<DecidedList | undefined> {
+    const { contentOf, revokedCertificates } = this.#options;
+    const decidedAt = this.#now();
     const [{ blocks, revoked }, isRevoked] = await Promise.all([
       contentOf(number),
       revokedCertificates.read(),
     ]);
-    const isAuthorised = await authorisedHolders(blocks.flatMap(({ holder }) => holder ?? []));
-    const isAlive = (holder: TokenHolder) => isAuthorised(holder) && !isRevoked(holder.certificate);
+    // Any stranger may request any number: a list that no token refers to is neither kept nor signed.
+    if (blocks.length === 0) return undefined;
+    const unauthorised = await this.#unauthorisedBits(blocks, isRevoked);
+    const list = this.#listAt(number);
+    const isChanged = addBits(list.revoked, revoked) || !list.unauthorised.equals(unauthorised);
+    if (isChanged) list.version += 1;
+    Object.assign(list, { unauthorised, decidedAt });
+    return list;
+  }
+
+  async #unauthorisedBits(
+    blocks: readonly StatusBlock[],
+    isRevoked: (certificate: TokenHolder['certificate']) => boolean,
+  ): Promise<Buffer> {
+    const bits = emptyBits();
+    const isAuthorised = await this.#options.authorisedHolders(blocks.flatMap(({ holder }) => holder ?? []));
     for (const { first, count, holder } of blocks) {
-      if (holder !== undefined && isAlive(holder)) continue;
-      for (let index = first; index < first + count; index += 1) set(index);
+      if (holder !== undefined && isAuthorised(holder) && !isRevoked(holder.certificate)) continue;
+      for (let index = first; index < first + count; index += 1) setBit(bits, index % LIST_SIZE);
     }
-    for (const index of revoked) set(index);
     return bits;
   }
 
-  async #signed(number: number, bits: Buffer, now: number): Promise<CachedList> {
+  #listAt(number: number): DecidedList {
+    const known = this.#lists.get(number);
+    if (known !== undefined) return known;
+    const made: DecidedList = {
+      revoked: emptyBits(),
+      unauthorised: emptyBits(),
+      decidedAt: -Infinity,
+      version: 0,
+      signed: undefined,
+    };
+    this.#lists.set(number, made);
+    return made;
+  }
+
+  async #sign(number: number, list: DecidedList): Promise<SignedList> {
     const { signer, issuer, listBaseUrl } = this.#options;
-    const seconds = epochSeconds(new Date(now));
+    const { version } = list;
+    const signedAt = this.#now();
+    const seconds = epochSeconds(new Date(signedAt));
+    const bits = Buffer.from(list.unauthorised);
+    addBits(bits, list.revoked);
     const jwt = await signJwt(signer, {
       typ: 'statuslist+jwt',
       claims: {
@@ -124,14 +168,48 @@ export class StatusLists {
       },
     });
     const etag = `"${createHash('sha256').update(jwt).digest('base64url').slice(0, 22)}"`;
-    return { jwt, etag, bits, decidedAt: now, signedAt: now };
+    const signed = { jwt, etag, version, signedAt };
+    // A later version may have been signed sooner.
+    if (list.signed === undefined || list.signed.version <= version) list.signed = signed;
+    return signed;
   }
+
+  #now(): number {
+    return this.#options.clock.now().getTime();
+  }
+}
+
+function emptyBits(): Buffer {
+  return Buffer.alloc(LIST_SIZE / 8);
+}
+
+/** True also outside the bits. */
+function isSet(bits: Buffer, index: number): boolean {
+  return ((bits[index >> 3] ?? 0xff) & (1 << (index & 7))) !== 0;
+}
+
+function setBit(bits: Buffer, index: number): void {
+  bits[index >> 3] = (bits[index >> 3] ?? 0) | (1 << (index & 7));
+}
+
+/** Sets the bits of `more` too; true when one of them was not set. */
+function addBits(bits: Buffer, more: Buffer): boolean {
+  let isChanged = false;
+  for (let at = 0; at < more.length && at < bits.length; at += 1) {
+    const [before = 0, added = 0] = [bits[at], more[at]];
+    if ((before | added) === before) continue;
+    bits[at] = before | added;
+    isChanged = true;
+  }
+  return isChanged;
 }
 
 /** Serves the list whose number is the end of the path (draft-ietf-oauth-status-list §8), with an ETag. No list is secret. */
 export function serveStatusLists(lists: Pick<StatusLists, 'current'>): Middleware {
   return async (ctx) => {
-    const { jwt, etag } = await lists.current(Number(ctx.path.slice(ctx.path.lastIndexOf('/') + 1)));
+    const list = await lists.current(Number(ctx.path.slice(ctx.path.lastIndexOf('/') + 1)));
+    if (list === undefined) throw new OpenBankingError('ERR_HTTP_NOT_FOUND', { path: ctx.path });
+    const { jwt, etag } = list;
     ctx.type = 'application/statuslist+jwt';
     ctx.set('cache-control', 'no-cache');
     ctx.set('etag', etag);

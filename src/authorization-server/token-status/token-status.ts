@@ -14,7 +14,6 @@ const MAX_ATTEMPTS = 100;
 
 /** The index of a grant. */
 const INDEX = 'StatusEntry';
-const REVOCATION = 'StatusRevocation';
 const ENDED = 'StatusGrantEnded';
 
 export interface TokenStatusOptions extends Omit<StatusListsOptions, 'contentOf'> {
@@ -81,7 +80,6 @@ export class TokenStatus {
     await (reason === 'replayed' ? store.put(ENDED, grant, end) : store.putIfAbsent(ENDED, grant, end));
     const records = await store.listByIndex(INDEX, 'grant', grant);
     await Promise.all(records.map(({ value }) => this.#revoke(Number(value))));
-    this.lists.expire();
   }
 
   /** Whether a second use has ended the grant. */
@@ -95,9 +93,8 @@ export class TokenStatus {
   }
 
   /** Whether tokens with this claim may be used, as decided less than a second ago. */
-  async isLive({ status_list: { idx, uri } }: StatusClaim): Promise<boolean> {
-    const { bits } = await this.lists.current(this.#listOf(uri));
-    return (bits.readUInt8(idx >> 3) & (1 << (idx & 7))) === 0;
+  isLive({ status_list: { idx, uri } }: StatusClaim): Promise<boolean> {
+    return this.lists.isLive(this.#listOf(uri), idx);
   }
 
   /** The index of the grant at present; a new one when its tokens were revoked one by one. */
@@ -126,8 +123,9 @@ export class TokenStatus {
       // Another request of the grant was faster.
       record = await store.find(INDEX, id);
     }
-    const isRevoked = (await store.find(REVOCATION, String(record?.value))) !== undefined;
-    return record === undefined || isRevoked ? undefined : Number(record.value);
+    if (record === undefined) return undefined;
+    const index = Number(record.value);
+    return (await store.hasBit(bitmapOf(listOf(index)), index % LIST_SIZE)) ? undefined : index;
   }
 
   async #stateOf(grantId: string): Promise<GrantState> {
@@ -138,20 +136,18 @@ export class TokenStatus {
   }
 
   async #revoke(index: number): Promise<void> {
-    await this.#options.store.put(REVOCATION, String(index), {
-      value: index,
-      expiresAt: this.#inSeconds(LONGEST_TOKEN_SECONDS + SLACK_SECONDS),
-      indexes: { list: listOf(index) },
-    });
-    this.lists.expire();
+    const until = this.#inSeconds(LONGEST_TOKEN_SECONDS + SLACK_SECONDS);
+    const list = listOf(index);
+    await this.#options.store.setBit(bitmapOf(list), index % LIST_SIZE, until);
+    this.lists.noteRevoked(Number(list), index % LIST_SIZE);
   }
 
   async #contentOf(list: number): Promise<ListContent> {
     const [blocks, revoked] = await Promise.all([
       this.#allocator.blocksOf(list),
-      this.#options.store.listByIndex(REVOCATION, 'list', String(list)),
+      this.#options.store.findBits(bitmapOf(String(list))),
     ]);
-    return { blocks, revoked: revoked.map(({ value }) => Number(value)) };
+    return { blocks, revoked };
   }
 
   #claimOf(index: number): StatusClaim {
@@ -166,6 +162,11 @@ export class TokenStatus {
   #inSeconds(seconds: number): Date {
     return new Date(this.#options.clock.now().getTime() + seconds * 1000);
   }
+}
+
+/** The revoked indexes of a list, as one bitmap: reading it costs the same with any number of revocations. */
+function bitmapOf(list: string): string {
+  return `token-status-${list}`;
 }
 
 function grantRevoked(): OpenBankingError<'ERR_STORAGE_REVOKED'> {

@@ -8,6 +8,7 @@ export interface RedisKeys {
   recordPrefix(kind: string): string;
   indexPrefix(kind: string): string;
   counter(name: string): string;
+  bitmap(name: string): string;
   /** Written by the health check, for `part` from 0; they lie in different slots. */
   health(part: number): string;
 }
@@ -20,6 +21,7 @@ export function createRedisKeys(prefix: string): RedisKeys {
     recordPrefix: (kind: string) => `${prefix}:record:{${kind}:`,
     indexPrefix: (kind: string) => `${prefix}:index:{${kind}:`,
     counter: (name: string) => `${prefix}:counter:{${name}}`,
+    bitmap: (name: string) => `${prefix}:bitmap:{${name}}`,
     health: (part: number) => `${prefix}:health:{${part}}`,
   });
 }

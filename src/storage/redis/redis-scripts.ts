@@ -226,6 +226,27 @@ return old[1] == nonce and old[2] or ''`);
 /** KEYS: counter. ARGV: count. Answers with the first of the numbers taken. */
 export const ALLOCATE = script(`return redis.call('INCRBY', KEYS[1], ARGV[1]) - tonumber(ARGV[1])`);
 
+/** Arguments of a call of SET_BIT. */
+const BIT_ARGUMENTS = 3;
+
+/**
+ * For each call, KEYS: bitmap. ARGV: bit, now, end. Redis counts the bits of a byte from the highest. PEXPIRE runs each
+ * time: WAIT counts a repeated call too, since PEXPIRE is replicated where SETBIT changes nothing.
+ */
+export const SET_BIT = Object.freeze({
+  ...script(`
+local answers = {}
+for at, key in ipairs(KEYS) do
+  local last = at * ${BIT_ARGUMENTS}
+  redis.call('SETBIT', key, ARGV[last - 2], 1)
+  local life = tonumber(ARGV[last]) - tonumber(ARGV[last - 1]) + MARGIN
+  redis.call('PEXPIRE', key, math.max(life, redis.call('PTTL', key)))
+  answers[at] = 1
+end
+return answers`),
+  takesSeveral: true,
+});
+
 /** KEYS: health. Writes a key that Redis removes again. */
 export const HEALTH = script(`return redis.call('SET', KEYS[1], '1', 'PX', MARGIN)`);
 

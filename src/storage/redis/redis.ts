@@ -5,7 +5,7 @@ import { type Budget, createRedisGroupWrite } from './redis-group-write.ts';
 import { createRedisKeys } from './redis-keys.ts';
 import { connectRedis } from './redis-primaries.ts';
 import { findRecord, listRecords } from './redis-reads.ts';
-import { ALLOCATE, CONSUME, HEALTH } from './redis-scripts.ts';
+import { ALLOCATE, CONSUME, HEALTH, SET_BIT } from './redis-scripts.ts';
 import type { RedisSettings } from './redis-settings.ts';
 import { deleteByIndex, deleteRecord, nonce, type RedisParts, writeRecord } from './redis-writes.ts';
 import type { Store } from '../store.ts';
@@ -88,6 +88,16 @@ function storeOver(parts: RedisParts, within: Within): Store {
       within('allocate', async (budget) =>
         Number(await group.run({ script: ALLOCATE, keys: [keys.counter(counter)], args: [count] }, budget)),
       ),
+
+    setBit: (bitmap, bit, expiresAt) =>
+      within('setBit', async (budget) => {
+        const args = [bit ^ 7, now(), expiresAt.getTime()];
+        await group.run({ script: SET_BIT, keys: [keys.bitmap(bitmap)], args }, budget);
+      }),
+    hasBit: (bitmap, bit) =>
+      within('find', async () => (await primaries.reader.getbit(keys.bitmap(bitmap), bit ^ 7)) === 1),
+    findBits: (bitmap) =>
+      within('find', async () => (await primaries.reader.getBuffer(keys.bitmap(bitmap))) ?? Buffer.alloc(0)),
 
     isHealthy: () =>
       within('health', (budget) => Promise.all(healthParts.map((part) => writeHealth(budget, part)))).then(

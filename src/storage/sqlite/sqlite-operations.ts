@@ -7,6 +7,7 @@ export type Operation =
   | { readonly do: 'delete'; readonly kind: string; readonly id: string }
   | ({ readonly do: 'deleteByIndex'; readonly until: number } & IndexValue)
   | { readonly do: 'allocate'; readonly counter: string; readonly count: number }
+  | { readonly do: 'setBit'; readonly bitmap: string; readonly bit: number; readonly expires: number }
   | { readonly do: 'purge'; readonly now: number; readonly limit: number };
 
 interface RecordToWrite {
@@ -40,6 +41,9 @@ export interface WriteAnswer {
   readonly outcomes?: readonly Outcome[];
   readonly fault?: string;
 }
+
+/** Bits of one row of a bitmap: the row is read and written for each bit. */
+export const PART_BITS = 4096;
 
 const REVOKED: Outcome = Object.freeze({ isRevoked: true });
 const DONE: Outcome = Object.freeze({ value: null });
@@ -75,6 +79,15 @@ export function preparedOperations(database: DatabaseSync): (operation: Operatio
     return { value: isNew };
   };
 
+  const setBit = ({ bitmap, bit, expires }: Operation & { readonly do: 'setBit' }) => {
+    const part = Math.floor(bit / PART_BITS);
+    const known = statements.bits.get({ bitmap, part })?.bits;
+    const bits = Buffer.from(known instanceof Uint8Array ? known : new Uint8Array(PART_BITS / 8));
+    const at = (bit % PART_BITS) >> 3;
+    bits.writeUInt8(bits.readUInt8(at) | (1 << (bit & 7)), at);
+    statements.setBits.run({ bitmap, part, bits, expires });
+  };
+
   return (operation) => {
     switch (operation.do) {
       case 'put':
@@ -100,10 +113,14 @@ export function preparedOperations(database: DatabaseSync): (operation: Operatio
         const { counter, count } = operation;
         return { value: Number(statements.allocate.get({ name: counter, count })?.first) };
       }
+      case 'setBit':
+        setBit(operation);
+        return DONE;
       case 'purge': {
         const { now, limit } = operation;
         const records = Number(statements.purge.run({ now, limit }).changes);
         const tombstones = Number(statements.purgeTombstones.run({ now, limit }).changes);
+        statements.purgeBits.run({ now });
         return { value: Math.max(records, tombstones) };
       }
     }
@@ -151,6 +168,12 @@ function prepared(database: DatabaseSync) {
       `DELETE FROM record WHERE rowid IN
          (SELECT rowid FROM record WHERE expires_at IS NOT NULL AND expires_at <= :now LIMIT :limit)`,
     ),
+    bits: sql('SELECT bits FROM bitmap WHERE name = :bitmap AND part = :part'),
+    setBits: sql(
+      `INSERT INTO bitmap (name, part, bits, expires_at) VALUES (:bitmap, :part, :bits, :expires)
+       ON CONFLICT (name, part) DO UPDATE SET bits = excluded.bits, expires_at = max(expires_at, excluded.expires_at)`,
+    ),
+    purgeBits: sql('DELETE FROM bitmap WHERE expires_at <= :now'),
     purgeTombstones: sql(
       'DELETE FROM tombstone WHERE rowid IN (SELECT rowid FROM tombstone WHERE until <= :now LIMIT :limit)',
     ),

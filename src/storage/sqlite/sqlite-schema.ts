@@ -31,6 +31,13 @@ export const MIGRATIONS: readonly string[] = [
    ) STRICT;
    CREATE INDEX tombstone_until ON tombstone (until);
    CREATE TABLE counter (name TEXT NOT NULL PRIMARY KEY, next INTEGER NOT NULL) STRICT;`,
+  `CREATE TABLE bitmap (
+     name TEXT NOT NULL,
+     part INTEGER NOT NULL,
+     bits BLOB NOT NULL,
+     expires_at INTEGER NOT NULL,
+     PRIMARY KEY (name, part)
+   ) STRICT, WITHOUT ROWID;`,
 ];
 
 /**

@@ -5,6 +5,7 @@ import { isRefusal, OpenBankingError } from '../../errors.ts';
 import type { Log } from '../../events.ts';
 import { type Connection, createConnection, isBusy, makeFile } from './sqlite-connection.ts';
 import { followExpiry } from './sqlite-purge.ts';
+import { PART_BITS } from './sqlite-operations.ts';
 import { SqliteWriter } from './sqlite-writer.ts';
 import type { RecordToStore, Store, StoredRecord } from '../store.ts';
 
@@ -81,7 +82,15 @@ function preparedReads(database: DatabaseSync) {
        JOIN record r ON r.kind = i.kind AND r.id = i.id
        WHERE i.kind = :kind AND i.name = :name AND i.value = :value AND ${LIVE} ORDER BY r.written`,
     ),
+    bits: database.prepare(
+      'SELECT part, bits FROM bitmap WHERE name = :bitmap AND part BETWEEN :first AND :last',
+    ),
   };
+}
+
+interface BitsRow {
+  readonly part: number;
+  readonly bits: Uint8Array;
 }
 
 interface Parts {
@@ -95,6 +104,10 @@ function storeOver({ reader, writer, now, close }: Parts): Store {
   const rowsByIndex = (kind: string, name: string, value: string) =>
     waiting('find', READ_MILLISECONDS, () =>
       reader.use(({ byIndex }) => byIndex.all({ kind, name, value, now: now() }) as unknown as Row[]),
+    );
+  const bitsOf = (bitmap: string, first: number, last: number) =>
+    waiting('find', READ_MILLISECONDS, () =>
+      reader.use(({ bits }) => bits.all({ bitmap, first, last }) as unknown as BitsRow[]),
     );
   const put = (verb: 'put' | 'putIfAbsent', kind: string, id: string, record: RecordToStore) =>
     writer.write({
@@ -132,6 +145,21 @@ function storeOver({ reader, writer, now, close }: Parts): Store {
       await writer.write({ do: 'deleteByIndex', kind, name, value, until: tombstoneUntil.getTime() });
     },
     allocate: async (counter, count) => Number(await writer.write({ do: 'allocate', counter, count })),
+
+    setBit: async (bitmap, bit, expiresAt) => {
+      await writer.write({ do: 'setBit', bitmap, bit, expires: expiresAt.getTime() });
+    },
+    hasBit: async (bitmap, bit) => {
+      const part = Math.floor(bit / PART_BITS);
+      const [row] = await bitsOf(bitmap, part, part);
+      return row !== undefined && ((row.bits[(bit % PART_BITS) >> 3] ?? 0) & (1 << (bit & 7))) !== 0;
+    },
+    findBits: async (bitmap) => {
+      const rows = await bitsOf(bitmap, 0, Number.MAX_SAFE_INTEGER);
+      const bits = Buffer.alloc((Math.max(-1, ...rows.map(({ part }) => part)) + 1) * (PART_BITS / 8));
+      for (const row of rows) bits.set(row.bits, row.part * (PART_BITS / 8));
+      return bits;
+    },
 
     // A real write, since an empty transaction succeeds on a full or read-only disk.
     isHealthy: () =>

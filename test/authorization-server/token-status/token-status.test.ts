@@ -130,8 +130,8 @@ const later = (seconds: number) => {
 
 /** What a resource server reads in the signed list. */
 async function isSet(status: TokenStatus, { status_list: { idx, uri } }: StatusClaim): Promise<boolean> {
-  const { jwt } = await status.lists.current(Number(uri.slice(BASE.length)));
-  const { lst } = decodeJwt<{ status_list: { lst: string } }>(jwt).status_list;
+  const list = await status.lists.current(Number(uri.slice(BASE.length)));
+  const { lst } = decodeJwt<{ status_list: { lst: string } }>(list?.jwt ?? '').status_list;
   const bits = inflateSync(Buffer.from(lst, 'base64url'));
   return (bits.readUInt8(idx >> 3) & (1 << (idx & 7))) !== 0;
 }
@@ -378,13 +378,85 @@ describe('a status list', () => {
   it('keeps its entity tag while it says the same, and is signed anew before it ends', async () => {
     const status = open();
     const claim = await status.reference(acme, undefined);
-    const first = await status.lists.current(0);
+    const etag = async () => (await status.lists.current(0))?.etag;
+    const first = await etag();
+    expect(first).toBeDefined();
     later(10);
-    expect((await status.lists.current(0)).etag).toBe(first.etag);
+    expect(await etag()).toBe(first);
     later(11);
-    const second = await status.lists.current(0);
-    expect(second.etag).not.toBe(first.etag);
+    const second = await etag();
+    expect(second).not.toBe(first);
     await status.revoke(claim);
-    expect((await status.lists.current(0)).etag).not.toBe(second.etag);
+    expect(await etag()).not.toBe(second);
+  });
+
+  it('is read from the store as one bitmap, with one revocation or a thousand, and not again at each', async () => {
+    const [status, other] = [open(), open()];
+    const claims = await Promise.all(Array.from({ length: 1000 }, () => status.reference(acme, undefined)));
+    const reads: string[] = [];
+    const { listByIndex, findBits } = store;
+    store.listByIndex = (kind, ...rest) => {
+      reads.push(kind);
+      return listByIndex(kind, ...rest);
+    };
+    store.findBits = async (bitmap) => {
+      const bits = await findBits(bitmap);
+      reads.push(`${bits.length <= 16_384 ? 'a bitmap' : 'too much'}`);
+      return bits;
+    };
+    const [first, ...more] = claims;
+    const last = more.pop();
+    if (first === undefined || last === undefined) throw new Error('no claims');
+    const once = ['RevokedCertificate', 'StatusBlock', 'a bitmap'];
+    for (const some of [[first], more]) {
+      reads.length = 0;
+      later(1);
+      expect(await status.isLive(last)).toBe(true);
+      expect(reads.toSorted()).toEqual(once);
+      await Promise.all(some.map((claim) => status.revoke(claim)));
+      for (const claim of some) expect(await status.isLive(claim)).toBe(false);
+      expect(await status.isLive(last)).toBe(true);
+      expect(reads.toSorted()).toEqual(once);
+    }
+    reads.length = 0;
+    expect([await other.isLive(first), await other.isLive(last)]).toEqual([false, true]);
+    expect(reads.toSorted()).toEqual(once);
+  });
+
+  it('is signed when it is read, and not for an introspection', async () => {
+    let signatures = 0;
+    const { sign } = signer;
+    signer.sign = (...words) => {
+      signatures += 1;
+      return sign.apply(signer, words);
+    };
+    const status = open();
+    const claim = await status.reference(acme, undefined);
+    expect(await status.isLive(claim)).toBe(true);
+    await status.revoke(claim);
+    expect([await status.isLive(claim), signatures]).toEqual([false, 0]);
+    const [one, same] = await Promise.all([status.lists.current(0), status.lists.current(0)]);
+    expect([one, signatures]).toEqual([same, 1]);
+  });
+
+  it('does not exist where no token refers to it, so that strangers fill no memory', async () => {
+    const status = open();
+    expect(await status.lists.current(0)).toBeUndefined();
+    await status.reference(acme, undefined);
+    expect(await status.lists.current(0)).toBeDefined();
+    expect(await status.lists.current(12_345)).toBeUndefined();
+  });
+
+  it('has each of many revocations by two processes at once', async () => {
+    const [one, two] = [open(), open()];
+    const claims = await Promise.all(Array.from({ length: 400 }, () => one.reference(acme, undefined)));
+    const end = claims.slice(0, 300);
+    await Promise.all(end.map((claim, at) => (at % 2 === 0 ? one : two).revoke(claim)));
+    later(1);
+    for (const status of [one, two, open()]) {
+      expect(await Promise.all(claims.map((claim) => status.isLive(claim)))).toEqual(
+        claims.map((_, at) => at >= 300),
+      );
+    }
   });
 });

@@ -62,6 +62,8 @@ async function useEverything(settings: RedisSettings): Promise<void> {
   expect(await codeOf(store.put('Token', 'b', record))).toBe('ERR_STORAGE_REVOKED');
   await store.delete('Token', 'a');
   expect(await store.allocate('numbers', 1)).toBe(0);
+  await store.setBit('bits', 9, inSeconds(60));
+  expect([await store.hasBit('bits', 9), await store.findBits('bits')]).toEqual([true, Buffer.from([0, 2])]);
   expect(await store.isHealthy()).toBe(true);
   await store.close();
 }

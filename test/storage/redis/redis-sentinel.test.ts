@@ -43,7 +43,7 @@ describe.skipIf(!hasRedis)('on a primary under Sentinel', () => {
         await codeOf(store.putIfAbsent('Replay', 'j', { value: null, expiresAt: inSeconds(60) })),
         await codeOf(store.delete('Code', 'b')),
         await codeOf(store.deleteByIndex('Token', 'grantId', 'g', inSeconds(60))),
-        await codeOf(store.put('StatusRevocation', '1', { value: 1, expiresAt: inSeconds(60) })),
+        await codeOf(store.setBit('token-status-0', 1, inSeconds(60))),
         await codeOf(store.allocate('numbers', 1)),
       ];
       // The second time nothing is left to do for most of them: they must not pass for that.
