@@ -61,8 +61,14 @@ export const CATALOGUE = {
   ERR_CERT_WEAK_KEY: certificate<OfSubject & { key: string }>(
     'a certificate of the path has a key that is too weak (FAPI 2.0 section 5.4.1)',
   ),
+  ERR_CERT_KEY_UNSUPPORTED: certificate<OfSubject & { key: string }>(
+    'a certificate of the path has a key of a kind that is not supported: RSA of 2048 to 8192 bits, P-256, P-384, P-521 and Ed25519 are',
+  ),
   ERR_CERT_WEAK_SIGNATURE: certificate<OfSubject & { algorithm: string }>(
     'a certificate of the path is signed with a weak algorithm (BCP 195)',
+  ),
+  ERR_CERT_SIGNATURE_UNSUPPORTED: certificate<OfSubject & { algorithm: string }>(
+    'a certificate of the path is signed with an algorithm that is not supported: RSA and ECDSA with SHA-2, and Ed25519, are',
   ),
   ERR_CERT_EXPIRED: certificate<OfSubject & { notAfter: Date; at: Date }>(
     'a certificate of the path has expired (RFC 5280 section 6.1.3)',

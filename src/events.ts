@@ -221,6 +221,7 @@ export const EVENTS = Object.freeze({
   'signing-keys.loaded': info('a copy of the signing keys is in use', LOADED),
   'signing-keys.refused': error('a copy of the signing keys is bad; the last good one stays', NOT_LOADED),
   'trust.loaded': info('a copy of a trust file is in use', LOADED),
+  'trust.anchor.unusable': warn('an anchor refuses every certificate below it', ['file', 'error']),
   'trust.refused': error('a copy of a trust file is bad; the last good one stays', NOT_LOADED),
 
   'bank.unexpected': error('a fault of the demo bank ended a request', ['error']),

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import type { RegisteredResourceServer } from '../authorization-server/tokens/resource-servers.ts';
-import { parseCertificate, parsePem } from '../x509/certificate/certificate.ts';
+import { parseAnchor, parsePem } from '../x509/certificate/certificate.ts';
 import { subjectFields, subjectsOf } from './subject-schema.ts';
 
 const SUBJECT = 'Subject of its certificate; exactly one of the five `tls_client_auth_*` (RFC 8705 §2.1.2).';
@@ -34,7 +34,7 @@ export function registeredResourceServer(
   return {
     client_id: entry.client_id,
     resource: entry.resource,
-    anchors: parsePem(anchorsPem).map(parseCertificate),
+    anchors: parsePem(anchorsPem).map(parseAnchor),
     subject,
   };
 }

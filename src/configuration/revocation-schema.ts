@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import type { Problem } from '../errors.ts';
 import { readRequired } from './configured-files.ts';
-import { parseCertificate, parsePem } from '../x509/certificate/certificate.ts';
+import { parseAnchor, parsePem } from '../x509/certificate/certificate.ts';
 import type { RevocationPin, RevocationPolicy } from '../x509/revocation/revocation.ts';
 
 const seconds = z.int().positive();
@@ -135,5 +135,5 @@ async function pinsOf({
   ...urls
 }: PolicyValue['issuers'][number]): Promise<RevocationPin[]> {
   const pem = await readRequired(certificateFile, 'trust[].revocation.issuers[].certificateFile');
-  return parsePem(pem).map((der) => ({ issuer: parseCertificate(der), ...urls }));
+  return parsePem(pem).map((der) => ({ issuer: parseAnchor(der), ...urls }));
 }

@@ -21,7 +21,7 @@ export async function openTppDecision(
 ) {
   const { clock, log } = parts;
   const trust = await Promise.all(
-    config.trust.map((one, at) => openTrust(one, { place: `trust[${at}]`, log })),
+    config.trust.map((one, at) => openTrust(one, { place: `trust[${at}]`, log, clock })),
   );
   const { file, pollSeconds } = config.registry;
   const registry = await openFileRegistry({ file, pollSeconds, clock, log });
@@ -49,7 +49,7 @@ export async function openTppDecision(
 
 async function openTrust(
   { profile, revocation, allowSandboxAnchors, ...trust }: Config['trust'][number],
-  parts: { readonly place: string; readonly log: Log },
+  parts: { readonly place: string; readonly log: Log; readonly clock: Clock },
 ): Promise<FollowedTrustProfile> {
   return openTrustProfile({
     preset: profile,

@@ -1,4 +1,9 @@
-import { type Certificate, parseCertificate, parsePem } from '../x509/certificate/certificate.ts';
+import {
+  type Certificate,
+  parseAnchor,
+  parseCertificate,
+  parsePem,
+} from '../x509/certificate/certificate.ts';
 import { type PathPolicy, TLS_CLIENT_POLICY } from '../x509/path/path.ts';
 import type { RevocationPolicy } from '../x509/revocation/revocation.ts';
 import type { Tolerance } from './qc-statements.ts';
@@ -72,7 +77,7 @@ export function createTrustProfile(options: TrustProfileOptions): TrustProfile {
     options.extendedKeyUsage === 'client-or-server-auth' ? [client, server] : [client];
   return Object.freeze({
     preset,
-    anchors: parsePem(options.anchorsPem).map(parseCertificate),
+    anchors: parsePem(options.anchorsPem).map(parseAnchor),
     intermediates: intermediatesPem === undefined ? [] : parsePem(intermediatesPem).map(parseCertificate),
     paths,
     ...RULES[preset],

@@ -138,7 +138,7 @@ describe('tallystick certificate inspect', () => {
       problems: [{ part: 'certificate', problem: 'element is cut off' }],
     });
     const weak = readCertificateFacts(await derOf(brokenFile('rsa-1024')));
-    expect(weak.publicKey).toMatchObject({ text: 'RSA, 1024 bits', weakness: 'RSA 1024 bits' });
+    expect(weak.publicKey).toMatchObject({ text: 'RSA, 1024 bits', problem: 'too weak: RSA 1024 bits' });
     const sha1 = readCertificateFacts(await derOf(brokenFile('sha-1')));
     expect(sha1.signatureAlgorithm).toEqual({ name: 'ecdsa-with-SHA1', isAccepted: false });
   });

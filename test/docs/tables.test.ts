@@ -6,6 +6,7 @@ import { configSchema } from '../../src/configuration/config.ts';
 import { anyDetails } from '../any-details.ts';
 import { ERROR_CODES, OpenBankingError, ruleOf } from '../../src/errors.ts';
 import { refusalAnswer } from '../../src/resource-server/index.ts';
+import { TOLERATED } from '../../src/x509/der/tolerances.ts';
 import { fileOf, readPage } from './pages.ts';
 
 interface JsonSchema {
@@ -49,6 +50,13 @@ function errorTable(): string {
   return ['| code | authorization server | protected API | rule |', '|---|---|---|---|', ...rows].join('\n');
 }
 
+function toleranceTable(): string {
+  const rows = Object.values(TOLERATED).map(
+    ({ kinds, form, reason }) => `| ${kinds.join(', ')} | ${form} | ${reason} |`,
+  );
+  return ['| in | accepted | since |', '|---|---|---|', ...rows].join('\n');
+}
+
 function withTable(text: string, name: string, table: string): string {
   const between = new RegExp(`(<!-- ${name} -->\n)[^]*?(<!-- /${name} -->)`);
   expect(text).toMatch(between);
@@ -59,6 +67,7 @@ describe('the page', () => {
   it.each([
     ['docs/configuration.md', 'configuration', configurationTable],
     ['docs/refusals.md', 'errors', errorTable],
+    ['docs/tpp-certificates.md', 'tolerances', toleranceTable],
   ])('%s has the table of %s as the code has it', (page, name, table) => {
     const { text } = readPage(page);
     const made = withTable(text, name, table());

@@ -108,6 +108,20 @@ describe('trust files', () => {
     await trust.close();
   });
 
+  it('have a warning for an anchor that refuses every certificate, and are in use all the same', async () => {
+    const past = await createAuthority({ name: 'Past', ...PERIOD, notAfter: new Date('2026-02-01') });
+    const written: string[] = [];
+    const log = createLog({ destination: { write: (line) => void written.push(line) } });
+    const anchorsFile = fileOf(past.certificatePem + root.certificatePem);
+    const trust = await open(anchorsFile, { log, clock: { now: () => NOW } });
+    const warnings = written
+      .map((line) => JSON.parse(line))
+      .filter(({ event }) => event === 'trust.anchor.unusable');
+    expect(warnings).toMatchObject([{ level: 'warn', file: anchorsFile, code: 'ERR_CERT_EXPIRED' }]);
+    expect(JSON.stringify(warnings)).toContain('CN=Past');
+    await trust.close();
+  });
+
   it.each<[title: string, textOf: () => Promise<string>, message: RegExp]>([
     ['nothing', async () => '', /PEM/],
     ['no PEM', async () => 'junk', /PEM/],

@@ -21,7 +21,7 @@ import {
   formatName,
   readName,
 } from '../../x509/certificate/distinguished-name.ts';
-import { findKeyWeakness } from '../../x509/certificate/key-strength.ts';
+import { findKeyProblem, keyProblemText } from '../../x509/certificate/key-strength.ts';
 import { parsePublicKey } from '../../x509/certificate/public-key.ts';
 import { readSignatureAlgorithm } from '../../x509/certificate/signature.ts';
 import { describeExtension } from './extension-facts.ts';
@@ -45,7 +45,7 @@ export interface CertificateFacts {
   readonly notBefore: Date | undefined;
   readonly notAfter: Date | undefined;
   readonly publicKey:
-    | { readonly text: string; readonly spkiSha256: string; readonly weakness?: string | undefined }
+    | { readonly text: string; readonly spkiSha256: string; readonly problem?: string | undefined }
     | undefined;
   readonly signatureAlgorithm: { readonly name: string; readonly isAccepted: boolean } | undefined;
   readonly organizationIdentifier: OrganizationIdentifier | { readonly text: string } | undefined;
@@ -191,7 +191,8 @@ function publicKeyOf(element: Element | undefined, problems: ReadingProblems): C
   const spkiSha256 = createHash('sha256').update(element.raw).digest('hex');
   const parsed = problems.attempt('subjectPublicKeyInfo', () => parsePublicKey(element));
   if (parsed === undefined) return { text: 'unreadable', spkiSha256 };
-  return { text: keyText(parsed.key), spkiSha256, weakness: findKeyWeakness(parsed.key, parsed.octets) };
+  const problem = findKeyProblem(parsed.key, parsed.octets);
+  return { text: keyText(parsed.key), spkiSha256, problem: problem && keyProblemText(problem) };
 }
 
 function keyText({ asymmetricKeyType: type, asymmetricKeyDetails: details }: KeyObject): string {

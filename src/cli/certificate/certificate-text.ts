@@ -59,7 +59,7 @@ function untilText({ notBefore, notAfter }: CertificateFacts, at: Date): string 
 
 function keyText(key: CertificateFacts['publicKey']): string {
   if (key === undefined) return 'unreadable';
-  return key.weakness === undefined ? key.text : `${key.text}: too weak (${key.weakness})`;
+  return key.problem === undefined ? key.text : `${key.text}: ${key.problem}`;
 }
 
 function signatureText(signature: CertificateFacts['signatureAlgorithm']): string {

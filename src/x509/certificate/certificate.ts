@@ -12,6 +12,7 @@ import {
   TAG,
 } from '../der/der.ts';
 import { readTime } from '../der/der-time.ts';
+import { type CertificateKind, isTolerated } from '../der/tolerances.ts';
 import { type DistinguishedName, readName } from './distinguished-name.ts';
 import {
   EXTENSION,
@@ -20,6 +21,7 @@ import {
   readExtensions,
   readKnownExtensions,
 } from './extensions.ts';
+import { findKeyProblem, type KeyProblem } from './key-strength.ts';
 import { parsePublicKey } from './public-key.ts';
 import { readSigned, type SignedValue } from './signature.ts';
 
@@ -47,6 +49,8 @@ export interface Certificate extends KnownExtensions, SignedValue {
   readonly publicKeyInfo: Buffer;
   /** The content of the BIT STRING subjectPublicKey, over which key identifiers and OCSP CertIDs are hashed. */
   readonly publicKeyOctets: Buffer;
+  /** Why the key must not be relied on; an anchor's key is judged by the rules for anchors. */
+  readonly keyProblem: KeyProblem | undefined;
   readonly extensions: ReadonlyMap<string, Extension>;
 }
 
@@ -69,18 +73,36 @@ const MAX_SERIAL_BYTES = 20;
  * @see RFC 5280 §4.1
  */
 export function parseCertificate(der: Uint8Array): Certificate {
+  return parseAs('certificate', der);
+}
+
+/**
+ * The same for a certificate that the operator trusts as an anchor. Name, key and constraints are read strictly;
+ * faults of the rest, which `TOLERATED` lists, are accepted.
+ *
+ * @throws ERR_CERT_MALFORMED
+ * @see RFC 5280 §6.1.1 (d)
+ */
+export function parseAnchor(der: Uint8Array): Certificate {
+  return parseAs('anchor', der);
+}
+
+function parseAs(kind: CertificateKind, der: Uint8Array): Certificate {
   return readMessage(der, { maxBytes: MAX_BYTES, code: 'ERR_CERT_MALFORMED' }, () => {
     const copy = Buffer.from(der);
     const thumbprint = createHash('sha256').update(copy).digest('base64url');
-    return Object.freeze({ der: copy, thumbprint, ...readSigned(copy, readTbs) });
+    return Object.freeze({ der: copy, thumbprint, ...readSigned(copy, (fields) => readTbs(fields, kind)) });
   });
 }
 
 /** Those that can be read. An unreadable certificate proves nothing, so that a path which needs it is refused. */
-export function readableCertificates(ders: readonly Uint8Array[]): Certificate[] {
+export function readableCertificates(
+  ders: readonly Uint8Array[],
+  kind: CertificateKind = 'certificate',
+): Certificate[] {
   return ders.flatMap((der) => {
     try {
-      return [parseCertificate(der)];
+      return [parseAs(kind, der)];
     } catch (error) {
       if (isRefusal(error)) return [];
       throw error;
@@ -88,9 +110,9 @@ export function readableCertificates(ders: readonly Uint8Array[]): Certificate[]
   });
 }
 
-function readTbs(fields: DerReader) {
+function readTbs(fields: DerReader, kind: CertificateKind) {
   const version: 1 | 2 | 3 = fields.optionalWithin(contextTag(0, 'constructed'), readVersion) ?? 1;
-  const serialNumber = readSerial(fields.content(TAG.integer));
+  const serialNumber = readSerial(fields.content(TAG.integer), kind);
   const innerAlgorithm = fields.element(TAG.sequence).raw;
   const issuerDer = fields.element(TAG.sequence).raw;
   const issuer = readAll(issuerDer, readName);
@@ -99,10 +121,11 @@ function readTbs(fields: DerReader) {
   const publicKey = parsePublicKey(fields.element(TAG.sequence));
   const hasUniqueId = readUniqueIds(fields);
   const extensions =
-    fields.optionalWithin(contextTag(3, 'constructed'), readExtensions) ?? new Map<string, Extension>();
+    fields.optionalWithin(contextTag(3, 'constructed'), (list) => readExtensions(list, kind)) ??
+    new Map<string, Extension>();
   if (hasUniqueId && version === 1) throw new DerError('unique identifiers in version 1');
   if (extensions.size > 0 && version !== 3) throw new DerError(`extensions in version ${version}`);
-  const known = readKnownExtensions(extensions);
+  const known = readKnownExtensions(extensions, kind);
   checkNames({ issuer, subject }, extensions, known);
   return {
     version,
@@ -115,6 +138,7 @@ function readTbs(fields: DerReader) {
     publicKey: publicKey.key,
     publicKeyInfo: publicKey.der,
     publicKeyOctets: publicKey.octets,
+    keyProblem: findKeyProblem(publicKey.key, publicKey.octets, kind),
     extensions,
     ...known,
   };
@@ -138,8 +162,9 @@ function readVersion(reader: DerReader): 2 | 3 {
   return number === 1 ? 2 : 3;
 }
 
-function readSerial(content: Buffer): string {
+function readSerial(content: Buffer, kind: CertificateKind): string {
   const octets = decodeInteger(content);
+  if (isTolerated('serial-number', kind)) return octets.toString('hex');
   const magnitude = octets[0] === 0 ? octets.subarray(1) : octets;
   if ((octets[0] ?? 0) >= 0x80 || magnitude.length === 0) throw new DerError('serial number is not positive');
   if (octets.length > MAX_SERIAL_BYTES)

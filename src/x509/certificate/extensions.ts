@@ -8,6 +8,7 @@ import {
   readAll,
   TAG,
 } from '../der/der.ts';
+import { type DocumentKind, isTolerated } from '../der/tolerances.ts';
 import { type CrlDistributionPoint, readDistributionPoints } from './distribution-point.ts';
 import { type GeneralName, readGeneralName, readGeneralNames, subjectNameProblem } from './general-name.ts';
 
@@ -26,12 +27,16 @@ export interface Extension {
  * @throws DerError
  * @see RFC 5280 §4.1
  */
-export function readExtensions(reader: DerReader): ReadonlyMap<string, Extension> {
-  const list = reader.sequences((fields) => ({
+export function readExtensions(
+  reader: DerReader,
+  kind: DocumentKind = 'certificate',
+): ReadonlyMap<string, Extension> {
+  const readOne = (fields: DerReader) => ({
     oid: fields.oid(),
-    critical: fields.flag(),
+    critical: fields.flag(TAG.boolean, kind),
     value: fields.content(TAG.octetString),
-  }));
+  });
+  const list = reader.sequences(readOne, isTolerated('empty-extensions', kind) ? 0 : 1);
   const extensions = new Map<string, Extension>();
   for (const { oid, critical, value } of list) {
     if (extensions.has(oid)) throw new DerError(`extension ${oid} occurs twice`);
@@ -121,10 +126,10 @@ export interface KnownExtensions {
   readonly freshestCrl: readonly CrlDistributionPoint[];
 }
 
-type Reader = (reader: DerReader) => Partial<KnownExtensions>;
+type Reader = (reader: DerReader, kind: DocumentKind) => Partial<KnownExtensions>;
 
 const READERS: Readonly<Record<string, Reader>> = {
-  [EXTENSION.basicConstraints]: (reader) => ({ basicConstraints: readBasicConstraints(reader) }),
+  [EXTENSION.basicConstraints]: (reader, kind) => ({ basicConstraints: readBasicConstraints(reader, kind) }),
   [EXTENSION.keyUsage]: (reader) => ({ keyUsage: readKeyUsage(reader) }),
   // An empty list is accepted: the path refuses it, with its own reason.
   [EXTENSION.extendedKeyUsage]: (reader) => ({ extendedKeyUsage: readOids(reader, 0) }),
@@ -148,13 +153,28 @@ const READERS: Readonly<Record<string, Reader>> = {
   [EXTENSION.freshestCrl]: (reader) => ({ freshestCrl: readDistributionPoints(reader) }),
 };
 
+/** The extensions of an anchor that a path uses: constraints, and the key identifier, which is a hint. */
+const READ_IN_ANCHORS: readonly string[] = [
+  EXTENSION.basicConstraints,
+  EXTENSION.keyUsage,
+  EXTENSION.extendedKeyUsage,
+  EXTENSION.subjectKeyIdentifier,
+  EXTENSION.nameConstraints,
+  EXTENSION.certificatePolicies,
+  EXTENSION.policyConstraints,
+  EXTENSION.inhibitAnyPolicy,
+];
+
 /**
- * Reads every known extension in full; the others are left to the caller.
+ * Reads every known extension in full, of an anchor only its constraints; the others are left to the caller.
  *
  * @throws DerError
  * @see RFC 5280 §4.2
  */
-export function readKnownExtensions(extensions: ReadonlyMap<string, Extension>): KnownExtensions {
+export function readKnownExtensions(
+  extensions: ReadonlyMap<string, Extension>,
+  kind: DocumentKind = 'certificate',
+): KnownExtensions {
   const known = {
     subjectAlternativeNames: [],
     authorityInformationAccess: [],
@@ -162,16 +182,21 @@ export function readKnownExtensions(extensions: ReadonlyMap<string, Extension>):
     freshestCrl: [],
   };
   for (const [oid, { value }] of extensions) {
-    const read = READERS[oid];
-    if (read !== undefined) Object.assign(known, readAll(value, read));
+    const isRead = !isTolerated('unread-extensions', kind) || READ_IN_ANCHORS.includes(oid);
+    const read = isRead ? READERS[oid] : undefined;
+    if (read !== undefined)
+      Object.assign(
+        known,
+        readAll(value, (reader) => read(reader, kind)),
+      );
   }
   return known;
 }
 
 /** BasicConstraints ::= SEQUENCE { cA BOOLEAN DEFAULT FALSE, pathLenConstraint INTEGER (0..MAX) OPTIONAL } */
-function readBasicConstraints(reader: DerReader) {
+function readBasicConstraints(reader: DerReader, kind: DocumentKind) {
   return reader.within(TAG.sequence, (fields) => ({
-    isCa: fields.flag(),
+    isCa: fields.flag(TAG.boolean, kind),
     pathLength: fields.optionalContent(TAG.integer, decodeCount),
   }));
 }

@@ -1,6 +1,6 @@
 import { createPublicKey } from 'node:crypto';
 import { DerError, DerReader } from '../der/der.ts';
-import { findKeyWeakness } from './key-strength.ts';
+import { findKeyProblem, keyProblemText } from './key-strength.ts';
 import { parsePublicKey } from './public-key.ts';
 
 /** Members that only private or symmetric keys have (RFC 7518 §6). */
@@ -21,8 +21,8 @@ export function findJwkProblem(jwk: Readonly<Record<string, unknown>>): string |
       format: 'der',
     });
     const { key, octets } = parsePublicKey(new DerReader(spki).any());
-    const weakness = findKeyWeakness(key, octets);
-    return weakness === undefined ? undefined : `is too weak: ${weakness}`;
+    const problem = findKeyProblem(key, octets);
+    return problem && `is ${keyProblemText(problem)}`;
   } catch (error) {
     if (error instanceof DerError) return `is no public key: ${error.message}`;
     if (error instanceof Error && 'code' in error) return `is no public key: ${String(error.code)}`;

@@ -15,6 +15,8 @@ export interface SignatureAlgorithm {
   readonly oid: string;
   readonly name: string;
   readonly scheme?: SignatureScheme;
+  /** Whether it is known as too weak; without a scheme it is not supported otherwise. */
+  readonly isWeak: boolean;
 }
 
 type Hash = 'sha256' | 'sha384' | 'sha512';
@@ -29,6 +31,7 @@ interface KnownAlgorithm {
   /** The required parameters: absent, NULL (or, by RFC 4055 §5, absent), or checked later. */
   readonly parameters: 'absent' | 'null' | 'any';
   readonly scheme?: SignatureScheme;
+  readonly isWeak?: true;
 }
 
 const RSASSA_PSS = '1.2.840.113549.1.1.10';
@@ -42,14 +45,14 @@ const HASH_BYTES: Readonly<Record<Hash, number>> = { sha256: 32, sha384: 48, sha
 
 /** An allow-list: algorithms without `scheme`, or not listed, are refused. The weak ones are listed for their names. */
 const ALGORITHMS: Readonly<Record<string, KnownAlgorithm>> = {
-  '1.2.840.113549.1.1.4': { name: 'md5WithRSAEncryption', parameters: 'null' },
-  '1.2.840.113549.1.1.5': { name: 'sha1WithRSAEncryption', parameters: 'null' },
+  '1.2.840.113549.1.1.4': { name: 'md5WithRSAEncryption', parameters: 'null', isWeak: true },
+  '1.2.840.113549.1.1.5': { name: 'sha1WithRSAEncryption', parameters: 'null', isWeak: true },
   '1.2.840.113549.1.1.11': rsa('sha256'),
   '1.2.840.113549.1.1.12': rsa('sha384'),
   '1.2.840.113549.1.1.13': rsa('sha512'),
-  [RSASSA_PSS]: { name: 'RSASSA-PSS', parameters: 'any' },
-  '1.2.840.10040.4.3': { name: 'dsa-with-SHA1', parameters: 'any' },
-  '1.2.840.10045.4.1': { name: 'ecdsa-with-SHA1', parameters: 'absent' },
+  [RSASSA_PSS]: { name: 'RSASSA-PSS', parameters: 'any', isWeak: true },
+  '1.2.840.10040.4.3': { name: 'dsa-with-SHA1', parameters: 'any', isWeak: true },
+  '1.2.840.10045.4.1': { name: 'ecdsa-with-SHA1', parameters: 'absent', isWeak: true },
   '1.2.840.10045.4.3.2': ecdsa('sha256'),
   '1.2.840.10045.4.3.3': ecdsa('sha384'),
   '1.2.840.10045.4.3.4': ecdsa('sha512'),
@@ -82,7 +85,12 @@ export function readSignatureAlgorithm(reader: DerReader): SignatureAlgorithm {
     throw new DerError(`${known.name} takes NULL as parameters`);
   }
   const scheme = oid === RSASSA_PSS ? findPssScheme(parameters?.raw) : known?.scheme;
-  return Object.freeze({ oid, name: known?.name ?? oid, ...(scheme === undefined ? {} : { scheme }) });
+  return Object.freeze({
+    oid,
+    name: known?.name ?? oid,
+    ...(scheme === undefined ? {} : { scheme }),
+    isWeak: known?.isWeak === true,
+  });
 }
 
 /** The parts of a certificate or CRL that prove where it comes from. */

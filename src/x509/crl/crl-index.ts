@@ -6,7 +6,7 @@ import { contextTag, DerError, type DerReader, decodeCount, readAll, readMessage
 import { readTime } from '../der/der-time.ts';
 import { type DistinguishedName, shownName, readName } from '../certificate/distinguished-name.ts';
 import { readExtensions } from '../certificate/extensions.ts';
-import { findKeyWeakness } from '../certificate/key-strength.ts';
+import { keyProblemText } from '../certificate/key-strength.ts';
 import { buildSerialTable, type RevokedEntry, type SerialBuckets, SerialTable } from './serial-table.ts';
 import { readSigned, type SignedValue, verifySignature } from '../certificate/signature.ts';
 
@@ -108,8 +108,7 @@ function findSignatureProblem(
 ): string | undefined {
   const { scheme, name } = signatureAlgorithm;
   if (scheme === undefined) return `it is signed by ${name}, which is unknown or too weak`;
-  const weakness = findKeyWeakness(signer.publicKey, signer.publicKeyOctets);
-  if (weakness !== undefined) return `the key of its issuer is too weak: ${weakness}`;
+  if (signer.keyProblem !== undefined) return `the key of its issuer is ${keyProblemText(signer.keyProblem)}`;
   const isSigned = verifySignature(scheme, { data, signature, key: signer.publicKey });
   return isSigned ? undefined : 'its signature does not verify';
 }

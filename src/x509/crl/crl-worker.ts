@@ -1,6 +1,6 @@
 import { parentPort, workerData } from 'node:worker_threads';
 import { type ErrorDetails, isRefusal } from '../../errors.ts';
-import { parseCertificate } from '../certificate/certificate.ts';
+import { parseAnchor } from '../certificate/certificate.ts';
 import { type CrlParts, indexCrl } from './crl-index.ts';
 
 /** The message to the worker. */
@@ -18,7 +18,8 @@ export type CrlReply =
 
 function replyTo({ der, signers }: CrlTask): CrlReply {
   try {
-    return { parts: indexCrl(der, signers.map(parseCertificate)).parts };
+    // Certificates of a verified path, whose key alone counts here; one of them may be an anchor.
+    return { parts: indexCrl(der, signers.map(parseAnchor)).parts };
   } catch (error) {
     if (isRefusal(error, 'ERR_CRL_MALFORMED')) return { malformed: error.details };
     if (isRefusal(error, 'ERR_CRL_UNTRUSTED')) return { untrusted: error.details };

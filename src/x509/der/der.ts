@@ -1,4 +1,5 @@
 import { OpenBankingError } from '../../errors.ts';
+import { type DocumentKind, isTolerated } from './tolerances.ts';
 
 /** A fault of a byte string that should be DER. Parsers map it to a refusal of their own. */
 export class DerError extends Error {
@@ -133,11 +134,16 @@ export class DerReader {
     return decodeBoolean(this.content(TAG.boolean));
   }
 
-  /** A BOOLEAN DEFAULT FALSE, under a tag of its own where one is given: DER leaves the default out (X.690 §11.5). */
-  flag(tag: number = TAG.boolean): boolean {
+  /**
+   * A BOOLEAN DEFAULT FALSE, under a tag of its own where one is given: DER leaves the default out (X.690 §11.5).
+   * `kind`: the document, which may be tolerated to write it.
+   */
+  flag(tag: number = TAG.boolean, kind: DocumentKind = 'certificate'): boolean {
     if (this.nextTag !== tag) return false;
-    if (!decodeBoolean(this.content(tag))) throw new DerError('the default FALSE is written out');
-    return true;
+    const value = decodeBoolean(this.content(tag));
+    if (!value && !isTolerated('written-default', kind))
+      throw new DerError('the default FALSE is written out');
+    return value;
   }
 
   /** Every remaining element, each read by `read`; at least `minimum` of them. */

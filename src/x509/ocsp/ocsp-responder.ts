@@ -2,7 +2,6 @@ import { hash } from 'node:crypto';
 import { type Certificate, readableCertificates } from '../certificate/certificate.ts';
 import { namesEqual } from '../certificate/distinguished-name.ts';
 import { EXTENSION, findUnknownCritical } from '../certificate/extensions.ts';
-import { findKeyWeakness } from '../certificate/key-strength.ts';
 import type { BasicOcspResponse, ResponderId } from './ocsp-response.ts';
 import type { RevocationStatus } from '../certificate/revocation-status.ts';
 import { isSignedBy } from '../certificate/signature.ts';
@@ -49,7 +48,7 @@ export function findResponder(response: BasicOcspResponse, options: ResponderOpt
   if (isNamed(response.responder, issuer) && isSignedWith(response, issuer)) {
     return { certificate: issuer, isDelegate: false };
   }
-  const delegate = readableCertificates(response.certificates).find(
+  const delegate = readableCertificates(response.certificates, 'responder').find(
     (candidate) => isNamed(response.responder, candidate) && isSignedWith(response, candidate),
   );
   if (delegate === undefined)
@@ -66,9 +65,7 @@ function isNamed(responder: ResponderId, candidate: Certificate): boolean {
 
 /** A weak key signs nothing. */
 function isSignedWith(response: BasicOcspResponse, by: Certificate): boolean {
-  return (
-    findKeyWeakness(by.publicKey, by.publicKeyOctets) === undefined && isSignedBy(response, by.publicKey)
-  );
+  return by.keyProblem === undefined && isSignedBy(response, by.publicKey);
 }
 
 function findDelegateProblem(

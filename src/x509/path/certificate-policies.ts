@@ -33,7 +33,7 @@ export class PolicyGraph {
   #explicitPolicy: number;
   #policyMapping: number;
   #anyPolicy: number;
-  readonly #accepted: readonly string[] | undefined;
+  #accepted: readonly string[] | undefined;
 
   /** `length`: how many certificates are below the anchor. */
   constructor(length: number, inputs: PolicyInputs) {
@@ -43,8 +43,15 @@ export class PolicyGraph {
     this.#accepted = inputs.acceptedPolicies;
   }
 
-  /** Applies the demands of an anchor on all certificates below it (RFC 5937 §3.2). */
-  constrain({ policyConstraints = {}, inhibitAnyPolicy = Infinity }: Certificate): void {
+  /** Applies the constraints of an anchor to the inputs: its policies are the only ones of its paths (RFC 5937 §3.2). */
+  begin(anchor: Certificate): void {
+    this.#constrain(anchor);
+    const own = anchor.certificatePolicies;
+    if (own === undefined || own.includes(ANY_POLICY)) return;
+    this.#accepted = this.#accepted?.filter((policy) => own.includes(policy)) ?? own;
+  }
+
+  #constrain({ policyConstraints = {}, inhibitAnyPolicy = Infinity }: Certificate): void {
     const { requireExplicitPolicy = Infinity, inhibitPolicyMapping = Infinity } = policyConstraints;
     this.#explicitPolicy = Math.min(this.#explicitPolicy, requireExplicitPolicy);
     this.#policyMapping = Math.min(this.#policyMapping, inhibitPolicyMapping);
@@ -64,7 +71,7 @@ export class PolicyGraph {
       this.#policyMapping = Math.max(0, this.#policyMapping - 1);
       this.#anyPolicy = Math.max(0, this.#anyPolicy - 1);
     }
-    this.constrain(authority);
+    this.#constrain(authority);
   }
 
   /**

@@ -9,6 +9,7 @@ import {
 } from '../certificate/distinguished-name.ts';
 import type { NameConstraints } from '../certificate/extensions.ts';
 import { findMailHost, type GeneralName, isHostName } from '../certificate/general-name.ts';
+import { type CertificateKind, isTolerated } from '../der/tolerances.ts';
 import type { PathBudget } from './path-budget.ts';
 
 /**
@@ -30,11 +31,11 @@ export class ConstraintSet {
    *
    * @throws ERR_CERT_NAME_CONSTRAINTS when a constraint cannot be read for certain
    */
-  add(authority: Certificate): void {
+  add(authority: Certificate, kind: CertificateKind = 'certificate'): void {
     const constraints = authority.nameConstraints;
     if (constraints === undefined) return;
     for (const base of [...constraints.permitted, ...constraints.excluded]) {
-      if (!isWellFormed(base)) throw refusal(authority, `malformed ${describe(base)}`);
+      if (!isWellFormed(base, kind)) throw refusal(authority, `malformed ${describe(base)}`);
     }
     this.#constraints.push(constraints);
   }
@@ -96,7 +97,7 @@ function isCovered(name: GeneralName, base: GeneralName, list: 'permitted' | 'ex
 function isDnsCovered(name: string, base: string, isExcluding: boolean): boolean {
   const host = name.toLowerCase();
   const top = base.toLowerCase();
-  if (top === '' || host === top || host.endsWith(`.${top}`)) return true;
+  if (top === '' || host === top || host.endsWith(top.startsWith('.') ? top : `.${top}`)) return true;
   return isExcluding && host.startsWith('*.') && top.slice(top.indexOf('.') + 1) === host.slice(2);
 }
 
@@ -129,10 +130,10 @@ function isAddressCovered(address: Buffer, base: Buffer): boolean {
   return address.every((octet, index) => ((octet ^ (base[index] ?? 0)) & (mask[index] ?? 0xff)) === 0);
 }
 
-function isWellFormed(base: GeneralName): boolean {
+function isWellFormed(base: GeneralName, kind: CertificateKind): boolean {
   switch (base.kind) {
     case 'dns':
-      return base.value === '' || isHostName(base.value);
+      return base.value === '' || isHostName(withoutPeriod(base.value, kind));
     case 'email':
       return base.value.includes('@')
         ? findMailHost(base.value) !== undefined
@@ -148,6 +149,11 @@ function isWellFormed(base: GeneralName): boolean {
     case 'ediParty':
       return true;
   }
+}
+
+/** RFC 5280 §4.2.1.10 has a leading period for e-mail and URI only. */
+function withoutPeriod(host: string, kind: CertificateKind): string {
+  return isTolerated('leading-period', kind) ? host.replace(/^\./, '') : host;
 }
 
 /** RFC 4632: the set bits of the mask come first, in one piece. */

@@ -10,7 +10,6 @@ import {
   isSelfIssued,
   type Position,
 } from './issuance-rules.ts';
-import { findKeyWeakness } from '../certificate/key-strength.ts';
 import { ConstraintSet } from './name-constraints.ts';
 import type { PathBudget } from './path-budget.ts';
 
@@ -27,6 +26,9 @@ export interface PathPolicy extends PolicyInputs {
   readonly endEntityUsage?: 'digitalSignature' | 'cRLSign';
   /** Default: rfc5280. */
   readonly issuance?: IssuanceLevel;
+  /** `constraints`: an anchor counts with name, key, dates and constraints, whatever rules of issuance it breaks
+   * (RFC 5280 §6.1.1 (d)). Default: `issued`, by the same rules as the certificates below it. */
+  readonly anchors?: 'constraints' | 'issued';
   /** CAs allowed between end entity and anchor, self-issued ones not counted. Default: any number. */
   readonly maxPathLength?: number;
   /** Critical extensions that the caller checks, such as qcStatements. Default: none. */
@@ -105,9 +107,16 @@ function checkVersion(certificate: Certificate): void {
 }
 
 function checkKey(certificate: Certificate): void {
-  const key = findKeyWeakness(certificate.publicKey, certificate.publicKeyOctets);
-  if (key !== undefined)
-    throw new OpenBankingError('ERR_CERT_WEAK_KEY', { subject: subjectOf(certificate), key });
+  const refusal = findKeyRefusal(certificate);
+  if (refusal !== undefined) throw refusal;
+}
+
+/** The refusal of a key that is too weak or not supported. */
+export function findKeyRefusal(certificate: Certificate): OpenBankingError | undefined {
+  if (certificate.keyProblem === undefined) return undefined;
+  const { kind, key } = certificate.keyProblem;
+  const code = kind === 'weak' ? 'ERR_CERT_WEAK_KEY' : 'ERR_CERT_KEY_UNSUPPORTED';
+  return new OpenBankingError(code, { subject: subjectOf(certificate), key });
 }
 
 /** Certificates count in whole seconds, so the fraction of the current one is dropped. */
@@ -159,16 +168,21 @@ function isReadHere({ hasUnknownPolicyQualifier }: Certificate, extension: strin
 
 function checkIssuance(certificate: Certificate, { policy }: PathState, position: Position): void {
   const problem = findIssuanceProblem(certificate, position, policy.issuance ?? 'rfc5280');
-  if (problem !== undefined) {
+  if (problem !== undefined && !isAnchorOfConstraints(policy, position)) {
     throw new OpenBankingError('ERR_CERT_PROFILE', { subject: subjectOf(certificate), problem });
   }
 }
 
+function isAnchorOfConstraints({ anchors }: PathPolicy, position: Position): boolean {
+  return position === 'anchor' && anchors === 'constraints';
+}
+
 /** A self-issued CA, such as a key rollover, is exempt; a self-issued end entity is not. */
-function checkNames(certificate: Certificate, { names }: PathState, position: Position): void {
+function checkNames(certificate: Certificate, { names, policy }: PathState, position: Position): void {
   const isExempt = position === 'anchor' || (position === 'CA' && isSelfIssued(certificate));
   if (!isExempt) names.check(certificate);
-  if (position !== 'end entity') names.add(certificate);
+  if (position !== 'end entity')
+    names.add(certificate, isAnchorOfConstraints(policy, position) ? 'anchor' : 'certificate');
 }
 
 function checkIsCa(certificate: Certificate): void {
@@ -220,7 +234,7 @@ function checkPurpose(certificate: Certificate, { policy }: PathState, position:
 function checkPolicies(certificate: Certificate, state: PathState, position: Position): void {
   switch (position) {
     case 'anchor':
-      state.policies.constrain(certificate);
+      state.policies.begin(certificate);
       break;
     case 'CA':
       state.policies.addAuthority(certificate, isSelfIssued(certificate));

@@ -2,15 +2,17 @@ import { isRefusal, OpenBankingError } from '../../errors.ts';
 import type { Certificate } from '../certificate/certificate.ts';
 import { shownName, namesEqual } from '../certificate/distinguished-name.ts';
 import { isSelfIssued, type Position } from './issuance-rules.ts';
-import { findKeyWeakness } from '../certificate/key-strength.ts';
 import { PathBudget } from './path-budget.ts';
-import { PATH_RULES, type PathPolicy, PathState, type PathStep } from './path-rules.ts';
+import { findKeyRefusal, PATH_RULES, type PathPolicy, PathState, type PathStep } from './path-rules.ts';
 import { isSignedBy } from '../certificate/signature.ts';
 
 export type { PathPolicy } from './path-rules.ts';
 
-/** id-kp-clientAuth, stated in the certificate; every other value strict. */
-export const TLS_CLIENT_POLICY: PathPolicy = Object.freeze({ keyPurpose: '1.3.6.1.5.5.7.3.2' });
+/** id-kp-clientAuth, stated in the certificate; of an anchor its constraints; every other value strict. */
+export const TLS_CLIENT_POLICY: PathPolicy = Object.freeze({
+  keyPurpose: '1.3.6.1.5.5.7.3.2',
+  anchors: 'constraints',
+});
 
 export interface PathOptions {
   /** Trust anchors of the configuration, self-signed or not. */
@@ -74,6 +76,14 @@ export function evaluatePath(endEntity: Certificate, options: PathOptions): Path
     if (!isRefusal(error, 'ERR_CERT_PATH_BUDGET')) throw error;
     return refused(BUDGET_RULE, endEntity, error);
   }
+}
+
+/** The refusal of every path that ends at this anchor; undefined for an anchor that can be used. */
+export function findAnchorRefusal(
+  anchor: Certificate,
+  inputs: Pick<PathOptions, 'at' | 'policy'>,
+): OpenBankingError | undefined {
+  return applyTo(anchor, 'anchor', new PathState(1, { ...inputs, budget: new PathBudget() }));
 }
 
 type Refused = Extract<PathEvaluation, { refusal: unknown }>;
@@ -153,16 +163,15 @@ class PathSearch {
   /** A weak key or algorithm proves nothing, so it is noted and not even tried. */
   #isSignedBy(child: Certificate, issuer: Certificate): boolean {
     this.#budget.spend('candidates');
-    const { scheme, name } = child.signatureAlgorithm;
+    const { scheme, name, isWeak } = child.signatureAlgorithm;
     if (scheme === undefined) {
-      const details = { subject: shownName(child.subject), algorithm: name };
-      const refusal = new OpenBankingError('ERR_CERT_WEAK_SIGNATURE', details);
+      const code = isWeak ? 'ERR_CERT_WEAK_SIGNATURE' : 'ERR_CERT_SIGNATURE_UNSUPPORTED';
+      const refusal = new OpenBankingError(code, { subject: shownName(child.subject), algorithm: name });
       this.#note(RANK.tooWeak, refused(SIGNATURE_RULE, child, refusal));
       return false;
     }
-    const key = findKeyWeakness(issuer.publicKey, issuer.publicKeyOctets);
-    if (key !== undefined) {
-      const refusal = new OpenBankingError('ERR_CERT_WEAK_KEY', { subject: shownName(issuer.subject), key });
+    const refusal = findKeyRefusal(issuer);
+    if (refusal !== undefined) {
       this.#note(RANK.tooWeak, refused(SIGNATURE_RULE, issuer, refusal));
       return false;
     }

@@ -42,7 +42,7 @@ function ours({ anchor, untrusted, leaf }: Chain): string {
         .filter((one) => outcomeOf(() => parseCertificate(one)) === 'accepted')
         .map(parseCertificate),
       at: NOW,
-      policy: TLS_CLIENT_POLICY,
+      policy: { ...TLS_CLIENT_POLICY, anchors: 'issued' },
     }),
   );
 }

@@ -2,7 +2,12 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { isRefusal } from '../../../src/errors.ts';
-import { type Certificate, parseCertificate, parsePem } from '../../../src/x509/certificate/certificate.ts';
+import {
+  type Certificate,
+  parseAnchor,
+  parseCertificate,
+  parsePem,
+} from '../../../src/x509/certificate/certificate.ts';
 import { crlStatus, indexCrl } from '../../../src/x509/crl/crl.ts';
 import { type PathPolicy, type VerifiedPath, verifyPath } from '../../../src/x509/path/path.ts';
 import { matchesSubject } from '../../../src/x509/certificate/subject-property.ts';
@@ -33,17 +38,17 @@ const exceptions: Readonly<Record<string, string>> = JSON.parse(
   readFileSync(join(import.meta.dirname, 'limbo-exceptions.json'), 'utf8'),
 );
 
-function read(pem: string): Certificate {
+function read(pem: string, parse = parseCertificate): Certificate {
   const [bytes] = parsePem(pem);
   if (bytes === undefined) throw new Error('a PEM has a block');
-  return parseCertificate(bytes);
+  return parse(bytes);
 }
 
 /** What cannot be read is not there, as in a trust store that is loaded with care. */
-function readAny(pems: readonly string[]): Certificate[] {
+function readAny(pems: readonly string[], parse = parseCertificate): Certificate[] {
   return pems.flatMap((pem) => {
     try {
-      return [read(pem)];
+      return [read(pem, parse)];
     } catch (error) {
       if (isRefusal(error, 'ERR_CERT_MALFORMED')) return [];
       throw error;
@@ -62,19 +67,20 @@ function isUnrevoked({ certificates }: VerifiedPath, lists: readonly string[], a
 }
 
 /** Turned to the purpose of the case; its peer name is asked for as a client's registered name would be. */
-function decide(one: Case): 'SUCCESS' | 'FAILURE' {
+function decide(one: Case, anchors: PathPolicy['anchors'] = 'issued'): 'SUCCESS' | 'FAILURE' {
   const isWeb = one.id.startsWith('webpki::');
   const policy: PathPolicy = {
     keyPurpose: one.validation_kind === 'SERVER' ? PURPOSE.serverAuth : PURPOSE.clientAuth,
     absentExtendedKeyUsage: 'allow',
     issuance: isWeb ? 'web' : 'rfc5280',
+    anchors,
     ...(one.max_chain_depth === null ? {} : { maxPathLength: one.max_chain_depth }),
   };
   try {
     const endEntity = read(one.peer_certificate);
     const at = new Date(one.validation_time ?? SOME_TIME);
     const path = verifyPath(endEntity, {
-      anchors: readAny(one.trusted_certs),
+      anchors: readAny(one.trusted_certs, anchors === 'issued' ? parseCertificate : parseAnchor),
       intermediates: readAny(one.untrusted_intermediates),
       at,
       policy,
@@ -108,6 +114,36 @@ describe.skipIf(limbo.isMissing)(`certification paths of others: ${limbo.title}`
     }
   });
 });
+
+/** Cases whose only fault is one that is tolerated in anchors; all others are decided as with anchors of the rules. */
+const FAULTS_OF_ANCHORS = [
+  'crl::issuer-no-keyusage-extension',
+  'cve::cve-2024-0567',
+  'rfc5280::aki::critical-aki',
+  'rfc5280::aki::cross-signed-root-missing-aki',
+  'rfc5280::nc::permitted-dns-match-noncritical',
+  'rfc5280::nc::invalid-dnsname-leading-period',
+  'rfc5280::ski::root-missing-ski',
+  'rfc5280::root-non-critical-basic-constraints',
+  'webpki::aki::root-with-aki-missing-keyidentifier',
+  'webpki::aki::root-with-aki-authoritycertissuer',
+  'webpki::aki::root-with-aki-authoritycertserialnumber',
+  'webpki::aki::root-with-aki-all-fields',
+  'webpki::aki::root-with-aki-ski-mismatch',
+  'webpki::eku::root-has-eku',
+  'webpki::nc::permitted-dns-match-noncritical',
+  'online::fastly.com',
+];
+
+describe.skipIf(limbo.isMissing)(
+  `the same with anchors of which the constraints count: ${limbo.title}`,
+  () => {
+    it('accepts besides only what has a fault of issuance in the anchor (RFC 5280 section 6.1.1 (d))', () => {
+      const changed = cases.filter((one) => decide(one) !== decide(one, 'constraints'));
+      expect(changed.map(({ id }) => id)).toEqual(FAULTS_OF_ANCHORS);
+    });
+  },
+);
 
 const uk = corpus('uk-directory');
 describe.skipIf(uk.isMissing)(`a real path: ${uk.title}`, () => {
