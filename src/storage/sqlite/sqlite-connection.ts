@@ -23,6 +23,8 @@ export interface Connection<T> {
 const PRIMARY_CODE = 0xff;
 const BUSY = 5;
 const LOCKED = 6;
+const INPUT_OUTPUT = 10;
+const FULL = 13;
 /** READONLY, IOERR, CORRUPT, CANTOPEN, NOTADB: the state of this connection may no longer match the file. */
 const BROKEN: readonly number[] = [8, 10, 11, 14, 26];
 /** Files up to this size are checked as a whole when they are opened: about a tenth of a second. */
@@ -92,6 +94,12 @@ export function makeFile(file: string): void {
 export function isBusy(error: unknown): boolean {
   const code = primaryCode(error);
   return code === BUSY || code === LOCKED;
+}
+
+/** True when the disk, a quota or the cap on the file has no more room. */
+export function isFull(error: unknown): boolean {
+  const code = primaryCode(error);
+  return code === FULL || code === INPUT_OUTPUT;
 }
 
 function openDatabase({ file, maxPages, isChecked }: ConnectionOptions): DatabaseSync {

@@ -1,6 +1,13 @@
 import { type MessagePort, parentPort, receiveMessageOnPort, workerData } from 'node:worker_threads';
 import { monotonicMilliseconds } from '../../clock.ts';
-import { type Connection, type ConnectionOptions, createConnection, isBusy } from './sqlite-connection.ts';
+import { DiskReserve } from './disk-reserve.ts';
+import {
+  type Connection,
+  type ConnectionOptions,
+  createConnection,
+  isBusy,
+  isFull,
+} from './sqlite-connection.ts';
 import {
   type Operation,
   type Outcome,
@@ -25,10 +32,11 @@ type Writer = Connection<(operation: Operation) => Outcome>;
 
 function serve(port: MessagePort, options: ConnectionOptions): void {
   const connection: Writer = createConnection(options, preparedOperations);
+  const reserve = new DiskReserve(options.file);
   port.on('message', (first: string) => {
     const requests = queued(port, first);
     const wanted = requests.filter((request) => request !== 'close');
-    if (wanted.length > 0) answer(port, connection, wanted);
+    if (wanted.length > 0) answer(port, { connection, reserve }, wanted);
     if (wanted.length < requests.length) {
       connection.close();
       port.close();
@@ -48,22 +56,53 @@ function queued(port: MessagePort, first: string): (WriteRequest | 'close')[] {
   return requests;
 }
 
-function answer(port: MessagePort, connection: Writer, requests: readonly WriteRequest[]): void {
+interface Parts {
+  readonly connection: Writer;
+  readonly reserve: DiskReserve;
+}
+
+function answer(port: MessagePort, parts: Parts, requests: readonly WriteRequest[]): void {
   let waiting = requests.filter((request) => request.deadline + GRACE_MILLISECONDS > monotonicMilliseconds());
   for (const { id } of requests.filter((request) => !waiting.includes(request))) {
     port.postMessage({ id, fault: 'the write came too late' } satisfies WriteAnswer);
   }
   while (waiting.length > 0) {
     try {
-      for (const done of commit(connection, waiting)) port.postMessage(done);
+      for (const done of commit(parts.connection, waiting)) port.postMessage(done);
+      if (waiting.some(isPurge)) parts.reserve.grow();
       return;
     } catch (error) {
+      if (isFull(error)) waiting = purgeOnFullDisk(port, parts, waiting);
       const isOver = (request: WriteRequest) => !isBusy(error) || request.deadline <= monotonicMilliseconds();
       const fault = error instanceof Error ? error.message : String(error);
       for (const { id } of waiting.filter(isOver)) port.postMessage({ id, fault } satisfies WriteAnswer);
       waiting = waiting.filter((request) => !isOver(request));
       if (waiting.length > 0) Atomics.wait(sleeper, 0, 0, RETRY_MILLISECONDS);
     }
+  }
+}
+
+function isPurge({ operations }: WriteRequest): boolean {
+  return operations.every((one) => one.do === 'purge' && one.limit > 0);
+}
+
+/** Removes expired records with the room of the reserve; returns the requests that are still unanswered. */
+function purgeOnFullDisk(
+  port: MessagePort,
+  { connection, reserve }: Parts,
+  requests: readonly WriteRequest[],
+): WriteRequest[] {
+  const purges = requests.filter(isPurge);
+  if (purges.length === 0) return [...requests];
+  reserve.release();
+  try {
+    const answers = commit(connection, purges);
+    connection.use((_, database) => database.exec('PRAGMA wal_checkpoint(TRUNCATE)'));
+    for (const done of answers) port.postMessage(done);
+    return requests.filter((request) => !isPurge(request));
+  } catch {
+    // The caller answers with the fault of the first attempt.
+    return [...requests];
   }
 }
 

@@ -1,3 +1,4 @@
+import { statSync } from 'node:fs';
 import { stopOnSignal } from '../../../src/cli/process.ts';
 import { systemClock } from '../../../src/clock.ts';
 import { silentLog } from '../../../src/events.ts';
@@ -57,6 +58,39 @@ if (job === 'race') {
   process.stdout.write(`acknowledged ${acknowledged.length} found ${found.filter(Boolean).length}\n`);
   process.stdout.write(`healthy ${await store.isHealthy()}\n`);
   await store.close().catch(() => undefined);
+  process.disconnect?.();
+} else if (job === 'heal') {
+  // Fills the disk with records that expire soon, waits until they have, and writes again.
+  const big = 'x'.repeat(50_000);
+  const soon = () => new Date(systemClock.now().getTime() + 2000);
+  const isWritten = (id: string) =>
+    store.put('Request', id, { value: big, expiresAt: soon() }).then(
+      () => true,
+      () => false,
+    );
+  const first = await openSqliteStore({ file, clock: systemClock, log: silentLog, purgeSeconds: 0.05 });
+  // Eight purges have made the reserve.
+  while ((statSync(`${file}-reserve`, { throwIfNoEntry: false })?.size ?? 0) < 32 * 1024 * 1024) {
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+  await first.close();
+  let round = 0;
+  const writeSome = async () => {
+    round += 1;
+    return Promise.all(Array.from({ length: 20 }, (_, at) => isWritten(`r${round}-${at}`)));
+  };
+  while (!(await writeSome()).includes(false));
+  process.stdout.write(`full after ${round} rounds\n`);
+  await new Promise((resolve) => setTimeout(resolve, 2100));
+  const purging = await openSqliteStore({ file, clock: systemClock, log: silentLog, purgeSeconds: 0.1 });
+  const end = performance.now() + 15_000;
+  let isHealed = false;
+  while (!isHealed && performance.now() < end) {
+    await new Promise((resolve) => setTimeout(resolve, 300));
+    isHealed = !(await writeSome()).includes(false);
+  }
+  process.stdout.write(`healed ${isHealed}\n`);
+  await Promise.all([purging.close(), store.close()]);
   process.disconnect?.();
 } else {
   for (let at = 0; ; at += 1) {
