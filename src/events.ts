@@ -112,6 +112,10 @@ export const EVENTS = Object.freeze({
     'this release of Node (`outcome`) hides the intermediate certificates that a TPP sends: name them in `intermediatesFile`, or run another release',
     ['outcome'],
   ),
+  'files.reloaded': info(
+    'every followed file was checked on SIGHUP: `count` changed ones are in use, `problems` has the bad ones',
+    ['count', 'problems'],
+  ),
   'worker.died': error('a worker process ended and is started again after `seconds`', ['worker', 'seconds']),
   'gateway.started': info('the gateway accepts requests', ['issuer', 'count']),
   'gateway.stopped': info('the gateway has closed'),

@@ -1,5 +1,5 @@
 import { Command } from 'commander';
-import { refuseUnsafeEnvironment, stopOnSignal } from './process.ts';
+import { refuseUnsafeEnvironment, reloadOnSignal, stopOnSignal } from './process.ts';
 
 /** `tallystick gateway`: decides for nginx or Envoy, in front of APIs in any language. */
 export function gatewayCommand(): Command {
@@ -14,6 +14,7 @@ export function gatewayCommand(): Command {
       ]);
       const config = await loadGatewayConfig(flags.config);
       const gateway = await startGateway(config, { source: flags.config });
+      reloadOnSignal(() => gateway.reload());
       await stopOnSignal(() => gateway.close());
     });
 }

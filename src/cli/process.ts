@@ -21,8 +21,11 @@ export function refuseUnsafeEnvironment(): void {
   }
 }
 
-/** Waits for SIGINT or SIGTERM, then closes. A second signal ends the process at once. */
-export function stopOnSignal(close: () => Promise<void>): Promise<void> {
+/** Waits for one of the signals, by default SIGINT or SIGTERM, then closes. A second signal ends the process at once. */
+export function stopOnSignal(
+  close: () => Promise<void>,
+  signals: readonly NodeJS.Signals[] = ['SIGINT', 'SIGTERM'],
+): Promise<void> {
   return new Promise((resolve, reject) => {
     let isStopping = false;
     const stop = () => {
@@ -30,7 +33,11 @@ export function stopOnSignal(close: () => Promise<void>): Promise<void> {
       isStopping = true;
       close().then(resolve, reject);
     };
-    process.on('SIGINT', stop);
-    process.on('SIGTERM', stop);
+    for (const signal of signals) process.on(signal, stop);
   });
+}
+
+/** Runs `reload` at each SIGHUP. */
+export function reloadOnSignal(reload: () => Promise<void> | void): void {
+  process.on('SIGHUP', () => void reload());
 }

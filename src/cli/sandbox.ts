@@ -41,7 +41,8 @@ export function sandboxCommand(): Command {
         redirectUris: flags.redirectUri,
       });
       console.log(welcome(sandbox));
-      await stopOnSignal(() => sandbox.close());
+      // SIGHUP: the terminal has been closed.
+      await stopOnSignal(() => sandbox.close(), ['SIGINT', 'SIGTERM', 'SIGHUP']);
     })
     .addCommand(sandboxRevokeCommand());
 }

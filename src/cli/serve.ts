@@ -3,7 +3,7 @@ import { pathToFileURL } from 'node:url';
 import { Command } from 'commander';
 import type { Aspsp, Config } from '../index.ts';
 import { invalidConfig } from '../errors.ts';
-import { refuseUnsafeEnvironment, stopOnSignal } from './process.ts';
+import { refuseUnsafeEnvironment, reloadOnSignal, stopOnSignal } from './process.ts';
 
 /** For closing stores and files after the last connection. */
 const STOP_MARGIN_SECONDS = 3;
@@ -27,11 +27,13 @@ async function serve(config: Config, source: string): Promise<void> {
   const aspsp = await loadAspsp(config.aspspModule, source);
   if (cluster.isPrimary) {
     const server = await startServer(config, { aspsp });
+    reloadOnSignal(() => server.reload());
     await stopOnSignal(() => server.close());
     return;
   }
   const { serveAsWorker } = await import('../server/workers.ts');
   const server = await startServer(config, { aspsp, isHealthServed: false });
+  reloadOnSignal(() => server.reload());
   // A service manager may signal every process of the group.
   await Promise.race([serveAsWorker(server), stopOnSignal(() => server.close())]);
   process.disconnect?.();
@@ -45,6 +47,9 @@ async function watchWorkers({ workers: count, listen, logLevel, shutdown }: Conf
     healthPort: listen.health,
     stopSeconds: shutdown.noticeSeconds + shutdown.drainSeconds + STOP_MARGIN_SECONDS,
     log: createLog({ level: logLevel }),
+  });
+  reloadOnSignal(() => {
+    for (const worker of Object.values(cluster.workers ?? {})) worker?.process.kill('SIGHUP');
   });
   await stopOnSignal(() => workers.close());
 }

@@ -41,6 +41,15 @@ export interface FollowedFile<T> {
 }
 
 const POLL_SECONDS = 5;
+/** A followed file, whatever it holds. */
+interface CheckedFile {
+  readonly file: string;
+  readonly isBad: boolean;
+  reload(): Promise<boolean>;
+}
+
+/** Every file that this process follows. */
+const FOLLOWED = new Set<CheckedFile>();
 
 /**
  * Opens a file that is read again when it changes, by an editor, a rename or a switched link. A new copy replaces
@@ -53,8 +62,23 @@ export async function openFollowedFile<T>(options: FollowedFileOptions<T>): Prom
   return new PolledFile(options, seen, await read(options));
 }
 
-class PolledFile<T> implements FollowedFile<T> {
+/** Checks every followed file of this process now: the names of those with a new copy in use, and of bad ones. */
+export async function reloadFollowedFiles(): Promise<{
+  readonly changed: readonly string[];
+  readonly bad: readonly string[];
+}> {
+  const files = [...FOLLOWED];
+  const isChanged = await Promise.all(files.map((one) => one.reload()));
+  return {
+    changed: files.filter((_, at) => isChanged[at]).map(({ file }) => file),
+    bad: files.filter(({ isBad }) => isBad).map(({ file }) => file),
+  };
+}
+
+class PolledFile<T> implements FollowedFile<T>, CheckedFile {
   current: T;
+  /** Whether the last changed copy was refused. */
+  isBad = false;
   readonly #options: FollowedFileOptions<T>;
   readonly #reloads = new SingleFlight<boolean>();
   readonly #polls: BackgroundLoop;
@@ -72,6 +96,11 @@ class PolledFile<T> implements FollowedFile<T> {
       await this.#poll();
       return seconds;
     });
+    FOLLOWED.add(this);
+  }
+
+  get file(): string {
+    return this.#options.file;
   }
 
   reload(): Promise<boolean> {
@@ -82,6 +111,7 @@ class PolledFile<T> implements FollowedFile<T> {
   }
 
   async close(): Promise<void> {
+    FOLLOWED.delete(this);
     await this.#polls.close();
     await this.#reloads.settled();
   }
@@ -97,6 +127,7 @@ class PolledFile<T> implements FollowedFile<T> {
     try {
       this.current = await read(this.#options);
     } catch (error) {
+      this.isBad = true;
       const isFault = isRefusal(error) && error.cause !== undefined;
       // A file that cannot be read is tried again; a bad one stays refused until it changes.
       if (!isFault) this.#seen = version;
@@ -104,6 +135,7 @@ class PolledFile<T> implements FollowedFile<T> {
       return false;
     }
     this.#seen = version;
+    this.isBad = false;
     this.#logLoaded();
     onChange?.(this.current);
     return true;

@@ -7,6 +7,7 @@ import { invalidConfig } from '../errors.ts';
 import type { GatewayConfig } from '../configuration/gateway-config.ts';
 import { readRequired } from '../configuration/configured-files.ts';
 import type { Log } from '../events.ts';
+import { reloadFiles } from './file-reload.ts';
 import { createLog } from '../log.ts';
 import {
   type Authorizer,
@@ -26,7 +27,7 @@ const MAX_HEADER_BYTES = 32 * 1024;
 export async function startGateway(
   config: GatewayConfig,
   parts: { readonly source: string; readonly log?: Log },
-): Promise<{ readonly port: number; close(): Promise<void> }> {
+): Promise<{ readonly port: number; reload(): Promise<void>; close(): Promise<void> }> {
   const log = parts.log ?? createLog({ level: config.logLevel });
   const authorizer = await openAuthorizer(config, parts.source);
   const gateway = openGateway(config, { authorizer, log, source: parts.source });
@@ -38,6 +39,7 @@ export async function startGateway(
   log.emit('gateway.started', { issuer: config.issuer, count: config.routes.length });
   return {
     port: (server.address() as AddressInfo).port,
+    reload: () => reloadFiles(log),
     close: async () => {
       server.closeIdleConnections();
       await new Promise((resolve) => server.close(resolve));

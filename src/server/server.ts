@@ -21,6 +21,7 @@ import type { Log } from '../events.ts';
 import { createLog } from '../log.ts';
 import { createClientCertificateSource } from '../mutual-tls/client-certificate.ts';
 import { createListener } from '../mutual-tls/listeners.ts';
+import { reloadFiles } from './file-reload.ts';
 import { openClientFiles } from './client-files.ts';
 import { readRequired } from '../configuration/configured-files.ts';
 import { registeredResourceServer } from '../configuration/resource-server-schema.ts';
@@ -60,6 +61,8 @@ export interface RunningServer {
   readonly authenticator: TppAuthenticator;
   /** Whether requests can be served now: not stopping, and the store reads and writes. */
   isReady(): Promise<boolean>;
+  /** Checks every followed file of this process now, and logs the outcome. */
+  reload(): Promise<void>;
   /** Not ready, keep serving for a notice, drain, close everything. Calling it again is no error. */
   close(): Promise<void>;
 }
@@ -100,6 +103,7 @@ export async function startServer(config: Config, parts: ServerParts): Promise<R
     clients,
     authenticator: decision.authenticator,
     isReady,
+    reload: () => reloadFiles(log),
     close: () => {
       closing ??= stop();
       return closing;

@@ -1,0 +1,113 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import { tppNamed } from '../../src/sandbox/curl-lines.ts';
+import { freePort } from '../../src/sandbox/ports.ts';
+import { type Bank, isReady, openBank, type Ports } from '../durability/bank.ts';
+import { Tpp } from '../durability/tpp.ts';
+
+const MAIN = fileURLToPath(new URL('../../src/cli/main.ts', import.meta.url));
+const ASPSP = `export const createAspsp = async () => ({
+  name: 'Example Bank', answerAuthentication: async () => ({}), listAccounts: async () => [],
+});`;
+
+interface Line {
+  readonly event: string;
+  readonly count?: number;
+  readonly problems?: readonly { readonly path: string }[];
+}
+
+describe.skipIf(process.platform === 'win32')('tallystick serve with two workers', () => {
+  let bank: Bank;
+  let server: ChildProcess;
+  let ports: Ports;
+  let output = '';
+  let errors = '';
+  beforeAll(async () => {
+    bank = await openBank();
+    ports = {
+      front: Number(new URL(bank.description.issuer).port),
+      mtls: Number(new URL(bank.description.mtlsUrl).port),
+      health: await freePort(),
+    };
+    // An hour between two polls: only a signal makes the server read its files again.
+    const more = {
+      workers: 2,
+      aspspModule: 'bank.mjs',
+      blockList: { file: 'blocked.yaml', pollSeconds: 3600 },
+    };
+    writeFileSync(join(bank.folder, 'bank.mjs'), ASPSP);
+    writeFileSync(join(bank.folder, 'blocked.yaml'), 'blocked: []');
+    const config = join(bank.folder, 'serve.json');
+    writeFileSync(config, JSON.stringify(bank.configuration(ports, more)));
+    server = spawn(process.execPath, [MAIN, 'serve', '--config', config]);
+    server.stdout?.on('data', (chunk: Buffer) => (output += chunk.toString()));
+    server.stderr?.on('data', (chunk: Buffer) => (errors += chunk.toString()));
+    await vi.waitUntil(
+      async () => (await isReady({ ports })) && eventsOf('server.started').length === 2,
+      20_000,
+    );
+  }, 60_000);
+  afterAll(async () => {
+    server?.kill('SIGKILL');
+    await bank?.close();
+  });
+
+  function eventsOf(name: string): Line[] {
+    const lines = output.split('\n').slice(0, -1);
+    return lines.map((line): Line => JSON.parse(line)).filter(({ event }) => event === name);
+  }
+
+  const reloaded = async (times: number) => {
+    await expect.poll(() => eventsOf('files.reloaded').length, { timeout: 10_000 }).toBe(times);
+    return eventsOf('files.reloaded').slice(-2);
+  };
+  const write = (file: string, text: string) => {
+    writeFileSync(`${file}.new`, text);
+    renameSync(`${file}.new`, file);
+  };
+
+  it('reads its files again at SIGHUP, each worker, and says which are bad', async () => {
+    const list = join(bank.folder, 'blocked.yaml');
+    const authorizationNumber = tppNamed(bank.description, 'money-one').organizationIdentifier;
+    write(list, JSON.stringify({ blocked: [{ authorizationNumber, reason: 'test', since: '2026-11-21' }] }));
+    server.kill('SIGHUP');
+    expect((await reloaded(2)).map(({ count, problems }) => [count, problems])).toEqual([
+      [1, []],
+      [1, []],
+    ]);
+    for (const times of [4, 6]) {
+      write(list, 'blocked: 7');
+      server.kill('SIGHUP');
+      const said = await reloaded(times);
+      expect(said.map(({ problems }) => problems?.map(({ path }) => path))).toEqual([[list], [list]]);
+    }
+    expect(eventsOf('block-list.refused').length).toBeGreaterThan(1);
+  }, 30_000);
+
+  it('opens no debugger at SIGUSR1', async () => {
+    server.kill('SIGUSR1');
+    for (const pid of workersOf(server)) process.kill(pid, 'SIGUSR1');
+    server.kill('SIGHUP');
+    await reloaded(8);
+    expect([errors, await isReady({ ports })]).toEqual(['', true]);
+  }, 30_000);
+
+  it('ends at SIGTERM while the reader of its log stands still', async () => {
+    server.stdout?.removeAllListeners('data').pause();
+    const tpp = new Tpp(bank, 'money-two');
+    for (let round = 0; round < 300; round += 1) await tpp.clientCredentials({ ports });
+    tpp.close();
+    const ended = once(server, 'exit');
+    server.kill('SIGTERM');
+    expect(await ended).toEqual([0, null]);
+  }, 30_000);
+});
+
+function workersOf({ pid }: ChildProcess): number[] {
+  if (process.platform !== 'linux') return [];
+  return readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').split(' ').filter(Boolean).map(Number);
+}
