@@ -44,6 +44,8 @@ const notFound = of('not-found');
 const method = of('method');
 /** An answer of the bank's systems that breaks their contract. */
 const bank = of('bank');
+/** More than one caller may have. */
+const limit = of('limit');
 const configuration = of('configuration');
 
 /**
@@ -183,6 +185,9 @@ export const CATALOGUE = {
   ),
   ERR_CLIENT_REGISTRATION: request<{ clientId: string; problem: string }>(
     'the client cannot be registered or ended (RFC 7591 section 3.2.2)',
+  ),
+  ERR_CLIENT_LIMIT: limit<{ clientId: string; model: string; limit: number; seconds: number }>(
+    'the client has sent more requests than it may in a minute (RFC 6585 section 4)',
   ),
   ERR_PSU_INPUT: request('the form was not sent from this page, or does not fit it'),
   ERR_ASPSP_UNAVAILABLE: unavailable<{ operation: string; problem: string }>(

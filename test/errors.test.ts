@@ -19,7 +19,7 @@ describe('a refusal for now', () => {
     (code) => {
       const error = new OpenBankingError(code, anyDetails);
       for (const { status, headers } of [oauthAnswer(error), refusalAnswer(error)]) {
-        expect(headers['retry-after'] !== undefined).toBe(status === 503);
+        expect(headers['retry-after'] !== undefined).toBe(status === 503 || status === 429);
       }
     },
   );

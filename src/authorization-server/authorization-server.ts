@@ -8,6 +8,7 @@ import type { TppAuthenticator } from '../tpp/authenticate.ts';
 import { GrantRevocation } from './models/grant-revocation.ts';
 import { createAdapterFactory, replayDetectionUnique } from './models/adapter.ts';
 import { clientAdapter } from './clients/client-metadata.ts';
+import { type ClientLimits, RecordLimits } from './models/record-limits.ts';
 import type { Clients } from './clients/clients.ts';
 import { directClientCredentials } from './tokens/direct-client-credentials.ts';
 import { discoveryOnBothListeners } from './discovery.ts';
@@ -48,6 +49,7 @@ export interface AuthorizationServerOptions
   readonly clients: Clients;
   readonly signer: FollowedSigner;
   readonly store: Store;
+  readonly clientLimits: ClientLimits;
   readonly consents: Pick<ConsentRecords, 'idOf' | 'create'>;
   readonly authenticator: TppAuthenticator;
   /** Whether this process knows that a certificate is revoked: its tokens end. */
@@ -66,14 +68,15 @@ export function createAuthorizationServer(options: AuthorizationServerOptions): 
   const { store, secret, clock } = options;
   const tokenStatus = openTokenStatus(options);
   const grants = new GrantRevocation({ store, clock, secret, tokenStatus });
-  const adapters = createAdapterFactory({ store, secret, clock, grants });
+  const limits = new RecordLimits(options.clientLimits);
+  const adapters = createAdapterFactory({ store, secret, clock, grants, limits });
   const pages = new Pages({ bankName: options.aspsp.name });
   const provider = createProvider(options, {
     adapter: (model) => (model === 'Client' ? clientAdapter(options.clients) : adapters(model)),
     tokenStatus,
     renderError: errorPage(pages),
   });
-  Object.assign(provider.ReplayDetection, { unique: replayDetectionUnique({ store, secret }) });
+  Object.assign(provider.ReplayDetection, { unique: replayDetectionUnique({ store, secret, limits }) });
   listenForFaults(provider);
   provider.use(inOrder(stepsOf(options, { provider, pages, tokenStatus })));
 

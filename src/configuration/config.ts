@@ -155,6 +155,17 @@ export const configSchema = z.strictObject({
     .enum(['error', 'warn', 'info'])
     .default('info')
     .meta({ description: 'Least level that is logged.' }),
+  clientLimits: z
+    .strictObject({
+      pushedRequestsPerMinute: z.int().min(1).default(600).meta({
+        description: 'Authorization requests that one client may push, in each process. Beyond: 429.',
+      }),
+      recordsPerMinute: z.int().min(1).default(60_000).meta({
+        description:
+          'Other records that one client may make, above all tokens, in each process. Beyond: 429.',
+      }),
+    })
+    .prefault({}),
   clients: z
     .array(clientSchema)
     .default([])

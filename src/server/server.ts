@@ -189,6 +189,7 @@ function createEndpoints(
     signer,
     secret,
     store,
+    clientLimits: config.clientLimits,
     consents,
     authorisationStatus,
     authenticator,

@@ -76,6 +76,7 @@ export async function openBank(storage: object = { file: 'bank.sqlite' }): Promi
     signingKeysFile: 'bank.keys.json',
     trust: base.trust.map((one) => ({ ...one, revocation: { ...one.revocation, refreshSeconds: 60 } })),
     clients: [],
+    clientLimits: { pushedRequestsPerMinute: 1_000_000, recordsPerMinute: 10_000_000 },
     clientsFile,
     ...more,
   });

@@ -1,4 +1,5 @@
 import { replayDetectionUnique } from '../../src/authorization-server/models/adapter.ts';
+import { RecordLimits } from '../../src/authorization-server/models/record-limits.ts';
 import { epochSeconds, systemClock } from '../../src/clock.ts';
 import { isRefusal } from '../../src/errors.ts';
 import { silentLog } from '../../src/events.ts';
@@ -19,7 +20,8 @@ const parts = { clock: systemClock, log: silentLog };
 const store = await (redis === undefined
   ? openSqliteStore({ file, ...parts })
   : openRedisStore({ settings: redis, ...parts }));
-const isNewAssertion = replayDetectionUnique({ store, secret: Buffer.alloc(32, 7) });
+const limits = new RecordLimits({ pushedRequestsPerMinute: 600, recordsPerMinute: 60_000 });
+const isNewAssertion = replayDetectionUnique({ store, secret: Buffer.alloc(32, 7), limits });
 
 async function isNewProof({ method, url, proof, token, jkt }: JtiRound): Promise<boolean> {
   const now = epochSeconds(systemClock.now());

@@ -5,6 +5,7 @@ import type { Store, StoredRecord } from '../../storage/store.ts';
 import { errors, Provider } from '../provider-internals.ts';
 import type { GrantEnd } from '../token-status/token-status.ts';
 import { GRANTED_MODELS, type GrantRevocation } from './grant-revocation.ts';
+import type { RecordLimits } from './record-limits.ts';
 import { identifierHash, PayloadEncryption } from '../../storage/record-protection.ts';
 
 export interface AdapterOptions {
@@ -13,6 +14,7 @@ export interface AdapterOptions {
   readonly secret: Buffer;
   readonly clock: Clock;
   readonly grants: GrantRevocation;
+  readonly limits: RecordLimits;
 }
 
 /**
@@ -70,7 +72,8 @@ class ModelAdapter implements Adapter {
   }
 
   async upsert(id: string, payload: AdapterPayload, expiresIn?: number): Promise<void> {
-    const { store, clock, grants } = this.#parts;
+    const { store, clock, grants, limits } = this.#parts;
+    await limits.count(this.#model);
     const key = this.#keyOf(id);
     // The store keeps the time of use. A copy in the payload would be read after a rewrite.
     const { consumed, ...rest } = payload;
@@ -181,11 +184,11 @@ function revocationReason(): GrantEnd {
  * Replaces the provider's `ReplayDetection.unique`, which reads and then writes: this function returns true to exactly
  * one of any number of callers with the same `jti`. The parts are separated, so that ("ab", "c") is not ("a", "bc").
  */
-export function replayDetectionUnique(options: Pick<AdapterOptions, 'store' | 'secret'>) {
+export function replayDetectionUnique(options: Pick<AdapterOptions, 'store' | 'secret' | 'limits'>) {
   const hash = identifierHash(options.secret);
-  return (issuer: string, jti: string, exp: number): Promise<boolean> =>
-    options.store.putIfAbsent('ReplayDetection', hash('ReplayDetection', JSON.stringify([issuer, jti])), {
-      value: null,
-      expiresAt: new Date(exp * 1000),
-    });
+  return async (issuer: string, jti: string, exp: number): Promise<boolean> => {
+    await options.limits.count('ReplayDetection');
+    const id = hash('ReplayDetection', JSON.stringify([issuer, jti]));
+    return options.store.putIfAbsent('ReplayDetection', id, { value: null, expiresAt: new Date(exp * 1000) });
+  };
 }

@@ -43,6 +43,7 @@ const ANSWERS: Readonly<Record<ErrorClass, Row>> = {
   'not-found': { ...HTTP, status: 404 },
   method: { ...HTTP, status: 405 },
   bank: { ...FAULT, event: 'dependency.unavailable' },
+  limit: { ...UNAVAILABLE, status: 429, event: 'client.limited' },
   configuration: FAULT,
 };
 
@@ -74,6 +75,7 @@ export function oauthAnswer(error: OpenBankingError) {
     body: { error: name, error_description: answerText(error) },
     headers: {
       'cache-control': 'no-store',
+      ...(isRefusal(error, 'ERR_CLIENT_LIMIT') ? { 'retry-after': String(error.details.seconds) } : {}),
       ...(status === 503 ? { 'retry-after': String(RETRY_AFTER_SECONDS) } : {}),
       ...(isRefusal(error, 'ERR_HTTP_METHOD') ? { allow: error.details.allowed.join(', ') } : {}),
     },

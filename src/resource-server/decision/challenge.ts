@@ -47,6 +47,7 @@ const ANSWERS: Readonly<Record<ErrorClass, Row>> = {
   misdirected: { ...INVALID_REQUEST, status: 421 },
   'not-found': { ...INVALID_REQUEST, status: 404 },
   method: { ...INVALID_REQUEST, status: 405 },
+  limit: { status: 429 },
   bank: FAULT,
   configuration: FAULT,
 };
@@ -71,7 +72,7 @@ export function refusalAnswer(error: unknown, scopes: readonly string[] = []): R
     headers: {
       'content-type': 'application/json',
       'cache-control': 'no-store',
-      ...(row.status === 503 ? { 'retry-after': String(RETRY_AFTER_SECONDS) } : {}),
+      ...(row.status === 503 || row.status === 429 ? { 'retry-after': String(RETRY_AFTER_SECONDS) } : {}),
       ...(row === NO_TOKEN || row.error !== undefined
         ? { 'www-authenticate': challenge(row, description, scopes) }
         : {}),
@@ -94,6 +95,6 @@ function challenge(row: Row, description: string, scopes: readonly string[]): st
 }
 
 function nameOf(row: Row): string {
-  if (row.status === 503) return 'temporarily_unavailable';
+  if (row.status === 503 || row.status === 429) return 'temporarily_unavailable';
   return row.status === 401 ? 'invalid_token' : 'server_error';
 }

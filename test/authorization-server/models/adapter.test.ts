@@ -9,6 +9,7 @@ import {
   createAdapterFactory,
   replayDetectionUnique,
 } from '../../../src/authorization-server/models/adapter.ts';
+import { RecordLimits } from '../../../src/authorization-server/models/record-limits.ts';
 import { GrantRevocation } from '../../../src/authorization-server/models/grant-revocation.ts';
 import { epochSeconds } from '../../../src/clock.ts';
 import { isRefusal, OpenBankingError } from '../../../src/errors.ts';
@@ -49,6 +50,7 @@ const MODELS = [
 /** Not stored: ID tokens are handed out only; the rest are base classes. */
 const NOT_STORED = ['IdToken', 'BaseModel', 'BaseToken'];
 
+const limits = new RecordLimits({ pushedRequestsPerMinute: 600, recordsPerMinute: 600 });
 const folder = mkdtempSync(join(tmpdir(), 'tallystick-adapter-'));
 afterAll(() => rmSync(folder, { recursive: true }));
 const secret = Buffer.alloc(32, 7);
@@ -80,6 +82,7 @@ beforeEach(async () => {
     store,
     secret,
     clock,
+    limits,
     grants: new GrantRevocation({
       store,
       clock,
@@ -324,7 +327,7 @@ describe('the adapter', () => {
   });
 
   it('tells exactly one of 64 that a jti is new, until it may be forgotten (J8, H14)', async () => {
-    const unique = replayDetectionUnique({ store, secret });
+    const unique = replayDetectionUnique({ store, secret, limits });
     const attempts = () => Promise.all(Array.from({ length: 64 }, () => unique('a', 'bc', inSeconds(60))));
     expect((await attempts()).filter(Boolean)).toHaveLength(1);
     expect(await unique('ab', 'c', inSeconds(60))).toBe(true);
