@@ -59,7 +59,9 @@ const SHOWN: Shown = {
   ERR_GRANT_INVALID: ({ problem }) =>
     /not found|(?:client|accountId) mismatch/.test(problem) ? undefined : problem,
   ERR_REQUEST_INVALID: problemOf,
+  ERR_PARAMETER_UNSUPPORTED: ({ name }) => name,
   ERR_SCOPE_UNKNOWN: ({ scope }) => scope,
+  ERR_CLIENT_METHOD: problemOf,
   ERR_CLIENT_ASSERTION: problemOf,
   ERR_CLIENT_SUBJECT_MISMATCH: ({ property }) => property,
   ERR_CLIENT_REGISTRATION: problemOf,
@@ -74,6 +76,9 @@ const SHOWN: Shown = {
   ERR_HTTP_MISDIRECTED: ({ expected }) => `expected ${expected}`,
   ERR_HTTP_NOT_FOUND: ({ path, isElsewhere }) =>
     isElsewhere === true ? `${path} is on the other listener` : path,
+  ERR_HTTP_CONTENT: problemOf,
+  ERR_HTTP_TOO_LARGE: ({ maximum }) => `at most ${maximum} bytes`,
+  ERR_HTTP_TRANSFER_CODING: problemOf,
   ERR_HTTP_METHOD: ({ allowed }) => `allowed: ${allowed.join(', ')}`,
 };
 

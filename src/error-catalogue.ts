@@ -42,6 +42,8 @@ const http = of('http');
 const misdirected = of('misdirected');
 const notFound = of('not-found');
 const method = of('method');
+/** A body in a form that is not understood. */
+const content = of('content');
 /** An answer of the bank's systems that breaks their contract. */
 const bank = of('bank');
 /** More than one caller may have. */
@@ -174,10 +176,17 @@ export const CATALOGUE = {
   ERR_REQUEST_INVALID: request<{ error: string; problem: string }>(
     'the request does not follow the protocol of this endpoint',
   ),
+  ERR_PARAMETER_UNSUPPORTED: request<{ name: string }>(
+    'the parameter belongs to a standard that this server does not support',
+  ),
+  ERR_SCOPE_MISSING: scope<None>('at least one scope must be asked for and allowed (RFC 6749 section 3.3)'),
   ERR_SCOPE_UNKNOWN: scope<{ scope: string }>(
     'the scope is not one that this server and this client know (RFC 6749 section 3.3)',
   ),
-  ERR_CLIENT_ASSERTION: client<{ clientId: string; problem: string }>(
+  ERR_CLIENT_METHOD: client(
+    'a client authenticates by tls_client_auth or private_key_jwt, and by nothing else (FAPI 2.0 section 5.3.2.1)',
+  ),
+  ERR_CLIENT_ASSERTION: client<{ clientId?: string; problem: string }>(
     'the client assertion does not follow the rules (FAPI 2.0 section 5.3.2.1, RFC 7523 section 3)',
   ),
   ERR_CLIENT_SUBJECT_MISMATCH: client<{ clientId: string; property: string }>(
@@ -254,6 +263,9 @@ export const CATALOGUE = {
   ERR_HTTP_NOT_FOUND: notFound<{ path: string; isElsewhere?: boolean }>(
     'there is nothing at this address on this listener',
   ),
+  ERR_HTTP_CONTENT: content('the body must be a plain form in UTF-8 (RFC 6749 section 3.2)'),
+  ERR_HTTP_TOO_LARGE: http<{ maximum: number }>('the body is too large (RFC 9110 section 15.5.14)'),
+  ERR_HTTP_TRANSFER_CODING: http('the transfer coding is not understood (RFC 9112 section 6.1)'),
   ERR_HTTP_METHOD: method<{ method: string; allowed: readonly string[] }>(
     'this address does not allow the method (RFC 9110 section 15.5.6)',
   ),

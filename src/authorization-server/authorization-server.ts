@@ -14,6 +14,7 @@ import { directClientCredentials } from './tokens/direct-client-credentials.ts';
 import { discoveryOnBothListeners } from './discovery.ts';
 import { accessLog } from './request/access-log.ts';
 import { errorHandler, errorPage, listenForFaults } from './request/error-handler.ts';
+import { checkForm, formHead } from './request/form.ts';
 import { type InteractionOptions, interactions } from './customer/interactions.ts';
 import { sessionTakeover } from './customer/session-takeover.ts';
 import {
@@ -124,9 +125,11 @@ function stepsOf(
       accessLog(log, clientCertificate),
       errorHandler(pages),
       findRoute,
+      formHead,
       // A resource server is answered here; every other caller is a TPP, and has to prove that.
       at(ENDPOINTS.introspection, introspectForResourceServers(options, sources)),
       from('tpp', tppGate(authenticator, clientCertificate)),
+      checkForm,
       at(ENDPOINTS.token, directClientCredentials(provider)),
       from('anyone', metadata),
       at(STATUS_LIST_ROUTE, statusLists),

@@ -4,6 +4,7 @@ import { OpenBankingError } from '../../errors.ts';
 import type { Tpp } from '../../tpp/authenticate.ts';
 import { matchesSubject } from '../../x509/certificate/subject-property.ts';
 import { isClientOf, type RegisteredClient } from './registered-client.ts';
+import { AUDIENCE_RULE } from '../request/assertion-problems.ts';
 import { asProviderError, providerError } from '../request/oauth-error.ts';
 import { provenTpp } from '../request/tpp-gate.ts';
 
@@ -53,21 +54,26 @@ export function assertClientAssertion(clock: Clock) {
   return async (
     ctx: KoaContextWithOIDC,
     claims: Record<string, unknown>,
-    _header: unknown,
+    header: Record<string, unknown>,
     client: Client,
   ) => {
     const now = epochSeconds(clock.now());
     const refuse = (problem: string) =>
       providerError(new OpenBankingError('ERR_CLIENT_ASSERTION', { clientId: client.clientId, problem }));
-    if (claims.aud !== ctx.oidc.issuer) throw refuse('aud must be the issuer as a single string');
+    // RFC 7515 §4.1.11 and RFC 7797: extensions that change what is signed, and that the provider does not read.
+    const extension = ['crit', 'b64'].find((name) => header[name] !== undefined);
+    if (extension !== undefined) throw refuse(`the header must not have ${extension}`);
+    if (claims.aud !== ctx.oidc.issuer) throw refuse(AUDIENCE_RULE);
     if (claims.sub !== client.clientId) throw refuse('sub must be the client_id');
-    if (typeof claims.jti !== 'string' || claims.jti.length > 256) throw refuse('jti must be a short string');
+    if (typeof claims.jti !== 'string' || claims.jti.length > 256)
+      throw refuse('jti must be a string of at most 256 characters');
     if (typeof claims.exp !== 'number' || claims.exp > now + MAX_ASSERTION_SECONDS + MAX_AHEAD_SECONDS) {
       throw refuse(`exp must be at most ${MAX_ASSERTION_SECONDS} seconds ahead`);
     }
     for (const name of ['iat', 'nbf'] as const) {
       const at = claims[name];
-      if (typeof at === 'number' && at > now + MAX_AHEAD_SECONDS) throw refuse(`${name} is in the future`);
+      if (typeof at === 'number' && at > now + MAX_AHEAD_SECONDS)
+        throw refuse(`${name} is more than ${MAX_AHEAD_SECONDS} seconds in the future`);
     }
     asProviderError(() => assertOwnClient(provenTpp(ctx), client));
   };

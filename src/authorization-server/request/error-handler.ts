@@ -104,7 +104,7 @@ function schemeTried(ctx: Context): string | undefined {
 function answerProtocolRefusal(ctx: Context, body: ErrorBody): void {
   const refusal = protocolRefusal(ctx.state.fault);
   if (refusal === undefined) return;
-  if (refusal.code === 'ERR_CLIENT_AUTHENTICATION') {
+  if (refusal.class === 'client') {
     answerJson(ctx, refusal);
     return;
   }

@@ -3,6 +3,7 @@ import { answerText } from '../../answer-text.ts';
 import { type ErrorClass, type ErrorCode, isRefusal, OpenBankingError } from '../../errors.ts';
 import type { EventName } from '../../events.ts';
 import { errors } from '../provider-internals.ts';
+import { assertionProblem } from './assertion-problems.ts';
 
 interface Row {
   readonly status: number;
@@ -42,6 +43,7 @@ const ANSWERS: Readonly<Record<ErrorClass, Row>> = {
   misdirected: { ...HTTP, status: 421 },
   'not-found': { ...HTTP, status: 404 },
   method: { ...HTTP, status: 405 },
+  content: { ...HTTP, status: 415 },
   bank: { ...FAULT, event: 'dependency.unavailable' },
   limit: { ...UNAVAILABLE, status: 429, event: 'client.limited' },
   configuration: FAULT,
@@ -53,6 +55,8 @@ const EXCEPTIONS: Readonly<Partial<Record<ErrorCode, Row>>> = {
   ERR_TOKEN_SCOPE: { ...SCOPE, status: 403, error: 'insufficient_scope' },
   ERR_STORAGE_REVOKED: { ...GRANT, event: 'dependency.unavailable' },
   ERR_DPOP_NONCE: { ...PROOF, error: 'use_dpop_nonce' },
+  ERR_HTTP_TOO_LARGE: { ...HTTP, status: 413 },
+  ERR_HTTP_TRANSFER_CODING: { ...HTTP, status: 501 },
   ERR_PROXY_UNTRUSTED: { ...INVALID_REQUEST, event: 'proxy.untrusted_header' },
 };
 
@@ -67,12 +71,23 @@ export function refusalEvent(error: OpenBankingError): EventName {
 
 const RETRY_AFTER_SECONDS = 5;
 
+/** Names that a standard has for the refusal of one of its parameters. */
+const NAMES: Readonly<Record<string, string>> = {
+  request: 'request_not_supported',
+  registration: 'registration_not_supported',
+  authorization_details: 'invalid_authorization_details',
+};
+
+function nameOf(error: OpenBankingError): string | undefined {
+  return isRefusal(error, 'ERR_PARAMETER_UNSUPPORTED') ? NAMES[error.details.name] : undefined;
+}
+
 /** The answer of an OAuth endpoint to a refusal (RFC 6749 §5.2). */
 export function oauthAnswer(error: OpenBankingError) {
   const { status, error: name } = rowOf(error);
   return {
     status,
-    body: { error: name, error_description: answerText(error) },
+    body: { error: nameOf(error) ?? name, error_description: answerText(error) },
     headers: {
       'cache-control': 'no-store',
       ...(isRefusal(error, 'ERR_CLIENT_LIMIT') ? { 'retry-after': String(error.details.seconds) } : {}),
@@ -90,16 +105,25 @@ export function findRefusal(error: unknown): OpenBankingError | undefined {
   return undefined;
 }
 
+type ProtocolCode =
+  | 'ERR_CLIENT_AUTHENTICATION'
+  | 'ERR_CLIENT_ASSERTION'
+  | 'ERR_GRANT_INVALID'
+  | 'ERR_REQUEST_INVALID';
+
 /** A refusal of the provider's in our catalogue's words; undefined for faults and for refusals of ours. */
-export function protocolRefusal(
-  fault: unknown,
-): OpenBankingError<'ERR_CLIENT_AUTHENTICATION' | 'ERR_GRANT_INVALID' | 'ERR_REQUEST_INVALID'> | undefined {
+export function protocolRefusal(fault: unknown): OpenBankingError<ProtocolCode> | undefined {
   const own = fault as Partial<providerErrors.OIDCProviderError> | undefined;
   if (own?.expose !== true || typeof own.error !== 'string' || findRefusal(fault) !== undefined)
     return undefined;
   const { error, error_description: description, error_detail: detail } = own;
   const problem = (detail ?? description ?? error).replaceAll('"', "'").slice(0, 200);
-  if (error === 'invalid_client') return new OpenBankingError('ERR_CLIENT_AUTHENTICATION', { problem });
+  if (error === 'invalid_client') {
+    const assertion = assertionProblem(problem);
+    return assertion === undefined
+      ? new OpenBankingError('ERR_CLIENT_AUTHENTICATION', { problem })
+      : new OpenBankingError('ERR_CLIENT_ASSERTION', { problem: assertion });
+  }
   if (error === 'invalid_grant') return new OpenBankingError('ERR_GRANT_INVALID', { problem });
   return new OpenBankingError('ERR_REQUEST_INVALID', { error, problem });
 }

@@ -76,8 +76,9 @@ interface RoleHolder {
   readonly roles: ReadonlySet<PspRole>;
 }
 
-/** @throws ERR_SCOPE_UNKNOWN, ERR_TPP_ROLE_MISSING */
+/** @throws ERR_SCOPE_MISSING, ERR_SCOPE_UNKNOWN, ERR_TPP_ROLE_MISSING */
 function assertScopes(requested: readonly string[], known: readonly string[], holder: RoleHolder): void {
+  if (requested.length === 0) throw new OpenBankingError('ERR_SCOPE_MISSING', {});
   const unknown = requested.find((scope) => !known.includes(scope));
   if (unknown !== undefined) {
     throw new OpenBankingError('ERR_SCOPE_UNKNOWN', { scope: unknown.slice(0, 100) });

@@ -12,19 +12,27 @@ interface TokenClaimsOptions {
   readonly tokenStatus: Pick<TokenStatus, 'reference'>;
 }
 
+/** An access token of the provider, as far as its claims depend on it. */
+interface IssuedToken {
+  readonly clientId?: string | undefined;
+  readonly grantId?: string | undefined;
+  readonly scope?: string | undefined;
+}
+
 /**
  * The facts from which a resource server decides alone: the TPP of the token, the consent, and the status-list entry.
  *
- * @throws ERR_CERT_MISSING, ERR_STORAGE_REVOKED when the grant has ended, as provider errors
+ * @throws ERR_CERT_MISSING, ERR_SCOPE_MISSING when no scope is left, ERR_STORAGE_REVOKED when the grant has ended, as provider errors
  */
 export async function tokenClaims(
   { consents, tokenStatus }: TokenClaimsOptions,
   tpp: Tpp | undefined,
-  { clientId, grantId }: { readonly clientId?: string | undefined; readonly grantId?: string | undefined },
+  { clientId, grantId, scope }: IssuedToken,
 ): Promise<Record<string, unknown>> {
   if (tpp === undefined || clientId === undefined) {
     throw providerError(new OpenBankingError('ERR_CERT_MISSING', {}));
   }
+  if (!scope) throw providerError(new OpenBankingError('ERR_SCOPE_MISSING', {}));
   const holder = holderOf(tpp, clientId);
   const status = await tokenStatus.reference(holder, grantId).catch((error: unknown) => {
     throw isRefusal(error) ? providerError(error) : error;

@@ -48,6 +48,7 @@ const ANSWERS: Readonly<Record<ErrorClass, Row>> = {
   'not-found': { ...INVALID_REQUEST, status: 404 },
   method: { ...INVALID_REQUEST, status: 405 },
   limit: { status: 429 },
+  content: { ...INVALID_REQUEST, status: 415 },
   bank: FAULT,
   configuration: FAULT,
 };

@@ -34,7 +34,10 @@ async function java(path: string, { tpp, method = 'POST', headers = {}, body }: 
     method,
     headers: {
       accept: JAVA,
-      ...(body === undefined ? {} : { 'content-type': FORM, 'content-length': Buffer.byteLength(body) }),
+      ...(body === undefined ? {} : { 'content-type': FORM }),
+      ...(body === undefined || 'transfer-encoding' in headers
+        ? {}
+        : { 'content-length': Buffer.byteLength(body) }),
       ...headers,
     },
     agent: false,
@@ -104,5 +107,130 @@ describe('a client that is refused', () => {
     const answer = await java('/token', { tpp: 'money-two', body: form(plain) });
     expect([answer.status, answer.json.error]).toEqual([400, 'invalid_client']);
     expect(answer.headers['www-authenticate']).toBeUndefined();
+  });
+});
+
+const AUTHORIZATION_REQUEST = {
+  client_id: 'money-one-mtls',
+  response_type: 'code',
+  scope: 'openid accounts',
+  redirect_uri: 'https://tpp.example/callback',
+  code_challenge: 'E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM',
+  code_challenge_method: 'S256',
+};
+
+describe('what changes the meaning of a request is refused, not ignored', () => {
+  const TPP = { tpp: 'money-one' };
+  const GZIP = { 'content-encoding': 'gzip' };
+  it.each<[title: string, sent: Sent, status: number, code: string]>([
+    ['Content-Encoding', { headers: GZIP }, 415, 'ERR_HTTP_CONTENT'],
+    [
+      'another charset',
+      { headers: { 'content-type': `${FORM}; charset=iso-8859-1` } },
+      415,
+      'ERR_HTTP_CONTENT',
+    ],
+    ['JSON', { headers: { 'content-type': 'application/json' }, body: '{}' }, 415, 'ERR_HTTP_CONTENT'],
+    ['a client_secret', { body: form({ ...plain, client_secret: 'x' }) }, 400, 'ERR_CLIENT_METHOD'],
+    [
+      'half of an assertion',
+      { body: form({ ...plain, client_assertion_type: 'x' }) },
+      400,
+      'ERR_CLIENT_METHOD',
+    ],
+    ['an unknown parameter twice', { body: `${form(plain)}&x=1&x=2` }, 400, 'ERR_REQUEST_INVALID'],
+    ['a DPoP proof', { headers: { dpop: 'x' } }, 400, 'ERR_PARAMETER_UNSUPPORTED'],
+    [
+      'authorization_details',
+      { body: form({ ...plain, authorization_details: '[]' }) },
+      400,
+      'ERR_PARAMETER_UNSUPPORTED',
+    ],
+    [
+      'no scope',
+      { body: form({ grant_type: 'client_credentials', client_id: 'money-one-mtls' }) },
+      400,
+      'ERR_SCOPE_MISSING',
+    ],
+  ])('at /token: %s', async (_title, sent, status, code) => {
+    const answer = await java('/token', { ...TPP, body: form(plain), ...sent });
+    expect([answer.status, answer.json.error_description]).toEqual([status, expect.stringContaining(code)]);
+  });
+
+  it('at /token: parameters in the address', async () => {
+    const answer = await java(`/token?${form(plain)}`, { ...TPP, body: form(plain) });
+    expect([answer.status, answer.json.error]).toEqual([400, 'invalid_request']);
+    expect(answer.json.error_description).toContain('not into the address');
+  });
+
+  it('at every endpoint of clients: Basic, which gets 401, its scheme, and the rule (RFC 6749 §5.2)', async () => {
+    const headers = { authorization: `Basic ${Buffer.from('money-one-mtls:').toString('base64')}` };
+    for (const path of ['/token', '/par', '/introspect', '/revoke']) {
+      const answer = await java(path, { ...TPP, headers, body: form(plain) });
+      expect([path, answer.status, answer.json.error]).toEqual([path, 401, 'invalid_client']);
+      expect(answer.headers['www-authenticate']).toMatch(/^Basic realm="/);
+      expect(answer.json.error_description).toContain('tls_client_auth or private_key_jwt');
+    }
+  });
+
+  it.each([
+    ['claims', '{"id_token":{"openbanking_intent_id":{"value":"x"}}}', 'invalid_request'],
+    ['authorization_details', '[{"type":"payment_initiation"}]', 'invalid_authorization_details'],
+    ['dpop_jkt', 'x'.repeat(43), 'invalid_request'],
+    ['request', 'a.b.c', 'request_not_supported'],
+    ['request_uri', 'urn:ietf:params:oauth:request_uri:x', 'invalid_request'],
+    ['registration', '{}', 'registration_not_supported'],
+    ['id_token_hint', 'a.b.c', 'invalid_request'],
+    ['grant_management_action', 'create', 'invalid_request'],
+  ])('at /par: %s', async (name, value, error) => {
+    const answer = await java('/par', { ...TPP, body: form({ ...AUTHORIZATION_REQUEST, [name]: value }) });
+    expect([answer.status, answer.json.error]).toEqual([400, error]);
+    expect(answer.json.error_description).toMatch(new RegExp(`^ERR_PARAMETER_UNSUPPORTED: .*: ${name}$`));
+  });
+
+  it.each([
+    ['response_mode', 'jwt', 'unsupported_response_mode', 'ERR_REQUEST_INVALID'],
+    ['response_mode', 'form_post', 'unsupported_response_mode', 'ERR_REQUEST_INVALID'],
+    ['prompt', 'create', 'invalid_request', 'ERR_REQUEST_INVALID'],
+    ['prompt', 'select_account', 'invalid_request', 'ERR_REQUEST_INVALID'],
+    ['max_age', 'soon', 'invalid_request', 'ERR_REQUEST_INVALID'],
+    ['resource', 'https://elsewhere.example/', 'invalid_target', 'ERR_REQUEST_INVALID'],
+    ['scope', '', 'invalid_scope', 'ERR_SCOPE_MISSING'],
+    ['scope', 'openid AIS:1234', 'invalid_scope', 'ERR_SCOPE_UNKNOWN'],
+    ['scope', 'consent:1234', 'invalid_scope', 'ERR_SCOPE_UNKNOWN'],
+    ['scope', 'openid profile', 'invalid_scope', 'ERR_SCOPE_UNKNOWN'],
+  ])('at /par: %s %s', async (name, value, error, code) => {
+    const answer = await java('/par', { ...TPP, body: form({ ...AUTHORIZATION_REQUEST, [name]: value }) });
+    expect([answer.status, answer.json.error]).toEqual([400, error]);
+    expect(answer.json.error_description).toContain(code);
+  });
+
+  it.each([
+    ['unknown_parameter', 'x'],
+    ['acr_values', 'urn:openbanking:psd2:sca'],
+    ['max_age', '300'],
+    ['prompt', 'login consent'],
+    ['ui_locales', 'de-AT'],
+    ['login_hint', 'alice'],
+    ['display', 'page'],
+    ['nonce', 'n'],
+  ])(
+    'but not %s at /par, which RFC 6749 §3.1 and OpenID Connect Core §15.1 let pass',
+    async (name, value) => {
+      const answer = await java('/par', { ...TPP, body: form({ ...AUTHORIZATION_REQUEST, [name]: value }) });
+      expect([answer.status, answer.json.error_description]).toEqual([201, undefined]);
+    },
+  );
+
+  it('a form in pieces without a length is read all the same', async () => {
+    const headers = { 'transfer-encoding': 'chunked' };
+    const answer = await java('/token', { ...TPP, headers, body: form(plain) });
+    expect(answer.status).toBe(200);
+  });
+
+  it('another transfer coding is refused', async () => {
+    const headers = { 'transfer-encoding': 'gzip, chunked' };
+    const answer = await java('/token', { ...TPP, headers, body: form(plain) });
+    expect([answer.status, answer.json.error]).toEqual([501, 'invalid_request']);
   });
 });

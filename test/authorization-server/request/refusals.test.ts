@@ -189,7 +189,7 @@ describe('bad input gets a 4xx and the server goes on', () => {
       'broken JSON',
       '/token',
       { method: 'POST', headers: { 'content-type': 'application/json' }, body: '{bad' },
-      400,
+      415,
     ],
     ['no body', '/token', { method: 'POST' }, 400],
     [

@@ -1,0 +1,58 @@
+import { OpenBankingError } from '../../errors.ts';
+import { ENDPOINTS } from './routes.ts';
+
+/**
+ * Parameters of standards that this server does not support, by endpoint: each changes what the caller asks for, so that
+ * an answer without it would mislead. Every other unknown parameter is ignored, as RFC 6749 §3.1 and §3.2 demand.
+ * `acr_values`, `display`, `ui_locales`, `claims_locales` and `login_hint` stay: OpenID Connect Core §3.1.2.1 and §15.1
+ * make them wishes, which must not lead to an error.
+ */
+const UNSUPPORTED: Readonly<Record<string, readonly string[]>> = {
+  [ENDPOINTS.pushed_authorization_request]: [
+    // RFC 9126 §2.1
+    'request_uri',
+    // RFC 9101, OpenID Connect Core §5.5, §6 and §7.2.1
+    'request',
+    'claims',
+    'registration',
+    'id_token_hint',
+    // RFC 9396, RFC 9449 §10, Grant Management for OAuth 2.0
+    'authorization_details',
+    'dpop_jkt',
+    'grant_id',
+    'grant_management_action',
+  ],
+  [ENDPOINTS.token]: ['authorization_details', 'dpop_jkt', 'claims', 'grant_management_action'],
+};
+
+/** RFC 8707 §2: the only parameter that may be there more than once. */
+const REPEATABLE = 'resource';
+
+/**
+ * The rules of a form's parameters that the provider does not have. A parameter without a value counts as absent
+ * (RFC 6749 §3.2).
+ *
+ * @throws ERR_REQUEST_INVALID, ERR_CLIENT_METHOD, ERR_PARAMETER_UNSUPPORTED, ERR_SCOPE_MISSING
+ */
+export function assertParameters(path: string, form: URLSearchParams): void {
+  const seen = new Set<string>();
+  for (const name of form.keys()) {
+    if (seen.has(name) && name !== REPEATABLE) {
+      const problem = `${name.slice(0, 100)} must not be there more than once (RFC 6749 section 3.2)`;
+      throw new OpenBankingError('ERR_REQUEST_INVALID', { error: 'invalid_request', problem });
+    }
+    seen.add(name);
+  }
+  if (form.get('client_secret')) {
+    throw new OpenBankingError('ERR_CLIENT_METHOD', { problem: 'client_secret is a parameter' });
+  }
+  if (form.get('client_assertion_type') && !form.get('client_assertion')) {
+    throw new OpenBankingError('ERR_CLIENT_METHOD', { problem: 'client_assertion is missing' });
+  }
+  const name = UNSUPPORTED[path]?.find((one) => form.get(one));
+  if (name !== undefined) throw new OpenBankingError('ERR_PARAMETER_UNSUPPORTED', { name });
+  // RFC 6749 §3.3: there is no default, because a token without a scope opens nothing.
+  if (path === ENDPOINTS.pushed_authorization_request && !form.get('scope')) {
+    throw new OpenBankingError('ERR_SCOPE_MISSING', {});
+  }
+}
