@@ -270,6 +270,18 @@ export const CATALOGUE = {
     'this address does not allow the method (RFC 9110 section 15.5.6)',
   ),
 
+  // connections: mutual-tls/limits/. None of them is answered: the connection is closed.
+  ERR_CONNECTION_LIMIT: http<{ limit: string; most: number }>(
+    'this address, or this server, has as many connections as it may have',
+  ),
+  ERR_HANDSHAKE_BUDGET: http<{ handshakePercent: number }>(
+    'the TLS handshakes of this address have used the CPU time that one address may use',
+  ),
+  ERR_HANDSHAKE_TOO_LARGE: http<{ maxBytes: number }>(
+    'a TLS handshake sent more bytes than a client certificate with its chain has',
+  ),
+  ERR_ANSWERS_UNREAD: http('a connection asks more than it reads the answers of (RFC 9112 section 9.3.2)'),
+
   // the start: configuration/, cli/
   ERR_CONFIG_INVALID: configuration<OfDocument>('the configuration is not valid'),
 };

@@ -142,6 +142,17 @@ export const EVENTS = Object.freeze({
     ['listener', 'address', 'error'],
     counted('tallystick_tls_refusals_total'),
   ),
+  'connection.refused': warn(
+    'a new connection is over a limit of its address or of the process',
+    ['listener', 'address', 'error'],
+    counted('tallystick_connection_refusals_total', 'listener', 'error'),
+  ),
+  'connection.cut': warn(
+    'a connection was closed: it left answers unread, or made room for a newer one',
+    ['listener', 'address', 'error'],
+    counted('tallystick_connection_cuts_total', 'listener', 'error'),
+  ),
+  'connection.failed': error('the system refused to accept a connection', ['listener', 'error']),
   'proxy.untrusted_header': warn('certificate headers came from a host that is no proxy', REFUSED, refusals),
   'proxy.malformed_header': warn('the certificate header of a proxy cannot be read', REFUSED, refusals),
 

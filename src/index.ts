@@ -30,6 +30,11 @@ export {
   silentLog,
 } from './events.ts';
 export { createLog, type LogOptions } from './log.ts';
+export {
+  type ConnectionLimits,
+  createConnectionLimits,
+} from './mutual-tls/limits/connection-limits.ts';
+export type { ConnectionLimitOptions } from './mutual-tls/limits/connection-settings.ts';
 export { createListener, type Listener, type ListenerOptions } from './mutual-tls/listeners.ts';
 export { type RunningServer, type ServerParts, startServer } from './server/server.ts';
 export type { RecordToStore, Store, StoredRecord } from './storage/store.ts';

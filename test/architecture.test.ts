@@ -6,7 +6,15 @@ import { ENDPOINTS, STATUS_LIST_PATH } from '../src/authorization-server/request
 
 const root = resolve(dirname(fileURLToPath(import.meta.url)), '..');
 /** Everything that every room may know: the only files of src/ itself, beside the entry of the package. */
-const KNOWN_TO_ALL = ['answer-text.ts', 'clock.ts', 'error-catalogue.ts', 'errors.ts', 'events.ts', 'log.ts'];
+const KNOWN_TO_ALL = [
+  'answer-text.ts',
+  'clock.ts',
+  'error-catalogue.ts',
+  'errors.ts',
+  'events.ts',
+  'log.ts',
+  'network-of.ts',
+];
 /**
  * The floors of the house, from the ground up. A file imports from its own room and from lower floors; rooms of one floor
  * never know each other, but on the ground.
@@ -25,6 +33,7 @@ const FLOORS: readonly (readonly string[])[] = [
 /** The order of sub-folders: each imports from those before it. The room's own files come last, but where named. */
 const ORDERS: Readonly<Record<string, readonly (readonly string[])[]>> = {
   'src/x509': [['der'], ['certificate'], ['path'], ['crl', 'ocsp'], ['revocation']],
+  'src/mutual-tls': [['address-ranges.ts'], ['limits']],
   'src/storage': [['store.ts'], ['request-scope.ts'], ['sqlite', 'redis']],
   'src/authorization-server': [
     ['provider-internals.ts'],

@@ -1,5 +1,5 @@
-import { isIPv6 } from 'node:net';
 import type { EventDefinition, EventFields, EventName } from '../events.ts';
+import { networkOf } from '../network-of.ts';
 
 /** Lines a second of one address, of which no certificate of a TPP has been proved. */
 const ADDRESS_LINES = 5;
@@ -60,14 +60,4 @@ export class EventSampling {
     this.#omitted.clear();
     for (const [kind, count] of omitted) this.#onOmitted(kind, count);
   }
-}
-
-/** An IPv4 address, or the first 64 bits of an IPv6 address: one host may own all that follow (RFC 8273). */
-function networkOf(address: string): string {
-  const mapped = /^::ffff:(\d+\.\d+\.\d+\.\d+)$/i.exec(address)?.[1];
-  if (mapped !== undefined) return mapped;
-  if (!isIPv6(address)) return address;
-  const [head = [], tail = []] = address.split('::').map((part) => part.split(':').filter(Boolean));
-  const zeros = Array<string>(8 - head.length - tail.length).fill('0');
-  return [...head, ...zeros, ...tail].slice(0, 4).join(':');
 }

@@ -5,9 +5,11 @@ import { createServer, type Server, type ServerOptions } from 'node:https';
 import type { AddressInfo, Socket } from 'node:net';
 import type { TLSSocket } from 'node:tls';
 import { answerText } from '../answer-text.ts';
-import { type ErrorCode, OpenBankingError } from '../errors.ts';
+import { type ErrorCode, isRefusal, OpenBankingError } from '../errors.ts';
 import type { Log } from '../events.ts';
 import { peerAddress } from './client-certificate.ts';
+import { type ConnectionLimits, createConnectionLimits } from './limits/connection-limits.ts';
+import { HANDSHAKE_TIMEOUT_SECONDS, requestLimits } from './limits/request-limits.ts';
 import { OpenConnections } from './open-connections.ts';
 
 /** TLS 1.3, and for TLS 1.2 the two suites that BCP 195 and the FAPI suite both accept with an RSA certificate. */
@@ -19,13 +21,10 @@ const CIPHERS = [
   'ECDHE-RSA-AES256-GCM-SHA384',
 ].join(':');
 
-/** An RSA-4096 path of three certificates and two JWTs pass the 16 kB that Node allows by default. */
-const MAX_HEADER_BYTES = 32 * 1024;
-const HANDSHAKE_TIMEOUT_SECONDS = 10;
-const HEADERS_TIMEOUT_SECONDS = 10;
-const REQUEST_TIMEOUT_SECONDS = 15;
 /** Longer than a load balancer keeps an idle connection (60 s), so that the load balancer is the one that closes. */
 const KEEP_ALIVE_SECONDS = 65;
+/** How long the bytes of a peer that was refused are read and dropped. */
+const LINGER_SECONDS = 2;
 /** How long `close` waits, by default, for requests in flight before it cuts their connections. */
 const DRAIN_SECONDS = 8;
 
@@ -41,6 +40,10 @@ export interface ListenerOptions {
    */
   readonly requestClientCertificate: boolean;
   readonly log: Log;
+  /** The limits that this listener shares with others of the process. Default: limits of its own. */
+  readonly connections?: ConnectionLimits;
+  /** How long an idle connection is kept; default 65. */
+  readonly keepAliveSeconds?: number;
 }
 
 /**
@@ -58,6 +61,7 @@ export class Listener {
   #isFed = false;
   /** Connections whose handshake failed, which Node reports as a client error as well. */
   readonly #notTls = new WeakSet<Socket>();
+  readonly #refused = new WeakSet<Socket>();
 
   constructor(options: ListenerOptions) {
     this.name = options.name;
@@ -69,9 +73,12 @@ export class Listener {
     this.#server.on('clientError', (error: NodeJS.ErrnoException, socket: Socket) => {
       this.#refuseBytes(error, socket);
     });
+    const limits = options.connections ?? createConnectionLimits({ log: options.log });
+    limits.limit(this.#server, this.name);
     // Prepended, so that a failed handshake is known as one before it is reported as a client error.
     this.#server.prependListener('tlsClientError', (error: NodeJS.ErrnoException, socket: TLSSocket) => {
       this.#notTls.add(socket);
+      if (isRefusal(error)) return;
       const address = peerAddress(socket);
       this.#log.emit('tls.refused', {
         listener: this.name,
@@ -133,6 +140,9 @@ export class Listener {
       socket.destroy();
       return;
     }
+    // Bytes that come after the refused ones are refused anew until the answer has ended the connection.
+    if (this.#refused.has(socket)) return;
+    this.#refused.add(socket);
     const status = malformedStatus(error.code);
     const refusal = malformed(error.code ?? error.name);
     const address = peerAddress(socket);
@@ -159,13 +169,7 @@ function serverOptions(options: ListenerOptions): ServerOptions {
     rejectUnauthorized: false,
     ALPNProtocols: ['http/1.1'],
     handshakeTimeout: HANDSHAKE_TIMEOUT_SECONDS * 1000,
-    maxHeaderSize: MAX_HEADER_BYTES,
-    headersTimeout: HEADERS_TIMEOUT_SECONDS * 1000,
-    requestTimeout: REQUEST_TIMEOUT_SECONDS * 1000,
-    keepAliveTimeout: KEEP_ALIVE_SECONDS * 1000,
-    connectionsCheckingInterval: 1000,
-    requireHostHeader: true,
-    insecureHTTPParser: false,
+    ...requestLimits(options.keepAliveSeconds ?? KEEP_ALIVE_SECONDS),
   };
 }
 
@@ -210,6 +214,9 @@ function answerMalformed(socket: Socket, status: number): void {
     socket.destroy();
     return;
   }
+  // A connection that is cut while its peer still sends loses the answer.
+  const cut = setTimeout(() => socket.destroy(), LINGER_SECONDS * 1000);
+  socket.once('close', () => clearTimeout(cut));
   const body = JSON.stringify({ error: 'invalid_request', error_description: malformed('').message });
   socket.end(
     `HTTP/1.1 ${status} Refused\r\nconnection: close\r\ncache-control: no-store\r\n` +

@@ -1,4 +1,5 @@
 import { BlockList, isIP, type Socket } from 'node:net';
+import { addAddressRange } from './address-ranges.ts';
 import { findSocketCertificate } from './socket-certificate.ts';
 
 /** Distinguishes the connections of our own proxies from all others. */
@@ -17,7 +18,12 @@ export class TrustedProxies {
     this.#pins = certificates && new Set(certificates.map(thumbprintOf));
     if (addresses.length === 0) throw new TypeError('trustedProxies must name at least one address');
     if (this.#pins?.size === 0) throw new TypeError('proxyCertificates must name at least one certificate');
-    for (const text of addresses) addRange(this.#addresses, text, this.#pins !== undefined);
+    for (const text of addresses) {
+      if (/\/0+$/.test(text) && this.#pins === undefined) {
+        throw new TypeError(`trustedProxies must not be everybody (${text}) without proxyCertificates`);
+      }
+      addAddressRange(this.#addresses, text, 'trustedProxies');
+    }
   }
 
   /** Decided once for a connection: by its address, never by a header, and by its certificate if one is pinned. */
@@ -36,23 +42,6 @@ export class TrustedProxies {
     if (!this.#addresses.check(remoteAddress, family)) return false;
     return this.#pins === undefined || this.#pins.has(findSocketCertificate(socket)?.thumbprint ?? '');
   }
-}
-
-function addRange(list: BlockList, text: string, isPinned: boolean): void {
-  const [address = '', prefix, ...rest] = text.split('/');
-  const version = isIP(address);
-  const bits = prefix === undefined ? undefined : Number(prefix);
-  const maximum = version === 6 ? 128 : 32;
-  const isRange = bits === undefined || (/^\d{1,3}$/.test(prefix ?? '') && bits <= maximum);
-  if (version === 0 || rest.length > 0 || !isRange) {
-    throw new TypeError(`trustedProxies must hold addresses and CIDR ranges, not ${JSON.stringify(text)}`);
-  }
-  if (bits === 0 && !isPinned) {
-    throw new TypeError(`trustedProxies must not be everybody (${text}) without proxyCertificates`);
-  }
-  const family = version === 6 ? 'ipv6' : 'ipv4';
-  if (bits === undefined) list.addAddress(address, family);
-  else list.addSubnet(address, bits, family);
 }
 
 function thumbprintOf(text: string): string {

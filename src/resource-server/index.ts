@@ -14,6 +14,11 @@ export {
   createClientCertificateSource,
   type PresentedCertificate,
 } from '../mutual-tls/client-certificate.ts';
+export {
+  type ConnectionLimits,
+  createConnectionLimits,
+} from '../mutual-tls/limits/connection-limits.ts';
+export type { ConnectionLimitOptions } from '../mutual-tls/limits/connection-settings.ts';
 export type { Authorization } from './token/access-token.ts';
 export { type Authorizer, createAuthorizer } from './decision/authorize.ts';
 export type { AuthorizerOptions, DpopOptions, IntrospectionOptions } from './decision/authorizer-options.ts';

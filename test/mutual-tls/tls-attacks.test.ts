@@ -264,14 +264,14 @@ describe('a certificate is believed with the proof of its key only', () => {
     expect(await answerTo(identity(0))).toContain('200 OK');
   });
 
-  it('and a message of 200 certificates is refused, one of 30 is cut to what may help (C13)', async () => {
+  it('and a message of 200 certificates is refused, one of 12 is cut to what may help (C13)', async () => {
     const pem = clients[1]?.certificatePem ?? '';
     const chain = (count: number) => ({
       ...identity(0),
       cert: `${clients[0]?.certificatePem}${pem.repeat(count)}`,
     });
-    expect(await answerTo(chain(200))).toMatch(/alert illegal parameter/);
-    expect(await answerTo(chain(30))).toMatch(/200 OK[\s\S]*[\w-]{43} [0-8]\r?\n?/);
+    expect(await answerTo(chain(200))).toMatch(/refused: .*(ECONNRESET|EPIPE|socket hang up)/);
+    expect(await answerTo(chain(12))).toMatch(/200 OK[\s\S]*[\w-]{43} [0-8]\r?\n?/);
     expect(await answerTo(identity(0))).toContain('200 OK');
   });
 });

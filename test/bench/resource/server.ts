@@ -4,6 +4,7 @@ import { readFileSync } from 'node:fs';
 import express from 'express';
 import { auth } from 'express-oauth2-jwt-bearer';
 import { silentLog } from '../../../src/events.ts';
+import { createConnectionLimits } from '../../../src/mutual-tls/limits/connection-limits.ts';
 import { createListener } from '../../../src/mutual-tls/listeners.ts';
 import { createAuthorizer, createProtection, nodeProtection } from '../../../src/resource-server/index.ts';
 
@@ -83,6 +84,7 @@ for (const [name, handler] of Object.entries(handlers)) {
     privateKeyPem: material.serverKeyPem,
     requestClientCertificate: true,
     log: silentLog,
+    connections: createConnectionLimits({ requestsPerConnection: 1e9, exemptAddresses: ['127.0.0.1'] }),
   });
   ports[name] = await listener.listen(0, '127.0.0.1');
   listener.serve(new URL(`https://localhost:${ports[name]}`), handler);

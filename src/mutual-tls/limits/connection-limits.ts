@@ -1,0 +1,217 @@
+import type { IncomingMessage, Server as HttpServer, ServerResponse } from 'node:http';
+import { Server as HttpsServer } from 'node:https';
+import { BlockList, isIPv6, type Socket } from 'node:net';
+import { OpenBankingError } from '../../errors.ts';
+import { type Log, silentLog } from '../../events.ts';
+import { addAddressRange } from '../address-ranges.ts';
+import { type AddressBudget, AddressBudgets } from './address-budgets.ts';
+import {
+  type ConnectionLimitOptions,
+  type ConnectionSettings,
+  connectionSettings,
+} from './connection-settings.ts';
+import { withBoundedHandshake } from './handshake-input.ts';
+import { networkOf } from '../../network-of.ts';
+import { endsIdle, OpenConnection } from './open-connection.ts';
+
+const SWEEP_MILLISECONDS = 1000;
+
+type Refusal = OpenBankingError<'ERR_CONNECTION_LIMIT' | 'ERR_HANDSHAKE_BUDGET'>;
+
+/**
+ * The limits of all connections of this process, for any number of its servers: how many there are, in all and by
+ * address; what their handshakes may send and cost; and what a connection may leave unread.
+ *
+ * A new connection over a limit of its address is refused. Over a limit of the process, the oldest unfinished
+ * handshake or the connection that has been idle longest makes room.
+ */
+export class ConnectionLimits {
+  readonly #settings: ConnectionSettings;
+  readonly #exempt = new BlockList();
+  readonly #log: Log;
+  readonly #budgets: AddressBudgets;
+  readonly #open = new Set<OpenConnection>();
+  /** Oldest first. */
+  readonly #pending = new Set<OpenConnection>();
+  /** Longest idle first. */
+  readonly #idle = new Set<OpenConnection>();
+  readonly #bySocket = new WeakMap<Socket, OpenConnection>();
+  #sweep: NodeJS.Timeout | undefined;
+
+  /** @throws TypeError for an exempt address that is none */
+  constructor(options: ConnectionLimitOptions) {
+    this.#settings = connectionSettings(options);
+    this.#log = options.log ?? silentLog;
+    this.#budgets = new AddressBudgets(this.#settings.handshakePercent, () => performance.now());
+    for (const text of options.exemptAddresses ?? []) {
+      if (/\/0+$/.test(text)) throw new TypeError(`exemptAddresses must not be everybody (${text})`);
+      addAddressRange(this.#exempt, text, 'exemptAddresses');
+    }
+  }
+
+  /** Limits the connections of a server. Called once its request handler is there, and before it listens. */
+  limit(server: HttpServer | HttpsServer, listener: string): void {
+    const opening = server.listeners('connection');
+    server.removeAllListeners('connection');
+    server.on('connection', (socket: Socket) => {
+      const serve = () => {
+        for (const listen of opening) listen.call(server, socket);
+      };
+      this.#accept(new OpenConnection(server, socket, listener), serve);
+    });
+    const answering = server.listeners('request');
+    server.removeAllListeners('request');
+    server.on('request', (request: IncomingMessage, response: ServerResponse) => {
+      if (!this.#admits(request, response)) return;
+      for (const answer of answering) answer.call(server, request, response);
+    });
+    // A failed accept leaves the server listening; without a listener the error would end the process.
+    server.on('error', (error: NodeJS.ErrnoException) => {
+      if (error.syscall === 'accept') this.#log.emit('connection.failed', { listener, error });
+    });
+  }
+
+  #accept(connection: OpenConnection, serve: () => void): void {
+    const budget = this.#budgetOf(connection.socket);
+    const refusal = this.#refusalFor(budget) ?? this.#refusalWithoutRoom();
+    if (refusal !== undefined) {
+      this.#report('connection.refused', connection, refusal);
+      connection.socket.destroy();
+      return;
+    }
+    this.#add(connection, budget);
+    if (connection.server instanceof HttpsServer) this.#handshake(connection, budget, serve);
+    else {
+      this.#bySocket.set(connection.socket, connection);
+      this.#rest(connection);
+      serve();
+    }
+  }
+
+  #handshake(connection: OpenConnection, budget: AddressBudget | undefined, serve: () => void): void {
+    const { socket } = connection;
+    const maxBytes = this.#settings.handshakeBytes;
+    const setPending = (change: 1 | -1) => {
+      if (change === 1) this.#pending.add(connection);
+      else if (!this.#pending.delete(connection)) return;
+      if (budget !== undefined) budget.pending += change;
+    };
+    setPending(1);
+    socket.once('close', () => setPending(-1));
+    const secure = withBoundedHandshake(socket, serve, {
+      maxBytes,
+      onCost: (milliseconds) => {
+        if (budget !== undefined) this.#budgets.charge(budget, milliseconds);
+      },
+      onExceeded: () => {
+        const refusal = new OpenBankingError('ERR_HANDSHAKE_TOO_LARGE', { maxBytes });
+        this.#report('tls.refused', connection, refusal);
+        socket.destroy(refusal);
+      },
+    });
+    this.#bySocket.set(secure, connection);
+    connection.httpSocket = secure;
+    secure.prependOnceListener('secure', () => {
+      setPending(-1);
+      this.#rest(connection);
+    });
+  }
+
+  #budgetOf({ remoteAddress }: Socket): AddressBudget | undefined {
+    if (remoteAddress === undefined) return undefined;
+    if (this.#exempt.check(remoteAddress, isIPv6(remoteAddress) ? 'ipv6' : 'ipv4')) return undefined;
+    return this.#budgets.of(networkOf(remoteAddress));
+  }
+
+  #refusalFor(budget: AddressBudget | undefined): Refusal | undefined {
+    if (budget === undefined) return undefined;
+    const { perAddress, pendingPerAddress, handshakePercent } = this.#settings;
+    if (budget.open >= perAddress) return overLimit('perAddress', perAddress);
+    if (budget.pending >= pendingPerAddress) return overLimit('pendingPerAddress', pendingPerAddress);
+    if (!this.#budgets.isSpent(budget)) return undefined;
+    return new OpenBankingError('ERR_HANDSHAKE_BUDGET', { handshakePercent });
+  }
+
+  #refusalWithoutRoom(): Refusal | undefined {
+    const { inAll, pendingInAll } = this.#settings;
+    const [oldestPending] = this.#pending;
+    if (this.#pending.size >= pendingInAll) oldestPending?.socket.destroy();
+    if (this.#open.size < inAll) return undefined;
+    const [longestIdle] = this.#idle;
+    const leaving = oldestPending ?? longestIdle;
+    if (leaving === undefined) return overLimit('inAll', inAll);
+    this.#report('connection.cut', leaving, overLimit('inAll', inAll));
+    leaving.socket.destroy();
+    return undefined;
+  }
+
+  #add(connection: OpenConnection, budget: AddressBudget | undefined): void {
+    this.#open.add(connection);
+    if (budget !== undefined) this.#budgets.connect(budget);
+    this.#sweep ??= setInterval(() => this.#endOverdue(), SWEEP_MILLISECONDS).unref();
+    connection.socket.once('close', () => {
+      this.#open.delete(connection);
+      this.#idle.delete(connection);
+      if (budget !== undefined) this.#budgets.disconnect(budget);
+      if (this.#open.size > 0) return;
+      clearInterval(this.#sweep);
+      this.#sweep = undefined;
+    });
+  }
+
+  #rest(connection: OpenConnection): void {
+    connection.idleSince = performance.now();
+    if (this.#open.has(connection)) this.#idle.add(connection);
+  }
+
+  /** Whether the request may be served: a connection that leaves its answers unread gets no more of them. */
+  #admits(request: IncomingMessage, response: ServerResponse): boolean {
+    const connection = this.#bySocket.get(request.socket);
+    if (connection === undefined) return true;
+    if (!connection.begin()) {
+      if (!connection.socket.destroyed) this.#cut(connection, connection.unansweredRefusal());
+      return false;
+    }
+    if (connection.requests >= this.#settings.requestsPerConnection) response.shouldKeepAlive = false;
+    this.#idle.delete(connection);
+    response.once('close', () => {
+      if (connection.end()) this.#rest(connection);
+    });
+    return true;
+  }
+
+  #endOverdue(): void {
+    const now = performance.now();
+    for (const connection of this.#open) {
+      if (this.#pending.has(connection)) continue;
+      if (endsIdle(connection, now)) connection.socket.destroy();
+      else connection.watchUnread(this.#settings.unreadSeconds, (refusal) => this.#cut(connection, refusal));
+    }
+  }
+
+  #cut(connection: OpenConnection, refusal: OpenBankingError): void {
+    this.#report('connection.cut', connection, refusal);
+    connection.socket.destroy();
+  }
+
+  #report(
+    event: 'connection.refused' | 'connection.cut' | 'tls.refused',
+    { listener, socket }: OpenConnection,
+    error: OpenBankingError,
+  ): void {
+    this.#log.emit(event, { listener, address: socket.remoteAddress ?? 'unknown', error });
+  }
+}
+
+/**
+ * The limits of all connections of this process: one object for all of its servers.
+ *
+ * @throws TypeError for an exempt address that is none
+ */
+export function createConnectionLimits(options: ConnectionLimitOptions = {}): ConnectionLimits {
+  return new ConnectionLimits(options);
+}
+
+function overLimit(limit: string, most: number): OpenBankingError<'ERR_CONNECTION_LIMIT'> {
+  return new OpenBankingError('ERR_CONNECTION_LIMIT', { limit, most });
+}

@@ -1,0 +1,74 @@
+import type { Server as HttpServer } from 'node:http';
+import type { Server as HttpsServer } from 'node:https';
+import type { Socket } from 'node:net';
+import { OpenBankingError } from '../../errors.ts';
+
+/** A client that pipelines waits for so many answers at most (undici: 10 where it is set). */
+const MAX_UNANSWERED = 16;
+
+/** One connection, and what it has asked and not read. */
+export class OpenConnection {
+  readonly server: HttpServer | HttpsServer;
+  readonly socket: Socket;
+  /** Name of its server in events. */
+  readonly listener: string;
+  /** Where its requests come from: the socket itself, or the TLS socket on it. */
+  httpSocket: Socket;
+  requests = 0;
+  unanswered = 0;
+  /** Monotonic milliseconds of its last answer, or of its handshake. */
+  idleSince = performance.now();
+  #isWatched = false;
+
+  constructor(server: HttpServer | HttpsServer, socket: Socket, listener: string) {
+    this.server = server;
+    this.socket = socket;
+    this.listener = listener;
+    this.httpSocket = socket;
+  }
+
+  /** Counts a request; false when too many answers are not out yet. */
+  begin(): boolean {
+    if (this.unanswered === MAX_UNANSWERED) return false;
+    this.requests += 1;
+    this.unanswered += 1;
+    return true;
+  }
+
+  /** Counts an answer; true when it was the last one due. */
+  end(): boolean {
+    this.unanswered -= 1;
+    return this.unanswered === 0;
+  }
+
+  unansweredRefusal(): OpenBankingError<'ERR_ANSWERS_UNREAD'> {
+    const problem = `${MAX_UNANSWERED} requests of the connection are not answered yet`;
+    return new OpenBankingError('ERR_ANSWERS_UNREAD', { problem });
+  }
+
+  /** Limits the time without progress while bytes of an answer wait for the peer. */
+  watchUnread(seconds: number, onStalled: (refusal: OpenBankingError) => void): void {
+    const isWaiting = this.httpSocket.writableLength > 0;
+    const isTimed = this.httpSocket.timeout === seconds * 1000;
+    if (isWaiting && !isTimed) this.httpSocket.setTimeout(seconds * 1000);
+    if (!isWaiting && isTimed && this.unanswered > 0) this.httpSocket.setTimeout(0);
+    if (!isWaiting || this.#isWatched) return;
+    this.#isWatched = true;
+    this.httpSocket.on('timeout', () => {
+      if (this.httpSocket.writableLength === 0) return;
+      const problem = `no byte of an answer was taken for ${seconds} seconds`;
+      onStalled(new OpenBankingError('ERR_ANSWERS_UNREAD', { problem }));
+    });
+  }
+}
+
+/**
+ * Whether a connection has been idle beyond the time limits of its server. Node's own limit begins anew with each byte
+ * between two requests, such as an empty line.
+ */
+export function endsIdle({ server, unanswered, idleSince }: OpenConnection, now: number): boolean {
+  const { keepAliveTimeout, headersTimeout } = server;
+  if (unanswered > 0 || keepAliveTimeout === 0 || headersTimeout === 0) return false;
+  // A head that begins in the last moment has its own limit.
+  return now - idleSince > keepAliveTimeout + headersTimeout + 2000;
+}
