@@ -3,6 +3,7 @@ import { z } from 'zod';
 import { invalidConfig } from '../errors.ts';
 import { clientCertificateSchema } from './client-certificate-schema.ts';
 import { clientSchema, findClientProblems } from './client-schema.ts';
+import { connectionSchema } from './connection-schema.ts';
 import { readRequired, withAbsoluteFiles } from './configured-files.ts';
 import { revocationPolicySchema, revocationSchema } from './revocation-schema.ts';
 import { storageSchema } from './storage-schema.ts';
@@ -45,6 +46,7 @@ export const configSchema = z.strictObject({
     privateKeyFile: file.meta({ description: 'PEM of its private key.' }),
   }),
   clientCertificate: clientCertificateSchema,
+  connections: connectionSchema,
   storage: storageSchema,
   signingKeysFile: file.meta({
     description: 'Private JSON Web Key Set with an ES256 key; made when there is none.',

@@ -2,6 +2,7 @@ import { dirname, resolve } from 'node:path';
 import { z } from 'zod';
 import { invalidConfig } from '../errors.ts';
 import { clientCertificateSchema } from './client-certificate-schema.ts';
+import { connectionSchema } from './connection-schema.ts';
 import { readRequired, withAbsoluteFiles } from './configured-files.ts';
 import { ROLE_OIDS } from '../tpp/psp-role.ts';
 import { parseValue, parseYaml } from './yaml-document.ts';
@@ -42,6 +43,7 @@ export const gatewayConfigSchema = z.strictObject({
   clientCertificate: clientCertificateSchema.refine(({ from }) => from === 'proxy', {
     error: 'must be from: proxy',
   }),
+  connections: connectionSchema,
   routes: z
     .array(
       z.strictObject({

@@ -1,6 +1,8 @@
 import { readFile } from 'node:fs/promises';
 import { pathsOf, type SandboxDescription } from './folder.ts';
 
+/** Exempt from limits by address: a developer's tests open as many connections as they like. */
+export const LOOPBACK = ['127.0.0.0/8', '::1'];
 const SCOPES = 'openid accounts payments fundsconfirmations';
 
 /** The configuration of a sandbox's server, before it is validated. */
@@ -15,6 +17,7 @@ export async function sandboxConfiguration(
     issuer: description.issuer,
     mtlsUrl: description.mtlsUrl,
     listen: { host: '127.0.0.1', front, mtls, health: 0 },
+    connections: { exemptAddresses: LOOPBACK },
     tls: { certificateFile: paths.server.certificateFile, privateKeyFile: paths.server.keyFile },
     storage: { file: paths.store, secretFile: paths.secret },
     signingKeysFile: paths.signingKeys,

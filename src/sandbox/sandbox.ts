@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import {
+  createConnectionLimits,
   createListener,
   createLog,
   type Log,
@@ -21,7 +22,7 @@ import {
   type Ports,
   type SandboxDescription,
 } from './folder.ts';
-import { sandboxConfiguration } from './sandbox-configuration.ts';
+import { LOOPBACK, sandboxConfiguration } from './sandbox-configuration.ts';
 import { choosePorts } from './ports.ts';
 import { openRevocationService } from './revocation/revocation-service.ts';
 
@@ -104,6 +105,7 @@ async function startBank(
     privateKeyPem,
     requestClientCertificate: true,
     log,
+    connections: createConnectionLimits({ log, exemptAddresses: LOOPBACK }),
   });
   listener.serve(
     new URL(description.resourceUrl),

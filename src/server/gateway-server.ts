@@ -3,21 +3,21 @@ import { createServer, type RequestListener, type Server } from 'node:http';
 import { createServer as createTlsServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import { clientCertificateOptions } from '../configuration/client-certificate-schema.ts';
+import { connectionLimitOptions } from '../configuration/connection-schema.ts';
 import { invalidConfig } from '../errors.ts';
 import type { GatewayConfig } from '../configuration/gateway-config.ts';
 import { readRequired } from '../configuration/configured-files.ts';
 import type { Log } from '../events.ts';
 import { reloadFiles } from './file-reload.ts';
 import { createLog } from '../log.ts';
+import { createConnectionLimits } from '../mutual-tls/limits/connection-limits.ts';
+import { HANDSHAKE_TIMEOUT_SECONDS, requestLimits } from '../mutual-tls/limits/request-limits.ts';
 import {
   type Authorizer,
   createAuthorizer,
   createGateway,
   createProtection,
 } from '../resource-server/index.ts';
-
-/** An RSA-4096 path of three certificates and two JWTs pass the 16 kB that Node allows by default. */
-const MAX_HEADER_BYTES = 32 * 1024;
 
 /**
  * The composition root of `tallystick gateway`: opens the files of the configuration, builds every object, listens.
@@ -32,6 +32,7 @@ export async function startGateway(
   const authorizer = await openAuthorizer(config, parts.source);
   const gateway = openGateway(config, { authorizer, log, source: parts.source });
   const server = await openServer(config, gateway, parts.source);
+  createConnectionLimits({ log, ...connectionLimitOptions(config) }).limit(server, 'gateway');
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject);
     server.listen(config.listen.port, config.listen.host, resolve);
@@ -68,7 +69,8 @@ function openGateway(
 
 /** Behind the proxy only, so that no Host is pinned; a connection cannot change the certificate that it came with. */
 async function openServer(config: GatewayConfig, gateway: RequestListener, source: string): Promise<Server> {
-  if (config.tls === undefined) return createServer({ maxHeaderSize: MAX_HEADER_BYTES }, gateway);
+  const limits = requestLimits(config.connections.keepAliveSeconds);
+  if (config.tls === undefined) return createServer(limits, gateway);
   const [cert, key] = await Promise.all([
     readRequired(config.tls.certificateFile, 'tls.certificateFile', source),
     readRequired(config.tls.privateKeyFile, 'tls.privateKeyFile', source),
@@ -81,7 +83,8 @@ async function openServer(config: GatewayConfig, gateway: RequestListener, sourc
       secureOptions: constants.SSL_OP_NO_RENEGOTIATION | constants.SSL_OP_NO_TICKET,
       requestCert: config.clientCertificate.proxyCertificates !== undefined,
       rejectUnauthorized: false,
-      maxHeaderSize: MAX_HEADER_BYTES,
+      handshakeTimeout: HANDSHAKE_TIMEOUT_SECONDS * 1000,
+      ...limits,
     },
     gateway,
   );

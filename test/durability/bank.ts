@@ -72,6 +72,7 @@ export async function openBank(storage: object = { file: 'bank.sqlite' }): Promi
   const configuration = (ports: Ports, more: object = {}) => ({
     ...base,
     listen: { host: '127.0.0.1', ...ports },
+    connections: { exemptAddresses: ['127.0.0.1'] },
     storage: { secretFile: 'bank.secret', ...storage },
     signingKeysFile: 'bank.keys.json',
     trust: base.trust.map((one) => ({ ...one, revocation: { ...one.revocation, refreshSeconds: 60 } })),
