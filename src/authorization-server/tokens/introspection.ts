@@ -5,7 +5,7 @@ import type { AccessToken, ClientCredentials, Provider } from 'oidc-provider';
 import { type Clock, epochSeconds } from '../../clock.ts';
 import { OpenBankingError } from '../../errors.ts';
 import type { ClientCertificateSource } from '../../mutual-tls/client-certificate.ts';
-import { identifyResourceServers, type RegisteredResourceServer } from './resource-servers.ts';
+import { type RegisteredResourceServer, ResourceServerIdentification } from './resource-servers.ts';
 import { type FollowedSigner, type Signer, signJwt } from '../signing/signer.ts';
 import type { StatusClaim, TokenStatus } from '../token-status/token-status.ts';
 
@@ -48,6 +48,7 @@ export function introspectForResourceServers(
   options: IntrospectionOptions,
   sources: TokenSources,
 ): Middleware {
+  const identification = new ResourceServerIdentification(options.resourceServers);
   const readForm = bodyParser({
     enableTypes: ['form'],
     formLimit: MAX_BODY,
@@ -56,11 +57,11 @@ export function introspectForResourceServers(
     },
   });
   return async (ctx, next) => {
-    const { certificate, intermediates } = options.clientCertificate.read(ctx.req);
+    const presented = options.clientCertificate.read(ctx.req);
+    const { certificate } = presented;
     if (certificate === undefined) return next();
-    const { der } = certificate;
-    const at = options.clock.now();
-    const candidates = identifyResourceServers(options.resourceServers, { der, intermediates }, at);
+    const hints = () => presented.intermediates;
+    const candidates = identification.find(certificate, hints, options.clock.now());
     if (candidates.length === 0) return next();
     ctx.state.certificate = certificate;
     await readForm(ctx, async () => {});
