@@ -25,6 +25,13 @@ describe('a refusal for now', () => {
   );
 });
 
+describe('a 401 or 403 of an API', () => {
+  it.each(ERROR_CODES)('has a challenge: %s (RFC 9110 §15.5.2, RFC 6750 §3)', (code) => {
+    const { status, headers } = refusalAnswer(new OpenBankingError(code, anyDetails), ['accounts']);
+    if (status === 401 || status === 403) expect(headers['www-authenticate']).toMatch(/^(Bearer|DPoP)\b/);
+  });
+});
+
 const refusal = (code: ErrorCode) => new OpenBankingError(code, anyDetails);
 
 describe('the event of a refusal at the authorization server', () => {

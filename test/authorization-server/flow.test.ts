@@ -185,6 +185,39 @@ describe('the whole flow with openid-client (FAPI 2.0 §5.3)', () => {
 });
 
 describe('what else a TPP does with its tokens', () => {
+  it('reads userinfo with a token that opens an API too, where openid was allowed (OIDC Core §5.3)', async () => {
+    const tpp = await connect('money-one');
+    const tokenOf = async (scope: string) => {
+      const pushed = await push(tpp, { scope });
+      return redeem(tpp, await walk(pushed.url, alice()), pushed);
+    };
+    const { access_token: token } = await tokenOf('openid accounts');
+    const userinfo = (accessToken: unknown, name = 'money-one') =>
+      sandbox.send(`${sandbox.description.mtlsUrl}/userinfo`, {
+        certificate: tppNamed(sandbox.description, name),
+        headers: { authorization: `Bearer ${String(accessToken)}` },
+      });
+    expect(await userinfo(token)).toMatchObject({ status: 200, json: { sub: 'psu-6f1c2a' } });
+    expect((await tpp.call('/accounts', String(token))).status).toBe(200);
+
+    const refused = [
+      [await userinfo(token, 'money-two'), 401, 'invalid_token'],
+      [await userinfo((await tokenOf('accounts')).access_token), 403, 'insufficient_scope'],
+      [
+        await userinfo((await oauth.clientCredentialsGrant(tpp.config, { scope: 'accounts' })).access_token),
+        403,
+        'insufficient_scope',
+      ],
+      [await userinfo('unknown'), 401, 'invalid_token'],
+    ] as const;
+    for (const [answer, status, error] of refused) {
+      expect(answer).toMatchObject({ status, json: { error } });
+      expect(answer.headers.get('www-authenticate')).toMatch(/^Bearer .*error=/);
+    }
+    await sandbox.post('money-one', '/revoke', { client_id: 'money-one-mtls', token: String(token) });
+    expect(await userinfo(token)).toMatchObject({ status: 401, json: { error: 'invalid_token' } });
+  });
+
   it('reads userinfo with a token for openid alone, over its own certificate only (RFC 8705 §3)', async () => {
     const tpp = await connect('money-one');
     const pushed = await push(tpp, { scope: 'openid' });
@@ -196,6 +229,7 @@ describe('what else a TPP does with its tokens', () => {
       });
     expect((await userinfo('money-one')).json).toEqual({ sub: 'psu-6f1c2a' });
     expect((await userinfo('money-two')).status).toBe(401);
+    expect((await userinfo('money-two')).headers.get('www-authenticate')).toMatch(/^Bearer /);
     // Not a token for the APIs: it names no audience of theirs.
     expect((await tpp.call('/accounts', tokens.access_token)).status).toBe(401);
   });

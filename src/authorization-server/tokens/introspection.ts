@@ -95,14 +95,24 @@ function formOf(ctx: Context): URLSearchParams {
 }
 
 async function answerAbout(token: string, resource: string, sources: TokenSources): Promise<Answer> {
-  const { provider, issuedTokens, tokenStatus } = sources;
-  if (token.length > MAX_TOKEN_CHARACTERS) return INACTIVE;
-  const isStructured = token.split('.').length === 3;
-  const claims = await (isStructured ? issuedTokens.verify(token) : opaqueClaims(token, provider));
+  const claims = await findTokenClaims(token, sources);
   if (claims === undefined || claims.aud !== resource) return INACTIVE;
   // The revocation of the token, and the authorisation status of its holder at this moment.
-  const isLive = await tokenStatus.isLive(claims.status as StatusClaim);
+  const isLive = await sources.tokenStatus.isLive(claims.status as StatusClaim);
   return isLive ? { active: true, token_type: 'Bearer', ...claims } : INACTIVE;
+}
+
+/**
+ * The claims of an access token of ours that has not expired, JWT or opaque.
+ *
+ * Does not check its status.
+ */
+export async function findTokenClaims(
+  token: string,
+  { provider, issuedTokens }: Pick<TokenSources, 'provider' | 'issuedTokens'>,
+): Promise<Claims | undefined> {
+  if (token.length > MAX_TOKEN_CHARACTERS) return undefined;
+  return token.split('.').length === 3 ? issuedTokens.verify(token) : opaqueClaims(token, provider);
 }
 
 async function opaqueClaims(token: string, provider: Provider): Promise<Claims | undefined> {
