@@ -44,7 +44,8 @@ const slow = started.map((): number[] => []);
 let errors = 0;
 // The compiler of the engine takes thousands of requests to be done.
 for (const contender of started) {
-  for (let count = 0; count < WARM_TOKENS; ) count += (await generator.burst(contender, 1, 32)).count;
+  for (let count = 0; count < WARM_TOKENS; )
+    count += (await generator.burst(contender, 1, { connections: 32 })).count;
 }
 for (let round = 0; round < Number(rounds); round += 1) {
   for (const [at, contender] of started.entries()) {

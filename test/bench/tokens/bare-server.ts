@@ -37,6 +37,7 @@ const provider = new Provider(options.issuer, {
   features: {
     devInteractions: { enabled: false },
     clientCredentials: { enabled: true },
+    introspection: { enabled: true },
     mTLS: {
       enabled: true,
       tlsClientAuth: true,

@@ -70,7 +70,11 @@ export function startGenerator(bank: Bank) {
   return {
     pid: child.pid ?? 0,
     close: () => void child.kill(),
-    burst: async (to: Contender, seconds: number, connections = 16): Promise<Tally> => {
+    burst: async (
+      to: Contender,
+      seconds: number,
+      { connections = 16, ...more }: Partial<Burst> = {},
+    ): Promise<Tally> => {
       const answer = once(child, 'message');
       child.send({
         port: to.port,
@@ -81,6 +85,7 @@ export function startGenerator(bank: Bank) {
         caFile: bank.description.caFile,
         certificateFile: tpp.certificateFile,
         keyFile: tpp.keyFile,
+        ...more,
       } satisfies Burst);
       const [tally] = await answer;
       return tally as Tally;

@@ -6,6 +6,9 @@ import { connect, type TLSSocket } from 'node:tls';
 export interface Burst {
   readonly port: number;
   readonly host: string;
+  /** Default: the token endpoint. */
+  readonly path?: string;
+  readonly accept?: string;
   readonly body: string;
   readonly seconds: number;
   readonly connections: number;
@@ -25,7 +28,8 @@ const END_OF_HEADERS = Buffer.from('\r\n\r\n');
 
 async function burst(options: Burst): Promise<Tally> {
   const request = Buffer.from(
-    `POST /token HTTP/1.1\r\nhost: ${options.host}\r\ncontent-type: application/x-www-form-urlencoded\r\n` +
+    `POST ${options.path ?? '/token'} HTTP/1.1\r\nhost: ${options.host}\r\ncontent-type: application/x-www-form-urlencoded\r\n` +
+      (options.accept === undefined ? '' : `accept: ${options.accept}\r\n`) +
       `content-length: ${Buffer.byteLength(options.body)}\r\n\r\n${options.body}`,
   );
   const tls = {

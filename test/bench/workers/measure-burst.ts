@@ -59,7 +59,9 @@ export async function measureBurst(
     machine: machineCpuSeconds(),
   });
   const before = read();
-  const tally = await generator.burst(server.contender, load.seconds, load.connections);
+  const tally = await generator.burst(server.contender, load.seconds, {
+    connections: load.connections,
+  });
   const after = read();
   const elapsed = after.at - before.at;
   return {

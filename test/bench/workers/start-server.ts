@@ -30,6 +30,7 @@ export async function startServer(options: StartServerOptions): Promise<Server> 
   const workers = count === 1 ? [pid] : childrenOf(pid);
   if (workers.length !== count) throw new Error(`${workers.length} workers instead of ${count}`);
   if (options.hasQuotas) for (const worker of workers) quotas.push(openCpuQuota(worker));
-  for (let done = 0; done < WARM_TOKENS * count; ) done += (await generator.burst(contender, 1, 32)).count;
+  for (let done = 0; done < WARM_TOKENS * count; )
+    done += (await generator.burst(contender, 1, { connections: 32 })).count;
   return { contender, workers, quotas };
 }
