@@ -44,6 +44,9 @@ const PACKAGES: readonly Package[] = [
       'src/cli/main',
       'src/x509/crl/crl-worker',
       'src/storage/sqlite/sqlite-worker',
+      'src/server/client-list-worker',
+      'src/tpp/block-list-worker',
+      'tpp-registry/registry-worker',
       'src/sandbox/pki/make-files',
     ],
     folders: ['src/authorization-server/customer/pages'],
@@ -71,6 +74,7 @@ const PACKAGES: readonly Package[] = [
     },
     readme: 'tpp-registry/README.md',
     exports: { '.': 'tpp-registry/index' },
+    started: ['tpp-registry/registry-worker'],
   },
 ];
 

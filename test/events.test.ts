@@ -26,7 +26,8 @@ describe('the catalogue of events', () => {
     const file = /^(.*)\.(loaded|refused)$/.exec(name)?.[1];
     const isEmitted = sources.some(
       (text) =>
-        text.includes(`'${name}'`) || (text.includes('openFollowedFile') && text.includes(`name: '${file}'`)),
+        text.includes(`'${name}'`) ||
+        (/openFollowedFile|openList/.test(text) && text.includes(`name: '${file}'`)),
     );
     expect(isEmitted).toBe(true);
   });

@@ -1,9 +1,9 @@
 import { type Clock, systemClock } from '../src/clock.ts';
-import { OpenBankingError } from '../src/errors.ts';
-import { openFollowedFile } from '../src/files/followed-file.ts';
 import { type Log, silentLog } from '../src/events.ts';
-import { parseTppRecords } from './record.ts';
-import { indexRecords, type RecordCopy, registryOver, type TppRegistry } from './registry.ts';
+import { type OpenList, openFollowedList } from '../src/files/followed-list.ts';
+import { FoundRecords } from '../src/files/found-records.ts';
+import { registryReader, unpackedRecord } from './registry-reader.ts';
+import { recordUnder, type TppRegistry } from './registry.ts';
 
 export interface FileRegistryOptions {
   /** YAML or JSON; see `parseTppRecords` for the shape. */
@@ -24,23 +24,43 @@ export interface FileRegistry extends TppRegistry {
 
 /**
  * Opens a registry that is read again when its file changes. A new copy replaces the old one as a whole; a bad
- * one is logged with every problem, and the last good copy stays.
+ * one is logged with every problem, and the last good copy stays. A file of more than 16 kB is read in a thread of its own.
  *
  * @throws ERR_REGISTRY_INVALID when the first copy is missing or bad
  */
-export async function openFileRegistry(options: FileRegistryOptions): Promise<FileRegistry> {
+export function openFileRegistry(options: FileRegistryOptions): Promise<FileRegistry> {
+  return openListedRegistry(options, openFollowedList);
+}
+
+/**
+ * As `openFileRegistry`, with the records of a list that `openList` opens.
+ *
+ * @throws ERR_REGISTRY_INVALID when the first copy is missing or bad
+ */
+export async function openListedRegistry(
+  options: FileRegistryOptions,
+  openList: OpenList,
+): Promise<FileRegistry> {
   const { file, clock = systemClock, log = silentLog, pollSeconds } = options;
-  const followed = await openFollowedFile<RecordCopy>({
-    file,
+  let loadedAt = clock.now();
+  const followed = await openList({
+    reader: registryReader,
+    source: { file },
     name: 'registry',
     log,
-    ...(pollSeconds === undefined ? {} : { pollSeconds }),
-    parse: (content) => indexRecords(parseTppRecords(content, { source: file }), clock.now()),
-    unreadable: (cause) => {
-      const problems = [{ path: '', message: `cannot be read: ${cause.code}` }];
-      return new OpenBankingError('ERR_REGISTRY_INVALID', { source: file, problems }, { cause });
+    pollSeconds,
+    onChange: () => {
+      loadedAt = clock.now();
     },
-    count: ({ records }) => records.length,
   });
-  return Object.assign(registryOver(followed), { reload: () => followed.reload() });
+  const found = new FoundRecords(followed, unpackedRecord);
+  return {
+    find: (authorizationNumber, nca) => recordUnder(found.find(authorizationNumber), nca),
+    list: () => Object.freeze(followed.current.records().map(unpackedRecord)),
+    get loadedAt() {
+      return loadedAt;
+    },
+    reload: () => followed.reload(),
+    close: () => followed.close(),
+  };
 }

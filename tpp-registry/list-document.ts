@@ -1,4 +1,5 @@
 import type { OpenBankingError, Problem } from '../src/errors.ts';
+import { MAX_LIST_BYTES } from '../src/files/list-reader.ts';
 import { sliceJson } from './json-list.ts';
 import { type Slice, SliceError, type SlicedList } from './sliced-list.ts';
 import { firstLine, parseYamlDocument, sliceYaml, type YamlDocument } from './yaml-list.ts';
@@ -13,8 +14,6 @@ export interface ListOptions {
 }
 
 const BYTE_ORDER_MARK = Buffer.from([0xef, 0xbb, 0xbf]);
-/** Twice 100,000 clients with keys. */
-const MAX_BYTES = 256 * 1024 * 1024;
 /** As one YAML document so many bytes become 300 MB in memory, and take 3 s. */
 const MAX_DOCUMENT_BYTES = 4 * 1024 * 1024;
 /** More of them help no one, and each takes a search for its line. */
@@ -43,7 +42,8 @@ export class ListDocument {
     const { list, maxAliases = 0, invalid } = options;
     this.#bytes = bytes;
     this.#options = options;
-    if (bytes.length > MAX_BYTES) throw invalid([{ path: '', message: `is longer than ${MAX_BYTES} bytes` }]);
+    if (bytes.length > MAX_LIST_BYTES)
+      throw invalid([{ path: '', message: `is longer than ${MAX_LIST_BYTES} bytes` }]);
     const sliced = sliceJson(bytes, list) ?? sliceYaml(bytes, list, maxAliases);
     if (bytes.length > MAX_DOCUMENT_BYTES) {
       if (sliced === undefined) throw invalid([this.#unread()]);

@@ -8,6 +8,7 @@ export interface TppRegistry {
    * Without an authority the identifier must be unique in the registry.
    */
   find(authorizationNumber: string, nca?: string): TppRecord | undefined;
+  /** Every record. Of a long registry the list takes a while to make: not for a request. */
   list(): readonly TppRecord[];
   /** When the records were read. */
   readonly loadedAt: Date;
@@ -15,46 +16,23 @@ export interface TppRegistry {
   close(): Promise<void>;
 }
 
-type Index = ReadonlyMap<string, readonly TppRecord[]>;
-
-/** Records that were read together. */
-export interface RecordCopy {
-  readonly records: readonly TppRecord[];
-  /** By identifier; several records only where competent authorities have issued the same identifier. */
-  readonly index: Index;
-  readonly loadedAt: Date;
-}
-
-export function indexRecords(records: readonly TppRecord[], loadedAt: Date): RecordCopy {
-  const index = new Map<string, TppRecord[]>();
-  for (const record of records) {
-    const same = index.get(record.authorizationNumber);
-    if (same === undefined) index.set(record.authorizationNumber, [record]);
-    else same.push(record);
-  }
-  return { records, index, loadedAt };
-}
-
-/** A registry over the present copy of a source. */
-export function registryOver(source: { readonly current: RecordCopy; close(): Promise<void> }): TppRegistry {
+/** A registry of fixed records. */
+export function createRegistry(records: readonly TppRecord[], loadedAt: Date): TppRegistry {
+  const index = Map.groupBy(records, ({ authorizationNumber }) => authorizationNumber);
   return {
-    find: (authorizationNumber, nca) => findRecord(source.current.index, authorizationNumber, nca),
-    list: () => source.current.records,
-    get loadedAt() {
-      return source.current.loadedAt;
-    },
-    close: () => source.close(),
+    find: (authorizationNumber, nca) => recordUnder(index.get(authorizationNumber) ?? [], nca),
+    list: () => records,
+    loadedAt,
+    close: async () => {},
   };
 }
 
-/** A registry of fixed records. */
-export function createRegistry(records: readonly TppRecord[], loadedAt: Date): TppRegistry {
-  return registryOver({ current: indexRecords(records, loadedAt), close: async () => {} });
-}
-
-/** @see TppRegistry.find */
-function findRecord(index: Index, authorizationNumber: string, nca?: string): TppRecord | undefined {
-  const same = index.get(authorizationNumber) ?? [];
+/**
+ * Of the records of one identifier, which only competent authorities that issued the same one share, the record of `nca`.
+ *
+ * @see TppRegistry.find
+ */
+export function recordUnder(same: readonly TppRecord[], nca?: string): TppRecord | undefined {
   if (nca === undefined) return same.length === 1 ? same[0] : undefined;
   const exact = same.find((record) => record.nca.id === nca);
   if (exact !== undefined) return exact;

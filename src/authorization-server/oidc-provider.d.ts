@@ -15,7 +15,7 @@ declare module 'oidc-provider/lib/helpers/initialize_keystore.js' {
 declare module 'oidc-provider/lib/helpers/weak_cache.js' {
   /** The provider's own state, as far as we touch it. */
   export function get(provider: import('oidc-provider').Provider): {
-    staticClients: Map<string, import('oidc-provider').Client>;
+    staticClients: Pick<Map<string, import('oidc-provider').Client>, 'get'>;
     grantTypeHandlers: Map<string, (ctx: import('oidc-provider').KoaContextWithOIDC) => Promise<void>>;
     readonly responseModes: Map<string, unknown>;
     /** For tests: the published keys. */

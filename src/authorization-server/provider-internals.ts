@@ -26,24 +26,27 @@ export function replaceKeys(provider: typed.Provider, keys: typed.JWKS): void {
 }
 
 /**
- * Replaces the static clients of a running provider as a whole. A client whose metadata is the same stays the
- * same object; on a throw (bad metadata) the old clients stay. Internal, because the public way, an adapter's `Client`
- * records, hashes the metadata of the client in every request.
+ * Makes `find` the source of the provider's static clients. The client object is made when its client is used first, and stays
+ * the same while `find` returns the same registration. Internal, because the public way, an adapter's `Client` records, hashes
+ * the metadata of the client in every request.
  */
-export function replaceClients(provider: typed.Provider, clients: readonly typed.ClientMetadata[]): void {
-  const last = known.get(provider);
-  const next = new Map(
-    clients.map((metadata) => {
-      const text = JSON.stringify(metadata);
-      const same = last?.get(metadata.client_id);
-      return [
-        metadata.client_id,
-        same?.text === text ? same : { text, client: createClient(provider, metadata) },
-      ];
-    }),
-  );
-  known.set(provider, next);
-  stateOf(provider).staticClients = new Map([...next].map(([id, { client }]) => [id, client]));
+export function provideClients<Registration extends object>(
+  provider: typed.Provider,
+  find: (clientId: string) => Registration | undefined,
+  metadataOf: (registration: Registration) => typed.ClientMetadata,
+): void {
+  const made = new WeakMap<Registration, typed.Client>();
+  stateOf(provider).staticClients = {
+    get: (clientId) => {
+      const registration = find(clientId);
+      if (registration === undefined) return undefined;
+      const known = made.get(registration);
+      if (known !== undefined) return known;
+      const client = createClient(provider, metadataOf(registration));
+      made.set(registration, client);
+      return client;
+    },
+  };
 }
 
 /**
@@ -69,13 +72,6 @@ export function keepResponseModes(provider: typed.Provider, kept: readonly strin
 export function runInContext<T>(ctx: typed.KoaContextWithOIDC, work: () => T): T {
   return requestContexts.run(ctx, work);
 }
-
-interface KnownClient {
-  readonly text: string;
-  readonly client: typed.Client;
-}
-
-const known = new WeakMap<typed.Provider, ReadonlyMap<string, KnownClient>>();
 
 function createClient(provider: typed.Provider, metadata: typed.ClientMetadata): typed.Client {
   // The types know the class by its static side only.

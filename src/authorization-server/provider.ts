@@ -2,18 +2,17 @@ import { hkdfSync } from 'node:crypto';
 import type { EventEmitter } from 'node:events';
 import type { AdapterFactory, Client, Configuration } from 'oidc-provider';
 import type { ConsentRecords } from '../consent/consent.ts';
-import { OpenBankingError } from '../errors.ts';
 import type { Log } from '../events.ts';
 import { apiScopes, type ApiScopesOptions } from './tokens/api-scopes.ts';
 import { assertClientAssertion, certificateSubjectMatches } from './clients/client-authentication.ts';
 import { clientMetadata, EXTRA_CLIENT_METADATA } from './clients/client-metadata.ts';
 import type { Clients } from './clients/clients.ts';
-import { OPENID_SCOPES, type RegisteredClient } from './clients/registered-client.ts';
+import { OPENID_SCOPES } from './clients/registered-client.ts';
 import { discoveryExtras, RESPONSE_MODES } from './discovery.ts';
 import { PROFILES, profileConfiguration } from './profiles/profiles.ts';
 import { providerKeys } from './signing/provider-keys.ts';
 import { interactionPolicy } from './customer/interaction-policy.ts';
-import { keepResponseModes, Provider, replaceClients, replaceKeys } from './provider-internals.ts';
+import { keepResponseModes, Provider, provideClients, replaceKeys } from './provider-internals.ts';
 import { ENDPOINTS } from './request/routes.ts';
 import type { FollowedSigner } from './signing/signer.ts';
 import { tokenClaims, withinGrant } from './tokens/token-claims.ts';
@@ -24,7 +23,7 @@ export interface ProviderOptions extends ApiScopesOptions {
   /** URL of the front channel; the issuer identifier (RFC 8414 §2). */
   readonly issuer: string;
   readonly mtlsUrl: URL;
-  readonly clients: Pick<Clients, 'follow'>;
+  readonly clients: Pick<Clients, 'findNamed'>;
   readonly consentSeconds: number;
   /** Rotates for every client, also where its profile does not. */
   readonly rotatesRefreshTokens: boolean;
@@ -51,19 +50,8 @@ export function createProvider(options: ProviderOptions, parts: ProviderParts): 
   // `error` is koa's own event; the library's types do not know it.
   (provider as EventEmitter).on('error', (error) => options.log.emit('server.unexpected', { error }));
   options.signer.follow((keys, holder) => replaceKeys(provider, providerKeys(holder, keys)));
-  options.clients.follow((clients) => takeClients(provider, clients));
+  provideClients(provider, (clientId) => options.clients.findNamed(clientId), clientMetadata);
   return provider;
-}
-
-function takeClients(provider: Provider, clients: readonly RegisteredClient[]): void {
-  try {
-    replaceClients(provider, clients.map(clientMetadata));
-  } catch (cause) {
-    const { error_description: description } = cause as { readonly error_description?: string };
-    if (description === undefined) throw cause;
-    const problems = [{ path: 'clients', message: description }];
-    throw new OpenBankingError('ERR_CONFIG_INVALID', { source: 'clients', problems });
-  }
 }
 
 function configuration(options: ProviderOptions, parts: ProviderParts): Configuration {

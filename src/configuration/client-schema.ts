@@ -15,9 +15,18 @@ const SUBJECT =
 const publicJwk = z
   .looseObject({ kty: z.enum(['RSA', 'EC', 'OKP']), kid: z.string().min(1).max(256) })
   .superRefine((jwk, context) => {
-    const problem = findJwkProblem(jwk) ?? findAlgorithmProblem(jwk);
+    const problem = findMemberProblem(jwk) ?? findJwkProblem(jwk) ?? findAlgorithmProblem(jwk);
     if (problem !== undefined) context.addIssue({ code: 'custom', message: problem });
   });
+
+/** Which optional member is not of its type (RFC 7517 §4). */
+function findMemberProblem(jwk: Readonly<Record<string, unknown>>): string | undefined {
+  const isText = (value: unknown) => typeof value === 'string' && value !== '';
+  const wrong = ['alg', 'use'].find((name) => jwk[name] !== undefined && !isText(jwk[name]));
+  if (wrong !== undefined) return `must have a text as "${wrong}"`;
+  if (jwk.x5c === undefined || (Array.isArray(jwk.x5c) && jwk.x5c.every(isText))) return undefined;
+  return 'must have a list of texts as "x5c"';
+}
 
 /** Algorithms for which a key of these members is good (RFC 7518 §3.1, RFC 8037 §3.1). */
 function algorithmsOf({ kty, crv }: Readonly<Record<string, unknown>>): readonly string[] {
@@ -50,7 +59,10 @@ const authority = z
   .string()
   .refine((text) => canonicalNca(text) !== undefined, { error: 'is no known competent authority' });
 
-/** A registered client, in the names of RFC 7591: an entry of `clients`, in the configuration or in a file. */
+/**
+ * A registered client, in the names of RFC 7591: an entry of `clients`, in the configuration or in a file. The provider accepts
+ * the metadata of every client that this schema accepts: it sees a client when the client is used first.
+ */
 export const clientSchema = z
   .strictObject({
     client_id: z.string().regex(/^[\x20-\x7e]{1,128}$/, 'must be 1 to 128 printable ASCII characters'),
@@ -60,7 +72,11 @@ export const clientSchema = z
     token_endpoint_auth_method: z.enum(['tls_client_auth', 'private_key_jwt']),
     jwks: z.strictObject({ keys: z.array(publicJwk).min(1).max(20) }).optional(),
     redirect_uris: z
-      .array(z.url().refine((text) => !text.includes('#'), { error: 'must not have a fragment' }))
+      .array(
+        z
+          .url({ protocol: /^https?$/, error: 'must be a URL of https or http' })
+          .refine((text) => !text.includes('#'), { error: 'must not have a fragment' }),
+      )
       .default([]),
     grant_types: z.array(z.enum(['client_credentials', CODE_GRANT, 'refresh_token'])).min(1),
     scope: z.string(),
@@ -94,13 +110,19 @@ export function findClientProblems(
   clients: readonly ClientEntry[],
   apiScopes: readonly string[],
 ): readonly Problem[] {
-  const known = new Set([...OPENID_SCOPES, ...apiScopes]);
   const seen = new Set<string>();
   return clients.flatMap(({ client_id: id, scope }) => {
-    const unknown = scope.split(' ').filter((one) => one !== '' && !known.has(one));
     const doubled = seen.has(id) ? [{ path: 'clients', message: `client_id twice: ${id}` }] : [];
     seen.add(id);
-    const message = `${id} has scopes that are not in apiScopes: ${unknown.join(' ')}`;
-    return unknown.length === 0 ? doubled : [...doubled, { path: 'clients', message }];
+    const problem = findScopeProblem(scope, apiScopes);
+    return problem === undefined ? doubled : [...doubled, { path: 'clients', message: `${id} ${problem}` }];
   });
+}
+
+/** Which scopes of a client no API has. */
+export function findScopeProblem(scope: string, apiScopes: readonly string[]): string | undefined {
+  const unknown = scope
+    .split(' ')
+    .filter((one) => one !== '' && !OPENID_SCOPES.includes(one) && !apiScopes.includes(one));
+  return unknown.length === 0 ? undefined : `has scopes that are not in apiScopes: ${unknown.join(' ')}`;
 }

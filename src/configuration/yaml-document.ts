@@ -31,22 +31,24 @@ export function parseYaml(text: string, source: string): unknown {
 export function parseValue<T extends z.ZodType>(schema: T, value: unknown, source: string): z.infer<T> {
   const result = schema.safeParse(value);
   if (result.success) return result.data;
-  const problems = result.error.issues.map(({ path, message }) => {
-    const name = nameOf(value, path);
-    return { path: placeOf(path), message: name === undefined ? message : `${message} (${name})` };
-  });
+  const problems = result.error.issues.map(({ path, message }) => ({
+    path: placeOf(path),
+    message: withClientName(message, value, path),
+  }));
   throw invalidConfig(source, problems);
 }
 
-/** The identifier of the client around a place, which people know better than its number. */
-function nameOf(value: unknown, path: readonly PropertyKey[]): string | undefined {
+/** A message with the identifier of the client around a place, which people know better than its number. */
+export function withClientName(message: string, value: unknown, path: readonly PropertyKey[] = []): string {
   let at = value;
-  for (const part of path) {
-    if (typeof at !== 'object' || at === null) return undefined;
-    if ('client_id' in at && typeof at.client_id === 'string') return at.client_id.slice(0, MAX_NAME);
+  for (const part of [...path, '']) {
+    if (typeof at !== 'object' || at === null) break;
+    if ('client_id' in at && typeof at.client_id === 'string') {
+      return `${message} (${at.client_id.slice(0, MAX_NAME)})`;
+    }
     at = Object.getOwnPropertyDescriptor(at, part)?.value;
   }
-  return undefined;
+  return message;
 }
 
 /** `clients[0].jwks`, as people write it. */

@@ -10,15 +10,13 @@ type FollowedName = EventName extends infer Name
     : never
   : never;
 
-export interface FollowedFileOptions<T> {
+export interface FollowedSourceOptions<T> {
   readonly file: string;
   /**
-   * Reads the whole content; throws a refusal when the content is bad. Called for every changed copy; the result
-   * replaces the last one as a whole.
+   * Reads the file; throws a refusal when the content is bad, with a cause when the file cannot be read. Called for every changed
+   * copy; the result replaces the last one as a whole.
    */
-  readonly parse: (content: string) => T | Promise<T>;
-  /** The refusal for a file that is missing or may not be read. */
-  readonly unreadable: (cause: NodeJS.ErrnoException) => OpenBankingError;
+  readonly load: (closing: AbortSignal) => Promise<T>;
   /** Names the events: `registry` for `registry.loaded` and `registry.refused`. */
   readonly name: FollowedName;
   /** Number of entries of a copy, for the log. */
@@ -26,8 +24,15 @@ export interface FollowedFileOptions<T> {
   readonly log: Log;
   /** Interval of polls. Default 5. A change is in use after the second poll at the latest. */
   readonly pollSeconds?: number | undefined;
-  /** Called after another copy is in use. */
-  readonly onChange?: (value: T) => void;
+  /** Called after another copy is in use. The next copy is read after its end. */
+  readonly onChange?: (value: T) => void | Promise<void>;
+}
+
+export interface FollowedFileOptions<T> extends Omit<FollowedSourceOptions<T>, 'load'> {
+  /** Reads the whole content; throws a refusal when the content is bad. */
+  readonly parse: (content: string) => T | Promise<T>;
+  /** The refusal for a file that is missing or may not be read. */
+  readonly unreadable: (cause: NodeJS.ErrnoException) => OpenBankingError;
 }
 
 /** The content of a file that is read again when it changes. */
@@ -57,9 +62,19 @@ const FOLLOWED = new Set<CheckedFile>();
  *
  * @throws the refusals of `parse` and `unreadable` when the first copy is missing or bad
  */
-export async function openFollowedFile<T>(options: FollowedFileOptions<T>): Promise<FollowedFile<T>> {
+export function openFollowedFile<T>(options: FollowedFileOptions<T>): Promise<FollowedFile<T>> {
+  return openFollowedSource({ ...options, load: () => read(options) });
+}
+
+/**
+ * As `openFollowedFile`, for a file that `load` reads.
+ *
+ * @throws the refusals of `load` when the first copy is missing or bad
+ */
+export async function openFollowedSource<T>(options: FollowedSourceOptions<T>): Promise<FollowedFile<T>> {
+  const closing = new AbortController();
   const seen = await versionOf(options.file);
-  return new PolledFile(options, seen, await read(options));
+  return new PolledFile(options, { seen, closing, current: await options.load(closing.signal) });
 }
 
 /** Checks every followed file of this process now: the names of those with a new copy in use, and of bad ones. */
@@ -79,17 +94,22 @@ class PolledFile<T> implements FollowedFile<T>, CheckedFile {
   current: T;
   /** Whether the last changed copy was refused. */
   isBad = false;
-  readonly #options: FollowedFileOptions<T>;
+  readonly #options: FollowedSourceOptions<T>;
+  readonly #closing: AbortController;
   readonly #reloads = new SingleFlight<boolean>();
   readonly #polls: BackgroundLoop;
   #seen: string;
   /** The version that the last poll found; another poll must find it too, since an editor may still be writing. */
   #changing: string | undefined;
 
-  constructor(options: FollowedFileOptions<T>, seen: string, current: T) {
+  constructor(
+    options: FollowedSourceOptions<T>,
+    first: { readonly seen: string; readonly closing: AbortController; readonly current: T },
+  ) {
     this.#options = options;
-    this.#seen = seen;
-    this.current = current;
+    this.#closing = first.closing;
+    this.#seen = first.seen;
+    this.current = first.current;
     this.#logLoaded();
     const seconds = options.pollSeconds ?? POLL_SECONDS;
     this.#polls = new BackgroundLoop(seconds, async () => {
@@ -112,6 +132,7 @@ class PolledFile<T> implements FollowedFile<T>, CheckedFile {
 
   async close(): Promise<void> {
     FOLLOWED.delete(this);
+    this.#closing.abort(new Error('the file is followed no longer'));
     await this.#polls.close();
     await this.#reloads.settled();
   }
@@ -123,10 +144,14 @@ class PolledFile<T> implements FollowedFile<T>, CheckedFile {
   }
 
   async #replace(version: string): Promise<boolean> {
-    const { file, log, name, onChange } = this.#options;
+    const { file, log, name, load, onChange } = this.#options;
+    const { signal } = this.#closing;
     try {
-      this.current = await read(this.#options);
+      const next = await load(signal);
+      if (signal.aborted) return false;
+      this.current = next;
     } catch (error) {
+      if (signal.aborted) return false;
       this.isBad = true;
       const isFault = isRefusal(error) && error.cause !== undefined;
       // A file that cannot be read is tried again; a bad one stays refused until it changes.
@@ -137,7 +162,7 @@ class PolledFile<T> implements FollowedFile<T>, CheckedFile {
     this.#seen = version;
     this.isBad = false;
     this.#logLoaded();
-    onChange?.(this.current);
+    await onChange?.(this.current);
     return true;
   }
 

@@ -1,12 +1,10 @@
-import { z } from 'zod';
-import { invalidConfig } from '../errors.ts';
 import type { ClientFiles } from '../authorization-server/clients/clients.ts';
 import type { RegisteredClient } from '../authorization-server/clients/registered-client.ts';
-import { type ClientEntry, clientSchema, findClientProblems } from '../configuration/client-schema.ts';
-import { openFollowedFile } from '../files/followed-file.ts';
+import type { ClientEntry } from '../configuration/client-schema.ts';
 import type { Log } from '../events.ts';
-import { subjectsOf } from '../configuration/subject-schema.ts';
-import { parseValue, parseYaml } from '../configuration/yaml-document.ts';
+import { keysMissingIn, type OpenList, openFollowedList } from '../files/followed-list.ts';
+import { FoundRecords } from '../files/found-records.ts';
+import { clientListReader, registeredClient } from './client-list.ts';
 
 export interface ClientFilesOptions {
   /** Those of the configuration itself. */
@@ -17,10 +15,11 @@ export interface ClientFilesOptions {
   readonly file?: string | undefined;
   readonly log: Log;
   readonly pollSeconds?: number;
+  /** Default: this process reads the file. */
+  readonly openList?: OpenList | undefined;
 }
 
 const POLL_SECONDS = 1;
-const clientsFile = z.strictObject({ clients: z.array(clientSchema) });
 
 /**
  * Opens the clients of the configuration and of its file. A changed file replaces its clients as a whole: a client that is no longer there
@@ -29,55 +28,38 @@ const clientsFile = z.strictObject({ clients: z.array(clientSchema) });
  * @throws ERR_CONFIG_INVALID
  */
 export async function openClientFiles(options: ClientFilesOptions): Promise<ClientFiles> {
-  const { entries, apiScopes, file, log } = options;
-  const takers = new Set<(clients: readonly RegisteredClient[]) => void>();
-  const parse = (content: string): ReadonlyMap<string, RegisteredClient> => {
-    const more = parseValue(clientsFile, parseYaml(content, file ?? ''), file ?? '').clients;
-    const problems = findClientProblems([...entries, ...more], apiScopes);
-    if (problems.length > 0) throw invalidConfig(file ?? '', problems);
-    const clients = byId([...entries, ...more]);
-    for (const take of takers) take([...clients.values()]);
-    return clients;
-  };
-  const followed =
-    file === undefined
-      ? { current: byId(entries), close: async () => {} }
-      : await openFollowedFile({
-          file,
-          name: 'clients',
-          log,
-          pollSeconds: options.pollSeconds ?? POLL_SECONDS,
-          parse,
-          unreadable: (cause) =>
-            invalidConfig(file, [{ path: 'clientsFile', message: `cannot be read: ${cause.code}` }], cause),
-          count: (clients) => clients.size,
-        });
-  return {
-    find: (clientId) => followed.current.get(clientId),
-    follow: (take) => {
-      take([...followed.current.values()]);
-      takers.add(take);
+  const { entries, apiScopes, file, log, openList = openFollowedList } = options;
+  const own = new Map(entries.map((entry) => [entry.client_id, registeredClient(entry)]));
+  const takers = new Set<Parameters<ClientFiles['follow']>[0]>();
+  if (file === undefined) {
+    return {
+      find: (clientId) => own.get(clientId),
+      has: (clientId) => own.has(clientId),
+      follow: () => undefined,
+      close: async () => {},
+    };
+  }
+  const followed = await openList({
+    reader: clientListReader,
+    source: { file, facts: { configuredIds: [...own.keys()], apiScopes } },
+    name: 'clients',
+    log,
+    pollSeconds: options.pollSeconds ?? POLL_SECONDS,
+    onChange: async (next) => {
+      const last = inUse.current;
+      const [added, removed] = await Promise.all([keysMissingIn(last, next), keysMissingIn(next, last)]);
+      inUse.current = next;
+      for (const take of takers) take({ added, removed });
     },
-    close: () => followed.close(),
-  };
-}
-
-function byId(entries: readonly ClientEntry[]): ReadonlyMap<string, RegisteredClient> {
-  return new Map(entries.map((entry) => [entry.client_id, registeredClient(entry)]));
-}
-
-function registeredClient(client: ClientEntry): RegisteredClient {
+  });
+  /** The copy whose differences from the last one are known. */
+  const inUse = { current: followed.current };
+  // `clientListReader` added them.
+  const found = new FoundRecords(inUse, (packed) => Object.freeze(packed as RegisteredClient));
   return {
-    client_id: client.client_id,
-    client_name: client.client_name,
-    authorization_number: client.authorization_number,
-    token_endpoint_auth_method: client.token_endpoint_auth_method,
-    redirect_uris: client.redirect_uris,
-    grant_types: client.grant_types,
-    scope: client.scope,
-    nca: client.nca,
-    jwks: client.jwks,
-    id_token_signed_response_alg: client.id_token_signed_response_alg,
-    subject: subjectsOf(client)[0],
+    find: (clientId) => own.get(clientId) ?? found.find(clientId)[0],
+    has: (clientId) => own.has(clientId) || inUse.current.has(clientId),
+    follow: (take) => void takers.add(take),
+    close: () => followed.close(),
   };
 }

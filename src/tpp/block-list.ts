@@ -1,8 +1,13 @@
+import { extname } from 'node:path';
 import { OpenBankingError } from '../errors.ts';
-import { type FollowedFile, type FollowedFileOptions, openFollowedFile } from '../files/followed-file.ts';
+import type { FollowedFile } from '../files/followed-file.ts';
+import { type FollowedListOptions, type OpenList, openFollowedList } from '../files/followed-list.ts';
+import { FoundRecords } from '../files/found-records.ts';
+import type { ListReader } from '../files/list-reader.ts';
+import { type PackedRecords, packRecords } from '../files/packed-records.ts';
 import { canonicalNca } from '../../tpp-registry/nca.ts';
 import { parseName } from '../x509/certificate/distinguished-name.ts';
-import { type Block, type CertificateBlock, parseBlocks, type TppBlock } from './block.ts';
+import { type Block, type CertificateBlock, readBlocks, type TppBlock } from './block.ts';
 
 /** A TPP, and its certificate where one is known. */
 export interface BlockSubject {
@@ -19,19 +24,22 @@ interface NamedCertificate {
 
 /** Certificates and TPPs that this bank does not serve. In memory and synchronous, for every request. */
 export class BlockList {
-  readonly #source: FollowedFile<Index>;
+  readonly #source: FollowedFile<PackedRecords>;
+  readonly #found: FoundRecords<Block>;
 
-  constructor(source: FollowedFile<Index>) {
+  constructor(source: FollowedFile<PackedRecords>) {
     this.#source = source;
+    this.#found = new FoundRecords(source, unpackedBlock);
   }
 
   /** The block of the certificate, or else of its TPP. */
   find({ authorizationNumber, nca, certificate }: BlockSubject): Block | undefined {
-    const { count, bySerial, byNumber } = this.#source.current;
-    if (count === 0) return undefined;
+    if (this.#source.current.size === 0) return undefined;
     return (
-      certificateBlock(bySerial, certificate) ??
-      byNumber.get(folded(authorizationNumber))?.find((block) => isUnder(block, nca))
+      this.#certificateBlock(certificate) ??
+      this.#found
+        .find(keyOfTpp(authorizationNumber))
+        .find((block) => block.kind === 'tpp' && isUnder(block, nca))
     );
   }
 
@@ -48,12 +56,32 @@ export class BlockList {
   close(): Promise<void> {
     return this.#source.close();
   }
+
+  #certificateBlock(certificate: NamedCertificate | undefined): CertificateBlock | undefined {
+    if (certificate === undefined) return undefined;
+    const key = keyOfSerial(certificate.serialNumber.replace(/^0+(?=.)/, ''));
+    return this.#found
+      .find(key)
+      .filter((block) => block.kind === 'certificate')
+      .find(({ issuer }) => isSameIssuer(issuer, certificate.issuer));
+  }
 }
 
 /** A block list of fixed blocks. */
 export function createBlockList(blocks: readonly Block[]): BlockList {
-  return new BlockList({ current: indexBlocks(blocks), reload: async () => false, close: async () => {} });
+  const current = packRecords(blocks.map((block) => [keyOf(block), block]));
+  return new BlockList({ current, reload: async () => false, close: async () => {} });
 }
+
+/** Reads a block list (`readBlocks`), by serial number or TPP. */
+export const blockListReader: ListReader = {
+  // The module's file ends as this one does: .ts from source, .js when built.
+  worker: new URL(`./block-list-worker${extname(import.meta.url)}`, import.meta.url),
+  read: (content, { file }, add) =>
+    readBlocks(content, { source: file }, (block) => add(keyOf(block), block)),
+  invalid: (problems, { file }, cause) =>
+    new OpenBankingError('ERR_BLOCK_LIST_INVALID', { source: file, problems }, { cause }),
+};
 
 /**
  * Opens a block list that is read again when its file changes (`parseBlocks` has its shape). A bad copy is logged with every problem, and the last
@@ -62,47 +90,33 @@ export function createBlockList(blocks: readonly Block[]): BlockList {
  * @throws ERR_BLOCK_LIST_INVALID when the first copy is missing or bad
  */
 export async function openFileBlockList(
-  options: Pick<FollowedFileOptions<Index>, 'file' | 'log' | 'pollSeconds'>,
+  options: Pick<FollowedListOptions, 'log' | 'pollSeconds'> & { readonly file: string },
+  openList: OpenList = openFollowedList,
 ): Promise<BlockList> {
   const { file, log, pollSeconds } = options;
-  const followed = await openFollowedFile<Index>({
-    file,
-    name: 'block-list',
-    log,
-    pollSeconds,
-    parse: (content) => indexBlocks(parseBlocks(content, { source: file })),
-    unreadable: (cause) => {
-      const problems = [{ path: '', message: `cannot be read: ${cause.code}` }];
-      return new OpenBankingError('ERR_BLOCK_LIST_INVALID', { source: file, problems }, { cause });
-    },
-    count: ({ count }) => count,
-  });
-  return new BlockList(followed);
+  const source = { file };
+  return new BlockList(
+    await openList({ reader: blockListReader, source, name: 'block-list', log, pollSeconds }),
+  );
 }
 
-interface Index {
-  readonly count: number;
-  readonly bySerial: ReadonlyMap<string, readonly CertificateBlock[]>;
-  readonly byNumber: ReadonlyMap<string, readonly TppBlock[]>;
+function keyOf(block: Block): string {
+  return block.kind === 'tpp' ? keyOfTpp(block.authorizationNumber) : keyOfSerial(block.serialNumber);
 }
 
-function indexBlocks(blocks: readonly Block[]): Index {
-  const certificates = blocks.filter((block) => block.kind === 'certificate');
-  const tpps = blocks.filter((block) => block.kind === 'tpp');
-  return {
-    count: blocks.length,
-    bySerial: Map.groupBy(certificates, ({ serialNumber }) => serialNumber),
-    byNumber: Map.groupBy(tpps, ({ authorizationNumber }) => folded(authorizationNumber)),
-  };
+/** By the same folding by which the registry calls two identifiers ambiguous. */
+function keyOfTpp(authorizationNumber: string): string {
+  return `tpp ${authorizationNumber.normalize('NFKC').toUpperCase()}`;
 }
 
-function certificateBlock(
-  bySerial: Index['bySerial'],
-  certificate: NamedCertificate | undefined,
-): CertificateBlock | undefined {
-  if (certificate === undefined) return undefined;
-  const blocks = bySerial.get(certificate.serialNumber.replace(/^0+(?=.)/, ''));
-  return blocks?.find(({ issuer }) => isSameIssuer(issuer, certificate.issuer));
+function keyOfSerial(serialNumber: string): string {
+  return `serial ${serialNumber}`;
+}
+
+/** A block that `keyOf` placed: JSON has made a text of its date. */
+function unpackedBlock(packed: unknown): Block {
+  const block = packed as Block & { readonly since: string | Date };
+  return Object.freeze({ ...block, since: new Date(block.since) });
 }
 
 /** Compares names as texts, whatever their string types: a block may cover too much rather than too little. */
@@ -112,9 +126,4 @@ function isSameIssuer(a: string, b: string): boolean {
 
 function isUnder({ nca }: TppBlock, presented: string): boolean {
   return nca === undefined || (canonicalNca(nca) ?? nca) === (canonicalNca(presented) ?? presented);
-}
-
-/** The same folding by which the registry calls two identifiers ambiguous. */
-function folded(authorizationNumber: string): string {
-  return authorizationNumber.normalize('NFKC').toUpperCase();
 }

@@ -9,10 +9,18 @@ import type { RegisteredClient } from './registered-client.ts';
 
 /** The clients that files name, as the files are at the moment. */
 export interface ClientFiles {
+  /** The same object while the client is in use and its registration does not change. */
   find(clientId: string): RegisteredClient | undefined;
-  /** Calls `take` now, and before other clients are in use: a throw of `take` keeps the last ones. */
-  follow(take: (clients: readonly RegisteredClient[]) => void): void;
+  has(clientId: string): boolean;
+  /** Calls `take` when other clients are in use. */
+  follow(take: (change: ClientChange) => void): void;
   close(): Promise<void>;
+}
+
+/** Identifiers that the files name now and did not before, and the other way round. */
+export interface ClientChange {
+  readonly added: readonly string[];
+  readonly removed: readonly string[];
 }
 
 export interface ClientsOptions {
@@ -32,6 +40,8 @@ const ALL = Object.freeze({ all: 'yes' });
 /** How old the set of ended clients may be. */
 const MAX_AGE_SECONDS = 0.5;
 const MAX_CACHED = 10_000;
+/** Ends that are stored at once: a file may drop most of its clients. */
+const SHARED_AT_ONCE = 64;
 
 /** The registered clients of the files and of the store, as a running server offers them to the bank. */
 export type RegisteredClients = Pick<Clients, 'find' | 'register' | 'end'>;
@@ -53,12 +63,12 @@ export class Clients {
   readonly #reading: Refreshable<ReadonlySet<string>>;
   /** Clients of the store, by id. A record never changes: the store has it until its client ends. */
   readonly #stored = new LRUCache<string, RegisteredClient>({ max: MAX_CACHED });
-  /** Named by the files since the ended clients were read last. */
+  /** Named by the files anew since the ended clients were read last. */
   readonly #named = new Set<string>();
+  /** Whether all clients of the files count as named anew: until the ended ones are read first. */
+  #isEachNamed = true;
   /** No longer named by the files, but not yet among the ended ones of the store. */
   readonly #unshared = new Set<string>();
-  readonly #followers: ((clients: readonly RegisteredClient[]) => void)[] = [];
-  #ofFiles: readonly RegisteredClient[] = [];
   /** The ended clients of all processes, as read last. */
   #ended: ReadonlySet<string> = new Set();
   #isFailing = false;
@@ -71,7 +81,7 @@ export class Clients {
       coolDownSeconds: 0,
       read: () => this.#exchangeEnded(),
     });
-    options.files.follow((clients) => this.#takeFiles(clients));
+    options.files.follow((change) => this.#takeChange(change));
   }
 
   /** Reads the ended clients first. A store that is away is read later. */
@@ -83,9 +93,13 @@ export class Clients {
 
   /** @throws ERR_STORAGE_UNAVAILABLE */
   async find(clientId: string): Promise<RegisteredClient | undefined> {
+    return this.#options.files.has(clientId) ? this.findNamed(clientId) : this.findStored(clientId);
+  }
+
+  /** A client that the files name. */
+  findNamed(clientId: string): RegisteredClient | undefined {
     const named = this.#options.files.find(clientId);
-    if (named !== undefined) return this.#isEnded(clientId) ? undefined : named;
-    return this.findStored(clientId);
+    return named === undefined || this.#isEnded(clientId) ? undefined : named;
   }
 
   /**
@@ -108,12 +122,6 @@ export class Clients {
     return (clientId) => found.get(clientId);
   }
 
-  /** Calls `take` now, and before other clients of the files are in use: a throw of `take` keeps the last ones. */
-  follow(take: (clients: readonly RegisteredClient[]) => void): void {
-    take(this.#aliveOfFiles());
-    this.#followers.push(take);
-  }
-
   /**
    * Adds a client to the store. Resolves when every process finds it.
    *
@@ -124,7 +132,7 @@ export class Clients {
     const { client_id: clientId } = client;
     const refusal = (problem: string) =>
       new OpenBankingError('ERR_CLIENT_REGISTRATION', { clientId, problem });
-    if (files.find(clientId) !== undefined) throw refusal('a file names a client of this id');
+    if (files.has(clientId)) throw refusal('a file names a client of this id');
     if ((await store.find(ENDED, clientId)) !== undefined) throw refusal('the client of this id has ended');
     const value = this.#encryption.authenticate(client, boundTo(clientId));
     if (!(await store.putIfAbsent(CLIENT, clientId, { value }))) throw refusal('a client has this id');
@@ -136,7 +144,7 @@ export class Clients {
    * @throws ERR_CLIENT_REGISTRATION when a file names it
    */
   async end(clientId: string): Promise<void> {
-    if (this.#options.files.find(clientId) !== undefined) {
+    if (this.#options.files.has(clientId)) {
       throw new OpenBankingError('ERR_CLIENT_REGISTRATION', { clientId, problem: 'a file names the client' });
     }
     await this.#share(clientId);
@@ -149,7 +157,7 @@ export class Clients {
 
   /** A client of the store. Undefined for a client that a file names, also before the provider has it. */
   async findStored(clientId: string): Promise<RegisteredClient | undefined> {
-    if (this.#options.files.find(clientId) !== undefined || this.#isEnded(clientId)) return undefined;
+    if (this.#options.files.has(clientId) || this.#isEnded(clientId)) return undefined;
     const record = await this.#options.store.find(CLIENT, clientId);
     if (record === undefined) return undefined;
     const client = this.#encryption.decrypt(record.value, boundTo(clientId)) as RegisteredClient;
@@ -157,26 +165,20 @@ export class Clients {
     return client;
   }
 
-  #aliveOfFiles(): readonly RegisteredClient[] {
-    return this.#ofFiles.filter(({ client_id: id }) => !this.#isEnded(id));
-  }
-
   #isEnded(clientId: string): boolean {
-    return !this.#named.has(clientId) && this.#ended.has(clientId);
+    return this.#ended.has(clientId) && !this.#isNamedAnew(clientId);
   }
 
-  /** Followers first: they may refuse the new clients, and the old ones stay. */
-  #takeFiles(clients: readonly RegisteredClient[]): void {
-    const before = new Set(this.#ofFiles.map(({ client_id: id }) => id));
-    const now = new Set(clients.map(({ client_id: id }) => id));
-    const alive = clients.filter(({ client_id: id }) => !before.has(id) || !this.#isEnded(id));
-    for (const take of this.#followers) take(alive);
-    this.#ofFiles = clients;
-    for (const id of now.difference(before)) {
+  #isNamedAnew(clientId: string): boolean {
+    return this.#named.has(clientId) || (this.#isEachNamed && this.#options.files.has(clientId));
+  }
+
+  #takeChange({ added, removed }: ClientChange): void {
+    for (const id of added) {
       this.#named.add(id);
       this.#unshared.delete(id);
     }
-    for (const id of before.difference(now)) {
+    for (const id of removed) {
       this.#named.delete(id);
       this.#unshared.add(id);
     }
@@ -201,19 +203,24 @@ export class Clients {
     this.#ended = ended;
     if (changed.size === 0) return;
     for (const clientId of ended) this.#stored.delete(clientId);
-    for (const take of this.#followers) take(this.#aliveOfFiles());
   }
 
   /** Stores the ends of this process, lifts those of clients that a file names anew, and reads all. */
   async #exchangeEnded(): Promise<ReadonlySet<string>> {
     const { store } = this.#options;
-    await Promise.all([...this.#unshared].map((clientId) => this.#share(clientId)));
+    const removed = [...this.#unshared];
+    while (removed.length > 0) {
+      await Promise.all(removed.splice(-SHARED_AT_ONCE).map((clientId) => this.#share(clientId)));
+    }
     const named = [...this.#named];
     const ended = new Set((await store.listByIndex(ENDED, 'all', ALL.all)).map(({ id }) => id));
-    for (const clientId of named) {
-      if (ended.delete(clientId)) await store.delete(ENDED, clientId);
-      this.#named.delete(clientId);
+    for (const clientId of ended) {
+      if (!this.#isNamedAnew(clientId)) continue;
+      ended.delete(clientId);
+      await store.delete(ENDED, clientId);
     }
+    for (const clientId of named) this.#named.delete(clientId);
+    this.#isEachNamed = false;
     return ended;
   }
 

@@ -1,0 +1,63 @@
+import { extname } from 'node:path';
+import { z } from 'zod';
+import type { RegisteredClient } from '../authorization-server/clients/registered-client.ts';
+import { type ClientEntry, clientSchema, findScopeProblem } from '../configuration/client-schema.ts';
+import { withClientName } from '../configuration/yaml-document.ts';
+import { subjectsOf } from '../configuration/subject-schema.ts';
+import { invalidConfig } from '../errors.ts';
+import type { ListReader } from '../files/list-reader.ts';
+import { ListDocument } from '../../tpp-registry/list-document.ts';
+
+const clientsFrame = z.strictObject({ clients: z.array(z.unknown()) });
+/** Of YAML: a list may share a key set among its clients. */
+const MAX_ALIASES = 20;
+
+/** Reads a file of clients, by identifier. It must not name the clients of the configuration (`configuredIds`). */
+export const clientListReader: ListReader = {
+  // The module's file ends as this one does: .ts from source, .js when built.
+  worker: new URL(`./client-list-worker${extname(import.meta.url)}`, import.meta.url),
+  read: (content, source, add) => {
+    const invalid: ConstructorParameters<typeof ListDocument>[1]['invalid'] = (problems) =>
+      invalidConfig(source.file, problems);
+    const document = new ListDocument(content, { list: 'clients', maxAliases: MAX_ALIASES, invalid });
+    for (const { path, message } of clientsFrame.safeParse(document.frame).error?.issues ?? []) {
+      document.note(path, message);
+    }
+    const { configuredIds = [], apiScopes = [] } = source.facts ?? {};
+    const places = new Map(configuredIds.map((id) => [id, 'the configuration']));
+    let at = -1;
+    for (const entry of document.entries()) {
+      at += 1;
+      const note = (path: readonly PropertyKey[], message: string) =>
+        document.note(['clients', at, ...path], withClientName(message, entry));
+      const { data, error } = clientSchema.safeParse(entry);
+      for (const { path, message } of error?.issues ?? []) note(path, message);
+      if (data === undefined) continue;
+      const place = places.get(data.client_id);
+      if (place === undefined) places.set(data.client_id, `clients[${at}]`);
+      else note(['client_id'], `is also in ${place}`);
+      const problem = findScopeProblem(data.scope, apiScopes);
+      if (problem !== undefined) note(['scope'], problem);
+      add(data.client_id, registeredClient(data));
+    }
+    document.assertSound();
+  },
+  invalid: (problems, { file }, cause) => invalidConfig(file, problems, cause),
+};
+
+/** The registration that an entry describes. */
+export function registeredClient(client: ClientEntry): RegisteredClient {
+  return {
+    client_id: client.client_id,
+    client_name: client.client_name,
+    authorization_number: client.authorization_number,
+    token_endpoint_auth_method: client.token_endpoint_auth_method,
+    redirect_uris: client.redirect_uris,
+    grant_types: client.grant_types,
+    scope: client.scope,
+    nca: client.nca,
+    jwks: client.jwks,
+    id_token_signed_response_alg: client.id_token_signed_response_alg,
+    subject: subjectsOf(client)[0],
+  };
+}

@@ -1,0 +1,127 @@
+import { generateKeyPairSync } from 'node:crypto';
+import fc from 'fast-check';
+import { beforeAll, describe, expect, it } from 'vitest';
+import { clientMetadata } from '../../../src/authorization-server/clients/client-metadata.ts';
+import { createProvider, type ProviderOptions } from '../../../src/authorization-server/provider.ts';
+import { type Provider, provideClients } from '../../../src/authorization-server/provider-internals.ts';
+import { createSigningKeys } from '../../../src/authorization-server/signing/signing-keys.ts';
+import { clientSchema } from '../../../src/configuration/client-schema.ts';
+import { systemClock } from '../../../src/clock.ts';
+import { silentLog } from '../../../src/events.ts';
+import { registeredClient } from '../../../src/server/client-list.ts';
+
+const keys = [
+  generateKeyPairSync('ec', { namedCurve: 'P-256' }),
+  generateKeyPairSync('rsa', { modulusLength: 2048 }),
+  generateKeyPairSync('ed25519'),
+].map(({ publicKey }) => publicKey.export({ format: 'jwk' }));
+
+const own = <T>(...values: readonly T[]) => fc.constantFrom(...values);
+const good = fc.record({
+  client_id: own('one', 'a b~'),
+  client_name: own('A client'),
+  authorization_number: own('PSDGB-FCA-1', 'NTRGB-1'),
+  nca: own('GB-FCA'),
+  token_endpoint_auth_method: own('tls_client_auth', 'private_key_jwt'),
+  jwks: fc.subarray(keys, { minLength: 1 }).map((some) => ({
+    keys: some.map((key, at) => ({ ...key, kid: `k${at}` })),
+  })),
+  redirect_uris: fc.subarray(['https://tpp.test/cb', 'http://localhost/cb?x=1', 'https://ä.test/'], {
+    minLength: 1,
+  }),
+  grant_types: fc.subarray(['client_credentials', 'authorization_code', 'refresh_token'], { minLength: 1 }),
+  scope: own('', 'openid accounts', 'accounts', ' openid  openid ', 'offline_access'),
+  id_token_signed_response_alg: own('ES256', 'PS256', undefined),
+});
+/** What may take the place of a member, of the client or of its first key. */
+const odd = own<unknown>(
+  '',
+  'x',
+  'sig',
+  'enc',
+  'ES256',
+  7,
+  null,
+  ['x'],
+  [7],
+  [],
+  'CN=one',
+  'one.test',
+  ['app://cb'],
+  ['https:x'],
+  ['https://a b/'],
+  ['https://a/#'],
+);
+const changes = fc.array(
+  fc.tuple(
+    own(
+      'client_id',
+      'client_name',
+      'redirect_uris',
+      'scope',
+      'tls_client_auth_subject_dn',
+      'tls_client_auth_san_dns',
+      'key alg',
+      'key use',
+      'key x5c',
+      'key kid',
+      'key d',
+      'key more',
+    ),
+    odd,
+  ),
+  { maxLength: 3 },
+);
+const entries = fc.tuple(good, changes).map(([entry, list]) => {
+  const [key, ...others] = entry.jwks.keys;
+  const split = (isOfKey: boolean) =>
+    Object.fromEntries(
+      list
+        .filter(([name]) => name.startsWith('key ') === isOfKey)
+        .map(([name, value]) => [name.replace('key ', ''), value]),
+    );
+  return { ...entry, jwks: { keys: [{ ...key, ...split(true) }, ...others] }, ...split(false) };
+});
+
+describe('a client', () => {
+  let provider: Provider;
+  beforeAll(async () => {
+    const { keys: signing } = await createSigningKeys();
+    const published = signing.map(({ kty, crv, x, y, n, e, kid, alg, use }) =>
+      JSON.parse(JSON.stringify({ kty, crv, x, y, n, e, kid, alg, use })),
+    );
+    const options: Partial<ProviderOptions> = {
+      issuer: 'https://bank.test',
+      mtlsUrl: new URL('https://mtls.bank.test'),
+      clients: { findNamed: () => undefined },
+      secret: Buffer.alloc(32, 1),
+      apiScopes: ['accounts'],
+      clock: systemClock,
+      log: silentLog,
+      signer: {
+        keys: published,
+        sign: () => Promise.reject(),
+        follow: () => undefined,
+        close: async () => {},
+      },
+    };
+    provider = createProvider(options as ProviderOptions, { adapter: class {} } as never);
+  });
+
+  it('that the schema accepts is one for the provider, which sees it when it is used first', async () => {
+    let accepted = 0;
+    await fc.assert(
+      fc.asyncProperty(entries, async (entry) => {
+        const parsed = clientSchema.safeParse(entry);
+        if (!parsed.success) return;
+        accepted += 1;
+        provideClients(provider, () => registeredClient(parsed.data), clientMetadata);
+        const client = await provider.Client.find(parsed.data.client_id);
+        expect(client?.clientId).toBe(parsed.data.client_id);
+        expect(client?.metadata().tls_client_certificate_bound_access_tokens).toBe(true);
+      }),
+      { seed: 1, numRuns: 2000 },
+    );
+    expect(accepted).toBeGreaterThan(300);
+  });
+});

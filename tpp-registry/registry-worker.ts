@@ -1,0 +1,4 @@
+import { answerInThread } from '../src/files/list-reader.ts';
+import { registryReader } from './registry-reader.ts';
+
+answerInThread(registryReader);
