@@ -25,7 +25,7 @@ import {
 import { pageHeaders, Pages } from './customer/pages/pages.ts';
 import { createProvider, type ProviderOptions } from './provider.ts';
 import { revokeStructuredTokens } from './tokens/revocation.ts';
-import { userinfoForApiTokens } from './tokens/userinfo.ts';
+import { userinfo } from './tokens/userinfo.ts';
 import type { RevokedCertificates } from './token-status/revoked-certificates.ts';
 import {
   at,
@@ -52,7 +52,7 @@ export interface AuthorizationServerOptions
   readonly signer: FollowedSigner;
   readonly store: Store;
   readonly clientLimits: ClientLimits;
-  readonly consents: Pick<ConsentRecords, 'idOf' | 'create' | 'find'>;
+  readonly consents: Pick<ConsentRecords, 'idOf' | 'create'>;
   readonly authenticator: TppAuthenticator;
   /** Whether this process knows that a certificate is revoked: its tokens end. */
   readonly isRevoked: (certificate: TokenHolder['certificate']) => boolean;
@@ -135,7 +135,7 @@ function stepsOf(
       from('anyone', metadata),
       at(STATUS_LIST_ROUTE, statusLists),
       at(ENDPOINTS.revocation, revokeStructuredTokens(sources)),
-      at(ENDPOINTS.userinfo, userinfoForApiTokens(sources, options.consents)),
+      at(ENDPOINTS.userinfo, userinfo(options.resource, sources)),
     ],
   };
 }

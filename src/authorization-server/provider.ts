@@ -122,7 +122,8 @@ function features(
     introspection: { enabled: true, allowedPolicy: isOwnToken },
     jwtIntrospection: { enabled: true },
     revocation: { enabled: true, allowedPolicy: isOwnToken },
-    userinfo: { enabled: true },
+    // tokens/userinfo.ts answers there.
+    userinfo: { enabled: false },
     mTLS: {
       enabled: true,
       tlsClientAuth: true,

@@ -66,7 +66,8 @@ describe('the whole flow with openid-client (FAPI 2.0 §5.3)', () => {
       const callback = await walk(pushed.url, alice());
       expect(callback.searchParams.get('iss')).toBe(sandbox.description.issuer);
       const tokens = await redeem(tpp, callback, pushed);
-      expect(tokens).toMatchObject({ token_type: 'bearer', scope: 'accounts', expires_in: 600 });
+      // With openid, which the token holds too (RFC 6749 §5.1).
+      expect(tokens).toMatchObject({ token_type: 'bearer', scope: 'openid accounts', expires_in: 600 });
       expect(tokens.claims()?.sub).toBe('psu-6f1c2a');
       const { status, body } = await tpp.call('/accounts', tokens.access_token);
       expect(status).toBe(200);
@@ -218,21 +219,30 @@ describe('what else a TPP does with its tokens', () => {
     expect(await userinfo(token)).toMatchObject({ status: 401, json: { error: 'invalid_token' } });
   });
 
-  it('reads userinfo with a token for openid alone, over its own certificate only (RFC 8705 §3)', async () => {
-    const tpp = await connect('money-one');
-    const pushed = await push(tpp, { scope: 'openid' });
-    const tokens = await redeem(tpp, await walk(pushed.url, alice()), pushed);
-    const userinfo = (name: string) =>
-      sandbox.send(`${sandbox.description.mtlsUrl}/userinfo`, {
-        certificate: tppNamed(sandbox.description, name),
-        headers: { authorization: `Bearer ${tokens.access_token}` },
-      });
-    expect((await userinfo('money-one')).json).toEqual({ sub: 'psu-6f1c2a' });
-    expect((await userinfo('money-two')).status).toBe(401);
-    expect((await userinfo('money-two')).headers.get('www-authenticate')).toMatch(/^Bearer /);
-    // Not a token for the APIs: it names no audience of theirs.
-    expect((await tpp.call('/accounts', tokens.access_token)).status).toBe(401);
-  });
+  it.each(['openid', 'openid accounts'])(
+    'reads userinfo with a token for %s, over its own certificate only (RFC 8705 §3)',
+    async (scope) => {
+      const tpp = await connect('money-one');
+      const pushed = await push(tpp, { scope });
+      const tokens = await redeem(tpp, await walk(pushed.url, alice()), pushed);
+      const userinfo = (name: string) =>
+        sandbox.send(`${sandbox.description.mtlsUrl}/userinfo`, {
+          certificate: tppNamed(sandbox.description, name),
+          headers: { authorization: `Bearer ${tokens.access_token}` },
+        });
+      expect((await userinfo('money-one')).json).toEqual({ sub: 'psu-6f1c2a' });
+      const refused = await userinfo('money-two');
+      expect([refused.status, refused.headers.get('www-authenticate')]).toEqual([
+        401,
+        expect.stringMatching(/^Bearer error="invalid_token", error_description="ERR_TOKEN_BINDING/),
+      ]);
+      // A token for openid alone names no audience of the APIs.
+      const isForApis = scope !== 'openid';
+      expect((await tpp.call('/accounts', tokens.access_token)).status).toBe(isForApis ? 200 : 401);
+      const refreshed = await oauth.refreshTokenGrant(tpp.config, tokens.refresh_token ?? '');
+      expect(refreshed.scope).toBe(scope);
+    },
+  );
 
   it('introspects and revokes its own tokens only (L1, L8)', async () => {
     const tpp = await connect('money-one');

@@ -92,7 +92,9 @@ export class ConsentDecision {
     const openid = open.scopes.filter((scope) => OPENID_SCOPES.includes(scope));
     const apis = open.scopes.filter((scope) => !OPENID_SCOPES.includes(scope));
     if (openid.length > 0) created.addOIDCScope(openid.join(' '));
-    if (apis.length > 0) created.addResourceScope(resource, apis.join(' '));
+    // `openid` is in the access token for the APIs as well, which then opens userinfo.
+    const ofToken = open.scopes.filter((scope) => scope === 'openid' || apis.includes(scope));
+    if (apis.length > 0) created.addResourceScope(resource, ofToken.join(' '));
     return created.save();
   }
 

@@ -62,7 +62,6 @@ export function listenForFaults(provider: Provider): void {
   provider.on('pushed_authorization_request.error', note);
   provider.on('introspection.error', note);
   provider.on('revocation.error', note);
-  provider.on('userinfo.error', note);
   provider.on('discovery.error', note);
   provider.on('jwks.error', note);
   provider.on('server_error', note);

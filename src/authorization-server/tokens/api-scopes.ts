@@ -61,7 +61,8 @@ export function apiScopes(options: ApiScopesOptions) {
         asProviderError(() => assertScopes(requestedScopes(ctx), allowed, holder));
       }
       return {
-        scope: scopesAllowed(holder.roles, known).join(' '),
+        // A token for the APIs opens userinfo too, when the customer agreed to it.
+        scope: ['openid', ...scopesAllowed(holder.roles, known)].join(' '),
         audience: options.resource,
         accessTokenTTL: withinGrant(options.clock, ctx, options.accessTokenSeconds),
         accessTokenFormat: options.accessTokenFormat,

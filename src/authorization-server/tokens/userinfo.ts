@@ -1,60 +1,78 @@
 import type { Context, Middleware } from 'koa';
-import type { ConsentRecords } from '../../consent/consent.ts';
-import { OpenBankingError } from '../../errors.ts';
+import { answerText } from '../../answer-text.ts';
+import { isRefusal, OpenBankingError } from '../../errors.ts';
 import { hexPrefix } from '../../events.ts';
-import { oauthAnswer } from '../request/oauth-error.ts';
 import { gateCertificate } from '../request/tpp-gate.ts';
 import type { StatusClaim } from '../token-status/token-status.ts';
 import { findTokenClaims, type TokenSources } from './introspection.ts';
 
-const BEARER = /^Bearer +([\w\-.~+/]+=*)$/i;
+const BEARER = /^bearer ([\w.~+/-]+=*)$/i;
 
 /**
- * Answers `/userinfo` for a token that opens an API too (OpenID Connect Core §5.3). The provider itself takes only tokens
- * for `openid` alone. The scopes of the customer's consent decide, since the token names the scopes of the API only. The
- * one claim is `sub`.
+ * The UserInfo endpoint (OpenID Connect Core §5.3), for every access token with the scope `openid`: also for one that
+ * opens the APIs of `resource`, which the provider's own endpoint refuses by its audience and its format. The token comes
+ * in the Authorization header, over the certificate that the token is bound to. The answer has `sub` only.
  *
- * Throws ERR_TOKEN_BINDING, ERR_TOKEN_REVOKED, ERR_TOKEN_SCOPE. Every request with another token goes on to the provider.
+ * @throws ERR_TOKEN_MISSING, ERR_TOKEN_REQUEST, ERR_TOKEN_INVALID, ERR_TOKEN_BINDING, ERR_TOKEN_REVOKED,
+ * ERR_TOKEN_SCOPE
  */
-export function userinfoForApiTokens(
-  sources: TokenSources,
-  consents: Pick<ConsentRecords, 'find'>,
-): Middleware {
-  return async (ctx, next) => {
-    const [, token] = BEARER.exec(ctx.get('authorization')) ?? [];
-    const claims = token === undefined ? undefined : await findTokenClaims(token, sources);
-    if (claims?.aud === undefined) return next();
-    const { status, cnf, consent_id: consentId, sub, scope } = claims;
-    const bound = (cnf as { readonly 'x5t#S256'?: string } | undefined)?.['x5t#S256'];
-    const presented = gateCertificate(ctx)?.thumbprint;
-    if (bound === undefined || bound !== presented) {
-      throw challenged(
-        ctx,
-        new OpenBankingError('ERR_TOKEN_BINDING', {
-          bound: hexPrefix(bound ?? ''),
-          presented: hexPrefix(presented ?? ''),
-        }),
-      );
-    }
-    const reference = status as StatusClaim;
-    if (!(await sources.tokenStatus.isLive(reference))) {
-      const statusList = reference.status_list.uri;
-      throw challenged(ctx, new OpenBankingError('ERR_TOKEN_REVOKED', { statusList }));
-    }
-    const consent = typeof consentId === 'string' ? await consents.find(consentId) : undefined;
-    if (consent?.scopes.includes('openid') !== true) {
-      const held = String(scope ?? '').split(' ');
-      throw challenged(ctx, new OpenBankingError('ERR_TOKEN_SCOPE', { needed: ['openid'], held }));
-    }
+export function userinfo(resource: string, sources: TokenSources): Middleware {
+  return async (ctx) => {
     ctx.set('cache-control', 'no-store');
-    ctx.body = { sub };
+    try {
+      ctx.body = { sub: await subjectOf(ctx, resource, sources) };
+    } catch (error) {
+      if (isRefusal(error)) ctx.set('www-authenticate', challenge(error));
+      throw error;
+    }
   };
 }
 
-/** RFC 6750 §3. */
-function challenged(ctx: Context, refusal: OpenBankingError): OpenBankingError {
-  const { error } = oauthAnswer(refusal).body;
-  const scope = error === 'insufficient_scope' ? ', scope="openid"' : '';
-  ctx.set('www-authenticate', `Bearer error="${error}", error_description="${refusal.rule}"${scope}`);
-  return refusal;
+async function subjectOf(ctx: Context, resource: string, sources: TokenSources): Promise<unknown> {
+  const claims = await findTokenClaims(presentedToken(ctx), sources);
+  // A token for `openid` alone has no audience.
+  if (claims === undefined || (claims.aud !== undefined && claims.aud !== resource)) {
+    throw new OpenBankingError('ERR_TOKEN_INVALID', {
+      problem: 'it is unknown, over or for another audience',
+    });
+  }
+  const { 'x5t#S256': bound = '' } = (claims.cnf ?? {}) as { readonly 'x5t#S256'?: string };
+  const presented = gateCertificate(ctx)?.thumbprint ?? '';
+  if (bound === '' || bound !== presented) {
+    const details = { bound: hexPrefix(bound), presented: hexPrefix(presented) };
+    throw new OpenBankingError('ERR_TOKEN_BINDING', details);
+  }
+  const status = claims.status as StatusClaim;
+  if (!(await sources.tokenStatus.isLive(status))) {
+    throw new OpenBankingError('ERR_TOKEN_REVOKED', { statusList: status.status_list.uri });
+  }
+  const held = String(claims.scope ?? '').split(' ');
+  if (!held.includes('openid')) throw new OpenBankingError('ERR_TOKEN_SCOPE', { needed: ['openid'], held });
+  return claims.sub;
 }
+
+function presentedToken(ctx: Context): string {
+  if (ctx.query.access_token !== undefined) throw refused('a token must not be in the address');
+  const field = ctx.headers.authorization;
+  if (field === undefined) throw new OpenBankingError('ERR_TOKEN_MISSING', {});
+  const token = BEARER.exec(field)?.[1];
+  if (token === undefined) throw refused('the Authorization field is not Bearer and one token');
+  return token;
+}
+
+function refused(problem: string): OpenBankingError<'ERR_TOKEN_REQUEST'> {
+  return new OpenBankingError('ERR_TOKEN_REQUEST', { problem });
+}
+
+/** RFC 6750 §3: without a token no error is named. */
+function challenge(error: OpenBankingError): string {
+  if (error.code === 'ERR_TOKEN_MISSING') return 'Bearer';
+  const name = CHALLENGES[error.code] ?? 'invalid_token';
+  const scope = error.code === 'ERR_TOKEN_SCOPE' ? ', scope="openid"' : '';
+  return `Bearer error="${name}", error_description="${answerText(error)}"${scope}`;
+}
+
+const CHALLENGES: Readonly<Record<string, string>> = {
+  ERR_TOKEN_REQUEST: 'invalid_request',
+  ERR_TOKEN_SCOPE: 'insufficient_scope',
+};
