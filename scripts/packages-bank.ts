@@ -30,7 +30,7 @@ const BANK_MODULE = `export const createAspsp = async () => ({
 /** Writes all of it to the folder. */
 export async function prepareBank(folder: string): Promise<Bank> {
   // Only for its certificates, its registry and free ports.
-  const sandbox = await startSandbox({ folder, ports: { front: 0, mtls: 0, resource: 0 } });
+  const sandbox = await startSandbox({ folder, ports: { front: 0, mtls: 0, resource: 0, tpp: 0 } });
   await sandbox.close();
   const { issuer, mtlsUrl, caFile } = sandbox.description;
   const paths = pathsOf(folder);

@@ -1,3 +1,4 @@
+import { isIPv6 } from 'node:net';
 import { Command, InvalidArgumentError } from 'commander';
 import { curlLines } from '../sandbox/curl-lines.ts';
 import type { RunningSandbox } from '../sandbox/sandbox.ts';
@@ -8,10 +9,12 @@ import { stopOnSignal } from './process.ts';
 interface Flags {
   readonly dir: string;
   readonly reset?: true;
-  readonly port: number;
-  readonly mtlsPort: number;
-  readonly resourcePort: number;
-  readonly revocationPort: number;
+  readonly port?: number;
+  readonly mtlsPort?: number;
+  readonly resourcePort?: number;
+  readonly tppPort?: number;
+  readonly revocationPort?: number;
+  readonly host?: string;
   readonly redirectUri: readonly string[];
 }
 
@@ -21,10 +24,16 @@ export function sandboxCommand(): Command {
     .description('start an authorization server, a TPP registry and a demo bank, with a PKI made afresh')
     .option('--dir <folder>', 'where everything is kept', '.tallystick')
     .option('--reset', 'start anew: new keys, certificates and clients')
-    .option('--port <number>', 'port of the front channel, 0 = any free one', portNumber, 8443)
-    .option('--mtls-port <number>', 'port of the mTLS listener, 0 = any free one', portNumber, 8444)
-    .option('--resource-port <number>', 'port of the demo bank, 0 = any free one', portNumber, 8445)
-    .option('--revocation-port <number>', 'port of the revocation service, chosen once', portNumber, 0)
+    .option(
+      '--port <number>',
+      'port of the front channel, 0 = any free one (default: the last one, or 8443)',
+      portNumber,
+    )
+    .option('--mtls-port <number>', 'port of the mTLS listener, likewise (8444)', portNumber)
+    .option('--resource-port <number>', 'port of the demo bank, likewise (8445)', portNumber)
+    .option('--tpp-port <number>', 'port of the page of the demo TPP, likewise (8446)', portNumber)
+    .option('--revocation-port <number>', 'port of the revocation service, chosen once', portNumber)
+    .option('--host <name>', 'name or address in every URL, for other machines, chosen once', hostName)
     .option('--redirect-uri <url>', 'add a redirect URI to the demo clients (repeatable)', collectUrl, [])
     .action(async (flags: Flags, command: Command) => {
       requireSandboxPackages(command);
@@ -32,12 +41,14 @@ export function sandboxCommand(): Command {
       const sandbox = await startSandbox({
         folder: flags.dir,
         isReset: flags.reset === true,
-        ports: {
+        ports: given({
           front: flags.port,
           mtls: flags.mtlsPort,
           resource: flags.resourcePort,
+          tpp: flags.tppPort,
           revocation: flags.revocationPort,
-        },
+        }),
+        ...given({ host: flags.host }),
         redirectUris: flags.redirectUri,
       });
       console.log(welcome(sandbox));
@@ -56,6 +67,7 @@ function welcome({ description, logFile, descriptionFile }: RunningSandbox): str
     `  authorization server   ${description.issuer}`,
     `  mTLS endpoints         ${description.mtlsUrl}`,
     `  demo bank              ${description.resourceUrl}`,
+    `  a TPP for your browser ${description.tppUrl}`,
     `  OCSP and CRLs          ${description.revocationUrl}`,
     `  demo customers         ${customers.join(', ')}`,
     `  all of it, for tools   ${descriptionFile}`,
@@ -71,6 +83,18 @@ function welcome({ description, logFile, descriptionFile }: RunningSandbox): str
     '',
     'The whole walk, in another terminal: npm run demo. Stop with Ctrl+C.',
   ].join('\n');
+}
+
+/** Without the members that are undefined. */
+function given<T extends object>(value: T): { [K in keyof T]?: Exclude<T[K], undefined> } {
+  return Object.fromEntries(Object.entries(value).filter(([, one]) => one !== undefined)) as never;
+}
+
+function hostName(text: string): string {
+  if (!URL.canParse(`https://${isIPv6(text) ? `[${text}]` : text}`) || !/^[\w.:-]+$/.test(text)) {
+    throw new InvalidArgumentError('It must be a host name or an IP address.');
+  }
+  return text;
 }
 
 function portNumber(text: string): number {

@@ -8,13 +8,14 @@ export function curlLines(description: SandboxDescription): {
   const owner = tppNamed(description, 'money-one');
   const thief = tppNamed(description, 'money-two');
   const token =
-    `TOKEN=$(curl -s ${tls(description, owner)} -d grant_type=client_credentials -d scope=accounts ` +
-    `-d client_id=${owner.clients.tls_client_auth.client_id} ${description.mtlsUrl}/token ` +
-    `| sed -n 's/.*"access_token":"\\([^"]*\\)".*/\\1/p')`;
+    `ANSWER=$(curl -sS ${tls(description, owner)} -d grant_type=client_credentials -d scope=accounts ` +
+    `-d client_id=${owner.clients.tls_client_auth.client_id} ${description.mtlsUrl}/token); ` +
+    `TOKEN=$(echo "$ANSWER" | sed -n 's/.*"access_token":"\\([^"]*\\)".*/\\1/p'); `;
   const call = (tpp: SandboxTpp) =>
-    `curl -s -w '\\nHTTP %{http_code}\\n' ${tls(description, tpp)} -H "Authorization: Bearer $TOKEN" ` +
+    `curl -sS -w '\\nHTTP %{http_code}\\n' ${tls(description, tpp)} -H "Authorization: Bearer $TOKEN" ` +
     `${description.resourceUrl}/accounts`;
-  return { bound: `${token}; ${call(owner)}`, stolen: `${token}; ${call(thief)}` };
+  const line = (tpp: SandboxTpp) => `${token} if [ -n "$TOKEN" ]; then ${call(tpp)}; else echo "$ANSWER"; fi`;
+  return { bound: line(owner), stolen: line(thief) };
 }
 
 function tls({ caFile }: SandboxDescription, tpp: SandboxTpp): string {

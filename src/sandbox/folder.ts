@@ -1,6 +1,7 @@
 import { execFile } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { chmod, mkdir, readFile, rm } from 'node:fs/promises';
+import { isIPv6 } from 'node:net';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
@@ -14,20 +15,30 @@ export interface CertificateFiles {
   readonly keyFile: string;
 }
 
+/** The same in one PKCS #12 file too, under `PKCS12_PASSPHRASE`: for browsers, Java and Postman. */
+export interface TppCertificateFiles extends CertificateFiles {
+  readonly pkcs12File: string;
+}
+
+export const PKCS12_PASSPHRASE = 'sandbox';
+
 /** `sandbox.json`: the facts for a foreign client or a test. File names are absolute. */
 export interface SandboxDescription {
   readonly issuer: string;
   readonly mtlsUrl: string;
   readonly resourceUrl: string;
+  /** The page of the demo TPP, for a browser. */
+  readonly tppUrl: string;
   readonly caFile: string;
   /** Base URL of the PKI's revocation service: `/ocsp`, `/root.crl`, `/issuing-ca.crl`. Plain HTTP. */
   readonly revocationUrl: string;
   readonly tpps: readonly SandboxTpp[];
+  readonly pkcs12Passphrase: string;
   readonly broken: readonly (CertificateFiles & { readonly name: string; readonly expectedCode: string })[];
   readonly customers: readonly { readonly username: string; readonly password: string }[];
 }
 
-export interface SandboxTpp extends CertificateFiles {
+export interface SandboxTpp extends TppCertificateFiles {
   readonly name: string;
   readonly legalName: string;
   readonly organizationIdentifier: string;
@@ -41,14 +52,18 @@ export interface SandboxTpp extends CertificateFiles {
   >;
   /** Private JSON Web Key of the `private_key_jwt` client. */
   readonly signingKeyFile: string;
-  readonly renewed: CertificateFiles;
-  readonly seal: CertificateFiles;
+  /** The same key in PEM. */
+  readonly signingKeyPemFile: string;
+  readonly renewed: TppCertificateFiles;
+  readonly seal: TppCertificateFiles;
 }
 
 export interface Ports {
   readonly front: number;
   readonly mtls: number;
   readonly resource: number;
+  /** Of the page of the demo TPP. */
+  readonly tpp: number;
   /** Of the revocation service. The certificates point to it, so it is chosen with them and never changes. */
   readonly revocation: number;
 }
@@ -56,6 +71,8 @@ export interface Ports {
 /** The state of a sandbox between two runs. */
 interface State {
   readonly version: 2;
+  /** The name in the server's certificate beside `localhost`, and in every address. */
+  readonly host?: string | undefined;
   readonly notAfter: string;
   readonly ports: Ports;
   readonly redirectUris: readonly string[];
@@ -63,6 +80,8 @@ interface State {
 
 /** Where the demo's own flow ends; nothing listens there. */
 export const DEMO_REDIRECT_URI = 'https://tpp.example/callback';
+/** The callback of the demo TPP's page. */
+export const TPP_CALLBACK = '/callback';
 const DAYS_VALID = 365;
 const DAY = 86_400_000;
 const LINUX_OWNER_ONLY = 0o700;
@@ -71,6 +90,7 @@ const LINUX_OWNER_ONLY = 0o700;
 export function pathsOf(folder: string) {
   const at = (...parts: string[]) => join(folder, ...parts);
   return {
+    lock: at('sandbox.lock'),
     state: at('state.json'),
     description: at('sandbox.json'),
     root: at('pki', 'root.pem'),
@@ -98,6 +118,10 @@ function certificateFiles(path: string): CertificateFiles {
   return { certificateFile: `${path}.pem`, keyFile: `${path}.key` };
 }
 
+function tppFiles(path: string): TppCertificateFiles {
+  return { ...certificateFiles(path), pkcs12File: `${path}.p12` };
+}
+
 /** The state of an earlier run; a state that is of no use is removed. */
 export async function keptState(
   folder: string,
@@ -117,7 +141,7 @@ export async function keptState(
  */
 export async function makeFolder(
   folder: string,
-  options: { readonly ports: Ports; readonly now: Date },
+  options: { readonly ports: Ports; readonly now: Date; readonly host?: string | undefined },
 ): Promise<string> {
   await mkdir(folder, { recursive: true });
   await chmod(folder, LINUX_OWNER_ONLY);
@@ -130,8 +154,13 @@ export async function makeFolder(
     revocationUrlOf(options.ports),
     notBefore,
     notAfter,
+    options.host ?? '',
   ]);
   return notAfter;
+}
+
+function hostInUrl(host = 'localhost'): string {
+  return isIPv6(host) ? `[${host}]` : host;
 }
 
 /** Base URL of the revocation service, as the certificates have it. */
@@ -142,17 +171,22 @@ function revocationUrlOf({ revocation }: Ports): string {
 /** Writes the remembered state and `sandbox.json`, after the ports are known. */
 export async function describeSandbox(
   folder: string,
-  facts: Pick<State, 'notAfter' | 'ports' | 'redirectUris'>,
+  facts: Pick<State, 'notAfter' | 'ports' | 'redirectUris' | 'host'>,
 ): Promise<SandboxDescription> {
   const paths = pathsOf(folder);
   const state: State = { version: 2, ...facts };
+  const at = (port: number) => new URL(`https://${hostInUrl(facts.host)}:${port}`).origin;
+  const tppUrl = at(facts.ports.tpp);
+  const redirectUris = [DEMO_REDIRECT_URI, `${tppUrl}${TPP_CALLBACK}`, ...facts.redirectUris];
   const description: SandboxDescription = {
-    issuer: `https://localhost:${facts.ports.front}`,
-    mtlsUrl: `https://localhost:${facts.ports.mtls}`,
-    resourceUrl: `https://localhost:${facts.ports.resource}`,
+    issuer: at(facts.ports.front),
+    mtlsUrl: at(facts.ports.mtls),
+    resourceUrl: at(facts.ports.resource),
+    tppUrl,
     caFile: paths.root,
     revocationUrl: revocationUrlOf(facts.ports),
-    tpps: TPP_PLANS.map((plan) => describeTpp(folder, plan, [DEMO_REDIRECT_URI, ...facts.redirectUris])),
+    tpps: TPP_PLANS.map((plan) => describeTpp(folder, plan, redirectUris)),
+    pkcs12Passphrase: PKCS12_PASSPHRASE,
     broken: await describeBroken(folder),
     customers: DEMO_CUSTOMERS.map(({ username, password }) => ({ username, password })),
   };
@@ -181,10 +215,11 @@ export function describeTpp(folder: string, plan: TppPlan, redirectUris: readonl
       tls_client_auth: { client_id: `${plan.name}-mtls`, redirect_uris: redirectUris },
       private_key_jwt: { client_id: `${plan.name}-jwt`, redirect_uris: redirectUris },
     },
-    ...certificateFiles(at('qwac')),
+    ...tppFiles(at('qwac')),
     signingKeyFile: at('signing-key.json'),
-    renewed: certificateFiles(at('renewed')),
-    seal: certificateFiles(at('qsealc')),
+    signingKeyPemFile: at('signing-key.pem'),
+    renewed: tppFiles(at('renewed')),
+    seal: tppFiles(at('qsealc')),
   };
 }
 

@@ -3,6 +3,8 @@ import { createServer } from 'node:net';
 import { invalidConfig } from '../errors.ts';
 import type { Ports } from './folder.ts';
 
+const DEFAULTS = { front: 8443, mtls: 8444, resource: 8445, tpp: 8446 } as const;
+
 /**
  * The range of free ports. It lies below the range of outgoing connections, so that a port that is written into
  * certificates is still free at the next start.
@@ -10,20 +12,23 @@ import type { Ports } from './folder.ts';
 const RANGE = { from: 10_000, to: 20_000 };
 
 /**
- * A port of 0 becomes the one of the last run, so that tokens and clients survive a restart, or a free one. The port
- * of the revocation service stays the same, since the certificates name it.
+ * A port that is not chosen is the one of the last run, so that tokens and clients survive a restart. A port of 0 is the
+ * one of the last run too, or any free one. The port of the revocation service stays the same, since the certificates
+ * name it.
  *
  * @throws ERR_CONFIG_INVALID when another port than that is asked for
  */
-export async function choosePorts(wanted: Ports, last: Ports | undefined): Promise<Ports> {
+export async function choosePorts(wanted: Partial<Ports>, last: Partial<Ports> = {}): Promise<Ports> {
   const chosen: number[] = [];
-  for (const name of ['front', 'mtls', 'resource'] as const) {
-    const before = last?.[name];
-    const isKept = wanted[name] === 0 && before !== undefined && (await isFree(before));
-    chosen.push(wanted[name] !== 0 ? wanted[name] : isKept ? before : await freePort(chosen));
+  for (const name of ['front', 'mtls', 'resource', 'tpp'] as const) {
+    const before = last[name];
+    const asked = wanted[name] ?? before ?? DEFAULTS[name];
+    const isKept = asked === 0 && before !== undefined && (await isFree(before));
+    chosen.push(asked !== 0 ? asked : isKept ? before : await freePort(chosen));
   }
-  const [front = 0, mtls = 0, resource = 0] = chosen;
-  return { front, mtls, resource, revocation: await revocationPort(wanted.revocation, last?.revocation) };
+  const [front = 0, mtls = 0, resource = 0, tpp = 0] = chosen;
+  const revocation = await revocationPort(wanted.revocation ?? 0, last.revocation);
+  return { front, mtls, resource, tpp, revocation };
 }
 
 async function revocationPort(wanted: number, last: number | undefined): Promise<number> {

@@ -16,7 +16,7 @@ export async function sandboxConfiguration(
   return {
     issuer: description.issuer,
     mtlsUrl: description.mtlsUrl,
-    listen: { host: '127.0.0.1', front, mtls, health: 0 },
+    listen: { host: bindAddressOf(description), front, mtls, health: 0 },
     connections: { exemptAddresses: LOOPBACK },
     tls: { certificateFile: paths.server.certificateFile, privateKeyFile: paths.server.keyFile },
     storage: { file: paths.store, secretFile: paths.secret },
@@ -39,6 +39,13 @@ export async function sandboxConfiguration(
     hostCountry: 'GB',
     clients: (await Promise.all(description.tpps.map(clientsOf))).flat(),
   };
+}
+
+/** Loopback, or every address when the sandbox has another name. */
+export function bindAddressOf({ issuer }: SandboxDescription): string {
+  const { hostname } = new URL(issuer);
+  if (hostname === 'localhost') return '127.0.0.1';
+  return hostname.startsWith('[') ? '::' : '0.0.0.0';
 }
 
 async function clientsOf(tpp: SandboxDescription['tpps'][number]): Promise<readonly unknown[]> {

@@ -11,6 +11,7 @@ import {
   startServer,
   systemClock,
 } from '../index.ts';
+import { invalidConfig } from '../errors.ts';
 import { createAuthorizer, createProtection } from '../resource-server/index.ts';
 import { demoAspsp } from './bank/customers.ts';
 import { demoBank } from './bank/demo-bank.ts';
@@ -22,7 +23,9 @@ import {
   type Ports,
   type SandboxDescription,
 } from './folder.ts';
-import { LOOPBACK, sandboxConfiguration } from './sandbox-configuration.ts';
+import { tppPage } from './demo/tpp-page.ts';
+import { lockFolder } from './folder-lock.ts';
+import { bindAddressOf, LOOPBACK, sandboxConfiguration } from './sandbox-configuration.ts';
 import { choosePorts } from './ports.ts';
 import { openRevocationService } from './revocation/revocation-service.ts';
 
@@ -31,8 +34,10 @@ export interface SandboxOptions {
   readonly folder: string;
   /** Starts anew: new PKI, no clients' tokens. */
   readonly isReset?: boolean;
-  /** 0 = any free one; the one of the last run if it is still free. */
+  /** Absent = the one of the last run; 0 = the same if it is free, or any free one. */
   readonly ports?: Partial<Ports>;
+  /** A name or address in every URL instead of `localhost`; the sandbox then listens on every address. */
+  readonly host?: string;
   /** Added to every demo client. */
   readonly redirectUris?: readonly string[];
   /** Used instead of the embedded store, and closed with the sandbox. */
@@ -47,25 +52,19 @@ export interface RunningSandbox {
   close(): Promise<void>;
 }
 
-const DEFAULT_PORTS: Ports = { front: 8443, mtls: 8444, resource: 8445, revocation: 0 };
-
 /** Starts the authorization server and the demo bank in this process, on the embedded store. */
 export async function startSandbox(options: SandboxOptions): Promise<RunningSandbox> {
   const folder = resolve(options.folder);
   const paths = pathsOf(folder);
-  const now = systemClock.now();
-  const kept = await keptState(folder, { isReset: options.isReset ?? false, now });
-  const ports = await choosePorts({ ...DEFAULT_PORTS, ...options.ports }, kept?.ports);
-  const notAfter = kept?.notAfter ?? (await makeFolder(folder, { ports, now }));
-  const redirectUris = [...new Set([...(kept?.redirectUris ?? []), ...(options.redirectUris ?? [])])];
-  const description = await describeSandbox(folder, { notAfter, ports, redirectUris });
-  const log = createLog({ file: paths.log });
-  const config = parseConfig(await sandboxConfiguration(folder, description), { source: folder, folder });
-  const started: { close(): Promise<void> }[] = [];
+  const lock = await lockFolder(folder, paths.lock);
+  const started: { close(): Promise<void> }[] = [{ close: lock.release }];
   const close = async () => {
     for (const part of started.toReversed()) await part.close();
   };
   try {
+    const { description, ports } = await openFolder(folder, options);
+    const log = createLog({ file: paths.log });
+    const config = parseConfig(await sandboxConfiguration(folder, description), { source: folder, folder });
     started.push(await openRevocationService(folder, { port: ports.revocation, log }));
     const { store } = options;
     const server = await startServer(config, {
@@ -75,11 +74,49 @@ export async function startSandbox(options: SandboxOptions): Promise<RunningSand
     });
     started.push(server);
     started.push(await startBank(folder, { description, server, log, port: ports.resource }));
+    started.push(await startTpp(folder, { description, log, port: ports.tpp }));
     return { description, server, descriptionFile: paths.description, logFile: paths.log, close };
   } catch (error) {
     await close();
     throw error;
   }
+}
+
+/** The folder of the last run, or a new one. @throws ERR_CONFIG_INVALID for another host than that of the certificates */
+async function openFolder(folder: string, options: SandboxOptions) {
+  const now = systemClock.now();
+  const kept = await keptState(folder, { isReset: options.isReset ?? false, now });
+  const host = options.host ?? kept?.host;
+  if (kept !== undefined && host !== kept.host) {
+    const message = `the certificates of this sandbox name ${kept.host ?? 'localhost'}: leave the flag out, or add --reset`;
+    throw invalidConfig('command line', [{ path: '--host', message }]);
+  }
+  const ports = await choosePorts({ ...options.ports }, kept?.ports);
+  const notAfter = kept?.notAfter ?? (await makeFolder(folder, { ports, now, host }));
+  const redirectUris = [...new Set([...(kept?.redirectUris ?? []), ...(options.redirectUris ?? [])])];
+  return { description: await describeSandbox(folder, { notAfter, ports, redirectUris, host }), ports };
+}
+
+async function startTpp(
+  folder: string,
+  parts: Pick<RunningSandbox, 'description'> & { readonly log: Log; readonly port: number },
+) {
+  const { description, log, port } = parts;
+  const { server } = pathsOf(folder);
+  const [certificatePem, privateKeyPem] = await Promise.all([
+    readFile(server.certificateFile, 'utf8'),
+    readFile(server.keyFile, 'utf8'),
+  ]);
+  const listener = createListener({
+    name: 'tpp',
+    certificatePem,
+    privateKeyPem,
+    requestClientCertificate: false,
+    log,
+  });
+  listener.serve(new URL(description.tppUrl), tppPage({ description, log }));
+  await listener.listen(port, bindAddressOf(description));
+  return { close: () => listener.close() };
 }
 
 async function startBank(
@@ -111,7 +148,7 @@ async function startBank(
     new URL(description.resourceUrl),
     demoBank({ protection, findConsent: (consentId) => server.consents.find(consentId), log }),
   );
-  await listener.listen(port, '127.0.0.1');
+  await listener.listen(port, bindAddressOf(description));
   return {
     close: async () => {
       await listener.close();

@@ -37,7 +37,11 @@ export async function startTestSandbox(
   options: Pick<SandboxOptions, 'store' | 'redirectUris'> = {},
 ): Promise<TestSandbox> {
   const folder = await mkdtemp(join(tmpdir(), 'tallystick-test-'));
-  const sandbox = await startSandbox({ folder, ports: { front: 0, mtls: 0, resource: 0 }, ...options });
+  const sandbox = await startSandbox({
+    folder,
+    ports: { front: 0, mtls: 0, resource: 0, tpp: 0 },
+    ...options,
+  });
   const agents = new Map<string, Agent>();
   const agentFor = async (certificate: CertificateFiles | undefined): Promise<Agent> => {
     const key = certificate?.certificateFile ?? '';

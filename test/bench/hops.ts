@@ -19,7 +19,7 @@ const OUTSIDE = ['src/sandbox/', 'src/cli/'];
 const isNamed = process.argv.includes('--files');
 
 const folder = await mkdtemp(join(tmpdir(), 'tallystick-hops-'));
-const sandbox = await startSandbox({ folder, ports: { front: 0, mtls: 0, resource: 0 } });
+const sandbox = await startSandbox({ folder, ports: { front: 0, mtls: 0, resource: 0, tpp: 0 } });
 const { description } = sandbox;
 const [front, mtls, resource] = [description.issuer, description.mtlsUrl, description.resourceUrl].map(
   (url) => Number(new URL(url).port),

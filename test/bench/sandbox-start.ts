@@ -6,7 +6,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 
 // How long `npm run sandbox` takes until it is ready, first and again, and what its process holds five seconds later.
 const folder = mkdtempSync(join(tmpdir(), 'tallystick-bench-'));
-const flags = ['--dir', folder, '--port', '0', '--mtls-port', '0', '--resource-port', '0'];
+const flags = ['--dir', folder, '--port', '0', '--mtls-port', '0', '--resource-port', '0', '--tpp-port', '0'];
 
 for (const run of ['first start', 'second start', 'third start']) {
   const before = performance.now();

@@ -27,7 +27,7 @@ let good: string;
 
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'tallystick-certificate-'));
-  sandbox = await startSandbox({ folder, ports: { front: 0, mtls: 0, resource: 0 } });
+  sandbox = await startSandbox({ folder, ports: { front: 0, mtls: 0, resource: 0, tpp: 0 } });
   good = tppNamed(sandbox.description, 'money-one').certificateFile;
 }, 30_000);
 afterAll(async () => {

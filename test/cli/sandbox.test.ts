@@ -24,9 +24,10 @@ interface Running {
   readonly output: string;
 }
 
+const FREE_PORTS = ['--port', '0', '--mtls-port', '0', '--resource-port', '0', '--tpp-port', '0'];
+
 /** The command as a user starts it, until it says that it is ready. */
-function start(...flags: string[]): Promise<Running> {
-  const ports = ['--port', '0', '--mtls-port', '0', '--resource-port', '0'];
+function start(ports: readonly string[] = FREE_PORTS, flags: readonly string[] = []): Promise<Running> {
   const child = spawn(process.execPath, [MAIN, 'sandbox', '--dir', folder, ...ports, ...flags]);
   return new Promise((resolve, reject) => {
     let output = '';
@@ -56,11 +57,11 @@ const hasCurl = spawnSync('curl', ['--version']).status === 0;
 
 describe('tallystick sandbox and demo', () => {
   it('prints curl lines that work, demos twice, and keeps clients and tokens through a restart', async () => {
-    const first = await start('--redirect-uri', 'https://foreign.example/cb?x=1');
+    const first = await start(FREE_PORTS, ['--redirect-uri', 'https://foreign.example/cb?x=1']);
     const before = await described();
     expect((await stat(join(folder, 'tallystick.sqlite'))).mode & 0o077).toBe(0);
     if (hasCurl) {
-      const [bound = '', stolen = ''] = first.output.split('\n').filter((line) => line.startsWith('TOKEN='));
+      const [bound = '', stolen = ''] = first.output.split('\n').filter((line) => line.startsWith('ANSWER='));
       const works = await run('sh', ['-c', bound]);
       expect(works.stdout).toMatch(/"accounts":\[\][\s\S]*HTTP 200/);
       const refused = await run('sh', ['-c', stolen]);
@@ -74,11 +75,13 @@ describe('tallystick sandbox and demo', () => {
     const { refreshToken, accessToken } = await consentedTokens(before);
     expect(await stop(first)).toBe(0);
 
-    const second = await start();
+    // Without a flag each port is the one of the last run.
+    const second = await start([]);
     const after = await described();
     expect(after).toEqual(before);
     expect(tppNamed(after, 'money-one').clients.tls_client_auth.redirect_uris).toEqual([
       DEMO_REDIRECT_URI,
+      `${after.tppUrl}/callback`,
       'https://foreign.example/cb?x=1',
     ]);
     const tpp = await connectTpp({ description: after, tpp: tppNamed(after, 'money-one') });
@@ -95,7 +98,7 @@ describe('tallystick sandbox and demo', () => {
     expect(steps.filter((step) => !step.isRight)).toEqual([]);
     expect(await stop(second)).toBe(0);
 
-    const third = await start('--reset');
+    const third = await start(FREE_PORTS, ['--reset']);
     const anew = await described();
     expect(await readFile(anew.caFile, 'utf8')).not.toBe('');
     const stale = await connectTpp({ description: anew, tpp: tppNamed(anew, 'money-one') });
@@ -135,10 +138,20 @@ describe('tallystick sandbox and demo', () => {
         '0',
         '--resource-port',
         '0',
+        '--tpp-port',
+        '0',
       ],
       { encoding: 'utf8' },
     );
     expect([taken.status, taken.stderr]).toEqual([3, expect.stringContaining('Choose another port')]);
+    const second = [MAIN, 'sandbox', '--dir', folder, '--port', '0', '--reset'];
+    const refused = spawnSync(process.execPath, second, { encoding: 'utf8' });
+    expect([refused.status, refused.stderr]).toEqual([
+      2,
+      expect.stringContaining(`a sandbox runs in ${folder} (process ${running.child.pid})`),
+    ]);
+    const demo = await run(process.execPath, [MAIN, 'demo', '--dir', folder]);
+    expect(demo.stdout).toContain('Every step did what it should.');
     expect(await stop(running)).toBe(0);
   }, 60_000);
 });

@@ -27,7 +27,7 @@ let sandbox: RunningSandbox;
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'tallystick-serve-'));
   // Only for its certificates, registry and free ports.
-  sandbox = await startSandbox({ folder, ports: { front: 0, mtls: 0, resource: 0 } });
+  sandbox = await startSandbox({ folder, ports: { front: 0, mtls: 0, resource: 0, tpp: 0 } });
   await sandbox.close();
 });
 afterAll(() => rm(folder, { recursive: true, force: true }));

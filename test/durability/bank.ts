@@ -52,7 +52,7 @@ const CHILD = fileURLToPath(new URL('./server-child.ts', import.meta.url));
 export async function openBank(storage: object = { file: 'bank.sqlite' }): Promise<Bank> {
   const folder = mkdtempSync(join(tmpdir(), 'tallystick-bank-'));
   // Only for its certificates, registry and ports.
-  const ports = { front: 0, mtls: 0, resource: 0 };
+  const ports = { front: 0, mtls: 0, resource: 0, tpp: 0 };
   const sandbox = await startSandbox({ folder, ports });
   await sandbox.close();
   const { description } = sandbox;

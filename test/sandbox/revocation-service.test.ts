@@ -21,7 +21,7 @@ const hasOpenssl = spawnSync('openssl', ['version']).status === 0;
 const skipped = hasOpenssl ? '' : ' [skipped: no openssl]';
 const run = promisify(execFile);
 const log = createLog({ level: 'error' });
-const free = { front: 0, mtls: 0, resource: 0, revocation: 0 };
+const free = { front: 0, mtls: 0, resource: 0, tpp: 0, revocation: 0 };
 let folder: string;
 let service: RevocationService;
 let url: string;

@@ -9,7 +9,7 @@ import { connectTpp } from '../../src/sandbox/demo/demo-tpp.ts';
 import { type RevocationTarget, revokeInSandbox } from '../../src/sandbox/revocation/revoke.ts';
 import { type RunningSandbox, startSandbox } from '../../src/sandbox/sandbox.ts';
 
-const free = { front: 0, mtls: 0, resource: 0 };
+const free = { front: 0, mtls: 0, resource: 0, tpp: 0 };
 let folder: string;
 let sandbox: RunningSandbox;
 beforeAll(async () => {

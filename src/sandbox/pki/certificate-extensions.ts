@@ -1,3 +1,4 @@
+import { isIP } from 'node:net';
 import {
   AuthorityInfoAccessExtension,
   CertificatePolicyExtension,
@@ -32,7 +33,7 @@ const EXTENDED_KEY_USAGES: Readonly<Record<Profile, readonly string[]>> = {
 
 /** The extensions of a profile about the holder and the use of a certificate. */
 export function subjectExtensions(options: IssueOptions): Extension[] {
-  const { profile, dnsNames = [], deviation = {} } = options;
+  const { profile, dnsNames = [], hosts = [], deviation = {} } = options;
   const usages: readonly KeyUsage[] =
     profile === 'qsealc' ? ['digitalSignature', 'nonRepudiation'] : ['digitalSignature'];
   const { keyUsage = usages, extendedKeyUsage = EXTENDED_KEY_USAGES[profile] } = deviation;
@@ -40,6 +41,7 @@ export function subjectExtensions(options: IssueOptions): Extension[] {
     ...(profile === 'server' ? [{ type: 'dns', value: 'localhost' } as const] : []),
     ...dnsNames.map((value) => ({ type: 'dns', value }) as const),
     ...(profile === 'server' ? [{ type: 'ip', value: '127.0.0.1' } as const] : []),
+    ...hosts.map((value) => ({ type: isIP(value) === 0 ? 'dns' : 'ip', value }) as const),
   ];
   return [
     ...(keyUsage.length === 0 ? [] : [keyUsageExtension(keyUsage)]),

@@ -37,6 +37,8 @@ export interface IssueOptions extends Validity {
   readonly nca?: Nca;
   readonly roles?: readonly PspRole[];
   readonly dnsNames?: readonly string[];
+  /** Further names and addresses of a server. */
+  readonly hosts?: readonly string[];
   /** Default `ec-p256`; `rsa-2048` for the server profile. */
   readonly keyType?: KeyType;
   /** Certifies this key instead of a new one: a reissue. */

@@ -4,8 +4,16 @@ import { dirname } from 'node:path';
 import { calculateJwkThumbprint, exportJWK } from 'jose';
 import { stringify } from 'yaml';
 import { type BrokenCertificate, makeBrokenCertificates } from './broken-certificates.ts';
-import { type CertificateFiles, describeTpp, pathsOf } from '../folder.ts';
+import {
+  type CertificateFiles,
+  describeTpp,
+  pathsOf,
+  PKCS12_PASSPHRASE,
+  type SandboxTpp,
+  type TppCertificateFiles,
+} from '../folder.ts';
 import { keyOf } from './keys.ts';
+import { pkcs12 } from './pkcs12.ts';
 import { type Authority, createAuthority, type IssuedCertificate } from './pki.ts';
 import type { Validity } from './issue-options.ts';
 import { type Revocation, writeRevocations } from '../revocation/revocations.ts';
@@ -13,7 +21,7 @@ import { SANDBOX_ORGANIZATION } from '../../tpp/trust-files.ts';
 import { NCA, organizationIdentifierOf, qwacOf, TPP_PLANS } from './tpps.ts';
 
 // A script: makes the PKI, the TPPs' certificates and the registry of a new sandbox in the folder of its first argument.
-const [, , folder = '', revocationUrl = '', notBefore = '', notAfter = ''] = process.argv;
+const [, , folder = '', revocationUrl = '', notBefore = '', notAfter = '', host = ''] = process.argv;
 const period: Validity = { notBefore: new Date(notBefore), notAfter: new Date(notAfter) };
 const paths = pathsOf(folder);
 /** The serial numbers issued by each CA that publishes. */
@@ -27,7 +35,12 @@ async function makeFiles(): Promise<void> {
     sandboxAuthority('Revoked Issuing CA', 'revoked-ca', root),
     sandboxAuthority('Unpublished Issuing CA', 'unpublished-ca', root),
     createAuthority(named('Issuing CA')),
-    root.issue({ profile: 'server', subject: { commonName: 'localhost' }, ...period }),
+    root.issue({
+      profile: 'server',
+      subject: { commonName: 'localhost' },
+      hosts: host === '' ? [] : [host],
+      ...period,
+    }),
   ]);
   const [, broken] = await Promise.all([
     makeTpps(issuer),
@@ -77,22 +90,28 @@ async function makeTpps(issuer: Authority): Promise<void> {
     TPP_PLANS.map(async (plan) => {
       const files = describeTpp(folder, plan, []);
       const good = qwacOf(plan, period);
-      const issue = async (to: CertificateFiles, profile: 'qwac' | 'qsealc') =>
-        writeCertificate(to, record('issuing-ca', await issuer.issue({ ...good, profile })));
+      const issue = async (to: TppCertificateFiles, profile: 'qwac' | 'qsealc') => {
+        const certificate = record('issuing-ca', await issuer.issue({ ...good, profile }));
+        const { certificatePem, privateKeyPem } = certificate;
+        await writeCertificate(to, certificate);
+        await write(to.pkcs12File, pkcs12(certificatePem, privateKeyPem, PKCS12_PASSPHRASE));
+      };
       await Promise.all([
         issue(files, 'qwac'),
         issue(files.renewed, 'qwac'),
         issue(files.seal, 'qsealc'),
-        writeSigningKey(files.signingKeyFile),
+        writeSigningKey(files),
       ]);
     }),
   );
 }
 
-async function writeSigningKey(file: string): Promise<void> {
-  const jwk = await exportJWK(await keyOf('ec-p256'));
+async function writeSigningKey(files: SandboxTpp): Promise<void> {
+  const key = await keyOf('ec-p256');
+  const jwk = await exportJWK(key);
   const signingKey = { ...jwk, alg: 'ES256', use: 'sig', kid: await calculateJwkThumbprint(jwk) };
-  await write(file, `${JSON.stringify(signingKey, undefined, 2)}\n`);
+  await write(files.signingKeyFile, `${JSON.stringify(signingKey, undefined, 2)}\n`);
+  await write(files.signingKeyPemFile, key.export({ type: 'pkcs8', format: 'pem' }));
 }
 
 async function makeBroken(
@@ -154,7 +173,7 @@ async function writeCertificate(files: CertificateFiles, certificate: IssuedCert
 }
 
 /** Writes in place: the folder has no reader before this script has ended. */
-async function write(file: string, content: string): Promise<void> {
+async function write(file: string, content: string | Buffer): Promise<void> {
   await mkdir(dirname(file), { recursive: true });
   await writeFile(file, content, { mode: 0o600 });
 }

@@ -50,7 +50,7 @@ describe('the authorization server', () => {
 
   beforeAll(async () => {
     folder = await mkdtemp(join(tmpdir(), 'tallystick-behind-'));
-    const ports = { front: 0, mtls: 0, resource: 0, revocation: 0 };
+    const ports = { front: 0, mtls: 0, resource: 0, revocation: 0, tpp: 0 };
     await makeFolder(folder, { ports, now: new Date() });
     const [plan, second] = TPP_PLANS;
     if (plan === undefined || second === undefined) throw new Error('the sandbox has no TPPs');
