@@ -72,11 +72,11 @@ export function readIssuingDistributionPoint(reader: DerReader): IssuingDistribu
   return reader.within(TAG.sequence, (fields) => {
     if (fields.isAtEnd) throw new DerError('issuingDistributionPoint is empty');
     const name = fields.optionalWithin(contextTag(0, 'constructed'), readPointName);
-    const isUser = fields.flag(contextTag(1, 'primitive'));
-    const isCa = fields.flag(contextTag(2, 'primitive'));
+    const isUser = fields.flag(contextTag(1, 'primitive'), 'CRL');
+    const isCa = fields.flag(contextTag(2, 'primitive'), 'CRL');
     const onlySomeReasons = fields.optionalContent(contextTag(3, 'primitive'), decodeNamedBits);
-    const isIndirect = fields.flag(contextTag(4, 'primitive'));
-    const isAttribute = fields.flag(contextTag(5, 'primitive'));
+    const isIndirect = fields.flag(contextTag(4, 'primitive'), 'CRL');
+    const isAttribute = fields.flag(contextTag(5, 'primitive'), 'CRL');
     if (Number(isUser) + Number(isCa) + Number(isAttribute) > 1) {
       throw new DerError('issuingDistributionPoint is for certificates of one kind only, and of another');
     }

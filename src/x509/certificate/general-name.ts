@@ -1,5 +1,6 @@
 import { contextTag, DerError, type DerReader, decodeOid, type Element, readAll, TAG } from '../der/der.ts';
 import { decodeText } from '../der/der-text.ts';
+import { type DocumentKind, isTolerated } from '../der/tolerances.ts';
 import { type DistinguishedName, namesEqual, readName } from './distinguished-name.ts';
 
 /** A GeneralName (RFC 5280 §4.2.1.6). `ip` holds address octets; the kinds that are not needed stay raw. */
@@ -78,6 +79,8 @@ export function generalNamesEqual(one: GeneralName, other: GeneralName): boolean
 const LABEL = '[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?';
 const HOST = new RegExp(`^${LABEL}(?:\\.${LABEL})*$`);
 const MAILBOX = /^[^\s@"\p{Cc}]+@([^@]+)$/u;
+/** No comma either: lists of names are written with it. */
+const VISIBLE = /^[\x21-\x2b\x2d-\x7e]+$/;
 const URI = /^[A-Za-z][A-Za-z0-9+.-]*:[\x21-\x7e]+$/;
 
 /** Whether `text` is a host name: letters, digits, hyphens, and not the text of an IPv4 address. */
@@ -96,14 +99,24 @@ export function findMailHost(text: string): string | undefined {
   return host !== undefined && isHostName(host) ? host : undefined;
 }
 
+/** Whether a dNSName is a host name, or a wildcard for one (RFC 6125 §6.4.3: one whole leftmost label). */
+export function isDnsName(text: string): boolean {
+  return isHostName(text.replace(/^\*\./, ''));
+}
+
 /**
  * The fault of a subjectAltName entry, or undefined: a name that its own form forbids must not reach a
- * comparison (RFC 5280 §4.2.1.6; the wildcard is RFC 6125 §6.4.3: one whole leftmost label).
+ * comparison (RFC 5280 §4.2.1.6). A dNSName of a wrong form is tolerated, and its comparisons fail.
  */
-export function subjectNameProblem(name: GeneralName): string | undefined {
+export function subjectNameProblem(
+  name: GeneralName,
+  kind: DocumentKind = 'certificate',
+): string | undefined {
   switch (name.kind) {
     case 'dns':
-      return isHostName(name.value.replace(/^\*\./, '')) ? undefined : 'dNSName is no host name';
+      return isDnsName(name.value) || (isTolerated('host-name', kind) && VISIBLE.test(name.value))
+        ? undefined
+        : 'dNSName is no host name';
     case 'email':
       return findMailHost(name.value) === undefined ? 'rfc822Name is no mailbox' : undefined;
     case 'uri':

@@ -2,7 +2,7 @@ import { isIPv4, isIPv6 } from 'node:net';
 import { isRefusal } from '../../errors.ts';
 import type { Certificate } from './certificate.ts';
 import { formatName, namesEqual, parseName } from './distinguished-name.ts';
-import { addressText, findMailHost, isAbsoluteUri, isHostName } from './general-name.ts';
+import { addressText, findMailHost, isAbsoluteUri, isDnsName, isHostName } from './general-name.ts';
 
 /** The five values by which RFC 8705 §2.1.2 names the subject of a client's certificate. */
 export const SUBJECT_PROPERTIES = [
@@ -31,7 +31,9 @@ export function matchesSubject(
     case 'tls_client_auth_subject_dn':
       return hasSubject(certificate, expected);
     case 'tls_client_auth_san_dns':
-      return namesOf(certificate, 'dns').some((name) => name.toLowerCase() === expected.toLowerCase());
+      return namesOf(certificate, 'dns').some(
+        (name) => isDnsName(name) && name.toLowerCase() === expected.toLowerCase(),
+      );
     case 'tls_client_auth_san_uri':
       return namesOf(certificate, 'uri').includes(expected);
     case 'tls_client_auth_san_email':

@@ -1,5 +1,6 @@
-import { DerError, DerReader, decodeOid, readAll, TAG } from '../der/der.ts';
+import { DerError, DerReader, decodeBoolean, decodeOid, readAll, TAG } from '../der/der.ts';
 import { decodeEpochSeconds } from '../der/der-time.ts';
+import { isTolerated } from '../der/tolerances.ts';
 import { readGeneralNames } from '../certificate/general-name.ts';
 import { findRevocationReason } from '../certificate/revocation-status.ts';
 
@@ -127,14 +128,7 @@ export class CrlEntries {
     const oidEnd = this.#enter(TAG.oid, end);
     const oidStart = this.#offset;
     this.#offset = oidEnd;
-    const isCritical = bytes[oidEnd] === TAG.boolean && oidEnd < end;
-    if (isCritical) {
-      const flagEnd = this.#enter(TAG.boolean, end);
-      if (flagEnd - this.#offset !== 1 || bytes[this.#offset] !== 0xff) {
-        throw new DerError('critical is neither left out nor TRUE');
-      }
-      this.#offset = flagEnd;
-    }
+    const isCritical = this.#readCritical(end);
     if (this.#enter(TAG.octetString, end) !== end) throw new DerError('bytes follow the entry extension');
     const number =
       oidEnd - oidStart === 3 && bytes[oidStart] === 0x55 && bytes[oidStart + 1] === 0x1d
@@ -148,16 +142,24 @@ export class CrlEntries {
     return oid;
   }
 
+  #readCritical(limit: number): boolean {
+    if (this.bytes[this.#offset] !== TAG.boolean || this.#offset >= limit) return false;
+    const end = this.#enter(TAG.boolean, limit);
+    const isCritical = decodeBoolean(this.bytes.subarray(this.#offset, end));
+    if (!isCritical && !isTolerated('written-default', 'CRL')) {
+      throw new DerError('critical is neither left out nor TRUE');
+    }
+    this.#offset = end;
+    return isCritical;
+  }
+
   #readValue(number: number, end: number): boolean {
     switch (number) {
       case ENTRY_EXTENSION.reasonCode:
         this.#readReason(end);
         return true;
       case ENTRY_EXTENSION.invalidityDate:
-        if (end - this.#offset !== 17 || this.bytes[this.#offset] !== TAG.generalizedTime) {
-          throw new DerError('invalidityDate is no GeneralizedTime');
-        }
-        decodeEpochSeconds(this.bytes, this.#offset);
+        if (!isTolerated('invalidity-date', 'CRL')) decodeEpochSeconds(this.bytes, this.#offset);
         return true;
       case ENTRY_EXTENSION.certificateIssuer:
         readAll(this.bytes.subarray(this.#offset, end), readGeneralNames);

@@ -4,8 +4,9 @@ import { CrlEntries } from './crl-entries.ts';
 import { type CrlScope, readCrlScope } from './crl-extensions.ts';
 import { contextTag, DerError, type DerReader, decodeCount, readAll, readMessage, TAG } from '../der/der.ts';
 import { readTime } from '../der/der-time.ts';
+import { isTolerated } from '../der/tolerances.ts';
 import { type DistinguishedName, shownName, readName } from '../certificate/distinguished-name.ts';
-import { readExtensions } from '../certificate/extensions.ts';
+import { type Extension, readExtensions } from '../certificate/extensions.ts';
 import { keyProblemText } from '../certificate/key-strength.ts';
 import { buildSerialTable, type RevokedEntry, type SerialBuckets, SerialTable } from './serial-table.ts';
 import { readSigned, type SignedValue, verifySignature } from '../certificate/signature.ts';
@@ -49,7 +50,7 @@ export class CrlIndex {
 
   constructor(parts: CrlParts, signed?: SignedValue) {
     const extensions =
-      parts.extensions === undefined ? new Map() : readCopy(parts.extensions, readExtensions);
+      parts.extensions === undefined ? new Map() : readCopy(parts.extensions, readListExtensions);
     this.issuer = readCopy(parts.issuer, readName);
     this.thisUpdate = parts.thisUpdate;
     this.nextUpdate = parts.nextUpdate;
@@ -114,8 +115,8 @@ function findSignatureProblem(
 }
 
 /**
- * Reads a CRL of strict DER, all of it, and indexes its entries: no BER, no bytes after the end, no empty list of
- * entries, no disagreement of the two algorithm fields. A million entries take about 19 MB; the bytes are not kept
+ * Reads a CRL of strict DER, all of it, and indexes its entries: no BER, no bytes after the end, no disagreement of the
+ * two algorithm fields. A million entries take about 19 MB; the bytes are not kept
  * when `signers` are passed: then one of these must have signed the list, which is verified before its entries are
  * read.
  *
@@ -159,11 +160,13 @@ function readTbs(fields: DerReader) {
   const nextUpdate = hasNextUpdate ? readTime(fields) : undefined;
   const entries = fields.optional(TAG.sequence)?.content;
   // RFC 5280 §5.1.2.6: without entries the field is left out.
-  if (entries?.length === 0) throw new DerError('revokedCertificates is empty');
+  if (entries?.length === 0 && !isTolerated('empty-revoked-certificates', 'CRL')) {
+    throw new DerError('revokedCertificates is empty');
+  }
   const extensions = fields.optionalWithin(contextTag(0, 'constructed'), (list) => list.any().raw);
   if (extensions !== undefined && version === 1) throw new DerError('extensions in version 1');
   // Parsed before the signature is verified, so that only a well-formed list costs a verification.
-  if (extensions !== undefined) readCrlScope(readAll(extensions, readExtensions));
+  if (extensions !== undefined) readCrlScope(readAll(extensions, readListExtensions));
   return {
     version,
     innerAlgorithm,
@@ -173,6 +176,10 @@ function readTbs(fields: DerReader) {
     entries: entries ?? Buffer.alloc(0),
     extensions,
   };
+}
+
+function readListExtensions(reader: DerReader): ReadonlyMap<string, Extension> {
+  return readExtensions(reader, 'CRL');
 }
 
 function decodeVersion(content: Buffer): 2 {

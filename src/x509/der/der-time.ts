@@ -1,4 +1,5 @@
-import { DerError, type DerReader, TAG } from './der.ts';
+import { DerError, type DerReader, TAG, writeElement } from './der.ts';
+import { type DocumentKind, isTolerated } from './tolerances.ts';
 
 const ZERO = 0x30;
 const Z = 0x5a;
@@ -15,9 +16,17 @@ export function readTime(reader: DerReader): Date {
   return new Date(decodeEpochSeconds(reader.any().raw, 0) * 1000);
 }
 
-/** GeneralizedTime of any year, with seconds, without fractions, in `Z` (RFC 6960 §4.2.2.1, RFC 5280 §5.3.2). */
-export function readGeneralizedTime(reader: DerReader): Date {
-  return new Date(decodeEpochSeconds(reader.element(TAG.generalizedTime).raw, 0) * 1000);
+/** `YYYYMMDDHHMMSS.fZ`, of up to nine digits behind the period. */
+const FRACTION = /^(\d{14})\.\d{1,9}Z$/;
+
+/** GeneralizedTime of any year, with seconds, in `Z` (RFC 6960 §4.2.2.1); a fraction that is tolerated is cut off. */
+export function readGeneralizedTime(reader: DerReader, kind: DocumentKind): Date {
+  const { raw, content } = reader.element(TAG.generalizedTime);
+  const whole = isTolerated('fraction-of-second', kind)
+    ? FRACTION.exec(content.toString('latin1'))?.[1]
+    : undefined;
+  const bytes = whole === undefined ? raw : writeElement(TAG.generalizedTime, Buffer.from(`${whole}Z`));
+  return new Date(decodeEpochSeconds(bytes, 0) * 1000);
 }
 
 /**

@@ -43,7 +43,7 @@ export const TOLERATED = Object.freeze({
   },
   'written-default': {
     kinds: [...ANCHOR, ...EVIDENCE],
-    form: '`critical FALSE`, or cA FALSE, written out',
+    form: '`critical FALSE`, or another default FALSE, written out',
     reason: 'the meaning is that of leaving it out (X.690 §11.5)',
   },
   'empty-extensions': {
@@ -70,6 +70,11 @@ export const TOLERATED = Object.freeze({
     kinds: CRL,
     form: 'an invalidityDate of any form in an entry',
     reason: 'no rule reads it: the certificate is revoked in any case',
+  },
+  'host-name': {
+    kinds: ['certificate', ...ANCHOR, 'responder'],
+    form: 'a dNSName of visible ASCII that is no host name, such as one with `https://`, in a path for clients',
+    reason: 'it names a server: as the name of a client it equals nothing, and it satisfies no constraint',
   },
   'trailing-zero-bits': {
     kinds: ['certificate', ...ANCHOR, ...EVIDENCE],

@@ -21,6 +21,8 @@ export interface ResponderOptions {
   readonly delegateStatus?: ((delegate: Certificate) => RevocationStatus | undefined) | undefined;
 }
 
+/** Certificates of the name of the responder, each of which may cost a signature. */
+const MAX_CANDIDATES = 4;
 const OCSP_SIGNING = '1.3.6.1.5.5.7.3.9';
 const NO_CHECK = '1.3.6.1.5.5.7.48.1.5';
 /** Extensions that may be critical in a delegate's certificate: those checked here, and names, which do not matter. */
@@ -48,9 +50,10 @@ export function findResponder(response: BasicOcspResponse, options: ResponderOpt
   if (isNamed(response.responder, issuer) && isSignedWith(response, issuer)) {
     return { certificate: issuer, isDelegate: false };
   }
-  const delegate = readableCertificates(response.certificates, 'responder').find(
-    (candidate) => isNamed(response.responder, candidate) && isSignedWith(response, candidate),
-  );
+  const delegate = readableCertificates(response.certificates, 'responder')
+    .filter((candidate) => isNamed(response.responder, candidate))
+    .slice(0, MAX_CANDIDATES)
+    .find((candidate) => isSignedWith(response, candidate));
   if (delegate === undefined)
     return { problem: 'neither the issuer nor a certificate of the answer signed it' };
   const problem = findDelegateProblem(delegate, options);

@@ -9,6 +9,7 @@ import {
   TAG,
 } from '../der/der.ts';
 import { readGeneralizedTime } from '../der/der-time.ts';
+import { isTolerated } from '../der/tolerances.ts';
 import { type DistinguishedName, readName } from '../certificate/distinguished-name.ts';
 import { type Extension, readExtensions } from '../certificate/extensions.ts';
 import { type CertId, readCertId } from './ocsp-request.ts';
@@ -46,8 +47,9 @@ export interface SingleResponse {
 
 /** A response of one certificate with the responder's takes 1 to 3 kB; pre-produced ones may be about many. */
 const MAX_BYTES = 131_072;
-/** A delegate and the path above it. */
-const MAX_CERTIFICATES = 8;
+/** A delegate and paths above it: a Ukrainian provider encloses nine, of several algorithms. */
+const MAX_CERTIFICATES = 32;
+const KIND = 'OCSP response';
 const BASIC = '1.3.6.1.5.5.7.48.1.1';
 
 /** By OCSPResponseStatus, which leaves 4 out. */
@@ -121,15 +123,19 @@ function readCertificates(reader: DerReader): Buffer[] {
  *       responseExtensions [1] EXPLICIT Extensions OPTIONAL }
  */
 function readResponseData(fields: DerReader) {
-  // An explicit version 1 is accepted, against DER: responders write it, and it changes no meaning.
-  const version = fields.optionalWithin(field(0), (number) => decodeCount(number.content(TAG.integer))) ?? 0;
-  if (version !== 0) throw new DerError('version is not v1');
+  const version = fields.optionalWithin(field(0), (number) => decodeCount(number.content(TAG.integer)));
+  const isVersion1 = version === undefined || (version === 0 && isTolerated('written-version', KIND));
+  if (!isVersion1) throw new DerError('version is not v1');
   return {
     responder: readResponderId(fields),
-    producedAt: readGeneralizedTime(fields),
+    producedAt: readGeneralizedTime(fields, KIND),
     responses: fields.sequences(readSingle, 0),
-    extensions: fields.optionalWithin(field(1), readExtensions) ?? new Map<string, Extension>(),
+    extensions: readOptionalExtensions(fields),
   };
+}
+
+function readOptionalExtensions(fields: DerReader): ReadonlyMap<string, Extension> {
+  return fields.optionalWithin(field(1), (list) => readExtensions(list, KIND)) ?? new Map();
 }
 
 function readResponderId(fields: DerReader): ResponderId {
@@ -147,9 +153,9 @@ function readSingle(fields: DerReader): SingleResponse {
   return {
     certId: readCertId(fields),
     status: readStatus(fields),
-    thisUpdate: readGeneralizedTime(fields),
-    nextUpdate: fields.optionalWithin(field(0), readGeneralizedTime),
-    extensions: fields.optionalWithin(field(1), readExtensions) ?? new Map<string, Extension>(),
+    thisUpdate: readGeneralizedTime(fields, KIND),
+    nextUpdate: fields.optionalWithin(field(0), (time) => readGeneralizedTime(time, KIND)),
+    extensions: readOptionalExtensions(fields),
   };
 }
 
@@ -157,7 +163,7 @@ function readSingle(fields: DerReader): SingleResponse {
 function readStatus(fields: DerReader): SingleResponse['status'] {
   const revoked = fields.optionalWithin(field(1), (info) => ({
     kind: 'revoked' as const,
-    revokedAt: readGeneralizedTime(info),
+    revokedAt: readGeneralizedTime(info, KIND),
     reason:
       info.optionalWithin(field(0), (reason) => decodeRevocationReason(reason.content(TAG.enumerated))) ??
       ('unspecified' as const),

@@ -1,7 +1,7 @@
 import type { Certificate } from '../certificate/certificate.ts';
 import { ATTRIBUTE, findAttribute, namesEqual } from '../certificate/distinguished-name.ts';
 import { ANY_EXTENDED_KEY_USAGE, EXTENSION } from '../certificate/extensions.ts';
-import { addressText, type GeneralName } from '../certificate/general-name.ts';
+import { addressText, type GeneralName, isDnsName } from '../certificate/general-name.ts';
 
 /**
  * The rules of issuance that certificates must meet, beyond RFC 5280 §6.1.
@@ -128,6 +128,17 @@ export function isSelfIssued(certificate: Certificate): boolean {
 
 function textOf(name: GeneralName): string | undefined {
   return name.kind === 'ip' ? addressText(name.value) : name.kind === 'dns' ? name.value : undefined;
+}
+
+const SERVER_AUTH = '1.3.6.1.5.5.7.3.1';
+
+/** A dNSName of a wrong form, where the path is for a server: a client has no use of the name. */
+export function findHostNameProblem(certificate: Certificate, keyPurpose: string): string | undefined {
+  const isWrong = (name: GeneralName) => name.kind === 'dns' && !isDnsName(name.value);
+  const isServer = keyPurpose === SERVER_AUTH;
+  return isServer && certificate.subjectAlternativeNames.some(isWrong)
+    ? 'a dNSName is no host name'
+    : undefined;
 }
 
 /** The first rule, up to a level, that the issuer of a certificate broke; undefined when there is none. */

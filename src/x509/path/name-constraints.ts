@@ -8,7 +8,7 @@ import {
   shownText,
 } from '../certificate/distinguished-name.ts';
 import type { NameConstraints } from '../certificate/extensions.ts';
-import { findMailHost, type GeneralName, isHostName } from '../certificate/general-name.ts';
+import { findMailHost, type GeneralName, isDnsName, isHostName } from '../certificate/general-name.ts';
 import { type CertificateKind, isTolerated } from '../der/tolerances.ts';
 import type { PathBudget } from './path-budget.ts';
 
@@ -83,7 +83,9 @@ function namesOf(certificate: Certificate): GeneralName[] {
 /** A name of a kind that cannot be compared is treated so that it is refused: excluded, and not permitted. */
 function isCovered(name: GeneralName, base: GeneralName, list: 'permitted' | 'excluded'): boolean {
   const isExcluding = list === 'excluded';
-  if (name.kind === 'dns' && base.kind === 'dns') return isDnsCovered(name.value, base.value, isExcluding);
+  if (name.kind === 'dns' && base.kind === 'dns') {
+    return isDnsName(name.value) ? isDnsCovered(name.value, base.value, isExcluding) : isExcluding;
+  }
   if (name.kind === 'email' && base.kind === 'email') {
     return isMailCovered(name.value, base.value) ?? isExcluding;
   }

@@ -5,6 +5,7 @@ import { shownName } from '../certificate/distinguished-name.ts';
 import { ANY_EXTENDED_KEY_USAGE, EXTENSION, type KeyUsage } from '../certificate/extensions.ts';
 import {
   CA_POSITIONS,
+  findHostNameProblem,
   findIssuanceProblem,
   type IssuanceLevel,
   isSelfIssued,
@@ -167,7 +168,9 @@ function isReadHere({ hasUnknownPolicyQualifier }: Certificate, extension: strin
 }
 
 function checkIssuance(certificate: Certificate, { policy }: PathState, position: Position): void {
-  const problem = findIssuanceProblem(certificate, position, policy.issuance ?? 'rfc5280');
+  const problem =
+    findIssuanceProblem(certificate, position, policy.issuance ?? 'rfc5280') ??
+    findHostNameProblem(certificate, policy.keyPurpose);
   if (problem !== undefined && !isAnchorOfConstraints(policy, position)) {
     throw new OpenBankingError('ERR_CERT_PROFILE', { subject: subjectOf(certificate), problem });
   }

@@ -58,12 +58,8 @@ describe('a certificate', () => {
 
 describe('the values of a certificate', () => {
   it.each([
-    ['underscore', factory.general.dns('foo_bar.example')],
-    ['wildcard inside', factory.general.dns('f*.example')],
-    ['wildcard alone', factory.general.dns('*')],
-    ['trailing dot', factory.general.dns('a.example.')],
     ['U-label', der.field(2, Buffer.from('bücher.example', 'utf8'))],
-    ['address as dNSName (E7)', factory.general.dns('192.0.2.1')],
+    ['space in dNSName', factory.general.dns('a.example b.example')],
     ['NUL in dNSName', factory.general.dns('a.example\0.b')],
     ['comma in dNSName (E8)', factory.general.dns('a.example, DNS:b.example')],
     ['address of 5 octets', factory.general.ip(1, 2, 3, 4, 5)],

@@ -4,14 +4,17 @@ import * as der from '../der-writer.ts';
 
 export const minutes = (count: number): Date => new Date(NOW.getTime() + count * 60_000);
 
-/** GeneralizedTime. */
-export const time = (at: Date): Buffer =>
-  der.tlv(0x18, Buffer.from(at.toISOString().replace(/[-:T]|\.\d+/g, '')));
+/** GeneralizedTime; bytes are taken as they are. */
+export const time = (at: Date | Buffer): Buffer =>
+  Buffer.isBuffer(at) ? at : der.tlv(0x18, Buffer.from(at.toISOString().replace(/[-:T]|\.\d+/g, '')));
+/** GeneralizedTime with these digits behind the second. */
+export const timeWithFraction = (at: Date, fraction: string): Buffer =>
+  der.tlv(0x18, Buffer.from(`${at.toISOString().replace(/[-:T]|\.\d+Z/g, '')}${fraction}Z`));
 
 export const STATUS = {
   good: der.field(0),
   unknown: der.field(2),
-  revoked: (at: Date, reason?: number): Buffer =>
+  revoked: (at: Date | Buffer, reason?: number): Buffer =>
     der.context(
       1,
       time(at),
@@ -46,21 +49,26 @@ export function certId(about: Party, issuer: Party, options: CertIdOptions = {})
 
 export interface SingleOptions {
   readonly status?: Buffer;
-  readonly thisUpdate?: Date;
+  readonly thisUpdate?: Date | Buffer;
   /** `null`: left out. */
-  readonly nextUpdate?: Date | null;
-  readonly extensions?: readonly Buffer[];
+  readonly nextUpdate?: Date | Buffer | null;
+  readonly extensions?: readonly Buffer[] | 'empty';
 }
 
 export function single(id: Buffer, options: SingleOptions = {}): Buffer {
-  const { nextUpdate = minutes(60), extensions = [] } = options;
+  const { nextUpdate = minutes(60) } = options;
   return der.sequence(
     id,
     options.status ?? STATUS.good,
     time(options.thisUpdate ?? minutes(-5)),
     ...(nextUpdate === null ? [] : [der.context(0, time(nextUpdate))]),
-    ...(extensions.length === 0 ? [] : [der.context(1, der.sequence(...extensions))]),
+    ...listOf(options.extensions),
   );
+}
+
+function listOf(extensions: readonly Buffer[] | 'empty' = []): Buffer[] {
+  if (extensions === 'empty') return [der.context(1, der.sequence())];
+  return extensions.length === 0 ? [] : [der.context(1, der.sequence(...extensions))];
 }
 
 export interface AnswerOptions {
@@ -68,8 +76,8 @@ export interface AnswerOptions {
   readonly by: Party;
   readonly signer?: Signer;
   readonly responderId?: Buffer;
-  readonly producedAt?: Date;
-  readonly extensions?: readonly Buffer[];
+  readonly producedAt?: Date | Buffer;
+  readonly extensions?: readonly Buffer[] | 'empty';
   readonly certificates?: readonly Buffer[];
   readonly version?: Buffer;
   readonly responseType?: string;
@@ -83,13 +91,13 @@ export const nonce = (value: Uint8Array): Buffer => extension('1.3.6.1.5.5.7.48.
 
 /** The DER of a successful OCSP response, right unless the options say otherwise. */
 export function answer(options: AnswerOptions): Buffer {
-  const { by, signer = ecdsaSigner(), extensions = [], certificates = [] } = options;
+  const { by, signer = ecdsaSigner(), certificates = [] } = options;
   const data = der.sequence(
     options.version ?? Buffer.alloc(0),
     options.responderId ?? byName(by),
     time(options.producedAt ?? minutes(-5)),
     der.sequence(...options.singles),
-    ...(extensions.length === 0 ? [] : [der.context(1, der.sequence(...extensions))]),
+    ...listOf(options.extensions),
   );
   const signature = signer.sign(data, by.keys.privateKey);
   const basic = der.sequence(

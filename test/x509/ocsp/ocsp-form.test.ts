@@ -37,8 +37,16 @@ describe('an OCSP response is refused as malformed', () => {
       answer({ singles: [single(id, { status: STATUS.revoked(NOW, 7) })], by: issuer }),
     ],
     [
-      'with nine certificates',
-      answer({ singles: [good], by: issuer, certificates: Array(9).fill(other.der) }),
+      'with 33 certificates',
+      answer({ singles: [good], by: issuer, certificates: Array(33).fill(other.der) }),
+    ],
+    [
+      'with a fraction that is none',
+      answer({ singles: [good], by: issuer, producedAt: ocsp.timeWithFraction(NOW, '.') }),
+    ],
+    [
+      'with a fraction of ten digits',
+      answer({ singles: [good], by: issuer, producedAt: ocsp.timeWithFraction(NOW, '.1234567890') }),
     ],
     ['of 140 kB', answer({ singles: [good], by: issuer, extensions: [ocsp.nonce(Buffer.alloc(140_000))] })],
   ])('%s', (_what, bytes) => {

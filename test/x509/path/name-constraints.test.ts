@@ -147,6 +147,18 @@ describe('name constraints (RFC 5280 section 4.2.1.10)', () => {
         [dns('a.example')],
         'accepted',
       ],
+      [
+        'a dNSName that is no host name',
+        { permitted: [dns('a.example')] },
+        [dns('https://x.a.example')],
+        REFUSED,
+      ],
+      [
+        'the same, beside an exclusion',
+        { excluded: [dns('b.example')] },
+        [dns('https://x.a.example')],
+        REFUSED,
+      ],
       ['a wildcard as base', { permitted: [dns('*.a.example')] }, [], REFUSED],
       ['a leading dot in a host base', { permitted: [dns('.a.example')] }, [], REFUSED],
       ['a subnet with holes in its mask', { permitted: [ip(192, 0, 2, 0, 255, 0, 255, 0)] }, [], REFUSED],
