@@ -177,6 +177,10 @@ export const EVENTS = Object.freeze({
     ...counted('tallystick_login_blocks_total'),
     ...audited,
   }),
+  'psu.login.stopped': warn('an authorization ended after too many failed attempts to log in', CUSTOMER, {
+    ...counted('tallystick_login_stops_total'),
+    ...audited,
+  }),
   'consent.granted': info('a customer consented', [...CUSTOMER, 'consentId'], {
     ...counted('tallystick_consents_granted_total'),
     ...recorded,

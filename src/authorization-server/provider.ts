@@ -12,6 +12,7 @@ import { discoveryExtras, RESPONSE_MODES } from './discovery.ts';
 import { PROFILES, profileConfiguration } from './profiles/profiles.ts';
 import { providerKeys } from './signing/provider-keys.ts';
 import { interactionPolicy } from './customer/interaction-policy.ts';
+import { PROMPT_SECONDS } from './customer/visits.ts';
 import { keepResponseModes, Provider, provideClients, replaceKeys } from './provider-internals.ts';
 import { ENDPOINTS } from './request/routes.ts';
 import type { FollowedSigner } from './signing/signer.ts';
@@ -41,7 +42,8 @@ export interface ProviderParts {
   readonly renderError: NonNullable<Configuration['renderError']>;
 }
 
-const INTERACTION_SECONDS = 15 * 60;
+/** Twice the time of a prompt: a customer who comes too late is still led back to the TPP. */
+const INTERACTION_SECONDS = 2 * PROMPT_SECONDS;
 
 /** oidc-provider as a FAPI 2.0 server whose every access token is bound to a certificate. */
 export function createProvider(options: ProviderOptions, parts: ProviderParts): Provider {

@@ -1,8 +1,7 @@
 import cluster from 'node:cluster';
-import { pathToFileURL } from 'node:url';
 import { Command } from 'commander';
-import type { Aspsp, Config } from '../index.ts';
-import { invalidConfig } from '../errors.ts';
+import type { Config } from '../index.ts';
+import { loadAspsp } from './aspsp-module.ts';
 import { refuseUnsafeEnvironment, reloadOnSignal, stopOnSignal } from './process.ts';
 
 /** For closing stores and files after the last connection. */
@@ -24,7 +23,7 @@ export function serveCommand(): Command {
 
 async function serve(config: Config, source: string): Promise<void> {
   const { startServer } = await import('../server/server.ts');
-  const aspsp = await loadAspsp(config.aspspModule, source);
+  const aspsp = await loadAspsp(config.aspspModule, { source });
   if (cluster.isPrimary) {
     const server = await startServer(config, { aspsp });
     reloadOnSignal(() => server.reload());
@@ -52,21 +51,4 @@ async function watchWorkers({ workers: count, listen, logLevel, shutdown }: Conf
     for (const worker of Object.values(cluster.workers ?? {})) worker?.process.kill('SIGHUP');
   });
   await stopOnSignal(() => workers.close());
-}
-
-async function loadAspsp(file: string | undefined, source: string): Promise<Aspsp> {
-  const invalid = (message: string, cause?: unknown) =>
-    invalidConfig(source, [{ path: 'aspspModule', message }], cause);
-  if (file === undefined) throw invalid('is required to serve: the server has no login of its own');
-  const loaded: Record<string, unknown> = await import(pathToFileURL(file).href).catch((cause: unknown) => {
-    throw invalid('cannot be loaded', cause);
-  });
-  const { createAspsp } = loaded;
-  if (typeof createAspsp !== 'function') throw invalid('does not export a function createAspsp');
-  const aspsp: Partial<Aspsp> = Object(await createAspsp());
-  const isWhole =
-    'name' in aspsp &&
-    [aspsp.answerAuthentication, aspsp.listAccounts].every((one) => typeof one === 'function');
-  if (!isWhole) throw invalid('createAspsp must answer with name, answerAuthentication and listAccounts');
-  return aspsp as Aspsp;
 }

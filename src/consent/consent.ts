@@ -48,16 +48,16 @@ export class ConsentRecords {
     return createHmac('sha256', this.#key).update(grantId).digest('base64url');
   }
 
-  /** Records a consent from now on for `lifetimeSeconds`. */
+  /** Records a consent from now on for `lifetimeSeconds`: undefined when its grant has one. */
   async create(
     consent: Omit<Consent, 'consentId' | 'createdAt' | 'expiresAt'>,
     lifetimeSeconds: number,
-  ): Promise<Consent> {
+  ): Promise<Consent | undefined> {
     const createdAt = this.#clock.now();
     const expiresAt = new Date(createdAt.getTime() + lifetimeSeconds * 1000);
     const consentId = this.idOf(consent.grantId);
     const created: Consent = Object.freeze({ ...consent, consentId, createdAt, expiresAt });
-    await this.#store.put(KIND, consentId, {
+    const isNew = await this.#store.putIfAbsent(KIND, consentId, {
       value: this.#encryption.encrypt(created, boundTo(consentId)),
       expiresAt,
       indexes: {
@@ -65,7 +65,7 @@ export class ConsentRecords {
         authorizationNumber: this.#hash('authorizationNumber', created.authorizationNumber),
       },
     });
-    return created;
+    return isNew ? created : undefined;
   }
 
   /**

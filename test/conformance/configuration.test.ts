@@ -24,7 +24,7 @@ describe('the configuration for the OpenID Foundation suite', () => {
     const ids = ['username', 'password', 'login'];
     const ctx = { set() {}, body: '' };
     const tpp = { name: '', legalName: '', authorizationNumber: '', nca: '' };
-    const view = { tpp, csrf: '', redirectUri: 'https://tpp.example', number: 0, step: PASSWORD_STEP };
+    const view = { tpp, csrf: '', typed: {}, number: 0, step: PASSWORD_STEP };
     new Pages({ bankName: 'Bank' }).login(ctx as unknown as Context, view);
     for (const id of ids) {
       expect(JSON.stringify(made)).toContain(`"id","${id}"`);

@@ -34,7 +34,9 @@ describe('a consent', () => {
   it('has the identifier that every process with the secret computes from the grant', async () => {
     const created = await new ConsentRecords({ store, clock, secret }).create(consent, 60);
     const other = new ConsentRecords({ store, clock, secret });
-    expect(other.idOf('grant')).toBe(created.consentId);
+    expect(other.idOf('grant')).toBe(created?.consentId);
+    expect(await other.find(other.idOf('grant'))).toEqual(created);
+    expect(await other.create({ ...consent, accountIds: ['2'] }, 60)).toBeUndefined();
     expect(await other.find(other.idOf('grant'))).toEqual(created);
   });
 
@@ -49,10 +51,8 @@ describe('a consent', () => {
 
   it('is not readable in the store, nor are the values by which it is found (J10)', async () => {
     const records = new ConsentRecords({ store, clock, secret });
-    const { consentId } = await records.create(
-      { ...consent, psuId: 'psu-of-nobody-else', accountIds: ['account-77'] },
-      60,
-    );
+    const hidden = { ...consent, grantId: 'hidden', psuId: 'psu-of-nobody-else', accountIds: ['account-77'] };
+    const consentId = (await records.create(hidden, 60))?.consentId ?? '';
     const bytes = Buffer.concat(['s.sqlite', 's.sqlite-wal'].map((file) => readFileSync(join(folder, file))));
     expect(bytes.includes(consentId)).toBe(true);
     for (const readable of ['psu-of-nobody-else', 'account-77', consent.authorizationNumber]) {
@@ -62,7 +62,8 @@ describe('a consent', () => {
 
   it('is refused, and not "not found", when its record is readable or of another consent', async () => {
     const records = new ConsentRecords({ store, clock, secret });
-    const { consentId } = await records.create(consent, 60);
+    await records.create(consent, 60);
+    const consentId = records.idOf(consent.grantId);
     const record = await store.find('Consent', consentId);
     await store.put('Consent', 'readable', { value: { ...consent, consentId: 'readable' } });
     await store.put('Consent', 'exchanged', { value: record?.value });
@@ -73,7 +74,8 @@ describe('a consent', () => {
 
   it('ends after its grant, and can be ended again when the grant could not', async () => {
     const records = new ConsentRecords({ store, clock, secret });
-    const { consentId } = await records.create(consent, 60);
+    await records.create(consent, 60);
+    const consentId = records.idOf(consent.grantId);
     const asked: string[] = [];
     let isAway = true;
     const consents = new Consents(records, {

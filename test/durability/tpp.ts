@@ -21,6 +21,8 @@ export interface Seen {
 
 /** A customer's way through the pages, up to the redirect that ends it and gives the code. */
 export interface Walk {
+  /** Of the last redirect. */
+  readonly path: string;
   /** Follows the last redirect: the URL at the TPP, or the bank's own error page. */
   end(): Promise<Answer>;
 }
@@ -134,7 +136,7 @@ export class Tpp {
     for (let step = 0; step < 12; step += 1) {
       if (isApproved && form === undefined) {
         const last = path;
-        return { end: async () => kept(cookies, await this.browse(to, last, { cookies })) };
+        return { path: last, end: async () => kept(cookies, await this.browse(to, last, { cookies })) };
       }
       const sent = { cookies, ...(form === undefined ? {} : { form }) };
       const answer = kept(cookies, await this.browse(to, path, sent));

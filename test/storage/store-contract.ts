@@ -77,6 +77,23 @@ export function describeStore(name: string, open: (clock: Clock) => Promise<Stor
       expect((await Promise.all(Array.from({ length: 16 }, attempt))).filter(Boolean)).toHaveLength(1);
     });
 
+    it('gives five places to five of many callers, and a deleted one to one more', async () => {
+      const place = async (): Promise<number | undefined> => {
+        for (let at = 0; at < 5; at += 1) {
+          if (await store.putIfAbsent('Attempt', `a.${at}`, { value: null, expiresAt: inSeconds(9) }))
+            return at;
+        }
+        return undefined;
+      };
+      const many = async () =>
+        (await Promise.all(Array.from({ length: 16 }, place))).filter((at) => at !== undefined);
+      expect((await many()).toSorted()).toEqual([0, 1, 2, 3, 4]);
+      await store.delete('Attempt', 'a.2');
+      expect(await many()).toEqual([2]);
+      clock.forward(9);
+      expect(await many()).toHaveLength(5);
+    });
+
     it('deletes by index, and lets nothing be written there until the tombstone is over (J2)', async () => {
       const record = { value: 1, expiresAt: inSeconds(1000), indexes: { grant: 'g' } };
       await store.put('Token', 'a', record);

@@ -1,6 +1,6 @@
 import type { Context } from 'koa';
-import { RateLimiterMemory } from 'rate-limiter-flexible';
 import { type Clock, epochSeconds } from '../../clock.ts';
+import { isRefusal } from '../../errors.ts';
 import type { Log } from '../../events.ts';
 import type { AspspCalls } from './aspsp-calls.ts';
 import type {
@@ -10,17 +10,20 @@ import type {
   FormStep,
   StepField,
 } from './aspsp.ts';
+import type { LoginAttempt, LoginAttempts } from './login-attempts.ts';
 import {
   finishInteraction,
   interactionFields,
   type OpenInteraction,
   requesterOf,
+  stopInteraction,
 } from './open-interaction.ts';
 import type { OwnForms } from './own-forms.ts';
 import type { Pages } from './pages/pages.ts';
 
 export interface AuthenticationOptions {
   readonly aspsp: AspspCalls;
+  readonly attempts: LoginAttempts;
   readonly pages: Pages;
   readonly forms: OwnForms;
   readonly issuer: string;
@@ -28,11 +31,10 @@ export interface AuthenticationOptions {
   readonly log: Log;
 }
 
-/** RTS on strong customer authentication article 4(3)(b): at most five failed attempts, then a block. */
-const MAX_FAILED_ATTEMPTS = 5;
-const BLOCK_SECONDS = 15 * 60;
 const MAX_CUSTOMER_NAME_LENGTH = 128;
 const WRONG_CREDENTIALS = 'That customer name and password do not belong together. Please try again.';
+const TOO_MANY_ATTEMPTS =
+  'There were too many failed attempts for this customer name. Please wait 15 minutes, or call us.';
 const SENTENCES = {
   'wrong-credentials': 'That was not right. Please try again.',
   blocked: 'Your access is blocked at present. Please call us.',
@@ -62,10 +64,18 @@ interface Progress {
   readonly customerName?: string | undefined;
 }
 
+/** An answer of the customer to a step, and the attempts that are counted for it. */
+interface Answered {
+  readonly progress: Progress;
+  readonly values: Readonly<Record<string, string>>;
+  readonly customerName: string | undefined;
+  readonly ofInteraction: LoginAttempt;
+  readonly ofCustomer: LoginAttempt | undefined;
+}
+
 /** The login prompt: the steps of the bank's authentication, on our pages. */
 export class Authentication {
   readonly #options: AuthenticationOptions;
-  readonly #attempts = new RateLimiterMemory({ points: MAX_FAILED_ATTEMPTS, duration: BLOCK_SECONDS });
 
   constructor(options: AuthenticationOptions) {
     this.#options = options;
@@ -73,50 +83,83 @@ export class Authentication {
 
   /** Shows the step where the customer is. Begins the authentication when there is none yet. */
   async show(ctx: Context, open: OpenInteraction): Promise<void> {
-    this.#showStep(ctx, open, await this.#progressOf(open));
+    this.#showStep(ctx, open, { progress: await this.#progressOf(open) });
   }
 
   /** The bank verifies the customer's answer to the step; the next page follows. */
   async answer(ctx: Context, open: OpenInteraction, form: URLSearchParams): Promise<void> {
-    const { aspsp, log, pages } = this.#options;
+    const { attempts, log } = this.#options;
     const progress = await this.#progressOf(open);
     // Of the page of an earlier step, by the back button or in another tab.
-    if ((form.get('step') ?? '0') !== String(progress.number)) return this.#showStep(ctx, open, progress);
+    if ((form.get('step') ?? '0') !== String(progress.number)) return this.#showStep(ctx, open, { progress });
     const { values, customerName = progress.customerName } = valuesOf(progress.step, form);
-    const counted = customerName === undefined ? `uid\0${open.interaction.uid}` : `name\0${customerName}`;
-    // Counted before the bank is asked, so that parallel attempts cannot pass the limit together.
-    const isBlocked = await this.#attempts.consume(counted).then(
-      () => false,
-      () => true,
-    );
-    if (isBlocked) {
-      log.emit('psu.login.blocked', interactionFields(ctx, open));
-      return this.#showStep(ctx, open, progress, defaultSentence(progress.step, 'wrong-credentials'));
-    }
-    const answer = await aspsp.answer(progress.step.state, values);
-    if (answer.type === 'authenticated') {
-      await this.#attempts.delete(counted);
-      return finishInteraction(ctx, open, { pages, result: { login: this.#loginOf(answer) } });
-    }
-    if (answer.type === 'refused') return this.#refuse(ctx, open, { progress, answer });
-    await this.#attempts.reward(counted);
-    const next = { number: progress.number + 1, step: answer, customerName };
-    await keep(open, next);
-    this.#showStep(ctx, open, next);
+    const ofInteraction = await attempts.begin('interaction', open.interaction.uid);
+    if (ofInteraction === undefined) return this.#stop(ctx, open);
+    const ofCustomer =
+      customerName === undefined ? undefined : await attempts.begin('customer', customerName);
+    const answered = { progress, values, customerName, ofInteraction, ofCustomer };
+    if (customerName === undefined || ofCustomer !== undefined) return this.#judge(ctx, open, answered);
+    log.emit('psu.login.blocked', interactionFields(ctx, open));
+    return this.#fail(ctx, open, { answered, problem: TOO_MANY_ATTEMPTS });
   }
 
-  async #refuse(
+  async #judge(ctx: Context, open: OpenInteraction, answered: Answered): Promise<void> {
+    const { attempts, aspsp, pages } = this.#options;
+    const { progress, values, customerName, ofInteraction, ofCustomer } = answered;
+    const counted = ofCustomer === undefined ? [ofInteraction] : [ofInteraction, ofCustomer];
+    const answer = await aspsp.answer(progress.step.state, values).catch(async (error: unknown) => {
+      // A bank that did not answer has judged nothing.
+      if (isRefusal(error, 'ERR_ASPSP_UNAVAILABLE')) await attempts.takeBack(counted);
+      throw error;
+    });
+    if (answer.type === 'authenticated') {
+      if (customerName !== undefined) await attempts.forget('customer', customerName);
+      return finishInteraction(ctx, open, { pages, result: { login: this.#loginOf(answer) } });
+    }
+    if (answer.type === 'refused') return this.#refuse(ctx, open, { answered, answer });
+    await attempts.takeBack(counted);
+    const next = { number: progress.number + 1, step: answer, customerName };
+    await keep(open, next);
+    this.#showStep(ctx, open, { progress: next });
+  }
+
+  #refuse(
     ctx: Context,
     open: OpenInteraction,
-    { progress, answer }: { readonly progress: Progress; readonly answer: AuthenticationRefusal },
+    { answered, answer }: { readonly answered: Answered; readonly answer: AuthenticationRefusal },
   ): Promise<void> {
     const event = answer.reason === 'blocked' ? 'psu.login.blocked' : 'psu.login.refused';
     this.#options.log.emit(event, interactionFields(ctx, open));
-    const problem = answer.text ?? defaultSentence(progress.step, answer.reason);
-    if (answer.next === undefined) return this.#showStep(ctx, open, progress, problem);
-    const next = { ...progress, number: progress.number + 1, step: answer.next };
-    await keep(open, next);
-    this.#showStep(ctx, open, next, problem);
+    const problem = answer.text ?? defaultSentence(answered.progress.step, answer.reason);
+    return this.#fail(ctx, open, { answered, problem, next: answer.next });
+  }
+
+  /** The attempt stays counted: the step again, or its successor, or the end of the interaction. */
+  async #fail(
+    ctx: Context,
+    open: OpenInteraction,
+    {
+      answered: { progress, values, ofInteraction },
+      problem,
+      next,
+    }: {
+      readonly answered: Answered;
+      readonly problem: string;
+      readonly next?: AuthenticationStep | undefined;
+    },
+  ): Promise<void> {
+    if (ofInteraction.isLast) return this.#stop(ctx, open);
+    if (next === undefined) return this.#showStep(ctx, open, { progress, problem, values });
+    const replaced = { ...progress, number: progress.number + 1, step: next };
+    await keep(open, replaced);
+    this.#showStep(ctx, open, { progress: replaced, problem });
+  }
+
+  #stop(ctx: Context, open: OpenInteraction): Promise<void> {
+    const { log, pages } = this.#options;
+    log.emit('psu.login.stopped', interactionFields(ctx, open));
+    const result = { error: 'access_denied', error_description: 'too many failed attempts to log in' };
+    return stopInteraction(ctx, open, { pages, reason: 'attempts', status: 403, result });
   }
 
   async #progressOf(open: OpenInteraction): Promise<Progress> {
@@ -134,14 +177,31 @@ export class Authentication {
     return progress;
   }
 
-  #showStep(ctx: Context, open: OpenInteraction, progress: Progress, problem?: string): void {
+  #showStep(
+    ctx: Context,
+    open: OpenInteraction,
+    {
+      progress: { number, step },
+      problem,
+      values = {},
+    }: {
+      readonly progress: Progress;
+      readonly problem?: string;
+      readonly values?: Readonly<Record<string, string>>;
+    },
+  ): void {
     const { pages, forms } = this.#options;
+    const fields = step.type === 'form' ? step.fields : [];
+    const typed = fields.flatMap(({ name, isCustomerName }) =>
+      isCustomerName === true ? [[name, values[name] ?? ''] as const] : [],
+    );
     pages.login(ctx, {
       tpp: requesterOf(open),
       csrf: forms.tokenOf(open),
-      number: progress.number,
-      step: progress.step,
+      number,
+      step,
       problem,
+      typed: Object.fromEntries(typed),
     });
   }
 

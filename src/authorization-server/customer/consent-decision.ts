@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto';
 import type { Context } from 'koa';
 import type { Provider } from 'oidc-provider';
 import type { Clock } from '../../clock.ts';
@@ -7,11 +8,14 @@ import type { Log } from '../../events.ts';
 import { OPENID_SCOPES } from '../clients/registered-client.ts';
 import type { AspspCalls } from './aspsp-calls.ts';
 import type { AccountChoice } from './aspsp.ts';
+import type { AllowedAccess, Decision, Decisions } from './decisions.ts';
 import {
   finishInteraction,
   interactionFields,
   type OpenInteraction,
   requesterOf,
+  serviceOf,
+  stopInteraction,
 } from './open-interaction.ts';
 import type { OwnForms } from './own-forms.ts';
 import type { Pages } from './pages/pages.ts';
@@ -30,11 +34,26 @@ interface Parts {
   readonly aspsp: AspspCalls;
   readonly pages: Pages;
   readonly forms: OwnForms;
+  readonly decisions: Pick<Decisions, 'settle'>;
 }
 
+const GRANT_ID_BYTES = 32;
 const NO_ACCOUNT_CHOSEN = 'Please choose at least one account, or cancel.';
+/** The errors for the TPP when the customer cancels, or leaves a bank that does not answer (RFC 6749 §4.1.2.1). */
+const ENDS = {
+  cancel: { error: 'access_denied', description: 'the customer cancelled' },
+  leave: {
+    error: 'temporarily_unavailable',
+    description: 'the systems of the bank do not answer at present',
+  },
+} as const;
 
-/** The consent prompt: the permissions that the TPP asks for, the accounts, and the customer's decision. */
+/**
+ * The consent prompt: the permissions that the TPP asks for, the accounts, and the customer's decision.
+ *
+ * A decision is stored before anything is made of it, and the first one stays. Many approvals at once, or an approval
+ * after a crash, carry out the same decision: one grant and one consent.
+ */
 export class ConsentDecision {
   readonly #options: ConsentOptions;
   readonly #parts: Parts;
@@ -45,49 +64,76 @@ export class ConsentDecision {
   }
 
   async show(ctx: Context, open: OpenInteraction, problem?: string): Promise<void> {
-    const { clock, consentSeconds } = this.#options;
     const { pages, forms } = this.#parts;
     const accounts = await this.#offeredAccounts(open);
+    if (accounts?.length === 0) return this.#stopWithoutAccounts(ctx, open);
     pages.consent(ctx, {
       tpp: requesterOf(open),
       csrf: forms.tokenOf(open),
       permissions: permissionsOf(open.scopes),
-      until: new Date(clock.now().getTime() + consentSeconds * 1000),
-      accounts,
+      until: this.#until(),
+      accounts: accounts ?? [],
       problem,
     });
   }
 
-  /** Creates grant and consent for the chosen accounts. @throws ERR_PSU_INPUT for an account that was not offered */
+  /** Allows access to the chosen accounts. @throws ERR_PSU_INPUT for an account that was not offered */
   async approve(ctx: Context, open: OpenInteraction, form: URLSearchParams): Promise<void> {
-    const { consents, consentSeconds, log } = this.#options;
-    const psuId = psuOf(open);
     const offered = await this.#offeredAccounts(open);
     const chosen = form.getAll('account');
-    if (!chosen.every((id) => offered.some((account) => account.accountId === id))) {
+    if (!chosen.every((id) => offered?.some((account) => account.accountId === id))) {
       throw new OpenBankingError('ERR_PSU_INPUT', { problem: 'an account that was not offered' });
     }
-    if (offered.length > 0 && chosen.length === 0) return this.show(ctx, open, NO_ACCOUNT_CHOSEN);
-    const grantId = await this.#grant(open, psuId);
-    const consent = await consents.create(
-      {
-        grantId,
-        clientId: open.client.clientId,
-        authorizationNumber: open.tpp.authorizationNumber,
-        psuId,
-        accountIds: [...new Set(chosen)],
-        scopes: open.scopes,
-      },
-      consentSeconds,
-    );
-    log.emit('consent.granted', { ...interactionFields(ctx, open), consentId: consent.consentId });
-    return finishInteraction(ctx, open, { pages: this.#parts.pages, result: { consent: { grantId } } });
+    if (offered !== undefined && chosen.length === 0) return this.show(ctx, open, NO_ACCOUNT_CHOSEN);
+    const { decision } = await this.#parts.decisions.settle(open.interaction.uid, {
+      answer: 'allowed',
+      grantId: randomBytes(GRANT_ID_BYTES).toString('base64url'),
+      accountIds: [...new Set(chosen)],
+      service: serviceOf(open),
+      until: this.#until().toISOString(),
+    });
+    return this.carryOut(ctx, open, decision);
   }
 
-  async #grant(open: OpenInteraction, psuId: string): Promise<string> {
+  /** Ends the request at the customer's wish, at either prompt. */
+  async end(ctx: Context, open: OpenInteraction, reason: keyof typeof ENDS): Promise<void> {
+    const ended = { answer: 'ended', service: serviceOf(open), ...ENDS[reason] } as const;
+    const { decision, isFirst } = await this.#parts.decisions.settle(open.interaction.uid, ended);
+    if (isFirst) this.#options.log.emit('consent.denied', interactionFields(ctx, open));
+    return this.carryOut(ctx, open, decision);
+  }
+
+  /** Makes grant and consent of a decision, or ends the request; repeating it changes nothing. */
+  async carryOut(ctx: Context, open: OpenInteraction, decision: Decision): Promise<void> {
+    const { pages } = this.#parts;
+    if (decision.answer === 'ended') {
+      const result = { error: decision.error, error_description: decision.description };
+      return finishInteraction(ctx, open, { pages, result });
+    }
+    await this.#allow(ctx, open, decision);
+    return finishInteraction(ctx, open, { pages, result: { consent: { grantId: decision.grantId } } });
+  }
+
+  async #allow(ctx: Context, open: OpenInteraction, { grantId, accountIds }: AllowedAccess): Promise<void> {
+    const { consents, consentSeconds, log } = this.#options;
+    const psuId = psuOf(open);
+    await this.#grant(open, { grantId, psuId });
+    const { clientId } = open.client;
+    const { authorizationNumber } = open.tpp;
+    const consent = { grantId, clientId, authorizationNumber, psuId, accountIds, scopes: open.scopes };
+    const created = await consents.create(consent, consentSeconds);
+    if (created === undefined) return;
+    log.emit('consent.granted', { ...interactionFields(ctx, open), consentId: created.consentId });
+  }
+
+  async #grant(
+    open: OpenInteraction,
+    { grantId, psuId }: { readonly grantId: string; readonly psuId: string },
+  ): Promise<void> {
     const { resource, consentSeconds } = this.#options;
-    // `expiresIn` is missing from the published types of the constructor (reference: Grant outranks its tokens).
-    const properties = { accountId: psuId, clientId: open.client.clientId, expiresIn: consentSeconds };
+    // `jti` and `expiresIn` are missing from the published types (reference: Grant outranks its tokens).
+    const made = { jti: grantId, expiresIn: consentSeconds };
+    const properties = { accountId: psuId, clientId: open.client.clientId, ...made };
     const created = new this.#parts.provider.Grant(properties);
     const openid = open.scopes.filter((scope) => OPENID_SCOPES.includes(scope));
     const apis = open.scopes.filter((scope) => !OPENID_SCOPES.includes(scope));
@@ -95,12 +141,24 @@ export class ConsentDecision {
     // `openid` is in the access token for the APIs as well, which then opens userinfo.
     const ofToken = open.scopes.filter((scope) => scope === 'openid' || apis.includes(scope));
     if (apis.length > 0) created.addResourceScope(resource, ofToken.join(' '));
-    return created.save();
+    await created.save();
   }
 
-  async #offeredAccounts(open: OpenInteraction): Promise<readonly AccountChoice[]> {
+  #stopWithoutAccounts(ctx: Context, open: OpenInteraction): Promise<void> {
+    const result = { error: 'access_denied', error_description: 'there is no account that can be shared' };
+    const { pages } = this.#parts;
+    return stopInteraction(ctx, open, { pages, reason: 'no-accounts', status: 200, result });
+  }
+
+  /** Undefined for a request that opens no API: the customer chooses no accounts for it. */
+  async #offeredAccounts(open: OpenInteraction): Promise<readonly AccountChoice[] | undefined> {
     const isForApis = open.scopes.some((scope) => !OPENID_SCOPES.includes(scope));
-    return isForApis ? this.#parts.aspsp.listAccounts(psuOf(open), open.scopes) : [];
+    return isForApis ? this.#parts.aspsp.listAccounts(psuOf(open), open.scopes) : undefined;
+  }
+
+  #until(): Date {
+    const { clock, consentSeconds } = this.#options;
+    return new Date(clock.now().getTime() + consentSeconds * 1000);
   }
 }
 

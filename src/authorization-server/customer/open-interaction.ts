@@ -3,25 +3,23 @@ import type { Client, Interaction, InteractionResults, Provider } from 'oidc-pro
 import type { TppRecord } from '../../../tpp-registry/index.ts';
 import { isRefusal, OpenBankingError } from '../../errors.ts';
 import type { EventFields } from '../../events.ts';
-import type { AuthorisationStatus } from '../../tpp/authorisation-status.ts';
-import { tppOf } from '../clients/registered-client.ts';
-import type { Pages, RequesterView } from './pages/pages.ts';
+import type { Pages, RequesterView, StopReason } from './pages/pages.ts';
 
-/** An authorization at the prompt where the customer is now. */
-export interface OpenInteraction {
+/** An authorization at the prompt where the customer is now. Client and redirect URI are proved. */
+export interface FoundInteraction {
   readonly interaction: Interaction;
   readonly prompt: 'login' | 'consent';
   readonly client: Client;
-  readonly tpp: TppRecord;
   readonly scopes: readonly string[];
 }
 
-/** @throws ERR_PSU_INPUT when the browser has no such interaction, and the refusals of `AuthorisationStatus.verify` */
-export async function openInteraction(
-  ctx: Context,
-  provider: Provider,
-  authorisationStatus: AuthorisationStatus,
-): Promise<OpenInteraction> {
+/** An authorization whose TPP is authorised. */
+export interface OpenInteraction extends FoundInteraction {
+  readonly tpp: TppRecord;
+}
+
+/** The interaction of the request's path, for the browser that began it. @throws ERR_PSU_INPUT when there is none */
+export async function findInteraction(ctx: Context, provider: Provider): Promise<FoundInteraction> {
   const interaction = await provider.interactionDetails(ctx.req, ctx.res).catch((cause: unknown) => {
     if (isRefusal(cause)) throw cause;
     throw new OpenBankingError('ERR_PSU_INPUT', { problem: 'there is no such interaction' }, { cause });
@@ -29,37 +27,68 @@ export async function openInteraction(
   const { client_id: clientId, scope } = interaction.params;
   const client = await provider.Client.find(String(clientId));
   const prompt = interaction.prompt.name;
-  if (client === undefined || (prompt !== 'login' && prompt !== 'consent')) {
+  const isOfPath = ctx.path === `/interaction/${interaction.uid}`;
+  if (client === undefined || !isOfPath || (prompt !== 'login' && prompt !== 'consent')) {
     throw new OpenBankingError('ERR_PSU_INPUT', { problem: 'the interaction cannot go on' });
   }
   return {
     interaction,
     prompt,
     client,
-    tpp: authorisationStatus.verify(tppOf(client)),
     scopes: typeof scope === 'string' ? scope.split(' ').filter(Boolean) : [],
   };
+}
+
+/** Whether the prompt has its result, so that only the way on is left. */
+export function isFinished({ interaction: { result } }: FoundInteraction): boolean {
+  return result !== undefined && ['error', 'login', 'consent'].some((member) => member in result);
 }
 
 /** As the provider's `interactionResult`, which would read the interaction and its session a second time. */
 export async function finishInteraction(
   ctx: Context,
-  { interaction }: OpenInteraction,
+  { interaction }: FoundInteraction,
   { pages, result }: { readonly pages: Pick<Pages, 'onward'>; readonly result: InteractionResults },
 ): Promise<void> {
-  interaction.result = 'error' in result ? result : { ...interaction.lastSubmission, ...result };
-  await interaction.persist();
+  await keepResult(interaction, result);
   pages.onward(ctx, interaction.returnTo);
 }
 
+/** Ends the authorization with an error for the TPP. The page names the reason and leads back to the TPP. */
+export async function stopInteraction(
+  ctx: Context,
+  found: FoundInteraction,
+  stop: {
+    readonly pages: Pick<Pages, 'stopped'>;
+    readonly reason: StopReason;
+    readonly status: number;
+    readonly result: { readonly error: string; readonly error_description: string };
+  },
+): Promise<void> {
+  await keepResult(found.interaction, stop.result);
+  const back = { url: found.interaction.returnTo };
+  stop.pages.stopped(ctx, { reason: stop.reason, status: stop.status, service: serviceOf(found), back });
+}
+
+async function keepResult(interaction: Interaction, result: InteractionResults): Promise<void> {
+  interaction.result = 'error' in result ? result : { ...interaction.lastSubmission, ...result };
+  await interaction.persist();
+}
+
 /** The TPP that asks, as the pages name it. */
-export function requesterOf({ client, tpp }: OpenInteraction): RequesterView {
+export function requesterOf(open: OpenInteraction): RequesterView {
+  const { tpp } = open;
   return {
-    name: client.clientName ?? tpp.tradingName ?? tpp.legalName,
+    name: serviceOf(open),
     legalName: tpp.legalName,
     authorizationNumber: tpp.authorizationNumber,
     nca: tpp.nca.name ?? tpp.nca.id,
   };
+}
+
+/** The name of the TPP's service. */
+export function serviceOf({ client, tpp }: FoundInteraction & Partial<OpenInteraction>): string {
+  return client.clientName ?? tpp?.tradingName ?? tpp?.legalName ?? 'the service';
 }
 
 /** The fields of every event of an interaction. */

@@ -71,6 +71,8 @@ const ROUTES: readonly Route[] = [
   { path: /^\/authorize\/[\w-]{1,64}$/, methods: READ, callers: ['browser'] },
   { path: /^\/interaction\/[\w-]{1,64}$/, methods: [...READ, 'POST'], callers: ['browser'] },
   { path: '/assets/bank.css', methods: READ, callers: ['browser'] },
+  { path: '/assets/icon.svg', methods: READ, callers: ['browser'] },
+  { path: '/favicon.ico', methods: READ, callers: ['browser'] },
   { path: ENDPOINTS.token, methods: ['POST'], callers: ['tpp'] },
   { path: ENDPOINTS.pushed_authorization_request, methods: ['POST'], callers: ['tpp'] },
   { path: ENDPOINTS.introspection, methods: ['POST'], callers: ['resource-server', 'tpp'] },

@@ -1,20 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import { parseConfig } from '../../../src/configuration/config.ts';
-import {
-  type Aspsp,
-  type AuthenticationContext,
-  type FormStep,
-  type Log,
-  type RunningServer,
-  startServer,
-} from '../../../src/index.ts';
-import { accountsOf } from '../../../src/sandbox/bank/customers.ts';
-import type { Ports } from '../../durability/bank.ts';
-import { type Answer, claimsOf, codeOf, onwardOf, Tpp } from '../../durability/tpp.ts';
-import { createTestBank, type TestBank } from '../../resource-server/test-bank.ts';
+import type { Aspsp, AuthenticationContext, FormStep } from '../../../src/index.ts';
+import { claimsOf } from '../../durability/tpp.ts';
+import { accounts, CALL_SECONDS, Customer, PagesBench } from './pages-bench.ts';
 
-const CALL_SECONDS = 1;
 const CODE_STEP: FormStep = {
   type: 'form',
   title: 'Your code',
@@ -50,126 +39,22 @@ function twoSteps(): Pick<Aspsp, 'answerAuthentication'> {
   };
 }
 
-let bank: TestBank;
-let server: RunningServer;
-let tpp: Tpp;
-let to: { readonly ports: Ports };
-/** The bank of the test that runs. */
-let current: Partial<Aspsp>;
-let logged: { readonly event: string; readonly code: unknown }[] = [];
+let bench: PagesBench;
 
 beforeAll(async () => {
-  bank = await createTestBank({ format: 'jwt' });
-  const config = parseConfig(
-    { ...bank.config, aspspCallSeconds: CALL_SECONDS },
-    { source: 'test', folder: bank.folder },
-  );
-  const note = (event: string, fields?: { readonly error?: unknown }) => {
-    logged.push({ event, code: (fields?.error as { code?: unknown } | undefined)?.code });
-  };
-  const log: Log = { emit: note };
-  const aspsp: Aspsp = {
-    name: 'Test Bank',
-    get beginAuthentication() {
-      return current.beginAuthentication as NonNullable<Aspsp['beginAuthentication']>;
-    },
-    answerAuthentication: async (...args) =>
-      current.answerAuthentication?.(...args) ?? {
-        type: 'authenticated',
-        psuId: 'psu-6f1c2a',
-        amr: ['pwd'],
-      },
-    listAccounts: async (...args) => current.listAccounts?.(...args) ?? accounts(),
-  };
-  server = await startServer(config, { aspsp, log });
-  tpp = new Tpp(bank);
-  const [front = 0, mtls = 0] = [bank.description.issuer, bank.description.mtlsUrl].map((url) =>
-    Number(new URL(url).port),
-  );
-  to = { ports: { front, mtls, health: 0 } };
+  bench = await PagesBench.open();
 }, 30_000);
-afterAll(async () => {
-  tpp.close();
-  await server.close();
-  await bank.remove();
-});
+afterAll(() => bench.close());
 afterEach(() => {
-  logged = [];
+  bench.logged = [];
 });
-
-const accounts = () =>
-  accountsOf('psu-6f1c2a').map(({ accountId, name }) => ({ accountId, name, identification: '•••• 1' }));
-
-/** A customer's browser, at the first page of an authorization. */
-class Customer {
-  readonly #cookies = new Map<string, string>();
-  #path = '';
-  #verifier = '';
-  page: Answer = { status: 0, headers: {}, text: '', json: {} };
-
-  static async opens(): Promise<Customer> {
-    const customer = new Customer();
-    const { requestUri, verifier } = await tpp.pushed(to);
-    customer.#verifier = verifier;
-    const query = new URLSearchParams({ client_id: tpp.clientId, request_uri: requestUri });
-    await customer.#get(`/authorize?${query}`);
-    return customer;
-  }
-
-  reload(): Promise<void> {
-    return this.#get(this.#path);
-  }
-
-  /** Sends the form of the page; `step` may be that of an earlier page. */
-  async send(values: Record<string, string>, action = 'login'): Promise<void> {
-    const hidden = Object.fromEntries(
-      [...this.page.text.matchAll(/type="hidden" name="(\w+)" value="([^"]*)"/g)].map((one) => one.slice(1)),
-    );
-    const form = new URLSearchParams({ ...hidden, action, ...values });
-    this.#see(await tpp.browse(to, this.#path, { form, cookies: this.#cookies }));
-    for (let onward = onwardOf(this.page); onward !== undefined; onward = onwardOf(this.page)) {
-      const next = new URL(onward, bank.description.issuer);
-      if (next.origin !== bank.description.issuer) return;
-      await this.#get(next.pathname + next.search);
-    }
-  }
-
-  /** Allows the first account: the tokens. */
-  async allow(): Promise<Record<string, unknown>> {
-    const [, account = ''] = /name="account" value="([^"]*)"/.exec(this.page.text) ?? [];
-    await this.send({ account }, 'approve');
-    const code = codeOf(this.page) ?? '';
-    return (await tpp.exchange(to, { code, verifier: this.#verifier })).json;
-  }
-
-  get problem(): string | undefined {
-    return /id="problem">([^<]+)</.exec(this.page.text)?.[1];
-  }
-
-  async #get(path: string): Promise<void> {
-    this.#path = path;
-    this.#see(await tpp.browse(to, path, { cookies: this.#cookies }));
-    const { location } = this.page.headers;
-    if (typeof location !== 'string') return;
-    const next = new URL(location, bank.description.issuer);
-    if (next.origin === bank.description.issuer) await this.#get(next.pathname + next.search);
-  }
-
-  #see(answer: Answer): void {
-    this.page = answer;
-    for (const field of answer.headers['set-cookie'] ?? []) {
-      const [, name = '', value = ''] = /^([^=]+)=([^;]*)/.exec(field) ?? [];
-      this.#cookies.set(name, value);
-    }
-  }
-}
 
 const right = { username: 'ann', password: 'right' };
 
 describe('a bank whose login has two steps', () => {
   it('asks for them one after the other, and the consent is of the customer of the last', async () => {
-    current = twoSteps();
-    const customer = await Customer.opens();
+    bench.current = twoSteps();
+    const customer = await Customer.opens(bench);
     expect(customer.page.text).toContain('name="password"');
     await customer.send(right);
     expect(customer.page.status).toBe(200);
@@ -195,13 +80,13 @@ describe('a bank whose login has two steps', () => {
   it('sees no answer to an earlier step: the page of the present step comes back', async () => {
     let answers = 0;
     const { answerAuthentication } = twoSteps();
-    current = {
+    bench.current = {
       answerAuthentication: (...args) => {
         answers += 1;
         return answerAuthentication(...args);
       },
     };
-    const customer = await Customer.opens();
+    const customer = await Customer.opens(bench);
     await customer.send(right);
     await customer.send({ ...right, step: '0' });
     expect([customer.page.status, answers]).toEqual([200, 1]);
@@ -215,7 +100,7 @@ describe('a bank whose login has two steps', () => {
   it('judges five wrong codes of a customer, whatever the number of authorizations (RTS article 4(3)(b))', async () => {
     let judged = 0;
     const { answerAuthentication } = twoSteps();
-    current = {
+    bench.current = {
       answerAuthentication: (state, ...args) => {
         if (state !== undefined) judged += 1;
         return answerAuthentication(state, ...args);
@@ -223,15 +108,15 @@ describe('a bank whose login has two steps', () => {
     };
     const named = { ...right, username: 'guessed' };
     for (let flow = 0; flow < 3; flow += 1) {
-      const customer = await Customer.opens();
+      const customer = await Customer.opens(bench);
       await customer.send(named);
       for (let guess = 0; guess < 2; guess += 1) await customer.send({ code: '000000' });
     }
     expect(judged).toBe(5);
-    const customer = await Customer.opens();
+    const customer = await Customer.opens(bench);
     await customer.send(named);
     expect(customer.page.status).toBe(422);
-    expect(logged.map(({ event }) => event)).toContain('psu.login.blocked');
+    expect(bench.logged.map(({ event }) => event)).toContain('psu.login.blocked');
   });
 });
 
@@ -239,7 +124,7 @@ describe('a bank with a first step of its own', () => {
   const context: AuthenticationContext[] = [];
   it('is asked once for it, is told the request, and can send the customer to its application', async () => {
     let isApproved = false;
-    current = {
+    bench.current = {
       beginAuthentication: async (given) => {
         context.push(given);
         return { type: 'redirect', url: 'https://app.bank.example/go?a=1&b=2', state: 'handle' };
@@ -251,14 +136,14 @@ describe('a bank with a first step of its own', () => {
           : { type: 'wait', text: 'Approve in the application.', state };
       },
     };
-    const customer = await Customer.opens();
+    const customer = await Customer.opens(bench);
     await customer.reload();
     expect(context).toEqual([
       {
-        clientId: tpp.clientId,
+        clientId: bench.tpp.clientId,
         tpp: expect.objectContaining({ authorizationNumber: 'PSDGB-FCA-900003' }),
         scopes: ['openid', 'accounts'],
-        returnUrl: expect.stringContaining(`${bank.description.issuer}/interaction/`),
+        returnUrl: expect.stringContaining(`${bench.bank.description.issuer}/interaction/`),
       },
     ]);
     expect(customer.page.text).toContain('href="https://app.bank.example/go?a=1&amp;b=2"');
@@ -273,14 +158,15 @@ describe('a bank with a first step of its own', () => {
 describe('a bank that fails', () => {
   const isPlainPage = ({ page }: Customer, status: number) => {
     expect(page.status).toBe(status);
-    expect(page.text).toContain('The request could not be processed.');
+    expect(page.text).toContain('We cannot do this at the moment');
+    expect(page.text).toMatch(/Nothing has been shared with <strong>[^<]+<\/strong>/);
   };
 
   it.each(['beginAuthentication', 'answerAuthentication', 'listAccounts'] as const)(
     'to answer %s is cut off at the time limit, and is told so',
     async (operation) => {
       let isAborted = false;
-      current = {
+      bench.current = {
         [operation]: async (...args: { readonly signal: AbortSignal }[]) => {
           args.at(-1)?.signal.addEventListener('abort', () => {
             isAborted = true;
@@ -289,27 +175,27 @@ describe('a bank that fails', () => {
         },
       };
       const from = performance.now();
-      const customer = await Customer.opens();
+      const customer = await Customer.opens(bench);
       if (operation !== 'beginAuthentication') await customer.send(right);
       isPlainPage(customer, 503);
       expect(customer.page.headers['retry-after']).toBeDefined();
       expect(performance.now() - from).toBeLessThan((CALL_SECONDS + 4) * 1000);
       expect(isAborted).toBe(true);
-      expect(logged).toEqual([{ event: 'dependency.unavailable', code: 'ERR_ASPSP_UNAVAILABLE' }]);
+      expect(bench.logged).toEqual([{ event: 'dependency.unavailable', code: 'ERR_ASPSP_UNAVAILABLE' }]);
     },
   );
 
   it('by a throw is one event and a plain page; afterwards the customer can try again', async () => {
-    current = {
+    bench.current = {
       answerAuthentication: () => {
         throw new Error('the core is away');
       },
     };
-    const customer = await Customer.opens();
+    const customer = await Customer.opens(bench);
     await customer.send({ ...right, username: 'thrown' });
     isPlainPage(customer, 503);
-    expect(logged).toEqual([{ event: 'dependency.unavailable', code: 'ERR_ASPSP_UNAVAILABLE' }]);
-    current = {};
+    expect(bench.logged).toEqual([{ event: 'dependency.unavailable', code: 'ERR_ASPSP_UNAVAILABLE' }]);
+    bench.current = {};
     await customer.reload();
     await customer.send(right);
     expect(customer.page.text).toContain('Allow access?');
@@ -340,10 +226,10 @@ describe('a bank that fails', () => {
     ['no list of accounts', 'listAccounts', { accounts: [] }],
     ['an account twice', 'listAccounts', [...accounts(), ...accounts()]],
   ])('by the shape of its answer is refused: %s', async (_what, operation, value) => {
-    current = { [operation]: async () => value };
-    const customer = await Customer.opens();
+    bench.current = { [operation]: async () => value };
+    const customer = await Customer.opens(bench);
     if (operation !== 'beginAuthentication') await customer.send({ ...right, username: `shape ${_what}` });
     isPlainPage(customer, 500);
-    expect(logged).toEqual([expect.objectContaining({ code: 'ERR_ASPSP_ANSWER' })]);
+    expect(bench.logged).toEqual([expect.objectContaining({ code: 'ERR_ASPSP_ANSWER' })]);
   });
 });

@@ -61,18 +61,27 @@ describe('at the pages of the customer, a TPP', () => {
     const cookies = new Map(fields.map(([name = '', ...value]) => [name, value.join('=')]));
     const page = () => tpp.browse(to, String(headers.location), { cookies });
     expect((await page()).status).toBe(200);
-    return { page, start: () => authorize(later.requestUri) };
+    const back = (path: string) => tpp.browse(to, path, { cookies });
+    return { page, back, start: () => authorize(later.requestUri) };
   }
 
   /** The page refuses by itself; before it, the refusal goes to the TPP with the redirect. */
-  async function expectRefused({ page, start }: Awaited<ReturnType<typeof atThePages>>, code: ErrorCode) {
+  async function expectRefused(
+    { page, back, start }: Awaited<ReturnType<typeof atThePages>>,
+    code: ErrorCode,
+  ) {
     codes.length = 0;
     const shown = await page();
     expect([shown.status, codes]).toEqual([400, [code]]);
-    expect(shown.text).toContain(ruleOf(code));
-    const { searchParams } = new URL(String((await start()).headers.location));
-    expect(searchParams.get('error_description')).toContain(code);
+    expect(shown.text).toContain('The service is not permitted to ask for access at present.');
+    expect(shown.text).not.toContain(ruleOf(code));
+    const [, link = ''] = /id="back" href="([^"]+)"/.exec(shown.text) ?? [];
+    const { headers } = await start();
     expect(codes).toEqual([code, code]);
+    for (const answer of [headers, (await back(new URL(link).pathname)).headers]) {
+      const { searchParams } = new URL(String(answer.location));
+      expect(searchParams.get('error_description')).toContain(code);
+    }
   }
 
   it.each([

@@ -49,6 +49,31 @@ describe('the redirect that ends the way through the pages', () => {
     expect(owners.size).toBe(2);
   });
 
+  it('changes no session before the authorization is proved to be of this browser (K16)', async () => {
+    const victim = new Map<string, string>();
+    const own = await tpp.walk(to, (await tpp.pushed(to)).requestUri, { cookies: victim, customer: 1 });
+    expect(codeOf(await own.end())).toBeDefined();
+    const cookies = new Map<string, string>();
+    const { path } = await tpp.walk(to, (await tpp.pushed(to)).requestUri, { cookies, customer: 0 });
+    const of = (jar: Map<string, string>, name: string) => [...jar].filter(([key]) => key.startsWith(name));
+    const session = of(victim, '__Host-session');
+    const forged: [string, string] = ['__Secure-resume', path.split('/').at(-1) ?? ''];
+    const sent = async (fields: [string, string][]) => {
+      gated.trace();
+      const answer = await tpp.browse(to, path, { cookies: new Map(fields) });
+      expect([answer.status, codeOf(answer)]).toEqual([400, undefined]);
+      return gated.trace();
+    };
+    // A link to the attacker's authorization: its cookie is missing, or is not signed. The provider prolongs the session.
+    for (const fields of [session, [...session, forged]]) {
+      expect(await sent(fields)).toEqual(['find Session', 'put Session']);
+    }
+    // The cookie is there, and the session is not the one with which the authorization began.
+    await sent([...session, ...of(cookies, '__Secure-resume')]);
+    const after = await tpp.walk(to, (await tpp.pushed(to)).requestUri, { cookies: victim, customer: 1 });
+    expect(codeOf(await after.end())).toBeDefined();
+  });
+
   it('is 503 wherever the store fails, and gives no code (M1)', async () => {
     let isWhole = false;
     let failed = 0;

@@ -4,6 +4,7 @@ import { Eta } from 'eta';
 import type { Context, Middleware } from 'koa';
 import helmet from 'koa-helmet';
 import type { AccountChoice, AuthenticationStep } from '../aspsp.ts';
+import type { Decision } from '../decisions.ts';
 
 /** The TPP that asks, as the pages name it. */
 export interface RequesterView {
@@ -24,6 +25,8 @@ export interface LoginView extends FormView {
   readonly step: AuthenticationStep;
   /** Which of the steps this is; comes back with its form. */
   readonly number: number;
+  /** The customer's own name, as it was typed, by the name of its field. */
+  readonly typed: Readonly<Record<string, string>>;
 }
 
 export interface ConsentView extends FormView {
@@ -32,13 +35,49 @@ export interface ConsentView extends FormView {
   readonly until: Date;
 }
 
+/** Why a request cannot go on, in a customer's words. */
+const STOPS = {
+  attempts: {
+    title: 'You cannot log in now',
+    text: 'There were too many failed attempts. Please wait 15 minutes before you try again, or call us.',
+  },
+  late: {
+    title: 'This took too long',
+    text: 'For your safety this page can be used for 15 minutes only.',
+  },
+  'no-accounts': {
+    title: 'There is no account to choose',
+    text: 'You have no account that can be used for this. If you miss an account here, please call us.',
+  },
+  'not-permitted': {
+    title: 'This service cannot be used now',
+    text: 'The service is not permitted to ask for access at present.',
+  },
+  unavailable: {
+    title: 'We cannot do this at the moment',
+    text: 'A part of our systems does not answer. Please try again in a few minutes.',
+  },
+} as const;
+
+export type StopReason = keyof typeof STOPS;
+
+export interface StoppedView {
+  readonly reason: StopReason;
+  readonly status: number;
+  /** The name of the TPP's service. */
+  readonly service: string;
+  /** The way back to the TPP: an address, or a form of the page at `path`, which may also be opened again. */
+  readonly back: { readonly url: string } | { readonly csrf: string; readonly path: string };
+}
+
 const FOLDER = fileURLToPath(new URL('.', import.meta.url));
 const PLACES =
   "default-src 'none'; style-src 'self'; img-src 'self'; base-uri 'none'; frame-ancestors 'none'";
 
-/** The pages that a customer sees, in the name of the bank: plain HTML forms, one stylesheet, no script. */
+/** The pages that a customer sees, in the name of the bank: plain HTML forms, one stylesheet, one icon, no script. */
 export class Pages {
   readonly stylesheet = readFileSync(`${FOLDER}bank.css`, 'utf8');
+  readonly icon = readFileSync(`${FOLDER}icon.svg`, 'utf8');
   readonly #bankName: string;
   readonly #templates = new Eta({ views: FOLDER, cache: true, autoEscape: true });
 
@@ -52,9 +91,8 @@ export class Pages {
   }
 
   consent(ctx: Context, view: ConsentView): void {
-    const until = { iso: view.until.toISOString(), text: dayInWords(view.until) };
     prepareForm(ctx, view);
-    this.#render(ctx, 'consent', { ...view, until });
+    this.#render(ctx, 'consent', { ...view, until: inWords(view.until) });
   }
 
   /**
@@ -69,10 +107,28 @@ export class Pages {
     this.#render(ctx, 'onward', { url });
   }
 
-  /** Always the same sentence and the request id, and the rule that refused, where one did. */
+  /** The request cannot go on, and nothing was decided. */
+  stopped(ctx: Context, { reason, status, service, back }: StoppedView): void {
+    prepareForm(ctx, {});
+    ctx.status = status;
+    this.#render(ctx, 'stopped', { ...STOPS[reason], service, back, requestId: ctx.state.requestId });
+  }
+
+  /** The request is over: the decision of the customer. */
+  decided(ctx: Context, decision: Decision): void {
+    ctx.set('cache-control', 'no-store');
+    const until = decision.answer === 'allowed' ? inWords(new Date(decision.until)) : undefined;
+    this.#render(ctx, 'decided', { service: decision.service, until });
+  }
+
+  /** The request is unknown, or something failed. Says nothing about what was shared: it is not known here. */
   error(ctx: Context, view: { readonly status: number; readonly rule?: string | undefined }): void {
     ctx.status = view.status;
-    this.#render(ctx, 'error', { requestId: ctx.state.requestId, rule: view.rule });
+    this.#render(ctx, 'error', {
+      requestId: ctx.state.requestId,
+      rule: view.rule,
+      isOurs: view.status >= 500,
+    });
   }
 
   #render(ctx: Context, template: string, view: object): void {
@@ -104,12 +160,13 @@ export function pageHeaders(options: { readonly hasStrictTransportSecurity: bool
   });
 }
 
-function prepareForm(ctx: Context, { problem }: FormView): void {
+function prepareForm(ctx: Context, { problem }: Pick<FormView, 'problem'>): void {
   if (problem !== undefined) ctx.status = 422;
   ctx.set('content-security-policy', `${PLACES}; form-action 'self'`);
   ctx.set('cache-control', 'no-store');
 }
 
-function dayInWords(at: Date): string {
-  return new Intl.DateTimeFormat('en-GB', { dateStyle: 'long', timeZone: 'UTC' }).format(at);
+function inWords(at: Date): { readonly iso: string; readonly text: string } {
+  const text = new Intl.DateTimeFormat('en-GB', { dateStyle: 'long', timeZone: 'UTC' }).format(at);
+  return { iso: at.toISOString(), text };
 }
