@@ -25,6 +25,13 @@ const UNSUPPORTED: Readonly<Record<string, readonly string[]>> = {
   [ENDPOINTS.token]: ['authorization_details', 'dpop_jkt', 'claims', 'grant_management_action'],
 };
 
+/** More than a request of any standard has. */
+const MAX_PARAMETERS = 64;
+/** Longest value, in characters: a pushed request is kept, and one client must not fill the store with few of them. */
+const MAX_LENGTH = 2048;
+/** Values that are signed documents. */
+const LONGER: Readonly<Record<string, number>> = { client_assertion: 16_384, token: 16_384 };
+
 /** RFC 8707 §2: the only parameter that may be there more than once. */
 const REPEATABLE = 'resource';
 
@@ -36,10 +43,12 @@ const REPEATABLE = 'resource';
  */
 export function assertParameters(path: string, form: URLSearchParams): void {
   const seen = new Set<string>();
-  for (const name of form.keys()) {
+  if (form.size > MAX_PARAMETERS) throw invalid(`there are more than ${MAX_PARAMETERS} parameters`);
+  for (const [name, value] of form) {
+    const longest = LONGER[name] ?? MAX_LENGTH;
+    if (value.length > longest) throw invalid(`${name.slice(0, 100)} is longer than ${longest} characters`);
     if (seen.has(name) && name !== REPEATABLE) {
-      const problem = `${name.slice(0, 100)} must not be there more than once (RFC 6749 section 3.2)`;
-      throw new OpenBankingError('ERR_REQUEST_INVALID', { error: 'invalid_request', problem });
+      throw invalid(`${name.slice(0, 100)} must not be there more than once (RFC 6749 section 3.2)`);
     }
     seen.add(name);
   }
@@ -55,4 +64,8 @@ export function assertParameters(path: string, form: URLSearchParams): void {
   if (path === ENDPOINTS.pushed_authorization_request && !form.get('scope')) {
     throw new OpenBankingError('ERR_SCOPE_MISSING', {});
   }
+}
+
+function invalid(problem: string): OpenBankingError<'ERR_REQUEST_INVALID'> {
+  return new OpenBankingError('ERR_REQUEST_INVALID', { error: 'invalid_request', problem });
 }
