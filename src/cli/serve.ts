@@ -31,7 +31,14 @@ async function serve(config: Config, source: string): Promise<void> {
     return;
   }
   const { serveAsWorker } = await import('../server/workers.ts');
-  const server = await startServer(config, { aspsp, isHealthServed: false });
+  const { ReceivedLists } = await import('../server/shared-lists.ts');
+  const lists = new ReceivedLists();
+  const server = await startServer(config, { aspsp, isHealthServed: false, openList: lists.open }).catch(
+    (error: unknown) => {
+      lists.close();
+      throw error;
+    },
+  );
   reloadOnSignal(() => server.reload());
   // A service manager may signal every process of the group.
   await Promise.race([serveAsWorker(server), stopOnSignal(() => server.close())]);

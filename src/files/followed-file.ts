@@ -46,8 +46,9 @@ export interface FollowedFile<T> {
 }
 
 const POLL_SECONDS = 5;
+
 /** A followed file, whatever it holds. */
-interface CheckedFile {
+export interface CheckedFile {
   readonly file: string;
   readonly isBad: boolean;
   reload(): Promise<boolean>;
@@ -88,6 +89,12 @@ export async function reloadFollowedFiles(): Promise<{
     changed: files.filter((_, at) => isChanged[at]).map(({ file }) => file),
     bad: files.filter(({ isBad }) => isBad).map(({ file }) => file),
   };
+}
+
+/** Makes `reloadFollowedFiles` check a file that another process reads, until the returned function is called. */
+export function followElsewhere(file: CheckedFile): () => void {
+  FOLLOWED.add(file);
+  return () => void FOLLOWED.delete(file);
 }
 
 class PolledFile<T> implements FollowedFile<T>, CheckedFile {

@@ -16,6 +16,7 @@ import { ConsentRecords, Consents } from '../consent/consent.ts';
 import { creationProblem, readOrCreate } from '../files/created-file.ts';
 import { invalidConfig } from '../errors.ts';
 import { reportClientChain } from './client-chain-check.ts';
+import type { OpenList } from '../files/followed-list.ts';
 import { createHealthServer } from './health.ts';
 import type { Log } from '../events.ts';
 import { createLog } from '../log.ts';
@@ -42,6 +43,8 @@ export interface ServerParts {
   readonly clock?: Clock;
   /** Used instead of the store that the configuration names, and closed with the server. */
   readonly store?: Store;
+  /** How registry, block list and clients are opened. Default: this process reads them. */
+  readonly openList?: OpenList;
   /** Whether this process answers for its health itself; workers do not. Default true. */
   readonly isHealthServed?: boolean;
 }
@@ -138,12 +141,14 @@ async function openParts(
     openSecret(config.storage.secretFile),
     openSigningKeys({ file: config.signingKeysFile, clock, log, retainSeconds: retainKeysSeconds(config) }),
   ]);
-  const decision = await openTppDecision(config, { clock, log });
+  const { openList } = parts;
+  const decision = await openTppDecision(config, { clock, log, openList });
   const files = await openClientFiles({
     entries: config.clients,
     apiScopes: config.apiScopes,
     file: config.clientsFile,
     log,
+    openList,
   });
   const resourceServers = await Promise.all(
     config.resourceServers.map(async (one) =>

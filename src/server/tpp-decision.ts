@@ -2,12 +2,13 @@ import type { Clock } from '../clock.ts';
 import type { Config } from '../configuration/config.ts';
 import type { Log } from '../events.ts';
 import { openRevocationPolicy, relaxedRevocations } from '../configuration/revocation-schema.ts';
+import { type OpenList, openFollowedList } from '../files/followed-list.ts';
 import { createTppAuthenticator } from '../tpp/authenticate.ts';
 import { AuthorisationStatus } from '../tpp/authorisation-status.ts';
 import { createBlockList, openFileBlockList } from '../tpp/block-list.ts';
 import { type FollowedTrustProfile, openTrustProfile } from '../tpp/trust-files.ts';
 import { openRevocation } from '../x509/revocation/revocation.ts';
-import { openFileRegistry } from '../../tpp-registry/index.ts';
+import { openListedRegistry } from '../../tpp-registry/file-source.ts';
 
 /**
  * Opens all that decides about a TPP certificate: the trust profiles, the registry, the block list and the revocation
@@ -17,18 +18,18 @@ import { openFileRegistry } from '../../tpp-registry/index.ts';
  */
 export async function openTppDecision(
   config: Pick<Config, 'trust' | 'registry' | 'blockList' | 'revocation' | 'hostCountry'>,
-  parts: { readonly clock: Clock; readonly log: Log },
+  parts: { readonly clock: Clock; readonly log: Log; readonly openList?: OpenList | undefined },
 ) {
-  const { clock, log } = parts;
+  const { clock, log, openList = openFollowedList } = parts;
   const trust = await Promise.all(
     config.trust.map((one, at) => openTrust(one, { place: `trust[${at}]`, log, clock })),
   );
   const { file, pollSeconds } = config.registry;
-  const registry = await openFileRegistry({ file, pollSeconds, clock, log });
+  const registry = await openListedRegistry({ file, pollSeconds, clock, log }, openList);
   const blockList =
     config.blockList === undefined
       ? createBlockList([])
-      : await openFileBlockList({ ...config.blockList, log });
+      : await openFileBlockList({ ...config.blockList, log }, openList);
   const revocation = openRevocation({ ...config.revocation, clock, log });
   const problems = relaxedRevocations(config.trust);
   if (problems.length > 0) log.emit('revocation.relaxed', { problems });

@@ -5,6 +5,7 @@ import { invalidConfig } from '../errors.ts';
 import { createHealthServer } from './health.ts';
 import type { Log } from '../events.ts';
 import type { RunningServer } from './server.ts';
+import { SharedLists } from './shared-lists.ts';
 
 export interface WorkersOptions {
   readonly count: number;
@@ -26,7 +27,7 @@ const HEALTH_MILLISECONDS = 2500;
 
 /**
  * Starts this program again `count` times as workers that share its ports (node:cluster), and keeps them running.
- * This process serves no requests itself. It is ready while one worker is. `close` stops all workers as each of them
+ * This process serves no requests itself; it reads the lists for all workers. It is ready while one worker is. `close` stops all workers as each of them
  * stops itself, then the health port.
  *
  * @throws ERR_CONFIG_INVALID when the first worker does not start; the worker has logged the reason
@@ -34,6 +35,10 @@ const HEALTH_MILLISECONDS = 2500;
 export async function startWorkers(options: WorkersOptions): Promise<{ close(): Promise<void> }> {
   const { count, log } = options;
   let isStopping = false;
+  // Lists are sent to workers as bytes.
+  cluster.setupPrimary({ serialization: 'advanced' });
+  const lists = new SharedLists(log);
+  cluster.on('message', (worker, message) => void lists.answer(worker, message));
   const health = createHealthServer(async () => {
     const answers = await Promise.all(Object.values(cluster.workers ?? {}).map(isWorkerReady));
     return !isStopping && answers.includes(true);
@@ -62,7 +67,7 @@ export async function startWorkers(options: WorkersOptions): Promise<{ close(): 
       isStopping = true;
       const workers = Object.values(cluster.workers ?? {}).filter((worker) => worker !== undefined);
       await Promise.all(workers.map((worker) => stopped(worker, options.stopSeconds)));
-      await health.close();
+      await Promise.all([health.close(), lists.close()]);
       log.emit('server.stopped', { count: workers.length });
     },
   };
@@ -74,7 +79,7 @@ export async function serveAsWorker(server: Pick<RunningServer, 'isReady' | 'clo
   const stopping = new Promise<void>((resolve) => {
     process.on('message', (message: ToWorker) => {
       if (message === 'stop') resolve();
-      else {
+      else if ('healthOf' in message) {
         const { healthOf } = message;
         void server.isReady().then((isReady) => tell({ healthOf, isReady }));
       }
@@ -87,7 +92,12 @@ export async function serveAsWorker(server: Pick<RunningServer, 'isReady' | 'clo
 
 function firstReady(): Promise<void> {
   return new Promise((resolve, reject) => {
-    cluster.once('message', () => resolve());
+    const onMessage = (_worker: Worker, message: ToPrimary) => {
+      if (message !== 'ready') return;
+      cluster.off('message', onMessage);
+      resolve();
+    };
+    cluster.on('message', onMessage);
     cluster.once('exit', (_worker, code) => {
       const problems = [{ path: 'workers', message: `the first worker ended with exit code ${code}` }];
       reject(invalidConfig('workers', problems));
