@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { canonicalNca } from '../../tpp-registry/index.ts';
+import { findRedirectUriProblem } from '../authorization-server/clients/redirect-uri.ts';
 import { OPENID_SCOPES } from '../authorization-server/clients/registered-client.ts';
 import { PROFILES } from '../authorization-server/profiles/profiles.ts';
 import { isRefusal, type Problem } from '../errors.ts';
@@ -55,6 +56,11 @@ const identifier = z.string().superRefine((text, context) => {
   }
 });
 
+const redirectUri = z.string().superRefine((text, context) => {
+  const message = findRedirectUriProblem(text);
+  if (message !== undefined) context.addIssue({ code: 'custom', message });
+});
+
 const authority = z
   .string()
   .refine((text) => canonicalNca(text) !== undefined, { error: 'is no known competent authority' });
@@ -71,13 +77,7 @@ export const clientSchema = z
     nca: authority.optional(),
     token_endpoint_auth_method: z.enum(['tls_client_auth', 'private_key_jwt']),
     jwks: z.strictObject({ keys: z.array(publicJwk).min(1).max(20) }).optional(),
-    redirect_uris: z
-      .array(
-        z
-          .url({ protocol: /^https?$/, error: 'must be a URL of https or http' })
-          .refine((text) => !text.includes('#'), { error: 'must not have a fragment' }),
-      )
-      .default([]),
+    redirect_uris: z.array(redirectUri).default([]),
     grant_types: z.array(z.enum(['client_credentials', CODE_GRANT, 'refresh_token'])).min(1),
     scope: z.string(),
     id_token_signed_response_alg: z.enum(['ES256', 'PS256']).optional(),

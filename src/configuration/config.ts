@@ -9,6 +9,7 @@ import { revocationPolicySchema, revocationSchema } from './revocation-schema.ts
 import { storageSchema } from './storage-schema.ts';
 import { TOLERANCES } from '../tpp/qc-statements.ts';
 import { parseValue, parseYaml } from './yaml-document.ts';
+import { WITHOUT_SLASH } from './issuer-schema.ts';
 import { resourceServerSchema } from './resource-server-schema.ts';
 
 const httpsUrl = z.url({ protocol: /^https$/, error: 'must be an https URL' });
@@ -25,8 +26,9 @@ const scopeToken = z.string().regex(/^[\x21\x23-\x5b\x5d-\x7e]+$/, 'must be a sc
 
 /** The configuration file. Every field says what it means; docs/configuration.md is made from this. */
 export const configSchema = z.strictObject({
-  issuer: origin.meta({
-    description: 'Public URL of the front channel, and the issuer identifier (RFC 8414 §2).',
+  issuer: origin.refine(...WITHOUT_SLASH).meta({
+    description:
+      'Public URL of the front channel, and the issuer identifier (RFC 8414 §2), to the letter: without a slash at its end.',
   }),
   mtlsUrl: origin.meta({ description: 'Public URL of the listener that asks for client certificates.' }),
   listen: z

@@ -4,6 +4,7 @@ import { invalidConfig } from '../errors.ts';
 import { clientCertificateSchema } from './client-certificate-schema.ts';
 import { connectionSchema } from './connection-schema.ts';
 import { readRequired, withAbsoluteFiles } from './configured-files.ts';
+import { WITHOUT_SLASH } from './issuer-schema.ts';
 import { ROLE_OIDS } from '../tpp/psp-role.ts';
 import { parseValue, parseYaml } from './yaml-document.ts';
 import type { PspRole } from '../../tpp-registry/record.ts';
@@ -22,7 +23,7 @@ export const gatewayConfigSchema = z.strictObject({
     })
     .prefault({}),
   tls: z.strictObject({ certificateFile: file, privateKeyFile: file }).optional(),
-  issuer: httpsUrl,
+  issuer: httpsUrl.refine(...WITHOUT_SLASH),
   /** Resource identifier of the APIs: the audience of access tokens. */
   audience: z.url(),
   /** PEM of the CA of the issuer's TLS certificate, where it is not a public one. */

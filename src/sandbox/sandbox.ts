@@ -11,6 +11,7 @@ import {
   startServer,
   systemClock,
 } from '../index.ts';
+import { findRedirectUriProblem } from '../authorization-server/clients/redirect-uri.ts';
 import { invalidConfig } from '../errors.ts';
 import { createAuthorizer, createProtection } from '../resource-server/index.ts';
 import { demoAspsp } from './bank/customers.ts';
@@ -94,7 +95,17 @@ async function openFolder(folder: string, options: SandboxOptions) {
   const ports = await choosePorts({ ...options.ports }, kept?.ports);
   const notAfter = kept?.notAfter ?? (await makeFolder(folder, { ports, now, host }));
   const redirectUris = [...new Set([...(kept?.redirectUris ?? []), ...(options.redirectUris ?? [])])];
+  assertRedirectUris(redirectUris);
   return { description: await describeSandbox(folder, { notAfter, ports, redirectUris, host }), ports };
+}
+
+/** Before the folder keeps one that no start could use. @throws ERR_CONFIG_INVALID */
+function assertRedirectUris(uris: readonly string[]): void {
+  const problems = uris.flatMap((uri) => {
+    const message = findRedirectUriProblem(uri);
+    return message === undefined ? [] : [{ path: uri, message }];
+  });
+  if (problems.length > 0) throw invalidConfig('--redirect-uri', problems);
 }
 
 async function startTpp(

@@ -103,7 +103,7 @@ export async function startServer(config: Config, parts: ServerParts): Promise<R
   log.emit('server.started', { issuer: config.issuer, count: config.clients.length });
 
   return {
-    issuer: config.issuer.replace(/\/$/, ''),
+    issuer: config.issuer,
     mtlsUrl: config.mtlsUrl.replace(/\/$/, ''),
     consents: new Consents(consents, endpoints),
     registry: decision.registry,
@@ -187,7 +187,7 @@ function createEndpoints(
   });
   revocation.onRevoked((found) => revokedCertificates.report(found));
   return createAuthorizationServer({
-    issuer: config.issuer.replace(/\/$/, ''),
+    issuer: config.issuer,
     mtlsUrl: new URL(config.mtlsUrl),
     clients,
     resource: config.resource,

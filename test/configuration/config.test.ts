@@ -86,6 +86,22 @@ describe('the configuration', () => {
     kid,
   });
   const refused: readonly [title: string, change: object, path: string][] = [
+    ['an issuer with a slash at its end', { issuer: 'https://as.bank.example/' }, 'issuer'],
+    ...[
+      'http://tpp.example/callback',
+      'http://localhost:8080/callback',
+      'http://127.0.0.1/callback',
+      'com.example.tpp:/callback',
+      'https://tpp.example/callback#part',
+      'https://user@tpp.example/callback',
+      'https://*.tpp.example/callback',
+      'https://tpp.example/*',
+      'https:callback',
+    ].map((uri): [string, object, string] => [
+      `the redirect URI ${uri}`,
+      { clients: [{ ...client, redirect_uris: [uri] }] },
+      'clients[0].redirect_uris[0]',
+    ]),
     ['an issuer with a path', { issuer: 'https://bank.example/as' }, 'issuer'],
     ['no trust anchors', { trust: [] }, 'trust'],
     [

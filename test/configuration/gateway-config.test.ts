@@ -42,6 +42,7 @@ describe('the configuration of the gateway', () => {
   it.each([
     ['no issuer', /^issuer.*$/m, '', ['issuer']],
     ['an issuer without TLS', 'https://as', 'http://as', ['issuer']],
+    ['an issuer with a slash at its end', /^(issuer: *)\S+$/m, '$1https://as.bank.example/', ['issuer']],
     ['an unknown proxy', 'proxy: nginx', 'proxy: squid', ['proxy']],
     [
       'certificates from the connection of the proxy',

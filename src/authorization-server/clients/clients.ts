@@ -5,6 +5,7 @@ import type { Log } from '../../events.ts';
 import { createRefreshable, type Refreshable } from '../../remote/refreshable.ts';
 import type { Store } from '../../storage/store.ts';
 import { PayloadEncryption } from '../../storage/record-protection.ts';
+import { findRedirectUriProblem } from './redirect-uri.ts';
 import type { RegisteredClient } from './registered-client.ts';
 
 /** The clients that files name, as the files are at the moment. */
@@ -125,13 +126,18 @@ export class Clients {
   /**
    * Adds a client to the store. Resolves when every process finds it.
    *
-   * @throws ERR_CLIENT_REGISTRATION when a file or the store has a client of this id, or had one that ended
+   * @throws ERR_CLIENT_REGISTRATION when a file or the store has a client of this id, or had one that ended, and for a
+   * redirect URI that no client may have
    */
   async register(client: RegisteredClient): Promise<void> {
     const { files, store } = this.#options;
     const { client_id: clientId } = client;
     const refusal = (problem: string) =>
       new OpenBankingError('ERR_CLIENT_REGISTRATION', { clientId, problem });
+    for (const uri of client.redirect_uris) {
+      const problem = findRedirectUriProblem(uri);
+      if (problem !== undefined) throw refusal(`redirect_uris: ${problem}`);
+    }
     if (files.has(clientId)) throw refusal('a file names a client of this id');
     if ((await store.find(ENDED, clientId)) !== undefined) throw refusal('the client of this id has ended');
     const value = this.#encryption.authenticate(client, boundTo(clientId));

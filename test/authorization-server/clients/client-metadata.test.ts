@@ -26,7 +26,7 @@ const good = fc.record({
   jwks: fc.subarray(keys, { minLength: 1 }).map((some) => ({
     keys: some.map((key, at) => ({ ...key, kid: `k${at}` })),
   })),
-  redirect_uris: fc.subarray(['https://tpp.test/cb', 'http://localhost/cb?x=1', 'https://ä.test/'], {
+  redirect_uris: fc.subarray(['https://tpp.test/cb', 'https://localhost/cb?x=1', 'https://xn--4ca.test/'], {
     minLength: 1,
   }),
   grant_types: fc.subarray(['client_credentials', 'authorization_code', 'refresh_token'], { minLength: 1 }),

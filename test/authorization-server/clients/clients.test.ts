@@ -205,6 +205,11 @@ describe('the clients of files and store', () => {
       });
     }
     await expect(clients.end('filed')).rejects.toMatchObject({ code: 'ERR_CLIENT_REGISTRATION' });
+    const plain = { ...client('plain'), redirect_uris: ['http://tpp.example/callback'] };
+    await expect(clients.register(plain)).rejects.toMatchObject({
+      code: 'ERR_CLIENT_REGISTRATION',
+      details: { problem: expect.stringContaining('https') },
+    });
   });
 
   it('end also when the store is away as the file changes: one event, and shared by the next list', async () => {
