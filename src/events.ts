@@ -236,11 +236,21 @@ export const EVENTS = Object.freeze({
   'clients.loaded': info('a copy of the clients file is in use', LOADED),
   'clients.unshared': warn('ended clients were not exchanged with other processes', ['error']),
   'clients.refused': error('a copy of the clients file is bad; the last good one stays', NOT_LOADED),
+  'key-pair.loaded': info('a certificate and its key are in use for new connections', LOADED),
+  'key-pair.refused': error('a certificate and its key are bad; the last good pair stays', NOT_LOADED),
+  'key-pair.expiring': warn('a certificate of the server expires in `seconds`, or has expired', [
+    'file',
+    'seconds',
+  ]),
   'registry.loaded': info('a copy of the TPP registry is in use', LOADED),
   'registry.refused': error('a copy of the TPP registry is bad; the last good one stays', NOT_LOADED),
   'signing-keys.loaded': info('a copy of the signing keys is in use', LOADED),
   'signing-keys.refused': error('a copy of the signing keys is bad; the last good one stays', NOT_LOADED),
   'trust.loaded': info('a copy of a trust file is in use', LOADED),
+  'trust.certificate.unreadable': warn('certificates of a trust file cannot be read, and are left out', [
+    'file',
+    'problems',
+  ]),
   'trust.anchor.unusable': warn('an anchor refuses every certificate below it', ['file', 'error']),
   'trust.refused': error('a copy of a trust file is bad; the last good one stays', NOT_LOADED),
 

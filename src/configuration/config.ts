@@ -43,9 +43,12 @@ export const configSchema = z.strictObject({
     .prefault({}),
   tls: z.strictObject({
     certificateFile: file.meta({
-      description: 'PEM of the server certificate and its intermediates. The key must be RSA.',
+      description:
+        'PEM of the server certificate and its intermediates; RSA of 2048 bits or more, or EC. Read again when it changes.',
     }),
-    privateKeyFile: file.meta({ description: 'PEM of its private key.' }),
+    privateKeyFile: file.meta({
+      description: 'PEM of its private key, not encrypted. Read again when it changes.',
+    }),
   }),
   clientCertificate: clientCertificateSchema,
   connections: connectionSchema,

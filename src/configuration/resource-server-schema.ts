@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import type { RegisteredResourceServer } from '../authorization-server/tokens/resource-servers.ts';
-import { parseAnchor, parsePem } from '../x509/certificate/certificate.ts';
+import type { Certificate } from '../x509/certificate/certificate.ts';
 import { subjectFields, subjectsOf } from './subject-schema.ts';
 
 const SUBJECT = 'Subject of its certificate; exactly one of the five `tls_client_auth_*` (RFC 8705 §2.1.2).';
@@ -13,10 +13,10 @@ export const resourceServerSchema = z
       .regex(/^[\x20-\x7e]{1,128}$/, 'must be 1 to 128 printable ASCII characters')
       .meta({ description: 'Under which the resource server asks; the audience of signed answers.' }),
     resource: z.url().meta({ description: 'Audience of the tokens that it may introspect.' }),
-    anchorsFile: z
-      .string()
-      .min(1)
-      .meta({ description: "PEM of the bank's own CA for certificates of resource servers." }),
+    anchorsFile: z.string().min(1).meta({
+      description:
+        "PEM of the bank's own CA for certificates of resource servers; read again when it changes.",
+    }),
     ...subjectFields(SUBJECT, 'The same.'),
   })
   .superRefine((value, context) => {
@@ -24,17 +24,19 @@ export const resourceServerSchema = z
     context.addIssue({ code: 'custom', path: [], message: 'exactly one tls_client_auth_* must be set' });
   });
 
-/** @throws ERR_CERT_MALFORMED */
+/** The resource server of an entry; `anchors.current` is read at each use. */
 export function registeredResourceServer(
   entry: z.infer<typeof resourceServerSchema>,
-  anchorsPem: string,
+  anchors: { readonly current: readonly Certificate[] },
 ): RegisteredResourceServer {
   const [subject] = subjectsOf(entry);
   if (subject === undefined) throw new TypeError('the entry has no subject');
   return {
     client_id: entry.client_id,
     resource: entry.resource,
-    anchors: parsePem(anchorsPem).map(parseAnchor),
+    get anchors() {
+      return anchors.current;
+    },
     subject,
   };
 }

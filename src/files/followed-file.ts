@@ -12,6 +12,8 @@ type FollowedName = EventName extends infer Name
 
 export interface FollowedSourceOptions<T> {
   readonly file: string;
+  /** Read together with the file; a change of either replaces the content. */
+  readonly secondFile?: string;
   /**
    * Reads the file; throws a refusal when the content is bad, with a cause when the file cannot be read. Called for every changed
    * copy; the result replaces the last one as a whole.
@@ -30,7 +32,7 @@ export interface FollowedSourceOptions<T> {
 
 export interface FollowedFileOptions<T> extends Omit<FollowedSourceOptions<T>, 'load'> {
   /** Reads the whole content; throws a refusal when the content is bad. */
-  readonly parse: (content: string) => T | Promise<T>;
+  readonly parse: (content: string, second: string) => T | Promise<T>;
   /** The refusal for a file that is missing or may not be read. */
   readonly unreadable: (cause: NodeJS.ErrnoException) => OpenBankingError;
 }
@@ -39,6 +41,8 @@ export interface FollowedFileOptions<T> extends Omit<FollowedSourceOptions<T>, '
 export interface FollowedFile<T> {
   /** The last good copy. */
   readonly current: T;
+  /** Whether the last changed copy was refused. */
+  readonly isBad: boolean;
   /** Checks the file now: true when a new copy is in use. Never throws; a bad file is logged. */
   reload(): Promise<boolean>;
   /** Stops the polls. Afterwards no other copy comes into use. */
@@ -74,7 +78,7 @@ export function openFollowedFile<T>(options: FollowedFileOptions<T>): Promise<Fo
  */
 export async function openFollowedSource<T>(options: FollowedSourceOptions<T>): Promise<FollowedFile<T>> {
   const closing = new AbortController();
-  const seen = await versionOf(options.file);
+  const seen = await versionOf(options);
   return new PolledFile(options, { seen, closing, current: await options.load(closing.signal) });
 }
 
@@ -99,7 +103,6 @@ export function followElsewhere(file: CheckedFile): () => void {
 
 class PolledFile<T> implements FollowedFile<T>, CheckedFile {
   current: T;
-  /** Whether the last changed copy was refused. */
   isBad = false;
   readonly #options: FollowedSourceOptions<T>;
   readonly #closing: AbortController;
@@ -132,7 +135,7 @@ class PolledFile<T> implements FollowedFile<T>, CheckedFile {
 
   reload(): Promise<boolean> {
     return this.#reloads.run(async () => {
-      const version = await versionOf(this.#options.file);
+      const version = await versionOf(this.#options);
       return version === this.#seen ? false : this.#replace(version);
     });
   }
@@ -145,7 +148,7 @@ class PolledFile<T> implements FollowedFile<T>, CheckedFile {
   }
 
   async #poll(): Promise<void> {
-    const version = await versionOf(this.#options.file);
+    const version = await versionOf(this.#options);
     if (version !== this.#seen && version === this.#changing) await this.reload();
     this.#changing = version;
   }
@@ -179,11 +182,17 @@ class PolledFile<T> implements FollowedFile<T>, CheckedFile {
   }
 }
 
-async function read<T>({ file, parse, unreadable }: FollowedFileOptions<T>): Promise<T> {
-  const content = await readFile(file, 'utf8').catch((cause: NodeJS.ErrnoException) => {
+async function read<T>(options: FollowedFileOptions<T>): Promise<T> {
+  const { parse, unreadable } = options;
+  const contents = filesOf(options).map((file) => readFile(file, 'utf8'));
+  const [content = '', second = ''] = await Promise.all(contents).catch((cause: NodeJS.ErrnoException) => {
     throw unreadable(cause);
   });
-  return parse(content);
+  return parse(content, second);
+}
+
+function filesOf({ file, secondFile }: { readonly file: string; readonly secondFile?: string }): string[] {
+  return secondFile === undefined ? [file] : [file, secondFile];
 }
 
 function problemsOf(error: unknown): readonly { readonly path: string; readonly message: string }[] {
@@ -192,8 +201,13 @@ function problemsOf(error: unknown): readonly { readonly path: string; readonly 
     : [];
 }
 
-/** Changes whenever the content may have; `missing` when there is no file. */
-async function versionOf(file: string): Promise<string> {
+/** Changes whenever the content may have. */
+async function versionOf(options: { readonly file: string; readonly secondFile?: string }): Promise<string> {
+  return (await Promise.all(filesOf(options).map(oneVersion))).join();
+}
+
+/** `missing` when there is no file. */
+async function oneVersion(file: string): Promise<string> {
   try {
     const { ino, size, mtimeNs, ctimeNs } = await stat(file, { bigint: true });
     return [ino, size, mtimeNs, ctimeNs].join(' ');

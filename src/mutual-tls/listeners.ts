@@ -3,21 +3,24 @@ import { once } from 'node:events';
 import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http';
 import { createServer, type Server, type ServerOptions } from 'node:https';
 import type { AddressInfo, Socket } from 'node:net';
-import type { TLSSocket } from 'node:tls';
+import type { SecureContextOptions, TLSSocket } from 'node:tls';
 import { answerText } from '../answer-text.ts';
 import { type ErrorCode, isRefusal, OpenBankingError } from '../errors.ts';
 import type { Log } from '../events.ts';
 import { peerAddress } from './client-certificate.ts';
+import type { KeyPair } from './key-pair.ts';
 import { type ConnectionLimits, createConnectionLimits } from './limits/connection-limits.ts';
 import { HANDSHAKE_TIMEOUT_SECONDS, requestLimits } from './limits/request-limits.ts';
 import { OpenConnections } from './open-connections.ts';
 
-/** TLS 1.3, and for TLS 1.2 the two suites that BCP 195 and the FAPI suite both accept with an RSA certificate. */
+/** TLS 1.3, and for TLS 1.2 the suites that BCP 195 recommends (RFC 9325 §4.2), for RSA and for EC keys. */
 const CIPHERS = [
   'TLS_AES_256_GCM_SHA384',
   'TLS_AES_128_GCM_SHA256',
   'TLS_CHACHA20_POLY1305_SHA256',
+  'ECDHE-ECDSA-AES128-GCM-SHA256',
   'ECDHE-RSA-AES128-GCM-SHA256',
+  'ECDHE-ECDSA-AES256-GCM-SHA384',
   'ECDHE-RSA-AES256-GCM-SHA384',
 ].join(':');
 
@@ -31,7 +34,7 @@ const DRAIN_SECONDS = 8;
 export interface ListenerOptions {
   /** Names the listener in logs: `front`, `mtls`, `resource`. */
   readonly name: string;
-  /** PEM of the server certificate and its intermediates; an RSA key, so that the TLS 1.2 suites apply. */
+  /** PEM of the server certificate and its intermediates, with an RSA or EC key. */
   readonly certificatePem: string;
   readonly privateKeyPem: string;
   /**
@@ -54,6 +57,7 @@ export interface ListenerOptions {
 export class Listener {
   readonly name: string;
   readonly #log: Log;
+  readonly #options: ListenerOptions;
   readonly #server: Server;
   /** Undefined until `serve`. */
   #serving: { readonly authority: string; readonly handler: RequestListener } | undefined;
@@ -66,6 +70,7 @@ export class Listener {
   constructor(options: ListenerOptions) {
     this.name = options.name;
     this.#log = options.log;
+    this.#options = options;
     this.#server = createServer(serverOptions(options), (request, response) =>
       this.#answer(request, response),
     );
@@ -109,6 +114,14 @@ export class Listener {
     }
     connection.setNoDelay(true);
     this.#server.emit('connection', connection);
+  }
+
+  /** New handshakes use this certificate; connections that are open stay. */
+  replaceCertificate({ certificatePem, privateKeyPem }: KeyPair): void {
+    const { requestClientCertificate } = this.#options;
+    this.#server.setSecureContext(
+      contextOptions({ certificatePem, privateKeyPem, requestClientCertificate }),
+    );
   }
 
   /** From now on every answer ends its connection; new ones are served still. */
@@ -155,7 +168,9 @@ export function createListener(options: ListenerOptions): Listener {
   return new Listener(options);
 }
 
-function serverOptions(options: ListenerOptions): ServerOptions {
+function contextOptions(
+  options: Pick<ListenerOptions, 'certificatePem' | 'privateKeyPem' | 'requestClientCertificate'>,
+): SecureContextOptions {
   return {
     cert: options.certificatePem,
     key: options.privateKeyPem,
@@ -165,6 +180,12 @@ function serverOptions(options: ListenerOptions): ServerOptions {
     honorCipherOrder: true,
     secureOptions:
       constants.SSL_OP_NO_RENEGOTIATION | (options.requestClientCertificate ? constants.SSL_OP_NO_TICKET : 0),
+  };
+}
+
+function serverOptions(options: ListenerOptions): ServerOptions {
+  return {
+    ...contextOptions(options),
     requestCert: options.requestClientCertificate,
     rejectUnauthorized: false,
     ALPNProtocols: ['http/1.1'],

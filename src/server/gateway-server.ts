@@ -1,15 +1,19 @@
-import { constants } from 'node:crypto';
+import { constants, X509Certificate } from 'node:crypto';
 import { createServer, type RequestListener, type Server } from 'node:http';
 import { createServer as createTlsServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
+import type { SecureContextOptions } from 'node:tls';
+import { type Clock, systemClock } from '../clock.ts';
 import { clientCertificateOptions } from '../configuration/client-certificate-schema.ts';
 import { connectionLimitOptions } from '../configuration/connection-schema.ts';
-import { invalidConfig } from '../errors.ts';
+import { invalidConfig, OpenBankingError } from '../errors.ts';
 import type { GatewayConfig } from '../configuration/gateway-config.ts';
-import { readRequired } from '../configuration/configured-files.ts';
 import type { Log } from '../events.ts';
 import { reloadFiles } from './file-reload.ts';
+import { FollowedAuthorizer } from './followed-authorizer.ts';
+import { FollowedKeyPair } from './followed-key-pair.ts';
 import { createLog } from '../log.ts';
+import type { KeyPair } from '../mutual-tls/key-pair.ts';
 import { createConnectionLimits } from '../mutual-tls/limits/connection-limits.ts';
 import { HANDSHAKE_TIMEOUT_SECONDS, requestLimits } from '../mutual-tls/limits/request-limits.ts';
 import {
@@ -18,6 +22,7 @@ import {
   createGateway,
   createProtection,
 } from '../resource-server/index.ts';
+import { openTrustFile } from '../tpp/trust-files.ts';
 
 /**
  * The composition root of `tallystick gateway`: opens the files of the configuration, builds every object, listens.
@@ -29,9 +34,11 @@ export async function startGateway(
   parts: { readonly source: string; readonly log?: Log },
 ): Promise<{ readonly port: number; reload(): Promise<void>; close(): Promise<void> }> {
   const log = parts.log ?? createLog({ level: config.logLevel });
-  const authorizer = await openAuthorizer(config, parts.source);
+  const clock = systemClock;
+  const { authorizer, files } = await openAuthorizer(config, { clock, log });
   const gateway = openGateway(config, { authorizer, log, source: parts.source });
-  const server = await openServer(config, gateway, parts.source);
+  const keyPair = config.tls && (await FollowedKeyPair.open({ ...config.tls, place: 'tls', clock, log }));
+  const server = createGatewayServer(config, gateway, keyPair);
   createConnectionLimits({ log, ...connectionLimitOptions(config) }).limit(server, 'gateway');
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject);
@@ -44,7 +51,7 @@ export async function startGateway(
     close: async () => {
       server.closeIdleConnections();
       await new Promise((resolve) => server.close(resolve));
-      await authorizer.close();
+      await Promise.all([authorizer, keyPair, ...files].map((part) => part?.close()));
       log.emit('gateway.stopped');
     },
   };
@@ -68,19 +75,22 @@ function openGateway(
 }
 
 /** Behind the proxy only, so that no Host is pinned; a connection cannot change the certificate that it came with. */
-async function openServer(config: GatewayConfig, gateway: RequestListener, source: string): Promise<Server> {
+function createGatewayServer(
+  config: GatewayConfig,
+  gateway: RequestListener,
+  keyPair: FollowedKeyPair | undefined,
+): Server {
   const limits = requestLimits(config.connections.keepAliveSeconds);
-  if (config.tls === undefined) return createServer(limits, gateway);
-  const [cert, key] = await Promise.all([
-    readRequired(config.tls.certificateFile, 'tls.certificateFile', source),
-    readRequired(config.tls.privateKeyFile, 'tls.privateKeyFile', source),
-  ]);
-  return createTlsServer(
+  if (keyPair === undefined) return createServer(limits, gateway);
+  const contextOf = ({ certificatePem, privateKeyPem }: KeyPair): SecureContextOptions => ({
+    cert: certificatePem,
+    key: privateKeyPem,
+    minVersion: 'TLSv1.2',
+    secureOptions: constants.SSL_OP_NO_RENEGOTIATION | constants.SSL_OP_NO_TICKET,
+  });
+  const server = createTlsServer(
     {
-      cert,
-      key,
-      minVersion: 'TLSv1.2',
-      secureOptions: constants.SSL_OP_NO_RENEGOTIATION | constants.SSL_OP_NO_TICKET,
+      ...contextOf(keyPair.current),
       requestCert: config.clientCertificate.proxyCertificates !== undefined,
       rejectUnauthorized: false,
       handshakeTimeout: HANDSHAKE_TIMEOUT_SECONDS * 1000,
@@ -88,21 +98,44 @@ async function openServer(config: GatewayConfig, gateway: RequestListener, sourc
     },
     gateway,
   );
+  keyPair.follow((pair) => server.setSecureContext(contextOf(pair)));
+  return server;
 }
 
-async function openAuthorizer(config: GatewayConfig, source: string): Promise<Authorizer> {
-  const { issuer, audience, caFile, introspection } = config;
-  const read = (path: string, name: string) => readRequired(path, name, source);
-  const caPem = caFile === undefined ? undefined : await read(caFile, 'caFile');
-  const asking =
-    introspection === undefined
+/** The decision point, made anew when the CA of the issuer or the gateway's own certificate changes. */
+async function openAuthorizer(
+  { issuer, audience, caFile, introspection }: GatewayConfig,
+  parts: { readonly clock: Clock; readonly log: Log },
+) {
+  const authority =
+    caFile === undefined
       ? undefined
-      : {
-          endpoint: introspection.endpoint,
-          clientId: introspection.clientId,
-          response: introspection.response,
-          certificatePem: await read(introspection.certificateFile, 'introspection.certificateFile'),
-          privateKeyPem: await read(introspection.privateKeyFile, 'introspection.privateKeyFile'),
-        };
-  return createAuthorizer({ issuer, audience, caPem, introspection: asking });
+      : await openTrustFile({
+          file: caFile,
+          path: 'caFile',
+          parse: parseForTls,
+          onChange: () => authorizer.replace(),
+          ...parts,
+        });
+  const own =
+    introspection && (await FollowedKeyPair.open({ ...introspection, place: 'introspection', ...parts }));
+  own?.follow(() => authorizer.replace());
+  const authorizer = new FollowedAuthorizer(() =>
+    createAuthorizer({
+      issuer,
+      audience,
+      caPem: authority?.current.join(''),
+      introspection: introspection && own && { ...introspection, ...own.current },
+    }),
+  );
+  return { authorizer, files: [authority, own] };
+}
+
+/** As the TLS library reads it, which alone uses these certificates. */
+function parseForTls(der: Uint8Array): X509Certificate {
+  try {
+    return new X509Certificate(der);
+  } catch (cause) {
+    throw new OpenBankingError('ERR_CERT_MALFORMED', { problem: 'OpenSSL cannot read it' }, { cause });
+  }
 }

@@ -24,10 +24,10 @@ import { createClientCertificateSource } from '../mutual-tls/client-certificate.
 import { createConnectionLimits } from '../mutual-tls/limits/connection-limits.ts';
 import { createListener } from '../mutual-tls/listeners.ts';
 import { reloadFiles } from './file-reload.ts';
+import { FollowedKeyPair } from './followed-key-pair.ts';
+import { openResourceServers } from './followed-resource-servers.ts';
 import { openClientFiles } from './client-files.ts';
 import { connectionLimitOptions } from '../configuration/connection-schema.ts';
-import { readRequired } from '../configuration/configured-files.ts';
-import { registeredResourceServer } from '../configuration/resource-server-schema.ts';
 import { openRedisStore } from '../storage/redis/redis.ts';
 import { failingFast } from '../storage/request-scope.ts';
 import { openSqliteStore } from '../storage/sqlite/sqlite.ts';
@@ -88,13 +88,16 @@ export async function startServer(config: Config, parts: ServerParts): Promise<R
   const requestClientCertificate = clientCertificate.isTlsCertificateNeeded;
   const { keepAliveSeconds } = config.connections;
   const connections = createConnectionLimits({ log, ...connectionLimitOptions(config) });
-  const listen = { ...tls, keepAliveSeconds, connections, log };
+  const listen = { ...tls.current, keepAliveSeconds, connections, log };
   const front = createListener({ name: 'front', requestClientCertificate: false, ...listen });
   const mtls = createListener({ name: 'mtls', requestClientCertificate, ...listen });
+  tls.follow((pair) => {
+    for (const listener of [front, mtls]) listener.replaceCertificate(pair);
+  });
   front.serve(new URL(config.issuer), endpoints.handlers.front);
   mtls.serve(new URL(config.mtlsUrl), endpoints.handlers.mtls);
   let closing: Promise<void> | undefined;
-  const isReady = async () => closing === undefined && (await store.isHealthy());
+  const isReady = async () => closing === undefined && tls.secondsLeft > 0 && (await store.isHealthy());
   const health = createHealthServer(isReady);
   if (requestClientCertificate) await reportClientChain(log);
   await front.listen(config.listen.front, config.listen.host);
@@ -124,7 +127,8 @@ export async function startServer(config: Config, parts: ServerParts): Promise<R
     // A load balancer sends its new connections elsewhere before this one stops to accept them.
     await sleep(noticeSeconds * 1000);
     await Promise.all([front.close(drainSeconds), mtls.close(drainSeconds)]);
-    await Promise.all([health, decision, clients, opened.signer, store].map((part) => part.close()));
+    const files = [decision, clients, opened.signer, opened.resourceServers, tls];
+    await Promise.all([health, ...files, store].map((part) => part.close()));
     log.emit('server.stopped');
   }
 }
@@ -135,9 +139,8 @@ async function openParts(
   parts: ServerParts,
   { clock, log }: { readonly clock: Clock; readonly log: Log },
 ) {
-  const [certificatePem, privateKeyPem, secret, signer] = await Promise.all([
-    readRequired(config.tls.certificateFile, 'tls.certificateFile'),
-    readRequired(config.tls.privateKeyFile, 'tls.privateKeyFile'),
+  const [tls, secret, signer] = await Promise.all([
+    FollowedKeyPair.open({ ...config.tls, place: 'tls', clock, log }),
     openSecret(config.storage.secretFile),
     openSigningKeys({ file: config.signingKeysFile, clock, log, retainSeconds: retainKeysSeconds(config) }),
   ]);
@@ -150,17 +153,13 @@ async function openParts(
     log,
     openList,
   });
-  const resourceServers = await Promise.all(
-    config.resourceServers.map(async (one) =>
-      registeredResourceServer(one, await readRequired(one.anchorsFile, 'resourceServers.anchorsFile')),
-    ),
-  );
+  const resourceServers = await openResourceServers(config.resourceServers, log);
   const store = failingFast(parts.store ?? (await openStore(config.storage, { clock, log })));
   const grantSeconds = config.consent.lifetimeSeconds + config.accessToken.lifetimeSeconds;
   const clients = await Clients.open({ files, store, secret, grantSeconds, clock, log });
   const clientCertificate = createClientCertificateSource(clientCertificateOptions(config.clientCertificate));
   return {
-    tls: { certificatePem, privateKeyPem },
+    tls,
     secret,
     signer,
     decision,
@@ -204,7 +203,7 @@ function createEndpoints(
     authorisationStatus,
     authenticator,
     clientCertificate,
-    resourceServers,
+    resourceServers: resourceServers.all,
     isRevoked: (certificate) => revocation.isKnownRevoked(certificate),
     revokedCertificates,
     aspsp,

@@ -70,7 +70,7 @@ export class BlockList {
 /** A block list of fixed blocks. */
 export function createBlockList(blocks: readonly Block[]): BlockList {
   const current = packRecords(blocks.map((block) => [keyOf(block), block]));
-  return new BlockList({ current, reload: async () => false, close: async () => {} });
+  return new BlockList({ current, isBad: false, reload: async () => false, close: async () => {} });
 }
 
 /** Reads a block list (`readBlocks`), by serial number or TPP. */

@@ -1,13 +1,9 @@
 import { invalidConfig, isRefusal, type OpenBankingError } from '../errors.ts';
 import { type Clock, systemClock } from '../clock.ts';
-import { openFollowedFile } from '../files/followed-file.ts';
+import { type FollowedFile, openFollowedFile } from '../files/followed-file.ts';
 import type { Log } from '../events.ts';
-import {
-  type Certificate,
-  parseAnchor,
-  parseCertificate,
-  parsePem,
-} from '../x509/certificate/certificate.ts';
+import { type Certificate, parseAnchor, parseCertificate } from '../x509/certificate/certificate.ts';
+import { type CertificateFile, readCertificateFile } from '../x509/certificate/certificate-file.ts';
 import { ATTRIBUTE, findAttribute, shownName } from '../x509/certificate/distinguished-name.ts';
 import { findAnchorRefusal } from '../x509/path/path.ts';
 import { createTrustProfile, type TrustProfile, type TrustProfileOptions } from './trust-profile.ts';
@@ -42,20 +38,27 @@ export interface FollowedTrustProfile {
  * Opens a trust profile whose PEM files are read again when they change: a CA that is removed from them is
  * untrusted at the next request. A bad copy is logged, and the last good one stays.
  *
- * @throws ERR_CONFIG_INVALID when a first copy is missing, is no PEM, or holds a certificate that cannot be an anchor
+ * @throws ERR_CONFIG_INVALID when a first copy is missing, is no PEM, holds nothing readable, or a certificate that
+ * cannot be an anchor
  */
 export async function openTrustProfile(options: TrustFilesOptions): Promise<FollowedTrustProfile> {
   const { anchorsFile, intermediatesFile, place, log, pollSeconds, clock = systemClock } = options;
   const follow = (file: string, field: string, check: PemCheck) => {
-    const invalid = (message: string, cause?: unknown) =>
-      invalidConfig(file, [{ path: `${place}.${field}`, message }], cause);
-    return openFollowedFile<string>({
+    const path = `${place}.${field}`;
+    return openTrustFile({
       file,
-      name: 'trust',
+      path,
+      parse: check.parse,
       log,
       pollSeconds,
-      parse: (text) => checkedPem(text, check, invalid),
-      unreadable: (cause) => invalid(`cannot be read: ${cause.code}`, cause),
+      check: (certificates) => {
+        for (const [at, certificate] of certificates.entries()) {
+          const problem = check.problemOf(certificate);
+          if (problem === undefined) continue;
+          const message = `certificate ${at + 1}, ${shownName(certificate.subject)}, ${problem}`;
+          throw invalidConfig(file, [{ path, message }]);
+        }
+      },
       onChange: () => {
         followed.current = made();
       },
@@ -75,8 +78,8 @@ export async function openTrustProfile(options: TrustFilesOptions): Promise<Foll
   const made = (): TrustProfile => {
     const profile = createTrustProfile({
       ...options,
-      anchorsPem: anchors.current,
-      intermediatesPem: intermediates?.current,
+      anchorsPem: pemOf(anchors.current),
+      intermediatesPem: intermediates && pemOf(intermediates.current),
     });
     for (const error of anchorRefusals(profile, clock.now())) {
       log.emit('trust.anchor.unusable', { file: anchorsFile, error });
@@ -92,29 +95,68 @@ export async function openTrustProfile(options: TrustFilesOptions): Promise<Foll
   return followed;
 }
 
-type Invalid = (message: string) => OpenBankingError;
+function pemOf(certificates: readonly Certificate[]): string {
+  const blocks = certificates.map(({ der }) => der.toString('base64'));
+  return blocks
+    .map((base64) => `-----BEGIN CERTIFICATE-----\n${base64}\n-----END CERTIFICATE-----\n`)
+    .join('');
+}
 
 interface PemCheck {
   readonly parse: (der: Uint8Array) => Certificate;
   readonly problemOf: (certificate: Certificate) => string | undefined;
 }
 
-/** The text of a PEM file, after all its certificates have been read and checked. */
-function checkedPem(text: string, { parse, problemOf }: PemCheck, invalid: Invalid): string {
-  for (const [at, certificate] of read(text, parse, invalid).entries()) {
-    const problem = problemOf(certificate);
-    if (problem === undefined) continue;
-    throw invalid(`certificate ${at + 1}, ${shownName(certificate.subject)}, ${problem}`);
-  }
-  return text;
+export interface TrustFileOptions<T> {
+  readonly file: string;
+  /** The field of the configuration that names the file. */
+  readonly path: string;
+  readonly parse: (der: Uint8Array) => T;
+  /** Throws a refusal of the whole copy. */
+  readonly check?: (certificates: readonly T[]) => void;
+  readonly log: Log;
+  readonly pollSeconds?: number | undefined;
+  readonly onChange?: () => void;
 }
 
-function read(text: string, parse: PemCheck['parse'], invalid: Invalid): Certificate[] {
+/**
+ * Opens a PEM file of CAs that is read again when it changes. Unreadable certificates are left out with a warning
+ * while others remain.
+ *
+ * @throws ERR_CONFIG_INVALID when a first copy is missing, is no PEM, or holds no readable certificate
+ */
+export function openTrustFile<T extends object>(
+  options: TrustFileOptions<T>,
+): Promise<FollowedFile<readonly T[]>> {
+  const { file, path, check, log, pollSeconds, onChange } = options;
+  return openFollowedFile<readonly T[]>({
+    file,
+    name: 'trust',
+    log,
+    pollSeconds,
+    parse: (text) => {
+      const { certificates, faults } = readTrust(text, options);
+      const problems = faults.map((message) => ({ path, message }));
+      if (certificates.length === 0) throw invalidConfig(file, problems);
+      check?.(certificates);
+      if (problems.length > 0) log.emit('trust.certificate.unreadable', { file, problems });
+      return certificates;
+    },
+    unreadable: (cause) => invalidConfig(file, [{ path, message: `cannot be read: ${cause.code}` }], cause),
+    count: (certificates) => certificates.length,
+    ...(onChange === undefined ? {} : { onChange }),
+  });
+}
+
+function readTrust<T extends object>(
+  text: string,
+  { file, path, parse }: TrustFileOptions<T>,
+): CertificateFile<T> {
   try {
-    return parsePem(text).map((der) => parse(der));
+    return readCertificateFile(text, parse);
   } catch (error) {
-    if (isRefusal(error, 'ERR_CERT_MALFORMED')) throw invalid(error.details.problem);
-    throw error;
+    if (!isRefusal(error, 'ERR_CERT_MALFORMED')) throw error;
+    throw invalidConfig(file, [{ path, message: error.details.problem }]);
   }
 }
 

@@ -2,9 +2,12 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { connect } from 'node:tls';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { tppNamed } from '../../src/sandbox/curl-lines.ts';
+import { pathsOf } from '../../src/sandbox/folder.ts';
+import { createAuthority } from '../../src/sandbox/pki/pki.ts';
 import { freePort } from '../../src/sandbox/ports.ts';
 import { type Bank, isReady, openBank, type Ports } from '../durability/bank.ts';
 import { Tpp } from '../durability/tpp.ts';
@@ -88,11 +91,39 @@ describe.skipIf(process.platform === 'win32')('tallystick serve with two workers
     expect(eventsOf('block-list.refused').length).toBeGreaterThan(1);
   }, 30_000);
 
+  it('presents a renewed certificate to new connections, in each worker (C17)', async () => {
+    const renewed = await createAuthority({
+      name: 'renewed',
+      notBefore: new Date('2020-01-01'),
+      notAfter: new Date('2049-01-01'),
+    });
+    const { certificateFile, keyFile } = pathsOf(bank.folder).server;
+    const before = [readFileSync(certificateFile, 'utf8'), readFileSync(keyFile, 'utf8')] as const;
+    write(certificateFile, renewed.certificatePem);
+    write(keyFile, renewed.privateKeyPem);
+    server.kill('SIGHUP');
+    expect((await reloaded(8)).map(({ count }) => count)).toEqual([1, 1]);
+    const subjects = await Promise.all(
+      [ports.front, ports.mtls, ports.front, ports.mtls].map(async (port) => {
+        const socket = connect({ port, host: '127.0.0.1', rejectUnauthorized: false });
+        await once(socket, 'secureConnect');
+        const subject = socket.getPeerX509Certificate()?.subject;
+        socket.destroy();
+        return subject;
+      }),
+    );
+    expect(subjects).toEqual(Array(4).fill('CN=renewed'));
+    write(certificateFile, before[0]);
+    write(keyFile, before[1]);
+    server.kill('SIGHUP');
+    await reloaded(10);
+  }, 30_000);
+
   it('opens no debugger at SIGUSR1', async () => {
     server.kill('SIGUSR1');
     for (const pid of workersOf(server)) process.kill(pid, 'SIGUSR1');
     server.kill('SIGHUP');
-    await reloaded(8);
+    await reloaded(12);
     expect([errors, await isReady({ ports })]).toEqual(['', true]);
   }, 30_000);
 

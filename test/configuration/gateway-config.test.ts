@@ -1,12 +1,15 @@
 import { X509Certificate } from 'node:crypto';
+import { once } from 'node:events';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { connect } from 'node:tls';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { isRefusal } from '../../src/errors.ts';
 import { loadGatewayConfig } from '../../src/configuration/gateway-config.ts';
 import { startGateway } from '../../src/server/gateway-server.ts';
-import { silentLog } from '../../src/events.ts';
+import { FollowedAuthorizer } from '../../src/server/followed-authorizer.ts';
+import { type Log, silentLog } from '../../src/events.ts';
 import { FORWARDERS } from '../mutual-tls/forwarders.ts';
 import { rawExchange, rawRequest } from '../mutual-tls/raw-exchange.ts';
 import { documentedSnippet } from '../mutual-tls/proxies/documented-snippet.ts';
@@ -110,6 +113,71 @@ describe('a gateway with TLS and a pinned certificate of the proxy', () => {
       const { status, body } = await ask(certificate);
       expect([status, body]).toEqual([400, expect.stringContaining('ERR_PROXY_UNTRUSTED')]);
     }
+    // A renewal, without a restart (C17).
+    const renewed = await authority.issue({
+      profile: 'server',
+      subject: { commonName: 'localhost' },
+      notBefore: new Date('2020-01-01'),
+      notAfter: new Date('2049-01-01'),
+    });
+    await writeFile(join(folder, 'server.pem'), renewed.certificatePem);
+    await writeFile(join(folder, 'server.key'), renewed.privateKeyPem);
+    await gateway.reload();
+    const socket = connect({ port: gateway.port, servername: 'localhost', ca: authority.certificatePem });
+    await once(socket, 'secureConnect');
+    expect(socket.getPeerX509Certificate()?.raw).toEqual(Buffer.from(renewed.der));
+    socket.destroy();
     await gateway.close();
+  });
+});
+
+describe('a gateway whose own files change', () => {
+  it('makes its decision point anew from the CA of the issuer, and keeps the last good one', async () => {
+    const { authority, one } = await createTestCertificates();
+    const caFile = join(folder, 'ca.pem');
+    const file = join(folder, 'changing.yaml');
+    await writeFile(caFile, authority.certificatePem);
+    await writeFile(file, TEXT.replace('proxy: nginx', 'proxy: nginx\ncaFile: ca.pem'));
+    const events: string[] = [];
+    const log: Log = { emit: (name) => void events.push(name) };
+    const gateway = await startGateway(await loadGatewayConfig(file), { source: file, log });
+    await writeFile(caFile, one.certificatePem + authority.certificatePem);
+    await gateway.reload();
+    await writeFile(caFile, 'junk');
+    await gateway.reload();
+    await gateway.close();
+    expect(events).toEqual([
+      'trust.loaded',
+      'gateway.started',
+      'trust.loaded',
+      'files.reloaded',
+      'trust.refused',
+      'files.reloaded',
+      'gateway.stopped',
+    ]);
+  });
+
+  it('asks the new decision point at once, and closes the old one later', async () => {
+    vi.useFakeTimers();
+    const closed: number[] = [];
+    let made = 0;
+    const authorizer = new FollowedAuthorizer(() => {
+      made += 1;
+      const number = made;
+      return {
+        authorize: async () => Promise.reject(new Error(`decided by ${number}`)),
+        authorizeNow: () => undefined,
+        close: async () => void closed.push(number),
+      };
+    });
+    const decide = () => authorizer.authorize({} as never, { scopes: [], roles: [] });
+    await expect(decide()).rejects.toThrow('decided by 1');
+    authorizer.replace();
+    await expect(decide()).rejects.toThrow('decided by 2');
+    expect(closed).toEqual([]);
+    vi.advanceTimersByTime(60_000);
+    await authorizer.close();
+    expect(closed).toEqual([1, 2]);
+    vi.useRealTimers();
   });
 });

@@ -60,6 +60,8 @@ function fileOf(text: string): string {
   return file;
 }
 
+const pem = (der: Buffer) =>
+  `-----BEGIN CERTIFICATE-----\n${der.toString('base64')}\n-----END CERTIFICATE-----\n`;
 const open = (anchorsFile: string, change: Partial<TrustFilesOptions> = {}) =>
   openTrustProfile({
     preset: 'eu-qualified',
@@ -94,7 +96,7 @@ describe('trust files', () => {
     writeFileSync(anchorsFile, other.certificatePem);
     expect(await trust.reload()).toBe(true);
     expect(await outcome()).toBe('ERR_CERT_UNTRUSTED');
-    writeFileSync(anchorsFile, `${root.certificatePem}junk`);
+    writeFileSync(anchorsFile, root.certificatePem.slice(0, -10));
     expect(await trust.reload()).toBe(false);
     expect(await outcome()).toBe('ERR_CERT_UNTRUSTED');
     const refused = written.map((line) => JSON.parse(line)).find(({ event }) => event === 'trust.refused');
@@ -106,6 +108,51 @@ describe('trust files', () => {
     expect(await trust.reload()).toBe(true);
     expect(await outcome()).toBe('ERR_CERT_UNTRUSTED');
     await trust.close();
+  });
+
+  it('may have text around the certificates, as openssl and cat leave it (RFC 7468 §2)', async () => {
+    const described = `\ufeffCertificate:\n    Data:\n${root.certificatePem.trimEnd()}`;
+    const older = other.certificatePem.replaceAll('CERTIFICATE', 'X509 CERTIFICATE').replaceAll('\n', '\r\n');
+    const trust = await open(fileOf(`${described}${older}# the end\n`));
+    expect(trust.current.anchors.map(({ der }) => der)).toEqual([
+      Buffer.from(root.der),
+      Buffer.from(other.der),
+    ]);
+    await trust.close();
+  });
+
+  it('leave out a certificate that cannot be read, with its position and subject, while others remain', async () => {
+    const written: string[] = [];
+    const log = createLog({ destination: { write: (line) => void written.push(line) } });
+    // One octet too many: OpenSSL reads the name all the same.
+    const odd = pem(Buffer.concat([other.der, Buffer.of(0)]));
+    const key = '-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n';
+    const anchorsFile = fileOf(`${odd}${root.certificatePem}${key}`);
+    const trust = await open(anchorsFile, { log });
+    expect(trust.current.anchors.map(({ der }) => der)).toEqual([Buffer.from(root.der)]);
+    const warning = written
+      .map((line) => JSON.parse(line))
+      .find(({ event }) => event === 'trust.certificate.unreadable');
+    expect(warning).toMatchObject({
+      level: 'warn',
+      file: anchorsFile,
+      problems: [
+        {
+          path: 'trust[0].anchorsFile',
+          message: expect.stringMatching(/^certificate 1, CN=Other: bytes follow/),
+        },
+        { message: 'certificate 3: the block is a PRIVATE KEY, not a CERTIFICATE' },
+      ],
+    });
+    await trust.close();
+    await expect(open(fileOf(`${odd}${key}`))).rejects.toMatchObject({
+      details: {
+        problems: [
+          { message: expect.stringMatching(/^certificate 1/) },
+          { message: expect.stringMatching(/^certificate 2/) },
+        ],
+      },
+    });
   });
 
   it('have a warning for an anchor that refuses every certificate, and are in use all the same', async () => {

@@ -24,8 +24,41 @@ export function parsePem(text: string): Buffer[] {
   return certificates;
 }
 
+/** A block of a PEM file, with any label. */
+export interface PemBlock {
+  readonly label: string;
+  /** The lines between the two labels, without their breaks. */
+  readonly base64: string;
+}
+
+/**
+ * The blocks of a file that operators keep. Text around the blocks is skipped, as `openssl x509 -text` writes it
+ * (RFC 7468 §2), and two blocks may share a line, as `cat` leaves them.
+ *
+ * @throws ERR_CERT_MALFORMED when a block has no end, so that half a file never passes for a whole one
+ */
+export function readPemBlocks(text: string): PemBlock[] {
+  const blocks: PemBlock[] = [];
+  let open: { readonly label: string; base64: string } | undefined;
+  for (const line of text.replaceAll(/-----BEGIN /g, '\n-----BEGIN ').split(/\r?\n/)) {
+    const [, edge, label = ''] = /^\s*-----(BEGIN|END) ([^-]+)-----\s*$/.exec(line) ?? [];
+    if (edge === 'BEGIN' && open === undefined) open = { label, base64: '' };
+    else if (edge === 'END' && open?.label === label) {
+      blocks.push(open);
+      open = undefined;
+    } else if (edge !== undefined) throw torn(blocks.length);
+    else if (open !== undefined) open.base64 += line.trim();
+  }
+  if (open !== undefined) throw torn(blocks.length);
+  return blocks;
+}
+
+function torn(index: number): OpenBankingError {
+  return new OpenBankingError('ERR_CERT_MALFORMED', { problem: `PEM: block ${index + 1} is not whole` });
+}
+
 /** Node skips characters that are not base64 and ignores spare bits: only its own output is accepted. */
-function decodeBase64(text: string, index: number): Buffer {
+export function decodeBase64(text: string, index: number): Buffer {
   const bytes = Buffer.from(text, 'base64');
   if (bytes.toString('base64') !== text) throw malformed(index);
   return bytes;

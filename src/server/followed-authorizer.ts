@@ -1,0 +1,32 @@
+import type { Authorizer } from '../resource-server/index.ts';
+
+/** For requests that an earlier authorizer has begun to decide. */
+const CLOSE_MILLISECONDS = 30_000;
+
+/** An authorizer that is made anew when one of its files has changed. Caches start empty then. */
+export class FollowedAuthorizer implements Authorizer {
+  readonly #make: () => Authorizer;
+  #current: Authorizer;
+
+  constructor(make: () => Authorizer) {
+    this.#make = make;
+    this.#current = make();
+  }
+
+  readonly authorize: Authorizer['authorize'] = (request, requirement) =>
+    this.#current.authorize(request, requirement);
+
+  readonly authorizeNow: Authorizer['authorizeNow'] = (request, requirement) =>
+    this.#current.authorizeNow(request, requirement);
+
+  /** New requests are decided with what the files hold now. */
+  replace(): void {
+    const old = this.#current;
+    this.#current = this.#make();
+    setTimeout(() => void old.close(), CLOSE_MILLISECONDS).unref();
+  }
+
+  close(): Promise<void> {
+    return this.#current.close();
+  }
+}

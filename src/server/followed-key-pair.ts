@@ -1,0 +1,98 @@
+import type { Clock } from '../clock.ts';
+import { unreadable } from '../configuration/configured-files.ts';
+import type { Log } from '../events.ts';
+import { type FollowedFile, openFollowedFile } from '../files/followed-file.ts';
+import { type KeyPair, parseKeyPair } from '../mutual-tls/key-pair.ts';
+import { BackgroundLoop } from '../remote/background-loop.ts';
+
+export interface FollowedKeyPairOptions {
+  readonly certificateFile: string;
+  readonly privateKeyFile: string;
+  /** The field of the configuration above the files, such as `tls`. */
+  readonly place: string;
+  readonly clock: Clock;
+  readonly log: Log;
+  /** Interval of polls. Default 5. */
+  readonly pollSeconds?: number;
+}
+
+const CHECK_SECONDS = 12 * 3600;
+/** Two weeks: a missed renewal still leaves time for the ways of a bank. */
+const NOTICE_SECONDS = 14 * 86_400;
+
+/**
+ * A certificate and its key, read again when one of the two files changes. The two may be written one after the other:
+ * until they belong together, and while a new certificate is not valid, the last good pair stays.
+ */
+export class FollowedKeyPair {
+  readonly #options: FollowedKeyPairOptions;
+  readonly #takers: ((pair: KeyPair) => void)[] = [];
+  readonly #file: FollowedFile<KeyPair>;
+  readonly #expiry: BackgroundLoop;
+
+  /** @throws ERR_CONFIG_INVALID when a file is missing, or the two make no valid pair */
+  static async open(options: FollowedKeyPairOptions): Promise<FollowedKeyPair> {
+    const { certificateFile, privateKeyFile, place, clock, log, pollSeconds } = options;
+    const takers: ((pair: KeyPair) => void)[] = [];
+    const file = await openFollowedFile<KeyPair>({
+      file: certificateFile,
+      secondFile: privateKeyFile,
+      name: 'key-pair',
+      log,
+      pollSeconds,
+      parse: (certificatePem, privateKeyPem) =>
+        parseKeyPair(certificatePem, privateKeyPem, { ...options, at: clock.now() }),
+      unreadable: (cause) => {
+        const field = cause.path === privateKeyFile ? 'privateKeyFile' : 'certificateFile';
+        return unreadable(options[field], `${place}.${field}`, cause);
+      },
+      onChange: (pair) => {
+        for (const take of takers) take(pair);
+      },
+    });
+    return new FollowedKeyPair(options, file, takers);
+  }
+
+  private constructor(
+    options: FollowedKeyPairOptions,
+    file: FollowedFile<KeyPair>,
+    takers: ((pair: KeyPair) => void)[],
+  ) {
+    this.#options = options;
+    this.#file = file;
+    this.#takers = takers;
+    this.#expiry = new BackgroundLoop(0, async () => {
+      this.#reportExpiry();
+      return CHECK_SECONDS;
+    });
+  }
+
+  get current(): KeyPair {
+    return this.#file.current;
+  }
+
+  /** Seconds until the certificate in use expires; negative afterwards. */
+  get secondsLeft(): number {
+    return (this.#file.current.notAfter.getTime() - this.#options.clock.now().getTime()) / 1000;
+  }
+
+  /** Whether newer files were refused, so that an earlier pair is in use. */
+  get isOutdated(): boolean {
+    return this.#file.isBad;
+  }
+
+  /** Calls `take` with each new pair. */
+  follow(take: (pair: KeyPair) => void): void {
+    this.#takers.push(take);
+  }
+
+  async close(): Promise<void> {
+    await Promise.all([this.#file.close(), this.#expiry.close()]);
+  }
+
+  #reportExpiry(): void {
+    const { certificateFile: file, log } = this.#options;
+    if (this.secondsLeft > NOTICE_SECONDS) return;
+    log.emit('key-pair.expiring', { file, seconds: Math.max(Math.floor(this.secondsLeft), 0) });
+  }
+}
