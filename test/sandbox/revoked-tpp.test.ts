@@ -26,7 +26,7 @@ async function answerTo(name: string): Promise<string> {
   const { description } = sandbox;
   const tpp = await connectTpp({ description, tpp: tppNamed(description, name) });
   try {
-    await oauth.clientCredentialsGrant(tpp.config, {});
+    await oauth.clientCredentialsGrant(tpp.config, { scope: 'accounts' });
     return 'granted';
   } catch (error) {
     if (!(error instanceof oauth.ResponseBodyError)) throw error;
