@@ -17,22 +17,26 @@ export const chromiumNote = isChromiumMissing ? ' [skipped: there is no chromium
 
 /** A browser that trusts the server key of the sandbox, under every name. */
 export async function launchChromium(
-  sandbox: TestSandbox,
+  sandbox?: Pick<TestSandbox, 'folder'>,
   { hosts = {} }: { readonly hosts?: Readonly<Record<string, number>> } = {},
 ): Promise<Browser> {
-  const pem = await readFile(pathsOf(sandbox.folder).server.certificateFile, 'utf8');
-  const spki = new X509Certificate(pem).publicKey.export({ type: 'spki', format: 'der' });
-  const pin = createHash('sha256').update(spki).digest('base64');
   const rules = Object.entries(hosts).map(([host, port]) => `MAP ${host} 127.0.0.1:${port}`);
+  const pins = sandbox === undefined ? [] : [await keyPinOf(sandbox)];
   return chromium.launch({
     executablePath: CHROMIUM,
     args: [
       '--no-sandbox',
       '--disable-gpu',
-      `--ignore-certificate-errors-spki-list=${pin}`,
       `--host-resolver-rules=${rules.join(',')}`,
+      ...pins.map((pin) => `--ignore-certificate-errors-spki-list=${pin}`),
     ],
   });
+}
+
+async function keyPinOf({ folder }: Pick<TestSandbox, 'folder'>): Promise<string> {
+  const pem = await readFile(pathsOf(folder).server.certificateFile, 'utf8');
+  const spki = new X509Certificate(pem).publicKey.export({ type: 'spki', format: 'der' });
+  return createHash('sha256').update(spki).digest('base64');
 }
 
 /** Sites of a TPP, each a server of its own, for `launchChromium`. */

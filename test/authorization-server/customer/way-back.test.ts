@@ -91,6 +91,24 @@ describe.skipIf(isChromiumMissing)(`the way back to the TPP, in a real browser${
     await context.close();
   });
 
+  it('comes once, whatever the customer clicks: a double click, the back button, a reload', async () => {
+    const context = await browser.newContext({ javaScriptEnabled: false });
+    const page = await context.newPage();
+    await page.goto(await push(CALLBACK));
+    await logIn(page);
+    await page.getByLabel('Savings account').check();
+    await page.getByRole('button', { name: 'Allow' }).dblclick({ noWaitAfter: true });
+    await page.waitForURL('https://app.example/done?**');
+    expect(new URL(page.url()).searchParams.get('code')).toBeTruthy();
+    await page.goBack();
+    for (let times = 0; times < 2; times += 1) {
+      expect(await page.locator('main').textContent()).toContain('You have allowed');
+      await page.reload();
+    }
+    expect(visited.filter((path) => path === 'callback.example/cb')).toHaveLength(1);
+    await context.close();
+  });
+
   it('ends in the window that the TPP has opened, which keeps its opener', async () => {
     const context = await browser.newContext();
     const page = await context.newPage();
