@@ -1,10 +1,9 @@
 import { openSync, write, writeSync } from 'node:fs';
 
-/**
- * Lines are written together: one by one they cost a tenth of a token. A pipe takes 4096 bytes whole or not at all
- * (pipe(7), PIPE_BUF), so that the lines of several workers do not mix.
- */
-const CHUNK_CHARACTERS = 4096;
+/** Lines are written together: one by one they cost a tenth of a token. */
+const CHUNK_CHARACTERS = 8192;
+/** Chunks of one write, while lines come faster than writes end. A pipe holds so much (pipe(7)). */
+const MAX_CHUNKS = 8;
 const GATHERED_MILLISECONDS = 100;
 /** Some 10,000 lines, while the disk is full or the reader stands still. */
 const MAX_WAITING_CHARACTERS = 4 * 1024 * 1024;
@@ -100,10 +99,10 @@ export class LineOutput {
 
   #nextBytes(): Buffer | undefined {
     if (this.#underWay === undefined) {
-      const chunk = this.#chunks.shift();
-      if (chunk === undefined) return undefined;
-      this.#waiting -= chunk.length;
-      this.#underWay = Buffer.from(chunk);
+      const text = this.#chunks.splice(0, MAX_CHUNKS).join('');
+      if (text === '') return undefined;
+      this.#waiting -= text.length;
+      this.#underWay = Buffer.from(text);
     }
     return this.#underWay;
   }

@@ -51,9 +51,9 @@ describe.skipIf(process.platform === 'win32')('tallystick serve with two workers
     server.stderr?.on('data', (chunk: Buffer) => (errors += chunk.toString()));
     await vi.waitUntil(
       async () => (await isReady({ ports })) && eventsOf('server.started').length === 2,
-      20_000,
+      50_000,
     );
-  }, 60_000);
+  }, 90_000);
   afterAll(async () => {
     server?.kill('SIGKILL');
     await bank?.close();

@@ -51,6 +51,15 @@ describe('a log that cannot be written', () => {
     expect(await exitCode(logging)).toBe(0);
   });
 
+  it('does not end the process whose reader has gone', async () => {
+    const logging = startChild('pipe');
+    await emit(logging, { grants: 10 });
+    logging.stdout?.destroy();
+    await emit(logging, { grants: 1000 });
+    await emit(logging, { grants: 1000 });
+    expect(await exitCode(logging)).toBe(0);
+  });
+
   it('holds no memory beyond its bound, and neither the process nor its end, while the reader stands still', async () => {
     const logging = startChild('pipe');
     await emit(logging, { grants: MANY });
