@@ -15,6 +15,7 @@ import { discoveryOnBothListeners } from './discovery.ts';
 import { accessLog } from './request/access-log.ts';
 import { errorHandler, errorPage, listenForFaults } from './request/error-handler.ts';
 import { checkForm, formHead } from './request/form.ts';
+import { postedAuthorization } from './request/posted-authorization.ts';
 import { type InteractionOptions, interactions } from './customer/interactions.ts';
 import { sessionTakeover } from './customer/session-takeover.ts';
 import {
@@ -119,6 +120,7 @@ function stepsOf(
       findRoute,
       from('anyone', metadata),
       at(STATUS_LIST_ROUTE, statusLists),
+      at(ENDPOINTS.authorization, postedAuthorization),
       from('browser', sessionTakeover(provider)),
       from('browser', interactions(options, { provider, pages })),
     ],

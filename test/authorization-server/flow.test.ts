@@ -81,6 +81,25 @@ describe('the whole flow with openid-client (FAPI 2.0 §5.3)', () => {
     },
   );
 
+  it('starts with POST to the authorization endpoint too (OpenID Connect Core §3.1.2.1)', async () => {
+    const tpp = await connect('money-one');
+    const pushed = await push(tpp);
+    const posted = await sandbox.send(`${sandbox.description.issuer}/authorize`, {
+      method: 'POST',
+      body: pushed.url.searchParams,
+    });
+    expect(posted.status).toBe(303);
+    const next = new URL(posted.headers.get('location') ?? '', pushed.url);
+    expect(next.href).toBe(pushed.url.href);
+    const tokens = await redeem(tpp, await walk(next, alice()), pushed);
+    expect(tokens.scope).toBe('openid accounts');
+    const large = await sandbox.send(`${sandbox.description.issuer}/authorize`, {
+      method: 'POST',
+      body: new URLSearchParams({ client_id: 'x'.repeat(5000) }),
+    });
+    expect(large.status).toBe(413);
+  });
+
   it('makes a payment with the consent for it, and not with one for accounts', async () => {
     const tpp = await connect('pay-by-bank');
     const pushed = await push(tpp, { scope: 'payments' });

@@ -25,6 +25,20 @@ const FORM_ENDPOINTS: readonly string[] = [
  */
 export const formHead: Middleware = (ctx, next) => {
   if (!FORM_ENDPOINTS.includes(ctx.path)) return next();
+  assertPlainBody(ctx);
+  if (ctx.querystring !== '') {
+    throw invalid('parameters belong into the body, not into the address (RFC 6749 section 2.3.1)');
+  }
+  if (ctx.headers.authorization !== undefined) {
+    throw new OpenBankingError('ERR_CLIENT_METHOD', { problem: 'the request has an Authorization field' });
+  }
+  if (ctx.headers.dpop !== undefined)
+    throw new OpenBankingError('ERR_PARAMETER_UNSUPPORTED', { name: 'DPoP' });
+  return next();
+};
+
+/** @throws ERR_HTTP_CONTENT, ERR_HTTP_TRANSFER_CODING */
+function assertPlainBody(ctx: Context): void {
   const { headers } = ctx.req;
   const coding = headers['transfer-encoding'];
   if (coding !== undefined && coding.toLowerCase() !== 'chunked') {
@@ -36,15 +50,7 @@ export const formHead: Middleware = (ctx, next) => {
     throw new OpenBankingError('ERR_HTTP_CONTENT', { problem: `content-encoding is ${encoding}` });
   }
   if (headers['content-type'] !== undefined || hasBody(ctx)) assertType(headers['content-type']);
-  if (ctx.querystring !== '') {
-    throw invalid('parameters belong into the body, not into the address (RFC 6749 section 2.3.1)');
-  }
-  if (headers.authorization !== undefined) {
-    throw new OpenBankingError('ERR_CLIENT_METHOD', { problem: 'the request has an Authorization field' });
-  }
-  if (headers.dpop !== undefined) throw new OpenBankingError('ERR_PARAMETER_UNSUPPORTED', { name: 'DPoP' });
-  return next();
-};
+}
 
 /** @throws ERR_HTTP_CONTENT */
 function assertType(field: string | undefined): void {
@@ -62,14 +68,22 @@ function assertType(field: string | undefined): void {
  * @throws ERR_HTTP_TOO_LARGE, ERR_HTTP_MALFORMED, and the codes of `assertParameters`
  */
 export const checkForm: Middleware = async (ctx, next) => {
-  if (FORM_ENDPOINTS.includes(ctx.path)) {
-    assertParameters(ctx.path, new URLSearchParams((await peekBody(ctx)).toString('utf8')));
-  }
+  if (FORM_ENDPOINTS.includes(ctx.path)) assertParameters(ctx.path, await readForm(ctx));
   await next();
 };
 
 function hasBody(ctx: Context): boolean {
   return (ctx.request.length ?? 0) > 0 || ctx.req.headers['transfer-encoding'] !== undefined;
+}
+
+/**
+ * The form of a request, whose bytes stay for the next reader.
+ *
+ * @throws ERR_HTTP_CONTENT, ERR_HTTP_TRANSFER_CODING, ERR_HTTP_TOO_LARGE, ERR_HTTP_MALFORMED
+ */
+export async function readForm(ctx: Context): Promise<URLSearchParams> {
+  assertPlainBody(ctx);
+  return new URLSearchParams((await peekBody(ctx)).toString('utf8'));
 }
 
 async function peekBody(ctx: Context): Promise<Buffer> {

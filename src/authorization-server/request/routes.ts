@@ -67,7 +67,7 @@ const ROUTES: readonly Route[] = [
   { path: '/.well-known/oauth-authorization-server', methods: READ, callers: ['anyone'] },
   { path: ENDPOINTS.jwks, methods: READ, callers: ['anyone'] },
   { path: STATUS_LIST_ROUTE, methods: READ, callers: ['anyone'] },
-  { path: ENDPOINTS.authorization, methods: READ, callers: ['browser'] },
+  { path: ENDPOINTS.authorization, methods: [...READ, 'POST'], callers: ['browser'] },
   { path: /^\/authorize\/[\w-]{1,64}$/, methods: READ, callers: ['browser'] },
   { path: /^\/interaction\/[\w-]{1,64}$/, methods: [...READ, 'POST'], callers: ['browser'] },
   { path: '/assets/bank.css', methods: READ, callers: ['browser'] },

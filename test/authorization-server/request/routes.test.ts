@@ -36,6 +36,7 @@ describe('the routes', () => {
     ['GET', '/jwks', ['anyone'], ['anyone']],
     ['GET', '/status-lists/1', ['anyone'], ['anyone']],
     ['GET', '/authorize', ['browser'], ['ERR_HTTP_NOT_FOUND']],
+    ['POST', '/authorize', ['browser'], ['ERR_HTTP_NOT_FOUND']],
     ['GET', '/authorize/abc', ['browser'], ['ERR_HTTP_NOT_FOUND']],
     ['POST', '/interaction/abc', ['browser'], ['ERR_HTTP_NOT_FOUND']],
     ['GET', '/assets/bank.css', ['browser'], ['ERR_HTTP_NOT_FOUND']],
