@@ -131,7 +131,7 @@ function stepsOf(
       formHead,
       // A resource server is answered here; every other caller is a TPP, and has to prove that.
       at(ENDPOINTS.introspection, introspectForResourceServers(options, sources)),
-      from('tpp', tppGate(authenticator, clientCertificate)),
+      from('tpp', tppGate(authenticator, clientCertificate, options)),
       checkForm,
       at(ENDPOINTS.token, directClientCredentials(provider)),
       from('anyone', metadata),

@@ -18,9 +18,9 @@ import { ENDPOINTS } from './request/routes.ts';
 import type { FollowedSigner } from './signing/signer.ts';
 import { tokenClaims, withinGrant } from './tokens/token-claims.ts';
 import type { TokenStatus } from './token-status/token-status.ts';
-import { gateCertificate, provenTpp } from './request/tpp-gate.ts';
+import { gateCertificate, provenTpp, type PushRule } from './request/tpp-gate.ts';
 
-export interface ProviderOptions extends ApiScopesOptions {
+export interface ProviderOptions extends ApiScopesOptions, PushRule {
   /** URL of the front channel; the issuer identifier (RFC 8414 §2). */
   readonly issuer: string;
   readonly mtlsUrl: URL;
@@ -73,7 +73,7 @@ function configuration(options: ProviderOptions, parts: ProviderParts): Configur
     extraClientMetadata: { properties: [...EXTRA_CLIENT_METADATA] },
     discovery: discoveryExtras(options.mtlsUrl, profiled),
     features: features(options, profiled.features),
-    assertJwtClientAuthClaimsAndHeader: assertClientAssertion(options.clock),
+    assertJwtClientAuthClaimsAndHeader: assertClientAssertion(options),
     interactions: {
       policy: interactionPolicy(options.authorisationStatus),
       url: (_ctx, interaction) => `/interaction/${interaction.uid}`,

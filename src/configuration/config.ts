@@ -93,6 +93,14 @@ export const configSchema = z.strictObject({
         .meta({ description: 'Life of a consent, its grant and refresh tokens (RTS article 10: 180 days).' }),
     })
     .prefault({}),
+  pushedRequests: z
+    .strictObject({
+      allowWithoutCertificate: z.boolean().default(false).meta({
+        description:
+          'A `private_key_jwt` client may push an authorization request without a certificate, as FAPI 2.0 allows; its tokens need one all the same.',
+      }),
+    })
+    .prefault({}),
   refreshToken: z
     .strictObject({
       rotation: z.boolean().default(false).meta({

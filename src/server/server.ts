@@ -195,6 +195,7 @@ function createEndpoints(
     accessTokenSeconds: config.accessToken.lifetimeSeconds,
     consentSeconds: config.consent.lifetimeSeconds,
     rotatesRefreshTokens: config.refreshToken.rotation,
+    pushesWithoutCertificate: config.pushedRequests.allowWithoutCertificate,
     signer,
     secret,
     store,

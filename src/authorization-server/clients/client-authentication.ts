@@ -2,11 +2,12 @@ import type { Client, KoaContextWithOIDC } from 'oidc-provider';
 import { type Clock, epochSeconds } from '../../clock.ts';
 import { OpenBankingError } from '../../errors.ts';
 import type { Tpp } from '../../tpp/authenticate.ts';
+import type { AuthorisationStatus } from '../../tpp/authorisation-status.ts';
 import { matchesSubject } from '../../x509/certificate/subject-property.ts';
-import { isClientOf, type RegisteredClient } from './registered-client.ts';
+import { isClientOf, type RegisteredClient, tppOf } from './registered-client.ts';
 import { AUDIENCE_RULE } from '../request/assertion-problems.ts';
 import { asProviderError, providerError } from '../request/oauth-error.ts';
-import { provenTpp } from '../request/tpp-gate.ts';
+import { isPush, provenTpp, type PushRule } from '../request/tpp-gate.ts';
 
 /** Longest life of a client assertion. It is also how long its `jti` must be remembered. */
 const MAX_ASSERTION_SECONDS = 300;
@@ -46,11 +47,21 @@ export function certificateSubjectMatches(ctx: KoaContextWithOIDC): boolean {
   }
 }
 
+interface AssertionOptions extends PushRule {
+  readonly authorisationStatus: Pick<AuthorisationStatus, 'verify'>;
+  readonly clock: Clock;
+}
+
 /**
  * `private_key_jwt`: the rules of FAPI 2.0 §5.3.2.1 that the provider leaves to this hook (audience, life),
- * and the tie between client and TPP, which the provider never checks for this method.
+ * and the tie between client and TPP, which the provider never checks for this method. Where a request may be pushed
+ * without a certificate, the TPP of the client must be authorised.
  */
-export function assertClientAssertion(clock: Clock) {
+export function assertClientAssertion({
+  authorisationStatus,
+  clock,
+  pushesWithoutCertificate,
+}: AssertionOptions) {
   return async (
     ctx: KoaContextWithOIDC,
     claims: Record<string, unknown>,
@@ -75,6 +86,11 @@ export function assertClientAssertion(clock: Clock) {
       if (typeof at === 'number' && at > now + MAX_AHEAD_SECONDS)
         throw refuse(`${name} is more than ${MAX_AHEAD_SECONDS} seconds in the future`);
     }
-    asProviderError(() => assertOwnClient(provenTpp(ctx), client));
+    const tpp = provenTpp(ctx);
+    const isUnproven = pushesWithoutCertificate && tpp === undefined && isPush(ctx);
+    asProviderError(() => {
+      if (isUnproven) authorisationStatus.verify(tppOf(client));
+      else assertOwnClient(tpp, client);
+    });
   };
 }
