@@ -2,7 +2,7 @@ import type { Middleware } from 'koa';
 import { OpenBankingError } from '../../errors.ts';
 import { readForm } from './form.ts';
 
-/** What a request line holds without trouble; a request that was pushed has two short parameters. */
+/** Well below the limit of a request line. A request that was pushed has two short parameters. */
 const MAX_QUERY_CHARACTERS = 4096;
 
 /**
