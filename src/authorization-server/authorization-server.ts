@@ -10,6 +10,7 @@ import { createAdapterFactory, replayDetectionUnique } from './models/adapter.ts
 import { clientAdapter } from './clients/client-metadata.ts';
 import { type ClientLimits, RecordLimits } from './models/record-limits.ts';
 import type { Clients } from './clients/clients.ts';
+import { directIntrospection } from './tokens/direct-introspection.ts';
 import { directClientCredentials } from './tokens/direct-client-credentials.ts';
 import { discoveryOnBothListeners } from './discovery.ts';
 import { accessLog } from './request/access-log.ts';
@@ -108,7 +109,11 @@ function stepsOf(
   { provider, pages, tokenStatus }: StepParts,
 ): Record<ListenerName, readonly Middleware[]> {
   const { issuer, clientCertificate, authenticator, log } = options;
-  const sources = { provider, tokenStatus, issuedTokens: new IssuedTokens(options.signer, issuer) };
+  const sources = {
+    provider,
+    tokenStatus,
+    issuedTokens: new IssuedTokens(options.signer, issuer, options.clock),
+  };
   const hasStrictTransportSecurity = new URL(issuer).hostname !== 'localhost';
   const metadata = discoveryOnBothListeners(options);
   const statusLists = serveStatusLists(tokenStatus.lists);
@@ -134,6 +139,7 @@ function stepsOf(
       from('tpp', tppGate(authenticator, clientCertificate, options)),
       checkForm,
       at(ENDPOINTS.token, directClientCredentials(provider)),
+      at(ENDPOINTS.introspection, directIntrospection(provider)),
       from('anyone', metadata),
       at(STATUS_LIST_ROUTE, statusLists),
       at(ENDPOINTS.revocation, revokeStructuredTokens(sources)),

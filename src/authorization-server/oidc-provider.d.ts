@@ -22,6 +22,11 @@ declare module 'oidc-provider/lib/helpers/weak_cache.js' {
     readonly jwks: { readonly keys: readonly { readonly kid: string }[] };
   };
 }
+declare module 'oidc-provider/lib/actions/introspection.js' {
+  const steps: readonly ((ctx: import('oidc-provider').KoaContextWithOIDC) => Promise<void>)[];
+  // biome-ignore lint/style/noDefaultExport: the library's own
+  export default steps;
+}
 declare module 'oidc-provider/lib/helpers/als.js' {
   const contexts: import('node:async_hooks').AsyncLocalStorage<import('oidc-provider').KoaContextWithOIDC>;
   // biome-ignore lint/style/noDefaultExport: the library's own

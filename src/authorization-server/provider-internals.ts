@@ -1,4 +1,5 @@
 import type * as typed from 'oidc-provider';
+import introspectionSteps from 'oidc-provider/lib/actions/introspection.js';
 import requestContexts from 'oidc-provider/lib/helpers/als.js';
 import * as providerErrors from 'oidc-provider/lib/helpers/errors.js';
 import initializeKeystore from 'oidc-provider/lib/helpers/initialize_keystore.js';
@@ -66,6 +67,14 @@ export function grantHandlerOf(
 export function keepResponseModes(provider: typed.Provider, kept: readonly string[]): void {
   const { responseModes } = stateOf(provider);
   for (const mode of responseModes.keys()) if (!kept.includes(mode)) responseModes.delete(mode);
+}
+
+/**
+ * The last step of the provider's introspection endpoint, which answers in `ctx.body` once client and parameters are
+ * known. Internal, because the provider has no public way to one step of a route.
+ */
+export async function introspectionHandler(ctx: typed.KoaContextWithOIDC): Promise<void> {
+  await introspectionSteps.at(-1)?.(ctx);
 }
 
 /** Runs the work with `ctx` as `Provider.ctx`, as the provider's routes do. Internal: only routes of its router can. */

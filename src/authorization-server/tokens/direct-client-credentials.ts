@@ -1,24 +1,12 @@
 import type { IncomingMessage } from 'node:http';
-import { parse } from 'node:querystring';
-import type { Context, Middleware } from 'koa';
+import type { Middleware } from 'koa';
 import type { Client, KoaContextWithOIDC } from 'oidc-provider';
-import { certificateSubjectMatches } from '../clients/client-authentication.ts';
 import { errors, grantHandlerOf, type Provider, runInContext } from '../provider-internals.ts';
+import { DIRECT_HEADERS, directContext, leaveToProvider, plainForm } from './direct-request.ts';
 
 const GRANT = 'client_credentials';
-const FORM = /^application\/x-www-form-urlencoded(?:; ?charset=utf-8)?$/i;
 /** RFC 6749 §3.3. */
 const SCOPE = /^[\x21\x23-\x5b\x5d-\x7e]+(?: [\x21\x23-\x5b\x5d-\x7e]+)*$/;
-const MAX_BODY_BYTES = 4096;
-/** Headers of ways to authenticate and to ask that the provider alone knows. */
-const OTHER_WAYS = ['authorization', 'origin', 'oauth-client-attestation', 'oauth-client-attestation-pop'];
-/** The headers of the provider's token endpoint. */
-const HEADERS = {
-  'cache-control': 'no-store',
-  vary: 'Origin',
-  'access-control-allow-origin': '*',
-  'access-control-expose-headers': 'WWW-Authenticate',
-};
 
 /**
  * A short way to the provider's own handler of the client credentials grant (RFC 6749 §4.4), for the request that
@@ -37,31 +25,22 @@ export function directClientCredentials(provider: Provider): Middleware {
     const params = plainParams(ctx.req);
     const client = params === undefined ? undefined : await provider.Client.find(params.client_id);
     if (params === undefined || !mayComeDirectly(client)) return next();
-    const context = contextOf(provider, ctx, { params, client });
+    const context = directContext(provider, ctx, { route: 'token', params, client });
+    if (context === undefined) return next();
     if (await isGranted(context, grant)) {
       provider.emit('grant.success', context);
-      ctx.set(HEADERS);
+      ctx.set(DIRECT_HEADERS);
       return;
     }
-    // The provider makes its own.
-    Reflect.deleteProperty(ctx, 'oidc');
+    leaveToProvider(ctx);
     return next();
   };
 }
 
 type PlainParams = Record<'grant_type' | 'client_id' | 'scope', string>;
 
-/** The parameters of a plain request whose body came together with its head. The body stays where it is. */
 function plainParams(request: IncomingMessage): PlainParams | undefined {
-  const { headers } = request;
-  if (!FORM.test(headers['content-type'] ?? '') || OTHER_WAYS.some((name) => headers[name] !== undefined)) {
-    return undefined;
-  }
-  const length = Number(headers['content-length']);
-  if (!(length > 0 && length <= MAX_BODY_BYTES) || request.readableLength !== length) return undefined;
-  const body: Buffer = request.read();
-  request.unshift(body);
-  const params = parse(body.toString());
+  const params = plainForm(request) ?? {};
   const { grant_type: grantType, client_id: clientId, scope } = params;
   const isPlain =
     Object.keys(params).length === 3 &&
@@ -76,25 +55,11 @@ function mayComeDirectly(client: Client | undefined): client is Client {
   return client?.clientAuthMethod === 'tls_client_auth' && client.grantTypeAllowed(GRANT);
 }
 
-/** The context that the provider's hooks and handlers read. */
-function contextOf(
-  provider: Provider,
-  ctx: Context,
-  { params, client }: { readonly params: PlainParams; readonly client: Client },
-): KoaContextWithOIDC {
-  const oidc = new provider.OIDCContext(ctx as never);
-  Object.assign(oidc, { route: 'token', params });
-  oidc.entity('Client', client);
-  // As a plain property: the provider's accessor has a closure that refers to the request.
-  return Object.assign(ctx, { oidc }) as KoaContextWithOIDC;
-}
-
 /** False where the provider refuses the request. Every other error is thrown. */
 async function isGranted(
   context: KoaContextWithOIDC,
   grant: (context: KoaContextWithOIDC) => Promise<void>,
 ): Promise<boolean> {
-  if (!certificateSubjectMatches(context)) return false;
   try {
     await runInContext(context, () => grant(context));
     return true;

@@ -1,6 +1,7 @@
 import { bodyParser } from '@koa/bodyparser';
 import { createLocalJWKSet, errors as joseErrors, type JWTPayload, jwtVerify } from 'jose';
 import type { Context, Middleware } from 'koa';
+import { LRUCache } from 'lru-cache';
 import type { AccessToken, ClientCredentials, Provider } from 'oidc-provider';
 import { type Clock, epochSeconds } from '../../clock.ts';
 import { OpenBankingError } from '../../errors.ts';
@@ -26,7 +27,8 @@ export interface TokenSources {
   readonly tokenStatus: TokenStatus;
 }
 
-const SIGNED_TYPE = 'application/token-introspection+jwt';
+/** RFC 9701 §4. */
+export const SIGNED_TYPE = 'application/token-introspection+jwt';
 /** A token as long as a header may be is "not active", also with each character percent-encoded. */
 const MAX_BODY = '32kb';
 /** As long as an API takes. */
@@ -164,23 +166,46 @@ function refused(problem: string, cause?: unknown): OpenBankingError<'ERR_REQUES
   return new OpenBankingError('ERR_REQUEST_INVALID', { error: 'invalid_request', problem }, { cause });
 }
 
-/** Our own access tokens that are JWTs. */
+/** Tokens whose signatures are remembered: about 10 MB. */
+const MAX_VERIFIED = 5000;
+
+/**
+ * Our own access tokens that are JWTs. An API asks again and again about a token in use: its signature is verified once
+ * under one set of keys, its end each time.
+ */
 export class IssuedTokens {
   readonly #issuer: string;
+  readonly #clock: Clock;
   #keySet = createLocalJWKSet({ keys: [] });
+  readonly #verified = new LRUCache<string, JWTPayload>({ max: MAX_VERIFIED });
 
-  constructor(signer: FollowedSigner, issuer: string) {
+  constructor(signer: FollowedSigner, issuer: string, clock: Clock) {
     this.#issuer = issuer;
+    this.#clock = clock;
     signer.follow((keys) => {
       this.#keySet = createLocalJWKSet({ keys: [...keys] });
+      this.#verified.clear();
     });
   }
 
   /** The claims, or undefined for a token that is not ours, not an access token or over. */
   async verify(token: string): Promise<JWTPayload | undefined> {
-    const rules = { issuer: this.#issuer, typ: 'at+jwt', algorithms: ['ES256'], requiredClaims: ['exp'] };
+    const now = this.#clock.now();
+    const known = this.#verified.get(token);
+    if (known !== undefined) return (known.exp ?? 0) > epochSeconds(now) ? known : undefined;
+    const keySet = this.#keySet;
+    const rules = {
+      issuer: this.#issuer,
+      typ: 'at+jwt',
+      algorithms: ['ES256'],
+      requiredClaims: ['exp'],
+      currentDate: now,
+    };
     try {
-      return (await jwtVerify(token, this.#keySet, rules)).payload;
+      const payload = Object.freeze((await jwtVerify(token, keySet, rules)).payload);
+      // Other keys may hold by now.
+      if (keySet === this.#keySet) this.#verified.set(token, payload);
+      return payload;
     } catch (error) {
       if (error instanceof joseErrors.JOSEError) return undefined;
       throw error;
