@@ -108,7 +108,7 @@ describe.each(['jwt', 'opaque'] as const)('introspection of %s tokens by resourc
 
   it.each([
     ['8,190 slashes', '/'.repeat(8190)],
-    ['20,000 letters', 'x'.repeat(20_000)],
+    ['12,000 letters', 'x'.repeat(12_000)],
     ['a control character', 'a\u0000b'],
     ['three empty parts', '..'],
   ])('says of %s that it is not active: a token says nothing of the API that asks', async (_title, token) => {
