@@ -62,8 +62,9 @@ export class ConnectionLimits {
     const answering = server.listeners('request');
     server.removeAllListeners('request');
     server.on('request', (request: IncomingMessage, response: ServerResponse) => {
-      if (!this.#admits(request, response)) return;
-      for (const answer of answering) answer.call(server, request, response);
+      this.#answer(request, response, () => {
+        for (const answer of answering) answer.call(server, request, response);
+      });
     });
     // A failed accept leaves the server listening; without a listener the error would end the process.
     server.on('error', (error: NodeJS.ErrnoException) => {
@@ -164,20 +165,24 @@ export class ConnectionLimits {
     if (this.#open.has(connection)) this.#idle.add(connection);
   }
 
-  /** Whether the request may be served: a connection that leaves its answers unread gets no more of them. */
-  #admits(request: IncomingMessage, response: ServerResponse): boolean {
-    const connection = this.#bySocket.get(request.socket);
-    if (connection === undefined) return true;
-    if (!connection.begin()) {
-      if (!connection.socket.destroyed) this.#cut(connection, connection.unansweredRefusal());
-      return false;
+  /** Requests of one connection are answered one after the other; one that waits for too many is closed. */
+  #answer({ socket }: IncomingMessage, response: ServerResponse, answer: () => void): void {
+    const connection = this.#bySocket.get(socket);
+    if (connection === undefined) {
+      answer();
+      return;
     }
-    if (connection.requests >= this.#settings.requestsPerConnection) response.shouldKeepAlive = false;
+    if (connection.isFull) {
+      if (!connection.httpSocket.destroyed) this.#cut(connection, connection.fullRefusal());
+      return;
+    }
     this.#idle.delete(connection);
     response.once('close', () => {
       if (connection.end()) this.#rest(connection);
     });
-    return true;
+    connection.requests += 1;
+    if (connection.requests >= this.#settings.requestsPerConnection) response.shouldKeepAlive = false;
+    connection.begin(answer);
   }
 
   #endOverdue(): void {
@@ -191,6 +196,7 @@ export class ConnectionLimits {
 
   #cut(connection: OpenConnection, refusal: OpenBankingError): void {
     this.#report('connection.cut', connection, refusal);
+    connection.httpSocket.destroy();
     connection.socket.destroy();
   }
 

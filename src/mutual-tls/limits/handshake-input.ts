@@ -17,6 +17,8 @@ interface Initializing {
 /** Where every connection's bytes are read. The TLS library copies the bytes before the next read. */
 const BUFFER = Buffer.allocUnsafeSlow(65_536);
 
+const PIECE_BYTES = 8192;
+
 export interface HandshakeInputOptions {
   /** Most bytes that the peer may send until its handshake is complete. */
   readonly maxBytes: number;
@@ -64,8 +66,16 @@ class HandshakeInput {
     this.#seen = total;
     // The end of the bytes and errors: their code lies where the runtime's own reader of TLS sockets reads it.
     if (length === 0) this.#tls.onread();
-    else if (this.#isSecure) this.#tls.receive(BUFFER.subarray(0, length));
-    else this.#readHandshake(length);
+    else if (!this.#isSecure) this.#readHandshake(length);
+    else if (length <= PIECE_BYTES) this.#tls.receive(BUFFER.subarray(0, length));
+    else this.#readInPieces(length);
+  }
+
+  /** A connection that is closed for one of its requests gets no more of them parsed than a piece holds. */
+  #readInPieces(length: number): void {
+    for (let at = 0; at < length && !this.#socket.destroyed; at += PIECE_BYTES) {
+      this.#tls.receive(BUFFER.subarray(at, Math.min(length, at + PIECE_BYTES)));
+    }
   }
 
   /** A read may hold the end of the handshake and the first request. */

@@ -3,8 +3,8 @@ import type { Server as HttpsServer } from 'node:https';
 import type { Socket } from 'node:net';
 import { OpenBankingError } from '../../errors.ts';
 
-/** A client that pipelines waits for so many answers at most (undici: 10 where it is set). */
-const MAX_UNANSWERED = 16;
+/** Requests that may wait behind the one that is answered. Clients that pipeline have 10 at once at most. */
+const MAX_WAITING = 10;
 
 /** One connection, and what it has asked and not read. */
 export class OpenConnection {
@@ -18,6 +18,7 @@ export class OpenConnection {
   unanswered = 0;
   /** Monotonic milliseconds of its last answer, or of its handshake. */
   idleSince = performance.now();
+  readonly #waiting: (() => void)[] = [];
   #isWatched = false;
 
   constructor(server: HttpServer | HttpsServer, socket: Socket, listener: string) {
@@ -27,22 +28,28 @@ export class OpenConnection {
     this.httpSocket = socket;
   }
 
-  /** Counts a request; false when too many answers are not out yet. */
-  begin(): boolean {
-    if (this.unanswered === MAX_UNANSWERED) return false;
-    this.requests += 1;
-    this.unanswered += 1;
-    return true;
+  /** Whether no more requests may wait for their answers. */
+  get isFull(): boolean {
+    return this.#waiting.length === MAX_WAITING;
   }
 
-  /** Counts an answer; true when it was the last one due. */
+  /** Counts a request, and answers it once the answers before it are out. */
+  begin(answer: () => void): void {
+    this.unanswered += 1;
+    if (this.unanswered === 1) answer();
+    else this.#waiting.push(answer);
+  }
+
+  /** Counts an answer, and begins the next; true when none is due. */
   end(): boolean {
     this.unanswered -= 1;
+    const next = this.#waiting.shift();
+    if (next !== undefined && !this.httpSocket.destroyed) next();
     return this.unanswered === 0;
   }
 
-  unansweredRefusal(): OpenBankingError<'ERR_ANSWERS_UNREAD'> {
-    const problem = `${MAX_UNANSWERED} requests of the connection are not answered yet`;
+  fullRefusal(): OpenBankingError<'ERR_ANSWERS_UNREAD'> {
+    const problem = `${MAX_WAITING} requests of the connection wait for the answer to another`;
     return new OpenBankingError('ERR_ANSWERS_UNREAD', { problem });
   }
 

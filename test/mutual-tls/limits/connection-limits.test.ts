@@ -206,7 +206,7 @@ describe('answers that are not read', () => {
     const socket = dial(port);
     socket.write(GET('/never').repeat(400));
     await closing(socket);
-    expect(served.length).toBe(16);
+    expect(served).toEqual(['/never']);
     expect(events).toEqual(['connection.cut ERR_ANSWERS_UNREAD 127.0.0.1']);
     expect(await ask(dial(port))).toBe('200');
   });
@@ -228,8 +228,8 @@ describe('answers that are not read', () => {
     socket.on('data', (bytes) => {
       text += String(bytes);
     });
-    socket.write(GET().repeat(16));
-    await expect.poll(() => text.match(/200 OK/g)?.length).toBe(16);
+    socket.write(GET().repeat(10));
+    await expect.poll(() => text.match(/200 OK/g)?.length).toBe(10);
     expect(events).toEqual([]);
   });
 
