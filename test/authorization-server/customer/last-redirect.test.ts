@@ -80,13 +80,15 @@ describe('the redirect that ends the way through the pages', () => {
     for (let at = 1; !isWhole; at += 1) {
       const walk = await walked();
       gated.arm({ at, when: 'before', what: 'fail' });
-      const { status, headers } = await walk.end();
+      const { status, headers, text } = await walk.end();
       gated.release();
       isWhole = status === 303;
       if (!isWhole) {
         failed += 1;
         const { location, 'retry-after': retryAfter } = headers;
         expect([at, status, location, retryAfter !== undefined]).toEqual([at, 503, undefined, true]);
+        expect(text).toContain(`id="again" href="${walk.path}"`);
+        expect(text).not.toContain('Nothing has been shared');
       }
     }
     expect(failed).toBe(11);

@@ -65,7 +65,13 @@ describe.skipIf(isChromiumMissing)(`each page on a phone, in a real browser${chr
   afterAll(() => browser?.close());
 
   async function show(name: string): Promise<void> {
-    const ctx = { set() {}, body: '', state: { requestId: '6f1c2a3b-0000-4000-8000-1234567890ab' } };
+    const ctx = {
+      set() {},
+      body: '',
+      path: '/authorize',
+      url: '/authorize?x=1&y=2',
+      state: { requestId: '6f1c2a3b-0000-4000-8000-1234567890ab' },
+    };
     SHOWN[name]?.(pages, ctx as unknown as Context);
     const styled = ctx.body
       .replace(/<link rel="stylesheet"[^>]*>/, () => `<style>${pages.stylesheet}</style>`)

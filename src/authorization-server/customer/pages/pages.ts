@@ -70,6 +70,8 @@ export interface StoppedView {
   readonly back: { readonly url: string } | { readonly csrf: string; readonly path: string };
 }
 
+/** Pages that a customer may open again after a fault of ours. */
+const PAGE_OF_REQUEST = /^\/(authorize|interaction)(\/|$)/;
 const FOLDER = fileURLToPath(new URL('.', import.meta.url));
 const PLACES =
   "default-src 'none'; style-src 'self'; img-src 'self'; base-uri 'none'; frame-ancestors 'none'";
@@ -128,6 +130,7 @@ export class Pages {
       requestId: ctx.state.requestId,
       rule: view.rule,
       isOurs: view.status >= 500,
+      again: PAGE_OF_REQUEST.test(ctx.path) ? ctx.url : undefined,
     });
   }
 
