@@ -112,7 +112,6 @@ async function eitherOf(
   let timer: NodeJS.Timeout | undefined;
   const patience = new Promise<'late'>((resolve) => {
     timer = setTimeout(() => resolve('late'), patienceSeconds * 1000);
-    timer.unref();
   });
   const early = await Promise.race([one.catch(() => 'failed' as const), patience]);
   clearTimeout(timer);
