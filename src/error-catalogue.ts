@@ -16,7 +16,7 @@ type None = Record<never, never>;
 type OfSubject = { subject: string };
 type WithProblem = { problem: string };
 type OfDocument = { source: string; problems: readonly Problem[] };
-type OfHost = { host: string; problem: string };
+type OfHost = { host: string; problem: string; status?: number };
 type Unproven = { subject: string; serialNumber: string; problems: readonly string[] };
 type Blocked = { since: Date; reason: string };
 

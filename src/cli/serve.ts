@@ -15,7 +15,8 @@ export function serveCommand(): Command {
     .action(async (flags: { readonly config: string }) => {
       refuseUnsafeEnvironment();
       const { loadConfig } = await import('../index.ts');
-      const config = await loadConfig(flags.config);
+      const { withEnvironment } = await import('./environment.ts');
+      const config = withEnvironment(await loadConfig(flags.config));
       if (config.workers > 1 && cluster.isPrimary) await watchWorkers(config);
       else await serve(config, flags.config);
     });

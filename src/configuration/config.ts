@@ -10,6 +10,7 @@ import { storageSchema } from './storage-schema.ts';
 import { TOLERANCES } from '../tpp/qc-statements.ts';
 import { parseValue, parseYaml } from './yaml-document.ts';
 import { WITHOUT_SLASH } from './issuer-schema.ts';
+import { outboundSchema } from './outbound-schema.ts';
 import { resourceServerSchema } from './resource-server-schema.ts';
 
 const httpsUrl = z.url({ protocol: /^https$/, error: 'must be an https URL' });
@@ -140,6 +141,7 @@ export const configSchema = z.strictObject({
     )
     .min(1),
   revocation: revocationSchema,
+  outbound: outboundSchema,
   registry: z.strictObject({
     file: file.meta({ description: 'The TPP registry, YAML or JSON; read again when it changes.' }),
     pollSeconds: seconds.default(1).meta({ description: 'How often the file is checked for a change.' }),

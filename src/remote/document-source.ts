@@ -4,7 +4,7 @@ import { Outbound, type OutboundOptions, type OutboundRequest } from './outbound
 
 export interface DocumentSourceOptions
   extends CircuitBreakerOptions,
-    Pick<OutboundOptions, 'timeoutSeconds' | 'maxBytes' | 'allowHttp'> {
+    Pick<OutboundOptions, 'timeoutSeconds' | 'maxBytes' | 'allowHttp' | 'proxy'> {
   /** `host` or `host:port` that may have addresses of this machine or of private networks. Default: none. */
   readonly privateHosts?: readonly string[];
 }
@@ -17,20 +17,28 @@ export class DocumentSource {
   readonly #breaker: CircuitBreaker;
 
   constructor(options: DocumentSourceOptions) {
-    const { timeoutSeconds, maxBytes, allowHttp = false, privateHosts = [] } = options;
-    this.#public = new Outbound({ timeoutSeconds, maxBytes, allowHttp });
-    this.#private = new Outbound({ timeoutSeconds, maxBytes, allowHttp, allowPrivateAddresses: true });
+    const { timeoutSeconds, maxBytes, allowHttp = false, proxy, privateHosts = [] } = options;
+    const common = { timeoutSeconds, maxBytes, allowHttp, proxy };
+    this.#public = new Outbound(common);
+    this.#private = new Outbound({ ...common, allowPrivateAddresses: true });
     this.#privateHosts = privateHosts;
     this.#breaker = new CircuitBreaker(options);
   }
 
-  /** @throws ERR_OUTBOUND_REFUSED; ERR_OUTBOUND_FAILED also for a fault of the server (5xx); ERR_OUTBOUND_ANSWER for every other status but 200 */
-  fetch(url: string, request?: OutboundRequest): Promise<Buffer> {
+  /**
+   * Fetches a document. Each address has connections and failures of its own, so that one that hangs or fails takes
+   * nothing from the others of its host; `path` is appended to the address and shares them.
+   *
+   * @throws ERR_OUTBOUND_REFUSED; ERR_OUTBOUND_FAILED also for a fault of the server (5xx); ERR_OUTBOUND_ANSWER for
+   * every other status but 200
+   */
+  fetch(url: string, request: OutboundRequest = {}, path = ''): Promise<Buffer> {
     const client = isListed(url, this.#privateHosts) ? this.#private : this.#public;
     return this.#breaker.run(url, async () => {
-      const { status, body } = await client.fetchBytes(url, request);
+      const { status, body } = await client.fetchBytes(url + path, { ...request, pool: url });
       if (status === 200) return body;
-      const details = { host: URL.parse(url)?.host ?? '', problem: `the answer has status ${status}` };
+      const host = URL.parse(url)?.host ?? '';
+      const details = { host, problem: `the answer has status ${status}`, status };
       throw new OpenBankingError(status >= 500 ? 'ERR_OUTBOUND_FAILED' : 'ERR_OUTBOUND_ANSWER', details);
     });
   }

@@ -1,8 +1,10 @@
 import { lookup as resolve } from 'node:dns/promises';
-import { Agent as HttpAgent, type IncomingMessage, request as requestHttp } from 'node:http';
-import { Agent as HttpsAgent, request as requestHttps } from 'node:https';
+import { type IncomingMessage, request as requestHttp } from 'node:http';
+import { request as requestHttps } from 'node:https';
 import { BlockList, isIP, type LookupFunction } from 'node:net';
 import { isRefusal, OpenBankingError } from '../errors.ts';
+import { Agents } from './agents.ts';
+import type { ProxySettings } from './proxy.ts';
 
 export interface OutboundOptions {
   /**
@@ -18,6 +20,8 @@ export interface OutboundOptions {
   readonly clientCertificate?:
     | { readonly certificatePem: string; readonly privateKeyPem: string }
     | undefined;
+  /** The proxy for requests, which then resolves the names: only literal addresses are judged here. Default: none. */
+  readonly proxy?: ProxySettings | undefined;
   /** From the DNS query to the last byte. */
   readonly timeoutSeconds: number;
   readonly maxBytes: number;
@@ -27,6 +31,8 @@ export interface OutboundRequest {
   readonly method?: 'GET' | 'POST';
   readonly headers?: Readonly<Record<string, string>>;
   readonly body?: Uint8Array;
+  /** Requests of one pool share 16 connections to a host; pools do not wait for each other. Default: one a host. */
+  readonly pool?: string;
 }
 
 export interface OutboundResponse {
@@ -78,33 +84,22 @@ const OTHER_PROTOCOLS: ReadonlySet<string> = new Set(
   ),
 );
 
-/** Shorter than Node's own servers keep an idle connection (5 s), so that none is reused while its server closes it. */
-const IDLE_SECONDS = 4;
-const MAX_CONNECTIONS_PER_HOST = 16;
-
 /**
  * The only HTTP client. It connects to checked addresses only: the name is resolved once, every address of the answer
  * is judged, and the connection goes to what was judged, so that a second look-up cannot change it.
  */
 export class Outbound {
   readonly #options: OutboundOptions;
-  readonly #http: HttpAgent;
-  readonly #https: HttpsAgent;
+  readonly #agents: Agents;
   readonly #underWay = new Set<AbortController>();
   #isClosed = false;
 
   constructor(options: OutboundOptions) {
-    const { caPem, clientCertificate } = options;
-    const connection = {
-      keepAlive: true,
-      timeout: IDLE_SECONDS * 1000,
-      maxSockets: MAX_CONNECTIONS_PER_HOST,
-      lookup: checkedLookup(options),
-    };
+    const { caPem, clientCertificate, proxy } = options;
     this.#options = options;
-    this.#http = new HttpAgent(connection);
-    this.#https = new HttpsAgent({
-      ...connection,
+    this.#agents = new Agents({
+      lookup: checkedLookup(options),
+      proxy,
       ...(caPem === undefined ? {} : { ca: caPem }),
       ...(clientCertificate === undefined
         ? {}
@@ -150,14 +145,15 @@ export class Outbound {
   async close(): Promise<void> {
     this.#isClosed = true;
     for (const end of this.#underWay) end.abort(failed('', 'the client is closed'));
-    this.#http.destroy();
-    this.#https.destroy();
+    this.#agents.destroy();
   }
 
   #send(url: URL, request: OutboundRequest, signal: AbortSignal): Promise<IncomingMessage> {
     return new Promise((resolve, reject) => {
       const options = {
         method: request.method ?? 'GET',
+        agent: this.#agents.agentFor(url),
+        ...(request.pool === undefined ? {} : { pool: request.pool }),
         headers: {
           accept: '*/*',
           'accept-encoding': 'identity',
@@ -165,10 +161,8 @@ export class Outbound {
           ...request.headers,
         },
       };
-      const outgoing =
-        url.protocol === 'https:'
-          ? requestHttps(url, { ...options, agent: this.#https }, resolve)
-          : requestHttp(url, { ...options, agent: this.#http }, resolve);
+      const send = url.protocol === 'https:' ? requestHttps : requestHttp;
+      const outgoing = send(url, options, resolve);
       outgoing.on('error', reject);
       // Closed without an error or a response: the server changed the protocol, which no request asks for.
       outgoing.once('close', () => reject(new Error('the connection was closed')));

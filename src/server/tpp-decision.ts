@@ -1,6 +1,7 @@
 import type { Clock } from '../clock.ts';
 import type { Config } from '../configuration/config.ts';
 import type { Log } from '../events.ts';
+import { proxyOf } from '../configuration/outbound-schema.ts';
 import { openRevocationPolicy, relaxedRevocations } from '../configuration/revocation-schema.ts';
 import { type OpenList, openFollowedList } from '../files/followed-list.ts';
 import { createTppAuthenticator } from '../tpp/authenticate.ts';
@@ -17,7 +18,7 @@ import { openListedRegistry } from '../../tpp-registry/file-source.ts';
  * @throws ERR_CONFIG_INVALID, ERR_REGISTRY_INVALID, ERR_BLOCK_LIST_INVALID
  */
 export async function openTppDecision(
-  config: Pick<Config, 'trust' | 'registry' | 'blockList' | 'revocation' | 'hostCountry'>,
+  config: Pick<Config, 'trust' | 'registry' | 'blockList' | 'revocation' | 'outbound' | 'hostCountry'>,
   parts: { readonly clock: Clock; readonly log: Log; readonly openList?: OpenList | undefined },
 ) {
   const { clock, log, openList = openFollowedList } = parts;
@@ -30,7 +31,7 @@ export async function openTppDecision(
     config.blockList === undefined
       ? createBlockList([])
       : await openFileBlockList({ ...config.blockList, log }, openList);
-  const revocation = openRevocation({ ...config.revocation, clock, log });
+  const revocation = openRevocation({ ...config.revocation, proxy: proxyOf(config.outbound), clock, log });
   const problems = relaxedRevocations(config.trust);
   if (problems.length > 0) log.emit('revocation.relaxed', { problems });
   const { hostCountry } = config;

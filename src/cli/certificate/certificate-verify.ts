@@ -6,6 +6,7 @@ import { silentLog } from '../../events.ts';
 import type { TppEvaluation } from '../../tpp/authenticate.ts';
 import { assertScopesAllowed } from '../../tpp/authorisation-status.ts';
 import type { TrustPreset } from '../../tpp/trust-profile.ts';
+import { withEnvironment } from '../environment.ts';
 import { openTppDecision } from '../../server/tpp-decision.ts';
 
 export interface VerifyOptions {
@@ -62,7 +63,7 @@ export async function configurationFrom(from: {
   readonly sandbox?: string;
 }): Promise<Config> {
   const { loadConfig, parseConfig } = await import('../../configuration/config.ts');
-  if (from.config !== undefined) return loadConfig(from.config);
+  if (from.config !== undefined) return withEnvironment(await loadConfig(from.config));
   const folder = resolve(from.sandbox ?? '');
   const [{ sandboxConfiguration }, { readDescription }] = await Promise.all([
     import('../../sandbox/sandbox-configuration.ts'),

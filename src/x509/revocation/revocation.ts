@@ -45,8 +45,10 @@ export interface Revocation {
   close(): Promise<void>;
 }
 
-/** Refreshes at the same time: more would be a burst on one responder. */
-const MAX_REFRESHES = 16;
+/** Refreshes at the same time: more would be a burst. */
+const MAX_REFRESHES = 64;
+/** Of one issuer, so that the certificates of others are refreshed also while its responder hangs. */
+const MAX_REFRESHES_OF_ISSUER = 16;
 /** Certificates that were not used for so long are not refreshed. */
 const IDLE_SECONDS = 86_400;
 
@@ -74,7 +76,8 @@ class RevocationChecker implements Revocation {
   readonly #certificates = new WeakMap<Certificate, RevocationRecord>();
   readonly #timer: NodeJS.Timeout;
   #listener: ((found: CheckedCertificate) => void) | undefined;
-  #refreshes = 0;
+  /** Refreshes that are under way, by the key hash of the issuer. */
+  readonly #refreshes = new Map<string, number>();
   #isClosed = false;
 
   constructor(options: RevocationOptions) {
@@ -151,19 +154,30 @@ class RevocationChecker implements Revocation {
   #refreshDue(): void {
     const now = this.#options.clock.now().getTime();
     for (const record of this.#records.values()) {
-      if (this.#refreshes >= MAX_REFRESHES) return;
+      const { issuerKeyHash } = record.about.key;
+      const ofIssuer = this.#refreshes.get(issuerKeyHash) ?? 0;
+      if (this.#refreshCount() >= MAX_REFRESHES) return;
+      if (ofIssuer >= MAX_REFRESHES_OF_ISSUER) continue;
       if (now < record.refreshAt || now - record.usedAt > IDLE_SECONDS * 1000 || record.isBusy) continue;
-      this.#refreshes += 1;
+      this.#countRefresh(issuerKeyHash, 1);
       void record
         .refresh()
         .catch((error: unknown) => {
           // `close` cuts off refreshes that are under way.
           if (!this.#isClosed) this.#options.log.emit('revocation.fault', { error });
         })
-        .finally(() => {
-          this.#refreshes -= 1;
-        });
+        .finally(() => this.#countRefresh(issuerKeyHash, -1));
     }
+  }
+
+  #refreshCount(): number {
+    return this.#refreshes.values().reduce((sum, count) => sum + count, 0);
+  }
+
+  #countRefresh(issuerKeyHash: string, change: 1 | -1): void {
+    const count = (this.#refreshes.get(issuerKeyHash) ?? 0) + change;
+    if (count === 0) this.#refreshes.delete(issuerKeyHash);
+    else this.#refreshes.set(issuerKeyHash, count);
   }
 
   #recordsOf(path: VerifiedPath, policy: RevocationPolicy): readonly RevocationRecord[] {

@@ -1,0 +1,53 @@
+import { z } from 'zod';
+import { type ProxySettings, proxyOfEnvironment } from '../remote/proxy.ts';
+
+const proxyUrl = z.url({ protocol: /^https?$/, error: 'must be the http or https URL of a proxy' });
+
+/** `outbound` of a configuration file: the way of requests to responders and CRLs. */
+export const outboundSchema = z
+  .strictObject({
+    proxy: proxyUrl.optional().meta({
+      description:
+        'HTTP proxy for requests to OCSP responders and CRLs, `http://proxy.example:3128`. The proxy resolves the names, so the proxy must refuse private addresses.',
+    }),
+    proxyExceptions: z
+      .array(
+        z.string().regex(/^(\*|(\*?\.)?[A-Za-z0-9.-]+(:\d{1,5})?)$/, 'must be a host, host:port or .domain'),
+      )
+      .default([])
+      .meta({
+        description:
+          'Hosts that are reached without the proxy: `host`, `host:port`, `.domain` for all below it.',
+      }),
+    proxyFromEnvironment: z.boolean().default(false).meta({
+      description:
+        'Takes HTTPS_PROXY or HTTP_PROXY, and NO_PROXY, of the environment where `proxy` is not set. They are ignored otherwise.',
+    }),
+  })
+  .prefault({});
+
+type OutboundValue = z.infer<typeof outboundSchema>;
+
+/** The proxy of a validated value; undefined where requests go out directly. */
+export function proxyOf({ proxy, proxyExceptions }: OutboundValue): ProxySettings | undefined {
+  return proxy === undefined ? undefined : { url: proxy, exceptions: proxyExceptions };
+}
+
+/**
+ * The same value with the proxy of the environment, where the value asks for it.
+ *
+ * @throws ZodError when the environment names no URL
+ */
+export function withEnvironmentProxy(
+  value: OutboundValue,
+  environment: Readonly<Record<string, string | undefined>>,
+): OutboundValue {
+  if (!value.proxyFromEnvironment || value.proxy !== undefined) return value;
+  const found = proxyOfEnvironment(environment);
+  if (found === undefined) return value;
+  return {
+    ...value,
+    proxy: proxyUrl.parse(found.url),
+    proxyExceptions: [...value.proxyExceptions, ...found.exceptions],
+  };
+}
