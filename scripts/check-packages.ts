@@ -87,10 +87,28 @@ async function installApi({ node, frameworks }: (typeof RELEASES)[number]): Prom
   await install(folder, ...packages, `${NODE_PACKAGE}@${node}`, ...frameworks);
   const program = join(folder, 'node_modules/.bin/node');
   assert.equal(execFileSync(program, ['--version'], { encoding: 'utf8' }).trim(), `v${node}`);
-  const flags = ['--input-type=module', '-e', "await import('@tallystick/tpp-registry')"];
-  await run(program, flags, { cwd: folder });
+  // Long enough for a thread of its own: the module of the thread must be in the tarball.
+  const tpps = Array.from({ length: 200 }, (_, at) => ({
+    authorizationNumber: `PSDGB-FCA-${at}`,
+    legalName: 'Acme Accounts Ltd',
+    nca: { id: 'GB-FCA' },
+    country: 'GB',
+    roles: ['PSP_AI'],
+    status: 'active',
+    statusSince: '2026-01-31',
+  }));
+  writeFileSync(join(folder, 'tpps.json'), JSON.stringify({ tpps }));
+  const { stdout } = await run(program, ['--input-type=module', '-e', COUNT_TPPS], { cwd: folder });
+  assert.equal(stdout, '200');
   return folder;
 }
+
+const COUNT_TPPS = `
+  import { openFileRegistry } from '@tallystick/tpp-registry';
+  const registry = await openFileRegistry({ file: 'tpps.json' });
+  process.stdout.write(String(registry.list().length));
+  await registry.close();
+`;
 
 /** Starts a bank's API in the folder; returns the port of each framework. */
 async function startApi(folder: string, options: object): Promise<Record<string, number>> {

@@ -106,12 +106,15 @@ export function readTppRecords(
   document.assertSound();
 }
 
-type ParsedRecord = z.infer<typeof record>;
+/** A checked record as a file has it. */
+export interface WrittenTppRecord extends Omit<TppRecord, 'roles' | 'nca' | 'tradingName' | 'statusReason'> {
+  readonly tradingName?: string | undefined;
+  readonly nca: { readonly id: string; readonly name?: string | undefined };
+  readonly roles: readonly PspRole[];
+  readonly statusReason?: string | undefined;
+}
 
-/** A checked record as a file has it: a value of JSON, but for its date. */
-export type WrittenTppRecord = ParsedRecord;
-
-function inconsistencies(one: ParsedRecord): [path: readonly string[], message: string][] {
+function inconsistencies(one: WrittenTppRecord): [path: readonly string[], message: string][] {
   const found: [readonly string[], string][] = [];
   const { authorizationNumber, nca } = one;
   if (canonicalNca(nca.id) === undefined) found.push([['nca', 'id'], 'is no known competent authority']);
@@ -136,7 +139,7 @@ function inconsistencies(one: ParsedRecord): [path: readonly string[], message: 
 }
 
 /** Two records for one identifier and authority would make the answer depend on their order (also by case). */
-function sameRecord(first: Map<string, number>, one: ParsedRecord, at: number): number | undefined {
+function sameRecord(first: Map<string, number>, one: WrittenTppRecord, at: number): number | undefined {
   const authority = canonicalNca(one.nca.id) ?? one.nca.id;
   const key = `${authority} ${one.authorizationNumber.normalize('NFKC').toUpperCase()}`;
   const earlier = first.get(key);
@@ -145,10 +148,16 @@ function sameRecord(first: Map<string, number>, one: ParsedRecord, at: number): 
 }
 
 /** The record as programs read it. */
-export function frozenRecord({ tradingName, nca, roles, statusReason, ...rest }: ParsedRecord): TppRecord {
+export function frozenRecord({
+  tradingName,
+  nca,
+  roles,
+  statusReason,
+  ...rest
+}: WrittenTppRecord): TppRecord {
   return Object.freeze({
     ...rest,
-    passportedCountries: Object.freeze(rest.passportedCountries),
+    passportedCountries: Object.freeze([...rest.passportedCountries]),
     ...(tradingName === undefined ? {} : { tradingName }),
     nca: Object.freeze({ id: nca.id, ...(nca.name === undefined ? {} : { name: nca.name }) }),
     roles: new Set(roles),

@@ -145,14 +145,11 @@ async function openParts(
     openSigningKeys({ file: config.signingKeysFile, clock, log, retainSeconds: retainKeysSeconds(config) }),
   ]);
   const { openList } = parts;
-  const decision = await openTppDecision(config, { clock, log, openList });
-  const files = await openClientFiles({
-    entries: config.clients,
-    apiScopes: config.apiScopes,
-    file: config.clientsFile,
-    log,
-    openList,
-  });
+  const { clients: entries, clientsFile, apiScopes } = config;
+  const [decision, files] = await Promise.all([
+    openTppDecision(config, { clock, log, openList }),
+    openClientFiles({ entries, apiScopes, file: clientsFile, log, openList }),
+  ]);
   const resourceServers = await openResourceServers(config.resourceServers, log);
   const store = failingFast(parts.store ?? (await openStore(config.storage, { clock, log })));
   const grantSeconds = config.consent.lifetimeSeconds + config.accessToken.lifetimeSeconds;
