@@ -1,7 +1,8 @@
 import { z } from 'zod';
-import type { Problem } from '../errors.ts';
+import { invalidConfig, type Problem } from '../errors.ts';
 import { readRequired } from './configured-files.ts';
-import { parseAnchor, parsePem } from '../x509/certificate/certificate.ts';
+import { parseTrustFile } from '../tpp/trust-files.ts';
+import { parseAnchor } from '../x509/certificate/certificate.ts';
 import type { RevocationPin, RevocationPolicy } from '../x509/revocation/revocation.ts';
 
 const seconds = z.int().positive();
@@ -134,6 +135,10 @@ async function pinsOf({
   certificateFile,
   ...urls
 }: PolicyValue['issuers'][number]): Promise<RevocationPin[]> {
-  const pem = await readRequired(certificateFile, 'trust[].revocation.issuers[].certificateFile');
-  return parsePem(pem).map((der) => ({ issuer: parseAnchor(der), ...urls }));
+  const path = 'trust[].revocation.issuers[].certificateFile';
+  const text = await readRequired(certificateFile, path);
+  const { certificates, faults } = parseTrustFile(text, { file: certificateFile, path, parse: parseAnchor });
+  const problems = faults.map((message) => ({ path, message }));
+  if (problems.length > 0) throw invalidConfig(certificateFile, problems);
+  return certificates.map((issuer) => ({ issuer, ...urls }));
 }

@@ -135,7 +135,7 @@ export function openTrustFile<T extends object>(
     log,
     pollSeconds,
     parse: (text) => {
-      const { certificates, faults } = readTrust(text, options);
+      const { certificates, faults } = parseTrustFile(text, options);
       const problems = faults.map((message) => ({ path, message }));
       if (certificates.length === 0) throw invalidConfig(file, problems);
       check?.(certificates);
@@ -148,9 +148,10 @@ export function openTrustFile<T extends object>(
   });
 }
 
-function readTrust<T extends object>(
+/** @throws ERR_CONFIG_INVALID when the text is no PEM, or ends within a certificate */
+export function parseTrustFile<T extends object>(
   text: string,
-  { file, path, parse }: TrustFileOptions<T>,
+  { file, path, parse }: Pick<TrustFileOptions<T>, 'file' | 'path' | 'parse'>,
 ): CertificateFile<T> {
   try {
     return readCertificateFile(text, parse);

@@ -51,6 +51,16 @@ describe('revocation in a configuration', () => {
     expect(pins).toEqual([
       { issuer: expect.objectContaining({ serialNumber: expect.any(String) }), ocspUrls },
     ]);
+    const opened = async (text: string) => {
+      await writeFile(certificateFile, text);
+      return openRevocationPolicy(parse({ issuers: [{ certificateFile, ocspUrls }] }));
+    };
+    expect((await opened(`Issuing CA of the bank\n${issuing.certificatePem}`)).pins).toHaveLength(1);
+    await expect(opened('junk')).rejects.toSatisfy((error) => isRefusal(error, 'ERR_CONFIG_INVALID'));
+    const damaged = issuing.certificatePem.replace('MII', 'MIJ');
+    await expect(opened(damaged + issuing.certificatePem)).rejects.toMatchObject({
+      details: { problems: [{ message: expect.stringMatching(/^certificate 1/) }] },
+    });
     await rm(folder, { recursive: true });
     const missing = openRevocationPolicy(parse({ issuers: [{ certificateFile }] }));
     await expect(missing).rejects.toSatisfy((error) => isRefusal(error, 'ERR_CONFIG_INVALID'));

@@ -71,6 +71,13 @@ describe('sampling of events', () => {
     expect(lines.filter(({ event }) => event === 'grant.refused').length).toBe(50);
   });
 
+  it('has an address to count against for every event that callers without a certificate can provoke', () => {
+    const without = Object.entries<EventDefinition>(EVENTS)
+      .filter(([, { fields }]) => fields.includes('listener') || fields.includes('route'))
+      .filter(([, { fields }]) => !fields.includes('address'));
+    expect(without.map(([name]) => name)).toEqual(['connection.failed', 'token.issued']);
+  });
+
   it('never omits what was decided for good', () => {
     const always = Object.entries<EventDefinition>(EVENTS).filter(
       ([, { isAlwaysWritten }]) => isAlwaysWritten,
