@@ -49,7 +49,10 @@ export class ConnectionLimits {
     }
   }
 
-  /** Limits the connections of a server. Called once its request handler is there, and before it listens. */
+  /**
+   * Limits the connections of a server. Called once its request handler is there, and before it listens. With the
+   * option `certificateCompression` of node:tls the bytes of a handshake would be no bound.
+   */
   limit(server: HttpServer | HttpsServer, listener: string): void {
     const opening = server.listeners('connection');
     server.removeAllListeners('connection');

@@ -71,9 +71,16 @@ function keep<S extends Socket>(socket: S): S {
   return socket;
 }
 
-const dial = (port: number, chain = client.chainPem): TLSSocket =>
+const dial = (port: number, chain = client.chainPem, more: object = {}): TLSSocket =>
   keep(
-    connect({ port, host: '127.0.0.1', rejectUnauthorized: false, cert: chain, key: client.privateKeyPem }),
+    connect({
+      ...more,
+      port,
+      host: '127.0.0.1',
+      rejectUnauthorized: false,
+      cert: chain,
+      key: client.privateKeyPem,
+    }),
   );
 
 const GET = (path = '/') => `GET ${path} HTTP/1.1\r\nHost: localhost\r\n\r\n`;
@@ -101,6 +108,15 @@ describe('a handshake', () => {
     expect(await ask(dial(port, client.certificatePem.repeat(40)))).toBe('closed');
     expect(events).toEqual(['tls.refused ERR_HANDSHAKE_TOO_LARGE 127.0.0.1']);
     expect(await ask(dial(port))).toBe('200');
+  });
+
+  it('is not asked for compressed certificates (RFC 8879), whose size says nothing', async () => {
+    const { port, events } = await start({ handshakeBytes: 4096 });
+    const chain = client.certificatePem.repeat(40);
+    expect(await ask(dial(port, chain, { certificateCompression: ['zlib', 'brotli', 'zstd'] }))).toBe(
+      'closed',
+    );
+    expect(events).toEqual(['tls.refused ERR_HANDSHAKE_TOO_LARGE 127.0.0.1']);
   });
 
   it('has no limit where it is named `unbounded`', async () => {
