@@ -19,15 +19,15 @@ export interface AdapterOptions {
 
 /**
  * Records are kept this much longer than the provider asks where the provider reads them after their end, to distinguish
- * "expired" or "used" from "unknown". A pushed request is consumed only when its flow ends, which may be a whole
- * interaction after the request itself has expired.
+ * "expired" or "used" from "unknown". A pushed request is consumed only when its flow ends, which may be two prompts of 15
+ * minutes after the request itself has expired. A record that is gone by then could not stop a second flow.
  */
 const KEPT_LONGER_SECONDS: Readonly<Record<string, number>> = {
   AuthorizationCode: 60,
   RefreshToken: 60,
   Grant: 60,
   BackchannelAuthenticationRequest: 60,
-  PushedAuthorizationRequest: 20 * 60,
+  PushedAuthorizationRequest: 35 * 60,
 };
 /** Members that hold nothing of a customer, and no secret. A payload with any other is encrypted. */
 const PUBLIC: ReadonlySet<string> = new Set('kind iat exp clientId scope aud extra x5t#S256 jkt'.split(' '));

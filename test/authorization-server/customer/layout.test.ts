@@ -68,6 +68,7 @@ describe.skipIf(isChromiumMissing)(`each page on a phone, in a real browser${chr
     const ctx = {
       set() {},
       body: '',
+      method: 'GET',
       path: '/authorize',
       url: '/authorize?x=1&y=2',
       state: { requestId: '6f1c2a3b-0000-4000-8000-1234567890ab' },

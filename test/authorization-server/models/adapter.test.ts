@@ -113,7 +113,7 @@ describe('the adapter', () => {
       expect(await adapter(model).find('secret-id')).toBeUndefined();
       await adapter(model).destroy('secret-id');
       await adapter(model).upsert('secret-id', payload, 60);
-      clock.forward(60 + 21 * 60);
+      clock.forward(60 + 36 * 60);
       expect(await adapter(model).find('secret-id')).toBeUndefined();
     });
 
@@ -164,7 +164,7 @@ describe('the adapter', () => {
     expect(await thrown(adapter(model).consume('id'))).toBeDefined();
     expect(await adapter(model).find('id')).toBeUndefined();
     await adapter(model).upsert('id', { jti: 'id' }, 1);
-    clock.forward(1 + 21 * 60);
+    clock.forward(1 + 36 * 60);
     expect(await thrown(adapter(model).consume('id'))).toBeDefined();
     expect(await adapter(model).find('id')).toBeUndefined();
   });
@@ -238,7 +238,9 @@ describe('the adapter', () => {
 
   it('keeps a pushed request as long as the flow that it began, to refuse its second end (I2)', async () => {
     await adapter('PushedAuthorizationRequest').upsert('p', { jti: 'p' }, 60);
-    clock.forward(60 + 15 * 60);
+    // A login and a consent that each take 15 minutes.
+    clock.forward(60 + 2 * 15 * 60);
+    expect(await adapter('PushedAuthorizationRequest').find('p')).toBeDefined();
     await adapter('PushedAuthorizationRequest').consume('p');
     expect(await thrown(adapter('PushedAuthorizationRequest').consume('p'))).toMatchObject({
       error: 'invalid_request_uri',

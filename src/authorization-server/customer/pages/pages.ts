@@ -70,8 +70,6 @@ export interface StoppedView {
   readonly back: { readonly url: string } | { readonly csrf: string; readonly path: string };
 }
 
-/** Pages that a customer may open again after a fault of ours. */
-const PAGE_OF_REQUEST = /^\/(authorize|interaction)(\/|$)/;
 const FOLDER = fileURLToPath(new URL('.', import.meta.url));
 const PLACES =
   "default-src 'none'; style-src 'self'; img-src 'self'; base-uri 'none'; frame-ancestors 'none'";
@@ -130,7 +128,7 @@ export class Pages {
       requestId: ctx.state.requestId,
       rule: view.rule,
       isOurs: view.status >= 500,
-      again: PAGE_OF_REQUEST.test(ctx.path) ? ctx.url : undefined,
+      again: isAgainPossible(ctx) ? ctx.url : undefined,
     });
   }
 
@@ -167,6 +165,10 @@ function prepareForm(ctx: Context, { problem }: Pick<FormView, 'problem'>): void
   if (problem !== undefined) ctx.status = 422;
   ctx.set('content-security-policy', `${PLACES}; form-action 'self'`);
   ctx.set('cache-control', 'no-store');
+}
+
+function isAgainPossible({ method, path }: Context): boolean {
+  return /^\/interaction\//.test(path) || (method === 'GET' && /^\/authorize(\/|$)/.test(path));
 }
 
 function inWords(at: Date): { readonly iso: string; readonly text: string } {
