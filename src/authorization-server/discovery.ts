@@ -2,11 +2,21 @@ import type { Middleware } from 'koa';
 import { OPENID_SCOPES } from './clients/registered-client.ts';
 import type { profileConfiguration } from './profiles/profiles.ts';
 import { ENDPOINTS } from './request/routes.ts';
+import type { Signer } from './signing/signer.ts';
 
 const { authorization, jwks, ...ON_MTLS } = ENDPOINTS;
 
 /** Without `form_post`: its page needs a script, and browsers keep the TPP's own cookies from a form of another site. */
 export const RESPONSE_MODES = Object.freeze(['query', 'fragment'] as const);
+
+/** Claims of an ID token about the customer and the login. */
+const CLAIMS = Object.freeze(['sub', 'iss', 'auth_time'] as const);
+/** No registration asks for another. */
+const INTROSPECTION_ALGORITHM = 'ES256';
+
+interface ProviderMetadata {
+  readonly id_token_signing_alg_values_supported: readonly string[];
+}
 
 function mtlsEndpoints(mtlsUrl: URL): Record<string, string> {
   const at = ([name, path]: readonly [string, string]) => [`${name}_endpoint`, new URL(path, mtlsUrl).href];
@@ -21,6 +31,7 @@ export function discoveryOnBothListeners(urls: {
   readonly issuer: string;
   readonly mtlsUrl: URL;
   readonly apiScopes: readonly string[];
+  readonly signer: Pick<Signer, 'keys'>;
 }): Middleware {
   const front = (path: string) => new URL(path, urls.issuer).href;
   const addresses = {
@@ -33,9 +44,16 @@ export function discoveryOnBothListeners(urls: {
     // A new key is published for longer than this before it signs.
     if (ctx.path === jwks && ctx.status === 200) ctx.set('cache-control', 'public, max-age=300');
     if (ctx.path.startsWith('/.well-known/') && ctx.status === 200) {
+      const metadata = ctx.body as ProviderMetadata;
       ctx.body = {
-        ...(ctx.body as object),
+        ...metadata,
         ...addresses,
+        claims_supported: CLAIMS,
+        // An algorithm of a profile needs a key of this server.
+        id_token_signing_alg_values_supported: metadata.id_token_signing_alg_values_supported.filter(
+          (algorithm) => urls.signer.keys.some(({ alg }) => alg === algorithm),
+        ),
+        introspection_signing_alg_values_supported: [INTROSPECTION_ALGORITHM],
         response_modes_supported: [...RESPONSE_MODES],
         scopes_supported: [...OPENID_SCOPES, ...urls.apiScopes],
       };
