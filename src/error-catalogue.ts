@@ -243,6 +243,9 @@ export const CATALOGUE = {
   // what a process depends on: tpp-registry/, storage/, remote/
   ERR_REGISTRY_INVALID: document<OfDocument>('the TPP registry is not valid'),
   ERR_BLOCK_LIST_INVALID: document<OfDocument>('the block list is not valid'),
+  ERR_SERVER_NOT_READY: unavailable<{ reason: string }>(
+    'the server cannot serve requests at the moment: try again',
+  ),
   ERR_STORAGE_UNAVAILABLE: unavailable<{ operation: string }>('the store is not available at present'),
   ERR_STORAGE_REVOKED: grant<{ kind: string }>('the grant has been revoked (RFC 6749 section 5.2)'),
   ERR_OUTBOUND_REFUSED: address<OfHost>('the address may not be fetched'),

@@ -92,6 +92,7 @@ const API_REFUSED = [
   'error',
 ] as const;
 const CUSTOMER = ['requestId', 'clientId', 'authorizationNumber', 'scope'] as const;
+const WORKER_ENDED = ['worker', 'outcome', 'seconds'] as const;
 const LOADED = ['file', 'count'] as const;
 const NOT_LOADED = ['file', 'problems', 'error'] as const;
 
@@ -116,7 +117,12 @@ export const EVENTS = Object.freeze({
     'every followed file was checked on SIGHUP: `count` changed ones are in use, `problems` has the bad ones',
     ['count', 'problems'],
   ),
-  'worker.died': error('a worker process ended and is started again after `seconds`', ['worker', 'seconds']),
+  'worker.died': error('a worker ended by `outcome`, and is started again after `seconds`', WORKER_ENDED),
+  'worker.stuck': error('a worker did not answer for three seconds and is killed', ['worker']),
+  'worker.not_started': error('a worker or stand-in (`outcome`) could not start', ['outcome', 'error']),
+  'workers.away': error('no worker serves: a stand-in answers 503 until one does'),
+  'workers.back': info('a worker serves again, and the stand-in ends'),
+  'connections.lost': warn('`count` connections were closed before a worker had them', ['count']),
   'gateway.started': info('the gateway accepts requests', ['issuer', 'count']),
   'gateway.stopped': info('the gateway has closed'),
 

@@ -39,7 +39,7 @@ export function keysCommand(): Command {
 
 async function rotationOf(file: string): Promise<Omit<RotationOptions, 'delaySeconds'>> {
   const { loadConfig, systemClock } = await import('../index.ts');
-  const { retainKeysSeconds } = await import('../server/server.ts');
+  const { retainKeysSeconds } = await import('../server/opened-server.ts');
   const config = await loadConfig(file);
   return { file: config.signingKeysFile, clock: systemClock, retainSeconds: retainKeysSeconds(config) };
 }

@@ -9,6 +9,9 @@ const OTHERS: Partial<Readonly<Record<ErrorClass, ExitCode>>> = {
   unavailable: 3,
 };
 
+/** How long a stop may take where no setting says so. */
+const STOP_SECONDS = 30;
+
 /** The exit code of the command for a thrown error. */
 export function exitCodeOf(error: unknown): ExitCode {
   return isRefusal(error) ? (OTHERS[error.class] ?? 1) : 3;
@@ -21,20 +24,34 @@ export function refuseUnsafeEnvironment(): void {
   }
 }
 
-/** Waits for one of the signals, by default SIGINT or SIGTERM, then closes. A second signal ends the process at once. */
+export interface StopOptions {
+  readonly withinSeconds?: number;
+  readonly signals?: readonly NodeJS.Signals[];
+}
+
+/**
+ * Waits for one of the signals, by default SIGINT or SIGTERM, then closes, within a time limit. A second signal ends the
+ * process at once.
+ */
 export function stopOnSignal(
   close: () => Promise<void>,
-  signals: readonly NodeJS.Signals[] = ['SIGINT', 'SIGTERM'],
+  { withinSeconds = STOP_SECONDS, signals = ['SIGINT', 'SIGTERM'] }: StopOptions = {},
 ): Promise<void> {
   return new Promise((resolve, reject) => {
     let isStopping = false;
     const stop = () => {
       if (isStopping) process.exit(130);
       isStopping = true;
+      endWithin(withinSeconds);
       close().then(resolve, reject);
     };
     for (const signal of signals) process.on(signal, stop);
   });
+}
+
+/** Ends the process after this time, if it has not ended by itself. */
+export function endWithin(seconds: number): void {
+  setTimeout(() => process.exit(1), seconds * 1000).unref();
 }
 
 /** Runs `reload` at each SIGHUP. */

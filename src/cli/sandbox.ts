@@ -53,7 +53,7 @@ export function sandboxCommand(): Command {
       });
       console.log(welcome(sandbox));
       // SIGHUP: the terminal has been closed.
-      await stopOnSignal(() => sandbox.close(), ['SIGINT', 'SIGTERM', 'SIGHUP']);
+      await stopOnSignal(() => sandbox.close(), { signals: ['SIGINT', 'SIGTERM', 'SIGHUP'] });
     })
     .addCommand(sandboxRevokeCommand());
 }

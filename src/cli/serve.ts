@@ -1,62 +1,97 @@
-import cluster from 'node:cluster';
-import { Command } from 'commander';
+import { fork } from 'node:child_process';
+import { Command, Option } from 'commander';
 import type { Config } from '../index.ts';
+import type { WorkerRole } from '../server/workers/worker-messages.ts';
 import { loadAspsp } from './aspsp-module.ts';
-import { refuseUnsafeEnvironment, reloadOnSignal, stopOnSignal } from './process.ts';
+import { endWithin, refuseUnsafeEnvironment, reloadOnSignal, stopOnSignal } from './process.ts';
 
 /** For closing stores and files after the last connection. */
 const STOP_MARGIN_SECONDS = 3;
+/** For workers, which are stopped by this process and killed after the margin. */
+const WATCH_MARGIN_SECONDS = 2 * STOP_MARGIN_SECONDS;
+
+interface Flags {
+  readonly config: string;
+  readonly as?: WorkerRole;
+}
 
 /** `tallystick serve`: the authorization server of a bank. */
 export function serveCommand(): Command {
   return new Command('serve')
     .description('start the authorization server')
     .requiredOption('--config <file>', 'the configuration, YAML or JSON')
-    .action(async (flags: { readonly config: string }) => {
+    .addOption(
+      new Option('--as <role>', 'for processes that this command starts')
+        .choices(['worker', 'stand-in'])
+        .hideHelp(),
+    )
+    .action(async (flags: Flags) => {
       refuseUnsafeEnvironment();
       const { loadConfig } = await import('../index.ts');
       const { withEnvironment } = await import('./environment.ts');
       const config = withEnvironment(await loadConfig(flags.config));
-      if (config.workers > 1 && cluster.isPrimary) await watchWorkers(config);
+      if (flags.as !== undefined) await serveAs(flags.as, config, flags.config);
+      else if (config.workers > 1) await watchWorkers(config);
       else await serve(config, flags.config);
     });
 }
 
 async function serve(config: Config, source: string): Promise<void> {
   const { startServer } = await import('../server/server.ts');
-  const aspsp = await loadAspsp(config.aspspModule, { source });
-  if (cluster.isPrimary) {
-    const server = await startServer(config, { aspsp });
-    reloadOnSignal(() => server.reload());
-    await stopOnSignal(() => server.close());
-    return;
-  }
-  const { serveAsWorker } = await import('../server/workers.ts');
-  const { ReceivedLists } = await import('../server/shared-lists.ts');
-  const lists = new ReceivedLists();
-  const server = await startServer(config, { aspsp, isHealthServed: false, openList: lists.open }).catch(
-    (error: unknown) => {
-      lists.close();
-      throw error;
-    },
-  );
+  const server = await startServer(config, { aspsp: await loadAspsp(config.aspspModule, { source }) });
   reloadOnSignal(() => server.reload());
-  // A service manager may signal every process of the group.
-  await Promise.race([serveAsWorker(server), stopOnSignal(() => server.close())]);
-  process.disconnect?.();
+  await stopOnSignal(() => server.close(), { withinSeconds: stopSeconds(config) + STOP_MARGIN_SECONDS });
 }
 
-async function watchWorkers({ workers: count, listen, logLevel, shutdown }: Config): Promise<void> {
+/** A process that `watchWorkers` has started. */
+async function serveAs(role: WorkerRole, config: Config, source: string): Promise<void> {
+  const [{ createLog }, { serveAsWorker }] = await Promise.all([
+    import('../log.ts'),
+    import('../server/workers/serve-as-worker.ts'),
+  ]);
+  const log = createLog({ level: config.logLevel });
+  const open = async () => {
+    if (role === 'stand-in') return (await import('../server/workers/stand-in.ts')).openStandIn(config, log);
+    const [{ openServer }, { ReceivedLists }] = await Promise.all([
+      import('../server/opened-server.ts'),
+      import('../server/workers/shared-lists.ts'),
+    ]);
+    const aspsp = await loadAspsp(config.aspspModule, { source });
+    const opened = await openServer(config, { aspsp, log, openList: new ReceivedLists().open });
+    opened.started();
+    return opened;
+  };
+  const server = await open().catch((error: unknown) => {
+    log.emit('worker.not_started', { outcome: role, error });
+    throw error;
+  });
+  reloadOnSignal(() => server.reload());
+  await serveAsWorker(server);
+  endWithin(config.shutdown.drainSeconds + STOP_MARGIN_SECONDS);
+  await server.stop();
+  // The bank's module may have left something open.
+  process.exit(0);
+}
+
+async function watchWorkers(config: Config): Promise<void> {
   const { createLog } = await import('../log.ts');
-  const { startWorkers } = await import('../server/workers.ts');
-  const workers = await startWorkers({
-    count,
-    healthPort: listen.health,
-    stopSeconds: shutdown.noticeSeconds + shutdown.drainSeconds + STOP_MARGIN_SECONDS,
-    log: createLog({ level: logLevel }),
+  const { Workers } = await import('../server/workers/workers.ts');
+  const [, program = '', ...words] = process.argv;
+  const workers = new Workers({
+    config,
+    // Lists are sent to workers as bytes.
+    fork: (role) => fork(program, [...words, '--as', role], { serialization: 'advanced' }),
+    log: createLog({ level: config.logLevel }),
   });
-  reloadOnSignal(() => {
-    for (const worker of Object.values(cluster.workers ?? {})) worker?.process.kill('SIGHUP');
-  });
-  await stopOnSignal(() => workers.close());
+  const exitCode = await workers.start();
+  if (exitCode !== undefined) {
+    process.exitCode = exitCode;
+    return;
+  }
+  reloadOnSignal(() => workers.reload());
+  await stopOnSignal(() => workers.close(), { withinSeconds: stopSeconds(config) + WATCH_MARGIN_SECONDS });
+}
+
+function stopSeconds({ shutdown }: Config): number {
+  return shutdown.noticeSeconds + shutdown.drainSeconds;
 }

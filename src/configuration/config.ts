@@ -4,6 +4,7 @@ import { invalidConfig } from '../errors.ts';
 import { clientCertificateSchema } from './client-certificate-schema.ts';
 import { clientSchema, findClientProblems } from './client-schema.ts';
 import { connectionSchema } from './connection-schema.ts';
+import { healthAddressSchema } from './health-schema.ts';
 import { readRequired, withAbsoluteFiles } from './configured-files.ts';
 import { revocationPolicySchema, revocationSchema } from './revocation-schema.ts';
 import { storageSchema } from './storage-schema.ts';
@@ -37,8 +38,9 @@ export const configSchema = z.strictObject({
       host: z.string().default('::').meta({ description: 'Address that both listeners bind.' }),
       front: port.default(8443).meta({ description: 'Port of the front channel.' }),
       mtls: port.default(8444).meta({ description: 'Port of the mTLS listener.' }),
-      health: port.default(9000).meta({
-        description: 'Port of `/health/live` and `/health/ready`: plain HTTP, on loopback only.',
+      health: healthAddressSchema.prefault(9000).meta({
+        description:
+          'Where `/health/started`, `/health/ready` and `/health/live` are served, in plain HTTP: a port of loopback, or `host:port` for balancers and probes of a cluster.',
       }),
     })
     .prefault({}),

@@ -1,36 +1,122 @@
-import { createServer } from 'node:http';
+import { once } from 'node:events';
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { createConnectionLimits } from '../mutual-tls/limits/connection-limits.ts';
 import { requestLimits } from '../mutual-tls/limits/request-limits.ts';
+import type { BoundAddress } from './listener-probe.ts';
+import { SingleFlight } from '../remote/single-flight.ts';
 
-const MAX_CONNECTIONS = 64;
+/** One thing that the health depends on. `problem` is a fixed text or an error code, never a text of another system. */
+export interface HealthPart {
+  readonly name: string;
+  readonly problem?: string | undefined;
+}
+
+export interface Readiness {
+  /** Whether enough parts are in order to serve. */
+  readonly isReady: boolean;
+  readonly parts: readonly HealthPart[];
+}
+
+type Phase = 'starting' | 'started' | 'stopping';
+
+const READY_MILLISECONDS = 500;
+/** More than balancers and probes of a cluster need. */
+const CONNECTIONS = { inAll: 256, perAddress: 64 };
 const KEEP_ALIVE_SECONDS = 5;
 
-/** Live and ready, for container health checks and load balancers. On loopback only, without TLS. */
-export function createHealthServer(isReady: () => Promise<boolean>) {
-  const statusOf = async (path: string | undefined): Promise<number> => {
-    if (path === '/health/live') return 200;
-    if (path === '/health/ready') return (await isReady()) ? 200 : 503;
-    return 404;
-  };
-  const server = createServer(requestLimits(KEEP_ALIVE_SECONDS), (request, response) => {
-    void statusOf(request.url).then((status) => {
-      response.writeHead(status, { 'content-type': 'application/json', 'cache-control': 'no-store' });
-      response.end(JSON.stringify({ status: status === 200 ? 'ok' : 'unavailable' }));
+/**
+ * The health of this program in plain HTTP, for probes and load balancers, whatever Host they name:
+ * `/health/started`, `/health/ready` and `/health/live`, 200 or 503, each with its parts and their problems.
+ */
+export class HealthServer {
+  readonly #ready: () => Promise<Readiness>;
+  readonly #server: Server;
+  readonly #asking = new SingleFlight<Readiness>();
+  #phase: Phase = 'starting';
+  #last: (Readiness & { readonly at: number }) | undefined;
+
+  /** `ready` is asked at most twice a second, however many ask this server. */
+  constructor(ready: () => Promise<Readiness>) {
+    this.#ready = ready;
+    // A probe of HTTP/1.0 names no host.
+    const limits = { ...requestLimits(KEEP_ALIVE_SECONDS), requireHostHeader: false };
+    this.#server = createServer(limits, (request, response) => void this.#answer(request, response));
+    createConnectionLimits(CONNECTIONS).limit(this.#server, 'health');
+  }
+
+  /** Binds the port (0 = any free one) and returns the bound one. */
+  async listen({ host, port }: BoundAddress): Promise<number> {
+    this.#server.listen({ host, port });
+    await once(this.#server, 'listening');
+    return (this.#server.address() as AddressInfo).port;
+  }
+
+  /** The start is complete. */
+  started(): void {
+    this.#phase = 'started';
+  }
+
+  /** From now on not ready. */
+  stopping(): void {
+    this.#phase = 'stopping';
+  }
+
+  async close(): Promise<void> {
+    if (!this.#server.listening) return;
+    const closed = once(this.#server, 'close');
+    this.#server.close();
+    this.#server.closeAllConnections();
+    await closed;
+  }
+
+  async #answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    request.resume();
+    const isAsking = request.method === 'GET' || request.method === 'HEAD';
+    const found = isAsking ? await this.#find(request.url?.split('?')[0]) : undefined;
+    const status = found === undefined ? 404 : found.isReady ? 200 : 503;
+    response.writeHead(status, {
+      'content-type': 'application/json',
+      'cache-control': 'no-store',
+      ...(status === 503 ? { 'retry-after': '1' } : {}),
     });
-  });
-  createConnectionLimits({ inAll: MAX_CONNECTIONS, perAddress: MAX_CONNECTIONS }).limit(server, 'health');
-  return {
-    /** Binds the port (0 = any free one) and returns the bound one. */
-    listen: (port: number) =>
-      new Promise<number>((resolve, reject) => {
-        server.once('error', reject);
-        server.listen(port, '127.0.0.1', () => resolve((server.address() as AddressInfo).port));
-      }),
-    close: () =>
-      new Promise<void>((resolve) => {
-        server.close(() => resolve());
-        server.closeAllConnections();
-      }),
-  };
+    const parts = found?.parts.map(({ name, problem }) => ({
+      part: name,
+      status: problem === undefined ? 'ok' : 'unavailable',
+      ...(problem === undefined ? {} : { problem }),
+    }));
+    const summary = status === 200 ? 'ok' : status === 404 ? 'not found' : 'unavailable';
+    response.end(`${JSON.stringify({ status: summary, ...(parts === undefined ? {} : { parts }) })}\n`);
+  }
+
+  async #find(path = ''): Promise<Readiness | undefined> {
+    const hasStarted = this.#phase !== 'starting';
+    if (path === '/health/live') return { isReady: true, parts: [{ name: 'process' }] };
+    if (path === '/health/started') return ofProcess(hasStarted ? undefined : this.#phase);
+    if (path !== '/health/ready') return undefined;
+    if (!hasStarted) return ofProcess(this.#phase);
+    const { isReady, parts } = await this.#readiness();
+    // A stop may have begun while the parts were asked.
+    const process = ofProcess(this.#phase === 'started' ? undefined : this.#phase);
+    return { isReady: isReady && process.isReady, parts: [...process.parts, ...parts] };
+  }
+
+  async #readiness(): Promise<Readiness> {
+    if (this.#last !== undefined && performance.now() - this.#last.at < READY_MILLISECONDS) return this.#last;
+    return this.#asking.run(async () => {
+      const readiness = await this.#ready();
+      this.#last = { ...readiness, at: performance.now() };
+      return readiness;
+    });
+  }
+}
+
+/** Ready when every part is in order. */
+export function readinessOf(...groups: readonly (readonly HealthPart[])[]): Readiness {
+  const parts = groups.flat();
+  return { isReady: parts.every(({ problem }) => problem === undefined), parts };
+}
+
+function ofProcess(problem: string | undefined): Readiness {
+  return { isReady: problem === undefined, parts: [{ name: 'process', problem }] };
 }

@@ -78,17 +78,17 @@ describe.skipIf(process.platform === 'win32')('tallystick serve with two workers
     const authorizationNumber = tppNamed(bank.description, 'money-one').organizationIdentifier;
     write(list, JSON.stringify({ blocked: [{ authorizationNumber, reason: 'test', since: '2026-11-21' }] }));
     server.kill('SIGHUP');
-    expect((await reloaded(2)).map(({ count, problems }) => [count, problems])).toEqual([
-      [1, []],
-      [1, []],
-    ]);
+    const first = await reloaded(2);
+    expect(first.map(({ problems }) => problems)).toEqual([[], []]);
+    // A worker may have the changed list before its own signal, since another one asked for it.
+    expect(first.some(({ count }) => count === 1)).toBe(true);
     for (const times of [4, 6]) {
       write(list, 'blocked: 7');
       server.kill('SIGHUP');
       const said = await reloaded(times);
       expect(said.map(({ problems }) => problems?.map(({ path }) => path))).toEqual([[list], [list]]);
     }
-    expect(eventsOf('block-list.refused').length).toBeGreaterThan(1);
+    await expect.poll(() => eventsOf('block-list.refused').length, { timeout: 10_000 }).toBeGreaterThan(1);
   }, 30_000);
 
   it('presents a renewed certificate to new connections, in each worker (C17)', async () => {

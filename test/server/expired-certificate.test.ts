@@ -25,7 +25,6 @@ describe('a server whose own certificate expires', () => {
       aspsp: demoAspsp(),
       log: silentLog,
       clock,
-      isHealthServed: false,
     });
     expect(await server.isReady()).toBe(true);
     now = new Date('2100-01-01');

@@ -6,7 +6,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { ClientChange } from '../../src/authorization-server/clients/clients.ts';
 import { isRefusal } from '../../src/errors.ts';
 import { openClientFiles } from '../../src/server/client-files.ts';
-import { ReceivedLists, SharedLists } from '../../src/server/shared-lists.ts';
+import { ReceivedLists, SharedLists } from '../../src/server/workers/shared-lists.ts';
 
 let folder: string;
 let file: string;

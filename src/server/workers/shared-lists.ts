@@ -1,13 +1,13 @@
-import { type ErrorCode, type ErrorDetails, isRefusal, OpenBankingError } from '../errors.ts';
-import type { Log } from '../events.ts';
-import { type CheckedFile, type FollowedFile, followElsewhere } from '../files/followed-file.ts';
-import { type FollowedListOptions, openFollowedList } from '../files/followed-list.ts';
-import type { ListReader, ListSource } from '../files/list-reader.ts';
-import { PackedRecords } from '../files/packed-records.ts';
-import { SingleFlight } from '../remote/single-flight.ts';
-import { blockListReader } from '../tpp/block-list.ts';
-import { registryReader } from '../../tpp-registry/registry-reader.ts';
-import { clientListReader } from './client-list.ts';
+import { type ErrorCode, type ErrorDetails, isRefusal, OpenBankingError } from '../../errors.ts';
+import type { Log } from '../../events.ts';
+import { type CheckedFile, type FollowedFile, followElsewhere } from '../../files/followed-file.ts';
+import { type FollowedListOptions, openFollowedList } from '../../files/followed-list.ts';
+import type { ListReader, ListSource } from '../../files/list-reader.ts';
+import { PackedRecords } from '../../files/packed-records.ts';
+import { SingleFlight } from '../../remote/single-flight.ts';
+import { blockListReader } from '../../tpp/block-list.ts';
+import { registryReader } from '../../../tpp-registry/registry-reader.ts';
+import { clientListReader } from '../client-list.ts';
 
 /*
  * One process reads the lists for all workers, and sends each of them the packed records in pieces: no worker spends time on

@@ -1,0 +1,251 @@
+import { randomBytes } from 'node:crypto';
+import type { Aspsp } from '../authorization-server/customer/aspsp.ts';
+import {
+  type AuthorizationServer,
+  type AuthorizationServerOptions,
+  createAuthorizationServer,
+} from '../authorization-server/authorization-server.ts';
+import { Clients, type RegisteredClients } from '../authorization-server/clients/clients.ts';
+import { RevokedCertificates } from '../authorization-server/token-status/revoked-certificates.ts';
+import { openSigningKeys } from '../authorization-server/signing/signing-keys.ts';
+import { clientCertificateOptions } from '../configuration/client-certificate-schema.ts';
+import { type Clock, systemClock } from '../clock.ts';
+import type { Config } from '../configuration/config.ts';
+import { ConsentRecords, Consents } from '../consent/consent.ts';
+import { creationProblem, readOrCreate } from '../files/created-file.ts';
+import { invalidConfig } from '../errors.ts';
+import { reportClientChain } from './client-chain-check.ts';
+import type { OpenList } from '../files/followed-list.ts';
+import type { HealthPart } from './health.ts';
+import type { Log } from '../events.ts';
+import { createLog } from '../log.ts';
+import { createClientCertificateSource } from '../mutual-tls/client-certificate.ts';
+import { createConnectionLimits } from '../mutual-tls/limits/connection-limits.ts';
+import { connectionLimitOptions } from '../configuration/connection-schema.ts';
+import { createListener, type Listener } from '../mutual-tls/listeners.ts';
+import { reloadFiles } from './file-reload.ts';
+import { FollowedKeyPair } from './followed-key-pair.ts';
+import { openResourceServers } from './followed-resource-servers.ts';
+import { openClientFiles } from './client-files.ts';
+import { openRedisStore } from '../storage/redis/redis.ts';
+import { failingFast } from '../storage/request-scope.ts';
+import { openSqliteStore } from '../storage/sqlite/sqlite.ts';
+import type { Store } from '../storage/store.ts';
+import type { TppAuthenticator } from '../tpp/authenticate.ts';
+import type { BlockList } from '../tpp/block-list.ts';
+import { openTppDecision } from './tpp-decision.ts';
+import type { TppRegistry } from '../../tpp-registry/index.ts';
+
+export interface ServerParts {
+  readonly aspsp: Aspsp;
+  readonly log?: Log;
+  readonly clock?: Clock;
+  /** Used instead of the store that the configuration names, and closed with the server. */
+  readonly store?: Store;
+  /** How registry, block list and clients are opened. Default: this process reads them. */
+  readonly openList?: OpenList;
+}
+
+/** A running authorization server. */
+export interface RunningServer {
+  readonly issuer: string;
+  readonly mtlsUrl: string;
+  /**
+   * The consents of customers, for the bank's own APIs: access tokens carry `consent_id`. Access tokens of a
+   * revoked consent end within seconds at the APIs.
+   */
+  readonly consents: Consents;
+  readonly registry: TppRegistry;
+  readonly blockList: BlockList;
+  /** The registered clients, of the files and of the store. */
+  readonly clients: RegisteredClients;
+  /** The same decision about a TPP certificate that the token endpoint makes. */
+  readonly authenticator: TppAuthenticator;
+  /** Whether requests can be served now: not stopping, and the store reads and writes. */
+  isReady(): Promise<boolean>;
+  /** Checks every followed file of this process now, and logs the outcome. */
+  reload(): Promise<void>;
+  /** Not ready, keep serving for a notice, drain, close everything. Calling it again is no error. */
+  close(): Promise<void>;
+}
+
+/** A server without ports: its listeners can listen, or be handed connections. */
+export interface OpenedServer {
+  readonly running: Omit<RunningServer, 'reload' | 'close'>;
+  readonly front: Listener;
+  readonly mtls: Listener;
+  /** Logs that requests are accepted. */
+  started(): void;
+  /** The parts that the health depends on, without the listeners. */
+  health(): Promise<readonly HealthPart[]>;
+  /** Checks every followed file of this process now, and logs the outcome. */
+  reload(): Promise<void>;
+  /** From now on every answer ends its connection. */
+  drain(): void;
+  /** Lets requests in flight end, and closes everything. */
+  stop(): Promise<void>;
+}
+
+/**
+ * The composition root: opens the files of the configuration, builds every object.
+ *
+ * @throws ERR_CONFIG_INVALID, ERR_REGISTRY_INVALID, ERR_STORAGE_UNAVAILABLE
+ */
+export async function openServer(config: Config, parts: ServerParts): Promise<OpenedServer> {
+  const clock = parts.clock ?? systemClock;
+  const log = parts.log ?? createLog({ level: config.logLevel });
+  const opened = await openParts(config, parts, { clock, log });
+  const { decision, clients, store, clientCertificate } = opened;
+  const consents = new ConsentRecords({ store, clock, secret: opened.secret });
+  const endpoints = createEndpoints(config, opened, { aspsp: parts.aspsp, consents, clock, log });
+  const { tls } = opened;
+  const requestClientCertificate = clientCertificate.isTlsCertificateNeeded;
+  const { keepAliveSeconds } = config.connections;
+  const connections = createConnectionLimits({ log, ...connectionLimitOptions(config) });
+  const listen = { ...tls.current, keepAliveSeconds, connections, log };
+  const front = createListener({ name: 'front', requestClientCertificate: false, ...listen });
+  const mtls = createListener({ name: 'mtls', requestClientCertificate, ...listen });
+  tls.follow((pair) => {
+    for (const listener of [front, mtls]) listener.replaceCertificate(pair);
+  });
+  front.serve(new URL(config.issuer), endpoints.handlers.front);
+  mtls.serve(new URL(config.mtlsUrl), endpoints.handlers.mtls);
+  if (requestClientCertificate) await reportClientChain(log);
+  return {
+    running: {
+      issuer: config.issuer,
+      mtlsUrl: config.mtlsUrl.replace(/\/$/, ''),
+      consents: new Consents(consents, endpoints),
+      registry: decision.registry,
+      blockList: decision.blockList,
+      clients,
+      authenticator: decision.authenticator,
+      isReady: async () => tls.secondsLeft > 0 && (await store.isHealthy()),
+    },
+    front,
+    mtls,
+    reload: () => reloadFiles(log),
+    started: () => log.emit('server.started', { issuer: config.issuer, count: config.clients.length }),
+    health: async () => [
+      { name: 'certificate', problem: tls.secondsLeft > 0 ? undefined : 'has expired' },
+      { name: 'store', problem: (await store.isHealthy()) ? undefined : 'does not read and write' },
+    ],
+    drain: () => {
+      for (const listener of [front, mtls]) listener.drain();
+    },
+    stop: async () => {
+      const { drainSeconds } = config.shutdown;
+      await Promise.all([front.close(drainSeconds), mtls.close(drainSeconds)]);
+      const files = [decision, clients, opened.signer, opened.resourceServers, tls];
+      await Promise.all([...files, store].map((part) => part.close()));
+      log.emit('server.stopped');
+    },
+  };
+}
+
+/** Opens everything that is read from the files and stores that the configuration names. */
+async function openParts(
+  config: Config,
+  parts: ServerParts,
+  { clock, log }: { readonly clock: Clock; readonly log: Log },
+) {
+  const [tls, secret, signer] = await Promise.all([
+    FollowedKeyPair.open({ ...config.tls, place: 'tls', clock, log }),
+    openSecret(config.storage.secretFile),
+    openSigningKeys({ file: config.signingKeysFile, clock, log, retainSeconds: retainKeysSeconds(config) }),
+  ]);
+  const { openList } = parts;
+  const { clients: entries, clientsFile, apiScopes } = config;
+  const [decision, files] = await Promise.all([
+    openTppDecision(config, { clock, log, openList }),
+    openClientFiles({ entries, apiScopes, file: clientsFile, log, openList }),
+  ]);
+  const resourceServers = await openResourceServers(config.resourceServers, log);
+  const store = failingFast(parts.store ?? (await openStore(config.storage, { clock, log })));
+  const grantSeconds = config.consent.lifetimeSeconds + config.accessToken.lifetimeSeconds;
+  const clients = await Clients.open({ files, store, secret, grantSeconds, clock, log });
+  const clientCertificate = createClientCertificateSource(clientCertificateOptions(config.clientCertificate));
+  return {
+    tls,
+    secret,
+    signer,
+    decision,
+    clients,
+    resourceServers,
+    store,
+    clientCertificate,
+  };
+}
+
+function createEndpoints(
+  config: Config,
+  opened: Awaited<ReturnType<typeof openParts>>,
+  parts: Pick<AuthorizationServerOptions, 'aspsp' | 'consents' | 'clock' | 'log'>,
+): AuthorizationServer {
+  const { store, signer, secret, clients, resourceServers, clientCertificate } = opened;
+  const { authorisationStatus, revocation, authenticator } = opened.decision;
+  const { aspsp, consents, clock, log } = parts;
+  const revokedCertificates = new RevokedCertificates({
+    store,
+    clock,
+    log,
+    onLearned: (one) => revocation.askAgain(one),
+  });
+  revocation.onRevoked((found) => revokedCertificates.report(found));
+  return createAuthorizationServer({
+    issuer: config.issuer,
+    mtlsUrl: new URL(config.mtlsUrl),
+    clients,
+    resource: config.resource,
+    apiScopes: config.apiScopes,
+    accessTokenFormat: config.accessToken.format,
+    accessTokenSeconds: config.accessToken.lifetimeSeconds,
+    consentSeconds: config.consent.lifetimeSeconds,
+    rotatesRefreshTokens: config.refreshToken.rotation,
+    pushesWithoutCertificate: config.pushedRequests.allowWithoutCertificate,
+    signer,
+    secret,
+    store,
+    clientLimits: config.clientLimits,
+    consents,
+    authorisationStatus,
+    authenticator,
+    clientCertificate,
+    resourceServers: resourceServers.all,
+    isRevoked: (certificate) => revocation.isKnownRevoked(certificate),
+    revokedCertificates,
+    aspsp,
+    aspspCallSeconds: config.aspspCallSeconds,
+    clock,
+    log,
+  });
+}
+
+/** Longest life of what a signing key has signed, with a margin for clocks. */
+export function retainKeysSeconds(config: Pick<Config, 'accessToken'>): number {
+  return Math.max(config.accessToken.lifetimeSeconds, 600) + 300;
+}
+
+function openStore(
+  { file, redis }: Config['storage'],
+  parts: { readonly clock: Clock; readonly log: Log },
+): Promise<Store> {
+  if (redis !== undefined) return openRedisStore({ settings: redis, ...parts });
+  if (file !== undefined) return openSqliteStore({ file, ...parts });
+  throw new TypeError('the configuration names no store');
+}
+
+/** Reads the 32 bytes, and makes the file (mode 0600) when there is none. */
+async function openSecret(file: string): Promise<Buffer> {
+  const text = await readOrCreate(file, () => `${randomBytes(32).toString('base64url')}\n`).catch(
+    (error: NodeJS.ErrnoException) => {
+      throw invalidConfig(file, [{ path: 'storage.secretFile', message: creationProblem(error) }], error);
+    },
+  );
+  const secret = Buffer.from(text.trim(), 'base64url');
+  if (secret.length < 32) {
+    const problem = { path: 'storage.secretFile', message: 'must hold at least 32 bytes in base64url' };
+    throw invalidConfig(file, [problem]);
+  }
+  return secret;
+}

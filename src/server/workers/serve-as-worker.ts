@@ -1,0 +1,42 @@
+import type { Socket } from 'node:net';
+import type { Listener } from '../../mutual-tls/listeners.ts';
+import type { HealthPart } from '../health.ts';
+import type { FromWorker, ToWorker } from './worker-messages.ts';
+
+/** The parts of a server that the process that owns the ports asks for. */
+export interface WorkerServer {
+  readonly front: Listener;
+  readonly mtls: Listener;
+  health(): Promise<readonly HealthPart[]>;
+  drain(): void;
+}
+
+/**
+ * Serves the connections that the parent process accepts, and answers the parent's questions. Resolves when the parent
+ * wants this process to stop, or is gone. SIGTERM and SIGINT are left to the parent: a signal may reach all processes.
+ */
+export async function serveAsWorker(server: WorkerServer): Promise<void> {
+  const send = (message: FromWorker) => void (process.connected && process.send?.(message));
+  const onMessage = (message: Exclude<ToWorker, 'stop'>, connection: Socket | undefined): void => {
+    if (message === 'ping') send('pong');
+    else if (message === 'drain') server.drain();
+    else if ('healthOf' in message) {
+      const { healthOf } = message;
+      void server.health().then((parts) => send({ healthOf, parts }));
+    } else if ('connection' in message) {
+      // First: a connection that ended this process would otherwise be handed to the next worker.
+      send('accepted');
+      if (connection !== undefined) server[message.connection].accept(connection);
+    }
+  };
+  const stopped = new Promise<void>((resolve) => {
+    process.once('disconnect', resolve);
+    process.on('message', (message: ToWorker, connection?: Socket) => {
+      if (message === 'stop') resolve();
+      else onMessage(message, connection);
+    });
+    for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => send('signalled'));
+  });
+  send('ready');
+  await stopped;
+}

@@ -1,0 +1,22 @@
+import type { HealthPart } from '../health.ts';
+
+/** The two listeners of an authorization server. */
+export type ListenerName = 'front' | 'mtls';
+
+/** The part of a process beside the one that owns the ports: the requests, or the answer 503 while no worker serves. */
+export type WorkerRole = 'worker' | 'stand-in';
+
+/** Each message has one member. A `connection` comes with its socket. */
+export type ToWorker =
+  | 'ping'
+  | 'drain'
+  | 'stop'
+  | { readonly connection: ListenerName }
+  | { readonly healthOf: number };
+
+export type FromWorker =
+  | 'ready'
+  | 'pong'
+  | 'accepted'
+  | 'signalled'
+  | { readonly healthOf: number; readonly parts: readonly HealthPart[] };
