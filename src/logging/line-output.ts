@@ -31,6 +31,9 @@ export interface LineOutputOptions {
  * every line in the output is whole.
  */
 export class LineOutput {
+  /** All outputs of the process, which share the listeners of its end. */
+  static readonly #all: LineOutput[] = [];
+
   readonly #options: LineOutputOptions;
   readonly #maxWaiting: number;
   readonly #fd: number;
@@ -48,8 +51,17 @@ export class LineOutput {
     this.#options = options;
     this.#maxWaiting = options.maxWaiting ?? MAX_WAITING_CHARACTERS;
     this.#fd = openTarget(options.target);
-    process.on('exit', () => this.#writeNow());
-    process.on('beforeExit', () => this.#waitForReader());
+    if (LineOutput.#all.length === 0) LineOutput.#hookIntoEnd();
+    LineOutput.#all.push(this);
+  }
+
+  static #hookIntoEnd(): void {
+    process.on('exit', () => {
+      for (const output of LineOutput.#all) output.#writeNow();
+    });
+    process.on('beforeExit', () => {
+      for (const output of LineOutput.#all) output.#waitForReader();
+    });
   }
 
   /**
