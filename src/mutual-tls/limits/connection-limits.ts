@@ -1,6 +1,7 @@
 import type { IncomingMessage, Server as HttpServer, ServerResponse } from 'node:http';
 import { Server as HttpsServer } from 'node:https';
 import { BlockList, isIPv6, type Socket } from 'node:net';
+import type { TLSSocket } from 'node:tls';
 import { OpenBankingError } from '../../errors.ts';
 import { type Log, silentLog } from '../../events.ts';
 import { addAddressRange } from '../address-ranges.ts';
@@ -10,7 +11,7 @@ import {
   type ConnectionSettings,
   connectionSettings,
 } from './connection-settings.ts';
-import { withBoundedHandshake } from './handshake-input.ts';
+import { type HandshakeInputOptions, watchTlsSockets, withBoundedHandshake } from './handshake-input.ts';
 import { networkOf } from '../../network-of.ts';
 import { endsIdle, OpenConnection } from './open-connection.ts';
 
@@ -52,8 +53,11 @@ export class ConnectionLimits {
   /**
    * Limits the connections of a server. Called once its request handler is there, and before it listens. With the
    * option `certificateCompression` of node:tls the bytes of a handshake would be no bound.
+   *
+   * @throws TypeError when the TLS sockets of this Node release are not known
    */
   limit(server: HttpServer | HttpsServer, listener: string): void {
+    if (server instanceof HttpsServer) watchTlsSockets();
     const opening = server.listeners('connection');
     server.removeAllListeners('connection');
     server.on('connection', (socket: Socket) => {
@@ -76,6 +80,7 @@ export class ConnectionLimits {
   }
 
   #accept(connection: OpenConnection, serve: () => void): void {
+    if (connection.socket.destroyed) return;
     const budget = this.#budgetOf(connection.socket);
     const refusal = this.#refusalFor(budget) ?? this.#refusalWithoutRoom();
     if (refusal !== undefined) {
@@ -102,7 +107,7 @@ export class ConnectionLimits {
     };
     setPending(1);
     socket.once('close', () => setPending(-1));
-    const secure = withBoundedHandshake(socket, serve, {
+    const secure = this.#bounded(connection, serve, {
       maxBytes,
       onCost: (milliseconds) => {
         if (budget !== undefined) this.#budgets.charge(budget, milliseconds);
@@ -113,12 +118,29 @@ export class ConnectionLimits {
         socket.destroy(refusal);
       },
     });
+    if (secure === undefined) return;
     this.#bySocket.set(secure, connection);
     connection.httpSocket = secure;
     secure.prependOnceListener('secure', () => {
       setPending(-1);
       this.#rest(connection);
     });
+  }
+
+  /** Undefined for a connection that is not as the runtime's own: such a connection is closed, not served unbounded. */
+  #bounded(
+    { socket, listener }: OpenConnection,
+    serve: () => void,
+    options: HandshakeInputOptions,
+  ): TLSSocket | undefined {
+    try {
+      return withBoundedHandshake(socket, serve, options);
+    } catch (error) {
+      if (!(error instanceof TypeError)) throw error;
+      this.#log.emit('connection.failed', { listener, error });
+      socket.destroy();
+      return undefined;
+    }
   }
 
   #budgetOf({ remoteAddress }: Socket): AddressBudget | undefined {

@@ -116,7 +116,6 @@ export function withBoundedHandshake(
   open: () => void,
   options: HandshakeInputOptions,
 ): TLSSocket {
-  watchTlsSockets();
   const outer = opening;
   opening = { connection };
   try {
@@ -133,8 +132,13 @@ export function withBoundedHandshake(
 let opening: { readonly connection: Socket; socket?: TLSSocket } | undefined;
 let isWatching = false;
 
-/** node:tls has no way from a connection to its TLS socket, but each constructor calls `_init` with both. */
-function watchTlsSockets(): void {
+/**
+ * Called before the first connection. node:tls has no way from a connection to its TLS socket, but each constructor
+ * calls `_init` with both.
+ *
+ * @throws TypeError in a Node release whose sockets are not known
+ */
+export function watchTlsSockets(): void {
   if (isWatching) return;
   const prototype: unknown = TLSSocket.prototype;
   if (!isInitializing(prototype)) throw new TypeError('the TLS sockets of this Node release are not known');

@@ -1,6 +1,8 @@
 import { once } from 'node:events';
 import { createServer, type Server } from 'node:http';
+import { createServer as createTlsServer } from 'node:https';
 import { type AddressInfo, connect as connectTcp, type Socket } from 'node:net';
+import { PassThrough } from 'node:stream';
 import { connect, type TLSSocket } from 'node:tls';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, beforeAll, describe, expect, it } from 'vitest';
@@ -145,6 +147,23 @@ describe('a handshake', () => {
     socket.end();
     await closing(socket);
     expect(events).toEqual([]);
+  });
+});
+
+describe('a TLS server that gets a connection', () => {
+  it('of another kind than TCP closes it, and lives on', async () => {
+    const { limits, events } = limitsOf({});
+    const tls = { cert: server.certificatePem, key: server.privateKeyPem };
+    const https = createTlsServer(tls, (_request, response) => response.end('ok'));
+    limits.limit(https, 'api');
+    https.listen(0, '127.0.0.1');
+    await once(https, 'listening');
+    opened.push({ close: () => https.close() });
+    const odd = new PassThrough();
+    https.emit('connection', odd);
+    expect(odd.destroyed).toBe(true);
+    expect(events).toEqual(['connection.failed ERR']);
+    expect(await ask(dial((https.address() as AddressInfo).port))).toBe('200');
   });
 });
 
