@@ -104,6 +104,20 @@ describe('a request that cannot go on leads back to the TPP with an error', () =
     expect(customer.atTpp.error).toBe('access_denied');
   });
 
+  it('or to the page as it is now, when the account that was chosen is gone', async () => {
+    const customer = await atConsent();
+    await customer.send({ account: 'account-that-is-gone' }, 'approve');
+    expect([customer.page.status, customer.page.text]).toEqual([
+      400,
+      expect.stringContaining(`id="again" href="${customer.path}"`),
+    ]);
+    expect(customer.page.text).not.toContain('Nothing has been shared');
+    await customer.reload();
+    expect(customer.page.text).toContain('Allow access?');
+    await customer.allow();
+    expect(granted()).toHaveLength(1);
+  });
+
   it('when the bank does not answer: the customer tries again, or leaves', async () => {
     bench.current = { listAccounts: async () => Promise.reject(new Error('away')) };
     const customer = await Customer.opens(bench);

@@ -128,7 +128,7 @@ export class Pages {
       requestId: ctx.state.requestId,
       rule: view.rule,
       isOurs: view.status >= 500,
-      again: isAgainPossible(ctx) ? ctx.url : undefined,
+      again: isAgainPossible(ctx, view) ? ctx.url : undefined,
     });
   }
 
@@ -167,8 +167,11 @@ function prepareForm(ctx: Context, { problem }: Pick<FormView, 'problem'>): void
   ctx.set('cache-control', 'no-store');
 }
 
-function isAgainPossible({ method, path }: Context): boolean {
-  return /^\/interaction\//.test(path) || (method === 'GET' && /^\/authorize(\/|$)/.test(path));
+/** After a fault of ours; after a form that was refused, such as one with an account that is gone. */
+function isAgainPossible({ method, path }: Context, { status }: { readonly status: number }): boolean {
+  const isInteraction = path.startsWith('/interaction/');
+  if (method !== 'GET') return isInteraction;
+  return status >= 500 && (isInteraction || /^\/authorize(\/|$)/.test(path));
 }
 
 function inWords(at: Date): { readonly iso: string; readonly text: string } {
