@@ -6,12 +6,14 @@ type Shown = { readonly [C in ErrorCode]?: (details: ErrorDetails[C]) => string 
 const day = (date: Date) => date.toISOString();
 const problemOf = ({ problem }: { readonly problem: string }) => problem;
 const subjectOf = ({ subject }: { readonly subject: string }) => subject;
+/** The fault first: a long name must not push it out of the text. */
+const within = (subject: string, fault: string) => `${fault}, in ${subject}`;
 const subjectAndProblem = ({ subject, problem }: { readonly subject: string; readonly problem: string }) =>
-  `${subject}: ${problem}`;
+  within(subject, problem);
 const subjectAndNeed = ({ subject, needed }: { readonly subject: string; readonly needed: string }) =>
-  `${subject}: ${needed} is needed`;
+  within(subject, `${needed} is needed`);
 const unproven = ({ subject, serialNumber }: { readonly subject: string; readonly serialNumber: string }) =>
-  `${subject}, serial number ${serialNumber}`;
+  within(subject, `serial number ${serialNumber}`);
 
 /**
  * The evidence that a refusal names to its caller: the caller's own input, and what a public register holds about the
@@ -20,29 +22,31 @@ const unproven = ({ subject, serialNumber }: { readonly subject: string; readonl
  */
 const SHOWN: Shown = {
   ERR_CERT_MALFORMED: problemOf,
-  ERR_CERT_WEAK_KEY: ({ subject, key }) => `${subject}: ${key}`,
-  ERR_CERT_WEAK_SIGNATURE: ({ subject, algorithm }) => `${subject}: ${algorithm}`,
-  ERR_CERT_EXPIRED: ({ subject, notAfter }) => `${subject}: notAfter is ${day(notAfter)}`,
-  ERR_CERT_NOT_YET_VALID: ({ subject, notBefore }) => `${subject}: notBefore is ${day(notBefore)}`,
-  ERR_CERT_UNTRUSTED: ({ subject, issuer }) => `${subject}, issued by ${issuer}`,
-  ERR_CERT_SIGNATURE_INVALID: ({ subject, issuer }) => `${subject}, issued by ${issuer}`,
+  ERR_CERT_WEAK_KEY: ({ subject, key }) => within(subject, key),
+  ERR_CERT_KEY_UNSUPPORTED: ({ subject, key }) => within(subject, key),
+  ERR_CERT_WEAK_SIGNATURE: ({ subject, algorithm }) => within(subject, algorithm),
+  ERR_CERT_SIGNATURE_UNSUPPORTED: ({ subject, algorithm }) => within(subject, algorithm),
+  ERR_CERT_EXPIRED: ({ subject, notAfter }) => within(subject, `notAfter is ${day(notAfter)}`),
+  ERR_CERT_NOT_YET_VALID: ({ subject, notBefore }) => within(subject, `notBefore is ${day(notBefore)}`),
+  ERR_CERT_UNTRUSTED: ({ subject, issuer }) => within(subject, `issuer ${issuer}`),
+  ERR_CERT_SIGNATURE_INVALID: ({ subject, issuer }) => within(subject, `issuer ${issuer}`),
   ERR_CERT_NOT_A_CA: subjectOf,
-  ERR_CERT_PATH_LENGTH: ({ subject, maximum }) => `${subject}: at most ${maximum}`,
-  ERR_CERT_NAME_CONSTRAINTS: ({ subject, constraint }) => `${subject}: ${constraint}`,
-  ERR_CERT_CRITICAL_EXTENSION: ({ subject, extension }) => `${subject}: ${extension}`,
+  ERR_CERT_PATH_LENGTH: ({ subject, maximum }) => within(subject, `at most ${maximum}`),
+  ERR_CERT_NAME_CONSTRAINTS: ({ subject, constraint }) => within(subject, constraint),
+  ERR_CERT_CRITICAL_EXTENSION: ({ subject, extension }) => within(subject, extension),
   ERR_CERT_KEY_USAGE: subjectAndNeed,
   ERR_CERT_EXTENDED_KEY_USAGE: subjectAndNeed,
   ERR_CERT_POLICY: subjectAndProblem,
   ERR_CERT_PROFILE: subjectAndProblem,
   ERR_CERT_PATH_BUDGET: ({ limit, maximum }) => `${limit}: at most ${maximum}`,
   ERR_CERT_REVOKED: ({ subject, serialNumber, reason, revokedAt }) =>
-    `${subject}, serial number ${serialNumber}: ${reason}, ${day(revokedAt)}`,
+    within(subject, `serial number ${serialNumber}: ${reason}, ${day(revokedAt)}`),
   ERR_CERT_REVOCATION_INVALID: unproven,
   ERR_CERT_REVOCATION_UNAVAILABLE: unproven,
   ERR_TPP_IDENTIFIER_INVALID: subjectAndProblem,
-  ERR_TPP_STATEMENT_MISSING: ({ subject, statement }) => `${subject}: ${statement}`,
+  ERR_TPP_STATEMENT_MISSING: ({ subject, statement }) => within(subject, statement),
   ERR_TPP_STATEMENT_INVALID: subjectAndProblem,
-  ERR_TPP_CERTIFICATE_TYPE: ({ subject, found }) => `${subject}: ${found}`,
+  ERR_TPP_CERTIFICATE_TYPE: ({ subject, found }) => within(subject, found),
   ERR_TPP_NCA_MISMATCH: ({ authorizationNumber, found, expected }) =>
     `${authorizationNumber}: ${found} in the certificate, ${expected} in the registry`,
   ERR_TPP_NOT_REGISTERED: ({ authorizationNumber, nca }) => `${authorizationNumber} of ${nca}`,
@@ -65,6 +69,7 @@ const SHOWN: Shown = {
   ERR_CLIENT_ASSERTION: problemOf,
   ERR_CLIENT_SUBJECT_MISMATCH: ({ property }) => property,
   ERR_CLIENT_REGISTRATION: problemOf,
+  ERR_CLIENT_LIMIT: ({ limit }) => `at most ${limit}`,
   ERR_TOKEN_REQUEST: problemOf,
   ERR_TOKEN_INVALID: problemOf,
   ERR_TOKEN_EXPIRED: ({ expiredAt }) => `at ${day(expiredAt)}`,

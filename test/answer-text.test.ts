@@ -19,6 +19,11 @@ describe('the text of an answer', () => {
     expect(text).toContain("CN='a'?x");
   });
 
+  it('names the fault of a certificate before its name, which may be long', () => {
+    const details = { subject: 'x'.repeat(500), problem: 'the roles are empty' };
+    expect(answerText(new OpenBankingError('ERR_TPP_STATEMENT_INVALID', details))).toContain(details.problem);
+  });
+
   it('is the same for a code that never was and for one of another client', () => {
     expect(grant('authorization code not found')).toBe(grant('client mismatch'));
     expect(grant('refresh token not found')).toBe(grant('client mismatch'));

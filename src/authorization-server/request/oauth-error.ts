@@ -105,6 +105,13 @@ export function findRefusal(error: unknown): OpenBankingError | undefined {
   return undefined;
 }
 
+/** Descriptions of the provider that say nothing; the detail beside each does. */
+const UNNAMED: readonly string[] = [
+  'client authentication failed',
+  'grant request is invalid',
+  'invalid token provided',
+];
+
 type ProtocolCode =
   | 'ERR_CLIENT_AUTHENTICATION'
   | 'ERR_CLIENT_ASSERTION'
@@ -117,7 +124,9 @@ export function protocolRefusal(fault: unknown): OpenBankingError<ProtocolCode> 
   if (own?.expose !== true || typeof own.error !== 'string' || findRefusal(fault) !== undefined)
     return undefined;
   const { error, error_description: description, error_detail: detail } = own;
-  const problem = (detail ?? description ?? error).replaceAll('"', "'").slice(0, 200);
+  const isNamed = description !== undefined && !UNNAMED.includes(description);
+  const said = isNamed ? [description, detail].filter(Boolean).join(': ') : (detail ?? error);
+  const problem = said.replaceAll('"', "'").slice(0, 200);
   if (error === 'invalid_client') {
     const assertion = assertionProblem(problem);
     return assertion === undefined

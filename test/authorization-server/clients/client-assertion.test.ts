@@ -90,6 +90,12 @@ describe('a client assertion that is refused', () => {
     expect(json.error_description).toContain('alg must be one of PS256, ES256, EdDSA');
   });
 
+  it('is no JWT', async () => {
+    const { status, json } = await ask('junk');
+    expect([status, json.error]).toEqual([400, 'invalid_request']);
+    expect(json.error_description).toContain('invalid client_assertion format');
+  });
+
   it('was used before', async () => {
     const used = await assertion({});
     expect((await ask(used)).status).toBe(200);
