@@ -28,7 +28,7 @@ async function isNewProof({ method, url, proof, token, jkt }: JtiRound): Promise
   try {
     await verifyDpopProof(
       { method, url, rawHeaders: ['DPoP', proof] },
-      { jkt, token, now },
+      { jkt, holder: 'certificate', token, now },
       {
         origin: 'https://api.example',
         maxAgeSeconds: 60,

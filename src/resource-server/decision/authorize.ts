@@ -89,7 +89,7 @@ async function verifyPossession(
   { scheme, token }: PresentedToken,
   { proven, parts }: { readonly proven: ProvenToken; readonly parts: DecisionParts },
 ): Promise<void> {
-  const { jkt } = proven.confirmation;
+  const { jkt, thumbprint: holder } = proven.confirmation;
   const isBound = jkt !== undefined;
   if (isBound !== (scheme === 'DPoP')) {
     const problem = isBound ? 'the token is bound to a key but sent as Bearer' : 'the token has no key';
@@ -99,7 +99,8 @@ async function verifyPossession(
   if (parts.dpop === undefined) {
     throw new OpenBankingError('ERR_DPOP_PROOF', { problem: 'no origin is configured to hold htu against' });
   }
-  await verifyDpopProof(request, { jkt, token, now: parts.clock.now().getTime() / 1000 }, parts.dpop);
+  const now = parts.clock.now().getTime() / 1000;
+  await verifyDpopProof(request, { jkt, token, holder, now }, parts.dpop);
 }
 
 async function verifyStatus(

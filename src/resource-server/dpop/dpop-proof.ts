@@ -36,7 +36,7 @@ const KEY_TYPES: readonly unknown[] = ['EC', 'RSA', 'OKP'];
  */
 export async function verifyDpopProof(
   request: RequestFacts,
-  bound: { readonly jkt: string; readonly token: string; readonly now: number },
+  bound: Readonly<Record<'jkt' | 'token' | 'holder', string>> & { readonly now: number },
   rules: DpopRules,
 ): Promise<void> {
   const [proof, more] = fieldsNamed(request.rawHeaders, 'dpop');
@@ -62,7 +62,7 @@ export async function verifyDpopProof(
     .update(JSON.stringify([bound.jkt, jti]))
     .digest('base64url');
   const until = new Date((iat + rules.maxAgeSeconds + 2 * rules.clockToleranceSeconds) * 1000);
-  if (!(await rules.claimProof(id, until))) throw refused('the proof was used before');
+  if (!(await rules.claimProof(id, until, bound.holder))) throw refused('the proof was used before');
 }
 
 async function signedClaims(proof: string, jkt: string): Promise<Record<string, unknown>> {

@@ -318,11 +318,30 @@ describe('the memory of proofs', () => {
     let now = NOW;
     const claim = rememberProofs({ now: () => now }, 3);
     const until = new Date(NOW.getTime() + 60_000);
-    expect(await Promise.all(['a', 'b', 'c'].map((id) => claim(id, until)))).toEqual([true, true, true]);
-    await expect(claim('d', until)).rejects.toMatchObject({ code: 'ERR_DPOP_UNAVAILABLE' });
-    expect(await claim('a', until)).toBe(false);
+    const claims = await Promise.all(['a', 'b', 'c'].map((id) => claim(id, until, `holder of ${id}`)));
+    expect(claims).toEqual([true, true, true]);
+    await expect(claim('d', until, 'one')).rejects.toMatchObject({ code: 'ERR_DPOP_UNAVAILABLE' });
+    expect(await claim('a', until, 'one')).toBe(false);
     now = new Date(NOW.getTime() + 61_000);
-    expect(await claim('d', new Date(now.getTime() + 60_000))).toBe(true);
+    expect(await claim('d', new Date(now.getTime() + 60_000), 'one')).toBe(true);
+  });
+
+  it('are not filled up by one holder for the others', async () => {
+    let now = NOW;
+    const claim = rememberProofs({ now: () => now }, 16);
+    const until = () => new Date(now.getTime() + 60_000);
+    const flood = async (from: number, holder: string) => {
+      let taken = 0;
+      for (let at = 0; at < 20; at += 1) {
+        taken += await claim(`${holder}-${from}-${at}`, until(), holder).then(Number, () => 0);
+      }
+      return taken;
+    };
+    expect(await flood(0, 'greedy')).toBe(8);
+    expect([await flood(0, 'other'), await flood(0, 'third')]).toEqual([4, 4]);
+    now = new Date(NOW.getTime() + 61_000);
+    expect(await flood(1, 'greedy')).toBe(8);
+    expect(await flood(1, 'other')).toBe(4);
   });
 });
 
