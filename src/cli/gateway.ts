@@ -1,6 +1,9 @@
 import { Command } from 'commander';
 import { refuseUnsafeEnvironment, reloadOnSignal, stopOnSignal } from './process.ts';
 
+/** For closing files after the last connection. */
+const STOP_MARGIN_SECONDS = 3;
+
 /** `tallystick gateway`: decides for nginx or Envoy, in front of APIs in any language. */
 export function gatewayCommand(): Command {
   return new Command('gateway')
@@ -15,6 +18,8 @@ export function gatewayCommand(): Command {
       const config = await loadGatewayConfig(flags.config);
       const gateway = await startGateway(config, { source: flags.config });
       reloadOnSignal(() => gateway.reload());
-      await stopOnSignal(() => gateway.close());
+      const { noticeSeconds, drainSeconds } = config.shutdown;
+      const withinSeconds = noticeSeconds + drainSeconds + STOP_MARGIN_SECONDS;
+      await stopOnSignal(() => gateway.close(), { withinSeconds });
     });
 }

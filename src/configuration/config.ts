@@ -7,6 +7,7 @@ import { connectionSchema } from './connection-schema.ts';
 import { healthAddressSchema } from './health-schema.ts';
 import { readRequired, withAbsoluteFiles } from './configured-files.ts';
 import { revocationPolicySchema, revocationSchema } from './revocation-schema.ts';
+import { shutdownSchema } from './shutdown-schema.ts';
 import { storageSchema } from './storage-schema.ts';
 import { TOLERANCES } from '../tpp/qc-statements.ts';
 import { parseValue, parseYaml } from './yaml-document.ts';
@@ -62,20 +63,7 @@ export const configSchema = z.strictObject({
   workers: z.int().min(1).max(64).default(1).meta({
     description: 'Processes that serve requests; more than one share the ports of this machine.',
   }),
-  shutdown: z
-    .strictObject({
-      noticeSeconds: z.number().min(0).max(60).default(2).meta({
-        description:
-          'From "not ready" until no more connections are accepted: longer than between two checks of a load balancer.',
-      }),
-      drainSeconds: z
-        .number()
-        .min(0)
-        .max(60)
-        .default(8)
-        .meta({ description: 'How long requests in flight may then take.' }),
-    })
-    .prefault({}),
+  shutdown: shutdownSchema,
   resource: z.url().meta({ description: 'Identifier of the account APIs: the audience of access tokens.' }),
   apiScopes: z
     .array(scopeToken)

@@ -3,9 +3,11 @@ import { z } from 'zod';
 import { invalidConfig } from '../errors.ts';
 import { clientCertificateSchema } from './client-certificate-schema.ts';
 import { connectionSchema } from './connection-schema.ts';
+import { healthAddressSchema } from './health-schema.ts';
 import { readRequired, withAbsoluteFiles } from './configured-files.ts';
 import { WITHOUT_SLASH } from './issuer-schema.ts';
 import { ROLE_OIDS } from '../tpp/psp-role.ts';
+import { shutdownSchema } from './shutdown-schema.ts';
 import { parseValue, parseYaml } from './yaml-document.ts';
 import type { PspRole } from '../../tpp-registry/record.ts';
 
@@ -20,6 +22,8 @@ export const gatewayConfigSchema = z.strictObject({
     .strictObject({
       host: z.string().default('127.0.0.1'),
       port: z.int().min(0).max(65_535).default(4000),
+      /** Port of loopback, or `host:port`, of `/health/…`. Without it no health is served. */
+      health: healthAddressSchema.optional(),
     })
     .prefault({}),
   tls: z.strictObject({ certificateFile: file, privateKeyFile: file }).optional(),
@@ -55,6 +59,7 @@ export const gatewayConfigSchema = z.strictObject({
       }),
     )
     .min(1),
+  shutdown: shutdownSchema,
   logLevel: z.enum(['error', 'warn', 'info']).default('info'),
 });
 

@@ -1,7 +1,9 @@
 import { constants, X509Certificate } from 'node:crypto';
+import { once } from 'node:events';
 import { createServer, type RequestListener, type Server } from 'node:http';
 import { createServer as createTlsServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { SecureContextOptions } from 'node:tls';
 import { type Clock, systemClock } from '../clock.ts';
 import { clientCertificateOptions } from '../configuration/client-certificate-schema.ts';
@@ -12,10 +14,13 @@ import type { Log } from '../events.ts';
 import { reloadFiles } from './file-reload.ts';
 import { FollowedAuthorizer } from './followed-authorizer.ts';
 import { FollowedKeyPair } from './followed-key-pair.ts';
+import { type HealthPart, HealthServer, readinessOf } from './health.ts';
+import { probeListener, probePlainListener } from './listener-probe.ts';
 import { createLog } from '../log.ts';
 import type { KeyPair } from '../mutual-tls/key-pair.ts';
 import { createConnectionLimits } from '../mutual-tls/limits/connection-limits.ts';
 import { HANDSHAKE_TIMEOUT_SECONDS, requestLimits } from '../mutual-tls/limits/request-limits.ts';
+import { OpenConnections } from '../mutual-tls/open-connections.ts';
 import {
   type Authorizer,
   createAuthorizer,
@@ -23,6 +28,15 @@ import {
   createProtection,
 } from '../resource-server/index.ts';
 import { openTrustFile } from '../tpp/trust-files.ts';
+
+/** A running gateway. */
+interface RunningGateway {
+  readonly port: number;
+  /** Checks every followed file of this process now, and logs the outcome. */
+  reload(): Promise<void>;
+  /** Not ready, keep serving for a notice, let requests in flight end, close everything. */
+  close(): Promise<void>;
+}
 
 /**
  * The composition root of `tallystick gateway`: opens the files of the configuration, builds every object, listens.
@@ -32,29 +46,42 @@ import { openTrustFile } from '../tpp/trust-files.ts';
 export async function startGateway(
   config: GatewayConfig,
   parts: { readonly source: string; readonly log?: Log },
-): Promise<{ readonly port: number; reload(): Promise<void>; close(): Promise<void> }> {
+): Promise<RunningGateway> {
   const log = parts.log ?? createLog({ level: config.logLevel });
   const clock = systemClock;
+  const { listen, shutdown } = config;
   const { authorizer, files } = await openAuthorizer(config, { clock, log });
   const gateway = openGateway(config, { authorizer, log, source: parts.source });
   const keyPair = config.tls && (await FollowedKeyPair.open({ ...config.tls, place: 'tls', clock, log }));
   const server = createGatewayServer(config, gateway, keyPair);
+  const connections = new OpenConnections(server);
   createConnectionLimits({ log, ...connectionLimitOptions(config) }).limit(server, 'gateway');
-  await new Promise<void>((resolve, reject) => {
-    server.once('error', reject);
-    server.listen(config.listen.port, config.listen.host, resolve);
-  });
+  const health = new HealthServer(async () => readinessOf(await healthOf(server, keyPair)));
+  if (listen.health !== undefined) await health.listen(listen.health);
+  server.listen(listen.port, listen.host);
+  await once(server, 'listening');
+  health.started();
   log.emit('gateway.started', { issuer: config.issuer, count: config.routes.length });
   return {
     port: (server.address() as AddressInfo).port,
     reload: () => reloadFiles(log),
     close: async () => {
-      server.closeIdleConnections();
-      await new Promise((resolve) => server.close(resolve));
-      await Promise.all([authorizer, keyPair, ...files].map((part) => part?.close()));
+      health.stopping();
+      connections.drain();
+      await sleep(shutdown.noticeSeconds * 1000);
+      await connections.close(shutdown.drainSeconds);
+      await Promise.all([authorizer, keyPair, health, ...files].map((part) => part?.close()));
       log.emit('gateway.stopped');
     },
   };
+}
+
+async function healthOf(server: Server, keyPair: FollowedKeyPair | undefined): Promise<HealthPart[]> {
+  const { address: host, port } = server.address() as AddressInfo;
+  const probe = keyPair === undefined ? probePlainListener : probeListener;
+  const listener = { name: 'gateway', problem: await probe({ host, port }) };
+  if (keyPair === undefined) return [listener];
+  return [listener, { name: 'certificate', problem: keyPair.secondsLeft > 0 ? undefined : 'has expired' }];
 }
 
 function openGateway(

@@ -75,18 +75,20 @@ export class HealthServer {
     const isAsking = request.method === 'GET' || request.method === 'HEAD';
     const found = isAsking ? await this.#find(request.url?.split('?')[0]) : undefined;
     const status = found === undefined ? 404 : found.isReady ? 200 : 503;
-    response.writeHead(status, {
-      'content-type': 'application/json',
-      'cache-control': 'no-store',
-      ...(status === 503 ? { 'retry-after': '1' } : {}),
-    });
     const parts = found?.parts.map(({ name, problem }) => ({
       part: name,
       status: problem === undefined ? 'ok' : 'unavailable',
       ...(problem === undefined ? {} : { problem }),
     }));
     const summary = status === 200 ? 'ok' : status === 404 ? 'not found' : 'unavailable';
-    response.end(`${JSON.stringify({ status: summary, ...(parts === undefined ? {} : { parts }) })}\n`);
+    const body = `${JSON.stringify({ status: summary, ...(parts === undefined ? {} : { parts }) })}\n`;
+    response.writeHead(status, {
+      'content-type': 'application/json',
+      'content-length': Buffer.byteLength(body),
+      'cache-control': 'no-store',
+      ...(status === 503 ? { 'retry-after': '1' } : {}),
+    });
+    response.end(body);
   }
 
   async #find(path = ''): Promise<Readiness | undefined> {

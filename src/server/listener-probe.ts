@@ -1,4 +1,4 @@
-import type { Socket } from 'node:net';
+import { connect as connectTcp, type Socket } from 'node:net';
 import { connect as connectTls } from 'node:tls';
 
 /** Where a listener of this program is bound. */
@@ -31,6 +31,14 @@ function probeOnce(
   const socket = connectTls({ ...placeOf(address), rejectUnauthorized: false });
   socket.once('connect', () => onConnect?.(socket.localPort));
   return outcome(socket, 'secureConnect');
+}
+
+/** The same for a listener without TLS, which ends a connection that its caller has ended. */
+export function probePlainListener(address: BoundAddress): Promise<string | undefined> {
+  const socket = connectTcp(placeOf(address));
+  socket.once('connect', () => socket.end());
+  socket.resume();
+  return outcome(socket, 'end');
 }
 
 function outcome(socket: Socket, event: string): Promise<string | undefined> {

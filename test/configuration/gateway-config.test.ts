@@ -21,7 +21,7 @@ beforeAll(async () => {
 });
 afterAll(() => rm(folder, { recursive: true }));
 
-const TEXT = documentedSnippet('gateway.yaml').replace('port: 4000', 'port: 0');
+const TEXT = `${documentedSnippet('gateway.yaml').replace('port: 4000', 'port: 0')}\nshutdown: { noticeSeconds: 0 }\n`;
 
 /** The places of all problems that the file has, when it is loaded and started; `[]` when it starts. */
 async function problemsOf(text: string): Promise<readonly string[]> {
