@@ -13,6 +13,7 @@ const { values } = parseArgs({
 });
 const method = values.method === 'tls_client_auth' ? 'tls_client_auth' : 'private_key_jwt';
 const flags = redirectUrisOf(new URL(values.suite), values.alias).map((uri) => `--redirect-uri '${uri}'`);
+if (method === 'private_key_jwt') flags.push('--push-without-certificate');
 console.error(`The sandbox needs: npm run sandbox -- ${flags.join(' ')}`);
 const sandbox = JSON.parse(await readFile(`${values.dir}/sandbox.json`, 'utf8'));
 console.log(JSON.stringify(await suiteConfiguration(sandbox, { alias: values.alias, method }), undefined, 2));

@@ -16,6 +16,7 @@ interface Flags {
   readonly revocationPort?: number;
   readonly host?: string;
   readonly redirectUri: readonly string[];
+  readonly pushWithoutCertificate?: true;
 }
 
 /** `tallystick sandbox`: everything in one process, to try and to test against. */
@@ -35,6 +36,7 @@ export function sandboxCommand(): Command {
     .option('--revocation-port <number>', 'port of the revocation service, chosen once', portNumber)
     .option('--host <name>', 'name or address in every URL, for other machines, chosen once', hostName)
     .option('--redirect-uri <url>', 'add a redirect URI to the demo clients (repeatable)', collectUrl, [])
+    .option('--push-without-certificate', 'let private_key_jwt clients push without a certificate')
     .action(async (flags: Flags, command: Command) => {
       requireSandboxPackages(command);
       const { startSandbox } = await import('../sandbox/sandbox.ts');
@@ -50,6 +52,7 @@ export function sandboxCommand(): Command {
         }),
         ...given({ host: flags.host }),
         redirectUris: flags.redirectUri,
+        pushesWithoutCertificate: flags.pushWithoutCertificate === true,
       });
       console.log(welcome(sandbox));
       // SIGHUP: the terminal has been closed.

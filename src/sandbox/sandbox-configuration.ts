@@ -9,6 +9,7 @@ const SCOPES = 'openid accounts payments fundsconfirmations';
 export async function sandboxConfiguration(
   folder: string,
   description: SandboxDescription,
+  { pushesWithoutCertificate = false }: { readonly pushesWithoutCertificate?: boolean | undefined } = {},
 ): Promise<unknown> {
   const paths = pathsOf(folder);
   const [front, mtls] = [description.issuer, description.mtlsUrl].map((url) => Number(new URL(url).port));
@@ -23,6 +24,7 @@ export async function sandboxConfiguration(
     signingKeysFile: paths.signingKeys,
     shutdown: { noticeSeconds: 0 },
     resource: description.resourceUrl,
+    pushedRequests: { allowWithoutCertificate: pushesWithoutCertificate },
     trust: [
       {
         profile: 'eu-qualified',

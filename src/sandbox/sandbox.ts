@@ -41,6 +41,8 @@ export interface SandboxOptions {
   readonly host?: string;
   /** Added to every demo client. */
   readonly redirectUris?: readonly string[];
+  /** Lets `private_key_jwt` clients push without a certificate, as the suite of the OpenID Foundation does. */
+  readonly pushesWithoutCertificate?: boolean;
   /** Used instead of the embedded store, and closed with the sandbox. */
   readonly store?: NonNullable<ServerParts['store']>;
 }
@@ -65,7 +67,8 @@ export async function startSandbox(options: SandboxOptions): Promise<RunningSand
   try {
     const { description, ports } = await openFolder(folder, options);
     const log = createLog({ file: paths.log });
-    const config = parseConfig(await sandboxConfiguration(folder, description), { source: folder, folder });
+    const value = await sandboxConfiguration(folder, description, options);
+    const config = parseConfig(value, { source: folder, folder });
     started.push(await openRevocationService(folder, { port: ports.revocation, log }));
     const { store } = options;
     const server = await startServer(config, {

@@ -6,6 +6,7 @@ import { parseConfig } from '../../../src/configuration/config.ts';
 import { silentLog } from '../../../src/events.ts';
 import { demoAspsp } from '../../../src/sandbox/bank/customers.ts';
 import { tppNamed } from '../../../src/sandbox/curl-lines.ts';
+import { sandboxConfiguration } from '../../../src/sandbox/sandbox-configuration.ts';
 import { type RunningServer, startServer } from '../../../src/server/server.ts';
 import { createCaller, createTestBank, type TestBank } from '../../resource-server/test-bank.ts';
 
@@ -85,6 +86,13 @@ describe.each([true, false])('pushedRequests.allowWithoutCertificate: %s', (allo
       allowWithoutCertificate ? [201, undefined] : [400, 'ERR_CERT_MISSING'],
     );
     expect(await outcome('/par', await signed('money-one', REQUEST), 'money-one')).toEqual([201, undefined]);
+  });
+
+  it('is a flag of the sandbox too', async () => {
+    const value = await sandboxConfiguration(bank.folder, bank.description, {
+      pushesWithoutCertificate: allowWithoutCertificate,
+    });
+    expect(value).toMatchObject({ pushedRequests: { allowWithoutCertificate } });
   });
 
   it('opens no other endpoint (RFC 8705 §3)', async () => {
