@@ -10,10 +10,11 @@ import type { Measured } from './files/reader.ts';
 /*
  * What long lists cost a process that serves: time until a start has read them, memory of a record, and the delay of the event loop
  * while a changed copy is read and comes into use. A process that reads nothing is measured in the same seconds.
+ * Word after the name: how many rounds.
  */
 const TPPS = 50_000;
 const CLIENTS = 100_000;
-const ROUNDS = 3;
+const [, , , rounds = '3'] = process.argv;
 const READER = fileURLToPath(new URL('./files/reader.ts', import.meta.url));
 const GC = { execArgv: ['--expose-gc'] };
 const folder = mkdtempSync(join(tmpdir(), 'tallystick-bench-files-'));
@@ -67,7 +68,7 @@ const CASES: readonly [title: string, files: object][] = [
   [`${TPPS} TPPs, YAML`, { registry: 'tpps.yaml' }],
 ];
 for (const [title, files] of CASES) {
-  for (let round = 1; round <= ROUNDS; round += 1) {
+  for (let round = 1; round <= Number(rounds); round += 1) {
     const [read, idle] = [
       fork(READER, [folder, JSON.stringify(files)], GC),
       fork(READER, [folder, '{}'], GC),
