@@ -23,6 +23,7 @@ describe('service to others under an attack, and after it', () => {
   it.each(ATTACKS.map((attack) => [attack.name, attack] as const))('%s', async (name, attack) => {
     const server = await attacked.start(attack);
     try {
+      const { seconds: lasting = SECONDS } = attack;
       const ask =
         attack.measured === 'gateway'
           ? gatewayRequests(attacked.bank, server)
@@ -35,10 +36,10 @@ describe('service to others under an attack, and after it', () => {
       const watch = setInterval(() => {
         megabytes = Math.max(megabytes, server.usage().megabytes);
       }, 500);
-      const report = server.attack(SECONDS).finally(() => over.abort());
+      const report = server.attack(lasting).finally(() => over.abort());
       const served = await measure(ask, over.signal);
       clearInterval(watch);
-      const cpuPercent = ((server.usage().cpuSeconds - before.cpuSeconds) / SECONDS) * 100;
+      const cpuPercent = ((server.usage().cpuSeconds - before.cpuSeconds) / lasting) * 100;
       const seconds = await recovery(ask, MOST_RECOVERY_SECONDS);
       const after = seconds === undefined ? `not in ${MOST_RECOVERY_SECONDS} s` : `${seconds.toFixed(1)} s`;
       rows.push(

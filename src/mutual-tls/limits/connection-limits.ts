@@ -13,9 +13,11 @@ import {
 } from './connection-settings.ts';
 import { type HandshakeInputOptions, watchTlsSockets, withBoundedHandshake } from './handshake-input.ts';
 import { networkOf } from '../../network-of.ts';
-import { endsIdle, OpenConnection } from './open-connection.ts';
+import { endParsing, endsIdle, OpenConnection } from './open-connection.ts';
 
 const SWEEP_MILLISECONDS = 1000;
+/** Charged to the address of a connection that was closed for its many requests: ten times what they cost. */
+const FLOOD_MILLISECONDS = 50;
 
 type Refusal = OpenBankingError<'ERR_CONNECTION_LIMIT' | 'ERR_HANDSHAKE_BUDGET'>;
 
@@ -88,6 +90,7 @@ export class ConnectionLimits {
       connection.socket.destroy();
       return;
     }
+    connection.budget = budget;
     this.#add(connection, budget);
     if (connection.server instanceof HttpsServer) this.#handshake(connection, budget, serve);
     else {
@@ -198,7 +201,9 @@ export class ConnectionLimits {
       return;
     }
     if (connection.isFull) {
-      if (!connection.httpSocket.destroyed) this.#cut(connection, connection.fullRefusal());
+      this.#cut(connection, connection.fullRefusal());
+      if (connection.budget !== undefined) this.#budgets.charge(connection.budget, FLOOD_MILLISECONDS);
+      endParsing(connection.httpSocket);
       return;
     }
     this.#idle.delete(connection);

@@ -10,7 +10,7 @@ export const DEFAULT_HANDSHAKE_BYTES = 12 * 1024;
 const HANDSHAKE_PERCENT = 4;
 /** The rest of the descriptors are for files, the store and requests to others. */
 const DESCRIPTOR_SHARE = 0.75;
-/** An idle TLS connection holds about 50 kB. */
+/** An idle TLS connection holds about 65 kB. */
 const MOST_IN_ALL = 8192;
 const PER_ADDRESS_SHARE = 0.25;
 const PENDING_SHARE = 0.25;

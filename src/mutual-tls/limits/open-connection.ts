@@ -2,6 +2,7 @@ import type { Server as HttpServer } from 'node:http';
 import type { Server as HttpsServer } from 'node:https';
 import type { Socket } from 'node:net';
 import { OpenBankingError } from '../../errors.ts';
+import type { AddressBudget } from './address-budgets.ts';
 
 /** Requests that may wait behind the one that is answered. Clients that pipeline have 10 at once at most. */
 const MAX_WAITING = 10;
@@ -14,6 +15,8 @@ export class OpenConnection {
   readonly listener: string;
   /** Where its requests come from: the socket itself, or the TLS socket on it. */
   httpSocket: Socket;
+  /** Undefined where the address is exempt. */
+  budget: AddressBudget | undefined;
   requests = 0;
   unanswered = 0;
   /** Monotonic milliseconds of its last answer, or of its handshake. */
@@ -67,6 +70,15 @@ export class OpenConnection {
       onStalled(new OpenBankingError('ERR_ANSWERS_UNREAD', { problem }));
     });
   }
+}
+
+/**
+ * Ends the parser of a server's connection, which would go on to make a request of each that has been read already:
+ * hundreds, at 12 ms a connection instead of 3. The answer 2 stops it as an upgrade does.
+ */
+export function endParsing(socket: Socket): void {
+  const parser: unknown = 'parser' in socket ? socket.parser : undefined;
+  if (typeof parser === 'object' && parser !== null && 'onIncoming' in parser) parser.onIncoming = () => 2;
 }
 
 /**

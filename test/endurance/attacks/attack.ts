@@ -30,6 +30,8 @@ export interface Attack {
   readonly log?: 'full' | 'not read';
   /** Whose answers are measured. Default: tokens and the front channel of the server. */
   readonly measured?: 'gateway';
+  /** Longer than the usual 15 seconds. */
+  readonly seconds?: number;
   /** Least share of the others' requests that are answered while the attack runs. Default 0.9. */
   readonly leastServed?: number;
   /** Longest time until all is as before, in seconds. Default 10. */

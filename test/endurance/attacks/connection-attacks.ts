@@ -70,6 +70,7 @@ export const CONNECTION_ATTACKS: readonly Attack[] = [
   {
     name: '200 connections that send an empty line each half second after their first request',
     configuration: { connections: { keepAliveSeconds: 1 } },
+    seconds: 25,
     run: async ({ ports, hosts, seconds }) => {
       const sockets = await opened(200, () => {
         const socket = tlsSocket(ports.front);

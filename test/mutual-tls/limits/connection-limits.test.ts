@@ -246,6 +246,17 @@ describe('answers that are not read', () => {
     expect(await ask(dial(port))).toBe('200');
   });
 
+  it('count against the address that asks for them', async () => {
+    const { port, events } = await start({});
+    for (let count = 0; count < 20; count += 1) {
+      const socket = dial(port);
+      socket.write(GET('/never').repeat(400));
+      await closing(socket);
+    }
+    expect(await ask(dial(port))).toBe('closed');
+    expect(events.at(-1)).toBe('connection.refused ERR_HANDSHAKE_BUDGET 127.0.0.1');
+  });
+
   it('end a connection that takes no byte of them', async () => {
     const { port, events } = await start({ unreadSeconds: 1, ...LOOPBACK }, 'x'.repeat(20_000_000));
     const socket = dial(port);
