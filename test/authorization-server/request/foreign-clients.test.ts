@@ -138,6 +138,18 @@ describe('what changes the meaning of a request is refused, not ignored', () => 
       400,
       'ERR_CLIENT_METHOD',
     ],
+    [
+      'an assertion of a client that is registered for its certificate',
+      {
+        body: form({
+          ...plain,
+          client_assertion_type: 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer',
+          client_assertion: 'eyJhbGciOiJFUzI1NiJ9.eyJzdWIiOiJtb25leS1vbmUtbXRscyJ9.eHg',
+        }),
+      },
+      400,
+      'does not match the registered client authentication method',
+    ],
     ['an unknown parameter twice', { body: `${form(plain)}&x=1&x=2` }, 400, 'ERR_REQUEST_INVALID'],
     ['a DPoP proof', { headers: { dpop: 'x' } }, 400, 'ERR_PARAMETER_UNSUPPORTED'],
     [
