@@ -156,7 +156,7 @@ function sendTo(receiver: Receiver, message: ToWorker): Promise<void> {
 }
 
 /** The channel of a worker to the process that started it: `process`. */
-type Channel = Pick<NodeJS.Process, 'on' | 'off' | 'send' | 'connected'>;
+type Channel = Pick<NodeJS.Process, 'on' | 'send' | 'connected'>;
 
 /** The lists of a worker, which another process reads for it. */
 export class ReceivedLists {
@@ -187,11 +187,6 @@ export class ReceivedLists {
     await list.opened;
     return list;
   };
-
-  /** No list is received any more: the process may end. */
-  close(): void {
-    this.#channel.off('message', this.#onMessage);
-  }
 }
 
 class ReceivedList implements FollowedFile<PackedRecords>, CheckedFile {
