@@ -84,10 +84,7 @@ async function watchWorkers(config: Config): Promise<void> {
     log: createLog({ level: config.logLevel }),
   });
   const exitCode = await workers.start();
-  if (exitCode !== undefined) {
-    process.exitCode = exitCode;
-    return;
-  }
+  if (exitCode !== undefined) process.exit(exitCode);
   reloadOnSignal(() => workers.reload());
   await stopOnSignal(() => workers.close(), { withinSeconds: stopSeconds(config) + WATCH_MARGIN_SECONDS });
 }

@@ -12,10 +12,8 @@ const PATIENCE = { timeout: 30_000, interval: 100 };
 const NO_NOTICE = { workers: 2, shutdown: { noticeSeconds: 0, drainSeconds: 2 } };
 
 let bank: Bank;
-let registry: string;
 beforeAll(async () => {
   bank = await openBank();
-  registry = join(bank.folder, 'registry.yaml');
 }, 60_000);
 afterAll(() => bank.close());
 
@@ -45,7 +43,7 @@ async function goodWorkers({ health }: ServeProcess): Promise<number> {
   const { parts } = JSON.parse(text) as { parts: { readonly part: string; readonly status: string }[] };
   return [1, 2].filter((number) => {
     const own = parts.filter(({ part }) => part.startsWith(`worker ${number}`));
-    return own.length === 3 && own.every(({ status }) => status === 'ok');
+    return own.length > 1 && own.every(({ status }) => status === 'ok');
   }).length;
 }
 
@@ -129,8 +127,9 @@ describe.runIf(IS_LINUX)('two workers', () => {
 
   it('that cannot start again are started until their file is good, and 503 is answered so long', async () => {
     const { children, ports, health, output, child } = await startTwo();
-    const good = readFileSync(registry, 'utf8');
-    writeFileSync(registry, 'tpps: nothing');
+    const module = join(bank.folder, 'bank.mjs');
+    const good = readFileSync(module, 'utf8');
+    writeFileSync(module, 'export const createAspsp = () => ({});');
     try {
       for (const pid of children()) process.kill(pid, 'SIGKILL');
       await expect.poll(() => tokenStatus(ports), PATIENCE).toBe('503');
@@ -146,7 +145,7 @@ describe.runIf(IS_LINUX)('two workers', () => {
       ]);
       await expect.poll(output, PATIENCE).toContain('"event":"worker.not_started"');
     } finally {
-      writeFileSync(registry, good);
+      writeFileSync(module, good);
     }
     await expect.poll(() => tokenStatus(ports), PATIENCE).toBe('200');
     await expect.poll(output, PATIENCE).toContain('"event":"workers.back"');

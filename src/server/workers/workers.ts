@@ -53,7 +53,7 @@ export class Workers {
 
   /**
    * Starts the first worker, binds the ports, starts the other workers. Resolves with the exit code of the first worker
-   * when that one does not start: the worker itself has written why.
+   * when that one does not start: the worker itself has written why. The caller then ends this process.
    *
    * @throws ERR_SERVER_NOT_READY when the first worker was killed before it served; the errors of `listen`
    */
@@ -61,15 +61,11 @@ export class Workers {
     const { listen, workers: count } = this.#options.config;
     await this.#health.listen(listen.health);
     const first = this.#launch(1);
-    const exitCode = await this.#open(first).catch(async (error: unknown) => {
+    const exitCode = await this.#open(first).catch((error: unknown) => {
       first.kill();
-      await Promise.all([this.#ports.close(), this.#health.close(), this.#lists.close()]);
       throw error;
     });
-    if (exitCode !== undefined) {
-      await Promise.all([this.#health.close(), this.#lists.close()]);
-      return exitCode;
-    }
+    if (exitCode !== undefined) return exitCode;
     this.#phase = 'running';
     void this.#keep(1, first);
     for (let number = 2; number <= count; number += 1) void this.#keep(number, this.#launch(number));
