@@ -62,13 +62,14 @@ describe('the SQLite store', () => {
       await store.put('Code', `c${at}`, { value: at, expiresAt: until, indexes: { g: 'x' } });
     await store.put('Code', 'kept', { value: 1 });
     await store.deleteByIndex('Code', 'g', 'other', until);
+    await store.setBit('bits', 5000, until);
     clock.forward(2);
     const database = new DatabaseSync(file, { readOnly: true });
     const rows = () =>
-      ['record', 'record_index', 'tombstone'].map(
+      ['record', 'record_index', 'tombstone', 'bitmap'].map(
         (table) => database.prepare(`SELECT count(*) AS n FROM ${table}`).get()?.n,
       );
-    await expect.poll(rows, { timeout: 10_000 }).toEqual([1, 0, 0]);
+    await expect.poll(rows, { timeout: 10_000 }).toEqual([1, 0, 0, 0]);
     database.close();
     await store.close();
   });
