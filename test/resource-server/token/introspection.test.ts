@@ -9,6 +9,8 @@ import {
   type Authorizer,
   type AuthorizerOptions,
   createAuthorizer,
+  createGateway,
+  createProtection,
   type IntrospectionOptions,
 } from '../../../src/resource-server/index.ts';
 import {
@@ -383,6 +385,25 @@ describe('a stranger with tokens that nobody issued', () => {
     expect(new Set(await Promise.all(flood))).toEqual(
       new Set(['ERR_TOKEN_BINDING', 'ERR_TOKEN_INVALID', 'ERR_TOKEN_INTROSPECTION_UNAVAILABLE']),
     );
+  });
+
+  it('shuts nothing at the gateway either', async () => {
+    const protection = createProtection({
+      authorizer: authorizerWith(),
+      clientCertificate: { from: 'socket' },
+    });
+    const routes = [{ path: '/accounts', scopes: [], roles: [] }];
+    const gateway = await serveOverTls(createGateway({ protection, proxy: 'nginx', routes }), certificates);
+    const original = { 'x-original-method': 'GET', 'x-original-uri': '/accounts' };
+    const statusOf = async (by: 'one' | 'two', token: string) => {
+      const headers = { ...original, authorization: `Bearer ${token}` };
+      return (await gateway.send('/authorize', { certificate: certificates[by], headers })).status;
+    };
+    for (let round = 0; round < 3; round += 1) {
+      expect(await statusOf('two', '/'.repeat(8190))).toBe(401);
+      expect(await statusOf('one', `good-${round}`)).toBe(200);
+    }
+    await gateway.close();
   });
 
   it('is not asked about when the bank checks certificates itself', async () => {
