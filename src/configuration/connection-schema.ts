@@ -21,9 +21,9 @@ export const connectionSchema = z
       description:
         'Addresses and CIDR ranges without limits by address: a balancer or NAT that stands for many clients. `trustedProxies` are exempt too.',
     }),
-    handshakePercent: z.number().positive().max(100).default(4).meta({
+    handshakePercent: z.number().positive().max(100).default(3).meta({
       description:
-        'Percent of a core that the TLS handshakes of one address may use in the long run, after one second at once.',
+        'Percent of a core that the TLS handshakes of one address may use in the long run, after half a second at once.',
     }),
     handshakeBytes: z
       .union([z.int().min(4096).max(65_536), z.literal('unbounded')])

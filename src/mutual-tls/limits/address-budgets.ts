@@ -1,5 +1,5 @@
-/** The CPU time that an address may use at once before its share counts: about a thousand handshakes. */
-const BURST_MILLISECONDS = 1000;
+/** The CPU time that an address may use at once before its share counts: about 500 handshakes. */
+const BURST_MILLISECONDS = 500;
 /** Addresses without a connection that are remembered for the time that they have used. */
 const MAX_RESTING = 10_000;
 

@@ -6,8 +6,8 @@ import { descriptorLimit } from './descriptor-limit.ts';
  * post-quantum key share.
  */
 export const DEFAULT_HANDSHAKE_BYTES = 12 * 1024;
-/** Of one core: about 40 handshakes a second. With the second at once an address stays below 5 % of a core. */
-const HANDSHAKE_PERCENT = 4;
+/** Of one core: about 30 handshakes a second. With its burst an address stays below 5 % of a core in each minute. */
+const HANDSHAKE_PERCENT = 3;
 /** The rest of the descriptors are for files, the store and requests to others. */
 const DESCRIPTOR_SHARE = 0.75;
 /** An idle TLS connection holds about 65 kB. */
@@ -25,7 +25,7 @@ export interface ConnectionLimitOptions {
    * of a handshake to the peer.
    */
   readonly handshakeBytes?: number | 'unbounded' | undefined;
-  /** Percent of one core that the handshakes of one address may use in the long run; default 4. */
+  /** Percent of one core that the handshakes of one address may use in the long run; default 3. */
   readonly handshakePercent?: number | undefined;
   /** Most connections at a time; default three quarters of the descriptors of this process, at most 8,192. */
   readonly inAll?: number | undefined;

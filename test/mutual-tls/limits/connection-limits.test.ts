@@ -248,7 +248,7 @@ describe('answers that are not read', () => {
 
   it('count against the address that asks for them', async () => {
     const { port, events } = await start({});
-    for (let count = 0; count < 20; count += 1) {
+    for (let count = 0; count < 12; count += 1) {
       const socket = dial(port);
       socket.write(GET('/never').repeat(400));
       await closing(socket);
