@@ -45,7 +45,12 @@ const ORDERS: Readonly<Record<string, readonly (readonly string[])[]>> = {
     ['models'],
     ['tokens', 'customer'],
   ],
-  'src/server': [['listener-probe.ts', 'client-list.ts'], ['health.ts'], ['workers']],
+  'src/server': [
+    ['listener-probe.ts', 'client-list.ts', 'file-reload.ts'],
+    ['health.ts'],
+    ['followed-key-pair.ts'],
+    ['workers'],
+  ],
   'src/resource-server': [['token'], ['dpop'], ['decision'], ['frameworks'], ['gateway']],
 };
 /** Imports against those orders, each with the reason. One that is gone fails too. */

@@ -3,6 +3,7 @@ import { unreadable } from '../configuration/configured-files.ts';
 import type { Log } from '../events.ts';
 import { type FollowedFile, openFollowedFile } from '../files/followed-file.ts';
 import { type KeyPair, parseKeyPair } from '../mutual-tls/key-pair.ts';
+import type { HealthPart } from './health.ts';
 import { BackgroundLoop } from '../remote/background-loop.ts';
 
 export interface FollowedKeyPairOptions {
@@ -79,6 +80,15 @@ export class FollowedKeyPair {
   /** Whether newer files were refused, so that an earlier pair is in use. */
   get isOutdated(): boolean {
     return this.#file.isBad;
+  }
+
+  /** The part of the health: not in order only when the certificate in use has expired. */
+  health(): HealthPart {
+    if (this.secondsLeft <= 0) return { name: 'certificate', problem: 'has expired' };
+    if (this.isOutdated)
+      return { name: 'certificate', notice: 'newer files are bad; the last good pair is in use' };
+    const isEnding = this.secondsLeft < NOTICE_SECONDS;
+    return { name: 'certificate', ...(isEnding ? { notice: 'expires in less than two weeks' } : {}) };
   }
 
   /** Calls `take` with each new pair. */

@@ -81,7 +81,7 @@ async function healthOf(server: Server, keyPair: FollowedKeyPair | undefined): P
   const probe = keyPair === undefined ? probePlainListener : probeListener;
   const listener = { name: 'gateway', problem: await probe({ host, port }) };
   if (keyPair === undefined) return [listener];
-  return [listener, { name: 'certificate', problem: keyPair.secondsLeft > 0 ? undefined : 'has expired' }];
+  return [listener, keyPair.health()];
 }
 
 function openGateway(

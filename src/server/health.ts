@@ -6,10 +6,12 @@ import { requestLimits } from '../mutual-tls/limits/request-limits.ts';
 import type { BoundAddress } from './listener-probe.ts';
 import { SingleFlight } from '../remote/single-flight.ts';
 
-/** One thing that the health depends on. `problem` is a fixed text or an error code, never a text of another system. */
+/** One thing that the health depends on. The texts are fixed, or error codes, never texts of another system. */
 export interface HealthPart {
   readonly name: string;
   readonly problem?: string | undefined;
+  /** For an operator; a part with a notice is in order all the same. */
+  readonly notice?: string | undefined;
 }
 
 export interface Readiness {
@@ -75,10 +77,11 @@ export class HealthServer {
     const isAsking = request.method === 'GET' || request.method === 'HEAD';
     const found = isAsking ? await this.#find(request.url?.split('?')[0]) : undefined;
     const status = found === undefined ? 404 : found.isReady ? 200 : 503;
-    const parts = found?.parts.map(({ name, problem }) => ({
+    const parts = found?.parts.map(({ name, problem, notice }) => ({
       part: name,
       status: problem === undefined ? 'ok' : 'unavailable',
       ...(problem === undefined ? {} : { problem }),
+      ...(notice === undefined ? {} : { notice }),
     }));
     const summary = status === 200 ? 'ok' : status === 404 ? 'not found' : 'unavailable';
     const body = `${JSON.stringify({ status: summary, ...(parts === undefined ? {} : { parts }) })}\n`;

@@ -127,7 +127,7 @@ export async function openServer(config: Config, parts: ServerParts): Promise<Op
     reload: () => reloadFiles(log),
     started: () => log.emit('server.started', { issuer: config.issuer, count: config.clients.length }),
     health: async () => [
-      { name: 'certificate', problem: tls.secondsLeft > 0 ? undefined : 'has expired' },
+      tls.health(),
       { name: 'store', problem: (await store.isHealthy()) ? undefined : 'does not read and write' },
     ],
     drain: () => {

@@ -207,10 +207,14 @@ describe('a certificate and its key that are renewed', () => {
     const names = () => events.map(([name]) => name);
     writeFileSync(files.certificateFile, second.certificatePem);
     await expect.poll(names).toContain('key-pair.refused');
-    expect([pair.isOutdated, pair.current.certificatePem]).toEqual([true, first.certificatePem]);
+    expect(pair.current.certificatePem).toBe(first.certificatePem);
+    expect(pair.health()).toEqual({
+      name: 'certificate',
+      notice: expect.stringContaining('newer files are bad'),
+    });
     writeFileSync(files.privateKeyFile, second.privateKeyPem);
     await expect.poll(() => served.has(serialOf(second)), { timeout: 5000 }).toBe(true);
-    expect(pair.isOutdated).toBe(false);
+    expect(pair.health()).toEqual({ name: 'certificate' });
 
     write(past.certificatePem, past.privateKeyPem);
     await expect.poll(() => pair.isOutdated).toBe(true);
@@ -231,8 +235,10 @@ describe('a certificate and its key that are renewed', () => {
     const pair = await open({ now: () => now, log });
     await expect.poll(() => events.map(([name]) => name)).toContain('key-pair.expiring');
     expect(pair.secondsLeft).toBe(7 * 86_400);
+    expect(pair.health()).toEqual({ name: 'certificate', notice: 'expires in less than two weeks' });
     now = new Date('2049-01-02');
     expect(pair.secondsLeft).toBeLessThan(0);
+    expect(pair.health()).toEqual({ name: 'certificate', problem: 'has expired' });
     await pair.close();
   });
 });

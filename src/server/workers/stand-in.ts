@@ -1,9 +1,11 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import { systemClock } from '../../clock.ts';
 import type { Config } from '../../configuration/config.ts';
-import { readRequired } from '../../configuration/configured-files.ts';
 import { ruleOf } from '../../errors.ts';
 import type { Log } from '../../events.ts';
 import { createListener } from '../../mutual-tls/listeners.ts';
+import { reloadFiles } from '../file-reload.ts';
+import { FollowedKeyPair } from '../followed-key-pair.ts';
 import type { WorkerServer } from './serve-as-worker.ts';
 
 const PAGE = `<!doctype html>
@@ -27,25 +29,26 @@ interface StandIn extends WorkerServer {
  * @throws ERR_CONFIG_INVALID
  */
 export async function openStandIn(config: Config, log: Log): Promise<StandIn> {
-  const [certificatePem, privateKeyPem] = await Promise.all([
-    readRequired(config.tls.certificateFile, 'tls.certificateFile'),
-    readRequired(config.tls.privateKeyFile, 'tls.privateKeyFile'),
-  ]);
-  const tls = { certificatePem, privateKeyPem, requestClientCertificate: false, log };
-  const front = createListener({ name: 'front', ...tls });
-  const mtls = createListener({ name: 'mtls', ...tls });
+  const tls = await FollowedKeyPair.open({ ...config.tls, place: 'tls', clock: systemClock, log });
+  const listen = { ...tls.current, requestClientCertificate: false, log };
+  const front = createListener({ name: 'front', ...listen });
+  const mtls = createListener({ name: 'mtls', ...listen });
+  tls.follow((pair) => {
+    for (const listener of [front, mtls]) listener.replaceCertificate(pair);
+  });
   front.serve(new URL(config.issuer), refuse);
   mtls.serve(new URL(config.mtlsUrl), refuse);
   return {
     front,
     mtls,
     health: async () => [],
-    reload: async () => undefined,
+    reload: () => reloadFiles(log),
     drain: () => {
       for (const listener of [front, mtls]) listener.drain();
     },
     stop: async () => {
       await Promise.all([front, mtls].map((listener) => listener.close(config.shutdown.drainSeconds)));
+      await tls.close();
     },
   };
 }
