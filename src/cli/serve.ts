@@ -27,7 +27,7 @@ export function serveCommand(): Command {
     )
     .action(async (flags: Flags) => {
       refuseUnsafeEnvironment();
-      const { loadConfig } = await import('../index.ts');
+      const { loadConfig } = await import('../configuration/config.ts');
       const { withEnvironment } = await import('./environment.ts');
       const config = withEnvironment(await loadConfig(flags.config));
       if (flags.as !== undefined) await serveAs(flags.as, config, flags.config);
