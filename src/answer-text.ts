@@ -44,6 +44,7 @@ const SHOWN: Shown = {
   ERR_CERT_REVOCATION_INVALID: unproven,
   ERR_CERT_REVOCATION_UNAVAILABLE: unproven,
   ERR_TPP_IDENTIFIER_INVALID: subjectAndProblem,
+  ERR_TPP_IDENTIFIER_AMBIGUOUS: ({ subject, found }) => within(subject, found),
   ERR_TPP_STATEMENT_MISSING: ({ subject, statement }) => within(subject, statement),
   ERR_TPP_STATEMENT_INVALID: subjectAndProblem,
   ERR_TPP_CERTIFICATE_TYPE: ({ subject, found }) => within(subject, found),

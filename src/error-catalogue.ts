@@ -136,6 +136,9 @@ export const CATALOGUE = {
   ERR_TPP_IDENTIFIER_INVALID: tpp<OfSubject & WithProblem>(
     'the certificate has no valid organizationIdentifier (TS 119 495 clause 5.2.1)',
   ),
+  ERR_TPP_IDENTIFIER_AMBIGUOUS: tpp<OfSubject & { found: string }>(
+    'the certificate has several organizationIdentifiers, and must have one (TS 119 495 clause 5.2.1)',
+  ),
   ERR_TPP_STATEMENT_MISSING: tpp<OfSubject & { statement: string }>(
     'the certificate lacks a required QCStatement (TS 119 495 clause 5.1)',
   ),

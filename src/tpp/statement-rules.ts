@@ -98,7 +98,7 @@ interface IdentityContext {
  * Proves that the subject has exactly one organization identifier, of the competent authority (NCA)
  * of the statement.
  *
- * @throws ERR_TPP_IDENTIFIER_INVALID, ERR_TPP_NCA_MISMATCH
+ * @throws ERR_TPP_IDENTIFIER_INVALID, ERR_TPP_IDENTIFIER_AMBIGUOUS, ERR_TPP_NCA_MISMATCH
  */
 export function proveIdentity(
   { subject: name }: Certificate,
@@ -112,7 +112,11 @@ export function proveIdentity(
     () => {
       const found = name.rdns.flat().filter(({ type }) => type === ATTRIBUTE.organizationIdentifier);
       const [text] = found.map((attribute) => attribute.text);
-      if (found.length > 1) throw refuse('there are several');
+      if (found.length > 1) {
+        const texts = found.map((attribute) => attribute.text ?? 'no text').join(', ');
+        const details = { subject, found: shownText(`${found.length}: ${texts}`) };
+        throw new OpenBankingError('ERR_TPP_IDENTIFIER_AMBIGUOUS', details);
+      }
       if (text === undefined) throw refuse('there is none that is a text');
       const parsed = parseOrganizationIdentifier(text);
       if (parsed.directory === undefined || profile.allowsDirectoryIdentifier) return parsed;

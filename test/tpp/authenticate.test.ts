@@ -182,7 +182,7 @@ describe('a TPP certificate', () => {
     [
       'with two organization identifiers (E11)',
       { deviation: { organizationIdentifiers: ['PSDGB-FCA-123456', 'PSDGB-FCA-999999'] } },
-      'ERR_TPP_IDENTIFIER_INVALID',
+      'ERR_TPP_IDENTIFIER_AMBIGUOUS',
     ],
     [
       'with an identifier of no scheme',

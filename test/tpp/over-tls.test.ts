@@ -216,7 +216,7 @@ describe('over real TLS, a TPP', () => {
           [['2.5.4.3', der.utf8('tpp')]],
         ),
       });
-    expect(await decision(withSecond(der.utf8('PSDGB-FCA-999999')))).toBe('ERR_TPP_IDENTIFIER_INVALID');
+    expect(await decision(withSecond(der.utf8('PSDGB-FCA-999999')))).toBe('ERR_TPP_IDENTIFIER_AMBIGUOUS');
     // OpenSSL does not load the others; a proxy might.
     const { evaluate } = createTppAuthenticator({
       trust: profiles.map((current) => ({ current })),
@@ -224,14 +224,12 @@ describe('over real TLS, a TPP', () => {
       clock: { now: () => NOW },
     });
     const untold = factory.name([['2.5.4.97', der.octetString(Buffer.from(NUMBER))]]);
-    for (const { cert } of [
-      withSecond(der.octetString(Buffer.from('x'))),
-      identityOf(ecKeys(), { subject: untold }),
-    ]) {
+    for (const [{ cert }, code] of [
+      [withSecond(der.octetString(Buffer.from('x'))), 'ERR_TPP_IDENTIFIER_AMBIGUOUS'],
+      [identityOf(ecKeys(), { subject: untold }), 'ERR_TPP_IDENTIFIER_INVALID'],
+    ] as const) {
       const [bytes = Buffer.alloc(0)] = parsePem(cert);
-      expect(await evaluate({ der: bytes })).toMatchObject({
-        refusal: { code: 'ERR_TPP_IDENTIFIER_INVALID' },
-      });
+      expect(await evaluate({ der: bytes })).toMatchObject({ refusal: { code } });
     }
   });
 

@@ -8,10 +8,10 @@ import {
   decodeInteger,
   decodeNamedBits,
   readAll,
-  readMessage,
   TAG,
 } from '../der/der.ts';
 import { readTime } from '../der/der-time.ts';
+import { readMessage } from '../der/message.ts';
 import { type CertificateKind, isTolerated } from '../der/tolerances.ts';
 import { type DistinguishedName, readName } from './distinguished-name.ts';
 import {

@@ -1,4 +1,3 @@
-import { OpenBankingError } from '../../errors.ts';
 import { type DocumentKind, isTolerated } from './tolerances.ts';
 
 /** A fault of a byte string that should be DER. Parsers map it to a refusal of their own. */
@@ -157,24 +156,6 @@ export class DerReader {
   /** Nothing may follow. */
   end(): void {
     if (!this.isAtEnd) throw new DerError('bytes follow the last element');
-  }
-}
-
-/** Reads a message of at most `maxBytes` by `read`. @throws `code` in place of a DerError */
-export function readMessage<T>(
-  bytes: Uint8Array,
-  {
-    maxBytes,
-    code,
-  }: { readonly maxBytes: number; readonly code: `ERR_${'CERT' | 'CRL' | 'OCSP'}_MALFORMED` },
-  read: () => T,
-): T {
-  try {
-    if (bytes.length > maxBytes) throw new DerError(`longer than ${maxBytes} bytes`);
-    return read();
-  } catch (cause) {
-    if (!(cause instanceof DerError)) throw cause;
-    throw new OpenBankingError(code, { problem: cause.message }, { cause });
   }
 }
 

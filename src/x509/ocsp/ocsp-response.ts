@@ -5,10 +5,10 @@ import {
   decodeCount,
   decodeOctetBits,
   readAll,
-  readMessage,
   TAG,
 } from '../der/der.ts';
 import { readGeneralizedTime } from '../der/der-time.ts';
+import { readMessage } from '../der/message.ts';
 import { isTolerated } from '../der/tolerances.ts';
 import { type DistinguishedName, readName } from '../certificate/distinguished-name.ts';
 import { type Extension, readExtensions } from '../certificate/extensions.ts';
