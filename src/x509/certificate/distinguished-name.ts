@@ -1,6 +1,7 @@
 import { attributeTypeName, findAttributeType } from './attribute-types.ts';
 import { DerError, type DerReader, type Element, readAll, TAG } from '../der/der.ts';
 import { decodeText } from '../der/der-text.ts';
+import { prepareText } from './string-preparation.ts';
 import { escapeValue, malformed, splitName, type WrittenAttribute } from './rfc4514.ts';
 
 export { ATTRIBUTE } from './attribute-types.ts';
@@ -136,10 +137,10 @@ export function shownText(text: string, maximum: number = SHOWN.value): string {
   return text.length <= maximum ? text : `${text.slice(0, maximum).toWellFormed()}…`;
 }
 
-function formatAttribute({ type, text, der }: NameAttribute, form: 'readable' | 'strict'): string {
+function formatAttribute(attribute: NameAttribute, form: 'readable' | 'strict'): string {
+  const { type, text, der } = attribute;
   const name = attributeTypeName(type, form);
-  const isReadable = text !== undefined && (der?.[0] !== TAG.teletexString || /^[ -~]*$/.test(text));
-  if (isReadable && (name !== undefined || der === undefined)) {
+  if (text !== undefined && isReadable(attribute) && (name !== undefined || der === undefined)) {
     return `${name ?? type}=${escapeValue(text)}`;
   }
   return `${name ?? type}=#${der?.toString('hex') ?? ''}`;
@@ -178,14 +179,31 @@ function keyOf(rdn: RelativeDistinguishedName): string {
 }
 
 /**
- * RFC 5280 §7.1 with two choices of our own, both on the side of refusal: only ASCII letters are folded (no NFKC, so
- * a full-width letter differs from a plain one), and a TeletexString, whose character set is not defined, equals only
- * itself, octet by octet.
+ * RFC 5280 §7.1 with two choices of our own, both on the side of refusal: a text with a character that does not show
+ * equals only the same text, and a TeletexString, whose character set is not defined, only itself, octet by octet.
  */
 function attributeKey({ type, text, der }: NameAttribute): string {
   if (text === undefined || der?.[0] === TAG.teletexString) return `${type}#${der?.toString('hex') ?? ''}`;
-  const folded = text.replace(/[A-Z]+/g, (letters) => letters.toLowerCase());
-  return `${type}=${folded.replace(/ {2,}/g, ' ').replace(/^ /, '').replace(/ $/, '')}`;
+  const prepared = prepareText(text);
+  return prepared === undefined ? `${type}"${text}` : `${type}=${prepared}`;
+}
+
+/** The same name as it is read from a text: without string types, so that a TeletexString of plain ASCII is found. */
+export function withoutStringTypes(name: DistinguishedName): DistinguishedName {
+  return createName(
+    name.rdns.map((rdn) =>
+      rdn.map((attribute) =>
+        attribute.text !== undefined && isReadable(attribute)
+          ? Object.freeze({ type: attribute.type, text: attribute.text })
+          : attribute,
+      ),
+    ),
+  );
+}
+
+/** Whether the text of an attribute is certain: that of a TeletexString is where it is ASCII. */
+function isReadable({ text, der }: NameAttribute): boolean {
+  return text !== undefined && (der?.[0] !== TAG.teletexString || /^[ -~]*$/.test(text));
 }
 
 function refusingName<T>(read: () => T): T {

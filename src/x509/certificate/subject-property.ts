@@ -1,7 +1,7 @@
 import { isIPv4, isIPv6 } from 'node:net';
 import { isRefusal } from '../../errors.ts';
 import type { Certificate } from './certificate.ts';
-import { formatName, namesEqual, parseName } from './distinguished-name.ts';
+import { namesEqual, parseName, withoutStringTypes } from './distinguished-name.ts';
 import { addressText, findMailHost, isAbsoluteUri, isDnsName, isHostName } from './general-name.ts';
 
 /** The five values by which RFC 8705 §2.1.2 names the subject of a client's certificate. */
@@ -76,7 +76,7 @@ function findNameProblem(text: string): string | undefined {
 function hasSubject({ subject }: Certificate, expected: string): boolean {
   const name = parseName(expected);
   if (name.rdns.length === 0) return false;
-  return namesEqual(subject, name) || namesEqual(parseName(formatName(subject)), name);
+  return namesEqual(subject, name) || namesEqual(withoutStringTypes(subject), name);
 }
 
 function namesOf(certificate: Certificate, kind: 'dns' | 'uri' | 'email'): string[] {
