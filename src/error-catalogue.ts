@@ -1,10 +1,27 @@
-interface Definition<Class, Details> {
-  readonly class: Class;
-  /** The rule that refused and the place where it is written: safe to show to the caller. */
-  readonly rule: string;
-  /** Never set: it carries the type of the evidence. */
-  readonly details?: Details;
-}
+import {
+  address,
+  bank,
+  certificate,
+  client,
+  configuration,
+  content,
+  document,
+  grant,
+  http,
+  limit,
+  method,
+  misdirected,
+  notFound,
+  proof,
+  proxy,
+  request,
+  scope,
+  token,
+  tpp,
+  unavailable,
+  type Definition,
+  type WithProblem,
+} from './error-classes.ts';
 
 /** One fault of a document, with its place: `path` is `tpps[3].nca`, or `line 12` when it does not parse. */
 export interface Problem {
@@ -14,41 +31,10 @@ export interface Problem {
 
 type None = Record<never, never>;
 type OfSubject = { subject: string };
-type WithProblem = { problem: string };
 type OfDocument = { source: string; problems: readonly Problem[] };
 type OfHost = { host: string; problem: string; status?: number };
 type Unproven = { subject: string; serialNumber: string; problems: readonly string[] };
 type Blocked = { since: Date; reason: string };
-
-const of =
-  <Class extends string>(errorClass: Class) =>
-  <Details = WithProblem>(rule: string): Definition<Class, Details> => ({ class: errorClass, rule });
-const certificate = of('certificate');
-const tpp = of('tpp');
-const client = of('client');
-const scope = of('scope');
-const grant = of('grant');
-const request = of('request');
-const token = of('token');
-const proof = of('proof');
-/** An answer of another system that is needed now: a later request may pass. */
-const unavailable = of('unavailable');
-/** A document of the bank that cannot be used. */
-const document = of('document');
-/** An address that may not be fetched. */
-const address = of('address');
-const proxy = of('proxy');
-const http = of('http');
-const misdirected = of('misdirected');
-const notFound = of('not-found');
-const method = of('method');
-/** A body in a form that is not understood. */
-const content = of('content');
-/** An answer of the bank's systems that breaks their contract. */
-const bank = of('bank');
-/** More than one caller may have. */
-const limit = of('limit');
-const configuration = of('configuration');
 
 /**
  * Every refusal of the system: each code with its class, the type of its evidence and its rule. Each edge (OAuth,

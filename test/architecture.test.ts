@@ -10,6 +10,7 @@ const KNOWN_TO_ALL = [
   'answer-text.ts',
   'clock.ts',
   'error-catalogue.ts',
+  'error-classes.ts',
   'errors.ts',
   'events.ts',
   'log.ts',
