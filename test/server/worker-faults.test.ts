@@ -101,7 +101,7 @@ describe('two workers that cannot start', () => {
 });
 
 describe.runIf(IS_LINUX)('two workers', () => {
-  it('lose one that stands still: the other serves, and the first is replaced', async () => {
+  it('lose one that stands still: the other serves, and the first is replaced (M19)', async () => {
     const { children, ports, output, health } = await startTwo();
     const [stopped = 0] = children();
     process.kill(stopped, 'SIGSTOP');
@@ -112,7 +112,7 @@ describe.runIf(IS_LINUX)('two workers', () => {
     expect(await tokenStatus(ports)).toBe('200');
   }, 120_000);
 
-  it('that both stand still leave the port open, which answers 503 until they are replaced', async () => {
+  it('that both stand still leave the port open, which answers 503 until they are replaced (M19)', async () => {
     const { children, ports, health } = await startTwo();
     const stopped = children();
     for (const pid of stopped) process.kill(pid, 'SIGSTOP');
