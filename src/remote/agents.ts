@@ -1,5 +1,6 @@
 import { Agent as HttpAgent, type AgentOptions } from 'node:http';
 import { Agent as HttpsAgent, type AgentOptions as HttpsAgentOptions } from 'node:https';
+import { lookup } from 'node:dns';
 import type { LookupFunction } from 'node:net';
 import { isProxied, type ProxySettings } from './proxy.ts';
 
@@ -54,9 +55,9 @@ export class Agents {
     this.#proxy = proxy;
     this.#direct = pairOf({ ...common, lookup }, tls);
     // The proxy resolves the names; its own address is the operator's and may be private.
+    const proxyEnv = proxy && { HTTP_PROXY: proxy.url, HTTPS_PROXY: proxy.url, NO_PROXY: '' };
     this.#proxied =
-      proxy &&
-      pairOf({ ...common, proxyEnv: { HTTP_PROXY: proxy.url, HTTPS_PROXY: proxy.url, NO_PROXY: '' } }, tls);
+      proxy && pairOf({ ...common, proxyEnv, lookup: lookupOf(new URL(proxy.url).hostname) }, tls);
   }
 
   agentFor(url: URL): HttpAgent | HttpsAgent {
@@ -71,6 +72,14 @@ export class Agents {
       pair?.https.destroy();
     }
   }
+}
+
+/** Resolves the proxy alone: agents without proxies (Node before 24.5) must not reach the host directly instead. */
+function lookupOf(proxyHost: string): LookupFunction {
+  return (host, options, callback) => {
+    if (host === proxyHost) lookup(host, options, callback);
+    else callback(new Error('this release of Node does not know proxies'), '');
+  };
 }
 
 function pairOf(common: AgentOptions, tls: HttpsAgentOptions): AgentPair {

@@ -77,6 +77,11 @@ describe('an HTTP proxy for outgoing requests', () => {
     expect(proxied.at(-1)).toContain(` Basic ${Buffer.from('bank:secret').toString('base64')}`);
   });
 
+  it('is found by its name, and no other name is resolved', async () => {
+    const url = proxyUrl.replace('127.0.0.1', 'localhost');
+    expect(await outcome(`http://${HOST}:${port}/b`, { proxy: { url, exceptions: [] } })).toBe('target /b');
+  });
+
   it('opens a tunnel for https', async () => {
     expect(await outcome(`https://${HOST}:${port}/`)).toBe('ERR_OUTBOUND_FAILED');
     expect(proxied.at(-1)).toBe(`CONNECT ${HOST}:${port}`);
