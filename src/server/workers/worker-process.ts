@@ -37,6 +37,7 @@ export class WorkerProcess {
   readonly #child: ChildProcess;
   readonly #options: WorkerProcessOptions;
   #state: 'starting' | 'ready' | 'stopping' | 'ended' = 'starting';
+  #hasStarted = false;
   #unanswered = 0;
   readonly #becameReady = Promise.withResolvers<void>();
   #handed: ((isAccepted: boolean) => void) | undefined;
@@ -154,14 +155,22 @@ export class WorkerProcess {
   #receive(message: FromWorker): void {
     if (message === 'pong') this.#answered();
     else if (message === 'accepted') this.#handed?.(true);
-    else if (message === 'ready') {
-      clearTimeout(this.#startLimit);
+    else if (message === 'ready') this.#started();
+    else if (message === 'signalled') this.#options.onSignal?.();
+    else if ('healthOf' in message) this.#questions.get(message.healthOf)?.(message.parts);
+    else this.#options.onMessage?.(message);
+  }
+
+  #started(): void {
+    clearTimeout(this.#startLimit);
+    this.#hasStarted = true;
+    // The message to stop was lost on a process that still started.
+    if (this.#state === 'stopping') this.#send('stop');
+    else {
       this.#state = 'ready';
       this.#becameReady.resolve();
       this.#options.onChange();
-    } else if (message === 'signalled') this.#options.onSignal?.();
-    else if ('healthOf' in message) this.#questions.get(message.healthOf)?.(message.parts);
-    else this.#options.onMessage?.(message);
+    }
   }
 
   #answered(): void {
@@ -171,7 +180,7 @@ export class WorkerProcess {
   }
 
   #ping(): void {
-    if (this.#state === 'starting') return;
+    if (!this.#hasStarted) return;
     if (this.#unanswered === STUCK_PINGS) {
       this.#options.onStuck?.();
       this.kill();
