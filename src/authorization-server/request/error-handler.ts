@@ -27,7 +27,11 @@ export function errorHandler(pages: ErrorPages): Middleware {
       answerThrown(ctx, error, pages);
     }
     // A redirect may have been ready, with a code in it, when the session could not be written.
-    if (ctx.status >= 400) ctx.remove('location');
+    if (ctx.status >= 400) {
+      ctx.remove('location');
+      // The provider sets it only where a client has authenticated.
+      ctx.set('cache-control', 'no-store');
+    }
     scope.isOver = true;
   };
 }

@@ -63,6 +63,7 @@ describe('a program that prefers HTML gets JSON (RFC 6749 §5.2)', () => {
     ['/par', '/par', { tpp: 'money-one', body: form({ client_id: 'money-one-mtls' }) }, 400],
     ['/introspect', '/introspect', { tpp: 'money-one', body: form({ client_id: 'money-one-mtls' }) }, 400],
     ['/revoke', '/revoke', { tpp: 'money-one', body: form({ client_id: 'money-one-mtls' }) }, 400],
+    ['/revoke without a client', '/revoke', { tpp: 'money-one', body: form({ token: 'x' }) }, 400],
     ['/userinfo', '/userinfo', { tpp: 'money-one', method: 'GET' }, 401],
     ['/jwks', '/jwks', {}, 405],
     ['/.well-known/openid-configuration', '/.well-known/openid-configuration', {}, 405],
@@ -81,6 +82,7 @@ describe('a program that prefers HTML gets JSON (RFC 6749 §5.2)', () => {
     ]);
     expect(answer.json.error).toBeTypeOf('string');
     expect(answer.json.error_description).toMatch(/^ERR_[A-Z_]+: /);
+    expect(answer.headers['cache-control']).toBe('no-store');
   });
 
   it('at the address of the customer: for endpoints of programs and for no endpoint', async () => {
