@@ -177,7 +177,7 @@ export async function describeSandbox(
   const state: State = { version: 2, ...facts };
   const at = (port: number) => new URL(`https://${hostInUrl(facts.host)}:${port}`).origin;
   const tppUrl = at(facts.ports.tpp);
-  const redirectUris = [DEMO_REDIRECT_URI, `${tppUrl}${TPP_CALLBACK}`, ...facts.redirectUris];
+  const redirectUris = [...new Set([DEMO_REDIRECT_URI, `${tppUrl}${TPP_CALLBACK}`, ...facts.redirectUris])];
   const description: SandboxDescription = {
     issuer: at(facts.ports.front),
     mtlsUrl: at(facts.ports.mtls),

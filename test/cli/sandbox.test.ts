@@ -57,7 +57,11 @@ const hasCurl = spawnSync('curl', ['--version']).status === 0;
 
 describe('tallystick sandbox and demo', () => {
   it('prints curl lines that work, demos twice, and keeps clients and tokens through a restart', async () => {
-    const first = await start(FREE_PORTS, ['--redirect-uri', 'https://foreign.example/cb?x=1']);
+    const redirectUris = ['https://foreign.example/cb?x=1', DEMO_REDIRECT_URI];
+    const first = await start(
+      FREE_PORTS,
+      redirectUris.flatMap((uri) => ['--redirect-uri', uri]),
+    );
     const before = await described();
     expect((await stat(join(folder, 'tallystick.sqlite'))).mode & 0o077).toBe(0);
     if (hasCurl) {
