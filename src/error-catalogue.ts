@@ -187,7 +187,7 @@ export const CATALOGUE = {
   ERR_CLIENT_LIMIT: limit<{ clientId: string; model: string; limit: number; seconds: number }>(
     'the client has sent more requests than it may in a minute (RFC 6585 section 4)',
   ),
-  ERR_PSU_INPUT: request('the form was not sent from this page, or does not fit it'),
+  ERR_PSU_INPUT: request('the link or form belongs to no page that is in use in this browser'),
   ERR_ASPSP_UNAVAILABLE: unavailable<{ operation: string; problem: string }>(
     'the systems of the bank do not answer at present',
   ),
