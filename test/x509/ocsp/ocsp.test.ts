@@ -224,6 +224,12 @@ describe('F11 an OCSP responder that the issuer delegated', () => {
     expect(signedBy(delegate)).toMatch(problem);
   });
 
+  it('is found behind 31 certificates that do not matter', () => {
+    const delegate = delegateOf(issuer);
+    const certificates = [...Array<Buffer>(31).fill(other.der), delegate.der];
+    expect(verdict(answer({ singles: [good], by: delegate, certificates }))).toBe('good');
+  });
+
   it('is not believed when its certificate did not come along', () => {
     expect(signedBy(delegateOf(issuer), { certificates: [other.der] })).toMatch(/signed it/);
   });
