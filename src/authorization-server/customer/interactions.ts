@@ -59,6 +59,8 @@ export function interactions(
   router.get('/interaction/:uid', (ctx) =>
     visits.open(ctx, (open) => (open.prompt === 'login' ? login : consent).show(ctx, open)),
   );
-  router.post('/interaction/:uid', readForm, (ctx) => visits.open(ctx, (open) => answer(ctx, open)));
+  router.post('/interaction/:uid', (ctx) =>
+    visits.open(ctx, (open) => readForm(ctx, () => answer(ctx, open))),
+  );
   return router.routes() as unknown as Middleware;
 }

@@ -4,10 +4,13 @@ import type { Context } from 'koa';
 import { OpenBankingError } from '../../errors.ts';
 import type { OpenInteraction } from './open-interaction.ts';
 
-/** Reads the form of a page into `ctx.request.rawBody`. @throws ERR_PSU_INPUT */
+/**
+ * Reads the form of a page into `ctx.request.rawBody`. Only the browser of an interaction may send so much: the form of
+ * a customer who allows a thousand accounts. @throws ERR_PSU_INPUT
+ */
 export const readForm = bodyParser({
   enableTypes: ['form'],
-  formLimit: '16kb',
+  formLimit: '160kb',
   onError: (cause) => {
     throw new OpenBankingError('ERR_PSU_INPUT', { problem: 'the form cannot be read' }, { cause });
   },

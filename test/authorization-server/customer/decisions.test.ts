@@ -1,4 +1,5 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import type { Aspsp } from '../../../src/authorization-server/customer/aspsp.ts';
 import { claimsOf, codeOf } from '../../durability/tpp.ts';
 import { accounts, Customer, PagesBench } from './pages-bench.ts';
 
@@ -39,6 +40,17 @@ describe('the decision of a customer', () => {
       String(claimsOf(String(tokens.access_token)).consent_id),
     );
     expect(consent?.accountIds).toHaveLength(1);
+  });
+
+  it('may be for a thousand accounts, however long their identifiers are', async () => {
+    const many = Array.from({ length: 1000 }, (_, at) => `${at}`.padStart(128, 'x'));
+    const listAccounts = async () => many.map((accountId) => ({ ...accounts()[0], accountId }));
+    bench.current = { listAccounts: listAccounts as Aspsp['listAccounts'] };
+    const customer = await atConsent();
+    await customer.send({ account: many }, 'approve');
+    const tokens = await customer.redeem();
+    const consentId = String(claimsOf(String(tokens.access_token)).consent_id);
+    expect((await bench.server.consents.find(consentId))?.accountIds).toEqual(many);
   });
 
   it('stays when another is sent after it: the code of a double click comes, a late Cancel changes nothing', async () => {

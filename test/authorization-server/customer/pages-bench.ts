@@ -9,6 +9,9 @@ import { createTestBank, type TestBank } from '../../resource-server/test-bank.t
 /** How long a call of the bank under test may take. */
 export const CALL_SECONDS = 1;
 
+/** Of a form; a choice of several has a list. */
+type Values = Readonly<Record<string, string | string[]>>;
+
 export const accounts = () =>
   accountsOf('psu-6f1c2a').map(({ accountId, name }) => ({ accountId, name, identification: '•••• 1' }));
 
@@ -98,17 +101,20 @@ export class Customer {
   }
 
   /** Sends the form of the page; `step` may be that of an earlier page. Follows the way on, up to the TPP. */
-  async send(values: Record<string, string>, action = 'login'): Promise<void> {
+  async send(values: Values, action = 'login'): Promise<void> {
     this.#see(await this.submit(values, action));
     await this.#follow();
   }
 
   /** Sends the form, and leaves the page as it is. */
-  submit(values: Record<string, string>, action = 'login'): Promise<Answer> {
+  submit(values: Values, action = 'login'): Promise<Answer> {
     const hidden = Object.fromEntries(
       [...this.page.text.matchAll(/type="hidden" name="(\w+)" value="([^"]*)"/g)].map((one) => one.slice(1)),
     );
-    const form = new URLSearchParams({ ...hidden, action, ...values });
+    const all: Values = { ...hidden, action, ...values };
+    const form = new URLSearchParams(
+      Object.entries(all).flatMap(([name, value]) => [value].flat().map((one) => [name, one])),
+    );
     return this.#bench.tpp.browse(this.#bench.to, this.path, { form, cookies: this.#cookies });
   }
 
