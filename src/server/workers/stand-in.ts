@@ -1,8 +1,10 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { systemClock } from '../../clock.ts';
 import type { Config } from '../../configuration/config.ts';
+import { connectionLimitOptions } from '../../configuration/connection-schema.ts';
 import { ruleOf } from '../../errors.ts';
 import type { Log } from '../../events.ts';
+import { createConnectionLimits } from '../../mutual-tls/limits/connection-limits.ts';
 import { createListener } from '../../mutual-tls/listeners.ts';
 import { reloadFiles } from '../file-reload.ts';
 import { FollowedKeyPair } from '../followed-key-pair.ts';
@@ -30,7 +32,8 @@ interface StandIn extends WorkerServer {
  */
 export async function openStandIn(config: Config, log: Log): Promise<StandIn> {
   const tls = await FollowedKeyPair.open({ ...config.tls, place: 'tls', clock: systemClock, log });
-  const listen = { ...tls.current, requestClientCertificate: false, log };
+  const connections = createConnectionLimits({ log, ...connectionLimitOptions(config) });
+  const listen = { ...tls.current, requestClientCertificate: false, connections, log };
   const front = createListener({ name: 'front', ...listen });
   const mtls = createListener({ name: 'mtls', ...listen });
   tls.follow((pair) => {

@@ -31,8 +31,8 @@ const STAND_IN_RESTART_MILLISECONDS = 1000;
 
 /**
  * The processes that serve requests, and what keeps them running. This process owns the ports and serves no request
- * itself; it reads the lists for all workers. A worker that ends, or whose event loop stands still, is replaced; while no worker serves, a stand-in answers
- * 503. Ready while one worker is.
+ * itself; it reads the lists for all workers. A worker that ends, or whose event loop stands still, is replaced; while
+ * no worker serves, a stand-in answers 503. Ready while one worker is.
  */
 export class Workers {
   readonly #options: WorkersOptions;

@@ -233,6 +233,14 @@ describe('all connections together', () => {
     expect(await ask(dial(port))).toBe('200');
     await gone;
   });
+
+  it('are no more than the limit, however many come at once', async () => {
+    const { port } = await start({ inAll: 8, ...LOOPBACK });
+    const silent = [...Array(60)].map(() => keep(connectTcp(port, '127.0.0.1')).resume());
+    await Promise.all(silent.map((socket) => once(socket, 'connect')));
+    expect(await ask(dial(port))).toBe('200');
+    await expect.poll(() => silent.filter(({ destroyed }) => !destroyed).length).toBeLessThan(3);
+  });
 });
 
 describe('answers that are not read', () => {
