@@ -1,4 +1,6 @@
 import { randomBytes } from 'node:crypto';
+import { stat } from 'node:fs/promises';
+import { dirname } from 'node:path';
 import type { Aspsp } from '../authorization-server/customer/aspsp.ts';
 import {
   type AuthorizationServer,
@@ -226,12 +228,17 @@ export function retainKeysSeconds(config: Pick<Config, 'accessToken'>): number {
   return Math.max(config.accessToken.lifetimeSeconds, 600) + 300;
 }
 
-function openStore(
+async function openStore(
   { file, redis }: Config['storage'],
   parts: { readonly clock: Clock; readonly log: Log },
 ): Promise<Store> {
   if (redis !== undefined) return openRedisStore({ settings: redis, ...parts });
-  if (file !== undefined) return openSqliteStore({ file, ...parts });
+  if (file !== undefined) {
+    await stat(dirname(file)).catch((error: NodeJS.ErrnoException) => {
+      throw invalidConfig(file, [{ path: 'storage.file', message: creationProblem(error) }], error);
+    });
+    return openSqliteStore({ file, ...parts });
+  }
   throw new TypeError('the configuration names no store');
 }
 

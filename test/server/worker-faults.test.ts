@@ -68,6 +68,7 @@ describe('two workers that cannot start', () => {
     expect(two).toEqual(one);
   }, 60_000);
 
+  const NO_FOLDER = 'cannot be made: its folder does not exist';
   const noKey = { certificateFile: 'pki/server.pem', privateKeyFile: 'pki/server.pem' };
   it.each([
     ['no bank module', { aspspModule: 'nowhere.mjs' }, 2, 'aspspModule'],
@@ -78,6 +79,19 @@ describe('two workers that cannot start', () => {
       3,
       '192.0.2.1',
     ],
+    [
+      'a store in no folder',
+      { storage: { file: 'none/a', secretFile: 'bank.secret' } },
+      2,
+      `storage.file: ${NO_FOLDER}`,
+    ],
+    [
+      'a secret in no folder',
+      { storage: { file: 'bank.sqlite', secretFile: 'none/a' } },
+      2,
+      `storage.secretFile: ${NO_FOLDER}`,
+    ],
+    ['signing keys in no folder', { signingKeysFile: 'none/a' }, 2, `signingKeysFile: ${NO_FOLDER}`],
   ])(
     'end, for %s',
     async (_name, more, exitCode, text) => {

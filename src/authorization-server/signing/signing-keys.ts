@@ -178,5 +178,5 @@ async function signingJwk(jwk: JWK, alg: string): Promise<JWK> {
 }
 
 function invalid(file: string, message: string, cause?: unknown): OpenBankingError<'ERR_CONFIG_INVALID'> {
-  return invalidConfig(file, [{ path: 'signingKeys', message }], cause);
+  return invalidConfig(file, [{ path: 'signingKeysFile', message }], cause);
 }
