@@ -100,6 +100,22 @@ describe('lists that one process reads for its workers', () => {
     await expect.poll(() => clients.has('two'), POLL).toBe(true);
   });
 
+  it('forget a worker that has ended as soon as its successor asks', async () => {
+    await write('one');
+    const ended = new Channel();
+    await openIn(ended);
+    ended.connected = false;
+    const clients = await openIn(new Channel());
+    let questions = 0;
+    ended.receiver.isConnected = () => {
+      questions += 1;
+      return false;
+    };
+    await write('two');
+    await expect.poll(() => clients.has('two'), POLL).toBe(true);
+    expect(questions).toBe(0);
+  });
+
   it('are checked at once when a worker asks', async () => {
     const { blockListReader } = await import('../../src/tpp/block-list.ts');
     const lists = new ReceivedLists(new Channel() as never);

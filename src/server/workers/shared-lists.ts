@@ -107,6 +107,7 @@ class SharedList {
     try {
       const { current } = await this.#opened;
       const one: Subscription = { receiver, listId, sent: Promise.resolve() };
+      this.#forgetEnded();
       this.#subscriptions.add(one);
       this.#send(one, current);
       return true;
@@ -132,6 +133,11 @@ class SharedList {
       (followed) => followed.close(),
       () => undefined,
     );
+  }
+
+  /** Workers that end again and again would otherwise fill the memory while the list does not change. */
+  #forgetEnded(): void {
+    for (const one of this.#subscriptions) if (!one.receiver.isConnected()) this.#subscriptions.delete(one);
   }
 
   #send(one: Subscription, { packed }: PackedRecords): void {
