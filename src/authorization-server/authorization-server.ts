@@ -137,9 +137,10 @@ function stepsOf(
       // A resource server is answered here; every other caller is a TPP, and has to prove that.
       at(ENDPOINTS.introspection, introspectForResourceServers(options, sources)),
       from('tpp', tppGate(authenticator, clientCertificate, options)),
-      checkForm,
+      // The short ways take only forms that `checkForm` passes.
       at(ENDPOINTS.token, directClientCredentials(provider)),
       at(ENDPOINTS.introspection, directIntrospection(provider)),
+      checkForm,
       from('anyone', metadata),
       at(STATUS_LIST_ROUTE, statusLists),
       at(ENDPOINTS.revocation, revokeStructuredTokens(sources)),
