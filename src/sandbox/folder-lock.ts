@@ -1,4 +1,4 @@
-import { mkdir, open, readFile, rm } from 'node:fs/promises';
+import { link, mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { invalidConfig } from '../errors.ts';
 
 const OWNER_ONLY = 0o700;
@@ -24,15 +24,18 @@ export async function lockFolder(folder: string, file: string): Promise<{ releas
   return { release: () => rm(file, { force: true }) };
 }
 
+/** The file appears with its content: a second start never reads it empty. */
 async function isMade(file: string): Promise<boolean> {
+  const whole = `${file}.${process.pid}`;
+  await writeFile(whole, String(process.pid), { mode: 0o600 });
   try {
-    const handle = await open(file, 'wx', 0o600);
-    await handle.writeFile(String(process.pid));
-    await handle.close();
+    await link(whole, file);
     return true;
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'EEXIST') return false;
     throw error;
+  } finally {
+    await rm(whole, { force: true });
   }
 }
 
