@@ -6,7 +6,7 @@ import { descriptorLimit } from './descriptor-limit.ts';
  * post-quantum key share.
  */
 export const DEFAULT_HANDSHAKE_BYTES = 12 * 1024;
-/** Of one core: about 30 handshakes a second. With its burst an address stays below 5 % of a core in each minute. */
+/** Of one core: about 30 handshakes a second. With its burst an address uses about 5 % of a core in its first minute. */
 const HANDSHAKE_PERCENT = 3;
 /** The rest of the descriptors are for files, the store and requests to others. */
 const DESCRIPTOR_SHARE = 0.75;
