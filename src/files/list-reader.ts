@@ -13,7 +13,7 @@ export interface ListSource {
 
 /** How a kind of list is read. */
 export interface ListReader {
-  /** The module that reads it in a thread of its own: `answerInThread(reader)`. */
+  /** The module of the thread that reads the list: `answerInThread(reader)`. */
   readonly worker: URL;
   /** Passes each record with its key to `add`. @throws the refusal of the list, with every problem */
   readonly read: (content: Uint8Array, source: ListSource, add: RecordPacker['add']) => void;

@@ -43,7 +43,7 @@ export interface ListenerOptions {
    */
   readonly requestClientCertificate: boolean;
   readonly log: Log;
-  /** The limits that this listener shares with others of the process. Default: limits of its own. */
+  /** The limits that this listener shares with others of the process. Default: limits for this listener alone. */
   readonly connections?: ConnectionLimits;
   /** How long an idle connection is kept; default 65. */
   readonly keepAliveSeconds?: number;

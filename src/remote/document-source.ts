@@ -26,7 +26,7 @@ export class DocumentSource {
   }
 
   /**
-   * Fetches a document. Each address has connections and failures of its own, so that one that hangs or fails takes
+   * Fetches a document. Connections and failures are counted by address: an address that hangs or fails takes
    * nothing from the others of its host; `path` is appended to the address and shares them.
    *
    * @throws ERR_OUTBOUND_REFUSED; ERR_OUTBOUND_FAILED also for a fault of the server (5xx); ERR_OUTBOUND_ANSWER for

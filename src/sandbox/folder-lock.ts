@@ -39,10 +39,10 @@ async function isMade(file: string): Promise<boolean> {
   }
 }
 
-/** The living process that has made the file. */
+/** The living process that has made the file. In a container a process that was killed had the number of this one. */
 async function ownerOf(file: string): Promise<number | undefined> {
   const owner = Number(await readFile(file, 'utf8').catch(() => ''));
-  if (!Number.isSafeInteger(owner) || owner <= 0) return undefined;
+  if (!Number.isSafeInteger(owner) || owner <= 0 || owner === process.pid) return undefined;
   try {
     process.kill(owner, 0);
     return owner;

@@ -59,8 +59,8 @@ function outcome(socket: Socket, event: string): Promise<string | undefined> {
 }
 
 /**
- * A probe has a loopback address of its own where the system has more than one: the limits by address, which other
- * local callers may use up, concern no probe.
+ * Where the system has more than one loopback address, probes come from this one. Other local callers may use up the
+ * limits of their address, and probes still pass.
  */
 const PROBE_ADDRESS = process.platform === 'linux' ? { localAddress: '127.0.0.200' } : {};
 const OF_LOOPBACK = ['::', '0.0.0.0', '127.0.0.1'];

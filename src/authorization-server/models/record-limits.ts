@@ -6,11 +6,13 @@ import { Provider } from '../provider-internals.ts';
 export interface ClientLimits {
   /** Pushed authorization requests, which stay longest. */
   readonly pushedRequestsPerMinute: number;
-  /** All others: tokens, codes, interactions, identifiers of assertions. */
+  /** All others: tokens, codes, identifiers of assertions; and as many interactions and sessions of browsers. */
   readonly recordsPerMinute: number;
 }
 
 const MINUTE_SECONDS = 60;
+/** Records that any browser makes, without the client: they must not use up the client's tokens. */
+const OF_BROWSERS: ReadonlySet<string> = new Set(['Interaction', 'Session']);
 
 /**
  * Bounds the records of one client, so that no client can fill the store. Counts in this process: a server of several
@@ -18,10 +20,12 @@ const MINUTE_SECONDS = 60;
  */
 export class RecordLimits {
   readonly #pushed: RateLimiterMemory;
+  readonly #browsers: RateLimiterMemory;
   readonly #others: RateLimiterMemory;
 
   constructor({ pushedRequestsPerMinute, recordsPerMinute }: ClientLimits) {
     this.#pushed = new RateLimiterMemory({ points: pushedRequestsPerMinute, duration: MINUTE_SECONDS });
+    this.#browsers = new RateLimiterMemory({ points: recordsPerMinute, duration: MINUTE_SECONDS });
     this.#others = new RateLimiterMemory({ points: recordsPerMinute, duration: MINUTE_SECONDS });
   }
 
@@ -33,10 +37,15 @@ export class RecordLimits {
   async count(model: string): Promise<void> {
     const clientId = Provider.ctx?.oidc.client?.clientId;
     if (clientId === undefined) return;
-    const limiter = model === 'PushedAuthorizationRequest' ? this.#pushed : this.#others;
+    const limiter = this.#limiterOf(model);
     await limiter.consume(clientId).catch((answer: RateLimiterRes) => {
       const seconds = Math.ceil(answer.msBeforeNext / 1000);
       throw new OpenBankingError('ERR_CLIENT_LIMIT', { clientId, model, limit: limiter.points, seconds });
     });
+  }
+
+  #limiterOf(model: string): RateLimiterMemory {
+    if (model === 'PushedAuthorizationRequest') return this.#pushed;
+    return OF_BROWSERS.has(model) ? this.#browsers : this.#others;
   }
 }

@@ -36,6 +36,12 @@ function at(tpp: Tpp) {
         () => 201,
         (error: Error) => error.message,
       ),
+    browse: (requestUri: string) =>
+      tpp.browse(
+        to,
+        `/authorize?${new URLSearchParams({ client_id: tpp.clientId, request_uri: requestUri })}`,
+      ),
+    requestUri: async () => (await tpp.pushed(to)).requestUri,
     token: () => tpp.post(to, '/token', { grant_type: 'client_credentials', scope: 'accounts' }),
   };
 }
@@ -61,5 +67,16 @@ describe('the records that one client may make in a minute', () => {
     expect((await at(other).token()).status).toBe(200);
     one.close();
     other.close();
+  });
+
+  it('are counted apart for browsers, so that no stranger uses up the tokens of a client', async () => {
+    const tpp = new Tpp(bank, 'accounts-app');
+    const requestUri = await at(tpp).requestUri();
+    const statuses = [];
+    for (let count = 0; count < 8; count += 1) statuses.push((await at(tpp).browse(requestUri)).status);
+    expect(statuses.at(0)).toBe(303);
+    expect(statuses.at(-1)).toBe(429);
+    expect((await at(tpp).token()).status).toBe(200);
+    tpp.close();
   });
 });

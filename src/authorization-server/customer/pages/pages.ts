@@ -98,7 +98,7 @@ export class Pages {
   /**
    * The answer to a form whose way ends at the TPP. The page leads on by itself and without a script. A redirect would
    * keep the customer here: Chromium holds every redirect after a form to the form-action of the page with the form, and
-   * the further redirects of a TPP are unknown. This page begins a navigation of its own.
+   * the further redirects of a TPP are unknown. The navigation that this page begins is no part of the form's.
    */
   onward(ctx: Context, url: string): void {
     ctx.status = 200;
@@ -152,7 +152,7 @@ export function pageHeaders(options: { readonly hasStrictTransportSecurity: bool
         'frame-ancestors': ["'none'"],
       },
     },
-    // A TPP may open these pages in a window of its own, and waits there for its callback.
+    // A TPP may open these pages in a second window. The first one waits for the callback.
     crossOriginOpenerPolicy: { policy: 'unsafe-none' },
     strictTransportSecurity: options.hasStrictTransportSecurity && { maxAge: 31_536_000 },
     // With no-referrer a browser also hides the origin of its forms, which distinguishes them from forms of other sites.
