@@ -7,6 +7,8 @@ import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { replaceFile } from '../files/created-file.ts';
 import { DEMO_CUSTOMERS } from './bank/customers.ts';
+import { SANDBOX_ORGANIZATION } from '../tpp/trust-files.ts';
+import type { Nca } from './pki/issue-options.ts';
 import { organizationIdentifierOf, TPP_PLANS, type TppPlan } from './pki/tpps.ts';
 
 /** A certificate and its key, as files. */
@@ -135,26 +137,47 @@ export async function keptState(
   return undefined;
 }
 
+/** The argument of the script that makes a folder. */
+export interface FolderContent {
+  readonly folder: string;
+  readonly revocationUrl: string;
+  /** ISO 8601. */
+  readonly notBefore: string;
+  readonly notAfter: string;
+  readonly host?: string | undefined;
+  /** Begins the names of the authorities. */
+  readonly authorityPrefix: string;
+  /** The competent authority of every TPP, instead of the sandbox's. */
+  readonly nca?: Nca | undefined;
+}
+
 /**
  * Makes the PKI, the TPPs and the registry, and returns the end of their validity. A separate process does it: the
  * code that makes certificates is needed once, and its memory would stay with the server.
  */
 export async function makeFolder(
   folder: string,
-  options: { readonly ports: Ports; readonly now: Date; readonly host?: string | undefined },
+  options: {
+    readonly ports: Pick<Ports, 'revocation'>;
+    readonly now: Date;
+    readonly host?: string | undefined;
+    /** Of the revocation service, when it is not reached by `ports` on this machine. */
+    readonly revocationUrl?: string | undefined;
+    readonly authorityPrefix?: string;
+    readonly nca?: Nca | undefined;
+  },
 ): Promise<string> {
   await mkdir(folder, { recursive: true });
   await chmod(folder, LINUX_OWNER_ONLY);
   const script = import.meta.url.endsWith('.ts') ? './pki/make-files.ts' : './pki/make-files.js';
   const after = (days: number) => new Date(options.now.getTime() + days * DAY).toISOString();
+  const { host, nca, authorityPrefix = SANDBOX_ORGANIZATION } = options;
+  const revocationUrl = options.revocationUrl ?? revocationUrlOf(options.ports);
   const [notBefore, notAfter] = [after(-2), after(DAYS_VALID)];
+  const content: FolderContent = { folder, revocationUrl, notBefore, notAfter, host, authorityPrefix, nca };
   await promisify(execFile)(process.execPath, [
     fileURLToPath(new URL(script, import.meta.url)),
-    folder,
-    revocationUrlOf(options.ports),
-    notBefore,
-    notAfter,
-    options.host ?? '',
+    JSON.stringify(content),
   ]);
   return notAfter;
 }
@@ -164,7 +187,7 @@ function hostInUrl(host = 'localhost'): string {
 }
 
 /** Base URL of the revocation service, as the certificates have it. */
-function revocationUrlOf({ revocation }: Ports): string {
+function revocationUrlOf({ revocation }: Pick<Ports, 'revocation'>): string {
   return `http://127.0.0.1:${revocation}`;
 }
 

@@ -1,7 +1,7 @@
 import { ROLE_OIDS } from '../../tpp/psp-role.ts';
-import type { Deviation, IssueOptions, Validity } from './issue-options.ts';
+import { type Deviation, type IssueOptions, SERVER_AUTH, type Validity } from './issue-options.ts';
 import { type Authority, authorityOf, createAuthority, type IssuedCertificate } from './pki.ts';
-import { NCA, qwacOf, type TppPlan } from './tpps.ts';
+import { qwacOf, type TppPlan } from './tpps.ts';
 
 /** A certificate that must be refused, and the code with which. */
 export interface BrokenCertificate {
@@ -24,6 +24,8 @@ export interface BrokenSources {
   readonly revoked: Authority;
   /** A good CA whose certificate no TPP sends along. */
   readonly unpublished: Authority;
+  /** A root that is trusted nowhere. */
+  readonly stranger: Authority;
   readonly plan: TppPlan;
   readonly period: Validity;
 }
@@ -46,7 +48,10 @@ const SWAPPED_ROLES = [
   { oid: ROLE_OIDS.PSP_PI, name: 'PSP_AI' },
   { oid: ROLE_OIDS.PSP_AI, name: 'PSP_PI' },
 ];
-const OTHER_NCA = { id: 'FI-FINFSA', name: 'Finanssivalvonta' };
+const OTHER_NCAS = [
+  { id: 'FI-FINFSA', name: 'Finanssivalvonta' },
+  { id: 'GB-FCA', name: 'Financial Conduct Authority' },
+];
 /** Its type is of the arc for examples of RFC 4043; no software knows it. */
 const UNKNOWN_EXTENSION = { oid: '1.3.6.1.4.1.32473.1', critical: true, value: new Uint8Array([5, 0]) };
 
@@ -54,7 +59,12 @@ const UNKNOWN_EXTENSION = { oid: '1.3.6.1.4.1.32473.1', critical: true, value: n
 export async function makeBrokenCertificates(sources: BrokenSources): Promise<readonly BrokenCertificate[]> {
   const { issuer, plan, period } = sources;
   const good = qwacOf(plan, period);
-  const rows = [...wrongContents(period), ...revokedOnes(sources), ...(await wrongPaths(sources))];
+  const rows = [
+    ...wrongContents(period),
+    ...wrongIdentities(plan),
+    ...revokedOnes(sources),
+    ...(await wrongPaths(sources)),
+  ];
   return Promise.all(
     rows.map(async ({ name, code, signer = issuer, options, deviation = {}, sentPem = '', isRevoked }) => ({
       name,
@@ -79,7 +89,16 @@ function wrongContents({ notBefore, notAfter }: Validity): Row[] {
     { name: 'no-role', code: invalid, deviation: { roleEntries: [] } },
     { name: 'role-name-and-oid-swapped', code: invalid, deviation: { roleEntries: SWAPPED_ROLES } },
     { name: 'no-psd2-statement', code: 'ERR_TPP_STATEMENT_MISSING', deviation: { omit: ['psd2'] } },
-    { name: 'wrong-authority', code: 'ERR_TPP_NCA_MISMATCH', deviation: { statementNca: OTHER_NCA } },
+    {
+      name: 'no-qc-statements',
+      code: 'ERR_TPP_STATEMENT_MISSING',
+      deviation: { omit: ['qcStatements'] },
+    },
+    {
+      name: 'server-auth-only',
+      code: 'ERR_CERT_EXTENDED_KEY_USAGE',
+      deviation: { extendedKeyUsage: [SERVER_AUTH] },
+    },
     { name: 'seal-used-for-tls', code: 'ERR_CERT_EXTENDED_KEY_USAGE', options: { profile: 'qsealc' } },
     { name: 'seal-type-with-client-auth', code: 'ERR_TPP_CERTIFICATE_TYPE', deviation: { qcType: 'eseal' } },
     { name: 'sha-1', code: 'ERR_CERT_WEAK_SIGNATURE', deviation: { signatureHash: 'SHA-1' } },
@@ -90,6 +109,29 @@ function wrongContents({ notBefore, notAfter }: Validity): Row[] {
       deviation: { extensions: [UNKNOWN_EXTENSION] },
     },
     { name: 'malformed-der', code: 'ERR_CERT_MALFORMED', deviation: { derFault: 'ber-boolean' } },
+  ];
+}
+
+function wrongIdentities({ nca, number }: TppPlan): Row[] {
+  const statementNca = OTHER_NCAS.find(({ id }) => id !== nca.id);
+  const unhyphened = `PSD${nca.id}${number}`;
+  return [
+    {
+      name: 'wrong-authority',
+      code: 'ERR_TPP_NCA_MISMATCH',
+      deviation: statementNca === undefined ? {} : { statementNca },
+    },
+    {
+      name: 'no-organization-identifier',
+      code: 'ERR_TPP_IDENTIFIER_INVALID',
+      deviation: { organizationIdentifiers: [] },
+    },
+    {
+      name: 'malformed-organization-identifier',
+      code: 'ERR_TPP_IDENTIFIER_INVALID',
+      deviation: { organizationIdentifiers: [unhyphened] },
+    },
+    { name: 'unregistered-tpp', code: 'ERR_TPP_NOT_REGISTERED', options: { authorizationNumber: '999999' } },
   ];
 }
 
@@ -104,18 +146,26 @@ function revokedOnes({ issuer, revoked }: BrokenSources): Row[] {
   ];
 }
 
-async function wrongPaths({ issuer, impostor, unpublished, plan, period }: BrokenSources): Promise<Row[]> {
+async function wrongPaths({
+  issuer,
+  impostor,
+  unpublished,
+  stranger,
+  plan,
+  period,
+}: BrokenSources): Promise<Row[]> {
   const leaf = authorityOf(await issuer.issue(qwacOf(plan, period)), issuer.publishes);
   const below = await createAuthority({
     name: 'Tallystick Sandbox CA Too Deep',
     organization: 'Tallystick Sandbox',
-    country: NCA.id.slice(0, 2),
+    country: plan.nca.id.slice(0, 2),
     parent: issuer,
     publishes: issuer.publishes,
     ...period,
   });
   return [
     { name: 'wrong-ca', code: 'ERR_CERT_UNTRUSTED', signer: impostor },
+    { name: 'unknown-issuer', code: 'ERR_CERT_UNTRUSTED', signer: stranger },
     { name: 'missing-intermediate', code: 'ERR_CERT_UNTRUSTED', signer: unpublished },
     { name: 'leaf-used-as-ca', code: 'ERR_CERT_NOT_A_CA', signer: leaf, sentPem: leaf.chainPem },
     { name: 'path-too-long', code: 'ERR_CERT_PATH_LENGTH', signer: below, sentPem: below.chainPem },

@@ -9,12 +9,17 @@ import {
   KeyUsagesExtension,
   SubjectAlternativeNameExtension,
 } from '@peculiar/x509';
-import type { IssueOptions, KeyUsage, Pointers, Profile } from './issue-options.ts';
+import {
+  type IssueOptions,
+  type KeyUsage,
+  type Pointers,
+  type Profile,
+  SERVER_AUTH,
+} from './issue-options.ts';
 import { bufferOf } from './keys.ts';
 import { encodeQcStatements } from './qc-statements.ts';
 
 const QC_STATEMENTS = '1.3.6.1.5.5.7.1.3';
-const SERVER_AUTH = '1.3.6.1.5.5.7.3.1';
 const CLIENT_AUTH = '1.3.6.1.5.5.7.3.2';
 const OCSP_SIGNING = '1.3.6.1.5.5.7.3.9';
 /** RFC 6960 §4.2.2.2.1. */

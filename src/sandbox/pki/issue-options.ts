@@ -20,6 +20,9 @@ export interface Pointers {
   readonly certificateUrl?: string;
 }
 
+/** id-kp-serverAuth (RFC 5280 §4.2.1.12). */
+export const SERVER_AUTH = '1.3.6.1.5.5.7.3.1';
+
 export type KeyUsage = keyof typeof KeyUsageFlags;
 
 export type Profile = 'qwac' | 'qsealc' | 'server' | 'ocsp-responder';

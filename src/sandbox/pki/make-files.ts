@@ -7,6 +7,7 @@ import { type BrokenCertificate, makeBrokenCertificates } from './broken-certifi
 import {
   type CertificateFiles,
   describeTpp,
+  type FolderContent,
   pathsOf,
   PKCS12_PASSPHRASE,
   type SandboxTpp,
@@ -18,11 +19,15 @@ import { type Authority, createAuthority, type IssuedCertificate } from './pki.t
 import type { Validity } from './issue-options.ts';
 import { type Revocation, writeRevocations } from '../revocation/revocations.ts';
 import { SANDBOX_ORGANIZATION } from '../../tpp/trust-files.ts';
-import { NCA, organizationIdentifierOf, qwacOf, TPP_PLANS } from './tpps.ts';
+import { organizationIdentifierOf, qwacOf, TPP_PLANS } from './tpps.ts';
 
-// A script: makes the PKI, the TPPs' certificates and the registry of a new sandbox in the folder of its first argument.
-const [, , folder = '', revocationUrl = '', notBefore = '', notAfter = '', host = ''] = process.argv;
+// A script: makes the PKI, the TPPs' certificates and the registry of a new sandbox, as its argument asks.
+const [, , text = ''] = process.argv;
+const { folder, revocationUrl, notBefore, notAfter, host, authorityPrefix, nca } = JSON.parse(
+  text,
+) as FolderContent;
 const period: Validity = { notBefore: new Date(notBefore), notAfter: new Date(notAfter) };
+const plans = TPP_PLANS.map((plan) => ({ ...plan, nca: nca ?? plan.nca }));
 const paths = pathsOf(folder);
 /** The serial numbers issued by each CA that publishes. */
 const issued: Record<string, string[]> = { root: [], 'issuing-ca': [], 'revoked-ca': [] };
@@ -30,21 +35,22 @@ await makeFiles();
 
 async function makeFiles(): Promise<void> {
   const root = await sandboxAuthority('Root CA', 'root');
-  const [issuer, revoked, unpublished, impostor, server] = await Promise.all([
+  const [issuer, revoked, unpublished, impostor, stranger, server] = await Promise.all([
     sandboxAuthority('Issuing CA', 'issuing-ca', root),
     sandboxAuthority('Revoked Issuing CA', 'revoked-ca', root),
     sandboxAuthority('Unpublished Issuing CA', 'unpublished-ca', root),
     createAuthority(named('Issuing CA')),
+    createAuthority(named('Stranger CA')),
     root.issue({
       profile: 'server',
       subject: { commonName: 'localhost' },
-      hosts: host === '' ? [] : [host],
+      hosts: host === undefined ? [] : [host],
       ...period,
     }),
   ]);
   const [, broken] = await Promise.all([
     makeTpps(issuer),
-    makeBroken({ issuer, revoked, unpublished, impostor }),
+    makeBroken({ issuer, revoked, unpublished, impostor, stranger }),
     publish('root', root),
     publish('issuing-ca', issuer),
     publish('revoked-ca', revoked),
@@ -62,7 +68,7 @@ async function makeFiles(): Promise<void> {
 
 function named(name: string) {
   const organization = SANDBOX_ORGANIZATION;
-  return { name: `${organization} ${name}`, organization, country: 'GB', ...period };
+  return { name: `${authorityPrefix} ${name}`, organization, country: 'GB', ...period };
 }
 
 function sandboxAuthority(name: string, file: string, parent?: Authority): Promise<Authority> {
@@ -77,7 +83,7 @@ function sandboxAuthority(name: string, file: string, parent?: Authority): Promi
 /** The keys of a CA in the revocation service: its own key for CRLs, a responder for OCSP. */
 async function publish(name: string, authority: Authority): Promise<void> {
   const files = paths.authority(name);
-  const commonName = `Tallystick Sandbox OCSP responder ${name}`;
+  const commonName = `${authorityPrefix} OCSP responder ${name}`;
   const responder = await authority.issue({ profile: 'ocsp-responder', subject: { commonName }, ...period });
   await Promise.all([
     writeCertificate(files, authority),
@@ -87,7 +93,7 @@ async function publish(name: string, authority: Authority): Promise<void> {
 
 async function makeTpps(issuer: Authority): Promise<void> {
   await Promise.all(
-    TPP_PLANS.map(async (plan) => {
+    plans.map(async (plan) => {
       const files = describeTpp(folder, plan, []);
       const good = qwacOf(plan, period);
       const issue = async (to: TppCertificateFiles, profile: 'qwac' | 'qsealc') => {
@@ -115,9 +121,9 @@ async function writeSigningKey(files: SandboxTpp): Promise<void> {
 }
 
 async function makeBroken(
-  authorities: Readonly<Record<'issuer' | 'revoked' | 'unpublished' | 'impostor', Authority>>,
+  authorities: Readonly<Record<'issuer' | 'revoked' | 'unpublished' | 'impostor' | 'stranger', Authority>>,
 ): Promise<readonly BrokenCertificate[]> {
-  const plan = TPP_PLANS.find(({ name }) => name === 'money-one');
+  const plan = plans.find(({ name }) => name === 'money-one');
   if (plan === undefined) throw new TypeError('there is no TPP to break');
   const broken = await makeBrokenCertificates({ ...authorities, period, plan });
   for (const { certificate, authority = '' } of broken) record(authority, certificate);
@@ -151,12 +157,12 @@ function serialNumberOf({ certificatePem }: IssuedCertificate): string {
 function registryText(): string {
   const since = period.notBefore.toISOString().slice(0, 10);
   return stringify({
-    tpps: TPP_PLANS.map((plan) => ({
+    tpps: plans.map((plan) => ({
       authorizationNumber: organizationIdentifierOf(plan),
       legalName: plan.legalName,
       tradingName: plan.tradingName,
-      nca: { ...NCA },
-      country: 'GB',
+      nca: { ...plan.nca },
+      country: plan.nca.id.slice(0, 2),
       roles: [...plan.roles],
       status: plan.status,
       statusSince: since,

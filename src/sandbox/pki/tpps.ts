@@ -1,5 +1,5 @@
 import type { PspRole } from '../../../tpp-registry/index.ts';
-import type { IssueOptions, Validity } from './issue-options.ts';
+import type { IssueOptions, Nca, Validity } from './issue-options.ts';
 
 /** A third-party provider of the sandbox, before it has certificates. */
 export interface TppPlan {
@@ -9,10 +9,12 @@ export interface TppPlan {
   /** Without `PSD…-…-`. */
   readonly number: string;
   readonly roles: readonly PspRole[];
+  /** The competent authority that authorised the TPP. */
+  readonly nca: Nca;
   readonly status: 'active' | 'withdrawn';
 }
 
-export const NCA = { id: 'GB-FCA', name: 'Financial Conduct Authority' } as const;
+export const SANDBOX_NCA: Nca = { id: 'GB-FCA', name: 'Financial Conduct Authority' };
 const EVERY_ROLE: readonly PspRole[] = ['PSP_PI', 'PSP_AI', 'PSP_IC'];
 
 export const TPP_PLANS: readonly TppPlan[] = [
@@ -25,11 +27,12 @@ export const TPP_PLANS: readonly TppPlan[] = [
 
 function planOf(tradingName: string, number: string, roles: readonly PspRole[]): TppPlan {
   const name = tradingName.toLowerCase().replaceAll(' ', '-');
-  return { name, legalName: `Sandbox ${tradingName} Ltd`, tradingName, number, roles, status: 'active' };
+  const legalName = `Sandbox ${tradingName} Ltd`;
+  return { name, legalName, tradingName, number, roles, nca: SANDBOX_NCA, status: 'active' };
 }
 
 export function organizationIdentifierOf(plan: TppPlan): string {
-  return `PSD${NCA.id}-${plan.number}`;
+  return `PSD${plan.nca.id}-${plan.number}`;
 }
 
 /** The common options of every QWAC of the TPP. */
@@ -38,7 +41,7 @@ export function qwacOf(plan: TppPlan, period: Validity): IssueOptions {
     profile: 'qwac',
     subject: { commonName: `${plan.name}.tpp.example`, organization: plan.legalName },
     authorizationNumber: plan.number,
-    nca: NCA,
+    nca: plan.nca,
     roles: plan.roles,
     dnsNames: [`${plan.name}.tpp.example`],
     ...period,

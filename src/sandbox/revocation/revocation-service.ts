@@ -16,34 +16,45 @@ export interface RevocationService {
   close(): Promise<void>;
 }
 
+export interface RevocationServiceOptions {
+  readonly port: number;
+  /** Address to listen on. Default: loopback. */
+  readonly host?: string;
+  readonly log: Log;
+  /** Called with the path of each request. */
+  readonly onRequest?: (path: string) => void;
+}
+
 /** Short, so that clients that cache answers see a revocation soon; a real CA sets hours or days. */
 const VALID_SECONDS = 60;
 /** A request with one CertID has about 100 bytes. */
 const MAX_REQUEST_BYTES = 8192;
 
 /**
- * Serves the revocations of a sandbox's folder on a port of loopback, over plain HTTP as authorities do: OCSP by GET
+ * Serves the revocations of a sandbox's folder, over plain HTTP as authorities do: OCSP by GET
  * and POST (RFC 6960 appendix A.1), a CRL and the certificate of each authority.
  *
  * @throws ERR_CONFIG_INVALID when the port is taken
  */
 export async function openRevocationService(
   folder: string,
-  { port, log }: { readonly port: number; readonly log: Log },
+  options: RevocationServiceOptions,
 ): Promise<RevocationService> {
+  const { port, log, host = '127.0.0.1', onRequest } = options;
   const app = new Koa();
   app.on('error', (error: { readonly expose?: boolean }) => {
     if (error.expose !== true) log.emit('sandbox.unexpected', { error });
   });
   app.use(async (ctx, next) => {
     ctx.set('cache-control', 'no-store');
+    onRequest?.(ctx.path);
     await next();
   });
   const router = await routes(folder);
   app.use(router.routes()).use(router.allowedMethods());
   const server = createServer(app.callback());
   try {
-    server.listen(port, '127.0.0.1');
+    server.listen(port, host);
     await once(server, 'listening');
   } catch (error) {
     if (!(error instanceof Error && 'code' in error && error.code === 'EADDRINUSE')) throw error;
