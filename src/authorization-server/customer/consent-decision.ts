@@ -1,14 +1,10 @@
-import { randomBytes } from 'node:crypto';
 import type { Context } from 'koa';
-import type { Provider } from 'oidc-provider';
-import type { Clock } from '../../clock.ts';
-import type { ConsentRecords } from '../../consent/consent.ts';
 import { OpenBankingError } from '../../errors.ts';
 import type { Log } from '../../events.ts';
-import { OPENID_SCOPES } from '../clients/registered-client.ts';
 import type { AspspCalls } from './aspsp-calls.ts';
 import type { AccountChoice } from './aspsp.ts';
 import type { AllowedAccess, Decision, Decisions } from './decisions.ts';
+import { type GrantedConsents, isOfApi } from './granted-consent.ts';
 import {
   finishInteraction,
   interactionFields,
@@ -21,23 +17,18 @@ import type { OwnForms } from './own-forms.ts';
 import type { Pages } from './pages/pages.ts';
 import { permissionsOf } from './pages/permissions.ts';
 
-export interface ConsentOptions {
-  readonly consents: Pick<ConsentRecords, 'create'>;
-  readonly resource: string;
-  readonly consentSeconds: number;
-  readonly clock: Clock;
+interface ConsentDecisionOptions {
   readonly log: Log;
 }
 
 interface Parts {
-  readonly provider: Provider;
+  readonly granted: GrantedConsents;
   readonly aspsp: AspspCalls;
   readonly pages: Pages;
   readonly forms: OwnForms;
   readonly decisions: Pick<Decisions, 'settle'>;
 }
 
-const GRANT_ID_BYTES = 32;
 const NO_ACCOUNT_CHOSEN = 'Please choose at least one account, or cancel.';
 /** The errors for the TPP when the customer cancels, or leaves a bank that does not answer (RFC 6749 §4.1.2.1). */
 const ENDS = {
@@ -55,23 +46,23 @@ const ENDS = {
  * after a crash, carry out the same decision: one grant and one consent.
  */
 export class ConsentDecision {
-  readonly #options: ConsentOptions;
+  readonly #options: ConsentDecisionOptions;
   readonly #parts: Parts;
 
-  constructor(options: ConsentOptions, parts: Parts) {
+  constructor(options: ConsentDecisionOptions, parts: Parts) {
     this.#options = options;
     this.#parts = parts;
   }
 
   async show(ctx: Context, open: OpenInteraction, problem?: string): Promise<void> {
-    const { pages, forms } = this.#parts;
+    const { pages, forms, granted } = this.#parts;
     const accounts = await this.#offeredAccounts(open);
     if (accounts?.length === 0) return this.#stopWithoutAccounts(ctx, open);
     pages.consent(ctx, {
       tpp: requesterOf(open),
       csrf: forms.tokenOf(open),
       permissions: permissionsOf(open.scopes),
-      until: this.#until(),
+      until: granted.until(),
       accounts: accounts ?? [],
       problem,
     });
@@ -85,12 +76,13 @@ export class ConsentDecision {
       throw new OpenBankingError('ERR_PSU_INPUT', { problem: 'an account that was not offered' });
     }
     if (offered !== undefined && chosen.length === 0) return this.show(ctx, open, NO_ACCOUNT_CHOSEN);
-    const { decision } = await this.#parts.decisions.settle(open.interaction.uid, {
+    const { decisions, granted } = this.#parts;
+    const { decision } = await decisions.settle(open.interaction.uid, {
       answer: 'allowed',
-      grantId: randomBytes(GRANT_ID_BYTES).toString('base64url'),
+      grantId: granted.newGrantId(),
       accountIds: [...new Set(chosen)],
       service: serviceOf(open),
-      until: this.#until().toISOString(),
+      until: granted.until().toISOString(),
     });
     return this.carryOut(ctx, open, decision);
   }
@@ -115,33 +107,16 @@ export class ConsentDecision {
   }
 
   async #allow(ctx: Context, open: OpenInteraction, { grantId, accountIds }: AllowedAccess): Promise<void> {
-    const { consents, consentSeconds, log } = this.#options;
-    const psuId = psuOf(open);
-    await this.#grant(open, { grantId, psuId });
     const { clientId } = open.client;
     const { authorizationNumber } = open.tpp;
-    const consent = { grantId, clientId, authorizationNumber, psuId, accountIds, scopes: open.scopes };
-    const created = await consents.create(consent, consentSeconds);
+    const psuId = psuOf(open);
+    const access = { grantId, clientId, authorizationNumber, psuId, accountIds, scopes: open.scopes };
+    const created = await this.#parts.granted.make(access);
     if (created === undefined) return;
-    log.emit('consent.granted', { ...interactionFields(ctx, open), consentId: created.consentId });
-  }
-
-  async #grant(
-    open: OpenInteraction,
-    { grantId, psuId }: { readonly grantId: string; readonly psuId: string },
-  ): Promise<void> {
-    const { resource, consentSeconds } = this.#options;
-    // `jti` and `expiresIn` are missing from the published types (reference: Grant outranks its tokens).
-    const made = { jti: grantId, expiresIn: consentSeconds };
-    const properties = { accountId: psuId, clientId: open.client.clientId, ...made };
-    const created = new this.#parts.provider.Grant(properties);
-    const openid = open.scopes.filter((scope) => OPENID_SCOPES.includes(scope));
-    const apis = open.scopes.filter((scope) => !OPENID_SCOPES.includes(scope));
-    if (openid.length > 0) created.addOIDCScope(openid.join(' '));
-    // `openid` is in the access token for the APIs as well, which then opens userinfo.
-    const ofToken = open.scopes.filter((scope) => scope === 'openid' || apis.includes(scope));
-    if (apis.length > 0) created.addResourceScope(resource, ofToken.join(' '));
-    await created.save();
+    this.#options.log.emit('consent.granted', {
+      ...interactionFields(ctx, open),
+      consentId: created.consentId,
+    });
   }
 
   #stopWithoutAccounts(ctx: Context, open: OpenInteraction): Promise<void> {
@@ -152,13 +127,7 @@ export class ConsentDecision {
 
   /** Undefined for a request that opens no API: the customer chooses no accounts for it. */
   async #offeredAccounts(open: OpenInteraction): Promise<readonly AccountChoice[] | undefined> {
-    const isForApis = open.scopes.some((scope) => !OPENID_SCOPES.includes(scope));
-    return isForApis ? this.#parts.aspsp.listAccounts(psuOf(open), open.scopes) : undefined;
-  }
-
-  #until(): Date {
-    const { clock, consentSeconds } = this.#options;
-    return new Date(clock.now().getTime() + consentSeconds * 1000);
+    return open.scopes.some(isOfApi) ? this.#parts.aspsp.listAccounts(psuOf(open), open.scopes) : undefined;
   }
 }
 

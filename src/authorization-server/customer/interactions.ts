@@ -2,19 +2,22 @@ import Router from '@koa/router';
 import type { Context, Middleware } from 'koa';
 import type { Provider } from 'oidc-provider';
 import { OpenBankingError } from '../../errors.ts';
+import type { Log } from '../../events.ts';
 import type { AuthorisationStatus } from '../../tpp/authorisation-status.ts';
 import { AspspCalls } from './aspsp-calls.ts';
 import type { Aspsp } from './aspsp.ts';
 import { Authentication } from './authentication.ts';
-import { ConsentDecision, type ConsentOptions } from './consent-decision.ts';
+import { ConsentDecision } from './consent-decision.ts';
 import { Decisions } from './decisions.ts';
+import { GrantedConsents, type GrantedConsentsOptions } from './granted-consent.ts';
 import { LoginAttempts, type LoginAttemptsOptions } from './login-attempts.ts';
 import type { OpenInteraction } from './open-interaction.ts';
 import { OwnForms, readForm } from './own-forms.ts';
 import type { Pages } from './pages/pages.ts';
 import { Visits } from './visits.ts';
 
-export interface InteractionOptions extends ConsentOptions {
+export interface InteractionOptions extends GrantedConsentsOptions {
+  readonly log: Log;
   readonly authorisationStatus: AuthorisationStatus;
   readonly aspsp: Aspsp;
   /** How long one call of the bank may take. */
@@ -34,8 +37,9 @@ export function interactions(
   const aspsp = new AspspCalls({ aspsp: options.aspsp, callSeconds: options.aspspCallSeconds, clock });
   const attempts = new LoginAttempts({ store, clock, secret });
   const login = new Authentication({ aspsp, attempts, pages, forms, issuer, clock, log });
+  const granted = new GrantedConsents(options, provider);
   const decisions = new Decisions({ store, clock, secret });
-  const consent = new ConsentDecision(options, { provider, aspsp, pages, forms, decisions });
+  const consent = new ConsentDecision(options, { granted, aspsp, pages, forms, decisions });
   const visits = new Visits(options, { provider, pages, forms, decisions, consent });
 
   const answer = async (ctx: Context, open: OpenInteraction) => {
