@@ -47,7 +47,9 @@ export async function verifyDpopProof(
   const { jti, htm, htu, iat, ath } = claims;
   if (typeof jti !== 'string' || jti === '' || jti.length > MAX_JTI_CHARACTERS) throw refused('jti');
   if (htm !== request.method) throw refused('htm is not the method of the request');
-  if (typeof htu !== 'string' || !isSameTarget(htu, new URL(request.url, rules.origin).href)) {
+  // Not resolved against the origin: a target such as `https://other/` or `//other/` would bring its own.
+  if (!request.url.startsWith('/')) throw refused('the target of the request is no path');
+  if (typeof htu !== 'string' || !isSameTarget(htu, `${rules.origin}${request.url}`)) {
     throw refused('htu is not the address of the request');
   }
   if (typeof iat !== 'number' || !Number.isFinite(iat)) throw refused('iat is missing');

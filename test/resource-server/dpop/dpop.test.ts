@@ -283,6 +283,14 @@ describe('a DPoP proof (RFC 9449 §4.3, L5)', () => {
     );
   });
 
+  it('is compared with the address of this API, whatever target the request names (A1)', async () => {
+    const elsewhere = 'https://evil.example/accounts';
+    const proof = await makeProof({ claims: { htu: elsewhere } });
+    const targets = [elsewhere, '//evil.example/accounts', '/\\evil.example/accounts', '*', '', 'https://['];
+    const codes = await Promise.all(targets.map((url) => verdict(proof, { url })));
+    expect(codes).toEqual(targets.map(() => 'ERR_DPOP_PROOF'));
+  });
+
   it('must hold the nonce when one is required, and the refusal tells it (RFC 9449 §9)', async () => {
     const options = { dpop: { nonceSecret: Buffer.alloc(32, 7) } };
     const refusal = await refusalOf(await makeProof(), { authorizer: authorizerWith(options) });
