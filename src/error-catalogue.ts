@@ -202,7 +202,9 @@ export const CATALOGUE = {
   ),
   ERR_TOKEN_INVALID: token('the access token is not valid (RFC 9068 section 4)'),
   ERR_TOKEN_EXPIRED: token<{ expiredAt: Date }>('the access token has expired (RFC 9068 section 4)'),
-  ERR_TOKEN_UNBOUND: token('the access token is not bound to a certificate (RFC 8705 section 3)'),
+  ERR_TOKEN_UNBOUND: token(
+    'the access token is not bound to its sender in a way that this API accepts (RFC 8705 section 3, RFC 9449 section 6)',
+  ),
   ERR_TOKEN_BINDING: token<{ bound: string; presented: string }>(
     'the access token is bound to another certificate (RFC 8705 section 3)',
   ),

@@ -116,6 +116,7 @@ describe('the public names', () => {
         'type RequestWithCertificate',
         'type Requirement',
         'type RouteRequirement',
+        'type SenderConstraint',
         'type TppCheck',
         'type Verdict',
       ],

@@ -29,6 +29,7 @@ export { createGateway, type GatewayOptions } from './gateway/gateway.ts';
 export type { GatewayRoute } from './gateway/gateway-routes.ts';
 export { koaProtection } from './frameworks/koa.ts';
 export { type AuthorizedHandler, nodeProtection } from './frameworks/node.ts';
+export type { SenderConstraint } from './token/confirmation.ts';
 export type { RequestWithCertificate } from './token/presented-token.ts';
 export {
   authorizationOf,

@@ -3,7 +3,7 @@ import { RecordLimits } from '../../src/authorization-server/models/record-limit
 import { epochSeconds, systemClock } from '../../src/clock.ts';
 import { isRefusal } from '../../src/errors.ts';
 import { silentLog } from '../../src/events.ts';
-import { verifyDpopProof } from '../../src/resource-server/dpop/dpop-proof.ts';
+import { readDpopProof, verifyDpopProof } from '../../src/resource-server/dpop/dpop-proof.ts';
 import { openRedisStore } from '../../src/storage/redis/redis.ts';
 import type { RedisSettings } from '../../src/storage/redis/redis-settings.ts';
 import { openSqliteStore } from '../../src/storage/sqlite/sqlite.ts';
@@ -25,10 +25,11 @@ const isNewAssertion = replayDetectionUnique({ store, secret: Buffer.alloc(32, 7
 
 async function isNewProof({ method, url, proof, token, jkt }: JtiRound): Promise<boolean> {
   const now = epochSeconds(systemClock.now());
+  const request = { method, url, rawHeaders: ['DPoP', proof] };
   try {
     await verifyDpopProof(
-      { method, url, rawHeaders: ['DPoP', proof] },
-      { jkt, holder: 'certificate', token, now },
+      await readDpopProof(request),
+      { request, jkt, holder: 'certificate', token, now },
       {
         origin: 'https://api.example',
         maxAgeSeconds: 60,

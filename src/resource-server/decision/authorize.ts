@@ -1,10 +1,11 @@
 import { OpenBankingError } from '../../errors.ts';
 import { type Authorization, invalidToken, type StatusReference } from '../token/access-token.ts';
 import type { AuthorizerOptions } from './authorizer-options.ts';
+import type { PresentedCertificate } from '../../mutual-tls/client-certificate.ts';
 import { verifyBinding, verifyCertificateDates } from '../token/certificate-binding.ts';
 import { DecisionCache } from './decision-cache.ts';
 import { type DecisionParts, openDecisionParts } from './decision-parts.ts';
-import { verifyDpopProof } from '../dpop/dpop-proof.ts';
+import { readDpopProof, type SignedProof, verifyDpopProof } from '../dpop/dpop-proof.ts';
 import {
   findPresentedToken,
   type PresentedToken,
@@ -33,8 +34,9 @@ export interface Authorizer {
 }
 
 /**
- * Makes the decision point of a protected API (RFC 6750, RFC 8705 §3, RFC 9068 §4, RFC 7662). There is no way to
- * verify a token without a certificate: a token that is not bound, or a request without the certificate, is refused.
+ * Makes the decision point of a protected API (RFC 6750, RFC 8705 §3, RFC 9068 §4, RFC 7662, RFC 9449 §7). There is no
+ * way to verify a token without its sender: a token that is not bound is refused, and so is a request without the
+ * certificate, unless `senderConstraints` allows tokens of a DPoP key alone.
  *
  * Does not validate the certificate's path itself, unless there is a `tppCheck`: it must be the one that the token
  * was issued for, and the authorization server validated that one. Does not look at the consent behind `consentId`.
@@ -51,18 +53,16 @@ export function createAuthorizer(options: AuthorizerOptions): Authorizer {
     async authorize(request, requirement) {
       const presented = findPresentedToken(request);
       const { certificate } = request;
-      if (certificate === undefined) throw new OpenBankingError('ERR_CERT_MISSING', {});
-      if (!parts.allowExpiredCertificates) {
-        verifyCertificateDates(certificate, parts.clock.now().getTime());
-      }
       // First, so that the issuer is asked nothing for a stranger.
-      const tpp = await parts.tppCheck?.(certificate);
-      const now = parts.clock.now().getTime();
-      const proven = await parts.tokens.prove(presented.token, certificate.thumbprint, now);
+      const tpp = certificate && (await checkedTpp(certificate, parts));
+      const proof = await findProof(request, presented, parts);
+      const caller = certificate?.thumbprint ?? proof?.jkt;
+      if (caller === undefined) throw new OpenBankingError('ERR_CERT_MISSING', {});
+      const proven = await parts.tokens.prove(presented.token, caller, parts.clock.now().getTime());
       const { authorization } = proven;
       verifyBinding(proven.confirmation.thumbprint, certificate);
       verifyLife(proven, parts);
-      await verifyPossession(request, presented, { proven, parts });
+      await verifyPossession(request, { presented, proof, proven }, parts);
       await verifyStatus(proven.status, parts);
       if (tpp !== undefined) verifyTpp(tpp, { authorization, requirement });
       decisions.store(request, proven);
@@ -74,6 +74,24 @@ export function createAuthorizer(options: AuthorizerOptions): Authorizer {
   };
 }
 
+async function checkedTpp(certificate: PresentedCertificate, parts: DecisionParts) {
+  if (!parts.allowExpiredCertificates) verifyCertificateDates(certificate, parts.clock.now().getTime());
+  return parts.tppCheck?.(certificate);
+}
+
+/** The proof of a request that has one to prove. @throws ERR_CERT_MISSING, ERR_DPOP_PROOF */
+async function findProof(
+  request: RequestWithCertificate,
+  { scheme }: PresentedToken,
+  { senderConstraints, dpop }: DecisionParts,
+): Promise<SignedProof | undefined> {
+  const isCertificateNeeded = scheme === 'Bearer' || !senderConstraints.includes('dpop');
+  if (isCertificateNeeded && request.certificate === undefined) {
+    throw new OpenBankingError('ERR_CERT_MISSING', {});
+  }
+  return scheme === 'DPoP' && dpop !== undefined ? readDpopProof(request) : undefined;
+}
+
 function verifyLife(token: ProvenToken, { clock, clockToleranceSeconds }: DecisionParts): void {
   const now = clock.now().getTime();
   // No leeway for `exp`: the token would live longer than its issuer says.
@@ -83,24 +101,31 @@ function verifyLife(token: ProvenToken, { clock, clockToleranceSeconds }: Decisi
   if (token.notBefore > now + clockToleranceSeconds * 1000) throw invalidToken('nbf is in the future');
 }
 
+interface PossessedToken {
+  readonly presented: PresentedToken;
+  readonly proof: SignedProof | undefined;
+  readonly proven: ProvenToken;
+}
+
 /** RFC 9449 §7.1, §7.2: a token that is bound to a key comes with a proof, and no other comes as one. */
 async function verifyPossession(
   request: RequestFacts,
-  { scheme, token }: PresentedToken,
-  { proven, parts }: { readonly proven: ProvenToken; readonly parts: DecisionParts },
+  { presented, proof, proven }: PossessedToken,
+  { dpop, clock }: DecisionParts,
 ): Promise<void> {
-  const { jkt, thumbprint: holder } = proven.confirmation;
+  const { scheme, token } = presented;
+  const { jkt, thumbprint } = proven.confirmation;
   const isBound = jkt !== undefined;
   if (isBound !== (scheme === 'DPoP')) {
     const problem = isBound ? 'the token is bound to a key but sent as Bearer' : 'the token has no key';
     throw new OpenBankingError('ERR_DPOP_PROOF', { problem });
   }
   if (!isBound) return;
-  if (parts.dpop === undefined) {
+  if (dpop === undefined || proof === undefined) {
     throw new OpenBankingError('ERR_DPOP_PROOF', { problem: 'no origin is configured to hold htu against' });
   }
-  const now = parts.clock.now().getTime() / 1000;
-  await verifyDpopProof(request, { jkt, token, holder, now }, parts.dpop);
+  const holder = thumbprint ?? proven.authorization.clientId;
+  await verifyDpopProof(proof, { request, jkt, token, holder, now: clock.now().getTime() / 1000 }, dpop);
 }
 
 async function verifyStatus(

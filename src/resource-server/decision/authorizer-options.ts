@@ -1,6 +1,7 @@
 import type { JSONWebKeySet } from 'jose';
 import type { Clock } from '../../clock.ts';
 import type { ClaimProof } from '../dpop/dpop-replay.ts';
+import type { SenderConstraint } from '../token/confirmation.ts';
 import type { TppCheck } from './tpp-check.ts';
 
 export interface AuthorizerOptions {
@@ -30,7 +31,12 @@ export interface AuthorizerOptions {
   readonly status?:
     | false
     | { readonly maxAgeSeconds?: number; readonly whenUnavailable?: 'refuse' | 'tolerate' };
-  /** DPoP proofs (RFC 9449), for tokens that are bound to a key besides the certificate. */
+  /**
+   * How a token may be bound to its sender. Default: `['certificate', 'certificate-and-dpop']`. With `dpop`, a token of a
+   * DPoP key alone is accepted too, also from a caller without a certificate (article 34 of the RTS asks for one).
+   */
+  readonly senderConstraints?: readonly SenderConstraint[];
+  /** DPoP proofs (RFC 9449), for tokens that are bound to a key. */
   readonly dpop?: DpopOptions;
   /** Takes a presented certificate that has expired. Default false: its dates are checked on every request. */
   readonly allowExpiredCertificates?: boolean;

@@ -18,6 +18,7 @@ import {
   openIssuerConnection,
 } from '../token/issuer-documents.ts';
 import { issuerKeys, KEYS_FRESH_SECONDS, type KeySource } from '../token/issuer-keys.ts';
+import type { SenderConstraint } from '../token/confirmation.ts';
 import { type ProvenToken, TokenCache } from '../token/token-cache.ts';
 import { isStructured, verifyStructuredToken } from '../token/structured-token.ts';
 import { TokenStatusLists } from '../token/token-status.ts';
@@ -33,6 +34,8 @@ const STATUS_MAX_AGE_SECONDS = 2;
 const ANSWER_MAX_AGE_SECONDS = 2;
 const NEGATIVE_MAX_AGE_SECONDS = 5;
 const PROOF_MAX_AGE_SECONDS = 60;
+const SENDER_CONSTRAINTS: readonly SenderConstraint[] = ['certificate', 'certificate-and-dpop'];
+const KNOWN_CONSTRAINTS: readonly SenderConstraint[] = [...SENDER_CONSTRAINTS, 'dpop'];
 const MAX_TOKENS = 100_000;
 const MAX_BYTES = 256 * 1024 * 1024;
 
@@ -42,11 +45,12 @@ export function openDecisionParts(options: AuthorizerOptions) {
   const audience = nonEmpty(options.audience, 'audience');
   const clock = options.clock ?? systemClock;
   const clockToleranceSeconds = options.clockToleranceSeconds ?? CLOCK_TOLERANCE_SECONDS;
+  const senderConstraints = acceptedConstraints(options);
   const dpop = dpopRules(options, clock, clockToleranceSeconds);
   const connection = openIssuerConnection(options.caPem, options.introspection);
   const source = sourceOf(options, connection, clock);
   const lists = statusListsOf(options, source, clock);
-  const rules = { issuer, audience, keys: source.keys, clock, clockToleranceSeconds };
+  const rules = { issuer, audience, keys: source.keys, clock, clockToleranceSeconds, senderConstraints };
   const tokens = new TokenCache({
     prove: proofs(options, rules, connection),
     maxTokens: options.memory?.maxTokens ?? MAX_TOKENS,
@@ -59,6 +63,7 @@ export function openDecisionParts(options: AuthorizerOptions) {
     /** Undefined when tokens are not looked up. */
     lists,
     dpop,
+    senderConstraints,
     tppCheck: options.tppCheck,
     allowExpiredCertificates: options.allowExpiredCertificates === true,
     close: async () => {
@@ -145,6 +150,18 @@ function asker(
   };
 }
 
+function acceptedConstraints(options: AuthorizerOptions): readonly SenderConstraint[] {
+  const { senderConstraints: accepted = SENDER_CONSTRAINTS } = options;
+  const isList = Array.isArray(accepted) && accepted.length > 0;
+  if (!isList || !accepted.every((one) => KNOWN_CONSTRAINTS.includes(one))) {
+    throw new TypeError(`senderConstraints must be a list of ${KNOWN_CONSTRAINTS.join(', ')}`);
+  }
+  if (accepted.includes('dpop') && options.tppCheck !== undefined) {
+    throw new TypeError('tppCheck needs a certificate, which a token of senderConstraints dpop may lack');
+  }
+  return Object.freeze([...accepted]);
+}
+
 function dpopRules(
   options: AuthorizerOptions,
   clock: Clock,
@@ -153,7 +170,8 @@ function dpopRules(
   const given = options.dpop ?? {};
   const known = given.origin ?? (URL.canParse(options.audience) ? options.audience : undefined);
   if (known === undefined || new URL(known).protocol !== 'https:') {
-    if (options.dpop !== undefined) throw new TypeError('dpop.origin must be an https URL');
+    if (options.dpop !== undefined || options.senderConstraints?.some((one) => one !== 'certificate'))
+      throw new TypeError('dpop.origin must be an https URL');
     return undefined;
   }
   return {

@@ -28,22 +28,52 @@ const MAX_PROOF_CHARACTERS = 4096;
 const MAX_JTI_CHARACTERS = 256;
 const KEY_TYPES: readonly unknown[] = ['EC', 'RSA', 'OKP'];
 
+/** A proof that is signed with the key that it names. Nothing else about it is proved. */
+export interface SignedProof {
+  /** RFC 7638 thumbprint of the key. */
+  readonly jkt: string;
+  readonly claims: Readonly<Record<string, unknown>>;
+}
+
+/**
+ * Reads the one proof of a request: the checks of RFC 9449 §4.3 that depend on the proof alone.
+ *
+ * @throws ERR_DPOP_PROOF
+ */
+export async function readDpopProof({ rawHeaders }: RequestFacts): Promise<SignedProof> {
+  const [proof, more] = fieldsNamed(rawHeaders, 'dpop');
+  if (proof === undefined) throw refused('there is no proof');
+  if (more !== undefined) throw refused('there is more than one proof');
+  if (proof.length > MAX_PROOF_CHARACTERS) throw refused('the proof is too long');
+  try {
+    return await signedProof(proof);
+  } catch (cause) {
+    // A proof that cannot be read proves nothing, whatever error a library throws for the bytes of a stranger.
+    if (cause instanceof OpenBankingError) throw cause;
+    throw refused(cause instanceof errors.JOSEError ? cause.code : 'it cannot be read', cause);
+  }
+}
+
+/** The token of a request, and the holder that its proofs are counted for. */
+export interface BoundToken {
+  readonly jkt: string;
+  readonly token: string;
+  readonly holder: string;
+  readonly now: number;
+}
+
 /**
  * Proves that the request was made by the holder of the DPoP key that the token is bound to, for this request and
- * for the first time: all checks of RFC 9449 §4.3.
+ * for the first time: the other checks of RFC 9449 §4.3.
  *
  * @throws ERR_DPOP_PROOF, ERR_DPOP_NONCE, ERR_DPOP_UNAVAILABLE
  */
 export async function verifyDpopProof(
-  request: RequestFacts,
-  bound: Readonly<Record<'jkt' | 'token' | 'holder', string>> & { readonly now: number },
+  { jkt, claims }: SignedProof,
+  { request, ...bound }: BoundToken & { readonly request: RequestFacts },
   rules: DpopRules,
 ): Promise<void> {
-  const [proof, more] = fieldsNamed(request.rawHeaders, 'dpop');
-  if (proof === undefined) throw refused('there is no proof');
-  if (more !== undefined) throw refused('there is more than one proof');
-  if (proof.length > MAX_PROOF_CHARACTERS) throw refused('the proof is too long');
-  const claims = await signedClaims(proof, bound.jkt);
+  if (!isSameDigest(jkt, bound.jkt)) throw refused('the key is not the one that the token is bound to');
   const { jti, htm, htu, iat, ath } = claims;
   if (typeof jti !== 'string' || jti === '' || jti.length > MAX_JTI_CHARACTERS) throw refused('jti');
   if (htm !== request.method) throw refused('htm is not the method of the request');
@@ -67,26 +97,15 @@ export async function verifyDpopProof(
   if (!(await rules.claimProof(id, until, bound.holder))) throw refused('the proof was used before');
 }
 
-async function signedClaims(proof: string, jkt: string): Promise<Record<string, unknown>> {
-  try {
-    const { typ, alg, jwk } = decodeProtectedHeader(proof);
-    if (typ !== 'dpop+jwt') throw refused('typ is not dpop+jwt');
-    if (alg === undefined || !ALGORITHMS.includes(alg)) throw refused('alg is not allowed');
-    const key = publicKeyOf(jwk);
-    const { payload } = await compactVerify(proof, await importJWK(key, alg), {
-      algorithms: [...ALGORITHMS],
-    });
-    if (!isSameDigest(await calculateJwkThumbprint(key, 'sha256'), jkt)) {
-      throw refused('the key is not the one that the token is bound to');
-    }
-    const claims: unknown = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(payload));
-    if (typeof claims !== 'object' || claims === null) throw refused('the claims are not an object');
-    return { ...claims };
-  } catch (cause) {
-    // A proof that cannot be read proves nothing, whatever error a library throws for the bytes of a stranger.
-    if (cause instanceof OpenBankingError) throw cause;
-    throw refused(cause instanceof errors.JOSEError ? cause.code : 'it cannot be read', cause);
-  }
+async function signedProof(proof: string): Promise<SignedProof> {
+  const { typ, alg, jwk } = decodeProtectedHeader(proof);
+  if (typ !== 'dpop+jwt') throw refused('typ is not dpop+jwt');
+  if (alg === undefined || !ALGORITHMS.includes(alg)) throw refused('alg is not allowed');
+  const key = publicKeyOf(jwk);
+  const { payload } = await compactVerify(proof, await importJWK(key, alg), { algorithms: [...ALGORITHMS] });
+  const claims: unknown = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(payload));
+  if (typeof claims !== 'object' || claims === null) throw refused('the claims are not an object');
+  return { jkt: await calculateJwkThumbprint(key, 'sha256'), claims: { ...claims } };
 }
 
 function publicKeyOf(jwk: JWK | undefined): JWK {

@@ -1,7 +1,7 @@
 import type { Clock } from '../../clock.ts';
 import { OpenBankingError } from '../../errors.ts';
 
-/** Claims a proof by its id until a date: true for the first caller only. `holder` is the thumbprint of the certificate. */
+/** Claims a proof by its id until a date: true for the first caller only. `holder` is the thumbprint of the certificate, or the client without one. */
 export type ClaimProof = (id: string, until: Date, holder: string) => Promise<boolean>;
 
 /** Two thousand requests a second for a minute; about 20 MB. */

@@ -19,7 +19,7 @@ export function identityHeaders(authorization: Authorization): Readonly<Record<s
     [`${IDENTITY_PREFIX}scopes`]: list(scopes),
     [`${IDENTITY_PREFIX}roles`]: list(authorization.roles),
     [`${IDENTITY_PREFIX}expires-at`]: expiresAt.toISOString(),
-    [`${IDENTITY_PREFIX}certificate`]: thumbprint,
+    [`${IDENTITY_PREFIX}certificate`]: thumbprint ?? '',
   };
 }
 

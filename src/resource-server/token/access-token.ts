@@ -1,6 +1,6 @@
 import { type Clock, epochSeconds } from '../../clock.ts';
 import { OpenBankingError } from '../../errors.ts';
-import { type Confirmation, parseConfirmation } from './certificate-binding.ts';
+import { type Confirmation, parseConfirmation, type SenderConstraint } from './confirmation.ts';
 import type { KeySource } from './issuer-keys.ts';
 
 /** Where the status of a token is kept (draft-ietf-oauth-status-list §6.1). */
@@ -9,7 +9,7 @@ export interface StatusReference {
   readonly uri: string;
 }
 
-/** A proven authorization: a live token of the issuer, for this API, bound to the presented certificate. Frozen. */
+/** A proven authorization: a live token of the issuer, for this API, whose sender was proved. Frozen. */
 export interface Authorization {
   /** `jti`. Opaque tokens have none. */
   readonly tokenId?: string | undefined;
@@ -18,8 +18,10 @@ export interface Authorization {
   readonly audience: string;
   readonly scopes: readonly string[];
   readonly expiresAt: Date;
-  /** `x5t#S256` of the certificate that the token is bound to. */
-  readonly thumbprint: string;
+  /** `x5t#S256` of the certificate that the token is bound to; undefined for a token of a DPoP key alone. */
+  readonly thumbprint?: string | undefined;
+  /** RFC 7638 thumbprint of the DPoP key that the token is bound to; undefined for a token of a certificate alone. */
+  readonly jkt?: string | undefined;
   /** The consent that a customer gave; undefined for a token of the TPP alone. */
   readonly consentId?: string | undefined;
   /** The organizationIdentifier of the TPP. */
@@ -51,6 +53,7 @@ export interface TokenRules {
   readonly clock: Clock;
   /** For `iat` of tokens from a server whose clock runs ahead. */
   readonly clockToleranceSeconds: number;
+  readonly senderConstraints: readonly SenderConstraint[];
 }
 
 /**
@@ -76,13 +79,10 @@ export function parseAccessToken(
   if (typeof claims.iat !== 'number' || claims.iat > latest) {
     throw invalidToken('iat is missing or in the future');
   }
-  const confirmation = parseConfirmation(claims.cnf);
+  const confirmation = parseConfirmation(claims.cnf, rules.senderConstraints);
   return {
     authorization: Object.freeze(
-      new ProvenAuthorization(
-        { clientId, sub, aud, exp, thumbprint: confirmation.thumbprint, claims },
-        claimsOf,
-      ),
+      new ProvenAuthorization({ clientId, sub, aud, exp, confirmation, claims }, claimsOf),
     ),
     confirmation,
     expiresAt: exp * 1000,
@@ -96,7 +96,7 @@ interface CheckedClaims {
   readonly sub: string;
   readonly aud: string;
   readonly exp: number;
-  readonly thumbprint: string;
+  readonly confirmation: Confirmation;
   readonly claims: Readonly<Record<string, unknown>>;
 }
 
@@ -107,7 +107,8 @@ class ProvenAuthorization implements Authorization {
   readonly audience: string;
   readonly scopes: readonly string[];
   readonly expiresAt: Date;
-  readonly thumbprint: string;
+  readonly thumbprint?: string | undefined;
+  readonly jkt?: string | undefined;
   readonly consentId?: string | undefined;
   readonly authorizationNumber?: string | undefined;
   readonly nca?: string | undefined;
@@ -127,7 +128,8 @@ class ProvenAuthorization implements Authorization {
     this.audience = checked.aud;
     this.scopes = words(optionalText(scope, 'scope') ?? '');
     this.expiresAt = new Date(checked.exp * 1000);
-    this.thumbprint = checked.thumbprint;
+    this.thumbprint = checked.confirmation.thumbprint;
+    this.jkt = checked.confirmation.jkt;
     this.roles = words(roleList(tpp_roles).join(' '));
     this.authorizationDetails = details(authorization_details);
     this.#claimsOf = claimsOf;

@@ -3,48 +3,18 @@ import { OpenBankingError } from '../../errors.ts';
 import { hexPrefix } from '../../events.ts';
 import type { PresentedCertificate } from '../../mutual-tls/client-certificate.ts';
 
-/** 32 bytes in base64url without padding, and no other spelling of them. */
-const DIGEST = /^[A-Za-z0-9_-]{42}[AEIMQUYcgkosw048]$/;
-
-/** The confirmations that the presenter of a token must prove, all of them (RFC 7800). */
-export interface Confirmation {
-  /** `x5t#S256` of the certificate. */
-  readonly thumbprint: string;
-  /** RFC 7638 thumbprint of a DPoP key (RFC 9449 §6). */
-  readonly jkt?: string;
-}
-
 /**
- * Reads the confirmation of a token: a certificate, and perhaps a DPoP key besides. Every confirmation must hold
- * (RFC 7800 §3.1), so a token with one that we do not know how to prove is refused.
+ * Proves that the presented certificate is the one that the token is bound to. A token that is bound to a DPoP key alone
+ * has no `thumbprint`, and may come with any certificate or none.
  *
- * @throws ERR_TOKEN_UNBOUND
- * @see RFC 8705 §3.1
+ * @throws ERR_CERT_MISSING, ERR_TOKEN_BINDING
  */
-export function parseConfirmation(confirmation: unknown): Confirmation {
-  if (typeof confirmation !== 'object' || confirmation === null || Array.isArray(confirmation)) {
-    throw unbound('cnf is missing or not an object');
-  }
-  if (!('x5t#S256' in confirmation)) throw unbound('cnf has no x5t#S256');
-  const { 'x5t#S256': thumbprint, ...more } = confirmation;
-  if (typeof thumbprint !== 'string' || !DIGEST.test(thumbprint)) {
-    throw unbound('x5t#S256 is not 32 bytes in base64url');
-  }
-  if (Object.keys(more).length === 0) return Object.freeze({ thumbprint });
-  if (Object.keys(more).length > 1 || !('jkt' in more)) {
-    throw unbound('cnf has a member besides x5t#S256 and jkt');
-  }
-  const { jkt } = more;
-  if (typeof jkt !== 'string' || !DIGEST.test(jkt)) throw unbound('jkt is not 32 bytes in base64url');
-  return Object.freeze({ thumbprint, jkt });
-}
-
-/**
- * Proves that the presented certificate is the one that the token is bound to.
- *
- * @throws ERR_TOKEN_BINDING
- */
-export function verifyBinding(thumbprint: string, presented: PresentedCertificate): void {
+export function verifyBinding(
+  thumbprint: string | undefined,
+  presented: PresentedCertificate | undefined,
+): void {
+  if (thumbprint === undefined) return;
+  if (presented === undefined) throw new OpenBankingError('ERR_CERT_MISSING', {});
   if (!isSameDigest(thumbprint, presented.thumbprint)) {
     throw new OpenBankingError('ERR_TOKEN_BINDING', {
       bound: hexPrefix(thumbprint),
@@ -78,8 +48,4 @@ export function verifyCertificateDates(presented: PresentedCertificate, now: num
   throw now > notAfter.getTime()
     ? new OpenBankingError('ERR_CERT_EXPIRED', { subject, notAfter, at })
     : new OpenBankingError('ERR_CERT_NOT_YET_VALID', { subject, notBefore, at });
-}
-
-function unbound(problem: string): OpenBankingError<'ERR_TOKEN_UNBOUND'> {
-  return new OpenBankingError('ERR_TOKEN_UNBOUND', { problem });
 }

@@ -33,7 +33,7 @@ const OPAQUE = /^[\w.~-]+$/;
 const MAX_NEGATIVES = 10_000;
 const SIGNED_TYPE = 'application/token-introspection+jwt';
 
-/** Asks about a token that the holder of a certificate has presented. `caller` is the thumbprint of the certificate. */
+/** Asks about a token that `caller` has presented: the thumbprint of a certificate, or of a DPoP key without one. */
 export type Introspection = (token: string, caller: string) => Promise<AccessToken>;
 
 /**
@@ -94,7 +94,8 @@ export function createIntrospection(rules: IntrospectionRules): Introspection {
     const { active, ...rest } = claims;
     const frozen = Object.freeze(rest);
     const proven = parseAccessToken(frozen, () => frozen, rules);
-    if (isSameDigest(proven.confirmation.thumbprint, caller)) questions.noteProven(caller);
+    const { thumbprint, jkt = '' } = proven.confirmation;
+    if (isSameDigest(thumbprint ?? jkt, caller)) questions.noteProven(caller);
     return proven;
   };
 }

@@ -20,8 +20,8 @@ const MAX_PROVEN = 10_000;
 
 /**
  * The questions to the issuer. A few run at once; the others wait, and callers take turns, whatever the number of their
- * questions. A caller is a certificate. Callers that have presented a live token of their own take precedence, since a
- * stranger can make any number of certificates, and no such token.
+ * questions. A caller is a certificate or a DPoP key. Callers that have presented a live token of their own take precedence, since a
+ * stranger can make any number of certificates and keys, and no such token.
  */
 export class QuestionQueue {
   readonly #options: QuestionQueueOptions;

@@ -12,7 +12,7 @@ export interface ProvenToken extends Omit<AccessToken, 'status'> {
 }
 
 export interface TokenCacheOptions {
-  /** `caller` is the thumbprint of the certificate that came with the token. */
+  /** `caller` is the thumbprint of the certificate that came with the token, or of the DPoP key without one. */
   readonly prove: (token: string, caller: string) => Promise<ProvenToken>;
   readonly maxTokens: number;
   readonly maxBytes: number;
