@@ -1,45 +1,54 @@
 import { readFile } from 'node:fs/promises';
 import type { SandboxDescription, SandboxTpp } from '../src/sandbox/folder.ts';
+import type { Combination } from './combinations.ts';
+import { scopeOf, type SuiteClient } from './registrations.ts';
 
-/** The redirect URIs that the suite uses under an alias; the second is for its second client. */
-export function redirectUrisOf(suite: URL, alias: string): readonly [string, string] {
-  const callback = new URL(`/test/a/${alias}/callback`, suite).href;
-  return [callback, `${callback}?dummy1=lorem&dummy2=ipsum`];
+/** Prefixes of the modules' names, by the start of the plan's name. */
+const MODULE_PREFIXES = ['fapi2-security-profile-final-', 'fapi1-advanced-final-'];
+/** A sentence of every page that refuses a request. */
+const REFUSAL_TEXT = 'could not be processed';
+/** How long a page may take, in seconds; a machine with two plans at a time is slow. */
+const PAGE_SECONDS = 20;
+
+/** The demo customer that walks through the pages. */
+export interface Customer {
+  readonly username: string;
+  readonly password: string;
 }
 
-/**
- * A configuration of the OpenID Foundation's suite for the plan `fapi2-security-profile-final-test-plan`
- * (`private_key_jwt` or `mtls`, `sender_constrain=mtls`, `openid_connect`, `plain_fapi`) against a sandbox.
- *
- * The sandbox must have been started with `--redirect-uri` for each of `redirectUrisOf`.
- */
+/** The suite's configuration of one combination: addresses, keys, certificates, and the walk through our pages. */
 export async function suiteConfiguration(
-  sandbox: SandboxDescription,
-  options: { readonly alias: string; readonly method: 'tls_client_auth' | 'private_key_jwt' },
-): Promise<Record<string, unknown>> {
-  const [one, two] = ['money-one', 'money-two'].map((name) => sandbox.tpps.find((tpp) => tpp.name === name));
-  const [customer] = sandbox.customers;
-  if (one === undefined || two === undefined || customer === undefined) {
-    throw new TypeError('this is not the description of a sandbox');
-  }
+  { name, variant }: Combination,
+  from: {
+    readonly sandbox: SandboxDescription;
+    readonly clients: readonly [SuiteClient, SuiteClient];
+    readonly customer: Customer;
+    readonly alias: string;
+  },
+): Promise<Readonly<Record<string, unknown>>> {
+  const { sandbox, customer } = from;
+  const [one, two] = from.clients;
+  // The suite has no use for certificates when nothing is bound to them, and treats them as an error.
+  const hasCertificates = variant.client_auth_type === 'mtls' || variant.sender_constrain !== 'dpop';
   return {
-    alias: options.alias,
-    description: `Tallystick, FAPI 2.0 Security Profile, ${options.method}`,
+    alias: from.alias,
+    description: `Tallystick, ${name}`,
     server: { discoveryUrl: `${sandbox.issuer}/.well-known/openid-configuration` },
-    client: await clientOf(one, options.method),
-    client2: await clientOf(two, options.method),
-    mtls: await certificateOf(one, sandbox),
-    mtls2: await certificateOf(two, sandbox),
+    client: clientOf(one, variant),
+    client2: clientOf(two, variant),
+    ...(hasCertificates
+      ? { mtls: await certificateOf(one.tpp, sandbox), mtls2: await certificateOf(two.tpp, sandbox) }
+      : {}),
     resource: { resourceUrl: `${sandbox.resourceUrl}/accounts` },
-    browser: [walkOf(sandbox, customer)],
+    ...walksOf(sandbox, customer),
   };
 }
 
-async function clientOf(tpp: SandboxTpp, method: 'tls_client_auth' | 'private_key_jwt') {
+function clientOf({ registration, key }: SuiteClient, variant: Combination['variant']) {
   return {
-    client_id: tpp.clients[method].client_id,
-    scope: 'openid accounts',
-    jwks: { keys: [JSON.parse(await readFile(tpp.signingKeyFile, 'utf8'))] },
+    client_id: registration.client_id,
+    scope: scopeOf(variant),
+    jwks: { keys: [key.privateJwk] },
   };
 }
 
@@ -51,34 +60,62 @@ async function certificateOf(tpp: SandboxTpp, sandbox: SandboxDescription) {
 }
 
 /** How the suite's browser walks through our pages, by the ids that they have. */
-function walkOf(
-  sandbox: SandboxDescription,
-  customer: { readonly username: string; readonly password: string },
-) {
+function walksOf(sandbox: SandboxDescription, customer: Customer) {
   const pages = `${sandbox.issuer}/interaction/*`;
+  const match = `${sandbox.issuer}/authorize*`;
+  const [login, consent] = [loginTask(pages, customer), consentTask(pages)];
+  const back = {
+    task: 'Back',
+    match: '*/test/a/*/callback*',
+    commands: [['wait', 'id', 'submission_complete', PAGE_SECONDS]],
+  };
+  const refusal = {
+    task: 'Refusal',
+    match,
+    optional: true,
+    commands: [
+      ['wait', 'xpath', '//*', PAGE_SECONDS, `.*${REFUSAL_TEXT}.*`, 'update-image-placeholder-optional'],
+    ],
+  };
+  const cancel = { task: 'Cancel', match: pages, commands: [['click', 'id', 'cancel']] };
+  const nothing = { task: 'First visit: do nothing', match: pages, commands: [] };
+  const walk = { match, tasks: [refusal, login, consent, { ...back, optional: true }] };
+  const overrides = {
+    'user-rejects-authentication': [{ match, tasks: [cancel, back] }],
+    'par-ensure-reused-request-uri-prior-to-auth-completion-succeeds': [
+      { match, 'match-limit': 1, tasks: [nothing] },
+      { match, tasks: [login, consent, back] },
+    ],
+  };
+  const override = Object.fromEntries(
+    MODULE_PREFIXES.flatMap((prefix) =>
+      Object.entries(overrides).map(([name, browser]) => [prefix + name, { browser }]),
+    ),
+  );
+  return { browser: [walk], override };
+}
+
+function loginTask(pages: string, { username, password }: Customer) {
   return {
-    match: `${sandbox.issuer}/authorize*`,
-    tasks: [
-      {
-        task: 'Log in',
-        match: pages,
-        optional: true,
-        commands: [
-          ['text', 'id', 'username', customer.username],
-          ['text', 'id', 'password', customer.password],
-          ['click', 'id', 'login'],
-        ],
-      },
-      {
-        task: 'Consent',
-        match: pages,
-        optional: true,
-        commands: [
-          ['click', 'id', 'account-0'],
-          ['click', 'id', 'approve'],
-        ],
-      },
-      { task: 'Back', match: '*/test/a/*/callback*', commands: [['wait', 'id', 'submission_complete', 10]] },
+    task: 'Log in',
+    match: pages,
+    optional: true,
+    commands: [
+      ['text', 'id', 'username', username],
+      ['text', 'id', 'password', password],
+      ['click', 'id', 'login'],
+    ],
+  };
+}
+
+function consentTask(pages: string) {
+  return {
+    task: 'Consent',
+    match: pages,
+    optional: true,
+    commands: [
+      ['click', 'id', 'account-0'],
+      ['click', 'id', 'approve'],
     ],
   };
 }

@@ -10,7 +10,7 @@ export async function sandboxConfiguration(
   folder: string,
   description: SandboxDescription,
   { pushesWithoutCertificate = false }: { readonly pushesWithoutCertificate?: boolean | undefined } = {},
-): Promise<unknown> {
+): Promise<Readonly<Record<string, unknown>>> {
   const paths = pathsOf(folder);
   const [front, mtls] = [description.issuer, description.mtlsUrl].map((url) => Number(new URL(url).port));
   const revocationHost = new URL(description.revocationUrl).host;

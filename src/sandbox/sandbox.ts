@@ -43,6 +43,11 @@ export interface SandboxOptions {
   readonly redirectUris?: readonly string[];
   /** Lets `private_key_jwt` clients push without a certificate, as the suite of the OpenID Foundation does. */
   readonly pushesWithoutCertificate?: boolean;
+  /** Changes the configuration of the authorization server before the server validates it. */
+  readonly amendConfiguration?: (
+    configuration: Readonly<Record<string, unknown>>,
+    description: SandboxDescription,
+  ) => unknown;
   /** Used instead of the embedded store, and closed with the sandbox. */
   readonly store?: NonNullable<ServerParts['store']>;
 }
@@ -68,7 +73,8 @@ export async function startSandbox(options: SandboxOptions): Promise<RunningSand
     const { description, ports } = await openFolder(folder, options);
     const log = createLog({ file: paths.log });
     const value = await sandboxConfiguration(folder, description, options);
-    const config = parseConfig(value, { source: folder, folder });
+    const amended = options.amendConfiguration?.(value, description) ?? value;
+    const config = parseConfig(amended, { source: folder, folder });
     started.push(await openRevocationService(folder, { port: ports.revocation, log }));
     const { store } = options;
     const server = await startServer(config, {

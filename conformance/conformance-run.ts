@@ -1,0 +1,114 @@
+import { mkdir, writeFile } from 'node:fs/promises';
+import { join, matchesGlob } from 'node:path';
+import type { Combination } from './combinations.ts';
+import { type CombinationEndings, type Expectation, findSurprise } from './expectations.ts';
+import { type ModuleEnding, runModule } from './module-run.ts';
+import type { PlannedModule, Suite } from './suite.ts';
+
+export interface ConformanceRunOptions {
+  readonly suite: Suite;
+  readonly configurationOf: (combination: Combination) => Promise<unknown>;
+  readonly expected: readonly Expectation[];
+  /** Patterns of the ends of modules' names; empty = every module. */
+  readonly modules: readonly string[];
+  readonly stuckSeconds: number;
+  /** Whether to go on after a module that ended as it should not. */
+  readonly keepsGoing: boolean;
+  /** Gets the log of every module. */
+  readonly folder: string;
+  readonly report: (line: string) => void;
+  /** Whether modules that ended as they should are reported too. */
+  readonly isVerbose: boolean;
+  readonly signal: AbortSignal;
+}
+
+/** Runs combinations against a suite, a few at a time, and collects how their modules ended. */
+export class ConformanceRun {
+  readonly #options: ConformanceRunOptions;
+  readonly #stop = new AbortController();
+  readonly #done: CombinationEndings[] = [];
+
+  constructor(options: ConformanceRunOptions) {
+    this.#options = options;
+  }
+
+  /** In the order in which the combinations were given. A run that was broken off has what had ended. */
+  async run(combinations: readonly Combination[], atOnce: number): Promise<readonly CombinationEndings[]> {
+    const waiting = [...combinations];
+    const lane = async () => {
+      for (let next = waiting.shift(); next !== undefined; next = waiting.shift()) {
+        if (this.#signal.aborted) return;
+        await this.#runCombination(next);
+      }
+    };
+    const lanes = await Promise.allSettled(Array.from({ length: atOnce }, lane));
+    const failed = lanes.find(({ status }) => status === 'rejected');
+    if (failed?.status === 'rejected' && !this.#signal.aborted) throw failed.reason;
+    const order = combinations.map(({ name }) => name);
+    return this.#done.toSorted((a, b) => order.indexOf(a.combination) - order.indexOf(b.combination));
+  }
+
+  get #signal(): AbortSignal {
+    return AbortSignal.any([this.#options.signal, this.#stop.signal]);
+  }
+
+  async #runCombination(combination: Combination): Promise<void> {
+    const { suite, configurationOf, report } = this.#options;
+    const { name } = combination;
+    const configuration = await configurationOf(combination);
+    await this.#write(`${name}.configuration.json`, configuration);
+    const plan = await suite.createPlan(combination.plan, combination.variant, configuration);
+    const modules = plan.modules.filter((module) => this.#isChosen(module));
+    report(`${name}: ${modules.length} modules`);
+    const endings: ModuleEnding[] = [];
+    const started = performance.now();
+    try {
+      for (const module of modules) {
+        this.#signal.throwIfAborted();
+        const { stuckSeconds } = this.#options;
+        const ending = await runModule(suite, plan.id, module, { stuckSeconds, signal: this.#signal });
+        endings.push(ending);
+        await this.#judge(name, ending);
+      }
+    } finally {
+      const isWhole = endings.length === plan.modules.length;
+      this.#done.push({ combination: name, endings, isWhole });
+      report(`${name}: ${countsOf(endings)} in ${Math.round((performance.now() - started) / 1000)} s`);
+    }
+  }
+
+  #isChosen({ testModule }: PlannedModule): boolean {
+    const { modules } = this.#options;
+    return modules.length === 0 || modules.some((pattern) => matchesGlob(testModule, `*${pattern}`));
+  }
+
+  async #judge(combination: string, ending: ModuleEnding): Promise<void> {
+    const { expected, keepsGoing, report, isVerbose } = this.#options;
+    const { module, result, seconds } = ending;
+    await this.#write(join(combination, `${module}.json`), ending);
+    const surprise = findSurprise(combination, ending, expected);
+    if (surprise !== undefined || isVerbose) {
+      const judgement = surprise === undefined ? '' : `: ${surprise}`;
+      report(
+        `${combination}: ${result.padEnd(8)} ${seconds.toFixed(1).padStart(5)} s  ${module}${judgement}`,
+      );
+    }
+    if (surprise === undefined) return;
+    for (const remark of ending.remarks) {
+      const { condition, message, requirements } = remark;
+      report(`    ${remark.result} ${condition}: ${message.slice(0, 300)} ${requirements.join(' ')}`);
+    }
+    if (!keepsGoing) this.#stop.abort(new Error('a module ended as it should not'));
+  }
+
+  async #write(name: string, content: unknown): Promise<void> {
+    const file = join(this.#options.folder, name);
+    await mkdir(join(file, '..'), { recursive: true });
+    await writeFile(file, `${JSON.stringify(content, undefined, 1)}\n`, { mode: 0o600 });
+  }
+}
+
+function countsOf(endings: readonly ModuleEnding[]): string {
+  const counts = Map.groupBy(endings, ({ result }) => result);
+  return [...counts].map(([result, some]) => `${some.length} ${result}`).join(', ') || 'nothing';
+}

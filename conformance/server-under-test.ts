@@ -1,0 +1,112 @@
+import { join } from 'node:path';
+import { type RunningSandbox, startSandbox } from '../src/sandbox/sandbox.ts';
+import type { SandboxDescription } from '../src/sandbox/folder.ts';
+import type { Combination } from './combinations.ts';
+import { type ClientKey, createClientKey, type KeyAlgorithm } from './client-keys.ts';
+import { type Customer, suiteConfiguration } from './configuration.ts';
+import { clientsOf, type SuiteClient } from './registrations.ts';
+
+export interface ServerUnderTestOptions {
+  readonly combinations: readonly Combination[];
+  /** Address of the suite, and so of the clients' redirect URIs. */
+  readonly suite: URL;
+  /** Start of the alias of every combination. */
+  readonly alias: string;
+  readonly keyAlgorithm: KeyAlgorithm;
+  /** Name of the demo customer who logs in; absent = the first. */
+  readonly username?: string | undefined;
+  /** Members of the server's configuration that replace those of the sandbox. */
+  readonly settings: Readonly<Record<string, unknown>>;
+  readonly folder: string;
+  readonly host?: string | undefined;
+  /** The port of the front channel; the other three follow it. 0 = any free ones. */
+  readonly port: number;
+}
+
+/** A sandbox with two clients for each combination, and the suite's configuration for each. */
+export interface ServerUnderTest {
+  readonly description: SandboxDescription;
+  configurationOf(combination: Combination): Promise<Readonly<Record<string, unknown>>>;
+  close(): Promise<void>;
+}
+
+/** @throws TypeError when no demo customer has the name · ERR_CONFIG_INVALID for settings that the server refuses */
+export async function startServerUnderTest(options: ServerUnderTestOptions): Promise<ServerUnderTest> {
+  const keys = await Promise.all([
+    createClientKey(options.keyAlgorithm),
+    createClientKey(options.keyAlgorithm),
+  ]);
+  const { port, host } = options;
+  const portAt = (offset: number) => (port === 0 ? 0 : port + offset);
+  const sandbox = await startSandbox({
+    folder: join(options.folder, 'sandbox'),
+    isReset: true,
+    ports: { front: portAt(0), mtls: portAt(1), resource: portAt(2), tpp: portAt(3) },
+    pushesWithoutCertificate: true,
+    amendConfiguration: (configuration, description) => {
+      const clients = options.combinations.flatMap((one) => clientsFor(one, description, keys, options));
+      const registrations = clients.map(({ registration }) => registration);
+      return merged({ ...configuration, clients: registrations }, options.settings);
+    },
+    ...(host === undefined ? {} : { host }),
+  });
+  try {
+    return serverUnderTest(sandbox, keys, options);
+  } catch (error) {
+    await sandbox.close();
+    throw error;
+  }
+}
+
+function serverUnderTest(
+  { description, close }: RunningSandbox,
+  keys: readonly ClientKey[],
+  options: ServerUnderTestOptions,
+): ServerUnderTest {
+  const { customers } = description;
+  const customer: Customer | undefined =
+    options.username === undefined
+      ? customers[0]
+      : customers.find(({ username }) => username === options.username);
+  if (customer === undefined) throw new TypeError(`the demo bank has no customer ${options.username}`);
+  return {
+    description,
+    configurationOf: (combination) => {
+      const clients = clientsFor(combination, description, keys, options);
+      const alias = aliasOf(combination, options);
+      return suiteConfiguration(combination, { sandbox: description, clients, customer, alias });
+    },
+    close,
+  };
+}
+
+function clientsFor(
+  combination: Combination,
+  sandbox: SandboxDescription,
+  keys: readonly ClientKey[],
+  options: ServerUnderTestOptions,
+): readonly [SuiteClient, SuiteClient] {
+  const { suite } = options;
+  return clientsOf(combination, { sandbox, keys, suite, alias: aliasOf(combination, options) });
+}
+
+/** Combinations run at the same time, so that each has redirect URIs of its own. */
+function aliasOf({ name }: Combination, { alias }: { readonly alias: string }): string {
+  return `${alias}-${name}`;
+}
+
+/** The settings in place of members of the same name; objects are merged, lists are not. */
+function merged(
+  base: Readonly<Record<string, unknown>>,
+  settings: Readonly<Record<string, unknown>>,
+): Readonly<Record<string, unknown>> {
+  const changed = Object.entries(settings).map(([name, value]) => {
+    const before = base[name];
+    return [name, isObject(before) && isObject(value) ? merged(before, value) : value] as const;
+  });
+  return { ...base, ...Object.fromEntries(changed) };
+}
+
+function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
