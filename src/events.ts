@@ -1,75 +1,16 @@
-/**
- * The facts that an event may carry. There is no field for a token, a key, a cookie, a request body or a full
- * certificate, so none of these can reach a log.
- */
-export interface EventFields {
-  readonly requestId?: string;
-  readonly interactionId?: string;
-  /** The peer of the connection; absent where that is a trusted proxy. */
-  readonly address?: string;
-  readonly listener?: string;
-  readonly method?: string;
-  readonly route?: string;
-  readonly status?: number;
-  readonly clientId?: string;
-  readonly authorizationNumber?: string;
-  readonly scope?: string;
-  readonly grantType?: string;
-  readonly consentId?: string;
-  /** First 16 hexadecimal digits of SHA-256 over the certificate: enough to find it, not to bind to it. */
-  readonly certificate?: string;
-  readonly certificateSerial?: string;
-  readonly issuer?: string;
-  readonly url?: string;
-  readonly file?: string;
-  readonly count?: number;
-  readonly seconds?: number;
-  /** The name of another event. */
-  readonly kind?: string;
-  /** An instant, as RFC 3339 writes it. */
-  readonly since?: string;
-  readonly worker?: number;
-  readonly outcome?: string;
-  readonly problems?: readonly { readonly path: string; readonly message: string }[];
-  /** A refusal or fault: the log line shows its code, its details and the chain of its causes. */
-  readonly error?: unknown;
-}
+import {
+  audited,
+  counted,
+  debug,
+  error,
+  type EventDefinition,
+  type EventFields,
+  info,
+  recorded,
+  warn,
+} from './event-levels.ts';
 
-type FieldName = keyof EventFields;
-
-/** error = someone must act · warn = refused or degraded · info = lifecycle and grants · debug = counted only. */
-export type EventLevel = 'error' | 'warn' | 'info' | 'debug';
-
-export interface EventDefinition {
-  readonly level: EventLevel;
-  readonly meaning: string;
-  readonly fields: readonly FieldName[];
-  /** The counter that goes up by one with each event. Its labels are fields; `error` counts by its code. */
-  readonly counter?: { readonly name: string; readonly labels: readonly FieldName[] };
-  /** Whether the event belongs into the audit record. Default false. */
-  readonly isAudited?: boolean;
-  /**
-   * Whether the event records a decision that stands. Its line is never sampled, and is the last to be dropped while
-   * the log cannot be written. Default false.
-   */
-  readonly isAlwaysWritten?: boolean;
-}
-
-type Uses = Pick<EventDefinition, 'counter' | 'isAudited' | 'isAlwaysWritten'>;
-
-const at =
-  (level: EventLevel) =>
-  <Field extends FieldName>(meaning: string, fields: readonly Field[] = [], uses: Uses = {}) =>
-    Object.freeze({ level, meaning, fields, ...uses });
-const error = at('error');
-const warn = at('warn');
-const info = at('info');
-const debug = at('debug');
-
-const counted = (name: string, ...labels: readonly FieldName[]) => ({ counter: { name, labels } });
-const audited = { isAudited: true };
-/** Audited, and a decision that stands. */
-const recorded = { isAudited: true, isAlwaysWritten: true };
+export type { EventDefinition, EventFields, EventLevel } from './event-levels.ts';
 
 const REQUEST = [
   'requestId',

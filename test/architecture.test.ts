@@ -8,10 +8,12 @@ const root = resolve(dirname(fileURLToPath(import.meta.url)), '..');
 /** Everything that every room may know: the only files of src/ itself, beside the entry of the package. */
 const KNOWN_TO_ALL = [
   'answer-text.ts',
+  'certificate-refusals.ts',
   'clock.ts',
   'error-catalogue.ts',
   'error-classes.ts',
   'errors.ts',
+  'event-levels.ts',
   'events.ts',
   'log.ts',
   'network-of.ts',
