@@ -64,6 +64,8 @@ const SHOWN: Shown = {
   ERR_GRANT_INVALID: ({ problem }) =>
     /not found|(?:client|accountId) mismatch/.test(problem) ? undefined : problem,
   ERR_REQUEST_INVALID: problemOf,
+  ERR_CLAIMS_INVALID: problemOf,
+  ERR_AUTHENTICATION_UNMET: problemOf,
   ERR_PARAMETER_UNSUPPORTED: ({ name }) => name,
   ERR_SCOPE_UNKNOWN: ({ scope }) => scope,
   ERR_CLIENT_METHOD: problemOf,

@@ -89,6 +89,10 @@ export const CATALOGUE = {
   ERR_REQUEST_INVALID: request<{ error: string; problem: string }>(
     'the request does not follow the protocol of this endpoint',
   ),
+  ERR_CLAIMS_INVALID: request('the claims parameter is not well formed (OpenID Connect Core section 5.5)'),
+  ERR_AUTHENTICATION_UNMET: request(
+    'the login does not meet what the request demands of it (OpenID Connect Core section 5.5.1.1)',
+  ),
   ERR_PARAMETER_UNSUPPORTED: request<{ name: string }>(
     'the parameter belongs to a standard that this server does not support',
   ),

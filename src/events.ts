@@ -124,6 +124,11 @@ export const EVENTS = Object.freeze({
     ...counted('tallystick_login_blocks_total'),
     ...audited,
   }),
+  'psu.login.unmet': warn('a login did not meet what the request demands of it', [...CUSTOMER, 'error']),
+  'psu.claims.missing': warn(
+    'the bank did not answer with claims about a customer: tokens went out without',
+    ['clientId', 'error'],
+  ),
   'psu.login.stopped': warn('an authorization ended after too many failed attempts to log in', CUSTOMER, {
     ...counted('tallystick_login_stops_total'),
     ...audited,

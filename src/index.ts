@@ -2,6 +2,7 @@ export type {
   AccountChoice,
   Aspsp,
   AspspCall,
+  AuthenticationCall,
   AuthenticatedPsu,
   AuthenticationAnswer,
   AuthenticationContext,
@@ -13,6 +14,10 @@ export type {
   StepField,
   WaitStep,
 } from './authorization-server/customer/aspsp.ts';
+export type {
+  CustomerClaim,
+  CustomerClaimValues,
+} from './authorization-server/customer/claims/customer-claims.ts';
 export type { RegisteredClients } from './authorization-server/clients/clients.ts';
 export type { RegisteredClient } from './authorization-server/clients/registered-client.ts';
 export { type Clock, systemClock } from './clock.ts';

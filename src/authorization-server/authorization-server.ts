@@ -17,6 +17,9 @@ import { accessLog } from './request/access-log.ts';
 import { errorHandler, errorPage, listenForFaults } from './request/error-handler.ts';
 import { checkForm, formHead } from './request/form.ts';
 import { postedAuthorization } from './request/posted-authorization.ts';
+import type { Aspsp } from './customer/aspsp.ts';
+import { AspspCalls } from './customer/aspsp-calls.ts';
+import { ReleasedClaims } from './customer/claims/released-claims.ts';
 import { type InteractionOptions, interactions } from './customer/interactions.ts';
 import { sessionTakeover } from './customer/session-takeover.ts';
 import {
@@ -54,7 +57,10 @@ export interface AuthorizationServerOptions
   readonly signer: FollowedSigner;
   readonly store: Store;
   readonly clientLimits: ClientLimits;
-  readonly consents: Pick<ConsentRecords, 'idOf' | 'create'>;
+  readonly consents: Pick<ConsentRecords, 'idOf' | 'create' | 'find'>;
+  readonly aspsp: Aspsp;
+  /** How long one call of the bank may take. */
+  readonly aspspCallSeconds: number;
   readonly authenticator: TppAuthenticator;
   /** Whether this process knows that a certificate is revoked: its tokens end. */
   readonly isRevoked: (certificate: TokenHolder['certificate']) => boolean;
@@ -75,14 +81,22 @@ export function createAuthorizationServer(options: AuthorizationServerOptions): 
   const limits = new RecordLimits(options.clientLimits);
   const adapters = createAdapterFactory({ store, secret, clock, grants, limits });
   const pages = new Pages({ bankName: options.aspsp.name });
+  const aspsp = new AspspCalls({
+    aspsp: options.aspsp,
+    callSeconds: options.aspspCallSeconds,
+    clock,
+    acr: options.acr,
+  });
+  const releasedClaims = new ReleasedClaims({ ...options, aspsp });
   const provider = createProvider(options, {
     adapter: (model) => (model === 'Client' ? clientAdapter(options.clients) : adapters(model)),
     tokenStatus,
+    releasedClaims,
     renderError: errorPage(pages),
   });
   Object.assign(provider.ReplayDetection, { unique: replayDetectionUnique({ store, secret, limits }) });
   listenForFaults(provider);
-  provider.use(inOrder(stepsOf(options, { provider, pages, tokenStatus })));
+  provider.use(inOrder(stepsOf(options, { provider, aspsp, pages, tokenStatus, releasedClaims })));
 
   const callback = provider.callback();
   const handlerOf =
@@ -99,6 +113,8 @@ export function createAuthorizationServer(options: AuthorizationServerOptions): 
 
 interface StepParts {
   readonly provider: Provider;
+  readonly aspsp: AspspCalls;
+  readonly releasedClaims: ReleasedClaims;
   readonly pages: Pages;
   readonly tokenStatus: TokenStatus;
 }
@@ -106,13 +122,17 @@ interface StepParts {
 /** The steps of each listener, in the order in which they run. The provider's endpoint comes last. */
 function stepsOf(
   options: AuthorizationServerOptions,
-  { provider, pages, tokenStatus }: StepParts,
+  { provider, aspsp, pages, tokenStatus, releasedClaims }: StepParts,
 ): Record<ListenerName, readonly Middleware[]> {
   const { issuer, clientCertificate, authenticator, log } = options;
   const sources = {
     provider,
     tokenStatus,
     issuedTokens: new IssuedTokens(options.signer, issuer, options.clock),
+  };
+  const userinfoSources = {
+    ...sources,
+    findCustomerClaims: (psuId: string, consentId: string) => releasedClaims.ofUserinfo(psuId, consentId),
   };
   const hasStrictTransportSecurity = new URL(issuer).hostname !== 'localhost';
   const metadata = discoveryOnBothListeners(options);
@@ -127,7 +147,7 @@ function stepsOf(
       at(STATUS_LIST_ROUTE, statusLists),
       at(ENDPOINTS.authorization, postedAuthorization),
       from('browser', sessionTakeover(provider)),
-      from('browser', interactions(options, { provider, pages })),
+      from('browser', interactions(options, { provider, aspsp, pages })),
     ],
     mtls: [
       accessLog(log, clientCertificate),
@@ -144,7 +164,7 @@ function stepsOf(
       from('anyone', metadata),
       at(STATUS_LIST_ROUTE, statusLists),
       at(ENDPOINTS.revocation, revokeStructuredTokens(sources)),
-      at(ENDPOINTS.userinfo, userinfo(options.resource, sources)),
+      at(ENDPOINTS.userinfo, userinfo(options.resource, userinfoSources)),
     ],
   };
 }

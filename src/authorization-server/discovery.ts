@@ -10,7 +10,9 @@ const { authorization, jwks, ...ON_MTLS } = ENDPOINTS;
 export const RESPONSE_MODES = Object.freeze(['query', 'fragment'] as const);
 
 /** Claims of an ID token about the customer and the login. */
-const CLAIMS = Object.freeze(['sub', 'iss', 'auth_time'] as const);
+const CLAIMS = Object.freeze(['sub', 'iss', 'auth_time', 'amr'] as const);
+/** The language of our pages. The texts of a bank's module may be in another, which is not known here. */
+const UI_LOCALES = Object.freeze(['en'] as const);
 /** No registration asks for another. */
 const INTROSPECTION_ALGORITHM = 'ES256';
 
@@ -31,6 +33,8 @@ export function discoveryOnBothListeners(urls: {
   readonly issuer: string;
   readonly mtlsUrl: URL;
   readonly apiScopes: readonly string[];
+  readonly acr: { readonly acrValues: readonly string[] };
+  readonly customerClaims: readonly string[];
   readonly signer: Pick<Signer, 'keys'>;
 }): Middleware {
   const front = (path: string) => new URL(path, urls.issuer).href;
@@ -39,6 +43,8 @@ export function discoveryOnBothListeners(urls: {
     jwks_uri: front(jwks),
     ...mtlsEndpoints(urls.mtlsUrl),
   };
+  const acr = urls.acr.acrValues.length > 0 ? ['acr'] : [];
+  const claims = [...CLAIMS, ...acr, ...urls.customerClaims];
   return async (ctx, next) => {
     await next();
     // A new key is published for longer than this before it signs.
@@ -48,7 +54,8 @@ export function discoveryOnBothListeners(urls: {
       ctx.body = {
         ...metadata,
         ...addresses,
-        claims_supported: CLAIMS,
+        claims_supported: claims,
+        ui_locales_supported: UI_LOCALES,
         // An algorithm of a profile needs a key of this server.
         id_token_signing_alg_values_supported: metadata.id_token_signing_alg_values_supported.filter(
           (algorithm) => urls.signer.keys.some(({ alg }) => alg === algorithm),

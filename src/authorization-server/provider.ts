@@ -11,9 +11,14 @@ import { OPENID_SCOPES } from './clients/registered-client.ts';
 import { discoveryExtras, RESPONSE_MODES } from './discovery.ts';
 import { PROFILES, profileConfiguration } from './profiles/profiles.ts';
 import { providerKeys } from './signing/provider-keys.ts';
+import type { AcrOptions } from './customer/aspsp-calls.ts';
+import type { CustomerClaim } from './customer/claims/customer-claims.ts';
+import { essentialAcrRule } from './customer/authentication-requirements.ts';
+import type { ReleasedClaims } from './customer/claims/released-claims.ts';
 import { interactionPolicy } from './customer/interaction-policy.ts';
 import { PROMPT_SECONDS } from './customer/visits.ts';
 import { keepResponseModes, Provider, provideClients, replaceKeys } from './provider-internals.ts';
+import { assertClaims } from './request/claims-parameter.ts';
 import { ENDPOINTS } from './request/routes.ts';
 import type { FollowedSigner } from './signing/signer.ts';
 import { tokenClaims, withinGrant } from './tokens/token-claims.ts';
@@ -32,6 +37,10 @@ export interface ProviderOptions extends ApiScopesOptions, PushRule {
   /** Key of hashes, encryption and cookies; 32 bytes. */
   readonly secret: Buffer;
   readonly consents: Pick<ConsentRecords, 'idOf'>;
+  /** Authentication contexts that logins can reach (`acr`). */
+  readonly acr: AcrOptions;
+  /** Claims about customers that this bank gives to TPPs. */
+  readonly customerClaims: readonly CustomerClaim[];
   readonly log: Log;
 }
 
@@ -39,6 +48,7 @@ export interface ProviderOptions extends ApiScopesOptions, PushRule {
 export interface ProviderParts {
   readonly adapter: AdapterFactory;
   readonly tokenStatus: TokenStatus;
+  readonly releasedClaims: Pick<ReleasedClaims, 'ofIdToken'>;
   readonly renderError: NonNullable<Configuration['renderError']>;
 }
 
@@ -63,7 +73,12 @@ function configuration(options: ProviderOptions, parts: ProviderParts): Configur
     jwks: providerKeys(options.signer, options.signer.keys),
     routes: { ...ENDPOINTS },
     scopes: [...OPENID_SCOPES],
-    claims: { openid: ['sub'] },
+    claims: {
+      openid: ['sub'],
+      amr: null,
+      ...Object.fromEntries(options.customerClaims.map((name) => [name, null])),
+    },
+    acrValues: [...options.acr.acrValues],
     subjectTypes: ['public'],
     responseTypes: profiled.responseTypes,
     clientAuthMethods: profiled.clientAuthMethods,
@@ -79,7 +94,13 @@ function configuration(options: ProviderOptions, parts: ProviderParts): Configur
       url: (_ctx, interaction) => `/interaction/${interaction.uid}`,
     },
     cookies: cookies(options.secret),
-    findAccount: (_ctx, sub) => ({ accountId: sub, claims: () => ({ sub }) }),
+    findAccount: (ctx, sub) => ({
+      accountId: sub,
+      claims: async (_use, _scope, asked) => ({
+        ...(await parts.releasedClaims.ofIdToken(sub, Object.keys(asked), ctx.oidc.client?.clientId ?? '')),
+        sub,
+      }),
+    }),
     loadExistingGrant: (ctx) => {
       // The grant of this authorization only: an earlier consent of the same PSU does not count for it.
       const grantId = ctx.oidc.result?.consent?.grantId;
@@ -124,8 +145,12 @@ function features(
     introspection: { enabled: true, allowedPolicy: isOwnToken },
     jwtIntrospection: { enabled: true },
     revocation: { enabled: true, allowedPolicy: isOwnToken },
-    // tokens/userinfo.ts answers there.
-    userinfo: { enabled: false },
+    // tokens/userinfo.ts answers there; the provider refuses claims for an endpoint that it does not have.
+    userinfo: { enabled: true },
+    claimsParameter: {
+      enabled: true,
+      assertClaimsParameter: assertClaims([essentialAcrRule(options.acr.acrValues)]),
+    },
     mTLS: {
       enabled: true,
       tlsClientAuth: true,

@@ -1,7 +1,8 @@
 import { dirname, resolve } from 'node:path';
 import { z } from 'zod';
-import { invalidConfig } from '../errors.ts';
+import { invalidConfig, type Problem } from '../errors.ts';
 import { clientCertificateSchema } from './client-certificate-schema.ts';
+import { CUSTOMER_CLAIM_NAMES } from '../authorization-server/customer/claims/customer-claims.ts';
 import { clientSchema, findClientProblems } from './client-schema.ts';
 import { connectionSchema } from './connection-schema.ts';
 import { healthAddressSchema } from './health-schema.ts';
@@ -158,6 +159,20 @@ export const configSchema = z.strictObject({
   aspspCallSeconds: seconds.max(60).default(10).meta({
     description: 'How long one call of that module may take; then the customer gets an error page.',
   }),
+  acrValues: z
+    .array(z.string().regex(/^[\x21-\x7e]{1,200}$/, 'must be a value of acr'))
+    .max(20)
+    .default([])
+    .meta({
+      description: 'Authentication contexts (`acr`) that logins of the bank can reach; told by discovery.',
+    }),
+  defaultAcr: z.string().optional().meta({
+    description: 'The one of them that a login has reached when the module names none.',
+  }),
+  customerClaims: z.array(z.enum(CUSTOMER_CLAIM_NAMES)).default([]).meta({
+    description:
+      'Claims about customers that TPPs may ask for by the `claims` parameter; the customer sees them before he agrees.',
+  }),
   logLevel: z
     .enum(['error', 'warn', 'info'])
     .default('info')
@@ -205,9 +220,15 @@ export function parseConfig(
   from: { readonly source: string; readonly folder: string },
 ): Config {
   const config = parseValue(configSchema, value, from.source);
-  const problems = findClientProblems(config.clients, config.apiScopes);
+  const problems = [...findAcrProblems(config), ...findClientProblems(config.clients, config.apiScopes)];
   if (problems.length > 0) throw invalidConfig(from.source, problems);
   return frozen(withAbsoluteFiles(config, from.folder));
+}
+
+function findAcrProblems({ acrValues, defaultAcr }: Config): readonly Problem[] {
+  return defaultAcr === undefined || acrValues.includes(defaultAcr)
+    ? []
+    : [{ path: 'defaultAcr', message: 'must be one of acrValues' }];
 }
 
 function frozen<T>(value: T): T {

@@ -16,6 +16,11 @@ export interface Consent {
   /** The accounts that the PSU chose, by the bank's own identifiers. */
   readonly accountIds: readonly string[];
   readonly scopes: readonly string[];
+  /** The claims about the PSU that the TPP may have, by the place where it asked for them. */
+  readonly claims?: {
+    readonly idToken: readonly string[];
+    readonly userinfo: readonly string[];
+  };
   readonly createdAt: Date;
   readonly expiresAt: Date;
 }

@@ -39,6 +39,9 @@ export async function sandboxConfiguration(
     revocation: { privateHosts: [revocationHost], coolDownSeconds: 1 },
     registry: { file: paths.registry, pollSeconds: 1 },
     hostCountry: 'GB',
+    acrValues: ['urn:openbanking:psd2:sca', 'urn:openbanking:psd2:ca'],
+    defaultAcr: 'urn:openbanking:psd2:ca',
+    customerClaims: ['name', 'given_name', 'family_name', 'email', 'email_verified'],
     clients: (await Promise.all(description.tpps.map(clientsOf))).flat(),
   };
 }

@@ -94,6 +94,10 @@ export interface OpenedServer {
  * @throws ERR_CONFIG_INVALID, ERR_REGISTRY_INVALID, ERR_STORAGE_UNAVAILABLE
  */
 export async function openServer(config: Config, parts: ServerParts): Promise<OpenedServer> {
+  if (config.customerClaims.length > 0 && parts.aspsp.findClaims === undefined) {
+    const message = 'needs a module of the bank with findClaims';
+    throw invalidConfig('the configuration', [{ path: 'customerClaims', message }]);
+  }
   const clock = parts.clock ?? systemClock;
   const log = parts.log ?? createLog({ level: config.logLevel });
   const opened = await openParts(config, parts, { clock, log });
@@ -218,6 +222,8 @@ function createEndpoints(
     revokedCertificates,
     aspsp,
     aspspCallSeconds: config.aspspCallSeconds,
+    acr: { acrValues: config.acrValues, defaultAcr: config.defaultAcr },
+    customerClaims: config.customerClaims,
     clock,
     log,
   });

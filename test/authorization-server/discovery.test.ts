@@ -206,10 +206,23 @@ const ATTEMPTS: Readonly<Record<string, () => Promise<unknown>>> = {
   },
   claim_types_supported: async () => expect(listOf('claim_types_supported')).toEqual(['normal']),
   claims_supported: async () => {
-    const { payload } = await idTokenOf(OWN, { max_age: '300' });
+    const asked = Object.fromEntries(listOf('claims_supported').map((name) => [name, null]));
+    const { payload } = await idTokenOf(OWN, { claims: JSON.stringify({ id_token: asked }) });
     expect(Object.keys(payload)).toEqual(expect.arrayContaining([...listOf('claims_supported')]));
   },
-  claims_parameter_supported: refusedAtPar({ claims: '{}' }, 'invalid_request'),
+  claims_parameter_supported: async () => {
+    const { payload } = await idTokenOf(OWN, { claims: '{"id_token":{"name":{"essential":true}}}' });
+    expect([metadata.claims_parameter_supported, payload.name]).toEqual([true, 'Alice Example']);
+  },
+  acr_values_supported: async () => {
+    for (const acr of listOf('acr_values_supported')) {
+      expect((await idTokenOf(OWN, { acr_values: acr })).payload.acr).toBe(acr);
+    }
+  },
+  ui_locales_supported: async () => {
+    expect(listOf('ui_locales_supported')).toEqual(['en']);
+    await tokensFor(OWN, { ui_locales: 'en' });
+  },
   request_uri_parameter_supported: refusedAtPar({ request_uri: 'https://tpp.example/r' }, 'invalid_request'),
   require_pushed_authorization_requests: async () => {
     const direct = new URL(endpoint('authorization'));

@@ -108,7 +108,10 @@ export class Tpp {
     });
   }
 
-  async pushed(to: Pick<BankProcess, 'ports'>): Promise<{ requestUri: string; verifier: string }> {
+  async pushed(
+    to: Pick<BankProcess, 'ports'>,
+    parameters: Readonly<Record<string, string>> = {},
+  ): Promise<{ requestUri: string; verifier: string }> {
     const verifier = randomBytes(32).toString('base64url');
     const answer = await this.post(to, '/par', {
       response_type: 'code',
@@ -116,6 +119,7 @@ export class Tpp {
       scope: 'openid accounts',
       code_challenge: createHash('sha256').update(verifier).digest('base64url'),
       code_challenge_method: 'S256',
+      ...parameters,
     });
     if (answer.status !== 201) throw new Error(`PAR: ${answer.status} ${answer.text}`);
     return { requestUri: String(answer.json.request_uri), verifier };
@@ -183,6 +187,16 @@ export class Tpp {
 
   clientCredentials(to: Pick<BankProcess, 'ports'>): Promise<Answer> {
     return this.post(to, '/token', { grant_type: 'client_credentials', scope: 'accounts' });
+  }
+
+  userinfo(to: Pick<BankProcess, 'ports'>, accessToken: string): Promise<Answer> {
+    return this.#send({
+      port: to.ports.mtls,
+      host: new URL(this.#bank.description.mtlsUrl).host,
+      path: '/userinfo',
+      method: 'GET',
+      headers: { authorization: `Bearer ${accessToken}` },
+    });
   }
 
   revoke(to: Pick<BankProcess, 'ports'>, token: unknown): Promise<Answer> {

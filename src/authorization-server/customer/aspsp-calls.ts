@@ -3,6 +3,7 @@ import type { Clock } from '../../clock.ts';
 import { OpenBankingError } from '../../errors.ts';
 import type {
   AccountChoice,
+  AuthenticatedPsu,
   Aspsp,
   AspspCall,
   AuthenticationAnswer,
@@ -10,13 +11,29 @@ import type {
   AuthenticationState,
   AuthenticationStep,
 } from './aspsp.ts';
+import {
+  type CustomerClaim,
+  customerClaimsSchema,
+  type CustomerClaimValues,
+} from './claims/customer-claims.ts';
 
 export interface AspspCallsOptions {
   readonly aspsp: Aspsp;
   /** How long one call of the bank may take. */
   readonly callSeconds: number;
   readonly clock: Clock;
+  readonly acr: AcrOptions;
 }
+
+/** The authentication contexts of the bank (OpenID Connect Core §2, `acr`). */
+export interface AcrOptions {
+  /** Those that logins can reach. Empty: no login has an `acr`. */
+  readonly acrValues: readonly string[];
+  /** Of a login for which the bank's module names none. */
+  readonly defaultAcr?: string | undefined;
+}
+
+type AuthenticationValues = Readonly<Record<string, string>>;
 
 const MAX_STATE_BYTES = 4096;
 /** For the clock of a bank's core system. */
@@ -111,22 +128,41 @@ export class AspspCalls {
   }
 
   async answer(
-    given: AuthenticationState,
-    values: Readonly<Record<string, string>>,
+    { state: given, values }: { readonly state: AuthenticationState; readonly values: AuthenticationValues },
+    request: AuthenticationContext,
   ): Promise<AuthenticationAnswer> {
     const { aspsp, clock } = this.#options;
-    const run = (call: AspspCall) => aspsp.answerAuthentication(given, values, call);
+    const run = (call: AspspCall) => aspsp.answerAuthentication(given, values, { ...call, request });
     const answered = await this.#call('answerAuthentication', answer, run);
-    if (answered.type === 'authenticated' && answered.authTime !== undefined) {
-      const latest = clock.now().getTime() + CLOCK_TOLERANCE_SECONDS * 1000;
-      if (answered.authTime.getTime() > latest) throw malformed('answerAuthentication', 'authTime');
+    if (answered.type !== 'authenticated') return answered;
+    const latest = clock.now().getTime() + CLOCK_TOLERANCE_SECONDS * 1000;
+    if (answered.authTime !== undefined && answered.authTime.getTime() > latest) {
+      throw malformed('answerAuthentication', 'authTime');
     }
-    return answered;
+    return { ...answered, acr: this.#acrOf(answered) };
+  }
+
+  /** @throws ERR_ASPSP_ANSWER for a value that the configuration does not name */
+  #acrOf({ acr }: AuthenticatedPsu): string | undefined {
+    const { acrValues, defaultAcr } = this.#options.acr;
+    if (acrValues.length === 0) return undefined;
+    if (acr !== undefined && !acrValues.includes(acr)) throw malformed('answerAuthentication', 'acr');
+    return acr ?? defaultAcr;
   }
 
   listAccounts(psuId: string, scopes: readonly string[]): Promise<readonly AccountChoice[]> {
     const { aspsp } = this.#options;
     return this.#call('listAccounts', accounts, (call) => aspsp.listAccounts(psuId, scopes, call));
+  }
+
+  /** Claims of these names, as far as the customer has them. */
+  async findClaims(psuId: string, names: readonly CustomerClaim[]): Promise<CustomerClaimValues> {
+    const { aspsp } = this.#options;
+    if (aspsp.findClaims === undefined || names.length === 0) return {};
+    const found = await this.#call('findClaims', customerClaimsSchema, async (call) =>
+      aspsp.findClaims?.(psuId, names, call),
+    );
+    return Object.fromEntries(Object.entries(found).filter(([name]) => names.some((one) => one === name)));
   }
 
   async #call<T>(

@@ -1,3 +1,5 @@
+import type { CustomerClaim, CustomerClaimValues } from './claims/customer-claims.ts';
+
 /**
  * The bank behind the authorization server (PSD2: account servicing payment service provider). A bank plugs in its
  * login and its core systems by implementing this interface. Pages, sessions, limits and consents are ours.
@@ -26,11 +28,21 @@ export interface Aspsp {
   answerAuthentication(
     state: AuthenticationState,
     values: Readonly<Record<string, string>>,
-    call: AspspCall,
+    call: AuthenticationCall,
   ): Promise<AuthenticationAnswer>;
 
   /** The accounts that the customer may choose from, for a request with these scopes. */
   listAccounts(psuId: string, scopes: readonly string[], call: AspspCall): Promise<readonly AccountChoice[]>;
+
+  /**
+   * The claims about a customer of these names, for a TPP that the customer has allowed to have them. A claim that the
+   * customer does not have is absent. Required when the configuration names `customerClaims`.
+   */
+  findClaims?(
+    psuId: string,
+    names: readonly CustomerClaim[],
+    call: AspspCall,
+  ): Promise<Readonly<CustomerClaimValues>>;
 }
 
 /** Arguments of every call. */
@@ -39,11 +51,28 @@ export interface AspspCall {
   readonly signal: AbortSignal;
 }
 
+/** Arguments of the call that judges the answer to a step. */
+export interface AuthenticationCall extends AspspCall {
+  readonly request: AuthenticationContext;
+}
+
 /** The request for which a customer authenticates. */
 export interface AuthenticationContext {
   readonly clientId: string;
   readonly tpp: { readonly legalName: string; readonly authorizationNumber: string };
   readonly scopes: readonly string[];
+  /**
+   * The authentication contexts of `acrValues` of the configuration that the request asks for, the preferred first. A login
+   * that reaches none of them ends the authorization where they are essential.
+   */
+  readonly acrValues: readonly string[];
+  readonly isAcrEssential: boolean;
+  /** How long ago the customer may have proved his identity; 0: he has to do it now. */
+  readonly maxAgeSeconds?: number | undefined;
+  /** The TPP's guess at the customer's name. Any TPP may send any: never a proof, nor a reason to skip a field. */
+  readonly loginHint?: string | undefined;
+  /** The languages that the customer prefers, the first most (RFC 5646). */
+  readonly uiLocales: readonly string[];
   /** Where a bank's own application sends the customer's browser back to. */
   readonly returnUrl: string;
 }
@@ -102,6 +131,7 @@ export interface AuthenticatedPsu {
   readonly psuId: string;
   /** Authentication methods (RFC 8176), such as `pwd`, `otp`. */
   readonly amr: readonly string[];
+  /** One of `acrValues` of the configuration. Default: `defaultAcr` of the configuration. */
   readonly acr?: string | undefined;
   /** Default: now. Never in the future. */
   readonly authTime?: Date | undefined;

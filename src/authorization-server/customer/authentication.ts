@@ -5,11 +5,14 @@ import type { Log } from '../../events.ts';
 import type { AspspCalls } from './aspsp-calls.ts';
 import type {
   AuthenticatedPsu,
+  AuthenticationContext,
   AuthenticationRefusal,
   AuthenticationStep,
   FormStep,
   StepField,
 } from './aspsp.ts';
+import { assertMet, requirementsOf } from './authentication-requirements.ts';
+import { loginHintOf, uiLocalesOf } from './hints.ts';
 import type { LoginAttempt, LoginAttempts } from './login-attempts.ts';
 import {
   finishInteraction,
@@ -19,10 +22,13 @@ import {
   stopInteraction,
 } from './open-interaction.ts';
 import type { OwnForms } from './own-forms.ts';
+import { oauthAnswer } from '../request/oauth-error.ts';
 import type { Pages } from './pages/pages.ts';
 
 export interface AuthenticationOptions {
   readonly aspsp: AspspCalls;
+  /** Authentication contexts that logins can reach. */
+  readonly acrValues: readonly string[];
   readonly attempts: LoginAttempts;
   readonly pages: Pages;
   readonly forms: OwnForms;
@@ -104,23 +110,38 @@ export class Authentication {
   }
 
   async #judge(ctx: Context, open: OpenInteraction, answered: Answered): Promise<void> {
-    const { attempts, aspsp, pages } = this.#options;
+    const { attempts, aspsp } = this.#options;
     const { progress, values, customerName, ofInteraction, ofCustomer } = answered;
     const counted = ofCustomer === undefined ? [ofInteraction] : [ofInteraction, ofCustomer];
-    const answer = await aspsp.answer(progress.step.state, values).catch(async (error: unknown) => {
-      // A bank that did not answer has judged nothing.
-      if (isRefusal(error, 'ERR_ASPSP_UNAVAILABLE')) await attempts.takeBack(counted);
-      throw error;
-    });
+    const answer = await aspsp
+      .answer({ state: progress.step.state, values }, this.#contextOf(open))
+      .catch(async (error: unknown) => {
+        // A bank that did not answer has judged nothing.
+        if (isRefusal(error, 'ERR_ASPSP_UNAVAILABLE')) await attempts.takeBack(counted);
+        throw error;
+      });
     if (answer.type === 'authenticated') {
       if (customerName !== undefined) await attempts.forget('customer', customerName);
-      return finishInteraction(ctx, open, { pages, result: { login: this.#loginOf(answer) } });
+      return this.#finish(ctx, open, answer);
     }
     if (answer.type === 'refused') return this.#refuse(ctx, open, { answered, answer });
     await attempts.takeBack(counted);
     const next = { number: progress.number + 1, step: answer, customerName };
     await keep(open, next);
     this.#showStep(ctx, open, { progress: next });
+  }
+
+  /** The customer has logged in. A login that does not meet the request ends it: another one would not be better. */
+  #finish(ctx: Context, open: OpenInteraction, psu: AuthenticatedPsu): Promise<void> {
+    const { pages, clock, log } = this.#options;
+    try {
+      assertMet(requirementsOf(open.interaction.params), psu, clock.now());
+    } catch (error) {
+      if (!isRefusal(error)) throw error;
+      log.emit('psu.login.unmet', { ...interactionFields(ctx, open), error });
+      return finishInteraction(ctx, open, { pages, result: oauthAnswer(error).body });
+    }
+    return finishInteraction(ctx, open, { pages, result: { login: this.#loginOf(psu) } });
   }
 
   #refuse(
@@ -165,16 +186,28 @@ export class Authentication {
   async #progressOf(open: OpenInteraction): Promise<Progress> {
     const kept = open.interaction.result?.authentication;
     if (kept !== undefined) return kept as Progress;
-    const step = await this.#options.aspsp.begin({
-      clientId: open.client.clientId,
-      tpp: { legalName: open.tpp.legalName, authorizationNumber: open.tpp.authorizationNumber },
-      scopes: open.scopes,
-      returnUrl: new URL(`/interaction/${open.interaction.uid}`, this.#options.issuer).href,
-    });
+    const step = await this.#options.aspsp.begin(this.#contextOf(open));
     if (step === undefined) return { number: 0, step: PASSWORD_STEP };
     const progress = { number: 0, step };
     await keep(open, progress);
     return progress;
+  }
+
+  #contextOf(open: OpenInteraction): AuthenticationContext {
+    const { issuer, acrValues } = this.#options;
+    const { params, uid } = open.interaction;
+    const requirements = requirementsOf(params);
+    return {
+      clientId: open.client.clientId,
+      tpp: { legalName: open.tpp.legalName, authorizationNumber: open.tpp.authorizationNumber },
+      scopes: open.scopes,
+      acrValues: requirements.acrValues.filter((value) => acrValues.includes(value)),
+      isAcrEssential: requirements.isAcrEssential,
+      maxAgeSeconds: requirements.maxAgeSeconds,
+      loginHint: loginHintOf(params),
+      uiLocales: uiLocalesOf(params),
+      returnUrl: new URL(`/interaction/${uid}`, issuer).href,
+    };
   }
 
   #showStep(
@@ -183,7 +216,7 @@ export class Authentication {
     {
       progress: { number, step },
       problem,
-      values = {},
+      values,
     }: {
       readonly progress: Progress;
       readonly problem?: string;
@@ -192,8 +225,10 @@ export class Authentication {
   ): void {
     const { pages, forms } = this.#options;
     const fields = step.type === 'form' ? step.fields : [];
+    // Before the customer has typed a name, the one that the TPP guesses.
+    const hint = values === undefined ? (loginHintOf(open.interaction.params) ?? '') : '';
     const typed = fields.flatMap(({ name, isCustomerName }) =>
-      isCustomerName === true ? [[name, values[name] ?? ''] as const] : [],
+      isCustomerName === true ? [[name, values?.[name] ?? hint] as const] : [],
     );
     pages.login(ctx, {
       tpp: requesterOf(open),

@@ -37,14 +37,20 @@ export class GrantedConsents {
     return new Date(clock.now().getTime() + consentSeconds * 1000);
   }
 
-  /** Makes the grant, then the consent: undefined when there was one. Repeating changes nothing. */
-  async make(access: GrantedAccess): Promise<Consent | undefined> {
-    await this.#grant(access);
+  /**
+   * Makes the grant, then the consent: undefined when there was one. Repeating changes nothing. The grant covers every
+   * claim that the request asks for: the provider would ask about another one for ever.
+   */
+  async make(access: GrantedAccess, askedClaims: readonly string[] = []): Promise<Consent | undefined> {
+    await this.#grant(access, askedClaims);
     const { consents, consentSeconds } = this.#options;
     return consents.create(access, consentSeconds);
   }
 
-  async #grant({ grantId, clientId, psuId, scopes }: GrantedAccess): Promise<void> {
+  async #grant(
+    { grantId, clientId, psuId, scopes }: GrantedAccess,
+    askedClaims: readonly string[],
+  ): Promise<void> {
     const { resource, consentSeconds } = this.#options;
     // `jti` and `expiresIn` are missing from the published types (reference: Grant outranks its tokens).
     const made = { jti: grantId, expiresIn: consentSeconds };
@@ -55,6 +61,7 @@ export class GrantedConsents {
     // `openid` is in the access token for the APIs as well, which then opens userinfo.
     const ofToken = scopes.filter((scope) => scope === 'openid' || isOfApi(scope));
     if (apis.length > 0) created.addResourceScope(resource, ofToken.join(' '));
+    if (askedClaims.length > 0) created.addOIDCClaims([...askedClaims]);
     await created.save();
   }
 }

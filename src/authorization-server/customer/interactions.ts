@@ -4,9 +4,9 @@ import type { Provider } from 'oidc-provider';
 import { OpenBankingError } from '../../errors.ts';
 import type { Log } from '../../events.ts';
 import type { AuthorisationStatus } from '../../tpp/authorisation-status.ts';
-import { AspspCalls } from './aspsp-calls.ts';
-import type { Aspsp } from './aspsp.ts';
+import type { AcrOptions, AspspCalls } from './aspsp-calls.ts';
 import { Authentication } from './authentication.ts';
+import type { CustomerClaim } from './claims/customer-claims.ts';
 import { ConsentDecision } from './consent-decision.ts';
 import { Decisions } from './decisions.ts';
 import { GrantedConsents, type GrantedConsentsOptions } from './granted-consent.ts';
@@ -19,9 +19,9 @@ import { Visits } from './visits.ts';
 export interface InteractionOptions extends GrantedConsentsOptions {
   readonly log: Log;
   readonly authorisationStatus: AuthorisationStatus;
-  readonly aspsp: Aspsp;
-  /** How long one call of the bank may take. */
-  readonly aspspCallSeconds: number;
+  readonly acr: AcrOptions;
+  /** Claims about customers that this bank gives to TPPs. */
+  readonly customerClaims: readonly CustomerClaim[];
   readonly secret: Buffer;
   readonly store: LoginAttemptsOptions['store'] & ConstructorParameters<typeof Decisions>[0]['store'];
 }
@@ -29,14 +29,18 @@ export interface InteractionOptions extends GrantedConsentsOptions {
 /** Login and consent, as plain forms at `/interaction/:uid`. Every way out goes through the provider. */
 export function interactions(
   options: InteractionOptions,
-  { provider, pages }: { readonly provider: Provider; readonly pages: Pages },
+  {
+    provider,
+    aspsp,
+    pages,
+  }: { readonly provider: Provider; readonly aspsp: AspspCalls; readonly pages: Pages },
 ): Middleware {
   const { clock, log, store, secret } = options;
   const { issuer } = provider;
   const forms = new OwnForms({ secret, origin: new URL(issuer).origin });
-  const aspsp = new AspspCalls({ aspsp: options.aspsp, callSeconds: options.aspspCallSeconds, clock });
   const attempts = new LoginAttempts({ store, clock, secret });
-  const login = new Authentication({ aspsp, attempts, pages, forms, issuer, clock, log });
+  const { acrValues } = options.acr;
+  const login = new Authentication({ aspsp, acrValues, attempts, pages, forms, issuer, clock, log });
   const granted = new GrantedConsents(options, provider);
   const decisions = new Decisions({ store, clock, secret });
   const consent = new ConsentDecision(options, { granted, aspsp, pages, forms, decisions });

@@ -53,6 +53,7 @@ const ANSWERS: Readonly<Record<ErrorClass, Row>> = {
 const EXCEPTIONS: Readonly<Partial<Record<ErrorCode, Row>>> = {
   ERR_TPP_ROLE_MISSING: { ...SCOPE, event: 'client.auth.refused' },
   ERR_TOKEN_SCOPE: { ...SCOPE, status: 403, error: 'insufficient_scope' },
+  ERR_AUTHENTICATION_UNMET: { ...INVALID_REQUEST, error: 'unmet_authentication_requirements' },
   ERR_STORAGE_REVOKED: { ...GRANT, event: 'dependency.unavailable' },
   ERR_DPOP_NONCE: { ...PROOF, error: 'use_dpop_nonce' },
   ERR_HTTP_TOO_LARGE: { ...HTTP, status: 413 },

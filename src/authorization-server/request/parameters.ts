@@ -5,7 +5,8 @@ import { ENDPOINTS } from './routes.ts';
  * Parameters of standards that this server does not support, by endpoint: each changes what the caller asks for, so that
  * an answer without it would mislead. Every other unknown parameter is ignored, as RFC 6749 §3.1 and §3.2 demand.
  * `acr_values`, `display`, `ui_locales`, `claims_locales` and `login_hint` stay: OpenID Connect Core §3.1.2.1 and §15.1
- * make them wishes, which must not lead to an error.
+ * make them wishes, which must not lead to an error. `id_token_hint` names a customer by a token whose key may be over: the
+ * claim `sub` with a value does the same.
  */
 const UNSUPPORTED: Readonly<Record<string, readonly string[]>> = {
   [ENDPOINTS.pushed_authorization_request]: [
@@ -13,7 +14,6 @@ const UNSUPPORTED: Readonly<Record<string, readonly string[]>> = {
     'request_uri',
     // RFC 9101, OpenID Connect Core §5.5, §6 and §7.2.1
     'request',
-    'claims',
     'registration',
     'id_token_hint',
     // RFC 9396, RFC 9449 §10, Grant Management for OAuth 2.0
@@ -30,7 +30,7 @@ const MAX_PARAMETERS = 64;
 /** Longest value, in characters: a pushed request is kept, and one client must not fill the store with few of them. */
 const MAX_LENGTH = 2048;
 /** Values that are signed documents. */
-const LONGER: Readonly<Record<string, number>> = { client_assertion: 16_384, token: 16_384 };
+const LONGER: Readonly<Record<string, number>> = { client_assertion: 16_384, token: 16_384, claims: 4096 };
 
 /** RFC 8707 §2: the only parameter that may be there more than once. */
 const REPEATABLE = 'resource';

@@ -8,19 +8,30 @@ import { findTokenClaims, type TokenSources } from './introspection.ts';
 
 const BEARER = /^bearer ([\w.~+/-]+=*)$/i;
 
+/** Where the claims of an answer come from. */
+export interface UserinfoSources extends TokenSources {
+  /** The claims about a customer that a consent allows for this endpoint. */
+  readonly findCustomerClaims: (
+    psuId: string,
+    consentId: string,
+  ) => Promise<Readonly<Record<string, unknown>>>;
+}
+
 /**
  * The UserInfo endpoint (OpenID Connect Core §5.3), for every access token with the scope `openid`: also for one that
  * opens the APIs of `resource`, which the provider's own endpoint refuses by its audience and its format. The token comes
- * in the Authorization header, over the certificate that the token is bound to. The answer has `sub` only.
+ * in the Authorization header, over the certificate that the token is bound to. The answer has `sub`, and the claims that the
+ * customer allowed for this endpoint.
  *
  * @throws ERR_TOKEN_MISSING, ERR_TOKEN_REQUEST, ERR_TOKEN_INVALID, ERR_TOKEN_BINDING, ERR_TOKEN_REVOKED,
  * ERR_TOKEN_SCOPE
  */
-export function userinfo(resource: string, sources: TokenSources): Middleware {
+export function userinfo(resource: string, sources: UserinfoSources): Middleware {
   return async (ctx) => {
     ctx.set('cache-control', 'no-store');
     try {
-      ctx.body = { sub: await subjectOf(ctx, resource, sources) };
+      const { sub, consent_id: consentId } = await tokenClaimsOf(ctx, resource, sources);
+      ctx.body = { ...(await sources.findCustomerClaims(String(sub), String(consentId))), sub };
     } catch (error) {
       if (isRefusal(error)) ctx.set('www-authenticate', challenge(error));
       throw error;
@@ -28,7 +39,11 @@ export function userinfo(resource: string, sources: TokenSources): Middleware {
   };
 }
 
-async function subjectOf(ctx: Context, resource: string, sources: TokenSources): Promise<unknown> {
+async function tokenClaimsOf(
+  ctx: Context,
+  resource: string,
+  sources: TokenSources,
+): Promise<Readonly<Record<string, unknown>>> {
   const claims = await findTokenClaims(presentedToken(ctx), sources);
   // A token for `openid` alone has no audience.
   if (claims === undefined || (claims.aud !== undefined && claims.aud !== resource)) {
@@ -48,7 +63,7 @@ async function subjectOf(ctx: Context, resource: string, sources: TokenSources):
   }
   const held = String(claims.scope ?? '').split(' ');
   if (!held.includes('openid')) throw new OpenBankingError('ERR_TOKEN_SCOPE', { needed: ['openid'], held });
-  return claims.sub;
+  return claims;
 }
 
 function presentedToken(ctx: Context): string {

@@ -18,6 +18,13 @@ export const DEMO_CUSTOMERS = [
     psuId: 'psu-6f1c2a',
     username: 'alice',
     password: 'alice-in-the-sandbox',
+    claims: {
+      name: 'Alice Example',
+      given_name: 'Alice',
+      family_name: 'Example',
+      email: 'alice@example.org',
+      email_verified: true,
+    },
     accounts: [
       {
         accountId: 'acc-1001',
@@ -41,6 +48,13 @@ export const DEMO_CUSTOMERS = [
     psuId: 'psu-9b40d7',
     username: 'bob',
     password: 'bob-in-the-sandbox',
+    claims: {
+      name: 'Bob Example',
+      given_name: 'Bob',
+      family_name: 'Example',
+      email: 'bob@example.org',
+      email_verified: false,
+    },
     accounts: [
       {
         accountId: 'acc-2001',
@@ -60,14 +74,16 @@ export type DemoAccount = (typeof DEMO_CUSTOMERS)[number]['accounts'][number];
 export function demoAspsp(): Aspsp {
   return {
     name: 'Demo Bank',
-    answerAuthentication: async (_state, { username, password = '' }) => {
+    answerAuthentication: async (_state, { username, password = '' }, { request }) => {
       const customer = DEMO_CUSTOMERS.find((one) => one.username === username);
       const digest = (text: string) => createHash('sha256').update(text).digest();
       const isRight = timingSafeEqual(digest(password), digest(customer?.password ?? ''));
       return customer !== undefined && isRight
-        ? { type: 'authenticated', psuId: customer.psuId, amr: ['pwd'] }
+        ? // One password stands for every authentication context that a TPP asks for.
+          { type: 'authenticated', psuId: customer.psuId, amr: ['pwd'], acr: request.acrValues[0] }
         : { type: 'refused', reason: 'wrong-credentials' };
     },
+    findClaims: async (psuId) => DEMO_CUSTOMERS.find((one) => one.psuId === psuId)?.claims ?? {},
     listAccounts: async (psuId) =>
       accountsOf(psuId).map(({ accountId, name, iban }) => ({
         accountId,

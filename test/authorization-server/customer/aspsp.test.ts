@@ -143,6 +143,9 @@ describe('a bank with a first step of its own', () => {
         clientId: bench.tpp.clientId,
         tpp: expect.objectContaining({ authorizationNumber: 'PSDGB-FCA-900003' }),
         scopes: ['openid', 'accounts'],
+        acrValues: [],
+        isAcrEssential: false,
+        uiLocales: [],
         returnUrl: expect.stringContaining(`${bench.bank.description.issuer}/interaction/`),
       },
     ]);

@@ -1,3 +1,4 @@
+import { CUSTOMER_CLAIM_NAMES } from '../../../src/authorization-server/customer/claims/customer-claims.ts';
 import type { Context } from 'koa';
 import type { Browser, Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -28,7 +29,7 @@ const login = {
   problem: 'That was not right.',
 };
 const until = new Date('2027-01-01T00:00:00Z');
-const consent = { tpp, csrf: 'x', permissions: permissionsOf(SCOPES), accounts, until };
+const consent = { tpp, csrf: 'x', permissions: permissionsOf(SCOPES, CUSTOMER_CLAIM_NAMES), accounts, until };
 const ended = { answer: 'ended', service: LONG, error: 'access_denied', description: '' } as const;
 const allowed = {
   answer: 'allowed',

@@ -25,10 +25,13 @@ export class PagesBench {
   current: Partial<Aspsp> = {};
   logged: { readonly event: string; readonly code: unknown }[] = [];
 
-  static async open(parts: Partial<Pick<ServerParts, 'store' | 'clock'>> = {}): Promise<PagesBench> {
+  static async open(
+    parts: Partial<Pick<ServerParts, 'store' | 'clock'>> = {},
+    settings: Readonly<Record<string, unknown>> = {},
+  ): Promise<PagesBench> {
     const bank = await createTestBank({ format: 'jwt' });
     const config = parseConfig(
-      { ...bank.config, aspspCallSeconds: CALL_SECONDS },
+      { ...bank.config, aspspCallSeconds: CALL_SECONDS, ...settings },
       { source: 'test', folder: bank.folder },
     );
     const holder: { bench?: PagesBench } = {};
@@ -49,6 +52,7 @@ export class PagesBench {
           psuId: 'psu-6f1c2a',
           amr: ['pwd'],
         },
+      findClaims: async (...args) => current().findClaims?.(...args) ?? {},
       listAccounts: async (...args) => current().listAccounts?.(...args) ?? accounts(),
     };
     const server = await startServer(config, { aspsp, log, ...parts });
@@ -86,9 +90,12 @@ export class Customer {
     this.#bench = bench;
   }
 
-  static async opens(bench: PagesBench): Promise<Customer> {
+  static async opens(
+    bench: PagesBench,
+    parameters: Readonly<Record<string, string>> = {},
+  ): Promise<Customer> {
     const customer = new Customer(bench);
-    const { requestUri, verifier } = await bench.tpp.pushed(bench.to);
+    const { requestUri, verifier } = await bench.tpp.pushed(bench.to, parameters);
     customer.#verifier = verifier;
     const query = new URLSearchParams({ client_id: bench.tpp.clientId, request_uri: requestUri });
     await customer.#get(`/authorize?${query}`);
@@ -146,6 +153,10 @@ export class Customer {
   async redeem(): Promise<Record<string, unknown>> {
     const code = codeOf(this.page) ?? '';
     return (await this.#bench.tpp.exchange(this.#bench.to, { code, verifier: this.#verifier })).json;
+  }
+
+  get atLogin(): boolean {
+    return this.page.text.includes('name="password"');
   }
 
   get problem(): string | undefined {

@@ -188,7 +188,6 @@ describe('what changes the meaning of a request is refused, not ignored', () => 
   });
 
   it.each([
-    ['claims', '{"id_token":{"openbanking_intent_id":{"value":"x"}}}', 'invalid_request'],
     ['authorization_details', '[{"type":"payment_initiation"}]', 'invalid_authorization_details'],
     ['dpop_jkt', 'x'.repeat(43), 'invalid_request'],
     ['request', 'a.b.c', 'request_not_supported'],
@@ -223,6 +222,7 @@ describe('what changes the meaning of a request is refused, not ignored', () => 
     ['unknown_parameter', 'x'],
     ['acr_values', 'urn:openbanking:psd2:sca'],
     ['max_age', '300'],
+    ['claims', '{"id_token":{"openbanking_intent_id":{"value":"x"}}}'],
     ['prompt', 'login consent'],
     ['ui_locales', 'de-AT'],
     ['login_hint', 'alice'],

@@ -12,6 +12,8 @@ describe('an algorithm without a key', () => {
       issuer: 'https://as.bank.example',
       mtlsUrl: new URL('https://mtls.bank.example'),
       apiScopes: ['accounts'],
+      acr: { acrValues: [] },
+      customerClaims: [],
       signer: { keys },
     });
     const offered = async () => {

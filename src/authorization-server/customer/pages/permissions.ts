@@ -1,4 +1,5 @@
 import { OPENID_SCOPES } from '../../clients/registered-client.ts';
+import { CUSTOMER_CLAIMS, isCustomerClaim } from '../claims/customer-claims.ts';
 
 /** The meaning of a scope, for a customer. */
 const PERMISSIONS: Readonly<Record<string, { readonly title: string; readonly text: string }>> = {
@@ -24,12 +25,20 @@ const PERMISSIONS: Readonly<Record<string, { readonly title: string; readonly te
   },
 };
 
-/** The permissions that the scopes ask for, the APIs' first. An unknown scope is shown by its name. */
+/** The permissions that scopes and claims ask for, the APIs' first. An unknown scope is shown by its name. */
 export function permissionsOf(
   scopes: readonly string[],
+  claims: readonly string[],
 ): { readonly title: string; readonly text: string }[] {
   const isOpenId = (scope: string) => Number(OPENID_SCOPES.includes(scope));
-  return [...scopes]
+  const ofScopes = [...scopes]
     .sort((a, b) => isOpenId(a) - isOpenId(b))
     .map((scope) => PERMISSIONS[scope] ?? { title: scope, text: 'A permission of this bank.' });
+  return claims.length === 0 ? ofScopes : [...ofScopes, detailsOf(claims)];
+}
+
+function detailsOf(claims: readonly string[]): { readonly title: string; readonly text: string } {
+  const named = claims.map((name) => (isCustomerClaim(name) ? CUSTOMER_CLAIMS[name] : name));
+  const list = new Intl.ListFormat('en-GB', { type: 'conjunction' }).format(named);
+  return { title: 'See your details', text: `${list.charAt(0).toUpperCase()}${list.slice(1)}.` };
 }

@@ -1,0 +1,48 @@
+import type { ConsentRecords } from '../../../consent/consent.ts';
+import { isRefusal } from '../../../errors.ts';
+import type { Log } from '../../../events.ts';
+import type { AspspCalls } from '../aspsp-calls.ts';
+import type { CustomerClaim, CustomerClaimValues } from './customer-claims.ts';
+
+export interface ReleasedClaimsOptions {
+  readonly aspsp: Pick<AspspCalls, 'findClaims'>;
+  readonly consents: Pick<ConsentRecords, 'find'>;
+  /** Claims about customers that this bank gives to TPPs. */
+  readonly customerClaims: readonly CustomerClaim[];
+  readonly log: Log;
+}
+
+/** The claims about a customer that leave this server: asked for, allowed by the customer and given by the bank. */
+export class ReleasedClaims {
+  readonly #options: ReleasedClaimsOptions;
+
+  constructor(options: ReleasedClaimsOptions) {
+    this.#options = options;
+  }
+
+  /**
+   * For an ID token; the provider has removed what the customer did not allow. A bank that does not answer is an event,
+   * and no error: the code is used up by now, and no claim may be waited for (OpenID Connect Core §5.5.1).
+   */
+  async ofIdToken(psuId: string, asked: readonly string[], clientId: string): Promise<CustomerClaimValues> {
+    const { aspsp, log } = this.#options;
+    try {
+      return await aspsp.findClaims(psuId, this.#given(asked));
+    } catch (error) {
+      if (!isRefusal(error)) throw error;
+      log.emit('psu.claims.missing', { clientId, error });
+      return {};
+    }
+  }
+
+  /** For the UserInfo endpoint. @throws ERR_ASPSP_UNAVAILABLE, ERR_ASPSP_ANSWER, ERR_STORAGE_UNAVAILABLE */
+  async ofUserinfo(psuId: string, consentId: string): Promise<CustomerClaimValues> {
+    const { aspsp, consents } = this.#options;
+    const consent = await consents.find(consentId);
+    return aspsp.findClaims(psuId, this.#given(consent?.claims?.userinfo ?? []));
+  }
+
+  #given(asked: readonly string[]): readonly CustomerClaim[] {
+    return this.#options.customerClaims.filter((name) => asked.includes(name));
+  }
+}
