@@ -108,7 +108,8 @@ export class Outbound {
   }
 
   /**
-   * Fetches bytes. A redirect is an answer like any other: it is not followed.
+   * Fetches bytes. A redirect is an answer like any other: it is not followed. A GET whose kept connection the server
+   * closes instead of answering is sent again, since the server may have closed it before (RFC 9110 §9.2.2).
    *
    * @throws ERR_OUTBOUND_REFUSED before anything is sent; ERR_OUTBOUND_ANSWER when the answer is too large or
    * compressed; ERR_OUTBOUND_FAILED when there is none
@@ -163,7 +164,12 @@ export class Outbound {
       };
       const send = url.protocol === 'https:' ? requestHttps : requestHttp;
       const outgoing = send(url, options, resolve);
-      outgoing.on('error', reject);
+      outgoing.on('error', (error) => {
+        const isRepeatable = outgoing.reusedSocket && options.method === 'GET' && !signal.aborted;
+        // Each repetition uses up one kept connection, and a new connection is not repeated.
+        if (isRepeatable) resolve(this.#send(url, request, signal));
+        else reject(error);
+      });
       // Closed without an error or a response: the server changed the protocol, which no request asks for.
       outgoing.once('close', () => reject(new Error('the connection was closed')));
       // A request that waits for a connection reports nothing when it is destroyed: the promise is rejected here.

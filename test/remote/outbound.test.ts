@@ -105,6 +105,29 @@ describe('the only HTTP client', () => {
     expect(isSpecialAddress(address)).toBe(true);
   });
 
+  it('sends a GET again, and no POST, when the server closes a kept connection instead of answering', async () => {
+    const asked: string[] = [];
+    const closing = createServer((request, response) => {
+      // The first request of a connection is answered, the second one is not.
+      const isSecond = asked.includes(String(request.socket.remotePort));
+      asked.push(String(request.socket.remotePort));
+      if (isSecond) request.socket.destroy();
+      else response.end('answered');
+    });
+    await new Promise<void>((resolve) => closing.listen(0, '127.0.0.1', resolve));
+    const url = `http://127.0.0.1:${(closing.address() as AddressInfo).port}/`;
+    const outbound = new Outbound({ timeoutSeconds: 5, maxBytes: 100, allowHttp: true, ...inside });
+    const fetched = async (method: 'GET' | 'POST') =>
+      String((await outbound.fetchBytes(url, { method })).body);
+    expect([await fetched('GET'), await fetched('GET')]).toEqual(['answered', 'answered']);
+    expect([new Set(asked).size, asked.length]).toEqual([2, 3]);
+    await expect(fetched('POST')).rejects.toMatchObject({ code: 'ERR_OUTBOUND_FAILED' });
+    expect(asked.length).toBe(4);
+    await outbound.close();
+    closing.closeAllConnections();
+    closing.close();
+  });
+
   it.each([
     [
       'http without leave',
