@@ -1,4 +1,5 @@
 import type { Clock } from '../clock.ts';
+import { NextFlight } from './next-flight.ts';
 import { SingleFlight } from './single-flight.ts';
 
 /** A value and the time of its request, in seconds since the epoch. */
@@ -10,7 +11,8 @@ export interface Reading<T> {
 /** One remote fact that is kept fresh: a key set, a status list. */
 export interface Refreshable<T> {
   /**
-   * A reading that is younger than `maxAgeSeconds`: the last one, or a new one. Many callers cause one request.
+   * A reading that is younger than `maxAgeSeconds`: the last one, or a new one. Many callers cause one request. With 0,
+   * a reading whose request begins after the call; all callers that wait for that request share it.
    *
    * @throws what `read` threw; for `coolDownSeconds` after a failure the same again, without a request
    */
@@ -31,9 +33,15 @@ export function createRefreshable<T>(options: RefreshableOptions<T>): Refreshabl
   let last: Reading<T> | undefined;
   let failure: { readonly error: unknown; readonly at: number } | undefined;
   const reads = new SingleFlight<Reading<T>>();
+  const nextReads = new NextFlight<Reading<T>>();
   const now = () => options.clock.now().getTime() / 1000;
 
+  const assertNotCoolingDown = () => {
+    if (failure !== undefined && now() - failure.at < options.coolDownSeconds) throw failure.error;
+  };
   const read = async (): Promise<Reading<T>> => {
+    // Again, since the reading may have waited for one that failed.
+    assertNotCoolingDown();
     const readAt = now();
     try {
       last = Object.freeze({ value: await options.read(), readAt });
@@ -48,8 +56,8 @@ export function createRefreshable<T>(options: RefreshableOptions<T>): Refreshabl
   return {
     fresh: async (maxAgeSeconds) => {
       if (last !== undefined && now() - last.readAt < maxAgeSeconds) return last;
-      if (failure !== undefined && now() - failure.at < options.coolDownSeconds) throw failure.error;
-      return reads.run(read);
+      assertNotCoolingDown();
+      return maxAgeSeconds > 0 ? reads.run(read) : nextReads.run(read);
     },
     get last() {
       return last;

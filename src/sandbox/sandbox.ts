@@ -154,6 +154,8 @@ async function startBank(
     issuer: description.issuer,
     audience: description.resourceUrl,
     caPem,
+    // A token ends with the answer that its code was used twice, not within five seconds.
+    status: { maxAgeSeconds: 0 },
   });
   const protection = createProtection({ authorizer, clientCertificate: { from: 'socket' }, log });
   const listener = createListener({

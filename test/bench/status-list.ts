@@ -21,6 +21,8 @@ import { createRegistry, type TppRecord } from '../../tpp-registry/index.ts';
 // holders as one can be (2,048 blocks of 64 entries), judged, compressed and signed.
 const HOLDERS = 2048;
 const ROUNDS = 15;
+/** Of a list that was decided a moment ago: what an API with `status.maxAgeSeconds: 0` causes. */
+const READS = 100;
 const folder = mkdtempSync(join(tmpdir(), 'tallystick-bench-'));
 let now = new Date('2026-11-24T12:00:00Z');
 const clock = { now: () => now };
@@ -97,6 +99,7 @@ async function measureList(title: string): Promise<void> {
   const unchanged: number[] = [];
   const signed: number[] = [];
   const revoked: number[] = [];
+  const again: number[] = [];
   const [holder] = holders;
   if (holder === undefined) throw new Error('no holder');
   for (let round = 0; round < ROUNDS; round += 1) {
@@ -104,6 +107,10 @@ async function measureList(title: string): Promise<void> {
     signed.push(await microsecondsOf(() => status.lists.current(0)));
     forward(1);
     unchanged.push(await microsecondsOf(() => status.lists.current(0)));
+    const reads = await microsecondsOf(async () => {
+      for (let read = 0; read < READS; read += 1) await status.lists.current(0);
+    });
+    again.push(reads / READS);
     const claim = await status.reference(holder, undefined);
     revoked.push(
       await microsecondsOf(async () => {
@@ -114,7 +121,7 @@ async function measureList(title: string): Promise<void> {
   }
   console.log(
     `a list of ${HOLDERS} holders, ${title}: judged ${milliseconds(unchanged)} ms of CPU, judged and signed ` +
-      `${milliseconds(signed)} ms; a revocation and an introspection after it ${milliseconds(revoked)} ms`,
+      `${milliseconds(signed)} ms, read again within half a second ${median(again).toFixed(0)} us; a revocation and an introspection after it ${milliseconds(revoked)} ms`,
   );
 }
 

@@ -114,6 +114,26 @@ describe.each([
       60_000,
     );
 
+    it.skipIf(!isThere)(
+      'show a revocation in the next status list that any of them serves (L2)',
+      async () => {
+        // Each worker has said so: until then the first one gets all connections.
+        await vi.waitUntil(() => (output.match(/"event":"server.started"/g) ?? []).length >= 2, 20_000);
+        const tpp = new Tpp(bank);
+        const readers = Array.from({ length: CONNECTIONS }, () => new Tpp(bank));
+        // With connections that are open, so that few decisions of a list are old enough to be made again.
+        for (let round = 0; round < 6; round += 1) {
+          const token = (await tpp.clientCredentials({ ports })).json.access_token;
+          const seen = () => Promise.all(readers.map((reader) => reader.isLive({ ports }, token)));
+          expect(await seen()).toEqual(readers.map(() => true));
+          expect((await tpp.revoke({ ports }, token)).status).toBe(200);
+          expect(await seen()).toEqual(readers.map(() => false));
+        }
+        for (const one of [tpp, ...readers]) one.close();
+      },
+      60_000,
+    );
+
     it.skipIf(!isForFiles)(
       'take new signing keys without a restart, and publish them before they use them (H18)',
       async () => {

@@ -1,5 +1,9 @@
+import * as oauth from 'openid-client';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { tppNamed } from '../../src/sandbox/curl-lines.ts';
+import { walkPages } from '../../src/sandbox/demo/demo-browser.ts';
+import { connectTpp } from '../../src/sandbox/demo/demo-tpp.ts';
+import { DEMO_REDIRECT_URI } from '../../src/sandbox/folder.ts';
 import { startTestSandbox, type TestSandbox } from '../authorization-server/running-sandbox.ts';
 
 let sandbox: TestSandbox;
@@ -18,5 +22,31 @@ describe('the demo bank', () => {
     const answer = await sandbox.send(`${sandbox.description.resourceUrl}${path}`, { method, certificate });
     expect(answer.status).toBe(status);
     expect(answer.json.error).toMatch(/^[a-z_]+$/);
+  });
+
+  it('refuses a token in the first request after its code was used twice (J2, RFC 6749 §4.1.2)', async () => {
+    const { description } = sandbox;
+    const tpp = await connectTpp({ description, tpp: tppNamed(description, 'money-one') });
+    const [customer] = description.customers;
+    if (customer === undefined) throw new Error('no customer');
+    for (let round = 0; round < 3; round += 1) {
+      const verifier = oauth.randomPKCECodeVerifier();
+      const url = await oauth.buildAuthorizationUrlWithPAR(tpp.config, {
+        redirect_uri: DEMO_REDIRECT_URI,
+        scope: 'openid accounts',
+        code_challenge: await oauth.calculatePKCECodeChallenge(verifier),
+        code_challenge_method: 'S256',
+      });
+      const answer = { decision: 'allow', ...customer } as const;
+      const callback = await walkPages(url, { caFile: description.caFile, answer });
+      const redeem = () => oauth.authorizationCodeGrant(tpp.config, callback, { pkceCodeVerifier: verifier });
+      const { access_token: token } = await redeem();
+      expect((await tpp.call('/accounts', token)).status).toBe(200);
+      await expect(redeem()).rejects.toMatchObject({ error: 'invalid_grant' });
+      const { status, body } = await tpp.call('/accounts', token);
+      expect([status, body.error]).toEqual([401, 'invalid_token']);
+      expect(body.error_description).toContain('ERR_TOKEN_REVOKED');
+    }
+    await tpp.close();
   });
 });

@@ -4,6 +4,7 @@ import type { Middleware } from 'koa';
 import { LRUCache } from 'lru-cache';
 import { type Clock, epochSeconds } from '../../clock.ts';
 import { OpenBankingError } from '../../errors.ts';
+import { NextFlight } from '../../remote/next-flight.ts';
 import { SingleFlight } from '../../remote/single-flight.ts';
 import { type Signer, signJwt } from '../signing/signer.ts';
 import type { RevokedCertificates } from './revoked-certificates.ts';
@@ -20,15 +21,10 @@ const SIGNED_LIFE_SECONDS = 60;
 /** Bound of the list cache, since any stranger may request any list number. */
 const MAX_CACHED_LISTS = 64;
 
-/** The facts that decide the bits of a list. */
-export interface ListContent {
-  readonly blocks: readonly StatusBlock[];
-  /** A bit for each index that was revoked; bytes at the end may be missing. */
-  readonly revoked: Buffer;
-}
-
 export interface StatusListsOptions {
-  readonly contentOf: (list: number) => Promise<ListContent>;
+  readonly blocksOf: (list: number) => Promise<readonly StatusBlock[]>;
+  /** A bit for each index that was revoked by any process; bytes at the end may be missing. */
+  readonly revokedOf: (list: number) => Promise<Buffer>;
   /** Reads what is known of these holders now, and returns whether tokens of one of them may be used. */
   readonly authorisedHolders: (holders: readonly TokenHolder[]) => Promise<(holder: TokenHolder) => boolean>;
   readonly revokedCertificates: Pick<RevokedCertificates, 'read'>;
@@ -63,23 +59,29 @@ interface DecidedList {
 }
 
 /**
- * Decides lists, and keeps the decision for a moment, so that any number of readers cost one. A revocation of this process
- * sets its bit at once, without a new decision. A list is signed only when it is served.
+ * Decides lists, and keeps the decision for a moment, so that any number of readers cost one. Revocations are read again
+ * whenever a list is served: a list has every revocation that the store had when the list was asked for, of any process.
+ * A list is signed only when it is served.
  */
 export class StatusLists {
   readonly #options: StatusListsOptions;
   readonly #lists = new LRUCache<number, DecidedList>({ max: MAX_CACHED_LISTS });
   readonly #deciding = new SingleFlight<DecidedList | undefined>();
+  readonly #reading = new NextFlight<void>();
   readonly #signing = new SingleFlight<SignedList>();
 
   constructor(options: StatusListsOptions) {
     this.#options = options;
   }
 
-  /** The signed list, decided less than a second ago; undefined when no index of the list is in use. */
+  /**
+   * The signed list: holders as decided less than a second ago, revocations as stored now. Undefined when no index of
+   * the list is in use.
+   */
   async current(number: number): Promise<StatusList | undefined> {
     const list = await this.#decided(number);
     if (list === undefined) return undefined;
+    await this.#reading.run(() => this.#readRevoked(number, list), String(number));
     const { signed, version } = list;
     const isGood = signed?.version === version && this.#now() - signed.signedAt < SIGNED_MILLISECONDS;
     return isGood ? signed : this.#signing.run(() => this.#sign(number, list), `${number}.${version}`);
@@ -106,10 +108,11 @@ export class StatusLists {
   }
 
   async #decide(number: number): Promise<DecidedList | undefined> {
-    const { contentOf, revokedCertificates } = this.#options;
+    const { blocksOf, revokedOf, revokedCertificates } = this.#options;
     const decidedAt = this.#now();
-    const [{ blocks, revoked }, isRevoked] = await Promise.all([
-      contentOf(number),
+    const [blocks, revoked, isRevoked] = await Promise.all([
+      blocksOf(number),
+      revokedOf(number),
       revokedCertificates.read(),
     ]);
     // Any stranger may request any number: a list that no token refers to is neither kept nor signed.
@@ -120,6 +123,10 @@ export class StatusLists {
     if (isChanged) list.version += 1;
     Object.assign(list, { unauthorised, decidedAt });
     return list;
+  }
+
+  async #readRevoked(number: number, list: DecidedList): Promise<void> {
+    if (addBits(list.revoked, await this.#options.revokedOf(number))) list.version += 1;
   }
 
   async #unauthorisedBits(
@@ -194,6 +201,8 @@ function setBit(bits: Buffer, index: number): void {
 
 /** Sets the bits of `more` too; true when one of them was not set. */
 function addBits(bits: Buffer, more: Buffer): boolean {
+  // As a rule: comparing them one by one takes 20 times as long.
+  if (more.equals(bits.subarray(0, more.length))) return false;
   let isChanged = false;
   for (let at = 0; at < more.length && at < bits.length; at += 1) {
     const [before = 0, added = 0] = [bits[at], more[at]];

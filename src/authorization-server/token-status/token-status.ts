@@ -2,7 +2,7 @@ import { type Clock, epochSeconds } from '../../clock.ts';
 import { OpenBankingError } from '../../errors.ts';
 import type { Store } from '../../storage/store.ts';
 import { keyOf, LIST_SIZE, listOf, SLACK_SECONDS, StatusListAllocator } from './status-list-allocator.ts';
-import { type ListContent, StatusLists, type StatusListsOptions } from './status-lists.ts';
+import { StatusLists, type StatusListsOptions } from './status-lists.ts';
 import type { TokenHolder } from './token-holder.ts';
 
 /** Longest life of an access token that the configuration allows: a revocation must outlive the token. */
@@ -16,7 +16,7 @@ const MAX_ATTEMPTS = 100;
 const INDEX = 'StatusEntry';
 const ENDED = 'StatusGrantEnded';
 
-export interface TokenStatusOptions extends Omit<StatusListsOptions, 'contentOf'> {
+export interface TokenStatusOptions extends Omit<StatusListsOptions, 'blocksOf' | 'revokedOf'> {
   readonly store: Store;
   readonly clock: Clock;
   readonly accessTokenSeconds: number;
@@ -52,7 +52,11 @@ export class TokenStatus {
   constructor(options: TokenStatusOptions) {
     this.#options = options;
     this.#allocator = new StatusListAllocator(options);
-    this.lists = new StatusLists({ ...options, contentOf: (list) => this.#contentOf(list) });
+    this.lists = new StatusLists({
+      ...options,
+      blocksOf: (list) => this.#allocator.blocksOf(list),
+      revokedOf: (list) => options.store.findBits(bitmapOf(String(list))),
+    });
   }
 
   /**
@@ -140,14 +144,6 @@ export class TokenStatus {
     const list = listOf(index);
     await this.#options.store.setBit(bitmapOf(list), index % LIST_SIZE, until);
     this.lists.noteRevoked(Number(list), index % LIST_SIZE);
-  }
-
-  async #contentOf(list: number): Promise<ListContent> {
-    const [blocks, revoked] = await Promise.all([
-      this.#allocator.blocksOf(list),
-      this.#options.store.findBits(bitmapOf(String(list))),
-    ]);
-    return { blocks, revoked };
   }
 
   #claimOf(index: number): StatusClaim {

@@ -26,7 +26,8 @@ export interface AuthorizerOptions {
   readonly introspection?: IntrospectionOptions | undefined;
   /**
    * Whether JWTs are looked up in the issuer's token status lists. `maxAgeSeconds` (default 2) is how old a list
-   * may be when it decides; `false` means that a revoked token lives until it expires.
+   * may be when it decides: 0, or 1 to 3600. With 0 the issuer is asked at each request, by the list's entity tag, and
+   * requests that wait share a question that began after each of them. `false` means that a revoked token lives until it expires.
    */
   readonly status?:
     | false

@@ -95,7 +95,7 @@ function statusListsOf(
 ): TokenStatusLists | undefined {
   if (options.status === false) return undefined;
   const { maxAgeSeconds = STATUS_MAX_AGE_SECONDS, whenUnavailable = 'refuse' } = options.status ?? {};
-  secondsWithin([1, 3600], 'status.maxAgeSeconds', maxAgeSeconds);
+  if (maxAgeSeconds !== 0) secondsWithin([1, 3600], 'status.maxAgeSeconds', maxAgeSeconds);
   return new TokenStatusLists({ ...source, issuer: options.issuer, clock, maxAgeSeconds, whenUnavailable });
 }
 

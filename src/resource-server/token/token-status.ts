@@ -14,7 +14,10 @@ export interface TokenStatusOptions {
   readonly keys: KeySource;
   readonly fetchDocument: FetchDocument;
   readonly clock: Clock;
-  /** Oldest list that may decide: how long a revoked token can live on here. */
+  /**
+   * Oldest list that may decide: how long a revoked token can live on here. With 0, a list decides that the issuer has
+   * confirmed after the request has come.
+   */
   readonly maxAgeSeconds: number;
   /** The treatment of a list that is older and cannot be fetched again. `tolerate` uses the last one while it is signed as valid. */
   readonly whenUnavailable: 'refuse' | 'tolerate';
@@ -46,8 +49,8 @@ interface KeptList {
 
 /**
  * The issuer's token status lists (draft-ietf-oauth-status-list): one request at a time for a list, none for a list
- * younger than `maxAgeSeconds`. A list in use is read again before it is that old, so that requests do not wait. A list
- * comes from the issuer's own origin only.
+ * younger than `maxAgeSeconds`. A list in use is read again before it is that old, so that requests do not wait, unless
+ * that is 0. A list comes from the issuer's own origin only.
  */
 export class TokenStatusLists {
   readonly #options: TokenStatusOptions;
@@ -120,8 +123,9 @@ export class TokenStatusLists {
   }
 
   #keepFresh(uri: string, kept: KeptList): void {
-    if (this.#isClosed || kept.timer !== undefined || this.#lists.get(uri) !== kept) return;
     const { maxAgeSeconds } = this.#options;
+    if (maxAgeSeconds === 0) return;
+    if (this.#isClosed || kept.timer !== undefined || this.#lists.get(uri) !== kept) return;
     kept.timer = setTimeout(() => {
       kept.timer = undefined;
       if (this.#now() - kept.usedAt > IDLE_SECONDS * 1000) return;
