@@ -1,4 +1,5 @@
 import { matchesGlob } from 'node:path';
+import { invalidConfig } from '../src/errors.ts';
 
 /** One plan of the suite with its variant, and so one column of a certification. */
 export interface Combination {
@@ -71,12 +72,13 @@ function combinationsOf(family: string, plan: string, parameters: readonly Param
     );
 }
 
-/** The combinations whose names match one of the patterns (`sp-*`). @throws TypeError for a pattern that matches none */
+/** The combinations whose names match one of the patterns (`sp-*`). @throws ERR_CONFIG_INVALID for a pattern that matches none */
 export function chosenCombinations(patterns: readonly string[]): readonly Combination[] {
   const useless = patterns.find((pattern) => !COMBINATIONS.some(({ name }) => matchesGlob(name, pattern)));
   if (useless !== undefined) {
     const names = COMBINATIONS.map(({ name }) => name).join(' ');
-    throw new TypeError(`no combination is named ${useless}; there are ${names}`);
+    const message = `no combination is named ${useless}; there are ${names}`;
+    throw invalidConfig('command line', [{ path: '--combinations', message }]);
   }
   return COMBINATIONS.filter(
     ({ name }) => patterns.length === 0 || patterns.some((pattern) => matchesGlob(name, pattern)),

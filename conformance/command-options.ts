@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { parseYaml } from '../src/configuration/yaml-document.ts';
+import { invalidConfig } from '../src/errors.ts';
 import { type Combination, chosenCombinations } from './combinations.ts';
 import { KEY_ALGORITHMS, type KeyAlgorithm } from './client-keys.ts';
 
@@ -24,7 +25,8 @@ export const USAGE = `npm run conformance -- --suite URL [flags]
   --stuck N              seconds after which a module that logs nothing is given up (default 90)
   --output FOLDER        logs, configurations, junit.xml (default .tallystick/conformance)
   --expected FILE        (default conformance/expected.json)
-  --no-page              leave docs/conformance.md as it is
+  --page FILE            page that gets the table (default docs/conformance.md)
+  --no-page              write no page
   --verbose              report every module
 
 The environment variable CONFORMANCE_TOKEN is the API token of a suite that asks for one.`;
@@ -51,43 +53,12 @@ export interface CommandOptions {
   readonly isVerbose: boolean;
 }
 
-/** The options of the command, or the error that its user reads. */
-export function parseCommand(words: readonly string[]): CommandOptions | Error {
-  try {
-    return optionsOf(words);
-  } catch (error) {
-    return error instanceof Error ? error : new Error(String(error));
-  }
-}
-
-function optionsOf(words: readonly string[]): CommandOptions {
-  const text = { type: 'string' } as const;
-  const flag = { type: 'boolean', default: false } as const;
-  const { values } = parseArgs({
-    args: [...words],
-    options: {
-      suite: text,
-      'suite-ca': text,
-      combinations: text,
-      modules: text,
-      'keep-going': flag,
-      'at-once': { ...text, default: '2' },
-      alias: { ...text, default: 'tallystick' },
-      keys: { ...text, default: 'PS256' },
-      user: text,
-      settings: text,
-      host: text,
-      port: { ...text, default: '0' },
-      stuck: { ...text, default: '90' },
-      output: { ...text, default: '.tallystick/conformance' },
-      expected: { ...text, default: fileOf('expected.json') },
-      'no-page': flag,
-      verbose: flag,
-    },
-  });
+/** @throws ERR_CONFIG_INVALID with the flag that is wrong */
+export function parseCommand(words: readonly string[]): CommandOptions {
+  const values = flagsOf(words);
   const keyAlgorithm = KEY_ALGORITHMS.find((one) => one === values.keys);
-  if (keyAlgorithm === undefined) throw new TypeError(`--keys must be one of ${KEY_ALGORITHMS.join(', ')}`);
-  if (!/^[\w-]{1,60}$/.test(values.alias)) throw new TypeError('--alias must be letters, digits, - and _');
+  if (keyAlgorithm === undefined) throw wrongFlag('--keys', `must be one of ${KEY_ALGORITHMS.join(', ')}`);
+  if (!/^[\w-]{1,60}$/.test(values.alias)) throw wrongFlag('--alias', 'must be letters, digits, - and _');
   return {
     suite: suiteAddress(values.suite),
     suiteCaFile: values['suite-ca'],
@@ -105,14 +76,48 @@ function optionsOf(words: readonly string[]): CommandOptions {
     stuckSeconds: numberOf('--stuck', values.stuck, { from: 5, to: 3600 }),
     folder: values.output,
     expectedFile: values.expected,
-    page: values['no-page'] ? undefined : fileOf('../docs/conformance.md'),
+    page: values['no-page'] ? undefined : values.page,
     isVerbose: values.verbose,
   };
 }
 
+function flagsOf(words: readonly string[]) {
+  const text = { type: 'string' } as const;
+  const flag = { type: 'boolean', default: false } as const;
+  const options = {
+    suite: text,
+    'suite-ca': text,
+    combinations: text,
+    modules: text,
+    'keep-going': flag,
+    'at-once': { ...text, default: '2' },
+    alias: { ...text, default: 'tallystick' },
+    keys: { ...text, default: 'PS256' },
+    user: text,
+    settings: text,
+    host: text,
+    port: { ...text, default: '0' },
+    stuck: { ...text, default: '90' },
+    output: { ...text, default: '.tallystick/conformance' },
+    expected: { ...text, default: fileOf('expected.json') },
+    page: { ...text, default: fileOf('../docs/conformance.md') },
+    'no-page': flag,
+    verbose: flag,
+  } as const;
+  try {
+    return parseArgs({ args: [...words], options }).values;
+  } catch (error) {
+    throw wrongFlag('flags', error instanceof Error ? error.message : String(error));
+  }
+}
+
+function wrongFlag(flag: string, message: string): Error {
+  return invalidConfig('command line', [{ path: flag, message }]);
+}
+
 function suiteAddress(text: string | undefined): URL {
   const url = URL.parse(text ?? '');
-  if (url?.protocol !== 'https:') throw new TypeError('--suite must be the https address of a suite');
+  if (url?.protocol !== 'https:') throw wrongFlag('--suite', 'must be the https address of a suite');
   return url;
 }
 
@@ -123,7 +128,7 @@ function listOf(text = ''): readonly string[] {
 function numberOf(flag: string, text: string, range: { readonly from: number; readonly to: number }): number {
   const number = Number(text);
   if (!/^\d+$/.test(text) || number < range.from || number > range.to) {
-    throw new TypeError(`${flag} must be a number from ${range.from} to ${range.to}`);
+    throw wrongFlag(flag, `must be a number from ${range.from} to ${range.to}`);
   }
   return number;
 }
@@ -131,7 +136,7 @@ function numberOf(flag: string, text: string, range: { readonly from: number; re
 function settingsOf(file: string): Readonly<Record<string, unknown>> {
   const settings = parseYaml(readFileSync(file, 'utf8'), file);
   if (typeof settings !== 'object' || settings === null || Array.isArray(settings)) {
-    throw new TypeError(`${file} must be a map of settings`);
+    throw wrongFlag('--settings', `${file} must be a map of settings`);
   }
   return { ...settings };
 }

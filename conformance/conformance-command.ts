@@ -4,6 +4,7 @@ import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { failureLines } from '../src/cli/failure.ts';
+import { exitCodeOf } from '../src/cli/process.ts';
 import { systemClock } from '../src/clock.ts';
 import { type CommandOptions, parseCommand, USAGE } from './command-options.ts';
 import { ConformanceRun } from './conformance-run.ts';
@@ -12,13 +13,15 @@ import {
   type Expectation,
   findSurprise,
   parseExpectations,
-  unusedExpectations,
+  surprisesOf,
 } from './expectations.ts';
 import { junitOf } from './junit.ts';
 import { withResults } from './results-page.ts';
 import { startServerUnderTest } from './server-under-test.ts';
-import { certificateOfLocalSuite, Suite } from './suite.ts';
+import { certificateOfLocalSuite, Suite, SuiteError } from './suite.ts';
 
+/** A module takes a second or more. */
+const POLL_SECONDS = 0.4;
 const ROOT = fileURLToPath(new URL('../', import.meta.url));
 
 /** Exit codes: every ending expected · one not · wrong usage · suite or sandbox not available. */
@@ -26,27 +29,27 @@ type ExitCode = 0 | 1 | 2 | 3;
 
 /** `npm run conformance`: starts the server, runs the plans, compares, writes the page and the JUnit file. */
 export async function conformanceCommand(words: readonly string[]): Promise<ExitCode> {
-  const options = parseCommand(words);
-  if (options instanceof Error) {
-    console.error(`${options.message}\n\n${USAGE}`);
-    return 2;
+  if (words.includes('--help')) {
+    console.log(USAGE);
+    return 0;
   }
   const stop = new AbortController();
   for (const signal of ['SIGINT', 'SIGTERM'] as const) {
     process.once(signal, () => stop.abort(new Error(`ended by ${signal}`)));
   }
   try {
-    return await runCommand(options, stop.signal);
+    return await runCommand(parseCommand(words), stop.signal);
   } catch (error) {
-    console.error(failureLines(error).join('\n'));
-    return 3;
+    if (error instanceof SuiteError) console.error(error.message);
+    else console.error(failureLines(error).join('\n'));
+    return exitCodeOf(error) === 2 ? 2 : 3;
   }
 }
 
 async function runCommand(options: CommandOptions, signal: AbortSignal): Promise<ExitCode> {
   const folder = resolve(options.folder);
   await mkdir(folder, { recursive: true });
-  const expected = parseExpectations(await readFile(options.expectedFile, 'utf8'));
+  const expected = parseExpectations(await readFile(options.expectedFile, 'utf8'), options.expectedFile);
   const caPem =
     options.suiteCaFile === undefined
       ? await certificateOfLocalSuite(options.suite)
@@ -61,13 +64,16 @@ async function runCommand(options: CommandOptions, signal: AbortSignal): Promise
       suite,
       expected,
       folder,
+      pollSeconds: POLL_SECONDS,
       configurationOf: (combination) => server.configurationOf(combination),
       report: (line) => console.log(line),
       signal,
     });
     const all = await run.run(options.combinations, options.atOnce);
     await writeResults(all, { ...options, folder, expected, suiteVersion });
-    return reportSurprises(all, expected) || signal.aborted ? 1 : 0;
+    const surprises = surprisesOf(all, expected);
+    reportSurprises(all, surprises);
+    return surprises.length > 0 || signal.aborted ? 1 : 0;
   } finally {
     await server.close();
   }
@@ -97,20 +103,8 @@ async function currentCommit(): Promise<string> {
   return commit.trim() + (changes.trim() === '' ? '' : '+');
 }
 
-/** Prints what is not as expected, and returns whether there is anything. */
-function reportSurprises(all: readonly CombinationEndings[], expected: readonly Expectation[]): boolean {
-  const surprises = all.flatMap(({ combination, endings }) =>
-    endings.flatMap((ending) => {
-      const surprise = findSurprise(combination, ending, expected);
-      return surprise === undefined ? [] : [`${combination} ${ending.module}: ${ending.result} ${surprise}`];
-    }),
-  );
-  const unused = unusedExpectations(expected, all).map(
-    ({ combinations, modules }) => `expected.json: no module is of ${combinations} ${modules}`,
-  );
-  const lines = [...surprises, ...unused];
+function reportSurprises(all: readonly CombinationEndings[], surprises: readonly string[]): void {
   const modules = all.reduce((sum, { endings }) => sum + endings.length, 0);
-  console.log(`${all.length} combinations, ${modules} modules, ${lines.length} not as expected`);
-  for (const line of lines) console.log(`  ${line}`);
-  return lines.length > 0;
+  console.log(`${all.length} combinations, ${modules} modules, ${surprises.length} not as expected`);
+  for (const line of surprises) console.log(`  ${line}`);
 }

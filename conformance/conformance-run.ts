@@ -12,6 +12,7 @@ export interface ConformanceRunOptions {
   /** Patterns of the ends of modules' names; empty = every module. */
   readonly modules: readonly string[];
   readonly stuckSeconds: number;
+  readonly pollSeconds: number;
   /** Whether to go on after a module that ended as it should not. */
   readonly keepsGoing: boolean;
   /** Gets the log of every module. */
@@ -26,55 +27,61 @@ export interface ConformanceRunOptions {
 export class ConformanceRun {
   readonly #options: ConformanceRunOptions;
   readonly #stop = new AbortController();
-  readonly #done: CombinationEndings[] = [];
+  readonly #signal: AbortSignal;
 
   constructor(options: ConformanceRunOptions) {
     this.#options = options;
+    this.#signal = AbortSignal.any([options.signal, this.#stop.signal]);
   }
 
-  /** In the order in which the combinations were given. A run that was broken off has what had ended. */
+  /** The endings in the order of the combinations, without those that were not begun. */
   async run(combinations: readonly Combination[], atOnce: number): Promise<readonly CombinationEndings[]> {
     const waiting = [...combinations];
+    const done: CombinationEndings[] = [];
     const lane = async () => {
-      for (let next = waiting.shift(); next !== undefined; next = waiting.shift()) {
-        if (this.#signal.aborted) return;
-        await this.#runCombination(next);
+      for (let next = waiting.shift(); next !== undefined && !this.#signal.aborted; next = waiting.shift()) {
+        done.push(await this.#runCombination(next));
       }
     };
-    const lanes = await Promise.allSettled(Array.from({ length: atOnce }, lane));
-    const failed = lanes.find(({ status }) => status === 'rejected');
-    if (failed?.status === 'rejected' && !this.#signal.aborted) throw failed.reason;
+    await Promise.all(Array.from({ length: atOnce }, lane));
     const order = combinations.map(({ name }) => name);
-    return this.#done.toSorted((a, b) => order.indexOf(a.combination) - order.indexOf(b.combination));
+    return done.toSorted((a, b) => order.indexOf(a.combination) - order.indexOf(b.combination));
   }
 
-  get #signal(): AbortSignal {
-    return AbortSignal.any([this.#options.signal, this.#stop.signal]);
+  async #runCombination(combination: Combination): Promise<CombinationEndings> {
+    const { report } = this.#options;
+    const { name } = combination;
+    const endings: ModuleEnding[] = [];
+    const started = performance.now();
+    try {
+      const planned = await this.#runPlan(combination, endings);
+      return { combination: name, endings, isWhole: endings.length === planned };
+    } catch (error) {
+      if (!this.#options.keepsGoing) this.#stop.abort(error);
+      const problem = error instanceof Error ? error.message : String(error);
+      return { combination: name, endings, isWhole: false, problem };
+    } finally {
+      report(`${name}: ${countsOf(endings)} in ${Math.round((performance.now() - started) / 1000)} s`);
+    }
   }
 
-  async #runCombination(combination: Combination): Promise<void> {
-    const { suite, configurationOf, report } = this.#options;
+  /** Runs the modules of the plan that are chosen, and returns how many the plan has. */
+  async #runPlan(combination: Combination, endings: ModuleEnding[]): Promise<number> {
+    const { suite, configurationOf, report, stuckSeconds, pollSeconds } = this.#options;
     const { name } = combination;
     const configuration = await configurationOf(combination);
     await this.#write(`${name}.configuration.json`, configuration);
     const plan = await suite.createPlan(combination.plan, combination.variant, configuration);
     const modules = plan.modules.filter((module) => this.#isChosen(module));
     report(`${name}: ${modules.length} modules`);
-    const endings: ModuleEnding[] = [];
-    const started = performance.now();
-    try {
-      for (const module of modules) {
-        this.#signal.throwIfAborted();
-        const { stuckSeconds } = this.#options;
-        const ending = await runModule(suite, plan.id, module, { stuckSeconds, signal: this.#signal });
-        endings.push(ending);
-        await this.#judge(name, ending);
-      }
-    } finally {
-      const isWhole = endings.length === plan.modules.length;
-      this.#done.push({ combination: name, endings, isWhole });
-      report(`${name}: ${countsOf(endings)} in ${Math.round((performance.now() - started) / 1000)} s`);
+    for (const module of modules) {
+      this.#signal.throwIfAborted();
+      const options = { stuckSeconds, pollSeconds, signal: this.#signal };
+      const ending = await runModule(suite, plan.id, module, options);
+      endings.push(ending);
+      await this.#judge(name, ending);
     }
+    return plan.modules.length;
   }
 
   #isChosen({ testModule }: PlannedModule): boolean {
@@ -98,7 +105,7 @@ export class ConformanceRun {
       const { condition, message, requirements } = remark;
       report(`    ${remark.result} ${condition}: ${message.slice(0, 300)} ${requirements.join(' ')}`);
     }
-    if (!keepsGoing) this.#stop.abort(new Error('a module ended as it should not'));
+    if (!keepsGoing) this.#stop.abort(new Error('another module ended as it should not'));
   }
 
   async #write(name: string, content: unknown): Promise<void> {

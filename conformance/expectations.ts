@@ -1,5 +1,6 @@
 import { matchesGlob } from 'node:path';
 import { z } from 'zod';
+import { parseValue, parseYaml } from '../src/configuration/yaml-document.ts';
 import { COMBINATIONS } from './combinations.ts';
 import type { ModuleEnding } from './module-run.ts';
 
@@ -8,18 +9,19 @@ const expectationSchema = z.strictObject({
   combinations: z.string().min(1),
   /** Pattern of the modules' names. */
   modules: z.string().min(1),
-  result: z.enum(['WARNING', 'REVIEW', 'SKIPPED', 'FAILED']),
-  /** The conditions that warn or fail: these, and no others. */
-  conditions: z.array(z.string()).default([]),
+  /** A failure has no good reason. */
+  result: z.enum(['WARNING', 'REVIEW', 'SKIPPED']),
+  /** The conditions that warn: these, and no others. */
+  conditions: z.array(z.string()).readonly().default([]),
   because: z.string().min(20),
 });
 
 /** An ending other than PASSED that is right, and why. */
 export type Expectation = z.infer<typeof expectationSchema>;
 
-/** @throws ZodError for another form */
-export function parseExpectations(text: string): readonly Expectation[] {
-  return z.array(expectationSchema).parse(JSON.parse(text));
+/** @throws ERR_CONFIG_INVALID for another form, with the place of each problem */
+export function parseExpectations(text: string, source: string): readonly Expectation[] {
+  return parseValue(z.array(expectationSchema), parseYaml(text, source), source);
 }
 
 /** The endings of the modules of one combination. */
@@ -28,6 +30,26 @@ export interface CombinationEndings {
   readonly endings: readonly ModuleEnding[];
   /** Whether every module of the plan was run. */
   readonly isWhole: boolean;
+  /** Why the plan could not be run to its end. */
+  readonly problem?: string;
+}
+
+/** Everything that is not as expected, one line each. */
+export function surprisesOf(
+  all: readonly CombinationEndings[],
+  expected: readonly Expectation[],
+): readonly string[] {
+  const surprises = all.flatMap(({ combination, endings, problem }) => [
+    ...endings.flatMap((ending) => {
+      const surprise = findSurprise(combination, ending, expected);
+      return surprise === undefined ? [] : [`${combination} ${ending.module}: ${ending.result} ${surprise}`];
+    }),
+    ...(problem === undefined ? [] : [`${combination}: ${problem}`]),
+  ]);
+  const unused = unusedExpectations(expected, all).map(
+    ({ combinations, modules }) => `an expectation is of no use: ${combinations} ${modules}`,
+  );
+  return [...surprises, ...unused];
 }
 
 /** Whether `expected` has this ending; otherwise how it differs. */
@@ -51,7 +73,7 @@ export function findSurprise(
 }
 
 /** The expectations that no module has met, though every combination that they speak of was run whole. */
-export function unusedExpectations(
+function unusedExpectations(
   expected: readonly Expectation[],
   all: readonly CombinationEndings[],
 ): readonly Expectation[] {

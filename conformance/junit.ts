@@ -6,12 +6,16 @@ export function junitOf(
   all: readonly CombinationEndings[],
   surpriseOf: (combination: string, ending: ModuleEnding) => string | undefined,
 ): string {
-  const suites = all.map(({ combination, endings }) => {
-    const cases = endings.map((ending) => caseOf(combination, ending, surpriseOf(combination, ending)));
-    const failures = endings.filter((ending) => surpriseOf(combination, ending) !== undefined).length;
+  const suites = all.map(({ combination, endings, problem }) => {
+    const surprises = endings.map((ending) => surpriseOf(combination, ending));
+    const cases = endings.map((ending, at) => caseOf(combination, ending, surprises[at]));
+    const plan = problem === undefined ? [] : [planCase(combination, problem)];
+    const tests = endings.length + plan.length;
+    const failures = surprises.filter((surprise) => surprise !== undefined).length + plan.length;
     const time = endings.reduce((sum, { seconds }) => sum + seconds, 0).toFixed(1);
-    const counts = `tests="${endings.length}" failures="${failures}" time="${time}"`;
-    return `  <testsuite name="${escaped(combination)}" ${counts}>\n${cases.join('')}  </testsuite>\n`;
+    const counts = `tests="${tests}" failures="${failures}" time="${time}"`;
+    const inner = [...cases, ...plan].join('');
+    return `  <testsuite name="${escaped(combination)}" ${counts}>\n${inner}  </testsuite>\n`;
   });
   return `<?xml version="1.0" encoding="UTF-8"?>\n<testsuites name="conformance">\n${suites.join('')}</testsuites>\n`;
 }
@@ -26,6 +30,12 @@ function caseOf(combination: string, ending: ModuleEnding, surprise: string | un
   }
   if (result === 'SKIPPED') return `    <testcase ${name}><skipped/></testcase>\n`;
   return `    <testcase ${name}/>\n`;
+}
+
+/** The case of a plan that did not run to its end. */
+function planCase(combination: string, problem: string): string {
+  const name = `name="plan" classname="${escaped(combination)}" time="0.0"`;
+  return `    <testcase ${name}><failure message="${escaped(problem)}"></failure></testcase>\n`;
 }
 
 /** Text for XML 1.0: without the characters that it cannot have. */

@@ -23,10 +23,11 @@ export interface Remark {
 interface RunOptions {
   /** A module that waits and logs nothing for so long is given up. */
   readonly stuckSeconds: number;
+  /** How often the suite is asked. */
+  readonly pollSeconds: number;
   readonly signal: AbortSignal;
 }
 
-const POLL_MILLISECONDS = 400;
 /** The log is long, so that it is read less often. */
 const POLLS_PER_LOG = 10;
 const REMARKABLE = ['FAILURE', 'WARNING', 'INTERRUPTED'];
@@ -36,22 +37,23 @@ export async function runModule(
   suite: Suite,
   plan: string,
   module: PlannedModule,
-  { stuckSeconds, signal }: RunOptions,
+  options: RunOptions,
 ): Promise<ModuleEnding> {
   const started = performance.now();
   const id = await suite.createModule(plan, module);
   try {
-    const result = await resultOf(suite, id, { stuckSeconds, signal });
+    const result = await resultOf(suite, id, options);
     const log = await suite.log(id);
     const seconds = (performance.now() - started) / 1000;
     return { module: module.testModule, id, result, seconds, remarks: remarksOf(log), log };
   } catch (error) {
-    if (signal.aborted) await suite.cancelModule(id).catch(() => undefined);
+    if (options.signal.aborted) await suite.cancelModule(id).catch(() => undefined);
     throw error;
   }
 }
 
-async function resultOf(suite: Suite, id: string, { stuckSeconds, signal }: RunOptions): Promise<string> {
+async function resultOf(suite: Suite, id: string, options: RunOptions): Promise<string> {
+  const { stuckSeconds, pollSeconds, signal } = options;
   let [moved, entries] = [performance.now(), 0];
   for (let poll = 1; ; poll++) {
     const { status, result } = await suite.info(id);
@@ -66,7 +68,7 @@ async function resultOf(suite: Suite, id: string, { stuckSeconds, signal }: RunO
         return 'GIVEN UP';
       }
     }
-    await sleep(POLL_MILLISECONDS, undefined, { signal });
+    await sleep(pollSeconds * 1000, undefined, { signal });
   }
 }
 

@@ -1,4 +1,5 @@
 import { join } from 'node:path';
+import { invalidConfig } from '../src/errors.ts';
 import { type RunningSandbox, startSandbox } from '../src/sandbox/sandbox.ts';
 import type { SandboxDescription } from '../src/sandbox/folder.ts';
 import type { Combination } from './combinations.ts';
@@ -30,7 +31,7 @@ export interface ServerUnderTest {
   close(): Promise<void>;
 }
 
-/** @throws TypeError when no demo customer has the name · ERR_CONFIG_INVALID for settings that the server refuses */
+/** @throws ERR_CONFIG_INVALID for settings that the server refuses, or a customer that there is not */
 export async function startServerUnderTest(options: ServerUnderTestOptions): Promise<ServerUnderTest> {
   const keys = await Promise.all([
     createClientKey(options.keyAlgorithm),
@@ -68,7 +69,10 @@ function serverUnderTest(
     options.username === undefined
       ? customers[0]
       : customers.find(({ username }) => username === options.username);
-  if (customer === undefined) throw new TypeError(`the demo bank has no customer ${options.username}`);
+  if (customer === undefined) {
+    const message = `the demo bank has no customer ${options.username}`;
+    throw invalidConfig('command line', [{ path: '--user', message }]);
+  }
   return {
     description,
     configurationOf: (combination) => {
