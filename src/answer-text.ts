@@ -66,6 +66,7 @@ const SHOWN: Shown = {
   ERR_REQUEST_INVALID: problemOf,
   ERR_CLAIMS_INVALID: problemOf,
   ERR_AUTHENTICATION_UNMET: problemOf,
+  ERR_REQUEST_OBJECT: problemOf,
   ERR_PARAMETER_UNSUPPORTED: ({ name }) => name,
   ERR_SCOPE_UNKNOWN: ({ scope }) => scope,
   ERR_CLIENT_METHOD: problemOf,

@@ -96,6 +96,9 @@ export const CATALOGUE = {
   ERR_PARAMETER_UNSUPPORTED: request<{ name: string }>(
     'the parameter belongs to a standard that this server does not support',
   ),
+  ERR_REQUEST_OBJECT: request(
+    'the request object does not follow the rules (RFC 9101 section 6, FAPI 2.0 Message Signing section 5.3)',
+  ),
   ERR_SCOPE_MISSING: scope<None>('at least one scope must be asked for and allowed (RFC 6749 section 3.3)'),
   ERR_SCOPE_UNKNOWN: scope<{ scope: string }>(
     'the scope is not one that this server and this client know (RFC 6749 section 3.3)',

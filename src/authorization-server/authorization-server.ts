@@ -89,7 +89,8 @@ export function createAuthorizationServer(options: AuthorizationServerOptions): 
   });
   const releasedClaims = new ReleasedClaims({ ...options, aspsp });
   const provider = createProvider(options, {
-    adapter: (model) => (model === 'Client' ? clientAdapter(options.clients) : adapters(model)),
+    adapter: (model) =>
+      model === 'Client' ? clientAdapter(options.clients, options.profiles) : adapters(model),
     tokenStatus,
     releasedClaims,
     renderError: errorPage(pages),

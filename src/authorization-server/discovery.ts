@@ -1,24 +1,23 @@
 import type { Middleware } from 'koa';
 import { OPENID_SCOPES } from './clients/registered-client.ts';
-import type { profileConfiguration } from './profiles/profiles.ts';
+import { type profileConfiguration, type Profiles, responseModes } from './profiles/profiles.ts';
 import { ENDPOINTS } from './request/routes.ts';
-import type { Signer } from './signing/signer.ts';
+import type { PublishedKey, Signer } from './signing/signer.ts';
 
 const { authorization, jwks, ...ON_MTLS } = ENDPOINTS;
-
-/** Without `form_post`: its page needs a script, and browsers keep the TPP's own cookies from a form of another site. */
-export const RESPONSE_MODES = Object.freeze(['query', 'fragment'] as const);
 
 /** Claims of an ID token about the customer and the login. */
 const CLAIMS = Object.freeze(['sub', 'iss', 'auth_time', 'amr'] as const);
 /** The language of our pages. The texts of a bank's module may be in another, which is not known here. */
 const UI_LOCALES = Object.freeze(['en'] as const);
-/** No registration asks for another. */
-const INTROSPECTION_ALGORITHM = 'ES256';
+/** Lists of algorithms with which this server signs: an algorithm of a profile needs a key of this server. */
+const SIGNING = [
+  'id_token_signing_alg_values_supported',
+  'authorization_signing_alg_values_supported',
+  'introspection_signing_alg_values_supported',
+] as const;
 
-interface ProviderMetadata {
-  readonly id_token_signing_alg_values_supported: readonly string[];
-}
+type ProviderMetadata = Readonly<Partial<Record<(typeof SIGNING)[number], readonly string[]>>>;
 
 function mtlsEndpoints(mtlsUrl: URL): Record<string, string> {
   const at = ([name, path]: readonly [string, string]) => [`${name}_endpoint`, new URL(path, mtlsUrl).href];
@@ -35,6 +34,7 @@ export function discoveryOnBothListeners(urls: {
   readonly apiScopes: readonly string[];
   readonly acr: { readonly acrValues: readonly string[] };
   readonly customerClaims: readonly string[];
+  readonly profiles: Profiles;
   readonly signer: Pick<Signer, 'keys'>;
 }): Middleware {
   const front = (path: string) => new URL(path, urls.issuer).href;
@@ -56,17 +56,20 @@ export function discoveryOnBothListeners(urls: {
         ...addresses,
         claims_supported: claims,
         ui_locales_supported: UI_LOCALES,
-        // An algorithm of a profile needs a key of this server.
-        id_token_signing_alg_values_supported: metadata.id_token_signing_alg_values_supported.filter(
-          (algorithm) => urls.signer.keys.some(({ alg }) => alg === algorithm),
-        ),
-        introspection_signing_alg_values_supported: [INTROSPECTION_ALGORITHM],
-        response_modes_supported: [...RESPONSE_MODES],
+        ...withKeys(metadata, urls.signer.keys),
+        response_modes_supported: [...responseModes(urls.profiles)],
         scopes_supported: [...OPENID_SCOPES, ...urls.apiScopes],
       };
       ctx.set('cache-control', 'public, max-age=300');
     }
   };
+}
+
+function withKeys(metadata: ProviderMetadata, keys: readonly PublishedKey[]): ProviderMetadata {
+  const hasKey = (algorithm: string) => keys.some(({ alg }) => alg === algorithm);
+  return Object.fromEntries(
+    SIGNING.flatMap((name) => (metadata[name] === undefined ? [] : [[name, metadata[name].filter(hasKey)]])),
+  );
 }
 
 /** Metadata that oidc-provider does not write: aliases (RFC 8705 §5), client authentication at the other endpoints. */

@@ -63,6 +63,15 @@ export function grantHandlerOf(
   return handler;
 }
 
+/**
+ * Leaves the audience of client assertions to the hook that knows the profile of the client. Internal, because the
+ * provider's own set depends on the Host of the request, and is the same for every client.
+ */
+export function leaveAudienceToHook(provider: typed.Provider): void {
+  const every = { has: () => true };
+  Object.assign(provider.OIDCContext.prototype, { clientJwtAuthExpectedAudience: () => every });
+}
+
 /** Removes every other response mode: a request with one is refused. Internal: in public modes can only be added. */
 export function keepResponseModes(provider: typed.Provider, kept: readonly string[]): void {
   const { responseModes } = stateOf(provider);

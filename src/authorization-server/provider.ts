@@ -8,8 +8,8 @@ import { assertClientAssertion, certificateSubjectMatches } from './clients/clie
 import { clientMetadata, EXTRA_CLIENT_METADATA } from './clients/client-metadata.ts';
 import type { Clients } from './clients/clients.ts';
 import { OPENID_SCOPES } from './clients/registered-client.ts';
-import { discoveryExtras, RESPONSE_MODES } from './discovery.ts';
-import { PROFILES, profileConfiguration } from './profiles/profiles.ts';
+import { discoveryExtras } from './discovery.ts';
+import { profileConfiguration, profileOf, type Profiles, responseModes } from './profiles/profiles.ts';
 import { providerKeys } from './signing/provider-keys.ts';
 import type { AcrOptions } from './customer/aspsp-calls.ts';
 import type { CustomerClaim } from './customer/claims/customer-claims.ts';
@@ -17,19 +17,28 @@ import { essentialAcrRule } from './customer/authentication-requirements.ts';
 import type { ReleasedClaims } from './customer/claims/released-claims.ts';
 import { interactionPolicy } from './customer/interaction-policy.ts';
 import { PROMPT_SECONDS } from './customer/visits.ts';
-import { keepResponseModes, Provider, provideClients, replaceKeys } from './provider-internals.ts';
+import {
+  keepResponseModes,
+  leaveAudienceToHook,
+  Provider,
+  provideClients,
+  replaceKeys,
+} from './provider-internals.ts';
 import { assertClaims } from './request/claims-parameter.ts';
 import { ENDPOINTS } from './request/routes.ts';
 import type { FollowedSigner } from './signing/signer.ts';
 import { tokenClaims, withinGrant } from './tokens/token-claims.ts';
 import type { TokenStatus } from './token-status/token-status.ts';
-import { gateCertificate, provenTpp, type PushRule } from './request/tpp-gate.ts';
+import { assertRequestObject } from './request/request-object.ts';
+import { gateCertificate, isPush, provenTpp, type PushRule } from './request/tpp-gate.ts';
 
 export interface ProviderOptions extends ApiScopesOptions, PushRule {
   /** URL of the front channel; the issuer identifier (RFC 8414 §2). */
   readonly issuer: string;
   readonly mtlsUrl: URL;
   readonly clients: Pick<Clients, 'findNamed'>;
+  /** Profiles that clients may have; the first is that of a client without another. */
+  readonly profiles: Profiles;
   readonly consentSeconds: number;
   /** Rotates for every client, also where its profile does not. */
   readonly rotatesRefreshTokens: boolean;
@@ -58,29 +67,39 @@ const INTERACTION_SECONDS = 2 * PROMPT_SECONDS;
 /** oidc-provider as a FAPI 2.0 server whose every access token is bound to a certificate. */
 export function createProvider(options: ProviderOptions, parts: ProviderParts): Provider {
   const provider = new Provider(options.issuer, configuration(options, parts));
-  keepResponseModes(provider, RESPONSE_MODES);
+  keepResponseModes(provider, responseModes(options.profiles));
+  leaveAudienceToHook(provider);
   // `error` is koa's own event; the library's types do not know it.
   (provider as EventEmitter).on('error', (error) => options.log.emit('server.unexpected', { error }));
   options.signer.follow((keys, holder) => replaceKeys(provider, providerKeys(holder, keys)));
-  provideClients(provider, (clientId) => options.clients.findNamed(clientId), clientMetadata);
+  provideClients(
+    provider,
+    (clientId) => options.clients.findNamed(clientId),
+    (client) => clientMetadata(client, options.profiles),
+  );
   return provider;
 }
 
 function configuration(options: ProviderOptions, parts: ProviderParts): Configuration {
-  const profiled = profileConfiguration(PROFILES);
+  const profiled = profileConfiguration(options.profiles);
   return {
     adapter: parts.adapter,
     jwks: providerKeys(options.signer, options.signer.keys),
     routes: { ...ENDPOINTS },
     scopes: [...OPENID_SCOPES],
     claims: {
-      openid: ['sub'],
+      openid: ['sub', 'auth_time'],
       amr: null,
       ...Object.fromEntries(options.customerClaims.map((name) => [name, null])),
     },
     acrValues: [...options.acr.acrValues],
     subjectTypes: ['public'],
     responseTypes: profiled.responseTypes,
+    allowOmittingSingleRegisteredRedirectUri: profiled.allowOmittingSingleRegisteredRedirectUri,
+    pkce: {
+      required: (ctx, client) =>
+        isPush(ctx) || profileOf(client, options.profiles).codeChallenge === 'always',
+    },
     clientAuthMethods: profiled.clientAuthMethods,
     clientDefaults: profiled.clientDefaults,
     enabledJWA: profiled.enabledJWA,
@@ -130,7 +149,7 @@ type Features = NonNullable<Configuration['features']>;
 
 function features(
   options: ProviderOptions,
-  profiled: Required<Pick<Features, 'fapi' | 'pushedAuthorizationRequests'>>,
+  profiled: ReturnType<typeof profileConfiguration>['features'],
 ): Features {
   return {
     devInteractions: { enabled: false },
@@ -140,6 +159,8 @@ function features(
     dPoP: { enabled: false },
     fapi: profiled.fapi,
     pushedAuthorizationRequests: profiled.pushedAuthorizationRequests,
+    requestObjects: { ...profiled.requestObjects, assertJwtClaimsAndHeader: assertRequestObject(options) },
+    jwtResponseModes: profiled.jwtResponseModes,
     clientCredentials: { enabled: true },
     // A TPP sees and ends its own tokens only.
     introspection: { enabled: true, allowedPolicy: isOwnToken },

@@ -2,16 +2,27 @@ import { z } from 'zod';
 import { canonicalNca } from '../../tpp-registry/index.ts';
 import { findRedirectUriProblem } from '../authorization-server/clients/redirect-uri.ts';
 import { OPENID_SCOPES } from '../authorization-server/clients/registered-client.ts';
-import { PROFILES } from '../authorization-server/profiles/profiles.ts';
+import { algorithmOf, findRegistrationProblems } from '../authorization-server/profiles/client-rules.ts';
+import {
+  findProfile,
+  PROFILE_NAMES,
+  PROFILES,
+  type Profiles,
+} from '../authorization-server/profiles/profiles.ts';
 import { isRefusal, type Problem } from '../errors.ts';
 import { parseOrganizationIdentifier } from '../tpp/organization-identifier.ts';
 import { findJwkProblem } from '../x509/certificate/public-jwk.ts';
 import { subjectFields, subjectsOf } from './subject-schema.ts';
 
 const CODE_GRANT = 'authorization_code';
-const [{ clientAlgorithms: ALGORITHMS }] = PROFILES;
+const ALGORITHMS = [...new Set(PROFILES.flatMap(({ clientAlgorithms }) => clientAlgorithms))];
+/** Algorithms of this server's signatures. */
+const serverAlgorithm = z.enum(['ES256', 'PS256']).optional();
 const SUBJECT =
   'Narrows the client to one subject of the certificates of its TPP; one of the five at most (RFC 8705 §2.1.2).';
+
+const responseType = z.enum(['code', 'code id_token']);
+const responseMode = z.enum(['query', 'fragment', 'jwt', 'query.jwt', 'fragment.jwt']);
 
 const publicJwk = z
   .looseObject({ kty: z.enum(['RSA', 'EC', 'OKP']), kid: z.string().min(1).max(256) })
@@ -29,22 +40,16 @@ function findMemberProblem(jwk: Readonly<Record<string, unknown>>): string | und
   return 'must have a list of texts as "x5c"';
 }
 
-/** Algorithms for which a key of these members is good (RFC 7518 §3.1, RFC 8037 §3.1). */
-function algorithmsOf({ kty, crv }: Readonly<Record<string, unknown>>): readonly string[] {
-  const fitting = kty === 'RSA' ? 'PS256' : { 'P-256': 'ES256', Ed25519: 'EdDSA' }[String(crv)];
-  return ALGORITHMS.filter((algorithm) => algorithm === fitting);
-}
-
 /** Why no assertion of this key can ever be accepted. Keys for encryption are not looked at. */
 function findAlgorithmProblem(jwk: Readonly<Record<string, unknown>>): string | undefined {
   if (jwk.use === 'enc') return undefined;
   const allowed = ALGORITHMS.join(', ');
-  const fitting = algorithmsOf(jwk);
-  if (fitting.length === 0) return `is of a curve without an algorithm for clients (${allowed})`;
+  const fitting = algorithmOf(jwk);
+  if (fitting === undefined) return `is of a curve without an algorithm for clients (${allowed})`;
   if (jwk.use !== undefined && jwk.use !== 'sig')
     return 'has a use that is neither sig nor enc (RFC 7517 §4.2)';
-  if (jwk.alg === undefined || fitting.includes(String(jwk.alg))) return undefined;
-  return `has an alg that clients may not sign with, or that is not of its type: ${fitting.join(' or ')} is`;
+  if (jwk.alg === undefined || jwk.alg === fitting) return undefined;
+  return `has an alg that clients may not sign with, or that is not of its type: ${fitting} is`;
 }
 
 const identifier = z.string().superRefine((text, context) => {
@@ -80,7 +85,15 @@ export const clientSchema = z
     redirect_uris: z.array(redirectUri).default([]),
     grant_types: z.array(z.enum(['client_credentials', CODE_GRANT, 'refresh_token'])).min(1),
     scope: z.string(),
-    id_token_signed_response_alg: z.enum(['ES256', 'PS256']).optional(),
+    profile: z.enum(PROFILE_NAMES).optional(),
+    response_types: z.array(responseType).min(1).optional(),
+    response_modes: z.array(responseMode).min(1).optional(),
+    require_pushed_authorization_requests: z.boolean().optional(),
+    require_signed_request_object: z.boolean().optional(),
+    request_object_signing_alg: z.enum(ALGORITHMS).optional(),
+    id_token_signed_response_alg: serverAlgorithm,
+    authorization_signed_response_alg: serverAlgorithm,
+    introspection_signed_response_alg: serverAlgorithm,
     ...subjectFields(SUBJECT, 'The same.'),
   })
   .superRefine((value, context) => {
@@ -105,22 +118,44 @@ export const clientSchema = z
 /** A client as the file has it. */
 export type ClientEntry = z.infer<typeof clientSchema>;
 
-/** Problems between clients and with the APIs: an identifier twice, a scope that no API has. */
-export function findClientProblems(
-  clients: readonly ClientEntry[],
-  apiScopes: readonly string[],
-): readonly Problem[] {
+/** Facts of the configuration that clients must agree with. */
+export interface ClientRules {
+  /** Scopes that a client may have besides those of OpenID Connect. */
+  readonly apiScopes: readonly string[];
+  /** Profiles that a client may have; the first is the default. */
+  readonly profiles: Profiles;
+}
+
+/** Problems between clients, and with the rest of the configuration: an identifier twice, a scope that no API has. */
+export function findClientProblems(clients: readonly ClientEntry[], rules: ClientRules): readonly Problem[] {
   const seen = new Set<string>();
-  return clients.flatMap(({ client_id: id, scope }) => {
+  return clients.flatMap((client) => {
+    const { client_id: id } = client;
     const doubled = seen.has(id) ? [{ path: 'clients', message: `client_id twice: ${id}` }] : [];
     seen.add(id);
-    const problem = findScopeProblem(scope, apiScopes);
-    return problem === undefined ? doubled : [...doubled, { path: 'clients', message: `${id} ${problem}` }];
+    const broken = findRuleProblems(client, rules);
+    return [...doubled, ...broken.map(({ message }) => ({ path: 'clients', message: `${id} ${message}` }))];
   });
 }
 
+/** Which rules of the configuration and of its profile a client breaks; the path is the member. */
+export function findRuleProblems(
+  client: ClientEntry,
+  { apiScopes, profiles }: ClientRules,
+): readonly Problem[] {
+  const scope = findScopeProblem(client.scope, apiScopes);
+  const ofScope = scope === undefined ? [] : [{ path: 'scope', message: scope }];
+  const profile = findProfile(client, profiles);
+  if (profile === undefined) {
+    const message = `has the profile ${client.profile}, which profiles.allowed does not name`;
+    return [...ofScope, { path: 'profile', message }];
+  }
+  const ofProfile = findRegistrationProblems(profile, client);
+  return [...ofScope, ...ofProfile.map(({ path, message }) => ({ path, message: `${path} ${message}` }))];
+}
+
 /** Which scopes of a client no API has. */
-export function findScopeProblem(scope: string, apiScopes: readonly string[]): string | undefined {
+function findScopeProblem(scope: string, apiScopes: readonly string[]): string | undefined {
   const unknown = scope
     .split(' ')
     .filter((one) => one !== '' && !OPENID_SCOPES.includes(one) && !apiScopes.includes(one));

@@ -1,6 +1,7 @@
 import { dirname, resolve } from 'node:path';
 import { z } from 'zod';
 import { invalidConfig, type Problem } from '../errors.ts';
+import { profilesNamed } from '../authorization-server/profiles/profiles.ts';
 import { clientCertificateSchema } from './client-certificate-schema.ts';
 import { CUSTOMER_CLAIM_NAMES } from '../authorization-server/customer/claims/customer-claims.ts';
 import { clientSchema, findClientProblems } from './client-schema.ts';
@@ -14,6 +15,7 @@ import { TOLERANCES } from '../tpp/qc-statements.ts';
 import { parseValue, parseYaml } from './yaml-document.ts';
 import { WITHOUT_SLASH } from './issuer-schema.ts';
 import { outboundSchema } from './outbound-schema.ts';
+import { allowedProfiles, profilesSchema } from './profile-schema.ts';
 import { resourceServerSchema } from './resource-server-schema.ts';
 
 const httpsUrl = z.url({ protocol: /^https$/, error: 'must be an https URL' });
@@ -85,6 +87,7 @@ export const configSchema = z.strictObject({
         .meta({ description: 'Life of a consent, its grant and refresh tokens (RTS article 10: 180 days).' }),
     })
     .prefault({}),
+  profiles: profilesSchema,
   pushedRequests: z
     .strictObject({
       allowWithoutCertificate: z.boolean().default(false).meta({
@@ -220,7 +223,8 @@ export function parseConfig(
   from: { readonly source: string; readonly folder: string },
 ): Config {
   const config = parseValue(configSchema, value, from.source);
-  const problems = [...findAcrProblems(config), ...findClientProblems(config.clients, config.apiScopes)];
+  const rules = { apiScopes: config.apiScopes, profiles: profilesNamed(allowedProfiles(config.profiles)) };
+  const problems = [...findAcrProblems(config), ...findClientProblems(config.clients, rules)];
   if (problems.length > 0) throw invalidConfig(from.source, problems);
   return frozen(withAbsoluteFiles(config, from.folder));
 }

@@ -1,7 +1,8 @@
 import { extname } from 'node:path';
 import { z } from 'zod';
 import type { RegisteredClient } from '../authorization-server/clients/registered-client.ts';
-import { type ClientEntry, clientSchema, findScopeProblem } from '../configuration/client-schema.ts';
+import { profilesNamed } from '../authorization-server/profiles/profiles.ts';
+import { type ClientEntry, clientSchema, findRuleProblems } from '../configuration/client-schema.ts';
 import { withClientName } from '../configuration/yaml-document.ts';
 import { subjectsOf } from '../configuration/subject-schema.ts';
 import { invalidConfig } from '../errors.ts';
@@ -23,7 +24,8 @@ export const clientListReader: ListReader = {
     for (const { path, message } of clientsFrame.safeParse(document.frame).error?.issues ?? []) {
       document.note(path, message);
     }
-    const { configuredIds = [], apiScopes = [] } = source.facts ?? {};
+    const { configuredIds = [], apiScopes = [], profiles: names = [] } = source.facts ?? {};
+    const rules = { apiScopes, profiles: profilesNamed(names) };
     const places = new Map(configuredIds.map((id) => [id, 'the configuration']));
     let at = -1;
     for (const entry of document.entries()) {
@@ -36,8 +38,7 @@ export const clientListReader: ListReader = {
       const place = places.get(data.client_id);
       if (place === undefined) places.set(data.client_id, `clients[${at}]`);
       else note(['client_id'], `is also in ${place}`);
-      const problem = findScopeProblem(data.scope, apiScopes);
-      if (problem !== undefined) note(['scope'], problem);
+      for (const { path, message } of findRuleProblems(data, rules)) note([path], message);
       add(data.client_id, registeredClient(data));
     }
     document.assertSound();
@@ -57,7 +58,15 @@ export function registeredClient(client: ClientEntry): RegisteredClient {
     scope: client.scope,
     nca: client.nca,
     jwks: client.jwks,
+    profile: client.profile,
+    response_types: client.response_types,
+    response_modes: client.response_modes,
+    require_pushed_authorization_requests: client.require_pushed_authorization_requests,
+    require_signed_request_object: client.require_signed_request_object,
+    request_object_signing_alg: client.request_object_signing_alg,
     id_token_signed_response_alg: client.id_token_signed_response_alg,
+    authorization_signed_response_alg: client.authorization_signed_response_alg,
+    introspection_signed_response_alg: client.introspection_signed_response_alg,
     subject: subjectsOf(client)[0],
   };
 }

@@ -9,6 +9,7 @@ import {
 } from '../authorization-server/authorization-server.ts';
 import { Clients, type RegisteredClients } from '../authorization-server/clients/clients.ts';
 import { RevokedCertificates } from '../authorization-server/token-status/revoked-certificates.ts';
+import { profilesNamed } from '../authorization-server/profiles/profiles.ts';
 import { openSigningKeys } from '../authorization-server/signing/signing-keys.ts';
 import { clientCertificateOptions } from '../configuration/client-certificate-schema.ts';
 import { type Clock, systemClock } from '../clock.ts';
@@ -23,6 +24,7 @@ import type { Log } from '../events.ts';
 import { createLog } from '../log.ts';
 import { createClientCertificateSource } from '../mutual-tls/client-certificate.ts';
 import { createConnectionLimits } from '../mutual-tls/limits/connection-limits.ts';
+import { allowedProfiles } from '../configuration/profile-schema.ts';
 import { connectionLimitOptions } from '../configuration/connection-schema.ts';
 import { createListener, type Listener } from '../mutual-tls/listeners.ts';
 import { reloadFiles } from './file-reload.ts';
@@ -162,14 +164,23 @@ async function openParts(
   ]);
   const { openList } = parts;
   const { clients: entries, clientsFile, apiScopes } = config;
+  const profiles = allowedProfiles(config.profiles);
   const [decision, files] = await Promise.all([
     openTppDecision(config, { clock, log, openList }),
-    openClientFiles({ entries, apiScopes, file: clientsFile, log, openList }),
+    openClientFiles({ entries, apiScopes, profiles, file: clientsFile, log, openList }),
   ]);
   const resourceServers = await openResourceServers(config.resourceServers, log);
   const store = failingFast(parts.store ?? (await openStore(config.storage, { clock, log })));
   const grantSeconds = config.consent.lifetimeSeconds + config.accessToken.lifetimeSeconds;
-  const clients = await Clients.open({ files, store, secret, grantSeconds, clock, log });
+  const clients = await Clients.open({
+    files,
+    store,
+    secret,
+    profiles: profilesNamed(profiles),
+    grantSeconds,
+    clock,
+    log,
+  });
   const clientCertificate = createClientCertificateSource(clientCertificateOptions(config.clientCertificate));
   return {
     tls,
@@ -204,6 +215,7 @@ function createEndpoints(
     clients,
     resource: config.resource,
     apiScopes: config.apiScopes,
+    profiles: profilesNamed(allowedProfiles(config.profiles)),
     accessTokenFormat: config.accessToken.format,
     accessTokenSeconds: config.accessToken.lifetimeSeconds,
     consentSeconds: config.consent.lifetimeSeconds,

@@ -30,7 +30,10 @@ beforeAll(async () => {
   sandbox = await startTestSandbox();
   metadata = (await sandbox.send(`${sandbox.description.issuer}${DOCUMENTS[0]}`)).json;
   for (const algorithm of ALGORITHMS) await registerSigning(algorithm);
-  await register('asks-for-ps256', { id_token_signed_response_alg: 'PS256' });
+  await register('asks-for-ps256', {
+    id_token_signed_response_alg: 'PS256',
+    introspection_signed_response_alg: 'PS256',
+  });
 });
 afterAll(() => sandbox.stop());
 
@@ -284,14 +287,16 @@ const ATTEMPTS: Readonly<Record<string, () => Promise<unknown>>> = {
   revocation_endpoint_auth_methods_supported: authenticatesAt('revocation'),
   revocation_endpoint_auth_signing_alg_values_supported: signsAt('revocation'),
   introspection_signing_alg_values_supported: async () => {
-    const signed = await sandbox.send(endpoint('introspection'), {
-      method: 'POST',
-      certificate: tppNamed(sandbox.description, TPP),
-      headers: { accept: 'application/token-introspection+jwt' },
-      body: new URLSearchParams({ client_id: OWN, token: 'x'.repeat(43) }),
-    });
-    const { alg } = decodeProtectedHeader(signed.text);
-    expect(listOf('introspection_signing_alg_values_supported')).toEqual([alg]);
+    const clients: Form = { ES256: OWN, PS256: 'asks-for-ps256' };
+    for (const algorithm of listOf('introspection_signing_alg_values_supported')) {
+      const signed = await sandbox.send(endpoint('introspection'), {
+        method: 'POST',
+        certificate: tppNamed(sandbox.description, TPP),
+        headers: { accept: 'application/token-introspection+jwt' },
+        body: new URLSearchParams({ client_id: clients[algorithm] ?? algorithm, token: 'x'.repeat(43) }),
+      });
+      expect(decodeProtectedHeader(signed.text).alg).toBe(algorithm);
+    }
   },
   tls_client_certificate_bound_access_tokens: async () => {
     const { json } = await credentials(OWN);

@@ -1,6 +1,8 @@
 import { writeFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { z } from 'zod';
+import type { Profile } from '../../src/authorization-server/profiles/profile.ts';
+import { PROFILES } from '../../src/authorization-server/profiles/profiles.ts';
 import { oauthAnswer } from '../../src/authorization-server/request/oauth-error.ts';
 import { configSchema } from '../../src/configuration/config.ts';
 import { anyDetails } from '../any-details.ts';
@@ -57,6 +59,53 @@ function toleranceTable(): string {
   return ['| in | accepted | since |', '|---|---|---|', ...rows].join('\n');
 }
 
+const PROFILE_RULES: readonly (readonly [rule: string, of: (profile: Profile) => string])[] = [
+  ['standard', ({ title }) => title],
+  ['response types and modes', ({ responseModes }) => responsesOf(responseModes)],
+  ['signed responses (JARM)', ({ signedResponses }) => signedResponses],
+  ['pushed requests (RFC 9126)', ({ pushedRequests }) => pushedRequests],
+  ['signed request objects (RFC 9101)', ({ signedRequests }) => signedRequests],
+  [
+    'request object: `exp` after `nbf`, age of `nbf`',
+    ({ signedRequests, requestObject: { lifetimeSeconds, ageSeconds } }) =>
+      signedRequests === 'never' ? '–' : `at most ${lifetimeSeconds} s, at most ${ageSeconds} s`,
+  ],
+  [
+    'code challenge (S256)',
+    ({ codeChallenge }) => (codeChallenge === 'always' ? 'required' : 'required with pushed requests'),
+  ],
+  ['`nonce`', ({ nonce }) => (nonce === 'optional' ? 'optional' : 'required with `openid`; `state` without')],
+  ['client authentication', ({ clientAuthMethods }) => listed(clientAuthMethods)],
+  [
+    '`aud` of client assertions',
+    ({ assertionAudience }) =>
+      assertionAudience === 'issuer'
+        ? 'the issuer, as one string'
+        : 'the issuer, the token endpoint or the endpoint of the request; also a list with one of them',
+  ],
+  ['algorithms of clients', ({ clientAlgorithms }) => listed(clientAlgorithms)],
+  ['algorithms of the server', ({ serverAlgorithms }) => listed(serverAlgorithms)],
+  ['binding of tokens', ({ senderConstraint }) => senderConstraint],
+  ['refresh tokens', ({ rotatesRefreshTokens }) => (rotatesRefreshTokens ? 'rotate' : 'stay')],
+  ['life of a code', ({ codeSeconds }) => `${codeSeconds} s`],
+  ['life of an ID token', ({ idTokenSeconds }) => `${idTokenSeconds} s`],
+  ['clock of a client ahead', ({ clockToleranceSeconds }) => `up to ${clockToleranceSeconds} s`],
+];
+
+const listed = (names: readonly string[]) => names.map((name) => `\`${name}\``).join(', ');
+
+function responsesOf(modes: Profile['responseModes']): string {
+  return Object.entries(modes)
+    .map(([type, names]) => `\`${type}\`: ${listed(names)}`)
+    .join('; ');
+}
+
+function profileTable(): string {
+  const names = PROFILES.map(({ name }) => `\`${name}\``).join(' | ');
+  const rows = PROFILE_RULES.map(([rule, of]) => `| ${rule} | ${PROFILES.map(of).join(' | ')} |`);
+  return [`| rule | ${names} |`, `|---|${'---|'.repeat(PROFILES.length)}`, ...rows].join('\n');
+}
+
 function withTable(text: string, name: string, table: string): string {
   const between = new RegExp(`(<!-- ${name} -->\n)[^]*?(<!-- /${name} -->)`);
   expect(text).toMatch(between);
@@ -67,6 +116,7 @@ describe('the page', () => {
   it.each([
     ['docs/configuration.md', 'configuration', configurationTable],
     ['docs/refusals.md', 'errors', errorTable],
+    ['docs/profiles.md', 'profiles', profileTable],
     ['docs/tpp-certificates.md', 'tolerances', toleranceTable],
   ])('%s has the table of %s as the code has it', (page, name, table) => {
     const { text } = readPage(page);

@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { stringify } from 'yaml';
+import { PROFILE_NAMES } from '../../src/authorization-server/profiles/profiles.ts';
 import type { ClientChange } from '../../src/authorization-server/clients/clients.ts';
 import type { ClientEntry } from '../../src/configuration/client-schema.ts';
 import { isRefusal } from '../../src/errors.ts';
@@ -28,7 +29,14 @@ const entry = (clientId: string): ClientEntry => ({
 });
 const write = (...ids: string[]) => writeFile(file, stringify({ clients: ids.map(entry) }));
 const open = (log: Log = silentLog) =>
-  openClientFiles({ entries: [entry('own')], apiScopes: ['accounts'], file, log, pollSeconds: 0.02 });
+  openClientFiles({
+    entries: [entry('own')],
+    apiScopes: ['accounts'],
+    profiles: PROFILE_NAMES,
+    file,
+    log,
+    pollSeconds: 0.02,
+  });
 
 describe('registered clients', () => {
   it('are those of the configuration and of its file, as the file is at the moment', async () => {

@@ -3,6 +3,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { PROFILE_NAMES } from '../../src/authorization-server/profiles/profiles.ts';
 import type { ClientChange } from '../../src/authorization-server/clients/clients.ts';
 import { isRefusal } from '../../src/errors.ts';
 import { openClientFiles } from '../../src/server/client-files.ts';
@@ -58,6 +59,7 @@ const openIn = (channel: Channel) =>
   openClientFiles({
     entries: [],
     apiScopes: ['accounts'],
+    profiles: PROFILE_NAMES,
     file,
     log: { emit: () => expect.fail('a worker logs nothing of a list') },
     pollSeconds: 0.02,

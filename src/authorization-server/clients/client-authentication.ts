@@ -5,7 +5,8 @@ import type { Tpp } from '../../tpp/authenticate.ts';
 import type { AuthorisationStatus } from '../../tpp/authorisation-status.ts';
 import { matchesSubject } from '../../x509/certificate/subject-property.ts';
 import { isClientOf, type RegisteredClient, tppOf } from './registered-client.ts';
-import { AUDIENCE_RULE } from '../request/assertion-problems.ts';
+import { profileOf, type Profiles } from '../profiles/profiles.ts';
+import { findAudienceProblem } from '../request/assertion-audience.ts';
 import { asProviderError, providerError } from '../request/oauth-error.ts';
 import { isPush, provenTpp, type PushRule } from '../request/tpp-gate.ts';
 
@@ -50,6 +51,9 @@ export function certificateSubjectMatches(ctx: KoaContextWithOIDC): boolean {
 interface AssertionOptions extends PushRule {
   readonly authorisationStatus: Pick<AuthorisationStatus, 'verify'>;
   readonly clock: Clock;
+  readonly profiles: Profiles;
+  readonly issuer: string;
+  readonly mtlsUrl: URL;
 }
 
 /**
@@ -57,11 +61,8 @@ interface AssertionOptions extends PushRule {
  * and the tie between client and TPP, which the provider never checks for this method. Where a request may be pushed
  * without a certificate, the TPP of the client must be authorised.
  */
-export function assertClientAssertion({
-  authorisationStatus,
-  clock,
-  pushesWithoutCertificate,
-}: AssertionOptions) {
+export function assertClientAssertion(options: AssertionOptions) {
+  const { authorisationStatus, clock, profiles, issuer, mtlsUrl, pushesWithoutCertificate } = options;
   return async (
     ctx: KoaContextWithOIDC,
     claims: Record<string, unknown>,
@@ -74,7 +75,11 @@ export function assertClientAssertion({
     // RFC 7515 §4.1.11 and RFC 7797: extensions that change what is signed, and that the provider does not read.
     const extension = ['crit', 'b64'].find((name) => header[name] !== undefined);
     if (extension !== undefined) throw refuse(`the header must not have ${extension}`);
-    if (claims.aud !== ctx.oidc.issuer) throw refuse(AUDIENCE_RULE);
+    const profile = profileOf(client, profiles);
+    const algorithms: readonly unknown[] = profile.clientAlgorithms;
+    if (!algorithms.includes(header.alg)) throw refuse(`alg must be one of ${algorithms.join(', ')}`);
+    const audience = findAudienceProblem(claims.aud, profile, { issuer, mtlsUrl, path: ctx.path });
+    if (audience !== undefined) throw refuse(audience);
     if (claims.sub !== client.clientId) throw refuse('sub must be the client_id');
     if (typeof claims.jti !== 'string' || claims.jti.length > 256)
       throw refuse('jti must be a string of at most 256 characters');

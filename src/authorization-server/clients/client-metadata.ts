@@ -1,5 +1,6 @@
 import type { Adapter, AdapterPayload, ClientMetadata } from 'oidc-provider';
-import { PROFILES, profileMetadata } from '../profiles/profiles.ts';
+import { profileMetadata } from '../profiles/client-rules.ts';
+import { findProfile, type Profiles } from '../profiles/profiles.ts';
 import type { Clients } from './clients.ts';
 import { OPENID_SCOPES, type RegisteredClient } from './registered-client.ts';
 
@@ -10,25 +11,27 @@ export const EXTRA_CLIENT_METADATA = [
   'api_scope',
   'certificate_subject',
   'profile',
+  'signs_introspection',
 ] as const;
 
 /**
- * The provider's metadata of a client. Binding, PAR, the response type and the authentication method are not
- * the client's to choose: no registration can get an unbound token (RFC 8705 §3.4, FAPI 2.0 §5.3.2).
+ * The provider's metadata of a client. Binding, and whatever its profile demands, are not the client's to choose: no
+ * registration can get an unbound token (RFC 8705 §3.4, FAPI 2.0 §5.3.2).
+ *
+ * @throws TypeError for a client of a profile that the server does not allow
  */
-export function clientMetadata(client: RegisteredClient): ClientMetadata {
+export function clientMetadata(client: RegisteredClient, profiles: Profiles): ClientMetadata {
   const scopes = client.scope.split(' ').filter(Boolean);
-  const [profile] = PROFILES;
+  const profile = findProfile(client, profiles);
+  if (profile === undefined) throw new TypeError(`the profile ${client.profile} is not allowed`);
   const redirects = client.grant_types.includes('authorization_code');
   return {
     client_id: client.client_id,
     client_name: client.client_name,
     token_endpoint_auth_method: client.token_endpoint_auth_method,
-    ...profileMetadata(profile),
+    ...profileMetadata(profile, client),
     grant_types: [...client.grant_types],
     redirect_uris: redirects ? [...client.redirect_uris] : [],
-    response_types: redirects ? [...profile.responseTypes] : [],
-    id_token_signed_response_alg: client.id_token_signed_response_alg ?? profile.serverAlgorithms[0],
     // Never empty: an absent scope means all scopes to the provider.
     scope: ['offline_access', ...scopes.filter((scope) => scope === 'openid')].join(' '),
     api_scope: scopes.filter((scope) => !OPENID_SCOPES.includes(scope)).join(' '),
@@ -51,11 +54,11 @@ function subjectMetadata(client: RegisteredClient): Partial<ClientMetadata> {
 }
 
 /** The provider's storage of clients, read only. Metadata is computed anew: no old record is weaker than the rules. */
-export function clientAdapter(clients: Pick<Clients, 'findStored'>): Adapter {
+export function clientAdapter(clients: Pick<Clients, 'findStored'>, profiles: Profiles): Adapter {
   const refuse = () => Promise.reject(new TypeError('the provider only finds clients, by id'));
   const find = async (clientId: string): Promise<AdapterPayload | undefined> => {
     const client = await clients.findStored(clientId);
-    return client === undefined ? undefined : (clientMetadata(client) as AdapterPayload);
+    return client === undefined ? undefined : (clientMetadata(client, profiles) as AdapterPayload);
   };
   return {
     find,

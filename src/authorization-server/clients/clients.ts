@@ -5,6 +5,8 @@ import type { Log } from '../../events.ts';
 import { createRefreshable, type Refreshable } from '../../remote/refreshable.ts';
 import type { Store } from '../../storage/store.ts';
 import { PayloadEncryption } from '../../storage/record-protection.ts';
+import { findRegistrationProblems } from '../profiles/client-rules.ts';
+import { findProfile, type Profiles } from '../profiles/profiles.ts';
 import { findRedirectUriProblem } from './redirect-uri.ts';
 import type { RegisteredClient } from './registered-client.ts';
 
@@ -29,6 +31,8 @@ export interface ClientsOptions {
   readonly store: Store;
   /** Keys the MAC of each record: a record that another program wrote is refused. */
   readonly secret: Buffer;
+  /** Profiles that clients may have. A client of the store that breaks the rules of its profile is not found. */
+  readonly profiles: Profiles;
   /** Longest life of a grant and its tokens: the store remembers for as long that a client has ended. */
   readonly grantSeconds: number;
   readonly clock: Clock;
@@ -126,8 +130,8 @@ export class Clients {
   /**
    * Adds a client to the store. Resolves when every process finds it.
    *
-   * @throws ERR_CLIENT_REGISTRATION when a file or the store has a client of this id, or had one that ended, and for a
-   * redirect URI that no client may have
+   * @throws ERR_CLIENT_REGISTRATION when a file or the store has a client of this id, or had one that ended, for a redirect
+   * URI that no client may have, and for what its profile forbids
    */
   async register(client: RegisteredClient): Promise<void> {
     const { files, store } = this.#options;
@@ -138,6 +142,8 @@ export class Clients {
       const problem = findRedirectUriProblem(uri);
       if (problem !== undefined) throw refusal(`redirect_uris: ${problem}`);
     }
+    const [broken] = this.#problemsOf(client);
+    if (broken !== undefined) throw refusal(broken);
     if (files.has(clientId)) throw refusal('a file names a client of this id');
     if ((await store.find(ENDED, clientId)) !== undefined) throw refusal('the client of this id has ended');
     const value = this.#encryption.authenticate(client, boundTo(clientId));
@@ -167,8 +173,15 @@ export class Clients {
     const record = await this.#options.store.find(CLIENT, clientId);
     if (record === undefined) return undefined;
     const client = this.#encryption.decrypt(record.value, boundTo(clientId)) as RegisteredClient;
+    if (this.#problemsOf(client).length > 0) return undefined;
     this.#stored.set(clientId, client);
     return client;
+  }
+
+  #problemsOf(client: RegisteredClient): readonly string[] {
+    const profile = findProfile(client, this.#options.profiles);
+    if (profile === undefined) return [`profile: ${client.profile} is not allowed by this server`];
+    return findRegistrationProblems(profile, client).map(({ path, message }) => `${path} ${message}`);
   }
 
   #isEnded(clientId: string): boolean {

@@ -1,10 +1,11 @@
 import type { JWK } from 'jose';
 import { sameNca } from '../../../tpp-registry/nca.ts';
 import type { NamedTpp } from '../../tpp/authorisation-status.ts';
+import type { ProfileChoices } from '../profiles/client-rules.ts';
 import type { SubjectProperty } from '../../x509/certificate/subject-property.ts';
 
 /** The registration of a client by the bank, in the names of RFC 7591. */
-export interface RegisteredClient {
+export interface RegisteredClient extends ProfileChoices {
   readonly client_id: string;
   readonly client_name: string;
   /** The TPP that the client belongs to: its organizationIdentifier (TS 119 495 cl. 5.2.1) ... */
@@ -18,7 +19,6 @@ export interface RegisteredClient {
   readonly grant_types: readonly ('client_credentials' | 'authorization_code' | 'refresh_token')[];
   /** Space-separated. */
   readonly scope: string;
-  readonly id_token_signed_response_alg?: 'ES256' | 'PS256' | undefined;
   /** At most one narrows the client to one subject of its TPP's certificates (RFC 8705 §2.1.2). */
   readonly subject?: { readonly property: SubjectProperty; readonly value: string } | undefined;
 }

@@ -3,13 +3,21 @@ import type { Profile } from './profile.ts';
 /** FAPI 2.0 Security Profile (Final), with certificate-bound tokens. */
 export const fapi2Security: Profile = Object.freeze({
   name: 'fapi2-security',
+  title: 'FAPI 2.0 Security Profile',
   providerProfile: '2.0',
-  responseTypes: Object.freeze(['code'] as const),
+  responseModes: Object.freeze({ code: Object.freeze(['query', 'fragment'] as const) }),
+  signedResponses: 'never',
+  pushedRequests: 'required',
+  signedRequests: 'never',
+  requestObject: Object.freeze({ lifetimeSeconds: 3600, ageSeconds: 3600 }),
+  codeChallenge: 'always',
+  nonce: 'optional',
   clientAuthMethods: Object.freeze(['tls_client_auth', 'private_key_jwt'] as const),
+  /** §5.3.2.1: the issuer as a string, no list. */
+  assertionAudience: 'issuer',
   clientAlgorithms: Object.freeze(['PS256', 'ES256', 'EdDSA'] as const),
   serverAlgorithms: Object.freeze(['ES256', 'PS256'] as const),
   senderConstraint: 'certificate',
-  requiresPushedRequests: true,
   /** §5.3.2.1 forbids rotation but in extraordinary circumstances. */
   rotatesRefreshTokens: false,
   /** §5.3.2.1: at most 60 s. */

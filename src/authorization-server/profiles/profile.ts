@@ -1,27 +1,56 @@
 import type { SignatureAlgorithm } from '../signing/signer.ts';
 
 /** How a client authenticates (RFC 8705 §2, RFC 7523). */
-type ClientAuthMethod = 'tls_client_auth' | 'private_key_jwt';
+export type ClientAuthMethod = 'tls_client_auth' | 'private_key_jwt';
+/** `code id_token` is the hybrid flow, whose ID token is the detached signature of the answer (FAPI 1 Advanced §5.2.2.1). */
+export type ResponseType = 'code' | 'code id_token';
+/** The modes with `jwt` are JARM. Without `form_post`: its page needs a script. */
+export type ResponseMode = 'query' | 'fragment' | 'jwt' | 'query.jwt' | 'fragment.jwt';
+export type ServerAlgorithm = 'ES256' | 'PS256';
+
+/**
+ * Whether a profile has a rule: `required` always; `on` and `off` until the registration of the client switches it;
+ * `never`: the registration cannot ask for it.
+ */
+export type Demand = 'required' | 'on' | 'off' | 'never';
+
+type Modes = readonly [ResponseMode, ...ResponseMode[]];
+
 /**
  * The demands of one FAPI profile: a frozen value, from which the provider's configuration and the metadata of each
- * client are computed (profiles.ts). A profile is one file with such a value, and its line in `PROFILES`.
+ * client are computed (profiles.ts, client-rules.ts). A profile is one file with such a value, and its line in `PROFILES`.
  */
 export interface Profile {
   /** Unique; the provider's clients carry it as `profile`. */
   readonly name: string;
-  /** The provider's name for the rules that it enforces itself: `redirect_uri`, PKCE, request objects. */
+  /** The name of the standard. */
+  readonly title: string;
+  /** The provider's name for the rules that it enforces itself: `redirect_uri`, `nonce`, `s_hash`. */
   readonly providerProfile: '1.0 Final' | '2.0';
-  readonly responseTypes: readonly 'code'[];
+  /** The response modes of each response type that the profile has. The first is that of a request that names none. */
+  readonly responseModes: Readonly<Partial<Record<ResponseType, Modes>>>;
+  /** Whether answers to authorization requests are signed (JARM), where a response type has modes of both kinds. */
+  readonly signedResponses: Demand;
+  /** Whether an authorization request must be pushed first (RFC 9126). */
+  readonly pushedRequests: Demand;
+  /** Whether an authorization request must be a signed request object (RFC 9101). */
+  readonly signedRequests: Demand;
+  /** Bounds of a request object in seconds: `exp` after `nbf`, and the age of `nbf`. */
+  readonly requestObject: { readonly lifetimeSeconds: number; readonly ageSeconds: number };
+  /** Where a client must send a code challenge (RFC 7636; S256 only): everywhere, or with pushed requests. */
+  readonly codeChallenge: 'always' | 'pushed';
+  /** `openid`: a request with that scope must have a `nonce`, every other a `state`. */
+  readonly nonce: 'optional' | 'openid';
   /** The first is the default. */
   readonly clientAuthMethods: readonly [ClientAuthMethod, ...ClientAuthMethod[]];
+  /** The audience of client assertions: the issuer as one string, or the issuer or an endpoint, also in a list. */
+  readonly assertionAudience: 'issuer' | 'issuer-or-endpoint';
   /** Algorithms with which a client may sign assertions and request objects. */
   readonly clientAlgorithms: readonly SignatureAlgorithm[];
   /** Algorithms with which this server may sign ID tokens, responses and introspection for a client. The first is the default. */
-  readonly serverAlgorithms: readonly ['ES256' | 'PS256', ...('ES256' | 'PS256')[]];
+  readonly serverAlgorithms: readonly [ServerAlgorithm, ...ServerAlgorithm[]];
   /** The binding of access tokens (RFC 8705 §3, RFC 9449). */
   readonly senderConstraint: 'certificate';
-  /** Whether an authorization request must be pushed first (RFC 9126). */
-  readonly requiresPushedRequests: boolean;
   /** Whether a refresh token ends with its use. A bank's configuration may demand rotation beyond the profile. */
   readonly rotatesRefreshTokens: boolean;
   readonly codeSeconds: number;

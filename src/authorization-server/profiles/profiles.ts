@@ -1,27 +1,51 @@
-import type { Client, ClientMetadata, Configuration } from 'oidc-provider';
+import type { Client, Configuration } from 'oidc-provider';
+import { isSigned, responseTypesOf } from './client-rules.ts';
+import { fapi1Advanced } from './fapi1-advanced.ts';
+import { fapi2MessageSigning } from './fapi2-message-signing.ts';
 import { fapi2Security } from './fapi2-security.ts';
-import type { Profile } from './profile.ts';
+import type { Profile, ResponseMode } from './profile.ts';
 
-type Profiles = readonly [Profile, ...Profile[]];
+/** Profiles that a server allows. The first is that of a client without another. */
+export type Profiles = readonly [Profile, ...Profile[]];
 
-/** Every profile of this server. The first is that of a client without another. */
-export const PROFILES: Profiles = Object.freeze([fapi2Security] as const);
+/** Every profile of this program. The first is the default. */
+export const PROFILES: Profiles = Object.freeze([fapi2Security, fapi2MessageSigning, fapi1Advanced] as const);
+
+export const PROFILE_NAMES: readonly string[] = Object.freeze(PROFILES.map(({ name }) => name));
+
+/** The profiles of a configuration; the default is the first. @throws TypeError for a name that no profile has */
+export function profilesNamed([first, ...others]: readonly string[]): Profiles {
+  const named = (wanted: string | undefined): Profile => {
+    const profile = PROFILES.find(({ name }) => name === wanted);
+    if (profile === undefined) throw new TypeError(`there is no profile ${wanted}`);
+    return profile;
+  };
+  return Object.freeze([named(first), ...others.map(named)] as const);
+}
+
+/** The profile that a registration names; undefined when the server does not allow it. */
+export function findProfile(
+  { profile: wanted }: { readonly profile?: string | undefined },
+  profiles: Profiles,
+): Profile | undefined {
+  return wanted === undefined ? profiles[0] : profiles.find(({ name }) => name === wanted);
+}
 
 /** The profile of a client of the provider; the first while the client of a request is not known yet. */
 export function profileOf(
   client: Readonly<Record<string, unknown>> | undefined,
-  profiles: Profiles = PROFILES,
+  profiles: Profiles,
 ): Profile {
   return profiles.find(({ name }) => name === client?.profile) ?? profiles[0];
 }
 
-/** The demands of a profile on a client, as the provider's metadata. A client cannot choose any of them. */
-export function profileMetadata(profile: Profile) {
-  return {
-    profile: profile.name,
-    tls_client_certificate_bound_access_tokens: profile.senderConstraint === 'certificate',
-    require_pushed_authorization_requests: profile.requiresPushedRequests,
-  } satisfies Partial<ClientMetadata>;
+/** Every response mode that a client may ask for. */
+export function responseModes(profiles: Profiles): readonly ResponseMode[] {
+  return union(profiles, ({ responseModes: modes }) => Object.values(modes).flat());
+}
+
+function union<T>(profiles: Profiles, of: (profile: Profile) => readonly T[]): T[] {
+  return [...new Set(profiles.flatMap(of))];
 }
 
 /**
@@ -29,14 +53,15 @@ export function profileMetadata(profile: Profile) {
  * client's profile counts; elsewhere whatever one profile allows is allowed, and only what all demand is demanded.
  */
 export function profileConfiguration(profiles: Profiles) {
-  const union = <T>(of: (profile: Profile) => readonly T[]) => [...new Set(profiles.flatMap(of))];
-  const clientAlgorithms = union((profile) => profile.clientAlgorithms);
-  const serverAlgorithms = union((profile) => profile.serverAlgorithms);
+  const clientAlgorithms = union(profiles, (profile) => profile.clientAlgorithms);
+  const serverAlgorithms = union(profiles, (profile) => profile.serverAlgorithms);
   const [first] = profiles;
   const [algorithm] = first.serverAlgorithms;
   return {
-    responseTypes: union((profile) => profile.responseTypes),
-    clientAuthMethods: union((profile) => profile.clientAuthMethods),
+    responseTypes: union(profiles, responseTypesOf),
+    // FAPI 2.0 §5.3.2.2, FAPI 1 Part 1 §5.2.2: the redirect URI is always named.
+    allowOmittingSingleRegisteredRedirectUri: false,
+    clientAuthMethods: union(profiles, (profile) => profile.clientAuthMethods),
     clientDefaults: {
       id_token_signed_response_alg: algorithm,
       authorization_signed_response_alg: algorithm,
@@ -60,8 +85,13 @@ export function profileConfiguration(profiles: Profiles) {
       },
       pushedAuthorizationRequests: {
         enabled: true,
-        requirePushedAuthorizationRequests: profiles.every((profile) => profile.requiresPushedRequests),
+        requirePushedAuthorizationRequests: profiles.every((one) => one.pushedRequests === 'required'),
       },
+      requestObjects: {
+        enabled: profiles.some((one) => one.signedRequests !== 'never'),
+        requireSignedRequestObject: profiles.every((one) => one.signedRequests === 'required'),
+      },
+      jwtResponseModes: { enabled: responseModes(profiles).some(isSigned) },
     },
     rotateRefreshToken: (ctx: { readonly oidc: { readonly client?: Client | undefined } }) =>
       profileOf(ctx.oidc.client, profiles).rotatesRefreshTokens,

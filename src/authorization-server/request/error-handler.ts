@@ -112,7 +112,8 @@ function answerProtocolRefusal(ctx: Context, body: ErrorBody): void {
     return;
   }
   body.error_description = answerText(refusal);
-  if (refusal.details.problem.includes('request entity too large')) ctx.status = 413;
+  if ('problem' in refusal.details && refusal.details.problem.includes('request entity too large'))
+    ctx.status = 413;
 }
 
 function answerThrown(ctx: Context, error: unknown, pages: ErrorPages): void {

@@ -3,7 +3,7 @@ import { answerText } from '../../answer-text.ts';
 import { type ErrorClass, type ErrorCode, isRefusal, OpenBankingError } from '../../errors.ts';
 import type { EventName } from '../../events.ts';
 import { errors } from '../provider-internals.ts';
-import { assertionProblem } from './assertion-problems.ts';
+import { assertionProblem, requestObjectProblem } from './assertion-problems.ts';
 
 interface Row {
   readonly status: number;
@@ -54,6 +54,7 @@ const EXCEPTIONS: Readonly<Partial<Record<ErrorCode, Row>>> = {
   ERR_TPP_ROLE_MISSING: { ...SCOPE, event: 'client.auth.refused' },
   ERR_TOKEN_SCOPE: { ...SCOPE, status: 403, error: 'insufficient_scope' },
   ERR_AUTHENTICATION_UNMET: { ...INVALID_REQUEST, error: 'unmet_authentication_requirements' },
+  ERR_REQUEST_OBJECT: { ...INVALID_REQUEST, error: 'invalid_request_object' },
   ERR_STORAGE_REVOKED: { ...GRANT, event: 'dependency.unavailable' },
   ERR_DPOP_NONCE: { ...PROOF, error: 'use_dpop_nonce' },
   ERR_HTTP_TOO_LARGE: { ...HTTP, status: 413 },
@@ -117,7 +118,9 @@ type ProtocolCode =
   | 'ERR_CLIENT_AUTHENTICATION'
   | 'ERR_CLIENT_ASSERTION'
   | 'ERR_GRANT_INVALID'
-  | 'ERR_REQUEST_INVALID';
+  | 'ERR_PARAMETER_UNSUPPORTED'
+  | 'ERR_REQUEST_INVALID'
+  | 'ERR_REQUEST_OBJECT';
 
 /** A refusal of the provider's in our catalogue's words; undefined for faults and for refusals of ours. */
 export function protocolRefusal(fault: unknown): OpenBankingError<ProtocolCode> | undefined {
@@ -135,6 +138,12 @@ export function protocolRefusal(fault: unknown): OpenBankingError<ProtocolCode> 
       : new OpenBankingError('ERR_CLIENT_ASSERTION', { problem: assertion });
   }
   if (error === 'invalid_grant') return new OpenBankingError('ERR_GRANT_INVALID', { problem });
+  if (error === 'request_not_supported') {
+    return new OpenBankingError('ERR_PARAMETER_UNSUPPORTED', { name: 'request' });
+  }
+  if (error === 'invalid_request_object') {
+    return new OpenBankingError('ERR_REQUEST_OBJECT', { problem: requestObjectProblem(problem, own.cause) });
+  }
   return new OpenBankingError('ERR_REQUEST_INVALID', { error, problem });
 }
 

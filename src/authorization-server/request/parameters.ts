@@ -8,29 +8,34 @@ import { ENDPOINTS } from './routes.ts';
  * make them wishes, which must not lead to an error. `id_token_hint` names a customer by a token whose key may be over: the
  * claim `sub` with a value does the same.
  */
+export const UNSUPPORTED_AUTHORIZATION_PARAMETERS: readonly string[] = [
+  // RFC 9126 §2.1
+  'request_uri',
+  // OpenID Connect Core §7.2.1
+  'registration',
+  'id_token_hint',
+  // RFC 9396, RFC 9449 §10, Grant Management for OAuth 2.0
+  'authorization_details',
+  'dpop_jkt',
+  'grant_id',
+  'grant_management_action',
+];
 const UNSUPPORTED: Readonly<Record<string, readonly string[]>> = {
-  [ENDPOINTS.pushed_authorization_request]: [
-    // RFC 9126 §2.1
-    'request_uri',
-    // RFC 9101, OpenID Connect Core §5.5, §6 and §7.2.1
-    'request',
-    'registration',
-    'id_token_hint',
-    // RFC 9396, RFC 9449 §10, Grant Management for OAuth 2.0
-    'authorization_details',
-    'dpop_jkt',
-    'grant_id',
-    'grant_management_action',
-  ],
+  [ENDPOINTS.pushed_authorization_request]: UNSUPPORTED_AUTHORIZATION_PARAMETERS,
   [ENDPOINTS.token]: ['authorization_details', 'dpop_jkt', 'claims', 'grant_management_action'],
 };
 
 /** More than a request of any standard has. */
 const MAX_PARAMETERS = 64;
 /** Longest value, in characters: a pushed request is kept, and one client must not fill the store with few of them. */
-const MAX_LENGTH = 2048;
+export const MAX_PARAMETER_LENGTH = 2048;
 /** Values that are signed documents. */
-const LONGER: Readonly<Record<string, number>> = { client_assertion: 16_384, token: 16_384, claims: 4096 };
+const LONGER: Readonly<Record<string, number>> = {
+  client_assertion: 16_384,
+  token: 16_384,
+  request: 16_384,
+  claims: 4096,
+};
 
 /** RFC 8707 §2: the only parameter that may be there more than once. */
 const REPEATABLE = 'resource';
@@ -45,7 +50,7 @@ export function assertParameters(path: string, form: URLSearchParams): void {
   const seen = new Set<string>();
   if (form.size > MAX_PARAMETERS) throw invalid(`there are more than ${MAX_PARAMETERS} parameters`);
   for (const [name, value] of form) {
-    const longest = LONGER[name] ?? MAX_LENGTH;
+    const longest = LONGER[name] ?? MAX_PARAMETER_LENGTH;
     if (value.length > longest) throw invalid(`${name.slice(0, 100)} is longer than ${longest} characters`);
     if (seen.has(name) && name !== REPEATABLE) {
       throw invalid(`${name.slice(0, 100)} must not be there more than once (RFC 6749 section 3.2)`);
@@ -60,8 +65,9 @@ export function assertParameters(path: string, form: URLSearchParams): void {
   }
   const name = UNSUPPORTED[path]?.find((one) => form.get(one));
   if (name !== undefined) throw new OpenBankingError('ERR_PARAMETER_UNSUPPORTED', { name });
-  // RFC 6749 §3.3: there is no default, because a token without a scope opens nothing.
-  if (path === ENDPOINTS.pushed_authorization_request && !form.get('scope')) {
+  // RFC 6749 §3.3: there is no default, because a token without a scope opens nothing. A request object has its own.
+  const isPush = path === ENDPOINTS.pushed_authorization_request;
+  if (isPush && !form.get('scope') && !form.get('request')) {
     throw new OpenBankingError('ERR_SCOPE_MISSING', {});
   }
 }

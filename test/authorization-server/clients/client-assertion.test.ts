@@ -54,7 +54,7 @@ describe('a client assertion that is refused', () => {
     ['aud is the token endpoint', AUDIENCE, () => ({ claims: { aud: at('/token') } })],
     ['aud is another endpoint', AUDIENCE, () => ({ claims: { aud: at('/par') } })],
     ['aud is a list', AUDIENCE, () => ({ claims: { aud: [sandbox.description.issuer] } })],
-    ['aud is missing', AUDIENCE, () => ({ claims: { aud: undefined } })],
+    ['aud is missing', 'aud is missing', () => ({ claims: { aud: undefined } })],
     [
       'exp is a day ahead',
       'exp must be at most 300 seconds ahead',

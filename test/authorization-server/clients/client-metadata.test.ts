@@ -4,6 +4,7 @@ import { beforeAll, describe, expect, it } from 'vitest';
 import { clientMetadata } from '../../../src/authorization-server/clients/client-metadata.ts';
 import { createProvider, type ProviderOptions } from '../../../src/authorization-server/provider.ts';
 import { type Provider, provideClients } from '../../../src/authorization-server/provider-internals.ts';
+import { PROFILES } from '../../../src/authorization-server/profiles/profiles.ts';
 import { createSigningKeys } from '../../../src/authorization-server/signing/signing-keys.ts';
 import { clientSchema } from '../../../src/configuration/client-schema.ts';
 import { systemClock } from '../../../src/clock.ts';
@@ -96,6 +97,9 @@ describe('a client', () => {
       clients: { findNamed: () => undefined },
       secret: Buffer.alloc(32, 1),
       apiScopes: ['accounts'],
+      profiles: PROFILES,
+      customerClaims: [],
+      acr: { acrValues: [] } as never,
       clock: systemClock,
       log: silentLog,
       signer: {
@@ -115,7 +119,11 @@ describe('a client', () => {
         const parsed = clientSchema.safeParse(entry);
         if (!parsed.success) return;
         accepted += 1;
-        provideClients(provider, () => registeredClient(parsed.data), clientMetadata);
+        provideClients(
+          provider,
+          () => registeredClient(parsed.data),
+          (client) => clientMetadata(client, PROFILES),
+        );
         const client = await provider.Client.find(parsed.data.client_id);
         expect(client?.clientId).toBe(parsed.data.client_id);
         expect(client?.metadata().tls_client_certificate_bound_access_tokens).toBe(true);

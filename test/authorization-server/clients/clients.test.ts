@@ -7,6 +7,7 @@ import { type ClientChange, Clients } from '../../../src/authorization-server/cl
 import type { RegisteredClient } from '../../../src/authorization-server/clients/registered-client.ts';
 import { systemClock } from '../../../src/clock.ts';
 import { OpenBankingError } from '../../../src/errors.ts';
+import { PROFILES } from '../../../src/authorization-server/profiles/profiles.ts';
 import { silentLog } from '../../../src/events.ts';
 import { tppNamed } from '../../../src/sandbox/curl-lines.ts';
 import { openSqliteStore } from '../../../src/storage/sqlite/sqlite.ts';
@@ -68,6 +69,7 @@ describe('a client in the store', () => {
       store,
       secret,
       grantSeconds: 3600,
+      profiles: PROFILES,
       clock: systemClock,
       log: silentLog,
     });
@@ -187,6 +189,7 @@ describe('the clients of files and store', () => {
       store: bank.store,
       secret: Buffer.alloc(32, 1),
       grantSeconds: 3600,
+      profiles: PROFILES,
       clock: systemClock,
       log: { emit: (event) => void events.push(event) },
     });

@@ -1,22 +1,32 @@
 import { describe, expect, it } from 'vitest';
+import { profileMetadata } from '../../../src/authorization-server/profiles/client-rules.ts';
 import { fapi2Security } from '../../../src/authorization-server/profiles/fapi2-security.ts';
 import type { Profile } from '../../../src/authorization-server/profiles/profile.ts';
 import {
+  PROFILES,
   profileConfiguration,
-  profileMetadata,
   profileOf,
+  profilesNamed,
+  type Profiles,
 } from '../../../src/authorization-server/profiles/profiles.ts';
 
 /** Another in everything, so that no part of a configuration is the same by chance. */
 const other: Profile = {
   name: 'other',
+  title: 'Other',
   providerProfile: '1.0 Final',
-  responseTypes: [],
+  responseModes: { code: ['jwt'] },
+  signedResponses: 'required',
+  pushedRequests: 'off',
+  signedRequests: 'required',
+  requestObject: { lifetimeSeconds: 60, ageSeconds: 60 },
+  codeChallenge: 'pushed',
+  nonce: 'openid',
   clientAuthMethods: ['private_key_jwt'],
+  assertionAudience: 'issuer-or-endpoint',
   clientAlgorithms: ['ES256'],
   serverAlgorithms: ['PS256'],
   senderConstraint: 'certificate',
-  requiresPushedRequests: false,
   rotatesRefreshTokens: true,
   codeSeconds: 30,
   idTokenSeconds: 100,
@@ -26,7 +36,7 @@ const other: Profile = {
 const CLIENTS = [undefined, { profile: 'fapi2-security' }, { profile: 'other' }];
 
 /** All that follows from the profiles, with the functions applied to a client of each. */
-function followed(profiles: readonly [Profile, ...Profile[]]) {
+function followed(profiles: Profiles) {
   const { features, ttl, rotateRefreshToken, enabledJWA, clientDefaults, ...plain } =
     profileConfiguration(profiles);
   const forEach = <T>(of: (client: never) => T) => CLIENTS.map((client) => of(client as never));
@@ -48,6 +58,8 @@ function followed(profiles: readonly [Profile, ...Profile[]]) {
     isBoundByDefault: clientDefaults.tls_client_certificate_bound_access_tokens,
     fapi: forEach((client) => features.fapi.profile({}, client)),
     pushed: features.pushedAuthorizationRequests.requirePushedAuthorizationRequests,
+    signed: [features.requestObjects.enabled, features.requestObjects.requireSignedRequestObject],
+    jarm: features.jwtResponseModes.enabled,
     rotates: forEach((client) => rotateRefreshToken({ oidc: { client } })),
     codeSeconds: forEach((client) => ttl.AuthorizationCode({}, {}, client)),
     idTokenSeconds: forEach((client) => ttl.IdToken({}, {}, client)),
@@ -55,6 +67,10 @@ function followed(profiles: readonly [Profile, ...Profile[]]) {
 }
 
 describe("the provider's configuration follows from the profiles", () => {
+  const common = {
+    allowOmittingSingleRegisteredRedirectUri: false,
+    isBoundByDefault: true,
+  };
   it.each([
     {
       profiles: [fapi2Security] as const,
@@ -66,9 +82,10 @@ describe("the provider's configuration follows from the profiles", () => {
         serverAlgorithms: Array(4).fill(['ES256', 'PS256']),
         defaultAlgorithms: Array(3).fill('ES256'),
         defaultAuthMethod: 'tls_client_auth',
-        isBoundByDefault: true,
         fapi: ['2.0', '2.0', '2.0'],
         pushed: true,
+        signed: [false, false],
+        jarm: false,
         rotates: [false, false, false],
         codeSeconds: [60, 60, 60],
         idTokenSeconds: [300, 300, 300],
@@ -77,16 +94,17 @@ describe("the provider's configuration follows from the profiles", () => {
     {
       profiles: [other] as const,
       expected: {
-        responseTypes: [],
+        responseTypes: ['code'],
         clientAuthMethods: ['private_key_jwt'],
         clockTolerance: 5,
         clientAlgorithms: Array(2).fill(['ES256']),
         serverAlgorithms: Array(4).fill(['PS256']),
         defaultAlgorithms: Array(3).fill('PS256'),
         defaultAuthMethod: 'private_key_jwt',
-        isBoundByDefault: true,
         fapi: Array(3).fill('1.0 Final'),
         pushed: false,
+        signed: [true, true],
+        jarm: true,
         rotates: [true, true, true],
         codeSeconds: [30, 30, 30],
         idTokenSeconds: [100, 100, 100],
@@ -102,29 +120,46 @@ describe("the provider's configuration follows from the profiles", () => {
         serverAlgorithms: Array(4).fill(['ES256', 'PS256']),
         defaultAlgorithms: Array(3).fill('ES256'),
         defaultAuthMethod: 'tls_client_auth',
-        isBoundByDefault: true,
         fapi: ['2.0', '2.0', '1.0 Final'],
         pushed: false,
+        signed: [true, false],
+        jarm: true,
         rotates: [false, false, true],
         codeSeconds: [60, 60, 30],
         idTokenSeconds: [300, 300, 100],
       },
     },
   ])('$profiles.length of them, $profiles.0.name first', ({ profiles, expected }) => {
-    expect(followed(profiles)).toEqual(expected);
+    expect(followed(profiles)).toEqual({ ...common, ...expected });
   });
 
+  const registered = {
+    token_endpoint_auth_method: 'tls_client_auth',
+    grant_types: ['authorization_code'],
+  } as const;
   it.each([fapi2Security, other])('the metadata of a client: $name', (profile) => {
-    expect(profileMetadata(profile)).toEqual({
+    const metadata = profileMetadata(profile, registered);
+    expect(metadata).toMatchObject({
       profile: profile.name,
       tls_client_certificate_bound_access_tokens: true,
-      require_pushed_authorization_requests: profile.requiresPushedRequests,
+      require_pushed_authorization_requests: profile.pushedRequests === 'required',
+      require_signed_request_object: profile.signedRequests === 'required',
+      response_types: ['code'],
+      response_modes: profile.responseModes.code,
     });
-    expect(profileOf(profileMetadata(profile), [fapi2Security, other])).toBe(profile);
+    expect(profileOf(metadata, [fapi2Security, other])).toBe(profile);
   });
 
   it('each profile is frozen', () => {
-    expect(Object.isFrozen(fapi2Security)).toBe(true);
-    for (const value of Object.values(fapi2Security)) expect(Object.isFrozen(value)).toBe(true);
+    for (const profile of PROFILES) {
+      expect(Object.isFrozen(profile)).toBe(true);
+      for (const value of Object.values(profile)) expect(Object.isFrozen(value)).toBe(true);
+      for (const value of Object.values(profile.responseModes)) expect(Object.isFrozen(value)).toBe(true);
+    }
+  });
+
+  it('a name that no profile has is refused', () => {
+    expect(() => profilesNamed(['fapi2-security', 'fapi3'])).toThrow(TypeError);
+    expect(() => profilesNamed([])).toThrow(TypeError);
   });
 });

@@ -1,6 +1,7 @@
 import type { Context } from 'koa';
 import { describe, expect, it } from 'vitest';
 import { discoveryOnBothListeners } from '../../../src/authorization-server/discovery.ts';
+import { PROFILES } from '../../../src/authorization-server/profiles/profiles.ts';
 import type { PublishedKey } from '../../../src/authorization-server/signing/signer.ts';
 
 const keyOf = (alg: string) => ({ kty: 'EC', kid: alg, alg, use: 'sig' }) as PublishedKey;
@@ -14,6 +15,7 @@ describe('an algorithm without a key', () => {
       apiScopes: ['accounts'],
       acr: { acrValues: [] },
       customerClaims: [],
+      profiles: PROFILES,
       signer: { keys },
     });
     const offered = async () => {

@@ -10,6 +10,7 @@ import {
   clientMetadata,
   EXTRA_CLIENT_METADATA,
 } from '../../../src/authorization-server/clients/client-metadata.ts';
+import { PROFILES } from '../../../src/authorization-server/profiles/profiles.ts';
 import type { RegisteredClient } from '../../../src/authorization-server/clients/registered-client.ts';
 import { directClientCredentials } from '../../../src/authorization-server/tokens/direct-client-credentials.ts';
 import { Provider } from '../../../src/authorization-server/provider-internals.ts';
@@ -139,16 +140,19 @@ describe('the short way of client_credentials', () => {
   });
 
   function client(id: string, more: Partial<RegisteredClient> = {}) {
-    return clientMetadata({
-      client_id: id,
-      client_name: id,
-      token_endpoint_auth_method: 'tls_client_auth',
-      authorization_number: 'PSDGB-FCA-1',
-      grant_types: ['client_credentials'],
-      redirect_uris: [],
-      scope: 'accounts payments',
-      ...more,
-    });
+    return clientMetadata(
+      {
+        client_id: id,
+        client_name: id,
+        token_endpoint_auth_method: 'tls_client_auth',
+        authorization_number: 'PSDGB-FCA-1',
+        grant_types: ['client_credentials'],
+        redirect_uris: [],
+        scope: 'accounts payments',
+        ...more,
+      },
+      PROFILES,
+    );
   }
 });
 

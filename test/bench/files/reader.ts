@@ -2,6 +2,7 @@ import { renameSync } from 'node:fs';
 import { join } from 'node:path';
 import { monitorEventLoopDelay, performance } from 'node:perf_hooks';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { PROFILE_NAMES } from '../../../src/authorization-server/profiles/profiles.ts';
 import { silentLog } from '../../../src/events.ts';
 import { reloadFollowedFiles } from '../../../src/files/followed-file.ts';
 import { openClientFiles } from '../../../src/server/client-files.ts';
@@ -38,6 +39,7 @@ const opened = await Promise.all([
     : openClientFiles({
         entries: [],
         apiScopes: ['accounts', 'payments'],
+        profiles: PROFILE_NAMES,
         file: join(folder, named.clients),
         log,
         pollSeconds,
