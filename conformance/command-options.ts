@@ -19,7 +19,7 @@ export const USAGE = `npm run conformance -- --suite URL [flags]
   --alias NAME           start of the suite's aliases (default tallystick)
   --keys ALGORITHM       ${KEY_ALGORITHMS.join(', ')} (default PS256)
   --user NAME            demo customer who logs in (default: the first)
-  --settings FILE        YAML or JSON, merged into the server's configuration: lifetimes, formats, …
+  --settings FILE        YAML or JSON, merged into the server's configuration: lifetimes, limits, …
   --host NAME            name in the server's addresses instead of localhost
   --port N               port of the front channel; mTLS, bank and TPP follow (default: any free ones)
   --stuck N              seconds after which a module that logs nothing is given up (default 90)

@@ -11,6 +11,7 @@ import { ConformanceRun } from './conformance-run.ts';
 import {
   type CombinationEndings,
   type Expectation,
+  expectationsFor,
   findSurprise,
   parseExpectations,
   surprisesOf,
@@ -49,7 +50,8 @@ export async function conformanceCommand(words: readonly string[]): Promise<Exit
 async function runCommand(options: CommandOptions, signal: AbortSignal): Promise<ExitCode> {
   const folder = resolve(options.folder);
   await mkdir(folder, { recursive: true });
-  const expected = parseExpectations(await readFile(options.expectedFile, 'utf8'), options.expectedFile);
+  const everything = parseExpectations(await readFile(options.expectedFile, 'utf8'), options.expectedFile);
+  const expected = expectationsFor(everything, options.keyAlgorithm);
   const caPem =
     options.suiteCaFile === undefined
       ? await certificateOfLocalSuite(options.suite)
@@ -70,7 +72,7 @@ async function runCommand(options: CommandOptions, signal: AbortSignal): Promise
       signal,
     });
     const all = await run.run(options.combinations, options.atOnce);
-    await writeResults(all, { ...options, folder, expected, suiteVersion });
+    await writeResults(all, { ...options, folder, everything, suiteVersion });
     const surprises = surprisesOf(all, expected);
     reportSurprises(all, surprises);
     return surprises.length > 0 || signal.aborted ? 1 : 0;
@@ -81,17 +83,18 @@ async function runCommand(options: CommandOptions, signal: AbortSignal): Promise
 
 async function writeResults(
   all: readonly CombinationEndings[],
-  options: Pick<CommandOptions, 'folder' | 'page'> & {
-    readonly expected: readonly Expectation[];
+  options: Pick<CommandOptions, 'folder' | 'page' | 'keyAlgorithm'> & {
+    readonly everything: readonly Expectation[];
     readonly suiteVersion: string;
   },
 ): Promise<void> {
-  const { expected, page, suiteVersion } = options;
+  const { everything, page, suiteVersion } = options;
+  const expected = expectationsFor(everything, options.keyAlgorithm);
   const junit = junitOf(all, (combination, ending) => findSurprise(combination, ending, expected));
   await writeFile(join(options.folder, 'junit.xml'), junit);
   if (page === undefined || !all.some(({ isWhole }) => isWhole)) return;
   const date = systemClock.now().toISOString().slice(0, 10);
-  const facts = { commit: await currentCommit(), date, suiteVersion, expected };
+  const facts = { commit: await currentCommit(), date, suiteVersion, expected: everything };
   await writeFile(page, withResults(await readFile(page, 'utf8'), all, facts));
 }
 

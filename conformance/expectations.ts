@@ -1,6 +1,7 @@
 import { matchesGlob } from 'node:path';
 import { z } from 'zod';
 import { parseValue, parseYaml } from '../src/configuration/yaml-document.ts';
+import { KEY_ALGORITHMS, type KeyAlgorithm } from './client-keys.ts';
 import { COMBINATIONS } from './combinations.ts';
 import type { ModuleEnding } from './module-run.ts';
 
@@ -13,11 +14,18 @@ const expectationSchema = z.strictObject({
   result: z.enum(['WARNING', 'REVIEW', 'SKIPPED']),
   /** The conditions that warn: these, and no others. */
   conditions: z.array(z.string()).readonly().default([]),
+  /** Signing keys with which the module ends so; absent = with any. */
+  keys: z.array(z.enum(KEY_ALGORITHMS)).readonly().optional(),
   because: z.string().min(20),
 });
 
 /** An ending other than PASSED that is right, and why. */
 export type Expectation = z.infer<typeof expectationSchema>;
+
+/** The expectations of a run with such keys. */
+export function expectationsFor(all: readonly Expectation[], key: KeyAlgorithm): readonly Expectation[] {
+  return all.filter(({ keys }) => keys === undefined || keys.includes(key));
+}
 
 /** @throws ERR_CONFIG_INVALID for another form, with the place of each problem */
 export function parseExpectations(text: string, source: string): readonly Expectation[] {

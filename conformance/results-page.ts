@@ -60,8 +60,9 @@ function rowOf({ combination, endings }: CombinationEndings, { commit, date, sui
 }
 
 function expectationsTable(expected: readonly Expectation[]): string {
-  const rows = expected.map(({ combinations, modules, result, conditions, because }) => {
-    const ending = [result, ...conditions.map((condition) => `\`${condition}\``)].join(' ');
+  const rows = expected.map(({ combinations, modules, result, conditions, keys, because }) => {
+    const names = conditions.map((condition) => `\`${condition}\``);
+    const ending = [result, ...names, ...(keys === undefined ? [] : [`(keys ${keys.join(', ')})`])].join(' ');
     return lineOf([`\`${combinations}\``, `\`${modules}\``, ending, because.replaceAll('|', '\\|')]);
   });
   const head = ['combinations', 'modules', 'expected ending', 'reason'];

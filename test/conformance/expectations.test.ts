@@ -1,6 +1,11 @@
 import { describe, expect, it } from 'vitest';
 import { COMBINATIONS } from '../../conformance/combinations.ts';
-import { findSurprise, parseExpectations, surprisesOf } from '../../conformance/expectations.ts';
+import {
+  expectationsFor,
+  findSurprise,
+  parseExpectations,
+  surprisesOf,
+} from '../../conformance/expectations.ts';
 import type { ModuleEnding } from '../../conformance/module-run.ts';
 
 const because = 'a reason that a reader understands';
@@ -81,6 +86,14 @@ describe('the surprises of a run', () => {
 });
 
 describe('the file of expectations', () => {
+  it('may speak of a run with some keys only', () => {
+    const entry = { combinations: '*', modules: '*', result: 'SKIPPED', because };
+    const text = JSON.stringify([entry, { ...entry, keys: ['ES256', 'EdDSA'] }]);
+    const all = parseExpectations(text, 'expected.json');
+    expect(expectationsFor(all, 'PS256')).toHaveLength(1);
+    expect(expectationsFor(all, 'ES256')).toHaveLength(2);
+  });
+
   it.each([
     ['a failure', { combinations: '*', modules: '*', result: 'FAILED', because }],
     ['no reason', { combinations: '*', modules: '*', result: 'WARNING' }],
