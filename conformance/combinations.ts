@@ -13,8 +13,8 @@ export interface Combination {
 
 const CLIENT_AUTHENTICATION = { mtls: 'mtls', jwt: 'private_key_jwt' } as const;
 const SECURITY_PROFILE = 'fapi2-security-profile-final-test-plan';
-const MESSAGE_SIGNING = 'fapi2-message-signing-final-test-plan';
-const FAPI1_ADVANCED = 'fapi1-advanced-final-test-plan';
+export const MESSAGE_SIGNING = 'fapi2-message-signing-final-test-plan';
+export const FAPI1_ADVANCED = 'fapi1-advanced-final-test-plan';
 const CIBA = 'fapi-ciba-id1-test-plan';
 
 /** Every combination that this server claims to pass. */

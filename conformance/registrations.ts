@@ -1,5 +1,5 @@
 import type { SandboxDescription, SandboxTpp } from '../src/sandbox/folder.ts';
-import type { Combination } from './combinations.ts';
+import { type Combination, FAPI1_ADVANCED, MESSAGE_SIGNING } from './combinations.ts';
 import type { ClientKey } from './client-keys.ts';
 
 /** A client of the suite, as it is registered and as the suite uses it. */
@@ -41,7 +41,7 @@ export function redirectUrisOf(suite: URL, alias: string): readonly [string, str
 }
 
 function registrationOf(
-  { name, variant }: Combination,
+  { name, plan, variant }: Combination,
   tpp: SandboxTpp,
   from: { readonly key: ClientKey; readonly suite: URL; readonly alias: string },
 ) {
@@ -54,8 +54,26 @@ function registrationOf(
     grant_types: hasCode ? ['authorization_code', 'refresh_token'] : ['client_credentials'],
     ...(hasCode ? { redirect_uris: redirectUrisOf(from.suite, from.alias) } : {}),
     scope: scopeOf(variant),
+    ...profileMembersOf(plan, variant),
     jwks: { keys: [from.key.publicJwk] },
   };
+}
+
+/** The FAPI profile of the plan, and the choices that the profile leaves to the client. */
+function profileMembersOf(plan: string, variant: Combination['variant']) {
+  const isJarm = variant.fapi_response_mode === 'jarm';
+  switch (plan) {
+    case MESSAGE_SIGNING:
+      return { profile: 'fapi2-message-signing', response_modes: [isJarm ? 'jwt' : 'query'] };
+    case FAPI1_ADVANCED:
+      return {
+        profile: 'fapi1-advanced',
+        response_types: [isJarm ? 'code' : 'code id_token'],
+        require_pushed_authorization_requests: variant.fapi_auth_request_method === 'pushed',
+      };
+    default:
+      return { profile: 'fapi2-security' };
+  }
 }
 
 /** Two scopes at least, so that their order can be tried; `openid` only where OpenID Connect is spoken. */

@@ -47,7 +47,8 @@ export async function startServerUnderTest(options: ServerUnderTestOptions): Pro
     amendConfiguration: (configuration, description) => {
       const clients = options.combinations.flatMap((one) => clientsFor(one, description, keys, options));
       const registrations = clients.map(({ registration }) => registration);
-      return merged({ ...configuration, clients: registrations }, options.settings);
+      const profiles = { allowed: ['fapi2-security', 'fapi2-message-signing', 'fapi1-advanced'] };
+      return merged({ ...configuration, profiles, clients: registrations }, options.settings);
     },
     ...(host === undefined ? {} : { host }),
   });
