@@ -21,6 +21,8 @@ export const grant = of('grant');
 export const request = of('request');
 export const token = of('token');
 export const proof = of('proof');
+/** The signature of an HTTP message. */
+export const signature = of('signature');
 /** An answer of another system that is needed now: a later request may pass. */
 export const unavailable = of('unavailable');
 /** A document of the bank that cannot be used. */

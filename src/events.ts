@@ -150,6 +150,16 @@ export const EVENTS = Object.freeze({
 
   'rs.token.refused': warn('an API refused an access token', API_REFUSED, apiRefusals),
   'rs.scope.refused': warn('an API refused a token for its scope or role', API_REFUSED, apiRefusals),
+  'rs.signature.refused': warn(
+    'an API refused the signature of a request',
+    [...API_REFUSED, 'clientId'],
+    apiRefusals,
+  ),
+  'rs.answer.unsigned': error(
+    'an answer that must be signed could not be: the client got an error in its place',
+    API_REFUSED,
+    faults,
+  ),
   'rs.unexpected': error('a fault of the program ended an API request', API_REFUSED, faults),
 
   'revocation.answered': debug(

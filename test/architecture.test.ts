@@ -55,7 +55,7 @@ const ORDERS: Readonly<Record<string, readonly (readonly string[])[]>> = {
     ['followed-key-pair.ts'],
     ['workers'],
   ],
-  'src/resource-server': [['token'], ['dpop'], ['decision'], ['frameworks'], ['gateway']],
+  'src/resource-server': [['token'], ['dpop'], ['signatures'], ['decision'], ['frameworks'], ['gateway']],
 };
 /** Imports against those orders, each with the reason. One that is gone fails too. */
 const AGAINST_THE_ORDER: Readonly<Record<string, string>> = {};

@@ -38,7 +38,20 @@ export {
   type Protection,
   type ProtectionOptions,
   type RouteRequirement,
+  signatureOf,
   type Verdict,
 } from './decision/protection.ts';
 export type { Requirement } from './decision/requirement.ts';
 export type { CheckedTpp, TppCheck } from './decision/tpp-check.ts';
+export type { AnswerKey } from './signatures/answer-signer.ts';
+export type { KeysOf } from './signatures/client-keys.ts';
+export type { MessageSignatures } from './signatures/message-signatures.ts';
+export type { SealCheck, SealTrust } from './signatures/seal.ts';
+export type { AnswerSigner, SignatureProof } from './signatures/signature-format.ts';
+export {
+  type BerlinSignatureOptions,
+  createMessageSignatures,
+  type DetachedJwsOptions,
+  type FapiSignatureOptions,
+  type MessageSignatureOptions,
+} from './signatures/signature-options.ts';

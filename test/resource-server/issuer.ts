@@ -112,7 +112,12 @@ export async function serveOverTls(
     url,
     send: async (
       path: string,
-      init: { certificate?: IssuedCertificate; headers?: Record<string, string>; method?: string } = {},
+      init: {
+        certificate?: IssuedCertificate;
+        headers?: Record<string, string>;
+        method?: string;
+        body?: Uint8Array<ArrayBuffer>;
+      } = {},
     ) => {
       const { certificate, ...rest } = init;
       const identity =

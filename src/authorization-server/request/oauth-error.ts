@@ -35,6 +35,7 @@ const ANSWERS: Readonly<Record<ErrorClass, Row>> = {
   request: INVALID_REQUEST,
   token: { status: 401, error: 'invalid_token', event: 'request.refused' },
   proof: PROOF,
+  signature: INVALID_REQUEST,
   unavailable: UNAVAILABLE,
   document: UNAVAILABLE,
   address: { ...INVALID_REQUEST, event: 'dependency.unavailable' },

@@ -39,6 +39,8 @@ const ANSWERS: Readonly<Record<ErrorClass, Row>> = {
   request: INVALID_REQUEST,
   token: INVALID_TOKEN,
   proof: PROOF,
+  // FAPI 2.0 HTTP Signatures: 401. No other token would help, so it is not invalid_token.
+  signature: { status: 401, error: 'invalid_request' },
   unavailable: UNAVAILABLE,
   document: UNAVAILABLE,
   address: UNAVAILABLE,
@@ -57,6 +59,7 @@ const ANSWERS: Readonly<Record<ErrorClass, Row>> = {
 const EXCEPTIONS: Readonly<Partial<Record<ErrorCode, Row>>> = {
   ERR_TOKEN_MISSING: NO_TOKEN,
   ERR_DPOP_NONCE: { ...PROOF, error: 'use_dpop_nonce' },
+  ERR_HTTP_TOO_LARGE: { ...INVALID_REQUEST, status: 413 },
 };
 
 const RETRY_AFTER_SECONDS = 5;

@@ -11,8 +11,11 @@ import {
 import type { Authorization } from '../token/access-token.ts';
 import type { Authorizer } from './authorize.ts';
 import { type RefusalAnswer, refusalAnswer } from './challenge.ts';
-import { fieldsNamed } from '../token/presented-token.ts';
+import { fieldsNamed, type RequestFacts } from '../token/presented-token.ts';
 import type { Requirement } from './requirement.ts';
+import { MessageSignatures } from '../signatures/message-signatures.ts';
+import { receiveBody } from '../signatures/received-body.ts';
+import type { SignatureProof } from '../signatures/signature-format.ts';
 
 export interface ProtectionOptions {
   readonly authorizer: Authorizer;
@@ -34,7 +37,10 @@ export type Verdict =
   | { readonly refusal: RefusalAnswer };
 
 /** The requirement of a route. Both lists are mandatory, so that neither is forgotten; [] requires nothing. */
-export type RouteRequirement = Required<Requirement>;
+export interface RouteRequirement extends Required<Requirement> {
+  /** Signatures of requests and answers, of `createMessageSignatures`. Absent: none are looked at, none are made. */
+  readonly signatures?: MessageSignatures | undefined;
+}
 
 /** A request as its client sent it, where that differs from what this process got: see gateway.ts. */
 export interface OriginalRequest {
@@ -56,10 +62,12 @@ export function createProtection(options: ProtectionOptions): Protection {
 }
 
 const AUTHORIZATION = Symbol('authorization');
+const SIGNATURE = Symbol('signature');
 
-/** The symbol is private to this file, so only a protection can write the proof. */
+/** The symbols are private to this file, so only a protection can write the proof. */
 interface ProvenRequest extends IncomingMessage {
   [AUTHORIZATION]?: Authorization;
+  [SIGNATURE]?: SignatureProof | undefined;
 }
 
 /** The guard of an API, the same for every framework: each adapter only carries out the verdict. */
@@ -86,7 +94,7 @@ export class Protection {
   ): Verdict | Promise<Verdict> {
     const { method = '', url = '' } = original;
     const headers = fapiHeaders(request);
-    const { scopes } = requirement;
+    const { scopes, signatures } = requirement;
     let certificate: ClientCertificate['certificate'];
     try {
       ({ certificate } = this.#certificates.read(request));
@@ -95,11 +103,21 @@ export class Protection {
         request[AUTHORIZATION] = authorization;
         return { authorization, headers };
       };
+      const refused = { ...facts, request, headers, scopes };
+      const signed = async (authorization: Authorization): Promise<Verdict> => {
+        try {
+          if (signatures !== undefined) await verifySignature(request, facts, { authorization, signatures });
+          return proved(authorization);
+        } catch (error) {
+          return this.#refusal(error, { ...refused, clientId: authorization.clientId });
+        }
+      };
       const authorization = this.#authorizer.authorizeNow(facts, requirement);
-      if (authorization !== undefined) return proved(authorization);
+      const accepted = signatures === undefined ? proved : signed;
+      if (authorization !== undefined) return accepted(authorization);
       return this.#authorizer
         .authorize(facts, requirement)
-        .then(proved, (error) => this.#refusal(error, { ...facts, request, headers, scopes }));
+        .then(accepted, (error) => this.#refusal(error, refused));
     } catch (error) {
       return this.#refusal(error, { request, headers, method, url, certificate, scopes });
     }
@@ -116,8 +134,27 @@ export class Protection {
     return this.#refusal(error, { request, headers, method, url, certificate: undefined, scopes: [] });
   }
 
+  /** The answer in place of one that could not be signed, logged as the bank's own fault. */
+  failAnswer(
+    request: IncomingMessage,
+    error: unknown,
+    { method = '', url = '' }: OriginalRequest | IncomingMessage,
+  ): RefusalAnswer {
+    const answer = refusalAnswer(error);
+    const route = (url.split('?')[0] ?? '').slice(0, 100);
+    const interactionId = findInteractionId(request.rawHeaders);
+    this.log.emit('rs.answer.unsigned', {
+      method,
+      route,
+      status: answer.status,
+      error,
+      ...(interactionId === undefined ? {} : { interactionId }),
+    });
+    return answer;
+  }
+
   #refusal(error: unknown, refused: RefusedRequest): { readonly refusal: RefusalAnswer } {
-    const { headers, method, url, certificate } = refused;
+    const { headers, method, url, certificate, clientId } = refused;
     const address = this.#certificates.findAddress(refused.request);
     const answer = refusalAnswer(error, refused.scopes);
     const fields = {
@@ -129,7 +166,9 @@ export class Protection {
       ...(address === undefined ? {} : { address }),
       ...(certificate === undefined ? {} : { certificate: hexPrefix(certificate.thumbprint) }),
     };
-    if (isRefusal(error)) this.log.emit(eventOf(answer.status, error.code), fields);
+    if (isRefusal(error) && error.class === 'signature') {
+      this.log.emit('rs.signature.refused', { ...fields, ...(clientId === undefined ? {} : { clientId }) });
+    } else if (isRefusal(error)) this.log.emit(eventOf(answer.status, error.code), fields);
     else this.log.emit('rs.unexpected', fields);
     return { refusal: { ...answer, headers: { ...answer.headers, ...headers } } };
   }
@@ -142,6 +181,18 @@ interface RefusedRequest {
   readonly url: string;
   readonly certificate: ClientCertificate['certificate'];
   readonly scopes: readonly string[];
+  readonly clientId?: string;
+}
+
+/** The body is received after the token was accepted: a stranger cannot make us hold one. */
+async function verifySignature(
+  request: ProvenRequest,
+  facts: RequestFacts,
+  parts: { readonly authorization: Authorization; readonly signatures: MessageSignatures },
+): Promise<void> {
+  const { authorization, signatures } = parts;
+  const body = await receiveBody(request, signatures.maxBodyBytes);
+  request[SIGNATURE] = await signatures.verify({ ...facts, body }, authorization);
 }
 
 /**
@@ -150,13 +201,27 @@ interface RefusedRequest {
  *
  * @throws TypeError on a route without a protection
  */
-export function authorizationOf(
-  request: IncomingMessage | { readonly req: IncomingMessage } | { readonly raw: IncomingMessage },
-): Authorization {
-  const incoming: ProvenRequest = 'raw' in request ? request.raw : 'req' in request ? request.req : request;
-  const authorization = incoming[AUTHORIZATION];
+export function authorizationOf(request: ProtectedRequest): Authorization {
+  const authorization = incomingOf(request)[AUTHORIZATION];
   if (authorization === undefined) throw new TypeError('no protection has let this request through');
   return authorization;
+}
+
+/**
+ * The signature that a protection has verified for this request; undefined for a request that is not signed, on a route
+ * that asks for no signature or for one only if it is there.
+ */
+export function signatureOf(request: ProtectedRequest): SignatureProof | undefined {
+  return incomingOf(request)[SIGNATURE];
+}
+
+type ProtectedRequest =
+  | IncomingMessage
+  | { readonly req: IncomingMessage }
+  | { readonly raw: IncomingMessage };
+
+function incomingOf(request: ProtectedRequest): ProvenRequest {
+  return 'raw' in request ? request.raw : 'req' in request ? request.req : request;
 }
 
 /**
@@ -169,6 +234,10 @@ export function assertRequirement(requirement: RouteRequirement): void {
     if (!Array.isArray(requirement?.[name])) {
       throw new TypeError(`a route must name the ${name} that it needs; [] is for none`);
     }
+  }
+  const { signatures } = requirement;
+  if (signatures !== undefined && !(signatures instanceof MessageSignatures)) {
+    throw new TypeError('signatures must be of createMessageSignatures');
   }
 }
 

@@ -1,4 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import { signAnswer } from './answer-signing.ts';
 import type { Authorization } from '../token/access-token.ts';
 import { answerRefusal, setHeaders } from './node.ts';
 import {
@@ -28,6 +29,7 @@ export function expressProtection(
     const original = { method: request.method ?? '', url: request.originalUrl };
     const carryOut = (verdict: Verdict) => {
       if ('refusal' in verdict) return answerRefusal(request, response, verdict.refusal);
+      signAnswer(protection, { request, response, original }, requirement);
       setHeaders(response, verdict.headers);
       request.authorization = verdict.authorization;
       return next();

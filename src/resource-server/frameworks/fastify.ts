@@ -1,4 +1,5 @@
-import type { IncomingMessage } from 'node:http';
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { signAnswer } from './answer-signing.ts';
 import { assertRequirement, type Protection, type RouteRequirement } from '../decision/protection.ts';
 
 /** The parts of fastify that are used: fastify itself is not needed, not even for its types. */
@@ -7,6 +8,7 @@ interface FastifyRequest {
   readonly originalUrl: string;
 }
 interface FastifyReply {
+  readonly raw: ServerResponse;
   code(status: number): unknown;
   headers(values: { [name: string]: string }): unknown;
   send(body: unknown): unknown;
@@ -26,6 +28,7 @@ export function fastifyProtection(
     const original = { method: request.raw.method ?? '', url: request.originalUrl };
     const verdict = await protection.decide(request.raw, requirement, original);
     if ('authorization' in verdict) {
+      signAnswer(protection, { request: request.raw, response: reply.raw, original }, requirement);
       reply.headers({ ...verdict.headers });
       return undefined;
     }

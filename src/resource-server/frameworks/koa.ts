@@ -1,9 +1,11 @@
-import type { IncomingMessage } from 'node:http';
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { signAnswer } from './answer-signing.ts';
 import { assertRequirement, type Protection, type RouteRequirement } from '../decision/protection.ts';
 
 /** The part of koa's context that is used: koa itself is not needed, not even for its types. */
 interface KoaContext {
   readonly req: IncomingMessage;
+  readonly res: ServerResponse;
   /** The requested URL; mounting cuts its own part off `url`. */
   readonly originalUrl: string;
   readonly state: { [name: string]: unknown };
@@ -31,6 +33,7 @@ export function koaProtection(
       ctx.body = verdict.refusal.body;
       return;
     }
+    signAnswer(protection, { request: ctx.req, response: ctx.res, original }, requirement);
     ctx.set({ ...verdict.headers });
     ctx.state.authorization = verdict.authorization;
     await next();

@@ -1,4 +1,5 @@
 import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http';
+import { signAnswer } from './answer-signing.ts';
 import type { Authorization } from '../token/access-token.ts';
 import type { RefusalAnswer } from '../decision/challenge.ts';
 import {
@@ -29,6 +30,7 @@ export function nodeProtection(
   return (request, response) => {
     const carryOut = (verdict: Verdict) => {
       if ('refusal' in verdict) return answerRefusal(request, response, verdict.refusal);
+      signAnswer(protection, { request, response, original: request }, requirement);
       setHeaders(response, verdict.headers);
       return handler(request, response, verdict.authorization);
     };
