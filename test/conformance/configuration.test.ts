@@ -6,7 +6,8 @@ import { suiteConfiguration } from '../../conformance/configuration.ts';
 import { clientsOf } from '../../conformance/registrations.ts';
 import { PASSWORD_STEP } from '../../src/authorization-server/customer/authentication.ts';
 import { Pages } from '../../src/authorization-server/customer/pages/pages.ts';
-import { clientSchema } from '../../src/configuration/client-schema.ts';
+import { PROFILES } from '../../src/authorization-server/profiles/profiles.ts';
+import { clientSchema, findRuleProblems } from '../../src/configuration/client-schema.ts';
 import { startTestSandbox, type TestSandbox } from '../authorization-server/running-sandbox.ts';
 
 const suite = new URL('https://suite.example:8443');
@@ -58,7 +59,10 @@ describe('the combinations', () => {
 describe('the clients of a combination', () => {
   it.each(COMBINATIONS.map(({ name }) => name))('of %s are two that the server accepts', (name) => {
     const [one, two] = clientsFor(named(name)).map(({ registration }) => registration);
-    for (const client of [one, two]) expect(clientSchema.safeParse(client).error).toBeUndefined();
+    const rules = { apiScopes: ['accounts', 'payments'], profiles: PROFILES };
+    for (const client of [one, two]) {
+      expect(findRuleProblems(clientSchema.parse(client), rules)).toEqual([]);
+    }
     expect(one?.client_id).not.toBe(two?.client_id);
     expect(one?.authorization_number).not.toBe(two?.authorization_number);
     expect(JSON.stringify([one, two])).not.toMatch(/"(d|p|q|dp|dq|qi)":/);
