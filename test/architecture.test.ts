@@ -31,6 +31,7 @@ const FLOORS: readonly (readonly string[])[] = [
   ['src/server'],
   ['src/index.ts'],
   ['src/sandbox'],
+  ['src/certificate-conformance'],
   ['src/cli'],
   ['conformance'],
 ];
@@ -75,7 +76,10 @@ const OWNED: readonly { readonly name: RegExp; readonly owners: readonly string[
   { name: /^(koa|@koa\/.*)$/, owners: ['src/authorization-server/', 'src/sandbox/'] },
   { name: /^(eta|koa-helmet)$/, owners: ['src/authorization-server/customer/'] },
   { name: /^rate-limiter-flexible$/, owners: ['src/authorization-server/'] },
-  { name: /^yaml$/, owners: ['src/configuration/', 'src/sandbox/', 'tpp-registry/'] },
+  {
+    name: /^yaml$/,
+    owners: ['src/configuration/', 'src/sandbox/', 'src/certificate-conformance/', 'tpp-registry/'],
+  },
   { name: /^(commander|@clack\/prompts)$/, owners: ['src/cli/'] },
 ];
 

@@ -1,5 +1,6 @@
 import { Command } from 'commander';
 import { certificateCommand } from './certificate/certificate.ts';
+import { conformanceCommand } from './conformance/conformance.ts';
 import { demoCommand } from './demo.ts';
 import { gatewayCommand } from './gateway.ts';
 import { keysCommand } from './keys.ts';
@@ -13,6 +14,7 @@ export function createProgram(): Command {
     .exitOverride()
     .addCommand(sandboxCommand())
     .addCommand(certificateCommand())
+    .addCommand(conformanceCommand())
     .addCommand(demoCommand())
     .addCommand(serveCommand())
     .addCommand(gatewayCommand())

@@ -17,6 +17,7 @@ interface Flags {
   readonly host?: string;
   readonly redirectUri: readonly string[];
   readonly pushWithoutCertificate?: true;
+  readonly tester?: string;
 }
 
 /** `tallystick sandbox`: everything in one process, to try and to test against. */
@@ -37,6 +38,7 @@ export function sandboxCommand(): Command {
     .option('--host <name>', 'name or address in every URL, for other machines, chosen once', hostName)
     .option('--redirect-uri <url>', 'add a redirect URI to the demo clients (repeatable)', collectUrl, [])
     .option('--push-without-certificate', 'let private_key_jwt clients push without a certificate')
+    .option('--tester <folder>', 'be tested from a folder of `conformance certificates --prepare`')
     .action(async (flags: Flags, command: Command) => {
       requireSandboxPackages(command);
       const { startSandbox } = await import('../sandbox/sandbox.ts');
@@ -53,12 +55,18 @@ export function sandboxCommand(): Command {
         ...given({ host: flags.host }),
         redirectUris: flags.redirectUri,
         pushesWithoutCertificate: flags.pushWithoutCertificate === true,
+        ...(flags.tester === undefined ? {} : { amendConfiguration: await amendmentOf(flags.tester) }),
       });
       console.log(welcome(sandbox));
       // SIGHUP: the terminal has been closed.
       await stopOnSignal(() => sandbox.close(), { signals: ['SIGINT', 'SIGTERM', 'SIGHUP'] });
     })
     .addCommand(sandboxRevokeCommand());
+}
+
+async function amendmentOf(tester: string) {
+  const { sandboxAmendment } = await import('../certificate-conformance/tested-sandbox.ts');
+  return sandboxAmendment(tester);
 }
 
 function welcome({ description, logFile, descriptionFile }: RunningSandbox): string {
