@@ -30,10 +30,12 @@ import {
 import { pageHeaders, Pages } from './customer/pages/pages.ts';
 import { createProvider, type ProviderOptions } from './provider.ts';
 import { revokeStructuredTokens } from './tokens/revocation.ts';
+import { serveClientKeys } from './tokens/client-keys.ts';
 import { userinfo } from './tokens/userinfo.ts';
 import type { RevokedCertificates } from './token-status/revoked-certificates.ts';
 import {
   at,
+  CLIENT_KEYS_ROUTE,
   ENDPOINTS,
   findRoute,
   from,
@@ -157,6 +159,7 @@ function stepsOf(
       formHead,
       // A resource server is answered here; every other caller is a TPP, and has to prove that.
       at(ENDPOINTS.introspection, introspectForResourceServers(options, sources)),
+      at(CLIENT_KEYS_ROUTE, serveClientKeys(options)),
       from('tpp', tppGate(authenticator, clientCertificate, options)),
       // The short ways take only forms that `checkForm` passes.
       at(ENDPOINTS.token, directClientCredentials(provider)),

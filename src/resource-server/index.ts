@@ -45,6 +45,11 @@ export type { Requirement } from './decision/requirement.ts';
 export type { CheckedTpp, TppCheck } from './decision/tpp-check.ts';
 export type { AnswerKey } from './signatures/answer-signer.ts';
 export type { KeysOf } from './signatures/client-keys.ts';
+export {
+  type IssuerClientKeys,
+  type IssuerClientKeysOptions,
+  issuerClientKeys,
+} from './signatures/issuer-client-keys.ts';
 export type { MessageSignatures } from './signatures/message-signatures.ts';
 export type { SealCheck, SealTrust } from './signatures/seal.ts';
 export type { AnswerSigner, SignatureProof } from './signatures/signature-format.ts';

@@ -38,6 +38,10 @@ export const ENDPOINTS = Object.freeze({
 export const STATUS_LIST_PATH = '/status-lists/';
 export const STATUS_LIST_ROUTE = /^\/status-lists\/\d{1,9}$/;
 
+/** Where resource servers read the registered keys of a client; its percent-encoded identifier follows. */
+export const CLIENT_KEYS_PATH = '/client-keys/';
+export const CLIENT_KEYS_ROUTE = /^\/client-keys\/[^/]{1,512}$/;
+
 /**
  * The kinds of caller. A TPP proves itself by its certificate at the TPP gate, a resource server by a certificate of the
  * bank's own CA, a customer's browser by its interaction. The bank and its operators have no route of this server yet.
@@ -76,6 +80,7 @@ const ROUTES: readonly Route[] = [
   { path: ENDPOINTS.token, methods: ['POST'], callers: ['tpp'] },
   { path: ENDPOINTS.pushed_authorization_request, methods: ['POST'], callers: ['tpp'] },
   { path: ENDPOINTS.introspection, methods: ['POST'], callers: ['resource-server', 'tpp'] },
+  { path: CLIENT_KEYS_ROUTE, methods: READ, callers: ['resource-server'] },
   { path: ENDPOINTS.revocation, methods: ['POST'], callers: ['tpp'] },
   { path: ENDPOINTS.userinfo, methods: ['GET', 'POST'], callers: ['tpp'] },
 ];

@@ -4,8 +4,13 @@ import { isRefusal, OpenBankingError } from '../../errors.ts';
 import { findJwkProblem } from '../../x509/certificate/public-jwk.ts';
 import type { Authorization } from '../token/access-token.ts';
 
-/** The public keys that a client has registered. @throws when they cannot be had: the request is answered with 503 */
-export type KeysOf = (authorization: Authorization) => JSONWebKeySet | Promise<JSONWebKeySet>;
+/**
+ * The public keys that a client has registered. `keyId` is the key that the request names, for a source that looks
+ * again when it is new.
+ *
+ * @throws when they cannot be had: the request is answered with 503
+ */
+export type KeysOf = (authorization: Authorization, keyId: string) => JSONWebKeySet | Promise<JSONWebKeySet>;
 
 export interface ClientKey {
   readonly key: KeyObject;
@@ -27,7 +32,7 @@ export async function findClientKey(
   keyId: string,
 ): Promise<ClientKey> {
   const { clientId } = authorization;
-  const named = (await keysFor(keysOf, authorization)).filter(({ kid }) => kid === keyId);
+  const named = (await keysFor(keysOf, authorization, keyId)).filter(({ kid }) => kid === keyId);
   const [jwk, more] = named.filter(isForSignatures);
   if (jwk === undefined) throw wrongKey(keyId, `client ${clientId} has no such key for signatures`);
   if (more !== undefined) throw wrongKey(keyId, `client ${clientId} has several keys of this name`);
@@ -40,10 +45,10 @@ export async function findClientKey(
   return made;
 }
 
-async function keysFor(keysOf: KeysOf, authorization: Authorization): Promise<readonly JWK[]> {
+async function keysFor(keysOf: KeysOf, authorization: Authorization, keyId: string): Promise<readonly JWK[]> {
   let set: JSONWebKeySet;
   try {
-    set = await keysOf(authorization);
+    set = await keysOf(authorization, keyId);
   } catch (cause) {
     if (isRefusal(cause)) throw cause;
     throw unavailable(authorization, cause);
