@@ -17,9 +17,15 @@ export function keysCommand(): Command {
   const rotate = configured('rotate')
     .description('add new keys; running servers publish them at once and sign with them after the delay')
     .option('--delay <seconds>', 'how long the new keys are only published', wholeSeconds, DELAY_SECONDS)
+    .option('--encryption', 'make keys for encrypted request objects too, where there are none')
     .option('--compromised', 'drop the old keys at once: every token that they signed is refused')
     .action(
-      async (flags: { readonly config: string; readonly delay: number; readonly compromised?: true }) => {
+      async (flags: {
+        readonly config: string;
+        readonly delay: number;
+        readonly compromised?: true;
+        readonly encryption?: true;
+      }) => {
         const { rotateSigningKeys } = await import('../authorization-server/signing/signing-key-rotation.ts');
         const options = await rotationOf(flags.config);
         print(
@@ -27,6 +33,7 @@ export function keysCommand(): Command {
             ...options,
             delaySeconds: flags.delay,
             isCompromised: flags.compromised === true,
+            withEncryption: flags.encryption === true,
           }),
         );
       },

@@ -86,6 +86,17 @@ export async function readForm(ctx: Context): Promise<URLSearchParams> {
   return new URLSearchParams((await peekBody(ctx)).toString('utf8'));
 }
 
+/** Puts another form in the place of one that `readForm` has read. */
+export function replaceForm(ctx: Context, form: URLSearchParams): void {
+  const body = Buffer.from(form.toString());
+  // In one turn, as in `peekBody`.
+  while (read(ctx.req) !== null);
+  ctx.req.unshift(body);
+  if (ctx.req.headers['content-length'] !== undefined) {
+    ctx.req.headers['content-length'] = String(body.length);
+  }
+}
+
 async function peekBody(ctx: Context): Promise<Buffer> {
   const { req } = ctx;
   if (!hasBody(ctx)) return Buffer.alloc(0);

@@ -40,8 +40,12 @@ export function publishedKey(jwk: JWK): PublishedKey {
   const { kid, alg } = jwk;
   if (kid === undefined || !isSignatureAlgorithm(alg))
     throw new TypeError('the key has no kid or another alg');
-  const members = Object.entries(jwk).filter(([member]) => !PRIVATE_MEMBERS.has(member));
-  return { ...Object.fromEntries(members), kid, alg };
+  return { ...publicMembers(jwk), kid, alg };
+}
+
+/** A key without its secrets. */
+export function publicMembers(jwk: JWK): JWK {
+  return Object.fromEntries(Object.entries(jwk).filter(([member]) => !PRIVATE_MEMBERS.has(member)));
 }
 
 export function isSignatureAlgorithm(alg: string | undefined): alg is SignatureAlgorithm {

@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { type Clock, epochSeconds } from '../../clock.ts';
 import { replaceFile } from '../../files/created-file.ts';
+import { createEncryptionKeys, isEncryptionKey } from './encryption-keys.ts';
 import { createSigningKeys, type KeptKey, parseKeys, presentKeys, useFrom } from './signing-keys.ts';
 
 export interface RotationOptions {
@@ -12,14 +13,16 @@ export interface RotationOptions {
   readonly retainSeconds: number;
   /** The old keys are known to others: the new ones sign at once, and every signature of the old ones is refused. */
   readonly isCompromised?: boolean;
+  /** Makes keys for encryption to this server, where the file has none. Where it has some, they rotate as well. */
+  readonly withEncryption?: boolean;
 }
 
 /** A key of the file, without its secrets. */
 export interface KeyState {
   readonly kid: string;
   readonly alg: string;
-  readonly state: 'next' | 'signing' | 'published' | 'over';
-  /** The time from which the key signs; undefined for a first key. */
+  readonly state: 'next' | 'signing' | 'encrypting' | 'published' | 'over';
+  /** The time from which the key signs, or clients encrypt to it; undefined for a first key. */
   readonly from?: Date;
 }
 
@@ -30,11 +33,18 @@ export interface KeyState {
  * @throws ERR_CONFIG_INVALID when `openSigningKeys` would refuse the file
  */
 export async function rotateSigningKeys(options: RotationOptions): Promise<readonly KeyState[]> {
-  const { file, clock, retainSeconds, isCompromised = false } = options;
+  const { file, clock, retainSeconds, isCompromised = false, withEncryption = false } = options;
   const now = epochSeconds(clock.now());
   const kept = parseKeys(await readFile(file, 'utf8'), { source: file, now });
   const useFromAt = isCompromised ? now : now + options.delaySeconds;
-  const added: KeptKey[] = (await createSigningKeys()).keys.map((key) => ({ ...key, use_from: useFromAt }));
+  const from = (seconds: number) => (key: KeptKey) => ({ ...key, use_from: seconds });
+  const hasEncryption = kept.some(isEncryptionKey);
+  const encryption = hasEncryption || withEncryption ? await createEncryptionKeys() : [];
+  const added: KeptKey[] = [
+    ...(await createSigningKeys()).keys.map(from(useFromAt)),
+    // Decrypts at once. First keys have no predecessor to stand in for them.
+    ...encryption.map(from(hasEncryption ? useFromAt : now)),
+  ];
   const needed = new Set(presentKeys(kept, now, retainSeconds).map(({ kid }) => kid));
   const keys = isCompromised ? added : [...kept.filter(({ kid }) => needed.has(kid)), ...added];
   await replaceFile(file, `${JSON.stringify({ keys })}\n`);
@@ -61,7 +71,9 @@ function statesOf(kept: readonly KeptKey[], now: number, retainSeconds: number):
 
   function stateOf(key: KeptKey): KeyState['state'] {
     if (useFrom(key) > now) return 'next';
-    if (present.find(({ alg }) => alg === key.alg)?.kid === key.kid) return 'signing';
+    if (present.find(({ alg }) => alg === key.alg)?.kid === key.kid) {
+      return isEncryptionKey(key) ? 'encrypting' : 'signing';
+    }
     return present.some(({ kid }) => kid === key.kid) ? 'published' : 'over';
   }
 }

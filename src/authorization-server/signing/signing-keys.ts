@@ -6,12 +6,15 @@ import { creationProblem, readOrCreate } from '../../files/created-file.ts';
 import { invalidConfig, type OpenBankingError } from '../../errors.ts';
 import { openFollowedFile } from '../../files/followed-file.ts';
 import type { Log } from '../../events.ts';
+import type { Decrypter } from './decrypter.ts';
+import { EncryptionKeys, isEncryptionKey, publishedEncryptionKey } from './encryption-keys.ts';
 import { isSignatureAlgorithm, PrivateKeys, publishedKey } from './private-keys.ts';
 import type { FollowedSigner } from './signer.ts';
 
 /**
  * A key of the file. The key signs from `use_from` on (epoch seconds; none: always). Before, the key is only
- * published, so that resource servers have it before its first signature.
+ * published, so that resource servers have it before its first signature. A key for encryption decrypts always, and is
+ * published from `use_from` on.
  */
 export interface KeptKey extends JWK {
   readonly use_from?: number;
@@ -49,10 +52,10 @@ export async function createSigningKeys(): Promise<{ readonly keys: readonly JWK
  * Opens the signing keys of a file, and makes the file when there is none. Processes that start at once get the
  * same keys; a change of the file is taken up by all of them without a restart.
  *
- * @throws ERR_CONFIG_INVALID when the file is not a set of private keys for PS256, ES256 or EdDSA with an ES256
- * key that signs already
+ * @throws ERR_CONFIG_INVALID when the file is not a set of private keys for PS256, ES256 or EdDSA, or for encryption, with an
+ * ES256 key that signs already
  */
-export async function openSigningKeys(options: SigningKeyringOptions): Promise<FollowedSigner> {
+export async function openSigningKeys(options: SigningKeyringOptions): Promise<Keyring> {
   const { file, clock, log, retainSeconds, pollSeconds } = options;
   await readOrCreate(file, async () => `${JSON.stringify(await createSigningKeys())}\n`).catch(
     (error: NodeJS.ErrnoException) => {
@@ -62,7 +65,8 @@ export async function openSigningKeys(options: SigningKeyringOptions): Promise<F
   const listeners = new Set<Parameters<FollowedSigner['follow']>[0]>();
   let turn: NodeJS.Timeout | undefined;
   const now = () => epochSeconds(clock.now());
-  const present = () => presentKeys(followed.current.kept, now(), retainSeconds).map(publishedKey);
+  const present = () =>
+    presentKeys(signatureKeys(followed.current.kept), now(), retainSeconds).map(publishedKey);
   const notify = () => {
     for (const use of listeners) use(present(), followed.current.signer);
     clearTimeout(turn);
@@ -87,6 +91,12 @@ export async function openSigningKeys(options: SigningKeyringOptions): Promise<F
       return present();
     },
     sign: (kid, data) => followed.current.signer.sign(kid, data),
+    encryption: {
+      get keys() {
+        return encryptionKeysInUse(followed.current.kept, now()).map(publishedEncryptionKey);
+      },
+      decrypt: (jwe, header) => followed.current.decrypter.decrypt(jwe, header),
+    },
     follow: (use) => {
       listeners.add(use);
       use(present(), followed.current.signer);
@@ -99,15 +109,22 @@ export async function openSigningKeys(options: SigningKeyringOptions): Promise<F
   };
 }
 
+/** Everything that this server signs or decrypts with. */
+export interface Keyring extends FollowedSigner {
+  readonly encryption: Decrypter;
+}
+
 interface LoadedKeys {
   readonly kept: readonly KeptKey[];
   /** Every key of the file; `presentKeys` decides which of them signs. */
   readonly signer: PrivateKeys;
+  readonly decrypter: EncryptionKeys;
 }
 
 function loadedKeys(kept: readonly KeptKey[], file: string): LoadedKeys {
   try {
-    return { kept, signer: new PrivateKeys(kept) };
+    const signer = new PrivateKeys(signatureKeys(kept));
+    return { kept, signer, decrypter: new EncryptionKeys(kept.filter(isEncryptionKey)) };
   } catch (cause) {
     throw invalid(file, 'holds a key that is malformed', cause);
   }
@@ -125,6 +142,20 @@ export function presentKeys(kept: readonly KeptKey[], now: number, retainSeconds
   });
   const toCome = kept.filter((key) => useFrom(key) > now);
   return [...recent, ...toCome].map(({ use_from: _useFrom, ...jwk }) => jwk);
+}
+
+function signatureKeys(kept: readonly KeptKey[]): readonly KeptKey[] {
+  return kept.filter((key) => !isEncryptionKey(key));
+}
+
+/** The keys to which clients encrypt at `now`: the newest of each algorithm. */
+function encryptionKeysInUse(kept: readonly KeptKey[], now: number): readonly JWK[] {
+  const inUse = presentKeys(
+    kept.filter((key) => isEncryptionKey(key) && useFrom(key) <= now),
+    now,
+    0,
+  );
+  return inUse.filter((key, at) => inUse.findIndex(({ alg }) => alg === key.alg) === at);
 }
 
 /** The next time at which `presentKeys` changes. */
@@ -154,8 +185,9 @@ export function parseKeys(
     typeof parsed === 'object' && parsed !== null && 'keys' in parsed && Array.isArray(parsed.keys)
       ? (parsed.keys as KeptKey[])
       : [];
-  if (!keys.every((key) => isSignatureAlgorithm(key.alg) && key.kid && key.d)) {
-    const message = 'every key must be private and have a kid and an alg of PS256, ES256 or EdDSA';
+  if (!keys.every((key) => (isSignatureAlgorithm(key.alg) || isEncryptionKey(key)) && key.kid && key.d)) {
+    const message =
+      'every key must be private and have a kid and an alg of PS256, ES256 or EdDSA, or the use enc and an alg of RSA-OAEP-256 or ECDH-ES';
     throw invalid(from.source, message);
   }
   if (new Set(keys.map((key) => key.kid)).size !== keys.length) throw invalid(from.source, 'has a kid twice');
