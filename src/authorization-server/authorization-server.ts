@@ -21,6 +21,9 @@ import type { Aspsp } from './customer/aspsp.ts';
 import { AspspCalls } from './customer/aspsp-calls.ts';
 import { ReleasedClaims } from './customer/claims/released-claims.ts';
 import { type InteractionOptions, interactions } from './customer/interactions.ts';
+import { decryptRequest } from './request/encrypted-request.ts';
+import { requestEncryptionOf } from './profiles/encryption-rules.ts';
+import type { Decrypter } from './signing/decrypter.ts';
 import { sessionTakeover } from './customer/session-takeover.ts';
 import {
   introspectForResourceServers,
@@ -57,6 +60,7 @@ export interface AuthorizationServerOptions
     IntrospectionOptions {
   readonly clients: Clients;
   readonly signer: FollowedSigner;
+  readonly decrypter: Decrypter;
   readonly store: Store;
   readonly clientLimits: ClientLimits;
   readonly consents: Pick<ConsentRecords, 'idOf' | 'create' | 'find'>;
@@ -137,6 +141,13 @@ function stepsOf(
     ...sources,
     findCustomerClaims: (psuId: string, consentId: string) => releasedClaims.ofUserinfo(psuId, consentId),
   };
+  const decrypting = decryptRequest({
+    decrypter: options.decrypter,
+    findEncryption: async (clientId) => {
+      const client = await options.clients.find(clientId);
+      return client === undefined ? undefined : requestEncryptionOf(client);
+    },
+  });
   const hasStrictTransportSecurity = new URL(issuer).hostname !== 'localhost';
   const metadata = discoveryOnBothListeners(options);
   const statusLists = serveStatusLists(tokenStatus.lists);
@@ -149,6 +160,7 @@ function stepsOf(
       from('anyone', metadata),
       at(STATUS_LIST_ROUTE, statusLists),
       at(ENDPOINTS.authorization, postedAuthorization),
+      at(ENDPOINTS.authorization, decrypting),
       from('browser', sessionTakeover(provider)),
       from('browser', interactions(options, { provider, aspsp, pages })),
     ],
@@ -165,6 +177,7 @@ function stepsOf(
       at(ENDPOINTS.token, directClientCredentials(provider)),
       at(ENDPOINTS.introspection, directIntrospection(provider)),
       checkForm,
+      at(ENDPOINTS.pushed_authorization_request, decrypting),
       from('anyone', metadata),
       at(STATUS_LIST_ROUTE, statusLists),
       at(ENDPOINTS.revocation, revokeStructuredTokens(sources)),

@@ -2,6 +2,7 @@ import type { Middleware } from 'koa';
 import { OPENID_SCOPES } from './clients/registered-client.ts';
 import { type profileConfiguration, type Profiles, responseModes } from './profiles/profiles.ts';
 import { ENDPOINTS } from './request/routes.ts';
+import { CONTENT_ENCRYPTIONS, type Decrypter } from './signing/decrypter.ts';
 import type { PublishedKey, Signer } from './signing/signer.ts';
 
 const { authorization, jwks, ...ON_MTLS } = ENDPOINTS;
@@ -36,6 +37,7 @@ export function discoveryOnBothListeners(urls: {
   readonly customerClaims: readonly string[];
   readonly profiles: Profiles;
   readonly signer: Pick<Signer, 'keys'>;
+  readonly decrypter: Pick<Decrypter, 'keys'>;
 }): Middleware {
   const front = (path: string) => new URL(path, urls.issuer).href;
   const addresses = {
@@ -45,15 +47,22 @@ export function discoveryOnBothListeners(urls: {
   };
   const acr = urls.acr.acrValues.length > 0 ? ['acr'] : [];
   const claims = [...CLAIMS, ...acr, ...urls.customerClaims];
+  const isEncrypting = urls.profiles.some(({ encryption }) => encryption !== 'never');
+  const encryptionKeys = () => (isEncrypting ? urls.decrypter.keys : []);
   return async (ctx, next) => {
     await next();
-    // A new key is published for longer than this before it signs.
-    if (ctx.path === jwks && ctx.status === 200) ctx.set('cache-control', 'public, max-age=300');
+    if (ctx.path === jwks && ctx.status === 200) {
+      const { keys } = ctx.body as { readonly keys: readonly object[] };
+      ctx.body = { keys: [...keys, ...encryptionKeys()] };
+      // A new key is published for longer than this before it signs.
+      ctx.set('cache-control', 'public, max-age=300');
+    }
     if (ctx.path.startsWith('/.well-known/') && ctx.status === 200) {
       const metadata = ctx.body as ProviderMetadata;
       ctx.body = {
-        ...metadata,
+        ...Object.fromEntries(Object.entries(metadata).filter(([name]) => !isOfNoUse(name))),
         ...addresses,
+        ...requestEncryption(encryptionKeys()),
         claims_supported: claims,
         ui_locales_supported: UI_LOCALES,
         ...withKeys(metadata, urls.signer.keys),
@@ -63,6 +72,20 @@ export function discoveryOnBothListeners(urls: {
       ctx.set('cache-control', 'public, max-age=300');
     }
   };
+}
+
+/** Encryption of what this server does not encrypt, and of request objects, which the provider does not decrypt. */
+function isOfNoUse(name: string): boolean {
+  return /^(request_object|authorization|introspection)_encryption_/.test(name);
+}
+
+function requestEncryption(keys: Decrypter['keys']): Readonly<Record<string, readonly string[]>> {
+  return keys.length === 0
+    ? {}
+    : {
+        request_object_encryption_alg_values_supported: keys.map(({ alg }) => alg),
+        request_object_encryption_enc_values_supported: CONTENT_ENCRYPTIONS,
+      };
 }
 
 function withKeys(metadata: ProviderMetadata, keys: readonly PublishedKey[]): ProviderMetadata {

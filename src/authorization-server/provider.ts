@@ -160,6 +160,7 @@ function features(
     fapi: profiled.fapi,
     pushedAuthorizationRequests: profiled.pushedAuthorizationRequests,
     requestObjects: { ...profiled.requestObjects, assertJwtClaimsAndHeader: assertRequestObject(options) },
+    encryption: profiled.encryption,
     jwtResponseModes: profiled.jwtResponseModes,
     clientCredentials: { enabled: true },
     // A TPP sees and ends its own tokens only.

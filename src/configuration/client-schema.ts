@@ -9,6 +9,7 @@ import {
   PROFILES,
   type Profiles,
 } from '../authorization-server/profiles/profiles.ts';
+import { CONTENT_ENCRYPTIONS, ENCRYPTION_ALGORITHMS } from '../authorization-server/signing/decrypter.ts';
 import { isRefusal, type Problem } from '../errors.ts';
 import { parseOrganizationIdentifier } from '../tpp/organization-identifier.ts';
 import { findJwkProblem } from '../x509/certificate/public-jwk.ts';
@@ -21,6 +22,8 @@ const serverAlgorithm = z.enum(['ES256', 'PS256']).optional();
 const SUBJECT =
   'Narrows the client to one subject of the certificates of its TPP; one of the five at most (RFC 8705 §2.1.2).';
 
+const encryptionAlgorithm = z.enum(ENCRYPTION_ALGORITHMS).optional();
+const contentEncryption = z.enum(CONTENT_ENCRYPTIONS).optional();
 const responseType = z.enum(['code', 'code id_token']);
 const responseMode = z.enum(['query', 'fragment', 'jwt', 'query.jwt', 'fragment.jwt']);
 
@@ -94,6 +97,10 @@ export const clientSchema = z
     id_token_signed_response_alg: serverAlgorithm,
     authorization_signed_response_alg: serverAlgorithm,
     introspection_signed_response_alg: serverAlgorithm,
+    id_token_encrypted_response_alg: encryptionAlgorithm,
+    id_token_encrypted_response_enc: contentEncryption,
+    request_object_encryption_alg: encryptionAlgorithm,
+    request_object_encryption_enc: contentEncryption,
     ...subjectFields(SUBJECT, 'The same.'),
   })
   .superRefine((value, context) => {

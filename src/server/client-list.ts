@@ -67,6 +67,10 @@ export function registeredClient(client: ClientEntry): RegisteredClient {
     id_token_signed_response_alg: client.id_token_signed_response_alg,
     authorization_signed_response_alg: client.authorization_signed_response_alg,
     introspection_signed_response_alg: client.introspection_signed_response_alg,
+    id_token_encrypted_response_alg: client.id_token_encrypted_response_alg,
+    id_token_encrypted_response_enc: client.id_token_encrypted_response_enc,
+    request_object_encryption_alg: client.request_object_encryption_alg,
+    request_object_encryption_enc: client.request_object_encryption_enc,
     subject: subjectsOf(client)[0],
   };
 }

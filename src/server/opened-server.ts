@@ -222,6 +222,7 @@ function createEndpoints(
     rotatesRefreshTokens: config.refreshToken.rotation,
     pushesWithoutCertificate: config.pushedRequests.allowWithoutCertificate,
     signer,
+    decrypter: signer.encryption,
     secret,
     store,
     clientLimits: config.clientLimits,

@@ -85,6 +85,7 @@ const PROFILE_RULES: readonly (readonly [rule: string, of: (profile: Profile) =>
   ],
   ['algorithms of clients', ({ clientAlgorithms }) => listed(clientAlgorithms)],
   ['algorithms of the server', ({ serverAlgorithms }) => listed(serverAlgorithms)],
+  ['encryption of ID tokens and request objects', ({ encryption }) => encryption],
   ['binding of tokens', ({ senderConstraint }) => senderConstraint],
   ['refresh tokens', ({ rotatesRefreshTokens }) => (rotatesRefreshTokens ? 'rotate' : 'stay')],
   ['life of a code', ({ codeSeconds }) => `${codeSeconds} s`],

@@ -1,10 +1,12 @@
 import type { ClientMetadata } from 'oidc-provider';
 import type { JWK } from 'jose';
 import type { SignatureAlgorithm } from '../signing/signer.ts';
+import { type EncryptionChoices, encryptionMetadata, encryptionProblems } from './encryption-rules.ts';
 import type {
   ClientAuthMethod,
   Demand,
   Profile,
+  RegistrationProblem,
   ResponseMode,
   ResponseType,
   ServerAlgorithm,
@@ -14,7 +16,7 @@ import type {
  * The members of a registration by which a client names its profile, and chooses where the profile leaves a choice
  * (RFC 7591, OpenID Connect Registration, RFC 9101 §10.5, RFC 9126 §6, RFC 9701 §6, JARM §3).
  */
-export interface ProfileChoices {
+export interface ProfileChoices extends EncryptionChoices {
   /** Absent: the default of the server. */
   readonly profile?: string | undefined;
   /** Absent: `code` (RFC 7591 §2). */
@@ -35,13 +37,6 @@ export interface JudgedClient extends ProfileChoices {
   readonly token_endpoint_auth_method: ClientAuthMethod;
   readonly jwks?: { readonly keys: readonly JWK[] } | undefined;
   readonly grant_types: readonly string[];
-}
-
-/** A rule that a registration breaks. */
-export interface RegistrationProblem {
-  /** The member. */
-  readonly path: string;
-  readonly message: string;
 }
 
 /** Whether a response mode is JARM. */
@@ -74,6 +69,7 @@ export function profileMetadata(profile: Profile, client: JudgedClient) {
     id_token_signed_response_alg: client.id_token_signed_response_alg ?? algorithm,
     authorization_signed_response_alg: client.authorization_signed_response_alg ?? algorithm,
     introspection_signed_response_alg: client.introspection_signed_response_alg ?? algorithm,
+    ...encryptionMetadata(client),
     signs_introspection: client.introspection_signed_response_alg !== undefined,
     ...(client.request_object_signing_alg === undefined
       ? {}
@@ -97,6 +93,7 @@ export function findRegistrationProblems(
     ...typeAndModeProblems(profile, client),
     ...switchProblems(profile, client),
     ...algorithmProblems(profile, client),
+    ...encryptionProblems(profile, client),
   ];
 }
 

@@ -24,6 +24,7 @@ export const fapi1Advanced: Profile = Object.freeze({
   /** §8.6. */
   clientAlgorithms: Object.freeze(['PS256', 'ES256'] as const),
   serverAlgorithms: Object.freeze(['ES256', 'PS256'] as const),
+  encryption: 'off',
   senderConstraint: 'certificate',
   rotatesRefreshTokens: false,
   codeSeconds: 60,

@@ -17,6 +17,7 @@ export const fapi2Security: Profile = Object.freeze({
   assertionAudience: 'issuer',
   clientAlgorithms: Object.freeze(['PS256', 'ES256', 'EdDSA'] as const),
   serverAlgorithms: Object.freeze(['ES256', 'PS256'] as const),
+  encryption: 'never',
   senderConstraint: 'certificate',
   /** §5.3.2.1 forbids rotation but in extraordinary circumstances. */
   rotatesRefreshTokens: false,

@@ -49,6 +49,8 @@ export interface Profile {
   readonly clientAlgorithms: readonly SignatureAlgorithm[];
   /** Algorithms with which this server may sign ID tokens, responses and introspection for a client. The first is the default. */
   readonly serverAlgorithms: readonly [ServerAlgorithm, ...ServerAlgorithm[]];
+  /** Whether ID tokens and request objects can be encrypted; a client that wants so registers how. */
+  readonly encryption: 'off' | 'never';
   /** The binding of access tokens (RFC 8705 §3, RFC 9449). */
   readonly senderConstraint: 'certificate';
   /** Whether a refresh token ends with its use. A bank's configuration may demand rotation beyond the profile. */
@@ -57,4 +59,11 @@ export interface Profile {
   readonly idTokenSeconds: number;
   /** How far the clock of a client may be ahead. */
   readonly clockToleranceSeconds: number;
+}
+
+/** A rule that a registration breaks. */
+export interface RegistrationProblem {
+  /** The member. */
+  readonly path: string;
+  readonly message: string;
 }

@@ -3,6 +3,7 @@ import { isSigned, responseTypesOf } from './client-rules.ts';
 import { fapi1Advanced } from './fapi1-advanced.ts';
 import { fapi2MessageSigning } from './fapi2-message-signing.ts';
 import { fapi2Security } from './fapi2-security.ts';
+import { CONTENT_ENCRYPTIONS, ENCRYPTION_ALGORITHMS } from '../signing/decrypter.ts';
 import type { Profile, ResponseMode } from './profile.ts';
 
 /** Profiles that a server allows. The first is that of a client without another. */
@@ -44,6 +45,13 @@ export function responseModes(profiles: Profiles): readonly ResponseMode[] {
   return union(profiles, ({ responseModes: modes }) => Object.values(modes).flat());
 }
 
+const NOT_ENCRYPTED = Object.fromEntries(
+  ['requestObject', 'userinfo', 'introspection', 'authorization'].flatMap((name) => [
+    [`${name}EncryptionAlgValues`, []],
+    [`${name}EncryptionEncValues`, []],
+  ]),
+);
+
 function union<T>(profiles: Profiles, of: (profile: Profile) => readonly T[]): T[] {
   return [...new Set(profiles.flatMap(of))];
 }
@@ -76,6 +84,10 @@ export function profileConfiguration(profiles: Profiles) {
       userinfoSigningAlgValues: serverAlgorithms,
       introspectionSigningAlgValues: serverAlgorithms,
       authorizationSigningAlgValues: serverAlgorithms,
+      idTokenEncryptionAlgValues: [...ENCRYPTION_ALGORITHMS],
+      idTokenEncryptionEncValues: [...CONTENT_ENCRYPTIONS],
+      // Request objects are decrypted before the provider (request/encrypted-request.ts). Nothing else is encrypted.
+      ...NOT_ENCRYPTED,
     },
     clockTolerance: Math.max(...profiles.map((profile) => profile.clockToleranceSeconds)),
     features: {
@@ -91,6 +103,7 @@ export function profileConfiguration(profiles: Profiles) {
         enabled: profiles.some((one) => one.signedRequests !== 'never'),
         requireSignedRequestObject: profiles.every((one) => one.signedRequests === 'required'),
       },
+      encryption: { enabled: profiles.some((one) => one.encryption !== 'never') },
       jwtResponseModes: { enabled: responseModes(profiles).some(isSigned) },
     },
     rotateRefreshToken: (ctx: { readonly oidc: { readonly client?: Client | undefined } }) =>

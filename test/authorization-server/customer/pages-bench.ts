@@ -102,6 +102,15 @@ export class Customer {
     return customer;
   }
 
+  /** At the pages of a request that was pushed already. */
+  static async at(bench: PagesBench, clientId: string, requestUri: string): Promise<Customer> {
+    const customer = new Customer(bench);
+    await customer.#get(
+      `/authorize?${new URLSearchParams({ client_id: clientId, request_uri: requestUri })}`,
+    );
+    return customer;
+  }
+
   /** Also the back button: the pages are not cached. */
   reload(path = this.path): Promise<void> {
     return this.#get(path);

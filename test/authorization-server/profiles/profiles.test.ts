@@ -26,6 +26,7 @@ const other: Profile = {
   assertionAudience: 'issuer-or-endpoint',
   clientAlgorithms: ['ES256'],
   serverAlgorithms: ['PS256'],
+  encryption: 'off',
   senderConstraint: 'certificate',
   rotatesRefreshTokens: true,
   codeSeconds: 30,

@@ -17,6 +17,7 @@ describe('an algorithm without a key', () => {
       customerClaims: [],
       profiles: PROFILES,
       signer: { keys },
+      decrypter: { keys: [] },
     });
     const offered = async () => {
       const body = { id_token_signing_alg_values_supported: ['ES256', 'PS256'] };
