@@ -42,6 +42,35 @@ export const gatewayConfigSchema = z.strictObject({
       response: z.enum(['signed', 'plain']).default('signed'),
     })
     .optional(),
+  /** How tokens may be bound to their sender; `dpop` alone must be named. */
+  senderConstraints: z
+    .array(z.enum(['certificate', 'certificate-and-dpop', 'dpop']))
+    .min(1)
+    .optional(),
+  /** Age of a status list when it decides, 0 to ask at each request; the treatment of an outage. */
+  status: z
+    .strictObject({
+      maxAgeSeconds: z.int().min(0).max(3600).default(2),
+      whenUnavailable: z.enum(['refuse', 'tolerate']).default('refuse'),
+    })
+    .optional(),
+  /** Proofs of tokens that are bound to a DPoP key. */
+  dpop: z
+    .strictObject({
+      /** Scheme and authority under which clients know the APIs. Default: those of `audience`. */
+      origin: httpsUrl.optional(),
+      maxAgeSeconds: z.int().min(1).max(300).default(60),
+    })
+    .optional(),
+  /** Serves metadata of the APIs (RFC 9728); challenges then name their address. */
+  resourceMetadata: z
+    .strictObject({
+      name: z.string().min(1).optional(),
+      documentation: httpsUrl.optional(),
+      policy: httpsUrl.optional(),
+      termsOfService: httpsUrl.optional(),
+    })
+    .optional(),
   proxy: z.enum(['nginx', 'envoy']),
   /** `path_prefix` of Envoy. */
   pathPrefix: z.string().startsWith('/').optional(),

@@ -22,13 +22,18 @@ export type { ConnectionLimitOptions } from '../mutual-tls/limits/connection-set
 export type { Authorization } from './token/access-token.ts';
 export { type Authorizer, createAuthorizer } from './decision/authorize.ts';
 export type { AuthorizerOptions, DpopOptions, IntrospectionOptions } from './decision/authorizer-options.ts';
-export { type RefusalAnswer, refusalAnswer } from './decision/challenge.ts';
-export { expressProtection } from './frameworks/express.ts';
-export { fastifyProtection } from './frameworks/fastify.ts';
+export { type ChallengeFacts, type RefusalAnswer, refusalAnswer } from './decision/challenge.ts';
+export type {
+  AcceptedTokens,
+  ResourceMetadata,
+  ResourceMetadataOptions,
+} from './decision/resource-metadata.ts';
+export { expressProtection, expressResourceMetadata } from './frameworks/express.ts';
+export { fastifyProtection, fastifyResourceMetadata } from './frameworks/fastify.ts';
 export { createGateway, type GatewayOptions } from './gateway/gateway.ts';
 export type { GatewayRoute } from './gateway/gateway-routes.ts';
-export { koaProtection } from './frameworks/koa.ts';
-export { type AuthorizedHandler, nodeProtection } from './frameworks/node.ts';
+export { koaProtection, koaResourceMetadata } from './frameworks/koa.ts';
+export { type AuthorizedHandler, nodeProtection, nodeResourceMetadata } from './frameworks/node.ts';
 export type { SenderConstraint } from './token/confirmation.ts';
 export type { RequestWithCertificate } from './token/presented-token.ts';
 export {

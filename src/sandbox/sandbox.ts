@@ -15,7 +15,7 @@ import { findRedirectUriProblem } from '../authorization-server/clients/redirect
 import { invalidConfig } from '../errors.ts';
 import { createAuthorizer, createProtection } from '../resource-server/index.ts';
 import { demoAspsp } from './bank/customers.ts';
-import { demoBank } from './bank/demo-bank.ts';
+import { API_SCOPES, demoBank } from './bank/demo-bank.ts';
 import {
   describeSandbox,
   keptState,
@@ -157,7 +157,12 @@ async function startBank(
     // A token ends with the answer that its code was used twice, not within five seconds.
     status: { maxAgeSeconds: 0 },
   });
-  const protection = createProtection({ authorizer, clientCertificate: { from: 'socket' }, log });
+  const protection = createProtection({
+    authorizer,
+    clientCertificate: { from: 'socket' },
+    log,
+    resourceMetadata: { name: 'Demo Bank', scopes: API_SCOPES },
+  });
   const listener = createListener({
     name: 'resource',
     certificatePem,

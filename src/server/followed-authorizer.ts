@@ -19,6 +19,10 @@ export class FollowedAuthorizer implements Authorizer {
   readonly authorizeNow: Authorizer['authorizeNow'] = (request, requirement) =>
     this.#current.authorizeNow(request, requirement);
 
+  get accepted(): Authorizer['accepted'] {
+    return this.#current.accepted;
+  }
+
   /** New requests are decided with what the files hold now. */
   replace(): void {
     const old = this.#current;

@@ -50,7 +50,7 @@ export async function startGateway(
   const log = parts.log ?? createLog({ level: config.logLevel });
   const clock = systemClock;
   const { listen, shutdown } = config;
-  const { authorizer, files } = await openAuthorizer(config, { clock, log });
+  const { authorizer, files } = await openAuthorizer(config, { clock, log, source: parts.source });
   const gateway = openGateway(config, { authorizer, log, source: parts.source });
   const keyPair = config.tls && (await FollowedKeyPair.open({ ...config.tls, place: 'tls', clock, log }));
   const server = createGatewayServer(config, gateway, keyPair);
@@ -91,13 +91,26 @@ function openGateway(
   const { authorizer, log, source } = parts;
   const clientCertificate = clientCertificateOptions(config.clientCertificate);
   const { proxy, routes, pathPrefix } = config;
-  try {
-    const protection = createProtection({ authorizer, clientCertificate, log });
+  const scopes = [...new Set(routes.flatMap((route) => route.scopes))];
+  const resourceMetadata = config.resourceMetadata && { scopes, ...config.resourceMetadata };
+  return configured(source, () => {
+    const protection = createProtection({ authorizer, clientCertificate, log, resourceMetadata });
     return createGateway({ protection, proxy, routes, pathPrefix });
+  });
+}
+
+/** The names of options in the messages of the package that are fields of the configuration too. */
+const FIELDS = ['resourceMetadata', 'senderConstraints', 'dpop'];
+
+/** @throws ERR_CONFIG_INVALID for options that the package cannot use together */
+function configured<T>(source: string, make: () => T): T {
+  try {
+    return make();
   } catch (cause) {
     if (!(cause instanceof TypeError)) throw cause;
-    const problems = [{ path: 'routes', message: cause.message }];
-    throw invalidConfig(source, problems, cause);
+    const { message } = cause;
+    const path = FIELDS.find((field) => message.startsWith(field)) ?? 'routes';
+    throw invalidConfig(source, [{ path, message }], cause);
   }
 }
 
@@ -131,8 +144,8 @@ function createGatewayServer(
 
 /** The decision point, made anew when the CA of the issuer or the gateway's own certificate changes. */
 async function openAuthorizer(
-  { issuer, audience, caFile, introspection }: GatewayConfig,
-  parts: { readonly clock: Clock; readonly log: Log },
+  { issuer, audience, caFile, introspection, senderConstraints, status, dpop }: GatewayConfig,
+  { source, ...parts }: { readonly clock: Clock; readonly log: Log; readonly source: string },
 ) {
   const authority =
     caFile === undefined
@@ -147,14 +160,17 @@ async function openAuthorizer(
   const own =
     introspection && (await FollowedKeyPair.open({ ...introspection, place: 'introspection', ...parts }));
   own?.follow(() => authorizer.replace());
-  const authorizer = new FollowedAuthorizer(() =>
+  const make = () =>
     createAuthorizer({
       issuer,
       audience,
       caPem: authority?.current.join(''),
       introspection: introspection && own && { ...introspection, ...own.current },
-    }),
-  );
+      senderConstraints,
+      status,
+      dpop,
+    });
+  const authorizer = configured(source, () => new FollowedAuthorizer(make));
   return { authorizer, files: [authority, own] };
 }
 

@@ -56,6 +56,25 @@ describe('the configuration of the gateway', () => {
     ['no certificates named', /^clientCertificate.*$/m, '', ['clientCertificate']],
     ['a proxy that is everybody', '[127.0.0.1]', '[0.0.0.0/0]', ['clientCertificate']],
     ['an unknown format', 'format: nginx', 'format: squid', ['clientCertificate.format']],
+    [
+      'a DPoP origin without TLS',
+      'proxy: nginx',
+      'proxy: nginx\ndpop: { origin: "http://api" }',
+      ['dpop.origin'],
+    ],
+    ['no sender constraint', 'proxy: nginx', 'proxy: nginx\nsenderConstraints: []', ['senderConstraints']],
+    [
+      'DPoP for an audience that is no address',
+      /^audience.*$/m,
+      'audience: urn:bank:api\nsenderConstraints: [dpop]',
+      ['dpop'],
+    ],
+    [
+      'metadata of an audience that is no address',
+      /^audience.*$/m,
+      'audience: urn:bank:api\nresourceMetadata: {}',
+      ['resourceMetadata'],
+    ],
     ['no list of roles', ', roles: [PSP_AI]', '', ['routes[0].roles']],
     ['no list of scopes', 'scopes: [accounts], ', '', ['routes[0].scopes']],
     ['an unknown role', '[PSP_AI]', '[PSP_XX]', ['routes[0].roles[0]']],
@@ -167,6 +186,7 @@ describe('a gateway whose own files change', () => {
       return {
         authorize: async () => Promise.reject(new Error(`decided by ${number}`)),
         authorizeNow: () => undefined,
+        accepted: { issuer: '', audience: '', senderConstraints: [], isDpopVerified: false },
         close: async () => void closed.push(number),
       };
     });

@@ -13,6 +13,7 @@ import {
   type RequestWithCertificate,
 } from '../token/presented-token.ts';
 import type { ProvenToken } from '../token/token-cache.ts';
+import type { AcceptedTokens } from './resource-metadata.ts';
 import { type Requirement, verifyRequirement } from './requirement.ts';
 import { verifyTpp } from './tpp-check.ts';
 
@@ -29,6 +30,8 @@ export interface Authorizer {
    * for what would be refused. Then ask `authorize`.
    */
   authorizeNow(request: RequestWithCertificate, requirement: Requirement): Authorization | undefined;
+  /** The tokens that are accepted, for challenges and for the metadata of the API. */
+  readonly accepted: AcceptedTokens;
   /** Stops reading status lists in the background and closes connections. */
   close(): Promise<void>;
 }
@@ -70,6 +73,7 @@ export function createAuthorizer(options: AuthorizerOptions): Authorizer {
       return authorization;
     },
 
+    accepted: parts.accepted,
     close: parts.close,
   };
 }

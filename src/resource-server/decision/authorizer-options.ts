@@ -31,14 +31,15 @@ export interface AuthorizerOptions {
    */
   readonly status?:
     | false
-    | { readonly maxAgeSeconds?: number; readonly whenUnavailable?: 'refuse' | 'tolerate' };
+    | { readonly maxAgeSeconds?: number; readonly whenUnavailable?: 'refuse' | 'tolerate' }
+    | undefined;
   /**
    * How a token may be bound to its sender. Default: `['certificate', 'certificate-and-dpop']`. With `dpop`, a token of a
    * DPoP key alone is accepted too, also from a caller without a certificate (article 34 of the RTS asks for one).
    */
-  readonly senderConstraints?: readonly SenderConstraint[];
+  readonly senderConstraints?: readonly SenderConstraint[] | undefined;
   /** DPoP proofs (RFC 9449), for tokens that are bound to a key. */
-  readonly dpop?: DpopOptions;
+  readonly dpop?: DpopOptions | undefined;
   /** Takes a presented certificate that has expired. Default false: its dates are checked on every request. */
   readonly allowExpiredCertificates?: boolean;
   /**
@@ -71,7 +72,7 @@ export interface IntrospectionOptions {
 
 export interface DpopOptions {
   /** Scheme and authority under which clients know this API. Default: those of `audience`, if it is an https URL. */
-  readonly origin?: string;
+  readonly origin?: string | undefined;
   /** Oldest proof that is taken: 1 to 300, default 60. */
   readonly maxAgeSeconds?: number;
   /** 32 secret bytes, the same in all processes of the API. When set, a nonce of ours is required in each proof. */

@@ -64,11 +64,25 @@ const EXCEPTIONS: Readonly<Partial<Record<ErrorCode, Row>>> = {
 
 const RETRY_AFTER_SECONDS = 5;
 
+/** Facts of an API and its request that a challenge names besides the refusal. */
+export interface ChallengeFacts {
+  /** The scheme of the request's Authorization field. Default: Bearer. */
+  readonly scheme?: 'Bearer' | 'DPoP';
+  /** The schemes that the API accepts. Default: Bearer. */
+  readonly schemes?: readonly ('Bearer' | 'DPoP')[];
+  /** Where the metadata of the API is (RFC 9728 §5.1). */
+  readonly metadataUrl?: string | undefined;
+}
+
 /**
  * Maps a refusal to status, headers and a JSON body. Any other error is a 500 without
  * details. `scopes` are the ones that the request needed, for the challenge of a 403.
  */
-export function refusalAnswer(error: unknown, scopes: readonly string[] = []): RefusalAnswer {
+export function refusalAnswer(
+  error: unknown,
+  scopes: readonly string[] = [],
+  facts: ChallengeFacts = {},
+): RefusalAnswer {
   const row: Row = isRefusal(error) ? (EXCEPTIONS[error.code] ?? ANSWERS[error.class]) : FAULT;
   const description = isRefusal(error) ? answerText(error) : 'the request could not be processed';
   return {
@@ -78,7 +92,7 @@ export function refusalAnswer(error: unknown, scopes: readonly string[] = []): R
       'cache-control': 'no-store',
       ...(row.status === 503 || row.status === 429 ? { 'retry-after': String(RETRY_AFTER_SECONDS) } : {}),
       ...(row === NO_TOKEN || row.error !== undefined
-        ? { 'www-authenticate': challenge(row, description, scopes) }
+        ? { 'www-authenticate': challenge(row, { description, scopes, facts }) }
         : {}),
       ...(isRefusal(error, 'ERR_DPOP_NONCE') ? { 'dpop-nonce': error.details.nonce } : {}),
       // RFC 9110 §15.5.6
@@ -88,14 +102,33 @@ export function refusalAnswer(error: unknown, scopes: readonly string[] = []): R
   };
 }
 
+interface ChallengedRequest {
+  readonly description: string;
+  readonly scopes: readonly string[];
+  readonly facts: ChallengeFacts;
+}
+
 /** Descriptions are answer texts: they hold no quote and no backslash (RFC 6750 §3). */
-function challenge(row: Row, description: string, scopes: readonly string[]): string {
-  if (row.error === undefined) return 'Bearer';
-  const scope = row.error === 'insufficient_scope' ? `, scope="${scopes.join(' ')}"` : '';
-  if (row.scheme === 'DPoP') {
-    return `DPoP error="${row.error}", error_description="${description}", algs="${ALGORITHMS.join(' ')}"`;
-  }
-  return `Bearer error="${row.error}", error_description="${description}"${scope}`;
+function challenge({ error, scheme }: Row, { description, scopes, facts }: ChallengedRequest): string {
+  // Without a token there is no error: one challenge for each scheme (RFC 9449 §7.2).
+  if (error === undefined)
+    return (facts.schemes ?? ['Bearer']).map((one) => schemeOf(one, [], facts)).join(', ');
+  const parameters = [`error="${error}"`, `error_description="${description}"`];
+  if (error === 'insufficient_scope') parameters.push(`scope="${scopes.join(' ')}"`);
+  return schemeOf(scheme ?? facts.scheme ?? 'Bearer', parameters, facts);
+}
+
+function schemeOf(
+  scheme: 'Bearer' | 'DPoP',
+  parameters: readonly string[],
+  { metadataUrl }: ChallengeFacts,
+): string {
+  const all = [
+    ...parameters,
+    ...(scheme === 'DPoP' ? [`algs="${ALGORITHMS.join(' ')}"`] : []),
+    ...(metadataUrl === undefined ? [] : [`resource_metadata="${metadataUrl}"`]),
+  ];
+  return [scheme, all.join(', ')].filter(Boolean).join(' ');
 }
 
 function nameOf(row: Row): string {

@@ -64,6 +64,7 @@ export function openDecisionParts(options: AuthorizerOptions) {
     lists,
     dpop,
     senderConstraints,
+    accepted: Object.freeze({ issuer, audience, senderConstraints, isDpopVerified: dpop !== undefined }),
     tppCheck: options.tppCheck,
     allowExpiredCertificates: options.allowExpiredCertificates === true,
     close: async () => {

@@ -12,6 +12,7 @@ import type { Authorization } from '../token/access-token.ts';
 import type { Authorizer } from './authorize.ts';
 import { type RefusalAnswer, refusalAnswer } from './challenge.ts';
 import { fieldsNamed, type RequestFacts } from '../token/presented-token.ts';
+import { type AcceptedTokens, ResourceMetadata, type ResourceMetadataOptions } from './resource-metadata.ts';
 import type { Requirement } from './requirement.ts';
 import { MessageSignatures } from '../signatures/message-signatures.ts';
 import { receiveBody } from '../signatures/received-body.ts';
@@ -23,6 +24,8 @@ export interface ProtectionOptions {
   readonly clientCertificate: ClientCertificateOptions;
   /** Where refusals are logged. Default: nowhere. */
   readonly log?: Log;
+  /** Publishes metadata (RFC 9728), whose address challenges then name. Default: none. A framework's glue serves them. */
+  readonly resourceMetadata?: ResourceMetadataOptions | undefined;
 }
 
 /** The headers that every answer must have. */
@@ -73,11 +76,17 @@ interface ProvenRequest extends IncomingMessage {
 /** The guard of an API, the same for every framework: each adapter only carries out the verdict. */
 export class Protection {
   readonly log: Log;
+  /** Undefined when no metadata are published. */
+  readonly metadata: ResourceMetadata | undefined;
+  readonly #schemes: readonly ('Bearer' | 'DPoP')[];
   readonly #authorizer: Authorizer;
   readonly #certificates: ClientCertificateSource;
 
-  constructor({ authorizer, clientCertificate, log = silentLog }: ProtectionOptions) {
+  constructor(options: ProtectionOptions) {
+    const { authorizer, clientCertificate, log = silentLog, resourceMetadata } = options;
     this.log = log;
+    this.metadata = resourceMetadata && new ResourceMetadata(authorizer.accepted, resourceMetadata);
+    this.#schemes = schemesOf(authorizer.accepted);
     this.#authorizer = authorizer;
     this.#certificates = createClientCertificateSource(clientCertificate);
     Object.freeze(this);
@@ -156,7 +165,11 @@ export class Protection {
   #refusal(error: unknown, refused: RefusedRequest): { readonly refusal: RefusalAnswer } {
     const { headers, method, url, certificate, clientId } = refused;
     const address = this.#certificates.findAddress(refused.request);
-    const answer = refusalAnswer(error, refused.scopes);
+    const answer = refusalAnswer(error, refused.scopes, {
+      scheme: schemeOf(refused.request),
+      schemes: this.#schemes,
+      metadataUrl: this.metadata?.url,
+    });
     const fields = {
       interactionId: headers['x-fapi-interaction-id'],
       method,
@@ -239,6 +252,18 @@ export function assertRequirement(requirement: RouteRequirement): void {
   if (signatures !== undefined && !(signatures instanceof MessageSignatures)) {
     throw new TypeError('signatures must be of createMessageSignatures');
   }
+}
+
+function schemesOf({ senderConstraints, isDpopVerified }: AcceptedTokens): readonly ('Bearer' | 'DPoP')[] {
+  const isBearer = senderConstraints.includes('certificate');
+  const isDpop = isDpopVerified && senderConstraints.some((one) => one !== 'certificate');
+  return [...(isBearer || !isDpop ? (['Bearer'] as const) : []), ...(isDpop ? (['DPoP'] as const) : [])];
+}
+
+/** The scheme of the challenge to a token that is not accepted is the scheme of the request (RFC 9449 §7.1). */
+function schemeOf({ rawHeaders }: IncomingMessage): 'Bearer' | 'DPoP' {
+  const [field = ''] = fieldsNamed(rawHeaders, 'authorization');
+  return /^DPoP /i.test(field) ? 'DPoP' : 'Bearer';
 }
 
 const INTERACTION_ID = 'x-fapi-interaction-id';

@@ -1,7 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { signAnswer } from './answer-signing.ts';
 import type { Authorization } from '../token/access-token.ts';
-import { answerRefusal, setHeaders } from './node.ts';
+import { answerMetadata, answerRefusal, metadataOf, setHeaders } from './node.ts';
 import {
   assertRequirement,
   type Protection,
@@ -37,5 +37,22 @@ export function expressProtection(
     const verdict = protection.decide(request, requirement, original);
     if (verdict instanceof Promise) verdict.then(carryOut).catch(next);
     else carryOut(verdict);
+  };
+}
+
+/**
+ * Express middleware that answers requests of the protection's metadata (RFC 9728). Used by the application itself, not by
+ * a router at a path of its own.
+ *
+ * @throws TypeError for a protection without metadata
+ */
+export function expressResourceMetadata(
+  protection: Protection,
+): (request: ExpressRequest, response: ServerResponse, next: (error?: unknown) => void) => void {
+  const metadata = metadataOf(protection);
+  return (request, response, next) => {
+    const answer = metadata.answerTo({ method: request.method ?? '', url: request.originalUrl });
+    if (answer === undefined) next();
+    else answerMetadata(request, response, answer);
   };
 }

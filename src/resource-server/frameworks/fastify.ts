@@ -1,5 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { signAnswer } from './answer-signing.ts';
+import { metadataOf } from './node.ts';
 import { assertRequirement, type Protection, type RouteRequirement } from '../decision/protection.ts';
 
 /** The parts of fastify that are used: fastify itself is not needed, not even for its types. */
@@ -36,6 +37,25 @@ export function fastifyProtection(
     reply.headers({ ...verdict.refusal.headers });
     reply.send(verdict.refusal.body);
     // Fastify goes on to the handler unless the hook answers with the reply.
+    return reply;
+  };
+}
+
+/**
+ * Fastify `onRequest` hook of the whole application that answers requests of the protection's metadata (RFC 9728).
+ *
+ * @throws TypeError for a protection without metadata
+ */
+export function fastifyResourceMetadata(
+  protection: Protection,
+): (request: FastifyRequest, reply: FastifyReply) => Promise<unknown> {
+  const metadata = metadataOf(protection);
+  return async (request, reply) => {
+    const answer = metadata.answerTo({ method: request.raw.method ?? '', url: request.originalUrl });
+    if (answer === undefined) return undefined;
+    reply.code(answer.status);
+    reply.headers({ ...answer.headers });
+    reply.send(answer.body);
     return reply;
   };
 }

@@ -1,5 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { signAnswer } from './answer-signing.ts';
+import { metadataOf } from './node.ts';
 import { assertRequirement, type Protection, type RouteRequirement } from '../decision/protection.ts';
 
 /** The part of koa's context that is used: koa itself is not needed, not even for its types. */
@@ -37,5 +38,26 @@ export function koaProtection(
     ctx.set({ ...verdict.headers });
     ctx.state.authorization = verdict.authorization;
     await next();
+  };
+}
+
+/**
+ * Koa middleware that answers requests of the protection's metadata (RFC 9728).
+ *
+ * @throws TypeError for a protection without metadata
+ */
+export function koaResourceMetadata(
+  protection: Protection,
+): (ctx: KoaContext, next: () => Promise<unknown>) => Promise<void> {
+  const metadata = metadataOf(protection);
+  return async (ctx, next) => {
+    const answer = metadata.answerTo({ method: ctx.req.method ?? '', url: ctx.originalUrl });
+    if (answer === undefined) {
+      await next();
+      return;
+    }
+    ctx.status = answer.status;
+    ctx.set({ ...answer.headers });
+    ctx.body = answer.body;
   };
 }

@@ -2,6 +2,7 @@ import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http
 import { signAnswer } from './answer-signing.ts';
 import type { Authorization } from '../token/access-token.ts';
 import type { RefusalAnswer } from '../decision/challenge.ts';
+import type { MetadataAnswer, ResourceMetadata } from '../decision/resource-metadata.ts';
 import {
   assertRequirement,
   type FapiHeaders,
@@ -43,6 +44,38 @@ export function nodeProtection(
       fault(error);
     }
   };
+}
+
+/**
+ * A listener for node:http or node:https that answers requests of the protection's metadata (RFC 9728), and calls `next`
+ * for every other request.
+ *
+ * @throws TypeError for a protection without metadata
+ */
+export function nodeResourceMetadata(protection: Protection, next: RequestListener): RequestListener {
+  const metadata = metadataOf(protection);
+  return (request, response) => {
+    const answer = metadata.answerTo({ method: request.method ?? '', url: request.url ?? '' });
+    if (answer === undefined) next(request, response);
+    else answerMetadata(request, response, answer);
+  };
+}
+
+/** The metadata of a protection. @throws TypeError when there are none */
+export function metadataOf({ metadata }: Protection): ResourceMetadata {
+  if (metadata === undefined) throw new TypeError('the protection has no resourceMetadata');
+  return metadata;
+}
+
+/** Answers a request of the metadata. */
+export function answerMetadata(
+  request: IncomingMessage,
+  response: ServerResponse,
+  { status, headers, body }: MetadataAnswer,
+): void {
+  request.resume();
+  response.writeHead(status, { ...headers });
+  response.end(body);
 }
 
 /** Puts the headers of a verdict on the answer. */

@@ -4,7 +4,7 @@ import { findOneField, foldedName } from '../../mutual-tls/forwarded-fields.ts';
 import { malformedHeader } from '../../mutual-tls/presented-certificate.ts';
 import { IDENTITY_PREFIX, identityHeaders, packRefusal, unpackRefusal } from './gateway-answer.ts';
 import { type GatewayRoute, gatewayRoutes } from './gateway-routes.ts';
-import { answerFault, answerRefusal } from '../frameworks/node.ts';
+import { answerFault, answerMetadata, answerRefusal } from '../frameworks/node.ts';
 import type { OriginalRequest, Protection, Verdict } from '../decision/protection.ts';
 
 export interface GatewayOptions {
@@ -26,6 +26,7 @@ const TOLD = '/refusal';
 
 /**
  * Decides for a proxy in front of APIs in any language: 200 with the proof in `x-tallystick-…` headers, or the refusal.
+ * Serves the metadata of the protection at their path, if there are any, for the proxy to pass on.
  *
  * @throws TypeError for options that cannot work
  */
@@ -33,6 +34,8 @@ export function createGateway(options: GatewayOptions): RequestListener {
   const { protection, proxy, pathPrefix = '' } = options;
   if (typeof protection?.decide !== 'function') throw new TypeError('protection is missing');
   if (proxy !== 'nginx' && proxy !== 'envoy') throw new TypeError("proxy must be 'nginx' or 'envoy'");
+  const { metadata } = protection;
+  if (metadata !== undefined && proxy === 'envoy') assertApart(metadata.path, pathPrefix);
   const routeOf = gatewayRoutes(options.routes);
   const originalOf = proxy === 'nginx' ? originalByHeaders : originalByTarget(pathPrefix);
 
@@ -51,12 +54,26 @@ export function createGateway(options: GatewayOptions): RequestListener {
       tellRefusal(request, response);
       return;
     }
+    const document = metadata?.answerTo({ method: request.method ?? '', url: request.url ?? '' });
+    if (document !== undefined) {
+      answerMetadata(request, response, document);
+      return;
+    }
     const verdict = await decide(request);
     answerVerdict(request, response, verdict);
   };
   return (request, response) => {
     answer(request, response).catch((error: unknown) => answerFault(response, protection, error));
   };
+}
+
+/** Envoy asks with the client's own path: a prefix alone sets its questions apart from requests of the metadata. */
+function assertApart(path: string, prefix: string): void {
+  if (prefix === '' || path.startsWith(prefix)) {
+    throw new TypeError(
+      'resourceMetadata needs a pathPrefix with envoy, and one that no metadata begin with',
+    );
+  }
 }
 
 function originalByHeaders(request: IncomingMessage): OriginalRequest {

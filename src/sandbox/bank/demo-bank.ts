@@ -6,7 +6,12 @@ import Koa, { type Context, type Middleware } from 'koa';
 import { LRUCache } from 'lru-cache';
 import { z } from 'zod';
 import type { Consent, Log } from '../../index.ts';
-import { authorizationOf, koaProtection, type Protection } from '../../resource-server/index.ts';
+import {
+  authorizationOf,
+  koaProtection,
+  koaResourceMetadata,
+  type Protection,
+} from '../../resource-server/index.ts';
 import { accountsOf, type DemoAccount } from './customers.ts';
 
 export interface DemoBankOptions {
@@ -35,6 +40,8 @@ type Payment = z.infer<typeof payment> & { readonly paymentId: string; readonly 
 
 /** The role that each scope needs (PSD2 articles 67, 66 and 65). */
 const ROLES = { accounts: 'PSP_AI', payments: 'PSP_PI', fundsconfirmations: 'PSP_IC' } as const;
+/** The scopes of these APIs. */
+export const API_SCOPES: readonly string[] = Object.keys(ROLES);
 const NO_CUSTOMER = 'this token is of the TPP alone: no customer has consented';
 /** More payments than a demonstration makes; the oldest are forgotten. */
 const MAX_PAYMENTS = 1000;
@@ -85,6 +92,7 @@ export function demoBank(options: DemoBankOptions): RequestListener {
   });
 
   app.use(answerFaults(log));
+  app.use(koaResourceMetadata(protection));
   app.use(router.routes());
   app.use(router.allowedMethods());
   return app.callback();

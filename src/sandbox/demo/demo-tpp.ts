@@ -13,7 +13,14 @@ export interface DemoTpp {
     accessToken: string,
     init?: { readonly method: string; readonly json: unknown },
   ): Promise<ApiAnswer>;
+  /** The metadata of the API, which its challenge names (RFC 9728). @throws when there are none */
+  discover(path: string): Promise<ApiMetadata>;
   close(): Promise<void>;
+}
+
+export interface ApiMetadata {
+  readonly authorization_servers: readonly string[];
+  readonly scopes_supported: readonly string[];
 }
 
 export interface ApiAnswer {
@@ -69,6 +76,17 @@ export async function connectTpp(options: DemoTppOptions): Promise<DemoTpp> {
         ...(init === undefined ? {} : { body: JSON.stringify(init.json) }),
       });
       return { status: response.status, body: (await response.json()) as Record<string, unknown> };
+    },
+    discover: async (path) => {
+      const refused = await fetch(`${description.resourceUrl}${path}`, { dispatcher: agent });
+      await refused.arrayBuffer();
+      const [, url] = /resource_metadata="([^"]+)"/.exec(refused.headers.get('www-authenticate') ?? '') ?? [];
+      if (url === undefined) throw new Error(`the challenge of HTTP ${refused.status} names no metadata`);
+      const response = await fetch(url, { dispatcher: agent });
+      const metadata = (await response.json()) as ApiMetadata & { readonly resource: string };
+      // RFC 9728 §3.3: metadata of another resource must not be used.
+      if (metadata.resource !== description.resourceUrl) throw new Error(`metadata of ${metadata.resource}`);
+      return metadata;
     },
     close: () => agent.close(),
   };

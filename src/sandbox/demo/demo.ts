@@ -1,4 +1,3 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import { decodeJwt } from 'jose';
 import * as oauth from 'openid-client';
 import { tppNamed } from '../curl-lines.ts';
@@ -12,9 +11,6 @@ export interface DemoStep {
   readonly isRight: boolean;
   readonly happened: string;
 }
-
-/** From a code's second use to the refusal of its access token: the status list is at most five seconds old. */
-const REVOCATION_SECONDS = 8;
 
 /** Walks as TPPs would, against a running sandbox. True when every step did what it should. */
 export async function runDemo(
@@ -36,6 +32,11 @@ async function showBinding(walk: Walk): Promise<void> {
   const one = await walk.connect('money-one');
   const two = await walk.connect('money-two');
   const nobody = await walk.connect('money-one', { certificate: 'none' });
+  await walk.succeeds(
+    "the bank's challenge leads to its authorization server",
+    () => nobody.discover('/accounts'),
+    ({ authorization_servers: servers, scopes_supported: scopes }) => `${servers} for ${scopes.join(', ')}`,
+  );
   const tokens = await walk.succeeds(
     'a token by certificate (tls_client_auth)',
     () => tokensOf(one, 'accounts'),
@@ -140,7 +141,6 @@ async function showConsent(walk: Walk): Promise<void> {
     tpp: one,
     token: first,
     code: 'ERR_TOKEN_REVOKED',
-    withinSeconds: REVOCATION_SECONDS,
   });
 }
 
@@ -179,8 +179,6 @@ interface ApiCall {
   /** The refusal that has to come; absent: the bank has to answer. */
   readonly code?: string;
   readonly describe?: (body: Record<string, unknown>) => string;
-  /** Tries again until then. */
-  readonly withinSeconds?: number;
 }
 
 /** The connections of the TPPs, and the report of each step. */
@@ -230,17 +228,11 @@ class Walk {
   }
 
   /** A call of the bank's API. */
-  async calls(title: string, { tpp, token = '', code, describe, withinSeconds = 0 }: ApiCall): Promise<void> {
-    for (let waited = 0; ; waited += 1) {
-      const { status, body } = await tpp.call('/accounts', token);
-      const text = status === 200 ? (describe?.(body) ?? '') : String(body.error_description ?? '');
-      const isRight = code === undefined ? status === 200 : status === 401 && text.includes(code);
-      if (isRight || waited >= withinSeconds) {
-        this.#step(title, isRight, [`HTTP ${status}`, text].filter(Boolean).join(', '));
-        return;
-      }
-      await sleep(1000);
-    }
+  async calls(title: string, { tpp, token = '', code, describe }: ApiCall): Promise<void> {
+    const { status, body } = await tpp.call('/accounts', token);
+    const text = status === 200 ? (describe?.(body) ?? '') : String(body.error_description ?? '');
+    const isRight = code === undefined ? status === 200 : status === 401 && text.includes(code);
+    this.#step(title, isRight, [`HTTP ${status}`, text].filter(Boolean).join(', '));
   }
 
   async close(): Promise<void> {

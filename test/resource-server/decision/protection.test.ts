@@ -165,7 +165,10 @@ describe.each(GLUES)('an API behind the %s glue', (glue) => {
   it('challenges as RFC 6750 §3 says: bare without a token, with the scope when it is missing', async () => {
     const certificate = certificates.one;
     const none = await servers[glue].send('/x', { certificate });
-    expect([none.status, none.headers.get('www-authenticate')]).toEqual([401, 'Bearer']);
+    expect([none.status, none.headers.get('www-authenticate')]).toEqual([
+      401,
+      'Bearer, DPoP algs="ES256 PS256 EdDSA Ed25519"',
+    ]);
     const noRole = await issuer.token(thumbprintOf(certificate), { claims: { tpp_roles: ['PSP_PI'] } });
     const role = await servers[glue].send('/x', { certificate, headers: bearer(noRole) });
     expect([role.status, role.headers.get('www-authenticate')]).toEqual([
@@ -213,6 +216,12 @@ describe('a protection (A8)', () => {
   const authorizer: Authorizer = {
     authorize: () => Promise.reject(new Error('unused')),
     authorizeNow: () => undefined,
+    accepted: {
+      issuer: ISSUER,
+      audience: AUDIENCE,
+      senderConstraints: ['certificate'],
+      isDpopVerified: false,
+    },
     close: async () => {},
   };
   const clientCertificate = { from: 'socket' } as const;

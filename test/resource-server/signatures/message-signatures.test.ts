@@ -154,6 +154,7 @@ describe('a route with signatures', () => {
       authorizer: {
         authorizeNow: () => clientOf(),
         authorize: () => Promise.reject(new Error('not asked')),
+        accepted: { issuer: '', audience: '', senderConstraints: ['certificate'], isDpopVerified: false },
         close: () => Promise.resolve(),
       },
       clientCertificate: { from: 'socket' },
