@@ -28,6 +28,7 @@ export const USAGE = `npm run conformance -- --suite URL [flags]
   --page FILE            page that gets the table (default docs/conformance.md)
   --no-page              write no page
   --verbose              report every module
+  --serve                run nothing: write the configurations, and serve until Ctrl+C
 
 The environment variable CONFORMANCE_TOKEN is the API token of a suite that asks for one.`;
 
@@ -51,6 +52,8 @@ export interface CommandOptions {
   /** Absent = no page is written. */
   readonly page: string | undefined;
   readonly isVerbose: boolean;
+  /** Whether a person drives the suite. */
+  readonly isServing: boolean;
 }
 
 /** @throws ERR_CONFIG_INVALID with the flag that is wrong */
@@ -78,6 +81,7 @@ export function parseCommand(words: readonly string[]): CommandOptions {
     expectedFile: values.expected,
     page: values['no-page'] ? undefined : values.page,
     isVerbose: values.verbose,
+    isServing: values.serve,
   };
 }
 
@@ -103,6 +107,7 @@ function flagsOf(words: readonly string[]) {
     page: { ...text, default: fileOf('../docs/conformance.md') },
     'no-page': flag,
     verbose: flag,
+    serve: flag,
   } as const;
   try {
     return parseArgs({ args: [...words], options }).values;

@@ -1,4 +1,5 @@
 import { execFile } from 'node:child_process';
+import { once } from 'node:events';
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -18,7 +19,7 @@ import {
 } from './expectations.ts';
 import { junitOf } from './junit.ts';
 import { withResults } from './results-page.ts';
-import { startServerUnderTest } from './server-under-test.ts';
+import { type ServerUnderTest, startServerUnderTest } from './server-under-test.ts';
 import { certificateOfLocalSuite, Suite, SuiteError } from './suite.ts';
 
 /** A module takes a second or more. */
@@ -51,19 +52,19 @@ async function runCommand(options: CommandOptions, signal: AbortSignal): Promise
   const folder = resolve(options.folder);
   await mkdir(folder, { recursive: true });
   const everything = parseExpectations(await readFile(options.expectedFile, 'utf8'), options.expectedFile);
-  const expected = expectationsFor(everything, options.keyAlgorithm);
-  const caPem =
-    options.suiteCaFile === undefined
-      ? await certificateOfLocalSuite(options.suite)
-      : await readFile(options.suiteCaFile, 'utf8');
-  const suite = new Suite(options.suite, { caPem, token: options.token });
-  const suiteVersion = await suite.version();
+  const suite = options.isServing ? undefined : await openSuite(options);
+  // Before the server starts: its code is that of now.
+  const commit = options.page === undefined ? '' : await currentCommit();
   const server = await startServerUnderTest({ ...options, folder });
   try {
-    console.log(`suite ${suiteVersion} at ${options.suite.origin}, server at ${server.description.issuer}`);
+    console.log(`the server is at ${server.description.issuer}, its log in ${folder}/sandbox`);
+    if (suite === undefined) return await serve(server, { ...options, folder, signal });
+    const { suiteVersion } = suite;
+    console.log(`suite ${suiteVersion} at ${options.suite.origin}`);
+    const expected = expectationsFor(everything, options.keyAlgorithm);
     const run = new ConformanceRun({
       ...options,
-      suite,
+      suite: suite.suite,
       expected,
       folder,
       pollSeconds: POLL_SECONDS,
@@ -72,7 +73,9 @@ async function runCommand(options: CommandOptions, signal: AbortSignal): Promise
       signal,
     });
     const all = await run.run(options.combinations, options.atOnce);
-    await writeResults(all, { ...options, folder, everything, suiteVersion });
+    const junit = junitOf(all, (combination, ending) => findSurprise(combination, ending, expected));
+    await writeFile(join(folder, 'junit.xml'), junit);
+    await writePage(options.page, all, { commit, suiteVersion, expected: everything });
     const surprises = surprisesOf(all, expected);
     reportSurprises(all, surprises);
     return surprises.length > 0 || signal.aborted ? 1 : 0;
@@ -81,21 +84,47 @@ async function runCommand(options: CommandOptions, signal: AbortSignal): Promise
   }
 }
 
-async function writeResults(
+/** @throws SuiteError when no suite answers */
+async function openSuite({ suite: address, suiteCaFile, token }: CommandOptions) {
+  const caPem =
+    suiteCaFile === undefined ? await certificateOfLocalSuite(address) : await readFile(suiteCaFile, 'utf8');
+  const suite = new Suite(address, { caPem, token });
+  return { suite, suiteVersion: await suite.version() };
+}
+
+/** Writes the configurations of the combinations, and leaves the server to a person with a browser. */
+async function serve(
+  server: ServerUnderTest,
+  {
+    combinations,
+    folder,
+    signal,
+  }: Pick<CommandOptions, 'combinations' | 'folder'> & { readonly signal: AbortSignal },
+): Promise<ExitCode> {
+  for (const combination of combinations) {
+    const { name, plan, variant } = combination;
+    const file = join(folder, `${name}.configuration.json`);
+    const configuration = await server.configurationOf(combination);
+    await writeFile(file, `${JSON.stringify(configuration, undefined, 1)}\n`, { mode: 0o600 });
+    console.log(`${file}: ${plan} ${JSON.stringify(variant)}`);
+  }
+  console.log('Stop with Ctrl+C.');
+  if (!signal.aborted) await once(signal, 'abort');
+  return 0;
+}
+
+async function writePage(
+  page: string | undefined,
   all: readonly CombinationEndings[],
-  options: Pick<CommandOptions, 'folder' | 'page' | 'keyAlgorithm'> & {
-    readonly everything: readonly Expectation[];
+  facts: {
+    readonly commit: string;
     readonly suiteVersion: string;
+    readonly expected: readonly Expectation[];
   },
 ): Promise<void> {
-  const { everything, page, suiteVersion } = options;
-  const expected = expectationsFor(everything, options.keyAlgorithm);
-  const junit = junitOf(all, (combination, ending) => findSurprise(combination, ending, expected));
-  await writeFile(join(options.folder, 'junit.xml'), junit);
   if (page === undefined || !all.some(({ isWhole }) => isWhole)) return;
   const date = systemClock.now().toISOString().slice(0, 10);
-  const facts = { commit: await currentCommit(), date, suiteVersion, expected: everything };
-  await writeFile(page, withResults(await readFile(page, 'utf8'), all, facts));
+  await writeFile(page, withResults(await readFile(page, 'utf8'), all, { ...facts, date }));
 }
 
 /** The commit of the work tree; with a plus sign when files differ from it. */

@@ -1,4 +1,5 @@
-import { execFile } from 'node:child_process';
+import { execFile, spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -95,6 +96,21 @@ describe('npm run conformance', () => {
     const { code, output } = await command('settings', good.url, [entry], '--settings', settings);
     expect({ code, output }).toMatchObject({ code: 2 });
     expect(output).toContain('accessToken.lifetimeSeconds');
+  });
+
+  it('serves with --serve until it is interrupted, with a configuration for each combination', async () => {
+    const at = join(folder, 'served');
+    const words = [script, '--suite', 'https://localhost:9', '--serve', '--no-page', '--keys', 'ES256'];
+    const served = spawn(process.execPath, [...words, '--combinations', 'cc-*', '--output', at]);
+    const ended = once(served, 'exit');
+    let output = '';
+    for await (const part of served.stdout) {
+      output += String(part);
+      if (output.includes('Ctrl+C')) served.kill('SIGINT');
+    }
+    expect(await ended).toEqual([0, null]);
+    const configuration = await readFile(join(at, 'cc-jwt-mtls.configuration.json'), 'utf8');
+    expect(JSON.parse(configuration)).toMatchObject({ alias: 'tallystick-cc-jwt-mtls' });
   });
 
   it('ends with 3 when no suite answers', async () => {
