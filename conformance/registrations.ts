@@ -55,6 +55,7 @@ function registrationOf(
     ...(hasCode ? { redirect_uris: redirectUrisOf(from.suite, from.alias) } : {}),
     scope: scopeOf(variant),
     ...profileMembersOf(plan, variant),
+    ...(variant.sender_constrain === 'dpop' ? { sender_constraint: 'dpop' } : {}),
     jwks: { keys: [from.key.publicJwk] },
   };
 }

@@ -43,7 +43,7 @@ export async function startServerUnderTest(options: ServerUnderTestOptions): Pro
     folder: join(options.folder, 'sandbox'),
     isReset: true,
     ports: { front: portAt(0), mtls: portAt(1), resource: portAt(2), tpp: portAt(3) },
-    pushesWithoutCertificate: true,
+    certificatesDemanded: 'where-tokens-are-bound-to-one',
     amendConfiguration: (configuration, description) => {
       const clients = options.combinations.flatMap((one) => clientsFor(one, description, keys, options));
       const registrations = clients.map(({ registration }) => registration);

@@ -91,6 +91,7 @@ const SHOWN: Shown = {
   ERR_SIGNATURE_INVALID: ({ keyId }) => `key ${keyId}`,
   ERR_SIGNATURE_DIGEST: problemOf,
   ERR_SIGNATURE_REPLAYED: problemOf,
+  ERR_DPOP_UNREGISTERED: ({ clientId }) => clientId,
   ERR_HTTP_MALFORMED: problemOf,
   ERR_HTTP_MISDIRECTED: ({ expected }) => `expected ${expected}`,
   ERR_HTTP_NOT_FOUND: ({ path, isElsewhere }) =>

@@ -156,6 +156,12 @@ export const CATALOGUE = {
   ERR_DPOP_PROOF: proof(
     'the DPoP proof is missing or not valid for this request and token (RFC 9449 section 4.3)',
   ),
+  ERR_DPOP_KEY: proof<None>(
+    'the DPoP proof is of another key than this authorization is bound to (RFC 9449 section 10)',
+  ),
+  ERR_DPOP_UNREGISTERED: request<{ clientId: string }>(
+    'the client is not registered for DPoP: its sender_constraint is certificate (RFC 9449 section 5.2)',
+  ),
   ERR_DPOP_NONCE: proof<{ nonce: string }>(
     'the DPoP proof must hold the nonce of this server (RFC 9449 section 9)',
   ),

@@ -113,6 +113,7 @@ export const EVENTS = Object.freeze({
   }),
   'client.limited': warn('a client sent more requests than it may in a minute', REFUSED, refusals),
   'grant.refused': warn('a code or a refresh token was refused', REFUSED, { ...refusals, ...audited }),
+  'dpop.refused': warn('a DPoP proof was refused', REFUSED, { ...refusals, ...audited }),
   'request.refused': warn('a request breaks a rule of OAuth', REFUSED, refusals),
   'dependency.unavailable': warn('a part that a decision needs did not answer', REFUSED, refusals),
 

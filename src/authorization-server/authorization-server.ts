@@ -50,7 +50,7 @@ import {
 } from './request/routes.ts';
 import type { FollowedSigner } from './signing/signer.ts';
 import { serveStatusLists } from './token-status/status-lists.ts';
-import { isHolderAuthorised, type TokenHolder } from './token-status/token-holder.ts';
+import { type HolderCertificate, isHolderAuthorised } from './token-status/token-holder.ts';
 import { TokenStatus } from './token-status/token-status.ts';
 import { tppGate } from './request/tpp-gate.ts';
 
@@ -69,7 +69,7 @@ export interface AuthorizationServerOptions
   readonly aspspCallSeconds: number;
   readonly authenticator: TppAuthenticator;
   /** Whether this process knows that a certificate is revoked: its tokens end. */
-  readonly isRevoked: (certificate: TokenHolder['certificate']) => boolean;
+  readonly isRevoked: (certificate: HolderCertificate) => boolean;
   /** Certificates that other processes found revoked. */
   readonly revokedCertificates: Pick<RevokedCertificates, 'read'>;
 }
@@ -168,7 +168,7 @@ function stepsOf(
       accessLog(log, clientCertificate),
       errorHandler(pages),
       findRoute,
-      formHead,
+      formHead(options.clock),
       // A resource server is answered here; every other caller is a TPP, and has to prove that.
       at(ENDPOINTS.introspection, introspectForResourceServers(options, sources)),
       at(CLIENT_KEYS_ROUTE, serveClientKeys(options)),
@@ -181,7 +181,7 @@ function stepsOf(
       from('anyone', metadata),
       at(STATUS_LIST_ROUTE, statusLists),
       at(ENDPOINTS.revocation, revokeStructuredTokens(sources)),
-      at(ENDPOINTS.userinfo, userinfo(options.resource, userinfoSources)),
+      at(ENDPOINTS.userinfo, userinfo(options, userinfoSources)),
     ],
   };
 }

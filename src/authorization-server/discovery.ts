@@ -1,6 +1,7 @@
 import type { Middleware } from 'koa';
 import { OPENID_SCOPES } from './clients/registered-client.ts';
 import { type profileConfiguration, type Profiles, responseModes } from './profiles/profiles.ts';
+import { senderConstraintDiscovery } from './profiles/sender-constraint.ts';
 import { ENDPOINTS } from './request/routes.ts';
 import { CONTENT_ENCRYPTIONS, type Decrypter } from './signing/decrypter.ts';
 import type { PublishedKey, Signer } from './signing/signer.ts';
@@ -63,6 +64,7 @@ export function discoveryOnBothListeners(urls: {
         ...Object.fromEntries(Object.entries(metadata).filter(([name]) => !isOfNoUse(name))),
         ...addresses,
         ...requestEncryption(encryptionKeys()),
+        ...senderConstraintDiscovery(urls.profiles),
         claims_supported: claims,
         ui_locales_supported: UI_LOCALES,
         ...withKeys(metadata, urls.signer.keys),

@@ -22,6 +22,15 @@ declare module 'oidc-provider/lib/helpers/weak_cache.js' {
     readonly jwks: { readonly keys: readonly { readonly kid: string }[] };
   };
 }
+declare module 'oidc-provider/lib/helpers/validate_dpop.js' {
+  function validateDpop(
+    provider: import('oidc-provider').Provider,
+    ctx: import('oidc-provider').KoaContextWithOIDC,
+    accessToken: string,
+  ): Promise<{ readonly thumbprint: string; readonly jti: string } | undefined>;
+  // biome-ignore lint/style/noDefaultExport: the library's own
+  export { validateDpop as default };
+}
 declare module 'oidc-provider/lib/actions/introspection.js' {
   const steps: readonly ((ctx: import('oidc-provider').KoaContextWithOIDC) => Promise<void>)[];
   // biome-ignore lint/style/noDefaultExport: the library's own

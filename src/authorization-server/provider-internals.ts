@@ -2,6 +2,7 @@ import type * as typed from 'oidc-provider';
 import introspectionSteps from 'oidc-provider/lib/actions/introspection.js';
 import requestContexts from 'oidc-provider/lib/helpers/als.js';
 import * as providerErrors from 'oidc-provider/lib/helpers/errors.js';
+import validateDpop from 'oidc-provider/lib/helpers/validate_dpop.js';
 import initializeKeystore from 'oidc-provider/lib/helpers/initialize_keystore.js';
 import * as providerPolicy from 'oidc-provider/lib/helpers/interaction_policy/index.js';
 import { get as stateOf } from 'oidc-provider/lib/helpers/weak_cache.js';
@@ -84,6 +85,47 @@ export function keepResponseModes(provider: typed.Provider, kept: readonly strin
  */
 export async function introspectionHandler(ctx: typed.KoaContextWithOIDC): Promise<void> {
   await introspectionSteps.at(-1)?.(ctx);
+}
+
+/**
+ * Calls `prepare` with each access token before its value is made, in every grant: a throw refuses the token. Internal: no
+ * hook of the provider comes before the payload is read.
+ */
+export function prepareAccessTokens(
+  provider: typed.Provider,
+  prepare: (ctx: typed.KoaContextWithOIDC | undefined, token: AccessTokenModel) => void,
+): void {
+  for (const { prototype } of [provider.AccessToken, provider.ClientCredentials]) {
+    const model: { save(this: AccessTokenModel): Promise<string> } = prototype;
+    const { save } = model;
+    model.save = async function prepared() {
+      prepare(requestContexts.getStore(), this);
+      return save.call(this);
+    };
+  }
+}
+
+type AccessTokenModel = typed.AccessToken | typed.ClientCredentials;
+
+/** A DPoP proof that is verified for its request. */
+export interface VerifiedProof {
+  /** RFC 7638 thumbprint of the key. */
+  readonly thumbprint: string;
+  readonly jti: string;
+}
+
+/**
+ * Verifies the DPoP proof of a request with an access token, for the address of `ctx.oidc.urlFor`. Does not check that the proof
+ * is new. Internal, because the provider verifies proofs at its own endpoints only.
+ */
+export async function verifyProof(
+  provider: typed.Provider,
+  ctx: typed.KoaContextWithOIDC,
+  token: string,
+): Promise<VerifiedProof> {
+  const proof = await validateDpop(provider, ctx, token);
+  if (proof === undefined) throw new providerErrors.InvalidDpopProof('DPoP proof JWT not provided');
+  return proof;
 }
 
 /** Runs the work with `ctx` as `Provider.ctx`, as the provider's routes do. Internal: only routes of its router can. */

@@ -17,9 +17,11 @@ import { essentialAcrRule } from './customer/authentication-requirements.ts';
 import type { ReleasedClaims } from './customer/claims/released-claims.ts';
 import { interactionPolicy } from './customer/interaction-policy.ts';
 import { PROMPT_SECONDS } from './customer/visits.ts';
+import { PROOF_ALGORITHMS } from './profiles/sender-constraint.ts';
 import {
   keepResponseModes,
   leaveAudienceToHook,
+  prepareAccessTokens,
   Provider,
   provideClients,
   replaceKeys,
@@ -30,9 +32,10 @@ import type { FollowedSigner } from './signing/signer.ts';
 import { tokenClaims, withinGrant } from './tokens/token-claims.ts';
 import type { TokenStatus } from './token-status/token-status.ts';
 import { assertRequestObject } from './request/request-object.ts';
-import { gateCertificate, isPush, provenTpp, type PushRule } from './request/tpp-gate.ts';
+import { bindToken } from './tokens/token-binding.ts';
+import { actingTpp, type CertificateRule, gateCertificate, isPush, provenTpp } from './request/tpp-gate.ts';
 
-export interface ProviderOptions extends ApiScopesOptions, PushRule {
+export interface ProviderOptions extends ApiScopesOptions, CertificateRule {
   /** URL of the front channel; the issuer identifier (RFC 8414 §2). */
   readonly issuer: string;
   readonly mtlsUrl: URL;
@@ -42,6 +45,8 @@ export interface ProviderOptions extends ApiScopesOptions, PushRule {
   readonly consentSeconds: number;
   /** Rotates for every client, also where its profile does not. */
   readonly rotatesRefreshTokens: boolean;
+  /** Each DPoP proof must hold a nonce of this server (RFC 9449 §8). */
+  readonly requiresDpopNonce: boolean;
   readonly signer: FollowedSigner;
   /** Key of hashes, encryption and cookies; 32 bytes. */
   readonly secret: Buffer;
@@ -64,7 +69,7 @@ export interface ProviderParts {
 /** Twice the time of a prompt: a customer who comes too late is still led back to the TPP. */
 const INTERACTION_SECONDS = 2 * PROMPT_SECONDS;
 
-/** oidc-provider as a FAPI 2.0 server whose every access token is bound to a certificate. */
+/** oidc-provider as a FAPI server whose every access token is bound to its client, as that client's sender constraint demands. */
 export function createProvider(options: ProviderOptions, parts: ProviderParts): Provider {
   const provider = new Provider(options.issuer, configuration(options, parts));
   keepResponseModes(provider, responseModes(options.profiles));
@@ -72,6 +77,7 @@ export function createProvider(options: ProviderOptions, parts: ProviderParts): 
   // `error` is koa's own event; the library's types do not know it.
   (provider as EventEmitter).on('error', (error) => options.log.emit('server.unexpected', { error }));
   options.signer.follow((keys, holder) => replaceKeys(provider, providerKeys(holder, keys)));
+  prepareAccessTokens(provider, bindToken);
   provideClients(
     provider,
     (clientId) => options.clients.findNamed(clientId),
@@ -102,7 +108,7 @@ function configuration(options: ProviderOptions, parts: ProviderParts): Configur
     },
     clientAuthMethods: profiled.clientAuthMethods,
     clientDefaults: profiled.clientDefaults,
-    enabledJWA: profiled.enabledJWA,
+    enabledJWA: { ...profiled.enabledJWA, dPoPSigningAlgValues: [...PROOF_ALGORITHMS] },
     clockTolerance: profiled.clockTolerance,
     extraClientMetadata: { properties: [...EXTRA_CLIENT_METADATA] },
     discovery: discoveryExtras(options.mtlsUrl, profiled),
@@ -130,7 +136,7 @@ function configuration(options: ProviderOptions, parts: ProviderParts): Configur
     expiresWithSession: () => Promise.resolve(false),
     revokeGrantPolicy: () => true,
     extraTokenClaims: (ctx, token) =>
-      tokenClaims({ consents: options.consents, tokenStatus: parts.tokenStatus }, provenTpp(ctx), token),
+      tokenClaims({ consents: options.consents, tokenStatus: parts.tokenStatus }, actingTpp(ctx), token),
     renderError: parts.renderError,
     ttl: {
       AccessToken: (ctx) => withinGrant(options.clock, ctx, options.accessTokenSeconds),
@@ -156,7 +162,7 @@ function features(
     // Named experimental: the exact version of the package is pinned, and the acknowledgement names its revision.
     externalSigningSupport: { enabled: true, ack: 'experimental-01' },
     rpInitiatedLogout: { enabled: false },
-    dPoP: { enabled: false },
+    dPoP: dPoP(options),
     fapi: profiled.fapi,
     pushedAuthorizationRequests: profiled.pushedAuthorizationRequests,
     requestObjects: { ...profiled.requestObjects, assertJwtClaimsAndHeader: assertRequestObject(options) },
@@ -182,6 +188,17 @@ function features(
       certificateSubjectMatches,
     },
     resourceIndicators: apiScopes(options),
+  };
+}
+
+/** The secret is that of all processes and hosts, so that each of them knows the nonces of the others. */
+function dPoP({ secret, requiresDpopNonce }: ProviderOptions): NonNullable<Features['dPoP']> {
+  const nonceSecret = Buffer.from(hkdfSync('sha256', secret, '', 'tallystick dpop nonces', 32));
+  return {
+    enabled: true,
+    allowReplay: false,
+    requireNonce: () => requiresDpopNonce,
+    ...(requiresDpopNonce ? { nonceSecret } : {}),
   };
 }
 

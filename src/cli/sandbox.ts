@@ -1,5 +1,6 @@
 import { isIPv6 } from 'node:net';
-import { Command, InvalidArgumentError } from 'commander';
+import { Command, InvalidArgumentError, Option } from 'commander';
+import { CERTIFICATE_DEMANDS, type CertificateDemand } from '../authorization-server/request/tpp-gate.ts';
 import { curlLines } from '../sandbox/curl-lines.ts';
 import type { RunningSandbox } from '../sandbox/sandbox.ts';
 import { sandboxRevokeCommand } from './sandbox-revoke.ts';
@@ -16,7 +17,7 @@ interface Flags {
   readonly revocationPort?: number;
   readonly host?: string;
   readonly redirectUri: readonly string[];
-  readonly pushWithoutCertificate?: true;
+  readonly certificatesDemanded?: CertificateDemand;
   readonly tester?: string;
 }
 
@@ -37,7 +38,11 @@ export function sandboxCommand(): Command {
     .option('--revocation-port <number>', 'port of the revocation service, chosen once', portNumber)
     .option('--host <name>', 'name or address in every URL, for other machines, chosen once', hostName)
     .option('--redirect-uri <url>', 'add a redirect URI to the demo clients (repeatable)', collectUrl, [])
-    .option('--push-without-certificate', 'let private_key_jwt clients push without a certificate')
+    .addOption(
+      new Option('--certificates-demanded <where>', 'where TPPs must present their certificate').choices(
+        CERTIFICATE_DEMANDS,
+      ),
+    )
     .option('--tester <folder>', 'be tested from a folder of `conformance certificates --prepare`')
     .action(async (flags: Flags, command: Command) => {
       requireSandboxPackages(command);
@@ -54,7 +59,7 @@ export function sandboxCommand(): Command {
         }),
         ...given({ host: flags.host }),
         redirectUris: flags.redirectUri,
-        pushesWithoutCertificate: flags.pushWithoutCertificate === true,
+        ...given({ certificatesDemanded: flags.certificatesDemanded }),
         ...(flags.tester === undefined ? {} : { amendConfiguration: await amendmentOf(flags.tester) }),
       });
       console.log(welcome(sandbox));

@@ -10,6 +10,7 @@ import {
   type Profiles,
 } from '../authorization-server/profiles/profiles.ts';
 import { CONTENT_ENCRYPTIONS, ENCRYPTION_ALGORITHMS } from '../authorization-server/signing/decrypter.ts';
+import { SENDER_CONSTRAINTS } from '../authorization-server/profiles/sender-constraint.ts';
 import { isRefusal, type Problem } from '../errors.ts';
 import { parseOrganizationIdentifier } from '../tpp/organization-identifier.ts';
 import { findJwkProblem } from '../x509/certificate/public-jwk.ts';
@@ -89,6 +90,7 @@ export const clientSchema = z
     grant_types: z.array(z.enum(['client_credentials', CODE_GRANT, 'refresh_token'])).min(1),
     scope: z.string(),
     profile: z.enum(PROFILE_NAMES).optional(),
+    sender_constraint: z.enum(SENDER_CONSTRAINTS).optional(),
     response_types: z.array(responseType).min(1).optional(),
     response_modes: z.array(responseMode).min(1).optional(),
     require_pushed_authorization_requests: z.boolean().optional(),

@@ -15,7 +15,12 @@ import { TOLERANCES } from '../tpp/qc-statements.ts';
 import { parseValue, parseYaml } from './yaml-document.ts';
 import { WITHOUT_SLASH } from './issuer-schema.ts';
 import { outboundSchema } from './outbound-schema.ts';
-import { allowedProfiles, profilesSchema } from './profile-schema.ts';
+import {
+  allowedConstraints,
+  allowedProfiles,
+  profilesSchema,
+  senderConstraintFields,
+} from './profile-schema.ts';
 import { resourceServerSchema } from './resource-server-schema.ts';
 
 const httpsUrl = z.url({ protocol: /^https$/, error: 'must be an https URL' });
@@ -88,14 +93,7 @@ export const configSchema = z.strictObject({
     })
     .prefault({}),
   profiles: profilesSchema,
-  pushedRequests: z
-    .strictObject({
-      allowWithoutCertificate: z.boolean().default(false).meta({
-        description:
-          'A `private_key_jwt` client may push an authorization request without a certificate, as FAPI 2.0 allows; its tokens need one all the same.',
-      }),
-    })
-    .prefault({}),
+  ...senderConstraintFields,
   refreshToken: z
     .strictObject({
       rotation: z.boolean().default(false).meta({
@@ -223,7 +221,11 @@ export function parseConfig(
   from: { readonly source: string; readonly folder: string },
 ): Config {
   const config = parseValue(configSchema, value, from.source);
-  const rules = { apiScopes: config.apiScopes, profiles: profilesNamed(allowedProfiles(config.profiles)) };
+  const profiles = profilesNamed(
+    allowedProfiles(config.profiles),
+    allowedConstraints(config.senderConstraints),
+  );
+  const rules = { apiScopes: config.apiScopes, profiles };
   const problems = [...findAcrProblems(config), ...findClientProblems(config.clients, rules)];
   if (problems.length > 0) throw invalidConfig(from.source, problems);
   return frozen(withAbsoluteFiles(config, from.folder));

@@ -1,5 +1,10 @@
 import { z } from 'zod';
 import { PROFILE_NAMES } from '../authorization-server/profiles/profiles.ts';
+import {
+  SENDER_CONSTRAINTS,
+  type SenderConstraint,
+} from '../authorization-server/profiles/sender-constraint.ts';
+import { CERTIFICATE_DEMANDS } from '../authorization-server/request/tpp-gate.ts';
 
 const profileName = z.enum(PROFILE_NAMES);
 const [DEFAULT = ''] = PROFILE_NAMES;
@@ -27,3 +32,49 @@ export function allowedProfiles({
 }: z.infer<typeof profilesSchema>): readonly string[] {
   return [...new Set([first, ...allowed])];
 }
+
+const constraint = z.enum(SENDER_CONSTRAINTS);
+
+/** How the access tokens of clients may be bound to them. */
+const senderConstraintsSchema = z
+  .strictObject({
+    default: constraint.default('certificate').meta({
+      description: 'How the access tokens of a client are bound that names no `sender_constraint`.',
+    }),
+    allowed: z.array(constraint).default(['certificate', 'certificate-and-dpop']).meta({
+      description:
+        'Every `sender_constraint` that a client may have. `dpop` goes without the certificate at the APIs, for which article 34 of the RTS asks.',
+    }),
+  })
+  .prefault({})
+  .refine(({ default: first, allowed }) => allowed.includes(first), {
+    path: ['allowed'],
+    error: 'must include the default',
+  });
+
+/** The sender constraints that clients may have, the default first. */
+export function allowedConstraints({
+  default: first,
+  allowed,
+}: z.infer<typeof senderConstraintsSchema>): readonly SenderConstraint[] {
+  return [...new Set([first, ...allowed])];
+}
+
+/** Fields of the configuration file about the proofs that access tokens and their clients need. */
+export const senderConstraintFields = {
+  senderConstraints: senderConstraintsSchema,
+  certificatesDemanded: z.enum(CERTIFICATE_DEMANDS).default('everywhere').meta({
+    description:
+      'Where TPPs must present their certificate. `where-tokens-are-issued`: a `private_key_jwt` client may push an authorization request without one, as FAPI 2.0 allows. `where-tokens-are-bound-to-one`: moreover, a `private_key_jwt` client with `sender_constraint: dpop` needs none at all.',
+  }),
+  dpop: z
+    .strictObject({
+      nonce: z.enum(['off', 'required']).default('off').meta({
+        description:
+          '`required`: each DPoP proof at this server holds a nonce of the server, which changes every minute (RFC 9449 §8).',
+      }),
+    })
+    .prefault({}),
+  /** The name of a rule of `certificatesDemanded` before there was another. */
+  pushedRequests: z.never({ error: 'is now certificatesDemanded: where-tokens-are-issued' }).optional(),
+};

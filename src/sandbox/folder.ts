@@ -10,6 +10,7 @@ import { DEMO_CUSTOMERS } from './bank/customers.ts';
 import { SANDBOX_ORGANIZATION } from '../tpp/trust-files.ts';
 import type { Nca } from './pki/issue-options.ts';
 import { organizationIdentifierOf, TPP_PLANS, type TppPlan } from './pki/tpps.ts';
+import { clientIdOf, moreClients, type SandboxClient } from './sandbox-clients.ts';
 
 /** A certificate and its key, as files. */
 export interface CertificateFiles {
@@ -52,7 +53,9 @@ export interface SandboxTpp extends TppCertificateFiles {
       { readonly client_id: string; readonly redirect_uris: readonly string[] }
     >
   >;
-  /** Private JSON Web Key of the `private_key_jwt` client. */
+  /** More clients, each with what its registration has beyond the plain ones; only for TPPs with every role. */
+  readonly moreClients: readonly SandboxClient[];
+  /** Private JSON Web Key of the `private_key_jwt` clients. */
   readonly signingKeyFile: string;
   /** The same key in PEM. */
   readonly signingKeyPemFile: string;
@@ -235,9 +238,10 @@ export function describeTpp(folder: string, plan: TppPlan, redirectUris: readonl
     roles: plan.roles,
     status: plan.status,
     clients: {
-      tls_client_auth: { client_id: `${plan.name}-mtls`, redirect_uris: redirectUris },
-      private_key_jwt: { client_id: `${plan.name}-jwt`, redirect_uris: redirectUris },
+      tls_client_auth: { client_id: clientIdOf(plan, 'tls_client_auth'), redirect_uris: redirectUris },
+      private_key_jwt: { client_id: clientIdOf(plan, 'private_key_jwt'), redirect_uris: redirectUris },
     },
+    moreClients: moreClients(plan, redirectUris),
     ...tppFiles(at('qwac')),
     signingKeyFile: at('signing-key.json'),
     signingKeyPemFile: at('signing-key.pem'),

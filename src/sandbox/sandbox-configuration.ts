@@ -1,15 +1,22 @@
 import { readFile } from 'node:fs/promises';
+import type { CertificateDemand } from '../authorization-server/request/tpp-gate.ts';
 import { pathsOf, type SandboxDescription } from './folder.ts';
 
 /** Exempt from limits by address: a developer's tests open as many connections as they like. */
 export const LOOPBACK = ['127.0.0.0/8', '::1'];
 const SCOPES = 'openid accounts payments fundsconfirmations';
 
+/** Settings of the server that a sandbox may have. */
+export interface SandboxRules {
+  /** Where TPPs must present their certificate. */
+  readonly certificatesDemanded?: CertificateDemand | undefined;
+}
+
 /** The configuration of a sandbox's server, before it is validated. */
 export async function sandboxConfiguration(
   folder: string,
   description: SandboxDescription,
-  { pushesWithoutCertificate = false }: { readonly pushesWithoutCertificate?: boolean | undefined } = {},
+  { certificatesDemanded }: SandboxRules = {},
 ): Promise<Readonly<Record<string, unknown>>> {
   const paths = pathsOf(folder);
   const [front, mtls] = [description.issuer, description.mtlsUrl].map((url) => Number(new URL(url).port));
@@ -24,7 +31,9 @@ export async function sandboxConfiguration(
     signingKeysFile: paths.signingKeys,
     shutdown: { noticeSeconds: 0 },
     resource: description.resourceUrl,
-    pushedRequests: { allowWithoutCertificate: pushesWithoutCertificate },
+    // Every one, for TPPs to try.
+    senderConstraints: { allowed: ['certificate', 'certificate-and-dpop', 'dpop'] },
+    ...(certificatesDemanded === undefined ? {} : { certificatesDemanded }),
     trust: [
       {
         profile: 'eu-qualified',
@@ -68,5 +77,10 @@ async function clientsOf(tpp: SandboxDescription['tpps'][number]): Promise<reado
   return [
     { ...common, ...mtls, token_endpoint_auth_method: 'tls_client_auth' },
     { ...common, ...jwt, token_endpoint_auth_method: 'private_key_jwt', jwks: { keys: [publicKey] } },
+    ...tpp.moreClients.map((client) => ({
+      ...common,
+      ...client,
+      ...(client.token_endpoint_auth_method === 'private_key_jwt' ? { jwks: { keys: [publicKey] } } : {}),
+    })),
   ];
 }

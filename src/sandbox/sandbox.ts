@@ -26,11 +26,11 @@ import {
 } from './folder.ts';
 import { tppPage } from './demo/tpp-page.ts';
 import { lockFolder } from './folder-lock.ts';
-import { bindAddressOf, LOOPBACK, sandboxConfiguration } from './sandbox-configuration.ts';
+import { bindAddressOf, LOOPBACK, sandboxConfiguration, type SandboxRules } from './sandbox-configuration.ts';
 import { choosePorts } from './ports.ts';
 import { openRevocationService } from './revocation/revocation-service.ts';
 
-export interface SandboxOptions {
+export interface SandboxOptions extends SandboxRules {
   /** Where everything is kept. */
   readonly folder: string;
   /** Starts anew: new PKI, no clients' tokens. */
@@ -41,8 +41,6 @@ export interface SandboxOptions {
   readonly host?: string;
   /** Added to every demo client. */
   readonly redirectUris?: readonly string[];
-  /** Lets `private_key_jwt` clients push without a certificate, as the suite of the OpenID Foundation does. */
-  readonly pushesWithoutCertificate?: boolean;
   /** Changes the configuration of the authorization server before the server validates it. */
   readonly amendConfiguration?: (
     configuration: Readonly<Record<string, unknown>>,
@@ -153,6 +151,7 @@ async function startBank(
   const authorizer = createAuthorizer({
     issuer: description.issuer,
     audience: description.resourceUrl,
+    senderConstraints: ['certificate', 'certificate-and-dpop', 'dpop'],
     caPem,
     // A token ends with the answer that its code was used twice, not within five seconds.
     status: { maxAgeSeconds: 0 },

@@ -25,7 +25,8 @@ export const clientListReader: ListReader = {
       document.note(path, message);
     }
     const { configuredIds = [], apiScopes = [], profiles: names = [] } = source.facts ?? {};
-    const rules = { apiScopes, profiles: profilesNamed(names) };
+    const { senderConstraints = [] } = source.facts ?? {};
+    const rules = { apiScopes, profiles: profilesNamed(names, senderConstraints) };
     const places = new Map(configuredIds.map((id) => [id, 'the configuration']));
     let at = -1;
     for (const entry of document.entries()) {
@@ -71,6 +72,7 @@ export function registeredClient(client: ClientEntry): RegisteredClient {
     id_token_encrypted_response_enc: client.id_token_encrypted_response_enc,
     request_object_encryption_alg: client.request_object_encryption_alg,
     request_object_encryption_enc: client.request_object_encryption_enc,
+    sender_constraint: client.sender_constraint,
     subject: subjectsOf(client)[0],
   };
 }

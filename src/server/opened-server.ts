@@ -24,7 +24,7 @@ import type { Log } from '../events.ts';
 import { createLog } from '../log.ts';
 import { createClientCertificateSource } from '../mutual-tls/client-certificate.ts';
 import { createConnectionLimits } from '../mutual-tls/limits/connection-limits.ts';
-import { allowedProfiles } from '../configuration/profile-schema.ts';
+import { allowedConstraints, allowedProfiles } from '../configuration/profile-schema.ts';
 import { connectionLimitOptions } from '../configuration/connection-schema.ts';
 import { createListener, type Listener } from '../mutual-tls/listeners.ts';
 import { reloadFiles } from './file-reload.ts';
@@ -165,9 +165,18 @@ async function openParts(
   const { openList } = parts;
   const { clients: entries, clientsFile, apiScopes } = config;
   const profiles = allowedProfiles(config.profiles);
+  const senderConstraints = allowedConstraints(config.senderConstraints);
   const [decision, files] = await Promise.all([
     openTppDecision(config, { clock, log, openList }),
-    openClientFiles({ entries, apiScopes, profiles, file: clientsFile, log, openList }),
+    openClientFiles({
+      entries,
+      apiScopes,
+      profiles,
+      senderConstraints,
+      file: clientsFile,
+      log,
+      openList,
+    }),
   ]);
   const resourceServers = await openResourceServers(config.resourceServers, log);
   const store = failingFast(parts.store ?? (await openStore(config.storage, { clock, log })));
@@ -176,7 +185,7 @@ async function openParts(
     files,
     store,
     secret,
-    profiles: profilesNamed(profiles),
+    profiles: profilesNamed(profiles, senderConstraints),
     grantSeconds,
     clock,
     log,
@@ -215,12 +224,13 @@ function createEndpoints(
     clients,
     resource: config.resource,
     apiScopes: config.apiScopes,
-    profiles: profilesNamed(allowedProfiles(config.profiles)),
+    profiles: profilesNamed(allowedProfiles(config.profiles), allowedConstraints(config.senderConstraints)),
     accessTokenFormat: config.accessToken.format,
     accessTokenSeconds: config.accessToken.lifetimeSeconds,
     consentSeconds: config.consent.lifetimeSeconds,
     rotatesRefreshTokens: config.refreshToken.rotation,
-    pushesWithoutCertificate: config.pushedRequests.allowWithoutCertificate,
+    certificatesDemanded: config.certificatesDemanded,
+    requiresDpopNonce: config.dpop.nonce === 'required',
     signer,
     decrypter: signer.encryption,
     secret,

@@ -298,6 +298,23 @@ const ATTEMPTS: Readonly<Record<string, () => Promise<unknown>>> = {
       expect(decodeProtectedHeader(signed.text).alg).toBe(algorithm);
     }
   },
+  dpop_signing_alg_values_supported: async () => {
+    const [{ client_id = '' } = {}] = tppNamed(sandbox.description, TPP).moreClients;
+    for (const alg of listOf('dpop_signing_alg_values_supported')) {
+      const { publicKey, privateKey } = await generateKeyPair(alg);
+      const dpop = await new SignJWT({ jti: alg, htm: 'POST', htu: `${sandbox.description.mtlsUrl}/token` })
+        .setProtectedHeader({ typ: 'dpop+jwt', alg, jwk: await exportJWK(publicKey) })
+        .setIssuedAt()
+        .sign(privateKey);
+      const { json } = await sandbox.send(endpoint('token'), {
+        method: 'POST',
+        certificate: tppNamed(sandbox.description, TPP),
+        headers: { dpop },
+        body: new URLSearchParams({ grant_type: 'client_credentials', client_id, scope: 'accounts' }),
+      });
+      expect([alg, json.token_type]).toEqual([alg, 'DPoP']);
+    }
+  },
   tls_client_certificate_bound_access_tokens: async () => {
     const { json } = await credentials(OWN);
     const [, payload = ''] = String(json.access_token).split('.');

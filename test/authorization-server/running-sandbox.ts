@@ -34,7 +34,10 @@ interface TestResponse {
 }
 
 export async function startTestSandbox(
-  options: Pick<SandboxOptions, 'store' | 'redirectUris'> = {},
+  options: Pick<
+    SandboxOptions,
+    'store' | 'redirectUris' | 'certificatesDemanded' | 'amendConfiguration'
+  > = {},
 ): Promise<TestSandbox> {
   const folder = await mkdtemp(join(tmpdir(), 'tallystick-test-'));
   const sandbox = await startSandbox({

@@ -33,6 +33,7 @@ const open = (log: Log = silentLog) =>
     entries: [entry('own')],
     apiScopes: ['accounts'],
     profiles: PROFILE_NAMES,
+    senderConstraints: ['certificate'],
     file,
     log,
     pollSeconds: 0.02,

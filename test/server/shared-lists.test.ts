@@ -60,6 +60,7 @@ const openIn = (channel: Channel) =>
     entries: [],
     apiScopes: ['accounts'],
     profiles: PROFILE_NAMES,
+    senderConstraints: ['certificate'],
     file,
     log: { emit: () => expect.fail('a worker logs nothing of a list') },
     pollSeconds: 0.02,

@@ -8,7 +8,13 @@ import { isClientOf, type RegisteredClient, tppOf } from './registered-client.ts
 import { profileOf, type Profiles } from '../profiles/profiles.ts';
 import { findAudienceProblem } from '../request/assertion-audience.ts';
 import { asProviderError, providerError } from '../request/oauth-error.ts';
-import { isPush, provenTpp, type PushRule } from '../request/tpp-gate.ts';
+import { assertDpopRegistered, hasProof } from '../request/dpop-proof.ts';
+import {
+  type CertificateRule,
+  mayLackCertificate,
+  noteRegisteredTpp,
+  provenTpp,
+} from '../request/tpp-gate.ts';
 
 /** Longest life of a client assertion. It is also how long its `jti` must be remembered. */
 const MAX_ASSERTION_SECONDS = 300;
@@ -39,6 +45,7 @@ export function certificateSubjectMatches(ctx: KoaContextWithOIDC): boolean {
       const { property } = subject;
       throw new OpenBankingError('ERR_CLIENT_SUBJECT_MISMATCH', { clientId: client.clientId, property });
     }
+    assertDpopRegistered(client, dpopOf(ctx));
     return true;
   } catch (error) {
     if (!(error instanceof OpenBankingError)) throw error;
@@ -48,7 +55,13 @@ export function certificateSubjectMatches(ctx: KoaContextWithOIDC): boolean {
   }
 }
 
-interface AssertionOptions extends PushRule {
+/** The form as it came: the provider reads its other parameters once the client is known. */
+function dpopOf(ctx: KoaContextWithOIDC) {
+  const { body } = ctx.oidc as { readonly body?: Readonly<Record<string, unknown>> };
+  return { proof: hasProof(ctx.req), jkt: body?.dpop_jkt };
+}
+
+interface AssertionOptions extends CertificateRule {
   readonly authorisationStatus: Pick<AuthorisationStatus, 'verify'>;
   readonly clock: Clock;
   readonly profiles: Profiles;
@@ -58,11 +71,11 @@ interface AssertionOptions extends PushRule {
 
 /**
  * `private_key_jwt`: the rules of FAPI 2.0 §5.3.2.1 that the provider leaves to this hook (audience, life),
- * and the tie between client and TPP, which the provider never checks for this method. Where a request may be pushed
- * without a certificate, the TPP of the client must be authorised.
+ * and the tie between client and TPP, which the provider never checks for this method. Where the request may come
+ * without a certificate, the TPP of the client must be authorised and not blocked.
  */
 export function assertClientAssertion(options: AssertionOptions) {
-  const { authorisationStatus, clock, profiles, issuer, mtlsUrl, pushesWithoutCertificate } = options;
+  const { authorisationStatus, clock, profiles, issuer, mtlsUrl } = options;
   return async (
     ctx: KoaContextWithOIDC,
     claims: Record<string, unknown>,
@@ -92,10 +105,13 @@ export function assertClientAssertion(options: AssertionOptions) {
         throw refuse(`${name} is more than ${MAX_AHEAD_SECONDS} seconds in the future`);
     }
     const tpp = provenTpp(ctx);
-    const isUnproven = pushesWithoutCertificate && tpp === undefined && isPush(ctx);
     asProviderError(() => {
-      if (isUnproven) authorisationStatus.verify(tppOf(client));
-      else assertOwnClient(tpp, client);
+      if (tpp === undefined && mayLackCertificate(ctx, client, options)) {
+        noteRegisteredTpp(ctx, authorisationStatus.verify(tppOf(client)));
+      } else {
+        assertOwnClient(tpp, client);
+      }
+      assertDpopRegistered(client, dpopOf(ctx));
     });
   };
 }

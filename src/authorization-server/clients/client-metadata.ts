@@ -12,6 +12,7 @@ export const EXTRA_CLIENT_METADATA = [
   'certificate_subject',
   'profile',
   'signs_introspection',
+  'sender_constraint',
 ] as const;
 
 /**

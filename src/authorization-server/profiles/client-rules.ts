@@ -1,5 +1,6 @@
 import type { ClientMetadata } from 'oidc-provider';
 import type { JWK } from 'jose';
+import { type SenderConstraint, senderConstraintMetadata } from './sender-constraint.ts';
 import type { SignatureAlgorithm } from '../signing/signer.ts';
 import { type EncryptionChoices, encryptionMetadata, encryptionProblems } from './encryption-rules.ts';
 import type {
@@ -19,6 +20,8 @@ import type {
 export interface ProfileChoices extends EncryptionChoices {
   /** Absent: the default of the server. */
   readonly profile?: string | undefined;
+  /** Absent: the first that the profile has at this server. */
+  readonly sender_constraint?: SenderConstraint | undefined;
   /** Absent: `code` (RFC 7591 §2). */
   readonly response_types?: readonly ResponseType[] | undefined;
   /** Absent: the signed ones where the profile signs, or all that the profile has for the response types. */
@@ -60,7 +63,7 @@ export function profileMetadata(profile: Profile, client: JudgedClient) {
     profile: profile.name,
     response_types: redirects ? [...typesOf(client)] : [],
     ...(redirects ? { response_modes: [...responseModesOf(profile, client)] } : {}),
-    tls_client_certificate_bound_access_tokens: profile.senderConstraint === 'certificate',
+    ...senderConstraintMetadata(constraintOf(profile, client)),
     require_pushed_authorization_requests: isOn(
       profile.pushedRequests,
       client.require_pushed_authorization_requests,
@@ -92,9 +95,27 @@ export function findRegistrationProblems(
   return [
     ...typeAndModeProblems(profile, client),
     ...switchProblems(profile, client),
+    ...constraintProblems(profile, client),
     ...algorithmProblems(profile, client),
     ...encryptionProblems(profile, client),
   ];
+}
+
+/** How the access tokens of a client are bound to it. @throws TypeError for a way that the profile does not allow */
+function constraintOf(
+  { name, senderConstraints: allowed }: Profile,
+  { sender_constraint: constraint = allowed[0] }: ProfileChoices,
+): SenderConstraint {
+  if (constraint !== undefined && allowed.includes(constraint)) return constraint;
+  throw new TypeError(`${name} does not allow the sender constraint ${constraint}`);
+}
+
+function constraintProblems(profile: Profile, client: JudgedClient): readonly RegistrationProblem[] {
+  const { senderConstraints: allowed } = profile;
+  const path = 'sender_constraint';
+  if (client[path] !== undefined) return findForeign(path, [client[path]], allowed, profile);
+  if (allowed.length > 0) return [];
+  return [{ path, message: `is none: ${profile.name} has none that senderConstraints.allowed names` }];
 }
 
 function typesOf({ response_types: types = ['code'] }: ProfileChoices): readonly ResponseType[] {

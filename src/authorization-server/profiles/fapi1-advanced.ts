@@ -25,7 +25,8 @@ export const fapi1Advanced: Profile = Object.freeze({
   clientAlgorithms: Object.freeze(['PS256', 'ES256'] as const),
   serverAlgorithms: Object.freeze(['ES256', 'PS256'] as const),
   encryption: 'off',
-  senderConstraint: 'certificate',
+  /** §5.2.2. */
+  senderConstraints: Object.freeze(['certificate'] as const),
   rotatesRefreshTokens: false,
   codeSeconds: 60,
   idTokenSeconds: 300,

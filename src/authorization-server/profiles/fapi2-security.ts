@@ -1,6 +1,7 @@
 import type { Profile } from './profile.ts';
+import { SENDER_CONSTRAINTS } from './sender-constraint.ts';
 
-/** FAPI 2.0 Security Profile (Final), with certificate-bound tokens. */
+/** FAPI 2.0 Security Profile (Final), with tokens that are bound to a certificate, a DPoP key or both. */
 export const fapi2Security: Profile = Object.freeze({
   name: 'fapi2-security',
   title: 'FAPI 2.0 Security Profile',
@@ -18,7 +19,7 @@ export const fapi2Security: Profile = Object.freeze({
   clientAlgorithms: Object.freeze(['PS256', 'ES256', 'EdDSA'] as const),
   serverAlgorithms: Object.freeze(['ES256', 'PS256'] as const),
   encryption: 'never',
-  senderConstraint: 'certificate',
+  senderConstraints: SENDER_CONSTRAINTS,
   /** §5.3.2.1 forbids rotation but in extraordinary circumstances. */
   rotatesRefreshTokens: false,
   /** §5.3.2.1: at most 60 s. */

@@ -1,3 +1,4 @@
+import type { SenderConstraint } from './sender-constraint.ts';
 import type { SignatureAlgorithm } from '../signing/signer.ts';
 
 /** How a client authenticates (RFC 8705 §2, RFC 7523). */
@@ -51,8 +52,8 @@ export interface Profile {
   readonly serverAlgorithms: readonly [ServerAlgorithm, ...ServerAlgorithm[]];
   /** Whether ID tokens and request objects can be encrypted; a client that wants so registers how. */
   readonly encryption: 'off' | 'never';
-  /** The binding of access tokens (RFC 8705 §3, RFC 9449). */
-  readonly senderConstraint: 'certificate';
+  /** How the access tokens of a client may be bound to it. The first is for a client that names none. */
+  readonly senderConstraints: readonly SenderConstraint[];
   /** Whether a refresh token ends with its use. A bank's configuration may demand rotation beyond the profile. */
   readonly rotatesRefreshTokens: boolean;
   readonly codeSeconds: number;

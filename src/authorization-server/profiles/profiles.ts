@@ -5,6 +5,7 @@ import { fapi2MessageSigning } from './fapi2-message-signing.ts';
 import { fapi2Security } from './fapi2-security.ts';
 import { CONTENT_ENCRYPTIONS, ENCRYPTION_ALGORITHMS } from '../signing/decrypter.ts';
 import type { Profile, ResponseMode } from './profile.ts';
+import { SENDER_CONSTRAINTS, type SenderConstraint } from './sender-constraint.ts';
 
 /** Profiles that a server allows. The first is that of a client without another. */
 export type Profiles = readonly [Profile, ...Profile[]];
@@ -14,12 +15,21 @@ export const PROFILES: Profiles = Object.freeze([fapi2Security, fapi2MessageSign
 
 export const PROFILE_NAMES: readonly string[] = Object.freeze(PROFILES.map(({ name }) => name));
 
-/** The profiles of a configuration; the default is the first. @throws TypeError for a name that no profile has */
-export function profilesNamed([first, ...others]: readonly string[]): Profiles {
+/**
+ * The profiles of a configuration, the default first, each with the sender constraints that the bank allows, the default
+ * first too.
+ *
+ * @throws TypeError for a name that no profile has
+ */
+export function profilesNamed(
+  [first, ...others]: readonly string[],
+  senderConstraints: readonly string[] = SENDER_CONSTRAINTS,
+): Profiles {
   const named = (wanted: string | undefined): Profile => {
     const profile = PROFILES.find(({ name }) => name === wanted);
     if (profile === undefined) throw new TypeError(`there is no profile ${wanted}`);
-    return profile;
+    const ofBoth = senderConstraints.filter((one) => profile.senderConstraints.some((own) => own === one));
+    return Object.freeze({ ...profile, senderConstraints: Object.freeze(ofBoth as SenderConstraint[]) });
   };
   return Object.freeze([named(first), ...others.map(named)] as const);
 }
@@ -75,7 +85,6 @@ export function profileConfiguration(profiles: Profiles) {
       authorization_signed_response_alg: algorithm,
       introspection_signed_response_alg: algorithm,
       token_endpoint_auth_method: first.clientAuthMethods[0],
-      tls_client_certificate_bound_access_tokens: first.senderConstraint === 'certificate',
     },
     enabledJWA: {
       clientAuthSigningAlgValues: clientAlgorithms,

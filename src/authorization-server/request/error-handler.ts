@@ -4,6 +4,7 @@ import { answerText } from '../../answer-text.ts';
 import { isRefusal, type OpenBankingError } from '../../errors.ts';
 import { RequestScope } from '../../storage/request-scope.ts';
 import { isFor, isPageWanted } from './routes.ts';
+import { dpopRefusal } from './dpop-problems.ts';
 import { findRefusal, oauthAnswer, protocolRefusal } from './oauth-error.ts';
 
 /** The page that a customer sees instead of an error of OAuth. */
@@ -60,6 +61,7 @@ export function errorPage(pages: ErrorPages): NonNullable<Configuration['renderE
 export function listenForFaults(provider: Provider): void {
   const note = (ctx: KoaContextWithOIDC, error: Error) => {
     ctx.state.fault ??= error;
+    if (findRefusal(error) === undefined) ctx.state.refusal ??= dpopRefusal(ctx, error);
   };
   provider.on('authorization.error', note);
   provider.on('grant.error', note);
@@ -89,12 +91,17 @@ function answerErrorBody(ctx: Context, body: ErrorBody): void {
 
 function answerJson(ctx: Context, refusal: OpenBankingError): void {
   const { status, body, headers } = oauthAnswer(refusal);
-  const scheme = body.error === 'invalid_client' ? schemeTried(ctx) : undefined;
+  const scheme = OF_AUTHENTICATION.includes(body.error) ? schemeTried(ctx) : undefined;
   ctx.status = scheme === undefined ? status : 401;
-  if (scheme !== undefined) ctx.set('www-authenticate', `${scheme} realm="${ctx.host}"`);
+  if (scheme !== undefined && !ctx.response.get('www-authenticate')) {
+    ctx.set('www-authenticate', `${scheme} realm="${ctx.host}"`);
+  }
   ctx.set(headers);
   ctx.body = body;
 }
+
+/** Errors that are a 401 for a caller with an Authorization field (RFC 6749 §5.2, RFC 9449 §7.1). */
+const OF_AUTHENTICATION: readonly string[] = ['invalid_client', 'invalid_dpop_proof', 'use_dpop_nonce'];
 
 /** The scheme of the Authorization field, by which a client tried to authenticate (RFC 6749 §5.2). */
 function schemeTried(ctx: Context): string | undefined {
@@ -107,7 +114,7 @@ function schemeTried(ctx: Context): string | undefined {
 function answerProtocolRefusal(ctx: Context, body: ErrorBody): void {
   const refusal = protocolRefusal(ctx.state.fault);
   if (refusal === undefined) return;
-  if (refusal.class === 'client') {
+  if (refusal.class === 'client' || refusal.class === 'certificate') {
     answerJson(ctx, refusal);
     return;
   }

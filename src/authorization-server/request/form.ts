@@ -1,6 +1,8 @@
 import type { IncomingMessage } from 'node:http';
 import type { Context, Middleware } from 'koa';
+import type { Clock } from '../../clock.ts';
 import { OpenBankingError } from '../../errors.ts';
+import { assertProofForm, hasProof } from './dpop-proof.ts';
 import { ENDPOINTS } from './routes.ts';
 import { assertParameters } from './parameters.ts';
 
@@ -16,26 +18,36 @@ const FORM_ENDPOINTS: readonly string[] = [
   ENDPOINTS.revocation,
 ];
 
+/** Those where a DPoP proof counts (RFC 9449 §5, §10.1). */
+const PROOF_ENDPOINTS: readonly string[] = [ENDPOINTS.token, ENDPOINTS.pushed_authorization_request];
+
 /**
  * Refuses a request whose head changes what the form means, and which the provider would not notice: an encoding of the
- * body, another charset, parameters in the address, a scheme of HTTP authentication, a DPoP proof. Goes before every
- * reader of the body.
+ * body, another charset, parameters in the address, a scheme of HTTP authentication, a DPoP proof where none counts. Goes
+ * before every reader of the body.
  *
- * @throws ERR_HTTP_CONTENT, ERR_HTTP_TRANSFER_CODING, ERR_CLIENT_METHOD, ERR_REQUEST_INVALID, ERR_PARAMETER_UNSUPPORTED
+ * @throws ERR_HTTP_CONTENT, ERR_HTTP_TRANSFER_CODING, ERR_CLIENT_METHOD, ERR_REQUEST_INVALID, ERR_PARAMETER_UNSUPPORTED,
+ * ERR_DPOP_PROOF
  */
-export const formHead: Middleware = (ctx, next) => {
-  if (!FORM_ENDPOINTS.includes(ctx.path)) return next();
-  assertPlainBody(ctx);
-  if (ctx.querystring !== '') {
-    throw invalid('parameters belong into the body, not into the address (RFC 6749 section 2.3.1)');
-  }
-  if (ctx.headers.authorization !== undefined) {
-    throw new OpenBankingError('ERR_CLIENT_METHOD', { problem: 'the request has an Authorization field' });
-  }
-  if (ctx.headers.dpop !== undefined)
-    throw new OpenBankingError('ERR_PARAMETER_UNSUPPORTED', { name: 'DPoP' });
-  return next();
-};
+export const formHead =
+  (clock: Clock): Middleware =>
+  (ctx, next) => {
+    if (!FORM_ENDPOINTS.includes(ctx.path)) return next();
+    assertPlainBody(ctx);
+    if (ctx.querystring !== '') {
+      throw invalid('parameters belong into the body, not into the address (RFC 6749 section 2.3.1)');
+    }
+    if (ctx.headers.authorization !== undefined) {
+      throw new OpenBankingError('ERR_CLIENT_METHOD', { problem: 'the request has an Authorization field' });
+    }
+    if (hasProof(ctx.req)) {
+      if (!PROOF_ENDPOINTS.includes(ctx.path)) {
+        throw new OpenBankingError('ERR_PARAMETER_UNSUPPORTED', { name: 'DPoP' });
+      }
+      assertProofForm(ctx.req, clock);
+    }
+    return next();
+  };
 
 /** @throws ERR_HTTP_CONTENT, ERR_HTTP_TRANSFER_CODING */
 function assertPlainBody(ctx: Context): void {

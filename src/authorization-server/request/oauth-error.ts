@@ -23,7 +23,7 @@ const UNAVAILABLE: Row = { status: 503, error: 'temporarily_unavailable', event:
 const HTTP: Row = { ...INVALID_REQUEST, event: 'http.refused' };
 const SCOPE: Row = { status: 400, error: 'invalid_scope', event: 'request.refused' };
 const GRANT: Row = { status: 400, error: 'invalid_grant', event: 'grant.refused' };
-const PROOF: Row = { status: 400, error: 'invalid_dpop_proof', event: 'request.refused' };
+const PROOF: Row = { status: 400, error: 'invalid_dpop_proof', event: 'dpop.refused' };
 const FAULT: Row = { status: 500, error: 'server_error', event: 'request.refused' };
 
 const ANSWERS: Readonly<Record<ErrorClass, Row>> = {
@@ -116,6 +116,7 @@ const UNNAMED: readonly string[] = [
 ];
 
 type ProtocolCode =
+  | 'ERR_CERT_MISSING'
   | 'ERR_CLIENT_AUTHENTICATION'
   | 'ERR_CLIENT_ASSERTION'
   | 'ERR_GRANT_INVALID'
@@ -132,6 +133,7 @@ export function protocolRefusal(fault: unknown): OpenBankingError<ProtocolCode> 
   const isNamed = description !== undefined && !UNNAMED.includes(description);
   const said = isNamed ? [description, detail].filter(Boolean).join(': ') : (detail ?? error);
   const problem = said.replaceAll('"', "'").slice(0, 200);
+  if (problem === 'client certificate was not provided') return new OpenBankingError('ERR_CERT_MISSING', {});
   if (error === 'invalid_client') {
     const assertion = assertionProblem(problem);
     return assertion === undefined

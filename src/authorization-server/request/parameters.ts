@@ -1,4 +1,5 @@
 import { OpenBankingError } from '../../errors.ts';
+import { isThumbprint } from './dpop-proof.ts';
 import { ENDPOINTS } from './routes.ts';
 
 /**
@@ -14,9 +15,8 @@ export const UNSUPPORTED_AUTHORIZATION_PARAMETERS: readonly string[] = [
   // OpenID Connect Core §7.2.1
   'registration',
   'id_token_hint',
-  // RFC 9396, RFC 9449 §10, Grant Management for OAuth 2.0
+  // RFC 9396, Grant Management for OAuth 2.0
   'authorization_details',
-  'dpop_jkt',
   'grant_id',
   'grant_management_action',
 ];
@@ -65,6 +65,10 @@ export function assertParameters(path: string, form: URLSearchParams): void {
   }
   const name = UNSUPPORTED[path]?.find((one) => form.get(one));
   if (name !== undefined) throw new OpenBankingError('ERR_PARAMETER_UNSUPPORTED', { name });
+  const thumbprint = form.get('dpop_jkt');
+  if (thumbprint && !isThumbprint(thumbprint)) {
+    throw invalid('dpop_jkt must be the SHA-256 thumbprint of a key (RFC 9449 section 10)');
+  }
   // RFC 6749 §3.3: there is no default, because a token without a scope opens nothing. A request object has its own.
   const isPush = path === ENDPOINTS.pushed_authorization_request;
   if (isPush && !form.get('scope') && !form.get('request')) {

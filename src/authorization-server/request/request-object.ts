@@ -3,6 +3,7 @@ import { type Clock, epochSeconds } from '../../clock.ts';
 import { OpenBankingError } from '../../errors.ts';
 import type { Profile, ResponseMode, ResponseType } from '../profiles/profile.ts';
 import { profileOf, type Profiles } from '../profiles/profiles.ts';
+import { assertDpopRegistered, isThumbprint } from './dpop-proof.ts';
 import { asProviderError } from './oauth-error.ts';
 import { MAX_PARAMETER_LENGTH, UNSUPPORTED_AUTHORIZATION_PARAMETERS } from './parameters.ts';
 import { ENDPOINTS } from './routes.ts';
@@ -50,6 +51,7 @@ export function assertRequestObject({ profiles, clock }: RequestObjectRules) {
       if (claims.sub === client.clientId)
         throw refusal('sub must not be the client_id (RFC 9101 section 10.8)');
       assertAuthorizationRequest(claims, profile);
+      assertDpopRegistered(client, { jkt: claims.dpop_jkt });
       if (isPush(ctx)) assertNothingOutside(ctx.oidc.body ?? {});
     });
     return Promise.resolve();
@@ -91,6 +93,9 @@ function assertAuthorizationRequest(claims: Claims, profile: Profile): void {
     ([, value]) => typeof value === 'string' && value.length > MAX_PARAMETER_LENGTH,
   );
   if (long !== undefined) throw refusal(`a claim is longer than ${MAX_PARAMETER_LENGTH} characters`);
+  if (claims.dpop_jkt !== undefined && !isThumbprint(claims.dpop_jkt)) {
+    throw refusal('dpop_jkt must be the SHA-256 thumbprint of a key (RFC 9449 section 10)');
+  }
   if (!claims.scope) throw new OpenBankingError('ERR_SCOPE_MISSING', {});
   assertResponse(claims, profile);
 }

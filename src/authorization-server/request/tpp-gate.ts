@@ -1,8 +1,11 @@
 import type { Context, Middleware } from 'koa';
+import type { Client } from 'oidc-provider';
+import type { TppRecord } from '../../../tpp-registry/index.ts';
 import { OpenBankingError } from '../../errors.ts';
 import type { ClientCertificateSource } from '../../mutual-tls/client-certificate.ts';
 import type { PresentedCertificate } from '../../mutual-tls/presented-certificate.ts';
 import type { Tpp, TppAuthenticator } from '../../tpp/authenticate.ts';
+import { isBoundToCertificate, senderConstraintOf } from '../profiles/sender-constraint.ts';
 import { ENDPOINTS } from './routes.ts';
 
 /**
@@ -12,20 +15,20 @@ import { ENDPOINTS } from './routes.ts';
  *
  * Does not check that a client belongs to the TPP: no client is known yet. See client-authentication.ts.
  *
- * With `pushesWithoutCertificate` a pushed request may come without a certificate. A certificate that is presented is
- * checked all the same.
+ * Where the bank demands fewer certificates (`certificatesDemanded`), a request without one passes to the authentication
+ * of its client, which decides by the client. A certificate that is presented is checked all the same.
  *
  * @throws ERR_CERT_MISSING, ERR_PROXY_UNTRUSTED, ERR_PROXY_HEADER, and the codes of `TppAuthenticator.authenticate`
  */
 export function tppGate(
   authenticator: TppAuthenticator,
   source: ClientCertificateSource,
-  { pushesWithoutCertificate }: PushRule,
+  rule: CertificateRule,
 ): Middleware {
   return async (ctx, next) => {
     const { certificate, intermediates } = source.read(ctx.req);
     if (certificate === undefined) {
-      if (!pushesWithoutCertificate || !isPush(ctx)) throw new OpenBankingError('ERR_CERT_MISSING', {});
+      if (!isAbsenceKnown(ctx, rule)) throw new OpenBankingError('ERR_CERT_MISSING', {});
       return next();
     }
     const { der, thumbprint } = certificate;
@@ -35,9 +38,38 @@ export function tppGate(
   };
 }
 
-/** Whether a `private_key_jwt` client may push an authorization request without a certificate. */
-export interface PushRule {
-  readonly pushesWithoutCertificate: boolean;
+/**
+ * Where TPPs must present their certificate. Each value demands less than the one before, of `private_key_jwt` clients
+ * only: not for a pushed request, and not at all for a client whose tokens are bound to a DPoP key alone.
+ */
+export const CERTIFICATE_DEMANDS = Object.freeze([
+  'everywhere',
+  'where-tokens-are-issued',
+  'where-tokens-are-bound-to-one',
+] as const);
+
+export type CertificateDemand = (typeof CERTIFICATE_DEMANDS)[number];
+
+export interface CertificateRule {
+  readonly certificatesDemanded: CertificateDemand;
+}
+
+/** Whether some client may send this request without a certificate. */
+function isAbsenceKnown(ctx: Context, { certificatesDemanded: demanded }: CertificateRule): boolean {
+  return (
+    demanded === 'where-tokens-are-bound-to-one' || (demanded === 'where-tokens-are-issued' && isPush(ctx))
+  );
+}
+
+/** Whether a client that authenticates by its key may send this request without a certificate. */
+export function mayLackCertificate(
+  ctx: Pick<Context, 'path'>,
+  client: Client,
+  { certificatesDemanded: demanded }: CertificateRule,
+): boolean {
+  if (demanded === 'everywhere') return false;
+  const isBoundToOne = isBoundToCertificate(senderConstraintOf(client));
+  return isPush(ctx) || (demanded === 'where-tokens-are-bound-to-one' && !isBoundToOne);
 }
 
 /** Whether the request pushes an authorization request (RFC 9126). */
@@ -50,7 +82,17 @@ export function gateCertificate(ctx: Pick<Context, 'state'>): PresentedCertifica
   return ctx.state.certificate as PresentedCertificate | undefined;
 }
 
-/** The TPP that the gate has proved for this request; undefined on the front channel. */
+/** The TPP that the gate has proved by its certificate; undefined on the front channel, and for a request without one. */
 export function provenTpp(ctx: Pick<Context, 'state'>): Tpp | undefined {
   return ctx.state.tpp as Tpp | undefined;
+}
+
+/** Notes the TPP of a client that came without a certificate and has authenticated by its key. */
+export function noteRegisteredTpp(ctx: Pick<Context, 'state'>, record: TppRecord): void {
+  ctx.state.registeredTpp = record;
+}
+
+/** The TPP that acts in this request: proved by its certificate, or of a client that may come without one. */
+export function actingTpp(ctx: Pick<Context, 'state'>): Tpp | TppRecord | undefined {
+  return provenTpp(ctx) ?? (ctx.state.registeredTpp as TppRecord | undefined);
 }

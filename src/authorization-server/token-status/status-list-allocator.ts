@@ -107,7 +107,7 @@ export class StatusListAllocator {
 
 /** Equal for holders that are equal in every part. */
 export function keyOf({ clientId, authorizationNumber, nca, roles, certificate }: TokenHolder): string {
-  const { issuer, issuerKeyHash, serialNumber } = certificate;
+  const { issuer, issuerKeyHash, serialNumber } = certificate ?? {};
   return JSON.stringify([clientId, authorizationNumber, nca, roles, issuer, issuerKeyHash, serialNumber]);
 }
 
@@ -117,6 +117,6 @@ export function listOf(index: number): string {
 
 function parseBlock({ id, value }: StoredRecord): StatusBlock {
   const { count, holder } = value as { readonly count?: unknown; readonly holder?: TokenHolder };
-  const isWhole = typeof count === 'number' && holder?.certificate !== undefined;
+  const isWhole = typeof count === 'number' && holder?.clientId !== undefined;
   return { first: Number(id), count: isWhole ? count : FIRST_BLOCK_SIZE, ...(isWhole ? { holder } : {}) };
 }

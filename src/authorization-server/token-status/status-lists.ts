@@ -9,7 +9,7 @@ import { SingleFlight } from '../../remote/single-flight.ts';
 import { type Signer, signJwt } from '../signing/signer.ts';
 import type { RevokedCertificates } from './revoked-certificates.ts';
 import { LIST_SIZE, type StatusBlock } from './status-list-allocator.ts';
-import type { TokenHolder } from './token-holder.ts';
+import type { HolderCertificate, TokenHolder } from './token-holder.ts';
 
 /** How long a resource server may use a list. */
 const LIST_TTL_SECONDS = 5;
@@ -131,12 +131,13 @@ export class StatusLists {
 
   async #unauthorisedBits(
     blocks: readonly StatusBlock[],
-    isRevoked: (certificate: TokenHolder['certificate']) => boolean,
+    isRevoked: (certificate: HolderCertificate) => boolean,
   ): Promise<Buffer> {
     const bits = emptyBits();
     const isAuthorised = await this.#options.authorisedHolders(blocks.flatMap(({ holder }) => holder ?? []));
     for (const { first, count, holder } of blocks) {
-      if (holder !== undefined && isAuthorised(holder) && !isRevoked(holder.certificate)) continue;
+      const isSound = holder?.certificate === undefined || !isRevoked(holder.certificate);
+      if (holder !== undefined && isAuthorised(holder) && isSound) continue;
       for (let index = first; index < first + count; index += 1) setBit(bits, index % LIST_SIZE);
     }
     return bits;

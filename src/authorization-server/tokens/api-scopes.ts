@@ -11,7 +11,7 @@ import { OPENID_SCOPES, tppOf } from '../clients/registered-client.ts';
 import { withinGrant } from './token-claims.ts';
 import { errors } from '../provider-internals.ts';
 import { asProviderError } from '../request/oauth-error.ts';
-import { provenTpp } from '../request/tpp-gate.ts';
+import { actingTpp } from '../request/tpp-gate.ts';
 
 export interface ApiScopesOptions {
   /** The resource indicator of the bank's APIs (RFC 8707): the audience of access tokens. */
@@ -52,7 +52,7 @@ export function apiScopes(options: ApiScopesOptions) {
       if (resource !== options.resource) throw new errors.InvalidTarget();
       // The browser of the PSU brings no certificate.
       const holder =
-        provenTpp(ctx) ?? asProviderError(() => options.authorisationStatus.verify(tppOf(client)));
+        actingTpp(ctx) ?? asProviderError(() => options.authorisationStatus.verify(tppOf(client)));
       const own = clientScopes(client);
       const known = options.apiScopes.filter((scope) => own.includes(scope));
       if (!EARLIER_GRANTS.includes(ctx.oidc.params?.grant_type)) {

@@ -8,7 +8,13 @@ import type { Provider } from '../provider-internals.ts';
 const FORM = /^application\/x-www-form-urlencoded(?:; ?charset=utf-8)?$/i;
 const MAX_BODY_BYTES = 4096;
 /** Headers of ways to authenticate and to ask that the provider alone knows. */
-const OTHER_WAYS = ['authorization', 'origin', 'oauth-client-attestation', 'oauth-client-attestation-pop'];
+const OTHER_WAYS = [
+  'authorization',
+  'origin',
+  'dpop',
+  'oauth-client-attestation',
+  'oauth-client-attestation-pop',
+];
 
 /** The headers of the provider's answers at the token and introspection endpoints. */
 export const DIRECT_HEADERS = Object.freeze({

@@ -101,7 +101,9 @@ async function answerAbout(token: string, resource: string, sources: TokenSource
   if (claims === undefined || claims.aud !== resource) return INACTIVE;
   // The revocation of the token, and the authorisation status of its holder at this moment.
   const isLive = await sources.tokenStatus.isLive(claims.status as StatusClaim);
-  return isLive ? { active: true, token_type: 'Bearer', ...claims } : INACTIVE;
+  const { jkt } = (claims.cnf ?? {}) as { readonly jkt?: string };
+  const tokenType = jkt === undefined ? 'Bearer' : 'DPoP';
+  return isLive ? { active: true, token_type: tokenType, ...claims } : INACTIVE;
 }
 
 /**
@@ -121,7 +123,7 @@ async function opaqueClaims(token: string, provider: Provider): Promise<Claims |
   const ofCustomer = await provider.AccessToken.find(token);
   const found = ofCustomer ?? (await provider.ClientCredentials.find(token));
   if (found?.isValid !== true || !(await hasLiveGrant(provider, ofCustomer))) return undefined;
-  const { extra, aud, exp, iat, scope, clientId, rar, 'x5t#S256': thumbprint } = found as FoundToken;
+  const { extra, aud, exp, iat, scope, clientId, rar, 'x5t#S256': thumbprint, jkt } = found as FoundToken;
   return {
     ...extra,
     iss: provider.issuer,
@@ -132,7 +134,10 @@ async function opaqueClaims(token: string, provider: Provider): Promise<Claims |
     sub: ofCustomer?.accountId ?? clientId,
     scope,
     authorization_details: rar,
-    cnf: { 'x5t#S256': thumbprint },
+    cnf: {
+      ...(thumbprint === undefined ? {} : { 'x5t#S256': thumbprint }),
+      ...(jkt === undefined ? {} : { jkt }),
+    },
   };
 }
 

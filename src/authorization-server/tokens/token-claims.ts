@@ -2,9 +2,10 @@ import type { KoaContextWithOIDC } from 'oidc-provider';
 import { type Clock, epochSeconds } from '../../clock.ts';
 import type { ConsentRecords } from '../../consent/consent.ts';
 import { isRefusal, OpenBankingError } from '../../errors.ts';
+import type { TppRecord } from '../../../tpp-registry/index.ts';
 import type { Tpp } from '../../tpp/authenticate.ts';
 import { providerError } from '../request/oauth-error.ts';
-import type { TokenHolder } from '../token-status/token-holder.ts';
+import type { HolderCertificate, TokenHolder } from '../token-status/token-holder.ts';
 import type { TokenStatus } from '../token-status/token-status.ts';
 
 interface TokenClaimsOptions {
@@ -26,7 +27,7 @@ interface IssuedToken {
  */
 export async function tokenClaims(
   { consents, tokenStatus }: TokenClaimsOptions,
-  tpp: Tpp | undefined,
+  tpp: Tpp | TppRecord | undefined,
   { clientId, grantId, scope }: IssuedToken,
 ): Promise<Record<string, unknown>> {
   if (tpp === undefined || clientId === undefined) {
@@ -56,14 +57,18 @@ export function withinGrant(clock: Clock, ctx: KoaContextWithOIDC | undefined, s
   return Math.max(1, Math.min(seconds, exp - epochSeconds(clock.now())));
 }
 
-/** The holder of the tokens that a client of a proven TPP gets now. Frozen. */
-function holderOf(tpp: Tpp, clientId: string): TokenHolder {
-  const { issuer, issuerKeyHash, serialNumber } = tpp.certificate;
+/** The holder of the tokens that a client of this TPP gets now. Frozen. */
+function holderOf(tpp: Tpp | TppRecord, clientId: string): TokenHolder {
   return Object.freeze({
     clientId,
     authorizationNumber: tpp.authorizationNumber,
     nca: tpp.nca.id,
     roles: [...tpp.roles].sort(),
-    certificate: { issuer, issuerKeyHash, serialNumber },
+    ...('certificate' in tpp ? { certificate: holderCertificate(tpp) } : {}),
   });
+}
+
+function holderCertificate({ certificate }: Tpp): HolderCertificate {
+  const { issuer, issuerKeyHash, serialNumber } = certificate;
+  return { issuer, issuerKeyHash, serialNumber };
 }

@@ -2,11 +2,23 @@ import type { Context, Middleware } from 'koa';
 import { answerText } from '../../answer-text.ts';
 import { isRefusal, OpenBankingError } from '../../errors.ts';
 import { hexPrefix } from '../../events.ts';
+import type { Clock } from '../../clock.ts';
+import { PROOF_ALGORITHMS } from '../profiles/sender-constraint.ts';
+import { ENDPOINTS } from '../request/routes.ts';
 import { gateCertificate } from '../request/tpp-gate.ts';
 import type { StatusClaim } from '../token-status/token-status.ts';
 import { findTokenClaims, type TokenSources } from './introspection.ts';
+import { verifyPresentedProof } from './presented-proof.ts';
 
-const BEARER = /^bearer ([\w.~+/-]+=*)$/i;
+export interface UserinfoOptions {
+  /** Identifier of the account APIs. */
+  readonly resource: string;
+  readonly mtlsUrl: URL;
+  readonly clock: Clock;
+}
+
+/** RFC 6750 §2.1, RFC 9449 §7.1. */
+const CREDENTIALS = /^(bearer|dpop) ([\w.~+/-]+=*)$/i;
 
 /** Where the claims of an answer come from. */
 export interface UserinfoSources extends TokenSources {
@@ -20,17 +32,18 @@ export interface UserinfoSources extends TokenSources {
 /**
  * The UserInfo endpoint (OpenID Connect Core §5.3), for every access token with the scope `openid`: also for one that
  * opens the APIs of `resource`, which the provider's own endpoint refuses by its audience and its format. The token comes
- * in the Authorization header, over the certificate that the token is bound to. The answer has `sub`, and the claims that the
- * customer allowed for this endpoint.
+ * in the Authorization header, over the certificate that the token is bound to, and with a proof of its DPoP key. The
+ * answer has `sub`, and the claims that the customer allowed for this endpoint.
  *
- * @throws ERR_TOKEN_MISSING, ERR_TOKEN_REQUEST, ERR_TOKEN_INVALID, ERR_TOKEN_BINDING, ERR_TOKEN_REVOKED,
- * ERR_TOKEN_SCOPE
+ * @throws ERR_TOKEN_MISSING, ERR_TOKEN_REQUEST, ERR_TOKEN_INVALID, ERR_TOKEN_UNBOUND, ERR_TOKEN_BINDING, ERR_DPOP_PROOF,
+ * ERR_DPOP_NONCE, ERR_TOKEN_REVOKED, ERR_TOKEN_SCOPE
  */
-export function userinfo(resource: string, sources: UserinfoSources): Middleware {
+export function userinfo(options: UserinfoOptions, sources: UserinfoSources): Middleware {
+  const url = new URL(ENDPOINTS.userinfo, options.mtlsUrl).href;
   return async (ctx) => {
     ctx.set('cache-control', 'no-store');
     try {
-      const { sub, consent_id: consentId } = await tokenClaimsOf(ctx, resource, sources);
+      const { sub, consent_id: consentId } = await tokenClaimsOf(ctx, { ...options, url }, sources);
       ctx.body = { ...(await sources.findCustomerClaims(String(sub), String(consentId))), sub };
     } catch (error) {
       if (isRefusal(error)) ctx.set('www-authenticate', challenge(error));
@@ -41,22 +54,24 @@ export function userinfo(resource: string, sources: UserinfoSources): Middleware
 
 async function tokenClaimsOf(
   ctx: Context,
-  resource: string,
+  { resource, clock, url }: UserinfoOptions & { readonly url: string },
   sources: TokenSources,
 ): Promise<Readonly<Record<string, unknown>>> {
-  const claims = await findTokenClaims(presentedToken(ctx), sources);
+  const { scheme, token } = presentedToken(ctx);
+  const claims = await findTokenClaims(token, sources);
   // A token for `openid` alone has no audience.
   if (claims === undefined || (claims.aud !== undefined && claims.aud !== resource)) {
     throw new OpenBankingError('ERR_TOKEN_INVALID', {
       problem: 'it is unknown, over or for another audience',
     });
   }
-  const { 'x5t#S256': bound = '' } = (claims.cnf ?? {}) as { readonly 'x5t#S256'?: string };
-  const presented = gateCertificate(ctx)?.thumbprint ?? '';
-  if (bound === '' || bound !== presented) {
-    const details = { bound: hexPrefix(bound), presented: hexPrefix(presented) };
-    throw new OpenBankingError('ERR_TOKEN_BINDING', details);
+  const { 'x5t#S256': bound, jkt } = (claims.cnf ?? {}) as Partial<Record<'x5t#S256' | 'jkt', string>>;
+  if (bound === undefined && jkt === undefined) {
+    throw new OpenBankingError('ERR_TOKEN_UNBOUND', { problem: 'cnf is missing' });
   }
+  if (bound !== undefined) assertCertificate(ctx, bound);
+  const presented = { scheme, token, jkt, clientId: String(claims.client_id) };
+  await verifyPresentedProof(ctx, presented, { provider: sources.provider, clock, url });
   const status = claims.status as StatusClaim;
   if (!(await sources.tokenStatus.isLive(status))) {
     throw new OpenBankingError('ERR_TOKEN_REVOKED', { statusList: status.status_list.uri });
@@ -66,13 +81,23 @@ async function tokenClaimsOf(
   return claims;
 }
 
-function presentedToken(ctx: Context): string {
+/** @throws ERR_TOKEN_BINDING */
+function assertCertificate(ctx: Context, bound: string): void {
+  const presented = gateCertificate(ctx)?.thumbprint ?? '';
+  if (bound === presented) return;
+  const details = { bound: hexPrefix(bound), presented: hexPrefix(presented) };
+  throw new OpenBankingError('ERR_TOKEN_BINDING', details);
+}
+
+function presentedToken(ctx: Context): { readonly scheme: string; readonly token: string } {
   if (ctx.query.access_token !== undefined) throw refused('a token must not be in the address');
   const field = ctx.headers.authorization;
   if (field === undefined) throw new OpenBankingError('ERR_TOKEN_MISSING', {});
-  const token = BEARER.exec(field)?.[1];
-  if (token === undefined) throw refused('the Authorization field is not Bearer and one token');
-  return token;
+  const [, scheme, token] = CREDENTIALS.exec(field) ?? [];
+  if (scheme === undefined || token === undefined) {
+    throw refused('the Authorization field is not Bearer or DPoP, and one token');
+  }
+  return { scheme, token };
 }
 
 function refused(problem: string): OpenBankingError<'ERR_TOKEN_REQUEST'> {
@@ -83,8 +108,13 @@ function refused(problem: string): OpenBankingError<'ERR_TOKEN_REQUEST'> {
 function challenge(error: OpenBankingError): string {
   if (error.code === 'ERR_TOKEN_MISSING') return 'Bearer';
   const name = CHALLENGES[error.code] ?? 'invalid_token';
+  const text = `error_description="${answerText(error)}"`;
+  if (error.class === 'proof') {
+    const ofNonce = error.code === 'ERR_DPOP_NONCE' ? 'use_dpop_nonce' : 'invalid_dpop_proof';
+    return `DPoP error="${ofNonce}", ${text}, algs="${PROOF_ALGORITHMS.join(' ')}"`;
+  }
   const scope = error.code === 'ERR_TOKEN_SCOPE' ? ', scope="openid"' : '';
-  return `Bearer error="${name}", error_description="${answerText(error)}"${scope}`;
+  return `Bearer error="${name}", ${text}${scope}`;
 }
 
 const CHALLENGES: Readonly<Record<string, string>> = {

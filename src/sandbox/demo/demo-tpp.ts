@@ -1,13 +1,17 @@
+import { createHash, randomUUID } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
-import { importJWK, type JWK } from 'jose';
+import { exportJWK, importJWK, type JWK, SignJWT } from 'jose';
 import * as oauth from 'openid-client';
 import { Agent, fetch } from 'undici';
 import type { CertificateFiles, SandboxDescription, SandboxTpp } from '../folder.ts';
+import type { SandboxClient } from '../sandbox-clients.ts';
 
 /** A TPP's program: openid-client over TLS with one certificate. */
 export interface DemoTpp {
   readonly config: oauth.Configuration;
-  /** Calls the bank's API over this TPP's certificate. */
+  /** The options of each request for tokens: a DPoP key, for a client that is bound to one. */
+  readonly binding: { readonly DPoP?: oauth.DPoPHandle };
+  /** Calls the bank's API over this TPP's certificate, with a proof of the DPoP key. */
   call(
     path: string,
     accessToken: string,
@@ -31,7 +35,9 @@ export interface ApiAnswer {
 export interface DemoTppOptions {
   readonly description: SandboxDescription;
   readonly tpp: SandboxTpp;
+  /** Its plain client unless another is named; `private_key_jwt` is the other plain one. */
   readonly method?: 'tls_client_auth' | 'private_key_jwt';
+  readonly client?: SandboxClient;
   /** The TPP's own certificate unless another is named; `none` presents none. */
   readonly certificate?: CertificateFiles | 'none';
   /** Makes OpenSSL present certificates that it refuses by default: SHA-1 signatures, short keys. */
@@ -40,7 +46,8 @@ export interface DemoTppOptions {
 
 /** Reads the discovery document and prepares a client of the TPP. */
 export async function connectTpp(options: DemoTppOptions): Promise<DemoTpp> {
-  const { description, tpp, method = 'tls_client_auth', certificate = tpp } = options;
+  const { description, tpp, client, certificate = tpp } = options;
+  const method = client?.token_endpoint_auth_method ?? options.method ?? 'tls_client_auth';
   const ca = await readFile(description.caFile, 'utf8');
   const connect =
     certificate === 'none'
@@ -58,19 +65,28 @@ export async function connectTpp(options: DemoTppOptions): Promise<DemoTpp> {
     method === 'tls_client_auth' ? oauth.TlsClientAuth() : await privateKeyJwt(tpp.signingKeyFile);
   const config = await oauth.discovery(
     new URL(description.issuer),
-    tpp.clients[method].client_id,
+    client?.client_id ?? tpp.clients[method].client_id,
     { use_mtls_endpoint_aliases: true },
     authentication,
     { [oauth.customFetch]: overTls },
   );
+  const isKeyBound = (client?.sender_constraint ?? 'certificate') !== 'certificate';
+  const keyPair = isKeyBound ? await oauth.randomDPoPKeyPair('ES256') : undefined;
   return {
     config,
+    binding: keyPair === undefined ? {} : { DPoP: oauth.getDPoPHandle(config, keyPair) },
     call: async (path, accessToken, init) => {
-      const response = await fetch(`${description.resourceUrl}${path}`, {
+      const [url, method] = [`${description.resourceUrl}${path}`, init?.method ?? 'GET'];
+      const response = await fetch(url, {
         dispatcher: agent,
-        method: init?.method ?? 'GET',
+        method,
         headers: {
-          authorization: `Bearer ${accessToken}`,
+          ...(keyPair === undefined
+            ? { authorization: `Bearer ${accessToken}` }
+            : {
+                authorization: `DPoP ${accessToken}`,
+                dpop: await dpopProof(keyPair, { htm: method, htu: url }, accessToken),
+              }),
           ...(init === undefined ? {} : { 'content-type': 'application/json' }),
         },
         ...(init === undefined ? {} : { body: JSON.stringify(init.json) }),
@@ -90,6 +106,19 @@ export async function connectTpp(options: DemoTppOptions): Promise<DemoTpp> {
     },
     close: () => agent.close(),
   };
+}
+
+/** A proof of the key for one request with an access token (RFC 9449 §4.2). */
+async function dpopProof(
+  { publicKey, privateKey }: Awaited<ReturnType<typeof oauth.randomDPoPKeyPair>>,
+  request: { readonly htm: string; readonly htu: string },
+  accessToken: string,
+): Promise<string> {
+  const ath = createHash('sha256').update(accessToken).digest('base64url');
+  return new SignJWT({ ...request, ath, jti: randomUUID() })
+    .setProtectedHeader({ typ: 'dpop+jwt', alg: 'ES256', jwk: await exportJWK(publicKey) })
+    .setIssuedAt()
+    .sign(privateKey);
 }
 
 async function privateKeyJwt(file: string): Promise<oauth.ClientAuth> {

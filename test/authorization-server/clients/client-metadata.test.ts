@@ -2,6 +2,7 @@ import { generateKeyPairSync } from 'node:crypto';
 import fc from 'fast-check';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { clientMetadata } from '../../../src/authorization-server/clients/client-metadata.ts';
+import { SENDER_CONSTRAINTS } from '../../../src/authorization-server/profiles/sender-constraint.ts';
 import { createProvider, type ProviderOptions } from '../../../src/authorization-server/provider.ts';
 import { type Provider, provideClients } from '../../../src/authorization-server/provider-internals.ts';
 import { PROFILES } from '../../../src/authorization-server/profiles/profiles.ts';
@@ -33,6 +34,7 @@ const good = fc.record({
   grant_types: fc.subarray(['client_credentials', 'authorization_code', 'refresh_token'], { minLength: 1 }),
   scope: own('', 'openid accounts', 'accounts', ' openid  openid ', 'offline_access'),
   id_token_signed_response_alg: own('ES256', 'PS256', undefined),
+  sender_constraint: own(...SENDER_CONSTRAINTS, undefined),
 });
 /** What may take the place of a member, of the client or of its first key. */
 const odd = own<unknown>(
@@ -100,6 +102,7 @@ describe('a client', () => {
       profiles: PROFILES,
       customerClaims: [],
       acr: { acrValues: [] } as never,
+      requiresDpopNonce: true,
       clock: systemClock,
       log: silentLog,
       signer: {
@@ -126,7 +129,12 @@ describe('a client', () => {
         );
         const client = await provider.Client.find(parsed.data.client_id);
         expect(client?.clientId).toBe(parsed.data.client_id);
-        expect(client?.metadata().tls_client_certificate_bound_access_tokens).toBe(true);
+        const { sender_constraint: wanted = 'certificate' } = entry;
+        expect(client?.metadata()).toMatchObject({
+          sender_constraint: wanted,
+          tls_client_certificate_bound_access_tokens: wanted === 'certificate',
+          dpop_bound_access_tokens: wanted !== 'certificate',
+        });
       }),
       { seed: 1, numRuns: 2000 },
     );

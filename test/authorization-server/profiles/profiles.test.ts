@@ -27,7 +27,7 @@ const other: Profile = {
   clientAlgorithms: ['ES256'],
   serverAlgorithms: ['PS256'],
   encryption: 'off',
-  senderConstraint: 'certificate',
+  senderConstraints: ['certificate'],
   rotatesRefreshTokens: true,
   codeSeconds: 30,
   idTokenSeconds: 100,
@@ -56,7 +56,6 @@ function followed(profiles: Profiles) {
       clientDefaults.introspection_signed_response_alg,
     ],
     defaultAuthMethod: clientDefaults.token_endpoint_auth_method,
-    isBoundByDefault: clientDefaults.tls_client_certificate_bound_access_tokens,
     fapi: forEach((client) => features.fapi.profile({}, client)),
     pushed: features.pushedAuthorizationRequests.requirePushedAuthorizationRequests,
     signed: [features.requestObjects.enabled, features.requestObjects.requireSignedRequestObject],
@@ -70,7 +69,6 @@ function followed(profiles: Profiles) {
 describe("the provider's configuration follows from the profiles", () => {
   const common = {
     allowOmittingSingleRegisteredRedirectUri: false,
-    isBoundByDefault: true,
   };
   it.each([
     {
@@ -142,7 +140,6 @@ describe("the provider's configuration follows from the profiles", () => {
     const metadata = profileMetadata(profile, registered);
     expect(metadata).toMatchObject({
       profile: profile.name,
-      tls_client_certificate_bound_access_tokens: true,
       require_pushed_authorization_requests: profile.pushedRequests === 'required',
       require_signed_request_object: profile.signedRequests === 'required',
       response_types: ['code'],

@@ -12,6 +12,7 @@ import { createSigningKeys } from '../../../src/authorization-server/signing/sig
 import {
   type HolderRules,
   isHolderAuthorised,
+  type HolderCertificate,
   type TokenHolder,
 } from '../../../src/authorization-server/token-status/token-holder.ts';
 import {
@@ -31,7 +32,7 @@ import { chainOf } from '../../x509/checked-path.ts';
 const START = new Date('2026-11-24T12:00:00Z');
 const BASE = 'https://as.bank.example/status-lists/';
 
-const acme: TokenHolder = {
+const acme: Required<TokenHolder> & { readonly certificate: HolderCertificate } = {
   clientId: 'acme',
   authorizationNumber: 'PSDGB-FCA-100',
   nca: 'GB-FCA',

@@ -40,6 +40,7 @@ const opened = await Promise.all([
         entries: [],
         apiScopes: ['accounts', 'payments'],
         profiles: PROFILE_NAMES,
+        senderConstraints: ['certificate'],
         file: join(folder, named.clients),
         log,
         pollSeconds,
