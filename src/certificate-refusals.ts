@@ -37,6 +37,9 @@ export const CERTIFICATE_REFUSALS = {
   ERR_CERT_SIGNATURE_INVALID: certificate<OfSubject & { issuer: string }>(
     'a signature of the certificate path does not verify (RFC 5280 section 6.1.3)',
   ),
+  ERR_CERT_ISSUER_NOT_QUALIFIED: certificate<OfSubject & { issuer: string; problem: string }>(
+    'the issuer is not granted by a trusted list to issue certificates for website authentication (TS 119 615 section 4.4)',
+  ),
   ERR_CERT_NOT_A_CA: certificate<OfSubject>(
     'an issuer in the path is not a certification authority (RFC 5280 section 6.1.4)',
   ),

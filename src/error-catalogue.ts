@@ -33,6 +33,7 @@ export interface Problem {
 type None = Record<never, never>;
 type OfSubject = { subject: string };
 type OfDocument = { source: string; problems: readonly Problem[] };
+type OfList = { source: string; problem: string };
 type OfHost = { host: string; problem: string; status?: number };
 type Blocked = { since: Date; reason: string };
 
@@ -204,6 +205,20 @@ export const CATALOGUE = {
   ),
 
   // what a process depends on: tpp-registry/, storage/, remote/
+  ERR_TRUSTED_LIST_OVERDUE: unavailable<{ territory: string; since: Date }>(
+    'the trusted list that has the issuer of the certificate is no longer good (TS 119 612 section 5.3.15)',
+  ),
+  ERR_TRUSTED_LIST_MALFORMED: document<OfList>('a trusted list is not well formed (TS 119 612)'),
+  ERR_TRUSTED_LIST_SIGNATURE: document<OfList>(
+    'the signature of a trusted list does not verify (TS 119 612 section 5.7)',
+  ),
+  ERR_TRUSTED_LIST_SIGNER: document<{ source: string; fingerprints: readonly string[] }>(
+    'a trusted list is signed by a certificate that may not sign it (TS 119 612 section 5.3.13)',
+  ),
+  ERR_TRUSTED_LIST_ROLLBACK: document<{ source: string; sequenceNumber: number; before: number }>(
+    'a trusted list is older than the one that was proved before (TS 119 612 section 5.3.2)',
+  ),
+  ERR_TRUSTED_LIST_SNAPSHOT: document<OfDocument>('the file of proved trusted lists is not valid'),
   ERR_REGISTRY_INVALID: document<OfDocument>('the TPP registry is not valid'),
   ERR_BLOCK_LIST_INVALID: document<OfDocument>('the block list is not valid'),
   ERR_SERVER_NOT_READY: unavailable<{ reason: string }>(

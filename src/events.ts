@@ -209,6 +209,27 @@ export const EVENTS = Object.freeze({
   'registry.refused': error('a copy of the TPP registry is bad; the last good one stays', NOT_LOADED),
   'signing-keys.loaded': info('a copy of the signing keys is in use', LOADED),
   'signing-keys.refused': error('a copy of the signing keys is bad; the last good one stays', NOT_LOADED),
+  'trusted-list.renewed': info('a trusted list was fetched and proved', ['kind', 'count']),
+  'trusted-list.not-renewed': warn('a trusted list cannot be fetched or proved; the last good one stays', [
+    'kind',
+    'url',
+    'file',
+    'error',
+  ]),
+  'trusted-list.issuer.withdrawn': warn(
+    'a service is no longer granted for website authentication: its certificates get no new tokens',
+    ['kind', 'issuer'],
+  ),
+  'trusted-list.overdue': error('a trusted list is beyond its next update, or too long unfetched', [
+    'kind',
+    'since',
+    'outcome',
+  ]),
+  'trusted-lists.loaded': info('a copy of what trusted lists prove is in use', LOADED),
+  'trusted-lists.refused': error(
+    'a copy of what trusted lists prove is bad; the last good one stays',
+    NOT_LOADED,
+  ),
   'trust.loaded': info('a copy of a trust file is in use', LOADED),
   'trust.certificate.unreadable': warn('certificates of a trust file cannot be read, and are left out', [
     'file',

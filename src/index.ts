@@ -44,4 +44,4 @@ export { createListener, type Listener, type ListenerOptions } from './mutual-tl
 export { type RunningServer, type ServerParts, startServer } from './server/server.ts';
 export type { RecordToStore, Store, StoredRecord } from './storage/store.ts';
 export type { Tpp, TppAuthenticator } from './tpp/authenticate.ts';
-export type { BlockList } from './tpp/block-list.ts';
+export type { BlockList } from './tpp/block-list/block-list.ts';

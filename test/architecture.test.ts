@@ -25,6 +25,7 @@ const KNOWN_TO_ALL = [
 const FLOORS: readonly (readonly string[])[] = [
   [...KNOWN_TO_ALL.map((file) => `src/${file}`), 'src/files', 'src/logging', 'src/remote'],
   ['src/x509', 'src/mutual-tls', 'src/storage', 'tpp-registry'],
+  ['src/trusted-lists'],
   ['src/tpp', 'src/consent'],
   ['src/authorization-server', 'src/resource-server'],
   ['src/configuration'],
@@ -50,6 +51,8 @@ const ORDERS: Readonly<Record<string, readonly (readonly string[])[]>> = {
     ['models'],
     ['tokens', 'customer'],
   ],
+  'src/tpp': [['block-list']],
+  'src/trusted-lists': [['xml'], ['signature'], ['list']],
   'src/server': [
     ['listener-probe.ts', 'client-list.ts', 'file-reload.ts'],
     ['health.ts'],
@@ -72,6 +75,7 @@ const OWNED: readonly { readonly name: RegExp; readonly owners: readonly string[
   { name: /^(@peculiar\/|asn1js|reflect-metadata)/, owners: ['src/x509/', 'src/tpp/', 'src/sandbox/'] },
   { name: /^(undici|openid-client)$/, owners: ['src/sandbox/'] },
   { name: /^prom-client$/, owners: ['src/server/metrics.ts'] },
+  { name: /^(xml-crypto|@xmldom\/xmldom)$/, owners: ['src/trusted-lists/'] },
   { name: /^pino$/, owners: ['src/log.ts'] },
   { name: /^(koa|@koa\/.*)$/, owners: ['src/authorization-server/', 'src/sandbox/'] },
   { name: /^(eta|koa-helmet)$/, owners: ['src/authorization-server/customer/'] },

@@ -33,12 +33,12 @@ export function creationProblem({ code }: NodeJS.ErrnoException): string {
 }
 
 /** Replaces a file, mode 0600: a reader sees the old content or the new one, also after a power cut. */
-export async function replaceFile(file: string, content: string): Promise<void> {
+export async function replaceFile(file: string, content: string | Uint8Array): Promise<void> {
   await rename(await writeAside(file, content), file);
   await syncFolder(file);
 }
 
-async function writeAside(file: string, content: string): Promise<string> {
+async function writeAside(file: string, content: string | Uint8Array): Promise<string> {
   const aside = `${file}.${randomUUID()}.new`;
   const handle = await open(aside, 'wx', 0o600);
   try {

@@ -36,7 +36,7 @@ import { failingFast } from '../storage/request-scope.ts';
 import { openSqliteStore } from '../storage/sqlite/sqlite.ts';
 import type { Store } from '../storage/store.ts';
 import type { TppAuthenticator } from '../tpp/authenticate.ts';
-import type { BlockList } from '../tpp/block-list.ts';
+import type { BlockList } from '../tpp/block-list/block-list.ts';
 import { openTppDecision } from './tpp-decision.ts';
 import type { TppRegistry } from '../../tpp-registry/index.ts';
 

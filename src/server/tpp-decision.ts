@@ -6,7 +6,7 @@ import { openRevocationPolicy, relaxedRevocations } from '../configuration/revoc
 import { type OpenList, openFollowedList } from '../files/followed-list.ts';
 import { createTppAuthenticator } from '../tpp/authenticate.ts';
 import { AuthorisationStatus } from '../tpp/authorisation-status.ts';
-import { createBlockList, openFileBlockList } from '../tpp/block-list.ts';
+import { createBlockList, openFileBlockList } from '../tpp/block-list/block-list.ts';
 import { type FollowedTrustProfile, openTrustProfile } from '../tpp/trust-files.ts';
 import { openRevocation } from '../x509/revocation/revocation.ts';
 import { openListedRegistry } from '../../tpp-registry/file-source.ts';

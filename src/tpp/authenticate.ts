@@ -62,6 +62,7 @@ export interface TppAuthenticatorOptions {
   readonly log?: Log;
 }
 
+const QUALIFIED_ISSUER = { rule: 'issuer qualified', clause: 'TS 119 615 §4.4' };
 const NOT_REVOKED = { rule: 'not revoked', clause: 'RFC 5280 §6.3, RFC 6960 §3.2' };
 /** Cached credentials: more TPP certificates than Europe has. */
 const MAX_REMEMBERED = 10_000;
@@ -97,6 +98,7 @@ export function createTppAuthenticator(options: TppAuthenticatorOptions): TppAut
   /** Decides what can change, on every request. */
   const decide = async (credential: TppCredential, trail: RuleLog): Promise<TppRecord> => {
     const tpp = namedTpp(credential);
+    verifyIssuer(credential, clock.now(), trail);
     authorisationStatus.verifyNotBlocked(tpp, trail);
     const unsettled = verifyNotRevoked(credential, revocation, trail);
     if (unsettled !== undefined) await unsettled;
@@ -126,6 +128,22 @@ export function createTppAuthenticator(options: TppAuthenticatorOptions): TppAut
       }
     },
   };
+}
+
+/**
+ * Proves that the anchor was, and is, allowed to issue the certificate, where the profile has a rule for that.
+ *
+ * @throws ERR_CERT_ISSUER_NOT_QUALIFIED, ERR_TRUSTED_LIST_OVERDUE
+ */
+function verifyIssuer({ path, profile: { issuers } }: TppCredential, at: Date, trail: RuleLog): void {
+  if (issuers === undefined) return;
+  const refusal = issuers.refusalOf(path, at);
+  trail.note(() => ({
+    ...QUALIFIED_ISSUER,
+    found: issuers.foundFor(path),
+    ...(refusal === undefined ? {} : { refusal }),
+  }));
+  if (refusal !== undefined) throw refusal;
 }
 
 /**

@@ -1,6 +1,6 @@
 import { OpenBankingError } from '../errors.ts';
 import { canonicalNca, type PspRole, type TppRecord, type TppRegistry } from '../../tpp-registry/index.ts';
-import type { BlockList, BlockSubject } from './block-list.ts';
+import type { BlockList, BlockSubject } from './block-list/block-list.ts';
 import { NO_TRAIL, type Rule, type RuleLog } from './decision.ts';
 
 /** A TPP by its names, as a certificate, a registered client or a token carries them. */

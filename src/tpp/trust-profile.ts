@@ -5,6 +5,8 @@ import {
   parsePem,
 } from '../x509/certificate/certificate.ts';
 import { type PathPolicy, TLS_CLIENT_POLICY } from '../x509/path/path.ts';
+import type { OpenBankingError } from '../errors.ts';
+import type { VerifiedPath } from '../x509/path/path.ts';
 import type { RevocationPolicy } from '../x509/revocation/revocation.ts';
 import type { Tolerance } from './qc-statements.ts';
 
@@ -36,12 +38,20 @@ export interface TrustProfile {
   readonly tolerate: readonly Tolerance[];
   /** Absent: revocation is not checked. */
   readonly revocation?: RevocationPolicy | undefined;
+  /** Whether an anchor may have issued a certificate, where that changes with time. Absent: it may. */
+  readonly issuers?: IssuerRule | undefined;
 }
 
-export interface TrustProfileOptions {
+/** A rule about the issuers of certificates that is applied at every decision. */
+export interface IssuerRule {
+  refusalOf(path: VerifiedPath, at: Date): OpenBankingError | undefined;
+  /** The evidence of the rule, for an explanation. */
+  foundFor(path: VerifiedPath): string;
+}
+
+/** The rules of a profile, without its anchors. */
+export interface TrustProfileRules {
   readonly preset: TrustPreset;
-  readonly anchorsPem: string;
-  readonly intermediatesPem?: string | undefined;
   /** Default: client-auth. */
   readonly extendedKeyUsage?: ExtendedKeyUsageRule;
   /** Certificate policies of which the path must have one, dotted. Default: no policy is required. */
@@ -50,6 +60,11 @@ export interface TrustProfileOptions {
   readonly tolerate?: readonly Tolerance[];
   /** Absent: revocation is not checked. */
   readonly revocation?: RevocationPolicy | undefined;
+}
+
+export interface TrustProfileOptions extends TrustProfileRules {
+  readonly anchorsPem: string;
+  readonly intermediatesPem?: string | undefined;
 }
 
 const RULES: Readonly<
@@ -67,21 +82,32 @@ const SERVER_AUTH = '1.3.6.1.5.5.7.3.1';
  * @throws ERR_CERT_MALFORMED
  */
 export function createTrustProfile(options: TrustProfileOptions): TrustProfile {
-  const { preset, intermediatesPem, policies, tolerate = [], revocation } = options;
+  const { anchorsPem, intermediatesPem } = options;
+  return profileOf(options, {
+    anchors: parsePem(anchorsPem).map(parseAnchor),
+    intermediates: intermediatesPem === undefined ? [] : parsePem(intermediatesPem).map(parseCertificate),
+  });
+}
+
+/** A profile whose anchors are the issuers that trusted lists name. */
+export function listedTrustProfile(
+  rules: TrustProfileRules,
+  issuers: IssuerRule & Pick<TrustProfile, 'anchors'>,
+): TrustProfile {
+  return profileOf(rules, { anchors: issuers.anchors, intermediates: [], issuers });
+}
+
+function profileOf(
+  rules: TrustProfileRules,
+  certificates: Pick<TrustProfile, 'anchors' | 'intermediates' | 'issuers'>,
+): TrustProfile {
+  const { preset, policies, tolerate = [], revocation } = rules;
   const client: PathPolicy = {
     ...TLS_CLIENT_POLICY,
     ...(policies === undefined ? {} : { acceptedPolicies: policies, requireExplicitPolicy: true }),
   };
   const server: PathPolicy = { ...client, keyPurpose: SERVER_AUTH };
   const paths: TrustProfile['paths'] =
-    options.extendedKeyUsage === 'client-or-server-auth' ? [client, server] : [client];
-  return Object.freeze({
-    preset,
-    anchors: parsePem(options.anchorsPem).map(parseAnchor),
-    intermediates: intermediatesPem === undefined ? [] : parsePem(intermediatesPem).map(parseCertificate),
-    paths,
-    ...RULES[preset],
-    tolerate,
-    revocation,
-  });
+    rules.extendedKeyUsage === 'client-or-server-auth' ? [client, server] : [client];
+  return Object.freeze({ preset, ...certificates, paths, ...RULES[preset], tolerate, revocation });
 }

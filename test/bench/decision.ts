@@ -3,7 +3,7 @@ import { silentLog } from '../../src/events.ts';
 import { type Authority, createAuthority } from '../../src/sandbox/pki/pki.ts';
 import { AuthorisationStatus } from '../../src/tpp/authorisation-status.ts';
 import { createTppAuthenticator } from '../../src/tpp/authenticate.ts';
-import { createBlockList } from '../../src/tpp/block-list.ts';
+import { createBlockList } from '../../src/tpp/block-list/block-list.ts';
 import { createTrustProfile } from '../../src/tpp/trust-profile.ts';
 import { parseCertificate } from '../../src/x509/certificate/certificate.ts';
 import { ocspStatus, parseOcspResponse, writeOcspRequest } from '../../src/x509/ocsp/ocsp.ts';

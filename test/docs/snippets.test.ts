@@ -7,7 +7,7 @@ import { describe, expect, it } from 'vitest';
 import { parse, parseAllDocuments } from 'yaml';
 import { parseConfig } from '../../src/configuration/config.ts';
 import { loadGatewayConfig } from '../../src/configuration/gateway-config.ts';
-import { parseBlocks } from '../../src/tpp/block.ts';
+import { parseBlocks } from '../../src/tpp/block-list/block.ts';
 import { parseTppRecords } from '../../tpp-registry/index.ts';
 import { type Block, blocksOf, fileOf, readPages, snippet } from './pages.ts';
 

@@ -120,7 +120,7 @@ describe('lists that one process reads for its workers', () => {
   });
 
   it('are checked at once when a worker asks', async () => {
-    const { blockListReader } = await import('../../src/tpp/block-list.ts');
+    const { blockListReader } = await import('../../src/tpp/block-list/block-list.ts');
     const lists = new ReceivedLists(new Channel() as never);
     await writeFile(file, 'blocked: []');
     const log = { emit: () => undefined };

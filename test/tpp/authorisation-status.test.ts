@@ -5,7 +5,7 @@ import {
   type AuthorisationStatusOptions,
   type NamedTpp,
 } from '../../src/tpp/authorisation-status.ts';
-import { createBlockList } from '../../src/tpp/block-list.ts';
+import { createBlockList } from '../../src/tpp/block-list/block-list.ts';
 import { createRegistry, type TppRecord } from '../../tpp-registry/index.ts';
 
 const NOW = new Date('2026-11-24T12:00:00Z');

@@ -7,7 +7,7 @@ import { findSocketCertificate, handshakeIntermediates } from '../../src/mutual-
 import { createAuthority, type IssuedCertificate } from '../../src/sandbox/pki/pki.ts';
 import { AuthorisationStatus } from '../../src/tpp/authorisation-status.ts';
 import { createTppAuthenticator } from '../../src/tpp/authenticate.ts';
-import { createBlockList } from '../../src/tpp/block-list.ts';
+import { createBlockList } from '../../src/tpp/block-list/block-list.ts';
 import { createTrustProfile } from '../../src/tpp/trust-profile.ts';
 import { createRegistry, parseTppRecords } from '../../tpp-registry/index.ts';
 import { parsePem } from '../../src/x509/certificate/certificate.ts';

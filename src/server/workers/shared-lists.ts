@@ -5,7 +5,7 @@ import { type FollowedListOptions, openFollowedList } from '../../files/followed
 import type { ListReader, ListSource } from '../../files/list-reader.ts';
 import { PackedRecords } from '../../files/packed-records.ts';
 import { SingleFlight } from '../../remote/single-flight.ts';
-import { blockListReader } from '../../tpp/block-list.ts';
+import { blockListReader } from '../../tpp/block-list/block-list.ts';
 import { registryReader } from '../../../tpp-registry/registry-reader.ts';
 import { clientListReader } from '../client-list.ts';
 

@@ -23,7 +23,7 @@ import { silentLog } from '../../../src/events.ts';
 import { openSqliteStore } from '../../../src/storage/sqlite/sqlite.ts';
 import type { Store } from '../../../src/storage/store.ts';
 import { AuthorisationStatus } from '../../../src/tpp/authorisation-status.ts';
-import { createBlockList } from '../../../src/tpp/block-list.ts';
+import { createBlockList } from '../../../src/tpp/block-list/block-list.ts';
 import { checkedCertificates } from '../../../src/x509/revocation/revocation-pointers.ts';
 import { createRegistry, type TppRecord } from '../../../tpp-registry/index.ts';
 import { clientOf } from '../registered-client.ts';

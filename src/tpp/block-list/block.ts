@@ -1,9 +1,9 @@
 import { z } from 'zod';
-import { isRefusal, OpenBankingError, type Problem } from '../errors.ts';
-import { canonicalNca } from '../../tpp-registry/nca.ts';
-import { ListDocument } from '../../tpp-registry/list-document.ts';
-import { dayField, textField } from '../../tpp-registry/record-fields.ts';
-import { parseName } from '../x509/certificate/distinguished-name.ts';
+import { isRefusal, OpenBankingError, type Problem } from '../../errors.ts';
+import { canonicalNca } from '../../../tpp-registry/nca.ts';
+import { ListDocument } from '../../../tpp-registry/list-document.ts';
+import { dayField, textField } from '../../../tpp-registry/record-fields.ts';
+import { parseName } from '../../x509/certificate/distinguished-name.ts';
 
 /** One certificate by issuer and serial number, never by thumbprint: an ECDSA signature has a twin. */
 export interface CertificateBlock {

@@ -1,12 +1,12 @@
 import { extname } from 'node:path';
-import { OpenBankingError } from '../errors.ts';
-import type { FollowedFile } from '../files/followed-file.ts';
-import { type FollowedListOptions, type OpenList, openFollowedList } from '../files/followed-list.ts';
-import { FoundRecords } from '../files/found-records.ts';
-import type { ListReader } from '../files/list-reader.ts';
-import { type PackedRecords, packRecords } from '../files/packed-records.ts';
-import { canonicalNca } from '../../tpp-registry/nca.ts';
-import { parseName } from '../x509/certificate/distinguished-name.ts';
+import { OpenBankingError } from '../../errors.ts';
+import type { FollowedFile } from '../../files/followed-file.ts';
+import { type FollowedListOptions, type OpenList, openFollowedList } from '../../files/followed-list.ts';
+import { FoundRecords } from '../../files/found-records.ts';
+import type { ListReader } from '../../files/list-reader.ts';
+import { type PackedRecords, packRecords } from '../../files/packed-records.ts';
+import { canonicalNca } from '../../../tpp-registry/nca.ts';
+import { parseName } from '../../x509/certificate/distinguished-name.ts';
 import { type Block, type CertificateBlock, readBlocks, type TppBlock } from './block.ts';
 
 /** A TPP, and its certificate where one is known. */

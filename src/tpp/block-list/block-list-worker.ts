@@ -1,4 +1,4 @@
-import { answerInThread } from '../files/list-reader.ts';
+import { answerInThread } from '../../files/list-reader.ts';
 import { blockListReader } from './block-list.ts';
 
 answerInThread(blockListReader);

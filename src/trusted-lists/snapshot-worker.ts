@@ -1,0 +1,4 @@
+import { answerInThread } from '../files/list-reader.ts';
+import { trustedListReader } from './snapshot-reader.ts';
+
+answerInThread(trustedListReader);
