@@ -8,10 +8,10 @@ import { clientSchema, findClientProblems } from './client-schema.ts';
 import { connectionSchema } from './connection-schema.ts';
 import { healthAddressSchema } from './health-schema.ts';
 import { readRequired, withAbsoluteFiles } from './configured-files.ts';
-import { revocationPolicySchema, revocationSchema } from './revocation-schema.ts';
+import { revocationSchema } from './revocation-schema.ts';
 import { shutdownSchema } from './shutdown-schema.ts';
 import { storageSchema } from './storage-schema.ts';
-import { TOLERANCES } from '../tpp/qc-statements.ts';
+import { trustSchema } from './trust-schema.ts';
 import { parseValue, parseYaml } from './yaml-document.ts';
 import { WITHOUT_SLASH } from './issuer-schema.ts';
 import { outboundSchema } from './outbound-schema.ts';
@@ -102,36 +102,7 @@ export const configSchema = z.strictObject({
       }),
     })
     .prefault({}),
-  trust: z
-    .array(
-      z.strictObject({
-        profile: z.enum(['eu-qualified', 'uk-directory', 'own-ca']).meta({
-          description: 'Which QCStatements and key usages a TPP certificate of these anchors must have.',
-        }),
-        anchorsFile: file.meta({ description: 'PEM of the trust anchors; read again when it changes.' }),
-        intermediatesFile: file.optional().meta({
-          description:
-            'PEM of issuing CAs, read again when it changes: TPPs often send their own certificate only.',
-        }),
-        allowSandboxAnchors: z.boolean().default(false).meta({
-          description: 'Trusts the root of a sandbox, whose keys lie in a folder.',
-        }),
-        extendedKeyUsage: z.enum(['client-auth', 'client-or-server-auth']).default('client-auth').meta({
-          description:
-            '`client-or-server-auth` takes certificates without id-kp-clientAuth: QWACs of hierarchies that browsers trust.',
-        }),
-        policies: z
-          .array(z.string().regex(/^[012](\.\d+)+$/, 'must be an object identifier, dotted'))
-          .min(1)
-          .optional()
-          .meta({ description: 'Certificate policies of which a path must have one; absent: any or none.' }),
-        tolerate: z.array(z.enum(TOLERANCES)).default([]).meta({
-          description: 'Wrong encodings of QCStatements to let pass; each certificate with one is logged.',
-        }),
-        revocation: revocationPolicySchema,
-      }),
-    )
-    .min(1),
+  trust: z.array(trustSchema).min(1),
   revocation: revocationSchema,
   outbound: outboundSchema,
   registry: z.strictObject({

@@ -2,12 +2,12 @@ import type { Clock } from '../clock.ts';
 import type { Config } from '../configuration/config.ts';
 import type { Log } from '../events.ts';
 import { proxyOf } from '../configuration/outbound-schema.ts';
-import { openRevocationPolicy, relaxedRevocations } from '../configuration/revocation-schema.ts';
+import { relaxedRevocations } from '../configuration/revocation-schema.ts';
 import { type OpenList, openFollowedList } from '../files/followed-list.ts';
 import { createTppAuthenticator } from '../tpp/authenticate.ts';
 import { AuthorisationStatus } from '../tpp/authorisation-status.ts';
 import { createBlockList, openFileBlockList } from '../tpp/block-list/block-list.ts';
-import { type FollowedTrustProfile, openTrustProfile } from '../tpp/trust-files.ts';
+import { openTrust } from './opened-trust.ts';
 import { openRevocation } from '../x509/revocation/revocation.ts';
 import { openListedRegistry } from '../../tpp-registry/file-source.ts';
 
@@ -15,7 +15,7 @@ import { openListedRegistry } from '../../tpp-registry/file-source.ts';
  * Opens all that decides about a TPP certificate: the trust profiles, the registry, the block list and the revocation
  * checker of a configuration.
  *
- * @throws ERR_CONFIG_INVALID, ERR_REGISTRY_INVALID, ERR_BLOCK_LIST_INVALID
+ * @throws ERR_CONFIG_INVALID, ERR_REGISTRY_INVALID, ERR_BLOCK_LIST_INVALID, ERR_TRUSTED_LIST_*, ERR_OUTBOUND_*
  */
 export async function openTppDecision(
   config: Pick<Config, 'trust' | 'registry' | 'blockList' | 'revocation' | 'outbound' | 'hostCountry'>,
@@ -23,7 +23,9 @@ export async function openTppDecision(
 ) {
   const { clock, log, openList = openFollowedList } = parts;
   const trust = await Promise.all(
-    config.trust.map((one, at) => openTrust(one, { place: `trust[${at}]`, log, clock })),
+    config.trust.map((one, at) =>
+      openTrust(one, { place: `trust[${at}]`, outbound: config.outbound, log, clock, openList }),
+    ),
   );
   const { file, pollSeconds } = config.registry;
   const registry = await openListedRegistry({ file, pollSeconds, clock, log }, openList);
@@ -47,17 +49,4 @@ export async function openTppDecision(
       await Promise.all([registry, blockList, revocation, ...trust].map((part) => part.close()));
     },
   };
-}
-
-async function openTrust(
-  { profile, revocation, allowSandboxAnchors, ...trust }: Config['trust'][number],
-  parts: { readonly place: string; readonly log: Log; readonly clock: Clock },
-): Promise<FollowedTrustProfile> {
-  return openTrustProfile({
-    preset: profile,
-    ...trust,
-    allowsSandboxAnchors: allowSandboxAnchors,
-    revocation: await openRevocationPolicy(revocation),
-    ...parts,
-  });
 }

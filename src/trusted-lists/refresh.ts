@@ -86,7 +86,7 @@ export async function refreshTrustedLists(options: TrustedListRefreshOptions): P
     }
   }
   onProgress?.({ lists: pointers.length, of: pointers.length });
-  const snapshot = { listOfLists: listOfLists.state, lists, issuers };
+  const snapshot = { askedAt: clock.now(), listOfLists: listOfLists.state, lists, issuers };
   await folder.keepSnapshot(snapshot);
   reportWithdrawn(before, snapshot, { at: clock.now(), log });
   return snapshot;

@@ -20,6 +20,8 @@ export interface ListedIssuer extends TrustService {
 
 /** The facts that the lists prove: the content of one file, which every process follows. */
 export interface TrustedListSnapshot {
+  /** When the lists were last asked for, with or without success. */
+  readonly askedAt: Date;
   readonly listOfLists: ListState;
   readonly lists: readonly ListState[];
   readonly issuers: readonly ListedIssuer[];
@@ -64,18 +66,19 @@ const issuer = z.strictObject({
 });
 const snapshot = z.strictObject({
   format: z.literal(1),
+  askedAt: instant,
   listOfLists: listState,
   lists: z.array(listState),
   issuers: z.array(issuer),
 });
 
 /** The snapshot as text. */
-export function writeSnapshot({ listOfLists, lists, issuers }: TrustedListSnapshot): string {
+export function writeSnapshot({ askedAt, listOfLists, lists, issuers }: TrustedListSnapshot): string {
   const written = issuers.map(({ certificates, ...rest }) => ({
     ...rest,
     certificates: certificates.map((der) => Buffer.from(der).toString('base64')),
   }));
-  return `${JSON.stringify({ format: 1, listOfLists, lists, issuers: written }, undefined, 1)}\n`;
+  return `${JSON.stringify({ format: 1, askedAt, listOfLists, lists, issuers: written }, undefined, 1)}\n`;
 }
 
 /**
@@ -98,6 +101,6 @@ export function readSnapshot(text: string, source: string): TrustedListSnapshot 
       parsed.error.issues.slice(0, 20).map(({ path, message }) => ({ path: path.join('.'), message })),
     );
   }
-  const { listOfLists, lists, issuers } = parsed.data;
-  return { listOfLists, lists, issuers };
+  const { askedAt, listOfLists, lists, issuers } = parsed.data;
+  return { askedAt, listOfLists, lists, issuers };
 }

@@ -5,6 +5,7 @@ import { type FollowedListOptions, openFollowedList } from '../../files/followed
 import type { ListReader, ListSource } from '../../files/list-reader.ts';
 import { PackedRecords } from '../../files/packed-records.ts';
 import { SingleFlight } from '../../remote/single-flight.ts';
+import { trustedListReader } from '../../trusted-lists/snapshot-reader.ts';
 import { blockListReader } from '../../tpp/block-list/block-list.ts';
 import { registryReader } from '../../../tpp-registry/registry-reader.ts';
 import { clientListReader } from '../client-list.ts';
@@ -14,11 +15,12 @@ import { clientListReader } from '../client-list.ts';
  * a file, and no message is so long that its copy delays a request.
  */
 
-type ListName = 'registry' | 'block-list' | 'clients';
+type ListName = 'registry' | 'block-list' | 'clients' | 'trusted-lists';
 const READERS: Readonly<Record<ListName, ListReader>> = {
   registry: registryReader,
   'block-list': blockListReader,
   clients: clientListReader,
+  'trusted-lists': trustedListReader,
 };
 
 type Wanted = Pick<FollowedListOptions, 'source' | 'pollSeconds'> & { readonly name: ListName };

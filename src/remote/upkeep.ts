@@ -1,0 +1,66 @@
+import type { Clock } from '../clock.ts';
+import { takeFolderTurn } from '../files/folder-turn.ts';
+import { BackgroundLoop } from './background-loop.ts';
+import { SingleFlight } from './single-flight.ts';
+
+export interface UpkeepOptions {
+  /** Stands for the turn of one process among all that share its folder. */
+  readonly turnFile: string;
+  readonly refreshSeconds: number;
+  /** When the source was last asked by any process, with or without success. */
+  readonly askedAt: () => Promise<Date | undefined>;
+  /** Asks the source and keeps what it gave. Calls `renew` while it lasts. */
+  readonly refresh: (renew: () => Promise<void>) => Promise<void>;
+  /** Called with a fault of `refresh`. */
+  readonly onFault: (error: unknown) => void;
+  readonly clock: Clock;
+}
+
+/** How often a process looks whether a refresh is due. After a fault the source is left alone for as long. */
+const LOOK_SECONDS = 60;
+
+/** Keeps a source in a folder fresh: of all processes that share the folder, one asks the source, when it is due. */
+export class Upkeep {
+  readonly #options: UpkeepOptions;
+  readonly #refreshes = new SingleFlight<boolean>();
+  readonly #loop: BackgroundLoop;
+
+  constructor(options: UpkeepOptions) {
+    this.#options = options;
+    const look = Math.min(LOOK_SECONDS, options.refreshSeconds);
+    this.#loop = new BackgroundLoop(look, async () => {
+      if (await this.#isDue()) await this.refreshNow().catch(options.onFault);
+      return look;
+    });
+  }
+
+  /**
+   * Refreshes now; false when another process does.
+   *
+   * @throws what `refresh` threw
+   */
+  refreshNow(): Promise<boolean> {
+    const { turnFile, refresh, clock } = this.#options;
+    return this.#refreshes.run(async () => {
+      const turn = await takeFolderTurn(turnFile, clock);
+      if (turn === undefined) return false;
+      try {
+        await refresh(() => turn.renew());
+        return true;
+      } finally {
+        await turn.end();
+      }
+    });
+  }
+
+  async close(): Promise<void> {
+    await this.#loop.close();
+    await this.#refreshes.settled();
+  }
+
+  async #isDue(): Promise<boolean> {
+    const { askedAt, refreshSeconds, clock } = this.#options;
+    const last = await askedAt().catch(() => undefined);
+    return last === undefined || clock.now().getTime() - last.getTime() >= refreshSeconds * 1000;
+  }
+}
