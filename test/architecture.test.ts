@@ -51,6 +51,7 @@ const ORDERS: Readonly<Record<string, readonly (readonly string[])[]>> = {
     ['models'],
     ['tokens', 'customer'],
   ],
+  'src/configuration': [['configured-files.ts'], ['tpp']],
   'src/tpp': [['block-list']],
   'src/trusted-lists': [['xml'], ['signature'], ['list']],
   'src/server': [

@@ -6,6 +6,7 @@ import { gatewayCommand } from './gateway.ts';
 import { keysCommand } from './keys.ts';
 import { sandboxCommand } from './sandbox.ts';
 import { serveCommand } from './serve.ts';
+import { trustListCommand } from './trust-list/trust-list.ts';
 
 /** The command `tallystick` with all its verbs. A wrong usage throws CommanderError. */
 export function createProgram(): Command {
@@ -15,6 +16,7 @@ export function createProgram(): Command {
     .addCommand(sandboxCommand())
     .addCommand(certificateCommand())
     .addCommand(conformanceCommand())
+    .addCommand(trustListCommand())
     .addCommand(demoCommand())
     .addCommand(serveCommand())
     .addCommand(gatewayCommand())

@@ -1,7 +1,7 @@
 import type { Clock } from '../clock.ts';
 import type { Config } from '../configuration/config.ts';
 import { proxyOf } from '../configuration/outbound-schema.ts';
-import { openRevocationPolicy } from '../configuration/revocation-schema.ts';
+import { openRevocationPolicy } from '../configuration/tpp/revocation-schema.ts';
 import { invalidConfig } from '../errors.ts';
 import type { Log } from '../events.ts';
 import type { OpenList } from '../files/followed-list.ts';

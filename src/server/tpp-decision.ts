@@ -2,7 +2,7 @@ import type { Clock } from '../clock.ts';
 import type { Config } from '../configuration/config.ts';
 import type { Log } from '../events.ts';
 import { proxyOf } from '../configuration/outbound-schema.ts';
-import { relaxedRevocations } from '../configuration/revocation-schema.ts';
+import { relaxedRevocations } from '../configuration/tpp/revocation-schema.ts';
 import { type OpenList, openFollowedList } from '../files/followed-list.ts';
 import { createTppAuthenticator } from '../tpp/authenticate.ts';
 import { AuthorisationStatus } from '../tpp/authorisation-status.ts';

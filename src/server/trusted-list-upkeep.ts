@@ -1,5 +1,5 @@
 import type { Clock } from '../clock.ts';
-import type { TrustedListsValue } from '../configuration/trust-schema.ts';
+import type { TrustedListsValue } from '../configuration/tpp/trust-schema.ts';
 import { readRequired } from '../configuration/configured-files.ts';
 import { invalidConfig, isRefusal } from '../errors.ts';
 import type { Log } from '../events.ts';
@@ -7,7 +7,9 @@ import { DocumentSource } from '../remote/document-source.ts';
 import type { ProxySettings } from '../remote/proxy.ts';
 import { Upkeep } from '../remote/upkeep.ts';
 import { join } from 'node:path';
+import { importLists } from '../trusted-lists/import.ts';
 import { ListFolder } from '../trusted-lists/list-folder.ts';
+import type { ListFile } from '../trusted-lists/list-of-lists.ts';
 import { ProvingThread } from '../trusted-lists/proving-thread.ts';
 import { refreshTrustedLists, type TrustedListRefreshOptions } from '../trusted-lists/refresh.ts';
 import { MAX_TRUSTED_LIST_BYTES } from '../trusted-lists/xml/document.ts';
@@ -71,6 +73,31 @@ export class TrustedListUpkeep {
     } catch (error) {
       await upkeep.close();
       throw error;
+    }
+  }
+
+  /**
+   * Proves files that were fetched elsewhere, puts them into the folder, and proves the folder anew.
+   *
+   * @returns what was imported, such as `EU 332`
+   * @throws ERR_TRUSTED_LIST_*
+   */
+  static async import(
+    files: readonly ListFile[],
+    lists: TrustedListsValue,
+    parts: TrustedListParts,
+  ): Promise<readonly string[]> {
+    const officialJournal = await readOfficialJournal(lists, parts.place);
+    const thread = new ProvingThread();
+    try {
+      const folder = new ListFolder(lists.folder);
+      const imported = await importLists(files, { folder, officialJournal, thread });
+      const offline = new TrustedListUpkeep({ ...lists, address: undefined }, officialJournal, parts);
+      await offline.refreshNow();
+      await offline.close();
+      return imported;
+    } finally {
+      await thread.close();
     }
   }
 

@@ -1,6 +1,11 @@
 import { OpenBankingError } from '../errors.ts';
 import type { Log } from '../events.ts';
-import type { ListedIssuer, ListState, TrustedListSnapshot } from '../trusted-lists/snapshot.ts';
+import {
+  type ListedIssuer,
+  type ListState,
+  overdueSince,
+  type TrustedListSnapshot,
+} from '../trusted-lists/snapshot.ts';
 import { issuerProblem, issuesForWebsites } from '../trusted-lists/website-issuers.ts';
 import { type Certificate, readableCertificates } from '../x509/certificate/certificate.ts';
 import { formatName, shownName } from '../x509/certificate/distinguished-name.ts';
@@ -87,12 +92,11 @@ export class ListedIssuers implements IssuerRule {
     return this.#overdue(list, at) ?? this.#overdue(this.#listOfLists, at);
   }
 
-  #overdue({ territory, nextUpdate, fetchedAt }: ListState, at: Date): OpenBankingError | undefined {
+  #overdue(list: ListState, at: Date): OpenBankingError | undefined {
     const { maxAgeSeconds, overdue, log } = this.#options;
-    const ends = [fetchedAt.getTime() + maxAgeSeconds * 1000, nextUpdate?.getTime() ?? Number.MAX_VALUE];
-    const end = Math.min(...ends);
-    if (at.getTime() <= end) return undefined;
-    const since = new Date(end);
+    const since = overdueSince(list, { maxAgeSeconds, at });
+    if (since === undefined) return undefined;
+    const { territory } = list;
     const last = this.#reported.get(territory);
     if (last === undefined || at.getTime() - last > REPORT_SECONDS * 1000) {
       this.#reported.set(territory, at.getTime());

@@ -7,6 +7,7 @@ import type { ListFile } from './list-of-lists.ts';
 import { type ListFolder, pivotName } from './list-folder.ts';
 import type { ListFacts, ProvedListOfLists } from './proving.ts';
 import type { ProvingThread } from './proving-thread.ts';
+import { assertSuccessor } from './successor.ts';
 import type { ListedIssuer, ListState, TrustedListSnapshot } from './snapshot.ts';
 import { isGrantedNow } from './website-issuers.ts';
 
@@ -165,20 +166,6 @@ function stateOf(
   from: { readonly source: string; readonly fetchedAt: Date },
 ): ListState {
   return { territory, sequenceNumber, issuedAt, nextUpdate, digest, ...from };
-}
-
-/** A list never goes back (TS 119 612 §5.3.2). @throws ERR_TRUSTED_LIST_ROLLBACK */
-function assertSuccessor(next: ListFacts, before: ListState | undefined, source: string): void {
-  if (before === undefined || next.sequenceNumber > before.sequenceNumber) return;
-  if (next.digest === before.digest) return;
-  const isSameNumber = next.sequenceNumber === before.sequenceNumber;
-  if (isSameNumber && next.issuedAt.getTime() >= before.issuedAt.getTime()) return;
-  const { sequenceNumber } = next;
-  throw new OpenBankingError('ERR_TRUSTED_LIST_ROLLBACK', {
-    source,
-    sequenceNumber,
-    before: before.sequenceNumber,
-  });
 }
 
 /** Fetches the pivots that a list names and the folder has not, and proves the list by them. */

@@ -27,6 +27,16 @@ export interface TrustedListSnapshot {
   readonly issuers: readonly ListedIssuer[];
 }
 
+/** Since when a list counts no longer: its own next update, or `maxAgeSeconds` after it was last fetched. */
+export function overdueSince(
+  { fetchedAt, nextUpdate }: ListState,
+  { maxAgeSeconds, at }: { readonly maxAgeSeconds: number; readonly at: Date },
+): Date | undefined {
+  const ends = [fetchedAt.getTime() + maxAgeSeconds * 1000, nextUpdate?.getTime() ?? Number.MAX_VALUE];
+  const end = Math.min(...ends);
+  return at.getTime() > end ? new Date(end) : undefined;
+}
+
 const instant = z.iso.datetime().transform((text) => new Date(text));
 const listState = z.strictObject({
   source: z.string(),

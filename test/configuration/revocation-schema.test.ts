@@ -8,7 +8,7 @@ import {
   relaxedRevocations,
   revocationPolicySchema,
   revocationSchema,
-} from '../../src/configuration/revocation-schema.ts';
+} from '../../src/configuration/tpp/revocation-schema.ts';
 import { createAuthority } from '../../src/sandbox/pki/pki.ts';
 import { STRICT_REVOCATION } from '../../src/x509/revocation/revocation.ts';
 

@@ -10,7 +10,11 @@ import { type Authority, createAuthority, type IssueOptions } from '../../src/sa
 import { AuthorisationStatus } from '../../src/tpp/authorisation-status.ts';
 import { createTppAuthenticator } from '../../src/tpp/authenticate.ts';
 import { parseBlocks } from '../../src/tpp/block-list/block.ts';
-import { type BlockSubject, createBlockList, openFileBlockList } from '../../src/tpp/block-list/block-list.ts';
+import {
+  type BlockSubject,
+  createBlockList,
+  openFileBlockList,
+} from '../../src/tpp/block-list/block-list.ts';
 import { createTrustProfile } from '../../src/tpp/trust-profile.ts';
 import { createRegistry, parseTppRecords } from '../../tpp-registry/index.ts';
 import { type Certificate, parseCertificate } from '../../src/x509/certificate/certificate.ts';

@@ -1,5 +1,6 @@
 import { type SignedList, verifySignedList } from '../signature/signed-list.ts';
-import type { ListElement } from '../xml/elements.ts';
+import { decodeList, parseXml } from '../xml/document.ts';
+import { ListElement } from '../xml/elements.ts';
 import { readIdentities, readServices, type TrustService } from './service.ts';
 
 const LIST_TYPE = 'http://uri.etsi.org/TrstSvc/TrustedList/TSLType/';
@@ -86,4 +87,19 @@ function readPointer(pointer: ListElement): ListPointer[] {
       signers: pointer.listed('ServiceDigitalIdentities', 'ServiceDigitalIdentity').flatMap(readIdentities),
     },
   ];
+}
+
+/**
+ * Type and territory that a list claims, without any proof: only to know which proof to make.
+ *
+ * @throws ERR_TRUSTED_LIST_MALFORMED
+ */
+export function typeAndTerritory(file: { readonly bytes: Uint8Array; readonly source: string }): {
+  readonly type: string;
+  readonly territory: string;
+} {
+  const { bytes, source } = file;
+  const root = new ListElement(parseXml(decodeList(bytes, source), source), source);
+  const scheme = root.only('SchemeInformation');
+  return { type: scheme.only('TSLType').text, territory: scheme.only('SchemeTerritory').text };
 }

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { TOLERANCES } from '../tpp/qc-statements.ts';
+import { TOLERANCES } from '../../tpp/qc-statements.ts';
 import { revocationPolicySchema } from './revocation-schema.ts';
 
 const file = z.string().min(1);
@@ -51,11 +51,10 @@ export const trustSchema = z
       description: 'Which QCStatements and key usages a TPP certificate of these anchors must have.',
     }),
     anchorsFile: file.optional().meta({
-      description: 'PEM of the trust anchors; read again when it changes. This or `lists`.',
+      description:
+        'PEM of the trust anchors; read again when it changes. This, or `lists` with profile `eu-qualified`.',
     }),
-    lists: trustedLists.optional().meta({
-      description: 'EU trusted lists that name the anchors, instead of a file; with profile `eu-qualified`.',
-    }),
+    lists: trustedLists.optional(),
     intermediatesFile: file.optional().meta({
       description:
         'PEM of issuing CAs, read again when it changes: TPPs often send their own certificate only.',

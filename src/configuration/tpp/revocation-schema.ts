@@ -1,9 +1,9 @@
 import { z } from 'zod';
-import { invalidConfig, type Problem } from '../errors.ts';
-import { readRequired } from './configured-files.ts';
-import { parseTrustFile } from '../tpp/trust-files.ts';
-import { parseAnchor } from '../x509/certificate/certificate.ts';
-import type { RevocationPin, RevocationPolicy } from '../x509/revocation/revocation.ts';
+import { invalidConfig, type Problem } from '../../errors.ts';
+import { readRequired } from '../configured-files.ts';
+import { parseTrustFile } from '../../tpp/trust-files.ts';
+import { parseAnchor } from '../../x509/certificate/certificate.ts';
+import type { RevocationPin, RevocationPolicy } from '../../x509/revocation/revocation.ts';
 
 const seconds = z.int().positive();
 const host = z
