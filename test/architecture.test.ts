@@ -60,6 +60,7 @@ const ORDERS: Readonly<Record<string, readonly (readonly string[])[]>> = {
     ['followed-key-pair.ts'],
     ['workers'],
   ],
+  'src/certificate-conformance': [['rules.ts'], ['folder'], ['target']],
   'src/resource-server': [['token'], ['dpop'], ['signatures'], ['decision'], ['frameworks'], ['gateway']],
 };
 /** Imports against those orders, each with the reason. One that is gone fails too. */

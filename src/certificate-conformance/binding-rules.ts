@@ -1,8 +1,9 @@
-import type { Answer } from './answer.ts';
-import { randomVerifier } from './client-requests.ts';
-import type { Exchange, Presented } from './exchange.ts';
+import type { Answer } from './target/answer.ts';
+import { randomVerifier } from './target/client-requests.ts';
+import type { Exchange } from './target/exchange.ts';
+import type { Presented } from './folder/prepared-folder.ts';
 import { notTried, type PlanRun, resultOf } from './plan-run.ts';
-import type { ClientName } from './prepared-folder.ts';
+import type { ClientName } from './folder/prepared-folder.ts';
 import { type Result, RULE, type Rule, type Way } from './rules.ts';
 
 type Authorize = (url: URL) => Promise<URL>;

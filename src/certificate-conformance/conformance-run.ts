@@ -3,12 +3,13 @@ import { systemClock } from '../clock.ts';
 import { invalidConfig } from '../errors.ts';
 import { silentLog } from '../events.ts';
 import { openRevocationService } from '../sandbox/revocation/revocation-service.ts';
-import { ClientRequests } from './client-requests.ts';
-import { exchange, type ExchangeOptions } from './exchange.ts';
+import { ClientRequests } from './target/client-requests.ts';
+import { exchange, type ExchangeOptions } from './target/exchange.ts';
 import { runPlan } from './plan.ts';
-import { type ClientName, openPreparedFolder } from './prepared-folder.ts';
+import { issueFreshCertificate } from './folder/fresh-certificate.ts';
+import { type ClientName, openPreparedFolder, type PreparedFolder } from './folder/prepared-folder.ts';
 import type { Result } from './rules.ts';
-import { readTarget, type Target, type TargetOptions } from './target.ts';
+import { readTarget, type Target, type TargetOptions } from './target/target.ts';
 
 export interface RunOptions extends TargetOptions {
   readonly folder: string;
@@ -22,6 +23,8 @@ export interface RunOptions extends TargetOptions {
   /** Address on which CRLs and OCSP are served. Default: loopback. */
   readonly revocationHost?: string | undefined;
   readonly authorize?: ((url: URL) => Promise<URL>) | undefined;
+  /** Called before anything is tried. */
+  readonly begin?: ((target: Target, prepared: PreparedFolder) => void) | undefined;
   readonly report?: ((results: readonly Result[]) => void) | undefined;
 }
 
@@ -40,6 +43,12 @@ export async function runConformance(options: RunOptions): Promise<readonly Resu
   };
   const target = await readTarget(options, exchangeOptions);
   await assertReached(target, exchangeOptions);
+  const requests = await ClientRequests.open(prepared, target, {
+    parameters: options.parameters ?? {},
+    assertionAudience: options.assertionAudience,
+  });
+  options.begin?.(target, prepared);
+  const fresh = await issueFreshCertificate(prepared);
   let asked: string[] = [];
   const revocation = await openRevocationService(prepared.folder, {
     port: prepared.tester.revocationPort,
@@ -49,10 +58,8 @@ export async function runConformance(options: RunOptions): Promise<readonly Resu
   });
   try {
     return await runPlan({
-      requests: await ClientRequests.open(prepared, target, {
-        parameters: options.parameters ?? {},
-        assertionAudience: options.assertionAudience,
-      }),
+      requests,
+      fresh,
       exchange: exchangeOptions,
       authorize: options.authorize,
       takeRevocationRequests: () => {

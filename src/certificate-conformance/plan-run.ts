@@ -1,9 +1,10 @@
-import type { ExchangeOptions } from './exchange.ts';
-import { type Answer, ask } from './answer.ts';
-import type { ClientRequests } from './client-requests.ts';
-import { type Door, doorsOf, type OpenDoor } from './doors.ts';
-import type { Presented } from './exchange.ts';
-import type { ClientName } from './prepared-folder.ts';
+import type { ExchangeOptions } from './target/exchange.ts';
+import { type Answer, ask } from './target/answer.ts';
+import type { ClientRequests } from './target/client-requests.ts';
+import { type Door, doorsOf, type OpenDoor } from './target/doors.ts';
+import type { FreshCertificate } from './folder/fresh-certificate.ts';
+import type { Presented } from './folder/prepared-folder.ts';
+import type { ClientName } from './folder/prepared-folder.ts';
 import { type Result, RULE, type Rule, type Way } from './rules.ts';
 
 export interface PlanOptions {
@@ -11,6 +12,7 @@ export interface PlanOptions {
   readonly exchange: ExchangeOptions;
   /** Leads the customer from the authorization URL to the callback, whose URL it returns. */
   readonly authorize?: ((url: URL) => Promise<URL>) | undefined;
+  readonly fresh: FreshCertificate;
   /** Paths for which the server has asked the revocation service since the last call. */
   readonly takeRevocationRequests: () => readonly string[];
   /** Called with the results of each rule, in the order of the plan. */
@@ -90,6 +92,11 @@ export class PlanRun {
   add(results: readonly Result[]): void {
     this.results.push(...results);
     this.#options.report(results);
+  }
+
+  /** The first way in which the good certificate is accepted. */
+  get openDoor(): OpenDoor | undefined {
+    return this.#doors.find((door): door is OpenDoor => !('shut' in door) && !this.#shut.has(door.way));
   }
 
   /** Whether the good certificate is accepted in this way. */

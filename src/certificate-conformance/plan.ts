@@ -1,5 +1,6 @@
 import { runApiRules, runConsentRules } from './binding-rules.ts';
 import { type PlanOptions, PlanRun } from './plan-run.ts';
+import { runRevocationRule } from './revocation-rule.ts';
 import { BROKEN_RULES, type Result, RULE } from './rules.ts';
 
 /**
@@ -30,6 +31,7 @@ export async function runPlan(options: PlanOptions): Promise<readonly Result[]> 
       return { presented };
     });
   }
+  await runRevocationRule(run, options.fresh);
   if (target.tokenEndpoint !== undefined) {
     const consented = await runConsentRules(run, options.authorize);
     await runApiRules(run, consented);

@@ -85,6 +85,12 @@ export const RULE = Object.freeze({
     'PSD2 art. 13, 14',
     'a good certificate; the authorization was withdrawn',
   ),
+  revokedInUse: rule(
+    'revoked-in-use',
+    'tls',
+    'RFC 5280 §6.3, RFC 6960 §4.2.2.1',
+    'a certificate in use is revoked: refused within 75 seconds',
+  ),
   apiGood: rule(
     'api-good',
     'oauth',

@@ -70,7 +70,7 @@ export function sandboxCommand(): Command {
 }
 
 async function amendmentOf(tester: string) {
-  const { sandboxAmendment } = await import('../certificate-conformance/tested-sandbox.ts');
+  const { sandboxAmendment } = await import('../certificate-conformance/folder/tested-sandbox.ts');
   return sandboxAmendment(tester);
 }
 

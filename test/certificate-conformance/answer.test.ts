@@ -3,7 +3,7 @@ import { createServer, type Server, type ServerOptions } from 'node:https';
 import type { RequestListener } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { afterEach, beforeAll, describe, expect, it } from 'vitest';
-import { ask, type Success } from '../../src/certificate-conformance/answer.ts';
+import { ask, type Success } from '../../src/certificate-conformance/target/answer.ts';
 import { createAuthority, type Authority, type IssuedCertificate } from '../../src/sandbox/pki/pki.ts';
 import { qwacOf, TPP_PLANS } from '../../src/sandbox/pki/tpps.ts';
 

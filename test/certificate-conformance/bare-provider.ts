@@ -8,7 +8,7 @@ import type { TLSSocket } from 'node:tls';
 import { join } from 'node:path';
 import { createSigningKeys } from '../../src/authorization-server/signing/signing-keys.ts';
 import { Provider } from '../../src/authorization-server/provider-internals.ts';
-import type { PreparedFolder } from '../../src/certificate-conformance/prepared-folder.ts';
+import type { PreparedFolder } from '../../src/certificate-conformance/folder/prepared-folder.ts';
 import { freePort } from '../../src/sandbox/ports.ts';
 import type { CertificateFiles } from '../../src/sandbox/folder.ts';
 

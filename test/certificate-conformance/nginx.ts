@@ -5,7 +5,7 @@ import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { PreparedFolder } from '../../src/certificate-conformance/prepared-folder.ts';
+import type { PreparedFolder } from '../../src/certificate-conformance/folder/prepared-folder.ts';
 import type { CertificateFiles } from '../../src/sandbox/folder.ts';
 import { freePort } from '../../src/sandbox/ports.ts';
 import type { TestedServer } from './bare-provider.ts';

@@ -90,7 +90,7 @@ export function certificatesCommand(): Command {
     .option('--redirect-uri <url>', 'with --prepare: of the clients', 'https://tpp.example/callback')
     .addHelpText('after', EXPLAINED)
     .action(async (flags: ConformanceFlags, command: Command) => {
-      if (flags.prepare === true || flags.sandbox !== undefined) requireSandboxPackages(command);
+      requireSandboxPackages(command);
       if (flags.prepare === true) {
         const { prepare } = await import('./prepare.ts');
         await prepare(flags);

@@ -1,6 +1,6 @@
 import { relative } from 'node:path';
-import { prepareFolder } from '../../certificate-conformance/prepare-folder.ts';
-import { HANDED_OVER } from '../../certificate-conformance/prepared-folder.ts';
+import { prepareFolder } from '../../certificate-conformance/folder/prepare-folder.ts';
+import { HANDED_OVER } from '../../certificate-conformance/folder/prepared-folder.ts';
 import { systemClock } from '../../clock.ts';
 import type { ConformanceFlags } from './conformance-flags.ts';
 

@@ -1,8 +1,9 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { runConformance, type RunOptions } from '../../certificate-conformance/conformance-run.ts';
-import { HANDED_OVER } from '../../certificate-conformance/prepared-folder.ts';
+import { HANDED_OVER } from '../../certificate-conformance/folder/prepared-folder.ts';
 import type { Result } from '../../certificate-conformance/rules.ts';
+import type { Target } from '../../certificate-conformance/target/target.ts';
 import { systemClock } from '../../clock.ts';
 import { invalidConfig } from '../../errors.ts';
 import { authorizeBy } from './authorize.ts';
@@ -31,6 +32,9 @@ export async function runAndPrint(flags: ConformanceFlags): Promise<boolean> {
     parameters: flags.parameter ?? {},
     assertionAudience: flags.assertionAudience,
     revocationHost: flags.listen,
+    begin: (target, { tester }) => {
+      if (isShown && isTerminal) console.log(targetLines(target, tester.revocationUrl).join('\n'));
+    },
     report,
   });
   const named = options.issuer ?? options.resource ?? flags.tokenEndpoint ?? '';
@@ -45,6 +49,19 @@ export async function runAndPrint(flags: ConformanceFlags): Promise<boolean> {
   } else console.log(JSON.stringify(resultJson(results, { target: named, at }), undefined, 2));
   const { failed, passed } = countsOf(results);
   return failed === 0 && passed > 0;
+}
+
+/** The addresses to which the plan sends, and its own. */
+function targetLines(target: Target, revocationUrl: string): readonly string[] {
+  const rows = [
+    ['issuer', target.issuer],
+    ['token endpoint', target.tokenEndpoint?.href],
+    ['PAR', target.parEndpoint?.href],
+    ['API', target.resource?.href],
+    ['CRLs and OCSP', `${revocationUrl}, served here`],
+  ] as const;
+  const lines = rows.flatMap(([name, value]) => (value === undefined ? [] : [`${name.padEnd(16)}${value}`]));
+  return [...lines, ''];
 }
 
 type TargetPart = Pick<RunOptions, 'issuer' | 'resource' | 'caFile' | 'authorize'>;

@@ -58,8 +58,8 @@ export async function openRevocationService(
     await once(server, 'listening');
   } catch (error) {
     if (!(error instanceof Error && 'code' in error && error.code === 'EADDRINUSE')) throw error;
-    const message = `port ${port} is taken, and the certificates name it: free it, or start with --reset`;
-    throw invalidConfig(folder, [{ path: '--revocation-port', message }], error);
+    const message = `port ${port} is taken, and the certificates name it: free it, or make new ones with --reset`;
+    throw invalidConfig(folder, [{ path: 'revocation service', message }], error);
   }
   return {
     close: () =>

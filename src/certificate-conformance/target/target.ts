@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { invalidConfig } from '../errors.ts';
+import { invalidConfig } from '../../errors.ts';
 import { exchange, type ExchangeOptions } from './exchange.ts';
 
 /** The server under test, as its metadata and the command line describe it. */

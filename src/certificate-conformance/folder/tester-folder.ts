@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
-import { invalidConfig } from '../errors.ts';
+import { invalidConfig } from '../../errors.ts';
 
 /** The file of a prepared folder that describes it. */
 export const TESTER_FILE = 'tester.json';

@@ -2,10 +2,10 @@ import { copyFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { calculateJwkThumbprint, exportJWK, type JWK } from 'jose';
 import { stringify } from 'yaml';
-import { pathsOf } from '../sandbox/folder.ts';
-import { keyOf } from '../sandbox/pki/keys.ts';
-import { loadCertificate } from '../sandbox/revocation/published-authority.ts';
-import { formatName } from '../x509/certificate/distinguished-name.ts';
+import { pathsOf } from '../../sandbox/folder.ts';
+import { keyOf } from '../../sandbox/pki/keys.ts';
+import { loadCertificate } from '../../sandbox/revocation/published-authority.ts';
+import { formatName } from '../../x509/certificate/distinguished-name.ts';
 import { type ClientName, HANDED_OVER, type PreparedFolder, TPP_OF } from './prepared-folder.ts';
 
 const CLIENTS: readonly ClientName[] = ['tls', 'jwt', 'other', 'withdrawn'];

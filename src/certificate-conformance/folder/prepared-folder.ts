@@ -1,10 +1,15 @@
 import { readFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
-import { invalidConfig } from '../errors.ts';
-import { type CertificateFiles, describeTpp, pathsOf, type SandboxTpp } from '../sandbox/folder.ts';
-import { TPP_PLANS } from '../sandbox/pki/tpps.ts';
+import { invalidConfig } from '../../errors.ts';
+import { type CertificateFiles, describeTpp, pathsOf, type SandboxTpp } from '../../sandbox/folder.ts';
+import { TPP_PLANS } from '../../sandbox/pki/tpps.ts';
 import { readTesterFolder, type TesterFolder } from './tester-folder.ts';
-import type { Presented } from './exchange.ts';
+
+/** A certificate with what is sent along, and its key, in PEM. */
+export interface Presented {
+  readonly certificatePem: string;
+  readonly keyPem: string;
+}
 
 /** The clients that a server registers for the plan. */
 export type ClientName = 'tls' | 'jwt' | 'other' | 'withdrawn';

@@ -1,11 +1,11 @@
 import { existsSync } from 'node:fs';
 import { mkdir, rm, writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
-import { invalidConfig } from '../errors.ts';
-import { makeFolder, pathsOf } from '../sandbox/folder.ts';
-import type { Nca } from '../sandbox/pki/issue-options.ts';
-import { SANDBOX_NCA } from '../sandbox/pki/tpps.ts';
-import { freePort } from '../sandbox/ports.ts';
+import { invalidConfig } from '../../errors.ts';
+import { makeFolder, pathsOf } from '../../sandbox/folder.ts';
+import type { Nca } from '../../sandbox/pki/issue-options.ts';
+import { SANDBOX_NCA } from '../../sandbox/pki/tpps.ts';
+import { freePort } from '../../sandbox/ports.ts';
 import { TESTER_FILE, type TesterFolder } from './tester-folder.ts';
 import { CLIENT_IDS, HANDED_OVER, PreparedFolder } from './prepared-folder.ts';
 import { writeRegistrations } from './registration-files.ts';

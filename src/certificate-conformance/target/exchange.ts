@@ -4,12 +4,7 @@ import { request as httpsRequest } from 'node:https';
 import { isIP } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { connect, type TLSSocket } from 'node:tls';
-
-/** A certificate with what is sent along, and its key, in PEM. */
-export interface Presented {
-  readonly certificatePem: string;
-  readonly keyPem: string;
-}
+import type { Presented } from '../folder/prepared-folder.ts';
 
 export interface ExchangeOptions {
   /** CAs of the target's own certificate, PEM; undefined: those of Node. */

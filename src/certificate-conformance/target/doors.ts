@@ -1,8 +1,9 @@
 import type { Success } from './answer.ts';
 import type { ClientRequests } from './client-requests.ts';
-import type { Exchange, Presented } from './exchange.ts';
-import type { ClientName } from './prepared-folder.ts';
-import type { Way } from './rules.ts';
+import type { Exchange } from './exchange.ts';
+import type { Presented } from '../folder/prepared-folder.ts';
+import type { ClientName } from '../folder/prepared-folder.ts';
+import type { Way } from '../rules.ts';
 import type { Target } from './target.ts';
 
 /** One way to present certificates, or the reason why the target does not have this way. */

@@ -1,11 +1,12 @@
 import { createHash, randomBytes, randomUUID } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { importJWK, type JWK, SignJWT } from 'jose';
-import { systemClock } from '../clock.ts';
-import { invalidConfig } from '../errors.ts';
-import type { Exchange, Presented } from './exchange.ts';
-import type { ClientName, PreparedFolder } from './prepared-folder.ts';
-import { signingKeysFile } from './registration-files.ts';
+import { systemClock } from '../../clock.ts';
+import { invalidConfig } from '../../errors.ts';
+import type { Exchange } from './exchange.ts';
+import type { Presented } from '../folder/prepared-folder.ts';
+import type { ClientName, PreparedFolder } from '../folder/prepared-folder.ts';
+import { signingKeysFile } from '../folder/registration-files.ts';
 import type { Target } from './target.ts';
 
 export interface RequestOptions {
