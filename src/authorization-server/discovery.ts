@@ -1,6 +1,11 @@
 import type { Middleware } from 'koa';
 import { OPENID_SCOPES } from './clients/registered-client.ts';
-import { type profileConfiguration, type Profiles, responseModes } from './profiles/profiles.ts';
+import {
+  intentClaims,
+  type profileConfiguration,
+  type Profiles,
+  responseModes,
+} from './profiles/profiles.ts';
 import { senderConstraintDiscovery } from './profiles/sender-constraint.ts';
 import { ENDPOINTS } from './request/routes.ts';
 import { CONTENT_ENCRYPTIONS, type Decrypter } from './signing/decrypter.ts';
@@ -47,7 +52,8 @@ export function discoveryOnBothListeners(urls: {
     ...mtlsEndpoints(urls.mtlsUrl),
   };
   const acr = urls.acr.acrValues.length > 0 ? ['acr'] : [];
-  const claims = [...CLAIMS, ...acr, ...urls.customerClaims];
+  const claims = [...CLAIMS, ...acr, ...urls.customerClaims, ...intentClaims(urls.profiles)];
+  const { acrValues } = urls.acr;
   const isEncrypting = urls.profiles.some(({ encryption }) => encryption !== 'never');
   const encryptionKeys = () => (isEncrypting ? urls.decrypter.keys : []);
   return async (ctx, next) => {
@@ -66,6 +72,7 @@ export function discoveryOnBothListeners(urls: {
         ...requestEncryption(encryptionKeys()),
         ...senderConstraintDiscovery(urls.profiles),
         claims_supported: claims,
+        acr_values_supported: acrValues.length > 0 ? acrValues : undefined,
         ui_locales_supported: UI_LOCALES,
         ...withKeys(metadata, urls.signer.keys),
         response_modes_supported: [...responseModes(urls.profiles)],

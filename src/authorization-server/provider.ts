@@ -9,7 +9,14 @@ import { clientMetadata, EXTRA_CLIENT_METADATA } from './clients/client-metadata
 import type { Clients } from './clients/clients.ts';
 import { OPENID_SCOPES } from './clients/registered-client.ts';
 import { discoveryExtras } from './discovery.ts';
-import { profileConfiguration, profileOf, type Profiles, responseModes } from './profiles/profiles.ts';
+import {
+  intentClaims,
+  marketAcrValues,
+  profileConfiguration,
+  profileOf,
+  type Profiles,
+  responseModes,
+} from './profiles/profiles.ts';
 import { providerKeys } from './signing/provider-keys.ts';
 import type { AcrOptions } from './customer/aspsp-calls.ts';
 import type { CustomerClaim } from './customer/claims/customer-claims.ts';
@@ -31,6 +38,7 @@ import { ENDPOINTS } from './request/routes.ts';
 import type { FollowedSigner } from './signing/signer.ts';
 import { tokenClaims, withinGrant } from './tokens/token-claims.ts';
 import type { TokenStatus } from './token-status/token-status.ts';
+import { intentClaim } from './request/market-claims.ts';
 import { assertRequestObject } from './request/request-object.ts';
 import { bindToken } from './tokens/token-binding.ts';
 import { actingTpp, type CertificateRule, gateCertificate, isPush, provenTpp } from './request/tpp-gate.ts';
@@ -96,9 +104,12 @@ function configuration(options: ProviderOptions, parts: ProviderParts): Configur
     claims: {
       openid: ['sub', 'auth_time'],
       amr: null,
-      ...Object.fromEntries(options.customerClaims.map((name) => [name, null])),
+      ...Object.fromEntries(
+        [...options.customerClaims, ...intentClaims(options.profiles)].map((name) => [name, null]),
+      ),
     },
-    acrValues: [...options.acr.acrValues],
+    // Discovery has those of the configuration only.
+    acrValues: [...options.acr.acrValues, ...marketAcrValues(options.profiles)],
     subjectTypes: ['public'],
     responseTypes: profiled.responseTypes,
     allowOmittingSingleRegisteredRedirectUri: profiled.allowOmittingSingleRegisteredRedirectUri,
@@ -122,6 +133,7 @@ function configuration(options: ProviderOptions, parts: ProviderParts): Configur
     findAccount: (ctx, sub) => ({
       accountId: sub,
       claims: async (_use, _scope, asked) => ({
+        ...intentClaim(asked, profileOf(ctx.oidc.client, options.profiles)),
         ...(await parts.releasedClaims.ofIdToken(sub, Object.keys(asked), ctx.oidc.client?.clientId ?? '')),
         sub,
       }),
@@ -132,7 +144,9 @@ function configuration(options: ProviderOptions, parts: ProviderParts): Configur
       return Promise.resolve(grantId === undefined ? undefined : ctx.oidc.provider.Grant.find(grantId));
     },
     issueRefreshToken: (_ctx, client) => Promise.resolve(client.grantTypeAllowed('refresh_token')),
-    rotateRefreshToken: options.rotatesRefreshTokens || profiled.rotateRefreshToken,
+    rotateRefreshToken: (ctx) =>
+      profileOf(ctx.oidc.client, options.profiles).market?.keepsRefreshTokens !== true &&
+      (options.rotatesRefreshTokens || profiled.rotateRefreshToken(ctx)),
     expiresWithSession: () => Promise.resolve(false),
     revokeGrantPolicy: () => true,
     extraTokenClaims: (ctx, token) =>

@@ -103,6 +103,7 @@ export const clientSchema = z
     id_token_encrypted_response_enc: contentEncryption,
     request_object_encryption_alg: encryptionAlgorithm,
     request_object_encryption_enc: contentEncryption,
+    default_acr_values: z.array(z.string().min(1).max(200)).min(1).max(10).optional(),
     ...subjectFields(SUBJECT, 'The same.'),
   })
   .superRefine((value, context) => {
@@ -133,6 +134,8 @@ export interface ClientRules {
   readonly apiScopes: readonly string[];
   /** Profiles that a client may have; the first is the default. */
   readonly profiles: Profiles;
+  /** Authentication contexts of the bank. */
+  readonly acrValues?: readonly string[] | undefined;
 }
 
 /** Problems between clients, and with the rest of the configuration: an identifier twice, a scope that no API has. */
@@ -150,10 +153,20 @@ export function findClientProblems(clients: readonly ClientEntry[], rules: Clien
 /** Which rules of the configuration and of its profile a client breaks; the path is the member. */
 export function findRuleProblems(
   client: ClientEntry,
-  { apiScopes, profiles }: ClientRules,
+  { apiScopes, profiles, acrValues = [] }: ClientRules,
 ): readonly Problem[] {
   const scope = findScopeProblem(client.scope, apiScopes);
-  const ofScope = scope === undefined ? [] : [{ path: 'scope', message: scope }];
+  const foreign = client.default_acr_values?.filter((value) => !acrValues.includes(value)) ?? [];
+  const ofAcr =
+    foreign.length === 0
+      ? []
+      : [
+          {
+            path: 'default_acr_values',
+            message: `has values that are not in acrValues: ${foreign.join(' ')}`,
+          },
+        ];
+  const ofScope = [...(scope === undefined ? [] : [{ path: 'scope', message: scope }]), ...ofAcr];
   const profile = findProfile(client, profiles);
   if (profile === undefined) {
     const message = `has the profile ${client.profile}, which profiles.allowed does not name`;

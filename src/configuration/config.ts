@@ -1,7 +1,7 @@
 import { dirname, resolve } from 'node:path';
 import { z } from 'zod';
 import { invalidConfig, type Problem } from '../errors.ts';
-import { profilesNamed } from '../authorization-server/profiles/profiles.ts';
+import { type Profiles, profilesNamed } from '../authorization-server/profiles/profiles.ts';
 import { clientCertificateSchema } from './client-certificate-schema.ts';
 import { CUSTOMER_CLAIM_NAMES } from '../authorization-server/customer/claims/customer-claims.ts';
 import { clientSchema, findClientProblems } from './client-schema.ts';
@@ -196,16 +196,23 @@ export function parseConfig(
     allowedProfiles(config.profiles),
     allowedConstraints(config.senderConstraints),
   );
-  const rules = { apiScopes: config.apiScopes, profiles };
-  const problems = [...findAcrProblems(config), ...findClientProblems(config.clients, rules)];
+  const { apiScopes, acrValues } = config;
+  const rules = { apiScopes, acrValues, profiles };
+  const problems = [...findAcrProblems(config, profiles), ...findClientProblems(config.clients, rules)];
   if (problems.length > 0) throw invalidConfig(from.source, problems);
   return frozen(withAbsoluteFiles(config, from.folder));
 }
 
-function findAcrProblems({ acrValues, defaultAcr }: Config): readonly Problem[] {
-  return defaultAcr === undefined || acrValues.includes(defaultAcr)
-    ? []
-    : [{ path: 'defaultAcr', message: 'must be one of acrValues' }];
+function findAcrProblems({ acrValues, defaultAcr }: Config, profiles: Profiles): readonly Problem[] {
+  const isKnown = (value: string) => acrValues.includes(value);
+  const unmet = profiles.flatMap(({ name, market }) =>
+    market === undefined || market.acrValues.some(isKnown)
+      ? []
+      : [{ path: 'acrValues', message: `needs ${market.acrValues.join(' or ')} for ${name}` }],
+  );
+  return defaultAcr === undefined || isKnown(defaultAcr)
+    ? unmet
+    : [...unmet, { path: 'defaultAcr', message: 'must be one of acrValues' }];
 }
 
 function frozen<T>(value: T): T {

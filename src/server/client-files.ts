@@ -15,6 +15,8 @@ export interface ClientFilesOptions {
   readonly profiles: readonly string[];
   /** Sender constraints that a client may have, the default first. */
   readonly senderConstraints: readonly string[];
+  /** Authentication contexts of the bank. */
+  readonly acrValues?: readonly string[];
   /** YAML or JSON with `clients`, read again when it changes. */
   readonly file?: string | undefined;
   readonly log: Log;
@@ -32,7 +34,8 @@ const POLL_SECONDS = 1;
  * @throws ERR_CONFIG_INVALID
  */
 export async function openClientFiles(options: ClientFilesOptions): Promise<ClientFiles> {
-  const { entries, apiScopes, profiles, senderConstraints, file, log, openList = openFollowedList } = options;
+  const { entries, apiScopes, profiles, senderConstraints, acrValues = [] } = options;
+  const { file, log, openList = openFollowedList } = options;
   const own = new Map(entries.map((entry) => [entry.client_id, registeredClient(entry)]));
   const takers = new Set<Parameters<ClientFiles['follow']>[0]>();
   if (file === undefined) {
@@ -45,7 +48,10 @@ export async function openClientFiles(options: ClientFilesOptions): Promise<Clie
   }
   const followed = await openList({
     reader: clientListReader,
-    source: { file, facts: { configuredIds: [...own.keys()], apiScopes, profiles, senderConstraints } },
+    source: {
+      file,
+      facts: { configuredIds: [...own.keys()], apiScopes, profiles, senderConstraints, acrValues },
+    },
     name: 'clients',
     log,
     pollSeconds: options.pollSeconds ?? POLL_SECONDS,

@@ -25,8 +25,8 @@ export const clientListReader: ListReader = {
       document.note(path, message);
     }
     const { configuredIds = [], apiScopes = [], profiles: names = [] } = source.facts ?? {};
-    const { senderConstraints = [] } = source.facts ?? {};
-    const rules = { apiScopes, profiles: profilesNamed(names, senderConstraints) };
+    const { senderConstraints = [], acrValues = [] } = source.facts ?? {};
+    const rules = { apiScopes, acrValues, profiles: profilesNamed(names, senderConstraints) };
     const places = new Map(configuredIds.map((id) => [id, 'the configuration']));
     let at = -1;
     for (const entry of document.entries()) {
@@ -73,6 +73,7 @@ export function registeredClient(client: ClientEntry): RegisteredClient {
     request_object_encryption_alg: client.request_object_encryption_alg,
     request_object_encryption_enc: client.request_object_encryption_enc,
     sender_constraint: client.sender_constraint,
+    default_acr_values: client.default_acr_values,
     subject: subjectsOf(client)[0],
   };
 }

@@ -163,7 +163,7 @@ async function openParts(
     openSigningKeys({ file: config.signingKeysFile, clock, log, retainSeconds: retainKeysSeconds(config) }),
   ]);
   const { openList } = parts;
-  const { clients: entries, clientsFile, apiScopes } = config;
+  const { clients: entries, clientsFile, apiScopes, acrValues } = config;
   const profiles = allowedProfiles(config.profiles);
   const senderConstraints = allowedConstraints(config.senderConstraints);
   const [decision, files] = await Promise.all([
@@ -173,6 +173,7 @@ async function openParts(
       apiScopes,
       profiles,
       senderConstraints,
+      acrValues,
       file: clientsFile,
       log,
       openList,

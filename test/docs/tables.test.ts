@@ -87,7 +87,23 @@ const PROFILE_RULES: readonly (readonly [rule: string, of: (profile: Profile) =>
   ['algorithms of the server', ({ serverAlgorithms }) => listed(serverAlgorithms)],
   ['encryption of ID tokens and request objects', ({ encryption }) => encryption],
   ['binding of tokens', ({ senderConstraints }) => senderConstraints.join(', ')],
-  ['refresh tokens', ({ rotatesRefreshTokens }) => (rotatesRefreshTokens ? 'rotate' : 'stay')],
+  [
+    'refresh tokens',
+    ({ rotatesRefreshTokens, market }) =>
+      market?.keepsRefreshTokens === true
+        ? 'stay, also with `refreshToken.rotation`'
+        : rotatesRefreshTokens
+          ? 'rotate'
+          : 'stay',
+  ],
+  [
+    '`acr` that a login must reach',
+    ({ market }) => (market === undefined ? 'as asked' : listed(market.acrValues)),
+  ],
+  [
+    'claim of the intent',
+    ({ market }) => (market?.intentClaim === undefined ? '–' : `\`${market.intentClaim}\``),
+  ],
   ['life of a code', ({ codeSeconds }) => `${codeSeconds} s`],
   ['life of an ID token', ({ idTokenSeconds }) => `${idTokenSeconds} s`],
   ['clock of a client ahead', ({ clockToleranceSeconds }) => `up to ${clockToleranceSeconds} s`],

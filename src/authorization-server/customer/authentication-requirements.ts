@@ -1,4 +1,5 @@
 import { OpenBankingError } from '../../errors.ts';
+import type { MarketRules } from '../profiles/profile.ts';
 import { type ClaimsRule, claimsOf, type RequestedClaims } from '../request/claims-parameter.ts';
 
 /** The demands of a request on the authentication of the customer (OpenID Connect Core §3.1.2.1, §5.5.1.1). */
@@ -25,17 +26,26 @@ const AGE_TOLERANCE_SECONDS = 60;
 const MAX_ACR_VALUES = 10;
 
 /**
- * The requirements of the parameters of a request. An essential `acr` stays essential beside `acr_values`, which asks for
- * wishes only.
+ * The requirements of the parameters of a request, and of the market of its client. An essential `acr` stays essential beside
+ * `acr_values`, which asks for wishes only.
  */
-export function requirementsOf(params: Readonly<Record<string, unknown>>): AuthenticationRequirements {
+export function requirementsOf(
+  params: Readonly<Record<string, unknown>>,
+  market: MarketRules | undefined,
+): AuthenticationRequirements {
   const claims = claimsOf(params);
   const essential = essentialAcrValues(claims);
   const wished = [...textOf(params.acr_values), ...acrValuesOf(claims)].slice(0, MAX_ACR_VALUES);
   const subject = claims.id_token?.sub?.value;
+  const ofMarket: readonly string[] = market?.acrValues ?? [];
+  // A market's values are demanded of every login: a wish for one of them only says which.
+  const demanded =
+    essential === undefined && market !== undefined
+      ? [...new Set([...wished.filter((value) => ofMarket.includes(value)), ...ofMarket])]
+      : essential;
   return {
-    acrValues: essential ?? wished,
-    isAcrEssential: essential !== undefined,
+    acrValues: demanded ?? wished,
+    isAcrEssential: demanded !== undefined,
     subject: typeof subject === 'string' ? subject : undefined,
     maxAgeSeconds: maxAgeOf(params),
   };

@@ -11,7 +11,8 @@ import type {
   FormStep,
   StepField,
 } from './aspsp.ts';
-import { assertMet, requirementsOf } from './authentication-requirements.ts';
+import { profileOf, type Profiles } from '../profiles/profiles.ts';
+import { assertMet, type AuthenticationRequirements, requirementsOf } from './authentication-requirements.ts';
 import { loginHintOf, uiLocalesOf } from './hints.ts';
 import type { LoginAttempt, LoginAttempts } from './login-attempts.ts';
 import {
@@ -29,6 +30,7 @@ export interface AuthenticationOptions {
   readonly aspsp: AspspCalls;
   /** Authentication contexts that logins can reach. */
   readonly acrValues: readonly string[];
+  readonly profiles: Profiles;
   readonly attempts: LoginAttempts;
   readonly pages: Pages;
   readonly forms: OwnForms;
@@ -135,7 +137,7 @@ export class Authentication {
   #finish(ctx: Context, open: OpenInteraction, psu: AuthenticatedPsu): Promise<void> {
     const { pages, clock, log } = this.#options;
     try {
-      assertMet(requirementsOf(open.interaction.params), psu, clock.now());
+      assertMet(this.#requirementsOf(open), psu, clock.now());
     } catch (error) {
       if (!isRefusal(error)) throw error;
       log.emit('psu.login.unmet', { ...interactionFields(ctx, open), error });
@@ -193,10 +195,14 @@ export class Authentication {
     return progress;
   }
 
+  #requirementsOf({ interaction, client }: OpenInteraction): AuthenticationRequirements {
+    return requirementsOf(interaction.params, profileOf(client, this.#options.profiles).market);
+  }
+
   #contextOf(open: OpenInteraction): AuthenticationContext {
     const { issuer, acrValues } = this.#options;
     const { params, uid } = open.interaction;
-    const requirements = requirementsOf(params);
+    const requirements = this.#requirementsOf(open);
     return {
       clientId: open.client.clientId,
       tpp: { legalName: open.tpp.legalName, authorizationNumber: open.tpp.authorizationNumber },

@@ -6,6 +6,7 @@ import type { Log } from '../../events.ts';
 import type { AuthorisationStatus } from '../../tpp/authorisation-status.ts';
 import type { AcrOptions, AspspCalls } from './aspsp-calls.ts';
 import { Authentication } from './authentication.ts';
+import type { Profiles } from '../profiles/profiles.ts';
 import type { CustomerClaim } from './claims/customer-claims.ts';
 import { ConsentDecision } from './consent-decision.ts';
 import { Decisions } from './decisions.ts';
@@ -20,6 +21,7 @@ export interface InteractionOptions extends GrantedConsentsOptions {
   readonly log: Log;
   readonly authorisationStatus: AuthorisationStatus;
   readonly acr: AcrOptions;
+  readonly profiles: Profiles;
   /** Claims about customers that this bank gives to TPPs. */
   readonly customerClaims: readonly CustomerClaim[];
   readonly secret: Buffer;
@@ -39,8 +41,19 @@ export function interactions(
   const { issuer } = provider;
   const forms = new OwnForms({ secret, origin: new URL(issuer).origin });
   const attempts = new LoginAttempts({ store, clock, secret });
+  const { profiles } = options;
   const { acrValues } = options.acr;
-  const login = new Authentication({ aspsp, acrValues, attempts, pages, forms, issuer, clock, log });
+  const login = new Authentication({
+    aspsp,
+    acrValues,
+    profiles,
+    attempts,
+    pages,
+    forms,
+    issuer,
+    clock,
+    log,
+  });
   const granted = new GrantedConsents(options, provider);
   const decisions = new Decisions({ store, clock, secret });
   const consent = new ConsentDecision(options, { granted, aspsp, pages, forms, decisions });

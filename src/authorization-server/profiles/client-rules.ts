@@ -33,6 +33,8 @@ export interface ProfileChoices extends EncryptionChoices {
   readonly authorization_signed_response_alg?: ServerAlgorithm | undefined;
   /** Present: every answer of the introspection endpoint to this client is signed. */
   readonly introspection_signed_response_alg?: ServerAlgorithm | undefined;
+  /** Authentication contexts of a request that asks for none (OpenID Connect Registration §2). */
+  readonly default_acr_values?: readonly string[] | undefined;
 }
 
 /** A registration, as far as its profile has rules for it. */
@@ -73,11 +75,17 @@ export function profileMetadata(profile: Profile, client: JudgedClient) {
     authorization_signed_response_alg: client.authorization_signed_response_alg ?? algorithm,
     introspection_signed_response_alg: client.introspection_signed_response_alg ?? algorithm,
     ...encryptionMetadata(client),
+    ...acrMetadata(profile, client),
     signs_introspection: client.introspection_signed_response_alg !== undefined,
     ...(client.request_object_signing_alg === undefined
       ? {}
       : { request_object_signing_alg: client.request_object_signing_alg }),
   } satisfies Partial<ClientMetadata>;
+}
+
+function acrMetadata({ market }: Profile, { default_acr_values: chosen }: ProfileChoices) {
+  const values = chosen ?? market?.acrValues;
+  return values === undefined ? {} : { default_acr_values: [...values] };
 }
 
 /** The response modes that a client may ask for; the default first. */

@@ -60,6 +60,18 @@ export interface Profile {
   readonly idTokenSeconds: number;
   /** How far the clock of a client may be ahead. */
   readonly clockToleranceSeconds: number;
+  /** Absent where the standard alone counts. */
+  readonly market?: MarketRules;
+}
+
+/** The rules of a market beside those of its standard. */
+export interface MarketRules {
+  /** Authentication contexts: a login must reach one of them, whatever the request asks for, and the ID token names it. */
+  readonly acrValues: readonly [string, ...string[]];
+  /** The claim by which a request names the intent of the consent, and which the ID token returns. */
+  readonly intentClaim?: string;
+  /** Whether refresh tokens never rotate, also where the configuration of the bank says so. */
+  readonly keepsRefreshTokens: boolean;
 }
 
 /** A rule that a registration breaks. */

@@ -1,8 +1,11 @@
 import type { Client, Configuration } from 'oidc-provider';
 import { isSigned, responseTypesOf } from './client-rules.ts';
+import { cdrAu } from './cdr-au.ts';
 import { fapi1Advanced } from './fapi1-advanced.ts';
 import { fapi2MessageSigning } from './fapi2-message-signing.ts';
 import { fapi2Security } from './fapi2-security.ts';
+import { openFinanceBrasil } from './open-finance-brasil.ts';
+import { ukOpenBanking } from './uk-open-banking.ts';
 import { CONTENT_ENCRYPTIONS, ENCRYPTION_ALGORITHMS } from '../signing/decrypter.ts';
 import type { Profile, ResponseMode } from './profile.ts';
 import { SENDER_CONSTRAINTS, type SenderConstraint } from './sender-constraint.ts';
@@ -11,7 +14,14 @@ import { SENDER_CONSTRAINTS, type SenderConstraint } from './sender-constraint.t
 export type Profiles = readonly [Profile, ...Profile[]];
 
 /** Every profile of this program. The first is the default. */
-export const PROFILES: Profiles = Object.freeze([fapi2Security, fapi2MessageSigning, fapi1Advanced] as const);
+export const PROFILES: Profiles = Object.freeze([
+  fapi2Security,
+  fapi2MessageSigning,
+  fapi1Advanced,
+  ukOpenBanking,
+  openFinanceBrasil,
+  cdrAu,
+] as const);
 
 export const PROFILE_NAMES: readonly string[] = Object.freeze(PROFILES.map(({ name }) => name));
 
@@ -50,6 +60,16 @@ export function profileOf(
   return profiles.find(({ name }) => name === client?.profile) ?? profiles[0];
 }
 
+/** The claims of markets that ID tokens return. */
+export function intentClaims(profiles: Profiles): readonly string[] {
+  return union(profiles, ({ market }) => market?.intentClaim ?? []);
+}
+
+/** Authentication contexts of markets. */
+export function marketAcrValues(profiles: Profiles): readonly string[] {
+  return union(profiles, ({ market }) => market?.acrValues ?? []);
+}
+
 /** Every response mode that a client may ask for. */
 export function responseModes(profiles: Profiles): readonly ResponseMode[] {
   return union(profiles, ({ responseModes: modes }) => Object.values(modes).flat());
@@ -62,7 +82,7 @@ const NOT_ENCRYPTED = Object.fromEntries(
   ]),
 );
 
-function union<T>(profiles: Profiles, of: (profile: Profile) => readonly T[]): T[] {
+function union<T>(profiles: Profiles, of: (profile: Profile) => T | readonly T[]): T[] {
   return [...new Set(profiles.flatMap(of))];
 }
 

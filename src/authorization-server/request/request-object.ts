@@ -4,6 +4,7 @@ import { OpenBankingError } from '../../errors.ts';
 import type { Profile, ResponseMode, ResponseType } from '../profiles/profile.ts';
 import { profileOf, type Profiles } from '../profiles/profiles.ts';
 import { assertDpopRegistered, isThumbprint } from './dpop-proof.ts';
+import { assertIntent } from './market-claims.ts';
 import { asProviderError } from './oauth-error.ts';
 import { MAX_PARAMETER_LENGTH, UNSUPPORTED_AUTHORIZATION_PARAMETERS } from './parameters.ts';
 import { ENDPOINTS } from './routes.ts';
@@ -97,6 +98,7 @@ function assertAuthorizationRequest(claims: Claims, profile: Profile): void {
     throw refusal('dpop_jkt must be the SHA-256 thumbprint of a key (RFC 9449 section 10)');
   }
   if (!claims.scope) throw new OpenBankingError('ERR_SCOPE_MISSING', {});
+  assertIntent(claims.claims, profile);
   assertResponse(claims, profile);
 }
 
