@@ -19,6 +19,7 @@ export interface PlanOptions {
   readonly report: (results: readonly Result[]) => void;
 }
 
+const NO_NEED = 'pushing needs no certificate here, as FAPI 2.0 allows, and this one is not judged';
 /** After so many answers in a row that did not come in time, a way is given up. */
 const MAX_LATE = 3;
 const REVOCATION_RULES = ['revoked-by-crl', 'revoked-by-ocsp', 'revoked-intermediate'];
@@ -34,6 +35,8 @@ export class PlanRun {
   readonly #doors: readonly Door[];
   readonly #shut = new Map<Way, string>();
   readonly #late = new Map<Way, number>();
+  /** Ways where a certificate need not be presented. */
+  readonly #optional = new Set<Way>();
 
   constructor(options: PlanOptions) {
     this.#options = options;
@@ -49,16 +52,15 @@ export class PlanRun {
         this.#shut.set(way, 'the good certificate is not accepted here, so a refusal proves nothing');
       }
     }
-    await this.#shutUnjudgedPushes();
+    await this.#findOptional();
   }
 
-  /** FAPI 2.0 lets `private_key_jwt` clients push without a certificate: then none is judged there. */
-  async #shutUnjudgedPushes(): Promise<void> {
+  /** FAPI 2.0 lets `private_key_jwt` clients push without a certificate: there an accepted one need not be judged. */
+  async #findOptional(): Promise<void> {
     const door = this.#doors.find(({ way }) => way === 'par private_key_jwt');
     if (door === undefined || 'shut' in door || this.#shut.has(door.way)) return;
     const { verdict } = await this.ask(() => door.request(undefined), door);
-    if (verdict !== 'accepted') return;
-    this.#shut.set(door.way, 'pushing needs no certificate here (FAPI 2.0 allows that), so none is judged');
+    if (verdict === 'accepted') this.#optional.add(door.way);
   }
 
   /** Tries one rule in each way. */
@@ -81,6 +83,9 @@ export class PlanRun {
     this.#options.takeRevocationRequests();
     const answer = await this.ask(() => door.request(what.presented, what.client), door);
     this.#countLate(way, answer);
+    if (this.#optional.has(way) && rule.expects === 'refused' && answer.verdict === 'accepted') {
+      return notTried(rule, way, NO_NEED);
+    }
     return resultOf(rule, way, REVOCATION_RULES.includes(rule.id) ? this.#withRequests(answer) : answer);
   }
 
