@@ -98,6 +98,9 @@ export async function verifyDpopProof(
 }
 
 async function signedProof(proof: string): Promise<SignedProof> {
+  // jose reads several spellings of one signature (RFC 4648 §3.5); the other parts are signed as they are spelled.
+  const signature = proof.slice(proof.lastIndexOf('.') + 1);
+  if (Buffer.from(signature, 'base64url').toString('base64url') !== signature) throw refused('its spelling');
   const { typ, alg, jwk } = decodeProtectedHeader(proof);
   if (typ !== 'dpop+jwt') throw refused('typ is not dpop+jwt');
   if (alg === undefined || !ALGORITHMS.includes(alg)) throw refused('alg is not allowed');
