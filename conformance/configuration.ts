@@ -24,6 +24,7 @@ export async function suiteConfiguration(
     readonly clients: readonly [SuiteClient, SuiteClient];
     readonly customer: Customer;
     readonly alias: string;
+    readonly suite: URL;
   },
 ): Promise<Readonly<Record<string, unknown>>> {
   const { sandbox, customer } = from;
@@ -40,7 +41,7 @@ export async function suiteConfiguration(
       ? { mtls: await certificateOf(one.tpp, sandbox), mtls2: await certificateOf(two.tpp, sandbox) }
       : {}),
     resource: { resourceUrl: `${sandbox.resourceUrl}/accounts` },
-    ...walksOf(sandbox, customer),
+    ...walksOf(sandbox, customer, from.suite),
   };
 }
 
@@ -60,13 +61,14 @@ async function certificateOf(tpp: SandboxTpp, sandbox: SandboxDescription) {
 }
 
 /** How the suite's browser walks through our pages, by the ids that they have. */
-function walksOf(sandbox: SandboxDescription, customer: Customer) {
+function walksOf(sandbox: SandboxDescription, customer: Customer, suite: URL) {
   const pages = `${sandbox.issuer}/interaction/*`;
   const match = `${sandbox.issuer}/authorize*`;
   const [login, consent] = [loginTask(pages, customer), consentTask(pages)];
   const back = {
     task: 'Back',
-    match: '*/test/a/*/callback*',
+    // From the start: a request by value has this address among its parameters.
+    match: new URL('/test/a/*/callback*', suite).href,
     commands: [['wait', 'id', 'submission_complete', PAGE_SECONDS]],
   };
   const refusal = {

@@ -79,7 +79,13 @@ function serverUnderTest(
     configurationOf: (combination) => {
       const clients = clientsFor(combination, description, keys, options);
       const alias = aliasOf(combination, options);
-      return suiteConfiguration(combination, { sandbox: description, clients, customer, alias });
+      return suiteConfiguration(combination, {
+        sandbox: description,
+        clients,
+        customer,
+        alias,
+        suite: options.suite,
+      });
     },
     close,
   };

@@ -24,7 +24,9 @@ const SIGNING = [
   'introspection_signing_alg_values_supported',
 ] as const;
 
-type ProviderMetadata = Readonly<Partial<Record<(typeof SIGNING)[number], readonly string[]>>>;
+type ProviderMetadata = Readonly<
+  Partial<Record<(typeof SIGNING)[number] | 'grant_types_supported', readonly string[]>>
+>;
 
 function mtlsEndpoints(mtlsUrl: URL): Record<string, string> {
   const at = ([name, path]: readonly [string, string]) => [`${name}_endpoint`, new URL(path, mtlsUrl).href];
@@ -75,6 +77,8 @@ export function discoveryOnBothListeners(urls: {
         acr_values_supported: acrValues.length > 0 ? acrValues : undefined,
         ui_locales_supported: UI_LOCALES,
         ...withKeys(metadata, urls.signer.keys),
+        // The hybrid flow is no reason to offer the implicit one, as the provider does.
+        grant_types_supported: metadata.grant_types_supported?.filter((grant) => grant !== 'implicit'),
         response_modes_supported: [...responseModes(urls.profiles)],
         scopes_supported: [...OPENID_SCOPES, ...urls.apiScopes],
       };

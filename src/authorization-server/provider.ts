@@ -9,6 +9,7 @@ import { clientMetadata, EXTRA_CLIENT_METADATA } from './clients/client-metadata
 import type { Clients } from './clients/clients.ts';
 import { OPENID_SCOPES } from './clients/registered-client.ts';
 import { discoveryExtras } from './discovery.ts';
+import { errorMode } from './profiles/error-mode.ts';
 import {
   intentClaims,
   marketAcrValues,
@@ -82,6 +83,13 @@ export function createProvider(options: ProviderOptions, parts: ProviderParts): 
   const provider = new Provider(options.issuer, configuration(options, parts));
   keepResponseModes(provider, responseModes(options.profiles));
   leaveAudienceToHook(provider);
+  // Emitted before the provider chooses the way of the answer.
+  provider.on('authorization.error', ({ oidc }) => {
+    const { client, params } = oidc;
+    if (client !== undefined && params !== undefined) {
+      params.response_mode = errorMode(client, params, options.profiles);
+    }
+  });
   // `error` is koa's own event; the library's types do not know it.
   (provider as EventEmitter).on('error', (error) => options.log.emit('server.unexpected', { error }));
   options.signer.follow((keys, holder) => replaceKeys(provider, providerKeys(holder, keys)));

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { styleText } from 'node:util';
 import { Command } from 'commander';
-import type { DemoStep } from '../sandbox/demo/demo.ts';
+import type { DemoStep } from '../sandbox/demo/walk.ts';
 import { requireSandboxPackages } from './sandbox-packages.ts';
 import { readDescription, type SandboxDescription } from '../sandbox/folder.ts';
 

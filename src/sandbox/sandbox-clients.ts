@@ -1,3 +1,4 @@
+import type { ResponseType } from '../authorization-server/profiles/profile.ts';
 import type { SenderConstraint } from '../authorization-server/profiles/sender-constraint.ts';
 import type { TppPlan } from './pki/tpps.ts';
 
@@ -6,12 +7,23 @@ export interface SandboxClient {
   readonly client_id: string;
   readonly token_endpoint_auth_method: 'tls_client_auth' | 'private_key_jwt';
   readonly redirect_uris: readonly string[];
+  readonly profile?: string;
+  readonly response_types?: readonly ResponseType[];
   readonly sender_constraint?: SenderConstraint;
 }
 
 const METHODS = ['tls_client_auth', 'private_key_jwt'] as const;
 /** In identifiers of clients. */
 const SHORT = Object.freeze({ tls_client_auth: 'mtls', private_key_jwt: 'jwt' });
+/** Members of the registration, by the end of the identifier. Without a choice a client of FAPI 1 has no hybrid flow. */
+const VARIANTS: Readonly<
+  Record<string, Pick<SandboxClient, 'profile' | 'response_types' | 'sender_constraint'>>
+> = {
+  'certificate-and-dpop': { sender_constraint: 'certificate-and-dpop' },
+  dpop: { sender_constraint: 'dpop' },
+  signing: { profile: 'fapi2-message-signing' },
+  fapi1: { profile: 'fapi1-advanced', response_types: ['code id_token', 'code'] },
+};
 const EVERY_ROLE = 3;
 
 /** The identifier of a client, such as `money-one-jwt-dpop`. */
@@ -23,15 +35,25 @@ export function clientIdOf(
   return [name, SHORT[method], ...more].join('-');
 }
 
-/** One client for each way to authenticate and to be bound to a DPoP key, for an active TPP with every role. */
+/** For an active TPP with every role: one client for each profile or sender constraint, and each way to authenticate. */
 export function moreClients(plan: TppPlan, redirectUris: readonly string[]): readonly SandboxClient[] {
   if (plan.status !== 'active' || plan.roles.length < EVERY_ROLE) return [];
-  return (['certificate-and-dpop', 'dpop'] as const).flatMap((constraint) =>
+  return Object.entries(VARIANTS).flatMap(([suffix, members]) =>
     METHODS.map((method) => ({
-      client_id: clientIdOf(plan, method, constraint),
+      client_id: clientIdOf(plan, method, suffix),
       token_endpoint_auth_method: method,
-      sender_constraint: constraint,
+      ...members,
       redirect_uris: redirectUris,
     })),
   );
+}
+
+/** The client of a TPP whose identifier has this end. @throws TypeError when there is none */
+export function clientNamed(
+  { moreClients: clients }: { readonly moreClients: readonly SandboxClient[] },
+  suffix: string,
+): SandboxClient {
+  const found = clients.find(({ client_id: id }) => id.endsWith(suffix));
+  if (found === undefined) throw new TypeError(`there is no client ${suffix}`);
+  return found;
 }

@@ -31,7 +31,8 @@ export async function sandboxConfiguration(
     signingKeysFile: paths.signingKeys,
     shutdown: { noticeSeconds: 0 },
     resource: description.resourceUrl,
-    // Every one, for TPPs to try.
+    // For TPPs to try.
+    profiles: { allowed: ['fapi2-security', 'fapi2-message-signing', 'fapi1-advanced'] },
     senderConstraints: { allowed: ['certificate', 'certificate-and-dpop', 'dpop'] },
     ...(certificatesDemanded === undefined ? {} : { certificatesDemanded }),
     trust: [
@@ -80,7 +81,8 @@ async function clientsOf(tpp: SandboxDescription['tpps'][number]): Promise<reado
     ...tpp.moreClients.map((client) => ({
       ...common,
       ...client,
-      ...(client.token_endpoint_auth_method === 'private_key_jwt' ? { jwks: { keys: [publicKey] } } : {}),
+      // Of assertions, or of request objects.
+      jwks: { keys: [publicKey] },
     })),
   ];
 }

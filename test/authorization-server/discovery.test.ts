@@ -1,5 +1,6 @@
 import { createHash, randomUUID } from 'node:crypto';
 import {
+  compactDecrypt,
   createLocalJWKSet,
   decodeProtectedHeader,
   exportJWK,
@@ -25,11 +26,22 @@ type Endpoints = Readonly<Record<string, string>>;
 let sandbox: TestSandbox;
 let metadata: Record<string, unknown>;
 const keys = new Map<string, CryptoKey>();
+const publicKeys = new Map<string, object>();
 
 beforeAll(async () => {
   sandbox = await startTestSandbox();
   metadata = (await sandbox.send(`${sandbox.description.issuer}${DOCUMENTS[0]}`)).json;
   for (const algorithm of ALGORITHMS) await registerSigning(algorithm);
+  await register('fapi1-ES256', {
+    profile: 'fapi1-advanced',
+    response_types: ['code id_token', 'code'],
+    jwks: { keys: [publicKeys.get('ES256')] },
+  });
+  await register('fapi1-PS256', {
+    profile: 'fapi1-advanced',
+    authorization_signed_response_alg: 'PS256',
+    jwks: { keys: [publicKeys.get('PS256')] },
+  });
   await register('asks-for-ps256', {
     id_token_signed_response_alg: 'PS256',
     introspection_signed_response_alg: 'PS256',
@@ -54,10 +66,12 @@ async function registerSigning(algorithm: string): Promise<void> {
   const { privateKey, publicKey } = await generateKeyPair(algorithm, { extractable: true });
   keys.set(algorithm, privateKey);
   const jwk = { ...(await exportJWK(publicKey)), kid: algorithm };
+  publicKeys.set(algorithm, jwk);
   await register(`signs-${algorithm}`, {
     token_endpoint_auth_method: 'private_key_jwt',
     jwks: { keys: [jwk] },
   });
+  await register(`requests-${algorithm}`, { profile: 'fapi2-message-signing', jwks: { keys: [jwk] } });
 }
 
 const listOf = (name: string) => metadata[name] as readonly string[];
@@ -87,18 +101,44 @@ async function clientOf(clientId: string): Promise<Form> {
   };
 }
 
+/** A signed request object (RFC 9101) of a client whose name ends with its algorithm. */
+async function requestObject(clientId: string, request: Form): Promise<string> {
+  const algorithm = clientId.split('-').at(-1) ?? '';
+  const key = keys.get(algorithm);
+  if (key === undefined) throw new Error(`no key for ${algorithm}`);
+  return new SignJWT({ ...request, client_id: clientId })
+    .setProtectedHeader({ alg: algorithm, kid: algorithm, typ: 'oauth-authz-req+jwt' })
+    .setIssuer(clientId)
+    .setAudience(sandbox.description.issuer)
+    .setNotBefore('0s')
+    .setExpirationTime('5m')
+    .sign(key);
+}
+
+/** The header of a response that is a JWT (JARM). */
+async function signedResponse(clientId: string, more: Form) {
+  const callback = await authorized(clientId, more);
+  const answer = new URLSearchParams(callback.search || callback.hash.slice(1));
+  const { json } = await sandbox.send(String(metadata.jwks_uri));
+  const rules = { issuer: String(metadata.issuer), audience: clientId };
+  return jwtVerify(answer.get('response') ?? '', createLocalJWKSet(json as unknown as JSONWebKeySet), rules);
+}
+
 const OWN = 'money-one-mtls';
 
 /** The callback of a whole authorization. */
 async function authorized(clientId: string, more: Form, par = endpoint('pushed_authorization_request')) {
-  const pushed = await post(par, {
-    ...(await clientOf(clientId)),
+  const request = {
     response_type: 'code',
     redirect_uri: DEMO_REDIRECT_URI,
     scope: 'openid accounts',
     code_challenge: createHash('sha256').update(VERIFIER).digest('base64url'),
     code_challenge_method: 'S256',
     ...more,
+  };
+  const pushed = await post(par, {
+    ...(await clientOf(clientId)),
+    ...(/^(requests|fapi1)-/.test(clientId) ? { request: await requestObject(clientId, request) } : request),
   });
   expect(pushed.status, pushed.text).toBe(201);
   const start = new URL(endpoint('authorization'));
@@ -185,6 +225,26 @@ const refusedAtPar = (parameter: Form, error: string) => async () => {
   expect((await post(endpoint('pushed_authorization_request'), form)).json.error).toBe(error);
 };
 
+/** An ID token that is encrypted to a client of FAPI 1, decrypted. */
+async function encryptedIdToken(alg: string, enc: string): Promise<string> {
+  const { privateKey, publicKey } = await generateKeyPair(alg, { extractable: true });
+  const clientId = `fapi1-${alg}-${enc}-ES256`;
+  await register(clientId, {
+    profile: 'fapi1-advanced',
+    response_types: ['code id_token'],
+    id_token_encrypted_response_alg: alg,
+    id_token_encrypted_response_enc: enc,
+    jwks: {
+      keys: [publicKeys.get('ES256'), { ...(await exportJWK(publicKey)), kid: 'enc', use: 'enc', alg }],
+    },
+  });
+  const callback = await authorized(clientId, { response_type: 'code id_token', nonce: 'n' });
+  const token = new URLSearchParams(callback.hash.slice(1)).get('id_token') ?? '';
+  const { plaintext, protectedHeader } = await compactDecrypt(token, privateKey);
+  expect([protectedHeader.alg, protectedHeader.enc]).toEqual([alg, enc]);
+  return new TextDecoder().decode(plaintext);
+}
+
 /** How each member is tried. A member without an attempt fails the test below. */
 const ATTEMPTS: Readonly<Record<string, () => Promise<unknown>>> = {
   issuer: async () => {
@@ -227,28 +287,44 @@ const ATTEMPTS: Readonly<Record<string, () => Promise<unknown>>> = {
     await tokensFor(OWN, { ui_locales: 'en' });
   },
   request_uri_parameter_supported: refusedAtPar({ request_uri: 'https://tpp.example/r' }, 'invalid_request'),
-  require_pushed_authorization_requests: async () => {
-    const direct = new URL(endpoint('authorization'));
-    const form = { client_id: OWN, response_type: 'code', redirect_uri: DEMO_REDIRECT_URI, scope: 'openid' };
-    direct.search = new URLSearchParams(form).toString();
-    const { headers } = await sandbox.send(direct.href);
-    expect(new URL(headers.get('location') ?? '').searchParams.get('error')).toBe('invalid_request');
+  request_parameter_supported: async () => {
+    expect(metadata.request_parameter_supported).toBe(true);
+    await authorized('requests-ES256', { response_mode: 'jwt' });
+  },
+  request_object_signing_alg_values_supported: async () => {
+    for (const algorithm of listOf('request_object_signing_alg_values_supported')) {
+      const { payload } = await signedResponse(`requests-${algorithm}`, { response_mode: 'jwt' });
+      expect(payload.code).toBeTypeOf('string');
+    }
+  },
+  authorization_signing_alg_values_supported: async () => {
+    for (const algorithm of listOf('authorization_signing_alg_values_supported')) {
+      const { protectedHeader } = await signedResponse(`fapi1-${algorithm}`, {
+        nonce: 'n',
+        response_mode: 'jwt',
+      });
+      expect(protectedHeader.alg).toBe(algorithm);
+    }
   },
   code_challenge_methods_supported: () => {
     expect(listOf('code_challenge_methods_supported')).toEqual(['S256']);
     return tokensFor(OWN);
   },
   response_types_supported: async () => {
+    const clients: Form = { code: OWN, 'code id_token': 'fapi1-ES256' };
     for (const type of listOf('response_types_supported')) {
-      const callback = await authorized(OWN, { response_type: type });
-      expect(callback.searchParams.has(type)).toBe(true);
+      const callback = await authorized(clients[type] ?? type, { response_type: type, nonce: 'n' });
+      const answer = new URLSearchParams(callback.search || callback.hash.slice(1));
+      for (const part of type.split(' ')) expect(answer.has(part)).toBe(true);
     }
   },
   response_modes_supported: async () => {
     for (const mode of listOf('response_modes_supported')) {
-      const callback = await authorized(OWN, { response_mode: mode });
-      const place = { query: callback.search, fragment: callback.hash }[mode];
-      expect([mode, place]).toEqual([mode, expect.stringContaining('code=')]);
+      const isSigned = mode.endsWith('jwt');
+      const client = isSigned ? 'requests-ES256' : OWN;
+      const callback = await authorized(client, { response_mode: mode });
+      const place = mode.startsWith('fragment') ? callback.hash : callback.search;
+      expect([mode, place]).toEqual([mode, expect.stringContaining(isSigned ? 'response=' : 'code=')]);
     }
   },
   grant_types_supported: async () => {
@@ -271,6 +347,17 @@ const ATTEMPTS: Readonly<Record<string, () => Promise<unknown>>> = {
     for (const algorithm of listOf('id_token_signing_alg_values_supported')) {
       const { protectedHeader } = await idTokenOf(clients[algorithm] ?? algorithm);
       expect(protectedHeader.alg).toBe(algorithm);
+    }
+  },
+  id_token_encryption_alg_values_supported: async () => {
+    for (const algorithm of listOf('id_token_encryption_alg_values_supported')) {
+      expect((await encryptedIdToken(algorithm, 'A256GCM')).split('.')).toHaveLength(3);
+    }
+  },
+  id_token_encryption_enc_values_supported: async () => {
+    for (const encryption of listOf('id_token_encryption_enc_values_supported')) {
+      if (encryption === 'A256GCM') continue;
+      expect((await encryptedIdToken('ECDH-ES', encryption)).split('.')).toHaveLength(3);
     }
   },
   token_endpoint_auth_methods_supported: async () => {

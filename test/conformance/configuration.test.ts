@@ -32,6 +32,7 @@ const configured = async (name: string) => {
     clients: clientsFor(combination),
     customer: { username: 'alice', password: 'x' },
     alias: 'a',
+    suite: new URL('https://suite.example'),
   })) as Record<string, { client_id?: string; scope?: string; jwks?: unknown; cert?: string }>;
 };
 

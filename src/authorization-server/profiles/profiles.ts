@@ -7,8 +7,8 @@ import { fapi2Security } from './fapi2-security.ts';
 import { openFinanceBrasil } from './open-finance-brasil.ts';
 import { ukOpenBanking } from './uk-open-banking.ts';
 import { CONTENT_ENCRYPTIONS, ENCRYPTION_ALGORITHMS } from '../signing/decrypter.ts';
-import type { Profile, ResponseMode } from './profile.ts';
 import { SENDER_CONSTRAINTS, type SenderConstraint } from './sender-constraint.ts';
+import type { Profile, ResponseMode } from './profile.ts';
 
 /** Profiles that a server allows. The first is that of a client without another. */
 export type Profiles = readonly [Profile, ...Profile[]];

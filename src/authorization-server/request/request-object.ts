@@ -35,7 +35,7 @@ const BESIDE_REQUEST: readonly string[] = [
  *
  * A pushed request that comes back at the authorization endpoint was judged when it was pushed.
  *
- * @throws ERR_REQUEST_OBJECT, ERR_PARAMETER_UNSUPPORTED, ERR_SCOPE_MISSING, ERR_REQUEST_INVALID, as errors of the provider
+ * @throws ERR_REQUEST_OBJECT, ERR_PARAMETER_UNSUPPORTED, ERR_REQUEST_INVALID, as errors of the provider
  */
 export function assertRequestObject({ profiles, clock }: RequestObjectRules) {
   return (ctx: KoaContextWithOIDC, claims: Claims, header: Claims, client: Client): Promise<void> => {
@@ -97,7 +97,7 @@ function assertAuthorizationRequest(claims: Claims, profile: Profile): void {
   if (claims.dpop_jkt !== undefined && !isThumbprint(claims.dpop_jkt)) {
     throw refusal('dpop_jkt must be the SHA-256 thumbprint of a key (RFC 9449 section 10)');
   }
-  if (!claims.scope) throw new OpenBankingError('ERR_SCOPE_MISSING', {});
+  if (!claims.scope) throw refusal('scope is missing');
   assertIntent(claims.claims, profile);
   assertResponse(claims, profile);
 }
@@ -106,8 +106,7 @@ function assertAuthorizationRequest(claims: Claims, profile: Profile): void {
 function assertNothingOutside(form: Claims): void {
   const outside = Object.keys(form).find((name) => !BESIDE_REQUEST.includes(name));
   if (outside === undefined) return;
-  const problem = `${outside.slice(0, 100)} belongs into the request object (RFC 9126 section 3)`;
-  throw new OpenBankingError('ERR_REQUEST_INVALID', { error: 'invalid_request', problem });
+  throw invalid(`${outside.slice(0, 100)} belongs into the request object (RFC 9126 section 3)`);
 }
 
 /** The provider checks response types and modes one by one. FAPI 1 has rules for both together. */
@@ -115,7 +114,7 @@ function assertResponse({ response_type: type, response_mode: mode }: Claims, pr
   if (typeof type !== 'string' || typeof mode !== 'string') return;
   const modes: readonly ResponseMode[] | undefined = profile.responseModes[normalised(type)];
   if (modes === undefined || (modes as readonly string[]).includes(mode)) return;
-  throw refusal(`response_mode must be one of ${modes.join(', ')} for ${type} (${profile.name})`);
+  throw invalid(`response_mode must be one of ${modes.join(', ')} for ${type} (${profile.name})`);
 }
 
 function normalised(type: string): ResponseType {
@@ -124,4 +123,8 @@ function normalised(type: string): ResponseType {
 
 function refusal(problem: string): OpenBankingError<'ERR_REQUEST_OBJECT'> {
   return new OpenBankingError('ERR_REQUEST_OBJECT', { problem });
+}
+
+function invalid(problem: string): OpenBankingError<'ERR_REQUEST_INVALID'> {
+  return new OpenBankingError('ERR_REQUEST_INVALID', { error: 'invalid_request', problem });
 }

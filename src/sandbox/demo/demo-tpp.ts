@@ -9,6 +9,8 @@ import type { SandboxClient } from '../sandbox-clients.ts';
 /** A TPP's program: openid-client over TLS with one certificate. */
 export interface DemoTpp {
   readonly config: oauth.Configuration;
+  /** Signs assertions and request objects. */
+  readonly signingKey: oauth.PrivateKey;
   /** The options of each request for tokens: a DPoP key, for a client that is bound to one. */
   readonly binding: { readonly DPoP?: oauth.DPoPHandle };
   /** Calls the bank's API over this TPP's certificate, with a proof of the DPoP key. */
@@ -61,8 +63,9 @@ export async function connectTpp(options: DemoTppOptions): Promise<DemoTpp> {
   const agent = new Agent({ connect });
   const overTls = ((url: string, init: object) =>
     fetch(url, { ...init, dispatcher: agent })) as unknown as oauth.CustomFetch;
+  const signingKey = await readSigningKey(tpp.signingKeyFile);
   const authentication =
-    method === 'tls_client_auth' ? oauth.TlsClientAuth() : await privateKeyJwt(tpp.signingKeyFile);
+    method === 'tls_client_auth' ? oauth.TlsClientAuth() : oauth.PrivateKeyJwt(signingKey);
   const config = await oauth.discovery(
     new URL(description.issuer),
     client?.client_id ?? tpp.clients[method].client_id,
@@ -75,6 +78,7 @@ export async function connectTpp(options: DemoTppOptions): Promise<DemoTpp> {
   return {
     config,
     binding: keyPair === undefined ? {} : { DPoP: oauth.getDPoPHandle(config, keyPair) },
+    signingKey,
     call: async (path, accessToken, init) => {
       const [url, method] = [`${description.resourceUrl}${path}`, init?.method ?? 'GET'];
       const response = await fetch(url, {
@@ -121,9 +125,9 @@ async function dpopProof(
     .sign(privateKey);
 }
 
-async function privateKeyJwt(file: string): Promise<oauth.ClientAuth> {
+async function readSigningKey(file: string): Promise<oauth.PrivateKey> {
   const jwk = JSON.parse(await readFile(file, 'utf8')) as JWK;
   const key = await importJWK(jwk, 'ES256');
   if (key instanceof Uint8Array) throw new TypeError('the signing key is not a key pair');
-  return oauth.PrivateKeyJwt({ key, ...(jwk.kid === undefined ? {} : { kid: jwk.kid }) });
+  return { key, ...(jwk.kid === undefined ? {} : { kid: jwk.kid }) };
 }

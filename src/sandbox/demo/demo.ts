@@ -1,16 +1,10 @@
-import { decodeJwt } from 'jose';
 import * as oauth from 'openid-client';
 import { tppNamed } from '../curl-lines.ts';
-import { type CustomerAnswer, walkPages } from './demo-browser.ts';
-import { connectTpp, type DemoTpp, type DemoTppOptions } from './demo-tpp.ts';
-import { DEMO_REDIRECT_URI, type SandboxDescription } from '../folder.ts';
-
-/** One step of the walk: the attempt and its outcome, in one line. */
-export interface DemoStep {
-  readonly title: string;
-  readonly isRight: boolean;
-  readonly happened: string;
-}
+import { authorize } from './authorization-request.ts';
+import type { DemoTpp, DemoTppOptions } from './demo-tpp.ts';
+import { showProfiles } from './profile-walks.ts';
+import type { SandboxDescription } from '../folder.ts';
+import { answerOf, boundTo, type DemoStep, Walk } from './walk.ts';
 
 /** Walks as TPPs would, against a running sandbox. True when every step did what it should. */
 export async function runDemo(
@@ -22,6 +16,7 @@ export async function runDemo(
     await showBinding(walk);
     await showRefusals(walk);
     await showConsent(walk);
+    await showProfiles(walk);
   } finally {
     await walk.close();
   }
@@ -98,12 +93,12 @@ async function showRefusals(walk: Walk): Promise<void> {
 
 async function showConsent(walk: Walk): Promise<void> {
   const one = await walk.connect('money-one');
-  const [customer] = walk.description.customers;
-  if (customer === undefined) throw new TypeError('the sandbox has no customer');
+  const { caFile } = walk.description;
   await walk.succeeds(
     'the customer cancels',
     async () => {
-      const { searchParams, search } = (await authorize(walk, one, { decision: 'cancel' })).callback;
+      const { searchParams, search } = (await authorize(one, { caFile, answer: { decision: 'cancel' } }))
+        .callback;
       if (searchParams.get('error') !== 'access_denied') throw new Error(`the answer was ${search}`);
       return searchParams;
     },
@@ -112,7 +107,7 @@ async function showConsent(walk: Walk): Promise<void> {
   const flow = await walk.succeeds(
     'PAR, login, consent, code, token',
     async () => {
-      const { redeem } = await authorize(walk, one, { decision: 'allow', ...customer });
+      const { redeem } = await authorize(one, { caFile, answer: answerOf(walk) });
       return { redeem, tokens: await redeem() };
     },
     ({ tokens }) => `token for "${tokens.scope}", refresh token, ID token`,
@@ -146,118 +141,4 @@ async function showConsent(walk: Walk): Promise<void> {
 
 function tokensOf(tpp: DemoTpp, scope: string) {
   return oauth.clientCredentialsGrant(tpp.config, { scope });
-}
-
-async function authorize(walk: Walk, tpp: DemoTpp, answer: CustomerAnswer) {
-  const verifier = oauth.randomPKCECodeVerifier();
-  const state = oauth.randomState();
-  const nonce = oauth.randomNonce();
-  const url = await oauth.buildAuthorizationUrlWithPAR(tpp.config, {
-    redirect_uri: DEMO_REDIRECT_URI,
-    scope: 'openid accounts',
-    code_challenge: await oauth.calculatePKCECodeChallenge(verifier),
-    code_challenge_method: 'S256',
-    state,
-    nonce,
-  });
-  const callback = await walkPages(url, { caFile: walk.description.caFile, answer });
-  return {
-    callback,
-    redeem: () =>
-      oauth.authorizationCodeGrant(tpp.config, callback, {
-        pkceCodeVerifier: verifier,
-        expectedState: state,
-        expectedNonce: nonce,
-        idTokenExpected: true,
-      }),
-  };
-}
-
-interface ApiCall {
-  readonly tpp: DemoTpp;
-  readonly token: string | undefined;
-  /** The refusal that has to come; absent: the bank has to answer. */
-  readonly code?: string;
-  readonly describe?: (body: Record<string, unknown>) => string;
-}
-
-/** The connections of the TPPs, and the report of each step. */
-class Walk {
-  readonly description: SandboxDescription;
-  readonly #report: (step: DemoStep) => void;
-  readonly #open: DemoTpp[] = [];
-  isRight = true;
-
-  constructor(description: SandboxDescription, report: (step: DemoStep) => void) {
-    this.description = description;
-    this.#report = report;
-  }
-
-  async connect(name: string, options: Partial<DemoTppOptions> = {}): Promise<DemoTpp> {
-    const { description } = this;
-    const tpp = await connectTpp({ description, tpp: tppNamed(description, name), ...options });
-    this.#open.push(tpp);
-    return tpp;
-  }
-
-  /** A step that has to succeed; undefined when it did not. */
-  async succeeds<T>(
-    title: string,
-    run: () => Promise<T>,
-    describe: (value: T) => string,
-  ): Promise<T | undefined> {
-    try {
-      const value = await run();
-      this.#step(title, true, describe(value));
-      return value;
-    } catch (error) {
-      this.#step(title, false, describeError(error));
-      return undefined;
-    }
-  }
-
-  /** A step that has to be refused, with this code in the answer. */
-  async isRefused(title: string, code: string, run: () => Promise<unknown>): Promise<void> {
-    try {
-      await run();
-      this.#step(title, false, 'it was allowed');
-    } catch (error) {
-      const happened = describeError(error);
-      this.#step(title, happened.includes(code), happened);
-    }
-  }
-
-  /** A call of the bank's API. */
-  async calls(title: string, { tpp, token = '', code, describe }: ApiCall): Promise<void> {
-    const { status, body } = await tpp.call('/accounts', token);
-    const text = status === 200 ? (describe?.(body) ?? '') : String(body.error_description ?? '');
-    const isRight = code === undefined ? status === 200 : status === 401 && text.includes(code);
-    this.#step(title, isRight, [`HTTP ${status}`, text].filter(Boolean).join(', '));
-  }
-
-  async close(): Promise<void> {
-    await Promise.all(this.#open.map((tpp) => tpp.close()));
-  }
-
-  #step(title: string, isRight: boolean, happened: string): void {
-    this.isRight &&= isRight;
-    this.#report({ title, isRight, happened });
-  }
-}
-
-function describeError(error: unknown): string {
-  if (error instanceof oauth.ResponseBodyError) {
-    return `HTTP ${error.status} ${error.error}, ${error.error_description ?? ''}`;
-  }
-  if (error instanceof oauth.WWWAuthenticateChallengeError) {
-    const [challenge] = error.cause;
-    return `HTTP ${error.status}, ${challenge?.parameters.error_description ?? ''}`;
-  }
-  if (!(error instanceof Error)) return String(error);
-  return error.cause instanceof Error ? `${error.message}: ${error.cause.message}` : error.message;
-}
-
-function boundTo({ access_token: token }: { readonly access_token: string }): string {
-  const { cnf } = decodeJwt<{ readonly cnf?: Record<string, string> }>(token);
-  return `${cnf?.['x5t#S256']?.slice(0, 12) ?? 'NOTHING'}…`;
 }

@@ -1,0 +1,28 @@
+import type { ResponseMode, ResponseType } from './profile.ts';
+import { profileOf, type Profiles } from './profiles.ts';
+
+/**
+ * The response mode in which an error goes to a client: the one that its request names if the client may have it. A request
+ * for another plain mode is answered in the fragment, never in the query (OAuth 2.0 Multiple Response Types §5). Every other
+ * error takes the first mode of the client, so that a client with signed responses gets a signed one.
+ */
+export function errorMode(
+  client: Readonly<Record<string, unknown>>,
+  { response_type: type, response_mode: mode }: Readonly<Record<string, unknown>>,
+  profiles: Profiles,
+): string | undefined {
+  const profile = profileOf(client, profiles);
+  const registered: readonly unknown[] = Array.isArray(client.responseModes) ? client.responseModes : [];
+  const key = typeof type === 'string' ? type.split(' ').toSorted().join(' ') : '';
+  const ofType = profile.responseModes[key as ResponseType]?.filter((one) => registered.includes(one)) ?? [];
+  const allowed: readonly unknown[] = ofType.length > 0 ? ofType : registered;
+  const chosen = mode ?? defaultMode(key);
+  if (allowed.includes(chosen)) return mode as string | undefined;
+  const isPlain = mode === 'query' || mode === 'fragment';
+  return isPlain ? 'fragment' : (allowed[0] as string | undefined);
+}
+
+/** As the provider chooses where a request names no mode. */
+function defaultMode(type: string): ResponseMode {
+  return type.includes('token') ? 'fragment' : 'query';
+}
