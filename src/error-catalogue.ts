@@ -200,6 +200,7 @@ export const CATALOGUE = {
     'the keys of the client cannot be had at present (RFC 9421 section 3.2)',
   ),
   ERR_SIGNATURE_SIGNER: unavailable<{ keyId: string }>('the answer cannot be signed at present'),
+  ERR_UPSTREAM_UNAVAILABLE: unavailable<None>('the API behind the gateway does not answer at present'),
   ERR_SIGNATURE_ANSWER_TOO_LARGE: bank<{ maximum: number }>(
     'the answer is larger than those that are signed',
   ),

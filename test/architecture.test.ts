@@ -58,7 +58,7 @@ const ORDERS: Readonly<Record<string, readonly (readonly string[])[]>> = {
     ['listener-probe.ts', 'client-list.ts', 'file-reload.ts'],
     ['health.ts'],
     ['followed-key-pair.ts'],
-    ['workers'],
+    ['gateway', 'workers'],
   ],
   'src/certificate-conformance': [['rules.ts'], ['folder'], ['target']],
   'src/resource-server': [['token'], ['dpop'], ['signatures'], ['decision'], ['frameworks'], ['gateway']],

@@ -145,6 +145,7 @@ describe('the public names', () => {
         'type SenderConstraint',
         'type SignatureProof',
         'type TppCheck',
+        'type Upstream',
         'type Verdict',
       ],
     ],

@@ -13,7 +13,7 @@ export function gatewayCommand(): Command {
       refuseUnsafeEnvironment();
       const [{ loadGatewayConfig }, { startGateway }] = await Promise.all([
         import('../configuration/gateway-config.ts'),
-        import('../server/gateway-server.ts'),
+        import('../server/gateway/gateway-server.ts'),
       ]);
       const config = await loadGatewayConfig(flags.config);
       const gateway = await startGateway(config, { source: flags.config });

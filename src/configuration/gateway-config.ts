@@ -15,6 +15,49 @@ const ROLES = Object.keys(ROLE_OIDS) as readonly PspRole[];
 const httpsUrl = z.url({ protocol: /^https$/, error: 'must be an https URL' });
 const file = z.string().min(1);
 
+/** Where the registered keys of clients are read: `/client-keys/` of the authorization server's mTLS host. */
+const clientKeys = z.strictObject({
+  endpoint: httpsUrl.endsWith('/', 'must end with a slash'),
+  certificateFile: file,
+  privateKeyFile: file,
+});
+const answerKey = { keyId: z.string().min(1), privateKeyFile: file };
+const signed = {
+  maxAgeSeconds: z.int().min(1).max(300).optional(),
+  once: z.boolean().optional(),
+  maxBodyBytes: z.int().min(0).optional(),
+  maxAnswerBytes: z.int().min(0).optional(),
+};
+/** Signatures of the requests of routes that ask for them, and of the answers to them. */
+const signaturesSchema = z.discriminatedUnion('format', [
+  z.strictObject({
+    ...signed,
+    format: z.literal('fapi-2'),
+    origin: httpsUrl,
+    clientKeys,
+    covers: z.array(z.string().min(1)).optional(),
+    response: z.strictObject(answerKey).optional(),
+  }),
+  z.strictObject({
+    ...signed,
+    format: z.literal('uk-detached-jws'),
+    clientKeys,
+    /** `iss` of each client, by `client_id`. */
+    issuers: z.record(z.string().min(1), z.array(z.string().min(1)).min(1)),
+    trustAnchors: z.array(z.string().min(1)).min(1).optional(),
+    b64: z.enum(['absent', 'false']).optional(),
+    response: z
+      .strictObject({ ...answerKey, issuer: z.string().min(1), trustAnchor: z.string().min(1) })
+      .optional(),
+  }),
+  z.strictObject({
+    ...signed,
+    format: z.literal('berlin-group'),
+    seals: z.strictObject({ anchorsFile: file, intermediatesFile: file.optional() }),
+    covers: z.array(z.string().min(1)).optional(),
+  }),
+]);
+
 /** The configuration of `tallystick gateway`. */
 export const gatewayConfigSchema = z.strictObject({
   /** Plain HTTP without `tls`: on loopback, or where only the proxy can reach it. */
@@ -71,7 +114,16 @@ export const gatewayConfigSchema = z.strictObject({
       termsOfService: httpsUrl.optional(),
     })
     .optional(),
-  proxy: z.enum(['nginx', 'envoy']),
+  proxy: z.enum(['nginx', 'envoy', 'forward']),
+  /** The API to which `proxy: forward` sends what it lets through. */
+  upstream: z
+    .strictObject({
+      origin: z.url({ protocol: /^https?$/, error: 'must be an http or https URL' }),
+      caFile: file.optional(),
+      timeoutSeconds: z.int().min(1).max(600).default(30),
+    })
+    .optional(),
+  signatures: signaturesSchema.optional(),
   /** `path_prefix` of Envoy. */
   pathPrefix: z.string().startsWith('/').optional(),
   clientCertificate: clientCertificateSchema.refine(({ from }) => from === 'proxy', {
@@ -85,6 +137,7 @@ export const gatewayConfigSchema = z.strictObject({
         methods: z.array(z.string().regex(/^[A-Z]+$/, 'must be capital letters')).optional(),
         scopes: z.array(z.string().min(1)),
         roles: z.array(z.enum(ROLES)),
+        signatures: z.enum(['required', 'if-present']).optional(),
       }),
     )
     .min(1),
@@ -93,6 +146,7 @@ export const gatewayConfigSchema = z.strictObject({
 });
 
 export type GatewayConfig = z.infer<typeof gatewayConfigSchema>;
+export type GatewaySignatureConfig = z.infer<typeof signaturesSchema>;
 
 /**
  * Reads the configuration of a gateway (YAML or JSON). File names in it are relative to its folder.
@@ -104,6 +158,11 @@ export async function loadGatewayConfig(path: string): Promise<GatewayConfig> {
   if (config.clientCertificate.proxyCertificates !== undefined && config.tls === undefined) {
     const message = 'need tls: without it the proxies present no certificate';
     throw invalidConfig(path, [{ path: 'clientCertificate.proxyCertificates', message }]);
+  }
+  const unsigned = config.routes.findIndex(({ signatures }) => signatures !== undefined);
+  if (config.signatures === undefined && unsigned >= 0) {
+    const message = 'needs signatures: without it no format and no keys are named';
+    throw invalidConfig(path, [{ path: `routes[${unsigned}].signatures`, message }]);
   }
   return withAbsoluteFiles(config, dirname(resolve(path)));
 }

@@ -30,6 +30,7 @@ export type {
 } from './decision/resource-metadata.ts';
 export { expressProtection, expressResourceMetadata } from './frameworks/express.ts';
 export { fastifyProtection, fastifyResourceMetadata } from './frameworks/fastify.ts';
+export type { Upstream } from './gateway/forwarding.ts';
 export { createGateway, type GatewayOptions } from './gateway/gateway.ts';
 export type { GatewayRoute } from './gateway/gateway-routes.ts';
 export { koaProtection, koaResourceMetadata } from './frameworks/koa.ts';

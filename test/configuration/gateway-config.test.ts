@@ -7,8 +7,8 @@ import { connect } from 'node:tls';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { isRefusal } from '../../src/errors.ts';
 import { loadGatewayConfig } from '../../src/configuration/gateway-config.ts';
-import { startGateway } from '../../src/server/gateway-server.ts';
-import { FollowedAuthorizer } from '../../src/server/followed-authorizer.ts';
+import { startGateway } from '../../src/server/gateway/gateway-server.ts';
+import { FollowedAuthorizer } from '../../src/server/gateway/followed-authorizer.ts';
 import { type Log, silentLog } from '../../src/events.ts';
 import { FORWARDERS } from '../mutual-tls/forwarders.ts';
 import { rawExchange, rawRequest } from '../mutual-tls/raw-exchange.ts';
@@ -93,6 +93,37 @@ describe('the configuration of the gateway', () => {
       'proxy: nginx',
       'proxy: nginx\ntls: { certificateFile: gateway.yaml, privateKeyFile: b }',
       ['tls.privateKeyFile'],
+    ],
+    [
+      'an API that nginx asks itself',
+      'proxy: nginx',
+      'proxy: nginx\nupstream: { origin: "http://127.0.0.1:1" }',
+      ['routes'],
+    ],
+    ['no API to forward to', 'proxy: nginx', 'proxy: forward', ['routes']],
+    [
+      'signatures of no format',
+      'roles: [PSP_PI]',
+      'roles: [PSP_PI], signatures: required',
+      ['routes[1].signatures'],
+    ],
+    [
+      'a key for answers that is not there',
+      'proxy: nginx',
+      'proxy: nginx\nsignatures: { format: berlin-group, seals: { anchorsFile: none.pem } }',
+      ['signatures.seals.anchorsFile'],
+    ],
+    [
+      'anchors that are none',
+      'proxy: nginx',
+      'proxy: nginx\nsignatures: { format: berlin-group, seals: { anchorsFile: gateway.yaml } }',
+      ['signatures'],
+    ],
+    [
+      'keys of clients without TLS',
+      'proxy: nginx',
+      'proxy: nginx\nsignatures: { format: fapi-2, origin: "https://a.example", clientKeys: { endpoint: "http://as.example/client-keys/", certificateFile: a, privateKeyFile: b } }',
+      ['signatures.clientKeys.endpoint'],
     ],
     ['an unknown field', 'proxy: nginx', 'proxy: nginx\nopen: true', ['']],
   ] as const)('is refused with %s, and says where', async (_title, from, to, places) => {

@@ -6,7 +6,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { loadGatewayConfig } from '../../src/configuration/gateway-config.ts';
 import { silentLog } from '../../src/events.ts';
 import { freePort } from '../../src/sandbox/ports.ts';
-import { startGateway } from '../../src/server/gateway-server.ts';
+import { startGateway } from '../../src/server/gateway/gateway-server.ts';
 import { documentedSnippet } from '../mutual-tls/proxies/documented-snippet.ts';
 import { createTestCertificates } from '../resource-server/issuer.ts';
 

@@ -150,14 +150,19 @@ function bytesOf([chunk, encoding]: Written): Buffer {
 
 type FieldValue = string | number | readonly string[];
 
-/** The forms of `writeHead`: an object, or names and values in turn, or pairs. */
-function fieldsOf(given: unknown): readonly (readonly [string, FieldValue])[] {
+/** The forms of `writeHead`: an object, or names and values in turn, or pairs. A name that comes again adds a value. */
+function fieldsOf(given: unknown): Iterable<readonly [string, FieldValue]> {
   if (typeof given !== 'object' || given === null) return [];
   if (!Array.isArray(given)) return Object.entries(given).filter(isField);
   const pairs: readonly unknown[] = Array.isArray(given[0])
     ? given
     : given.flatMap((name: unknown, at) => (at % 2 === 0 ? [[name, given[at + 1]]] : []));
-  return pairs.filter(isField);
+  const fields = new Map<string, FieldValue>();
+  for (const [name, value] of pairs.filter(isField)) {
+    const before = fields.get(name.toLowerCase());
+    fields.set(name.toLowerCase(), before === undefined ? value : [before, value].flat().map(String));
+  }
+  return fields;
 }
 
 function isField(pair: unknown): pair is readonly [string, FieldValue] {

@@ -4,16 +4,21 @@ import { findOneField, foldedName } from '../../mutual-tls/forwarded-fields.ts';
 import { malformedHeader } from '../../mutual-tls/presented-certificate.ts';
 import { IDENTITY_PREFIX, identityHeaders, packRefusal, unpackRefusal } from './gateway-answer.ts';
 import { type GatewayRoute, gatewayRoutes } from './gateway-routes.ts';
+import { signAnswer } from '../frameworks/answer-signing.ts';
 import { answerFault, answerMetadata, answerRefusal } from '../frameworks/node.ts';
+import { type Forward, forwardTo, type Upstream } from './forwarding.ts';
 import type { OriginalRequest, Protection, Verdict } from '../decision/protection.ts';
 
 export interface GatewayOptions {
   readonly protection: Protection;
   /**
    * The proxy, which decides where method and path of the client stand. `nginx` (`auth_request`): in X-Original-Method
-   * and X-Original-URI. `envoy` (`ext_authz` over HTTP): method and path of its request.
+   * and X-Original-URI. `envoy` (`ext_authz` over HTTP): method and path of its request. `forward`: the proxy sends the
+   * client's requests themselves, and the gateway forwards those that it lets through to `upstream`.
    */
-  readonly proxy: 'nginx' | 'envoy';
+  readonly proxy: 'nginx' | 'envoy' | 'forward';
+  /** The API behind a gateway that forwards. */
+  readonly upstream?: Upstream | undefined;
   /** The requirements of requests; the first match counts. A request without a match is refused. */
   readonly routes: readonly GatewayRoute[];
   /** `path_prefix` of Envoy. Default: none. */
@@ -33,20 +38,25 @@ const TOLD = '/refusal';
 export function createGateway(options: GatewayOptions): RequestListener {
   const { protection, proxy, pathPrefix = '' } = options;
   if (typeof protection?.decide !== 'function') throw new TypeError('protection is missing');
-  if (proxy !== 'nginx' && proxy !== 'envoy') throw new TypeError("proxy must be 'nginx' or 'envoy'");
+  if (proxy !== 'nginx' && proxy !== 'envoy' && proxy !== 'forward') {
+    throw new TypeError("proxy must be 'nginx', 'envoy' or 'forward'");
+  }
+  assertSignaturesPossible(options);
   const { metadata } = protection;
   if (metadata !== undefined && proxy === 'envoy') assertApart(metadata.path, pathPrefix);
   const routeOf = gatewayRoutes(options.routes);
   const originalOf = proxy === 'nginx' ? originalByHeaders : originalByTarget(pathPrefix);
+  const sendOn = forwardOf(options);
 
-  const decide = async (request: IncomingMessage): Promise<Verdict> => {
+  const decide = async (request: IncomingMessage): Promise<Decision> => {
     let original: OriginalRequest | undefined;
     try {
       assertNoLookAlike(request.rawHeaders);
       original = originalOf(request);
-      return await protection.decide(request, routeOf(original), original);
+      const route = routeOf(original);
+      return { verdict: await protection.decide(request, route, original), original, route };
     } catch (error) {
-      return protection.refuse(request, error, original);
+      return { verdict: protection.refuse(request, error, original) };
     }
   };
   const answer = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
@@ -59,8 +69,18 @@ export function createGateway(options: GatewayOptions): RequestListener {
       answerMetadata(request, response, document);
       return;
     }
-    const verdict = await decide(request);
-    answerVerdict(request, response, verdict);
+    const { verdict, route, original } = await decide(request);
+    if (sendOn === undefined || 'refusal' in verdict || route === undefined) {
+      answerVerdict(request, response, verdict);
+      return;
+    }
+    signAnswer(protection, { request, response, original }, route);
+    try {
+      const identity = identityHeaders(verdict.authorization);
+      await sendOn(request, response, { identity, answer: verdict.headers });
+    } catch (error) {
+      answerRefusal(request, response, protection.refuse(request, error, original).refusal);
+    }
   };
   return (request, response) => {
     answer(request, response).catch((error: unknown) => answerFault(response, protection, error));
@@ -73,6 +93,30 @@ function assertApart(path: string, prefix: string): void {
     throw new TypeError(
       'resourceMetadata needs a pathPrefix with envoy, and one that no metadata begin with',
     );
+  }
+}
+
+type Decision =
+  | { readonly verdict: Verdict; readonly route: GatewayRoute; readonly original: OriginalRequest }
+  | { readonly verdict: Verdict; readonly route?: undefined; readonly original?: undefined };
+
+function forwardOf({ proxy, upstream, pathPrefix }: GatewayOptions): Forward | undefined {
+  if (proxy === 'forward' && pathPrefix !== undefined) throw new TypeError('pathPrefix is of Envoy only');
+  if ((proxy === 'forward') !== (upstream !== undefined)) {
+    throw new TypeError("upstream must be given exactly with proxy: 'forward'");
+  }
+  return upstream && forwardTo(upstream);
+}
+
+/** A signature that cannot be checked, or made, must not be promised. */
+function assertSignaturesPossible({ proxy, routes }: GatewayOptions): void {
+  if (!Array.isArray(routes)) return;
+  const signatures = routes.flatMap((route: GatewayRoute) => route?.signatures ?? []);
+  if (proxy === 'nginx' && signatures.length > 0) {
+    throw new TypeError("nginx sends no body to be verified: signatures need proxy: 'forward' or 'envoy'");
+  }
+  if (proxy === 'envoy' && signatures.some(({ signsAnswers }) => signsAnswers)) {
+    throw new TypeError("answers do not pass here with Envoy: to sign them needs proxy: 'forward'");
   }
 }
 

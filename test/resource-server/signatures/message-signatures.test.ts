@@ -192,7 +192,7 @@ describe('a route with signatures', () => {
       else answer.writeHead(201, 'Made', { 'content-type': 'text/plain', location: '/p/1' }).end('made');
     });
     const server = await serveOverTls(listener, certificates);
-    const bank = createPublicKey(own.privateKey);
+    const bank = { publicKey: createPublicKey(own.privateKey) };
     const get = (path: string) => ({ method: 'GET', path, body: '', headers: {} });
     for (const path of ['/none', '/p']) {
       const answer = await server.send(path, { certificate: certificates.one });

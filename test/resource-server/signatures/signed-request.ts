@@ -106,7 +106,7 @@ export async function isSignedAnswer(
     readonly text: string;
   },
   request: SignedRequest,
-  bank: KeyObject,
+  { publicKey, at = NOW }: { readonly publicKey: KeyObject; readonly at?: Date },
 ): Promise<boolean> {
   const headers = Object.fromEntries(answer.headers);
   const digest = answer.text === '' ? undefined : digestOf(answer.text);
@@ -126,9 +126,9 @@ export async function isSignedAnswer(
   const verified = await httpbis.verifyMessage(
     {
       keyLookup: async ({ keyid }) =>
-        keyid === 'bank-1' ? { verify: createVerifier(bank, 'ecdsa-p256-sha256'), id: keyid } : null,
+        keyid === 'bank-1' ? { verify: createVerifier(publicKey, 'ecdsa-p256-sha256'), id: keyid } : null,
       requiredParams: ['created', 'keyid', 'tag'],
-      notAfter: new Date(NOW.getTime() + 1000),
+      notAfter: new Date(at.getTime() + 1000),
     },
     { status: answer.status, headers },
     { method: request.method, url: `${AUDIENCE}${request.path}`, headers: request.headers },

@@ -1,4 +1,4 @@
-import type { Authorizer } from '../resource-server/index.ts';
+import type { Authorizer } from '../../resource-server/index.ts';
 
 /** For requests that an earlier authorizer has begun to decide. */
 const CLOSE_MILLISECONDS = 30_000;

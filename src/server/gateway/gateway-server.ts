@@ -5,29 +5,32 @@ import { createServer as createTlsServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { SecureContextOptions } from 'node:tls';
-import { type Clock, systemClock } from '../clock.ts';
-import { clientCertificateOptions } from '../configuration/client-certificate-schema.ts';
-import { connectionLimitOptions } from '../configuration/connection-schema.ts';
-import { invalidConfig, OpenBankingError } from '../errors.ts';
-import type { GatewayConfig } from '../configuration/gateway-config.ts';
-import type { Log } from '../events.ts';
-import { reloadFiles } from './file-reload.ts';
+import { type Clock, systemClock } from '../../clock.ts';
+import { readRequired } from '../../configuration/configured-files.ts';
+import { clientCertificateOptions } from '../../configuration/client-certificate-schema.ts';
+import { connectionLimitOptions } from '../../configuration/connection-schema.ts';
+import { invalidConfig, OpenBankingError } from '../../errors.ts';
+import type { GatewayConfig } from '../../configuration/gateway-config.ts';
+import type { Log } from '../../events.ts';
+import { reloadFiles } from '../file-reload.ts';
 import { FollowedAuthorizer } from './followed-authorizer.ts';
-import { FollowedKeyPair } from './followed-key-pair.ts';
-import { type HealthPart, HealthServer, readinessOf } from './health.ts';
-import { probeListener, probePlainListener } from './listener-probe.ts';
-import { createLog } from '../log.ts';
-import type { KeyPair } from '../mutual-tls/key-pair.ts';
-import { createConnectionLimits } from '../mutual-tls/limits/connection-limits.ts';
-import { HANDSHAKE_TIMEOUT_SECONDS, requestLimits } from '../mutual-tls/limits/request-limits.ts';
-import { OpenConnections } from '../mutual-tls/open-connections.ts';
+import { FollowedKeyPair } from '../followed-key-pair.ts';
+import { type GatewaySignatures, openSignatures } from './gateway-signatures.ts';
+import { type HealthPart, HealthServer, readinessOf } from '../health.ts';
+import { probeListener, probePlainListener } from '../listener-probe.ts';
+import { createLog } from '../../log.ts';
+import type { KeyPair } from '../../mutual-tls/key-pair.ts';
+import { createConnectionLimits } from '../../mutual-tls/limits/connection-limits.ts';
+import { HANDSHAKE_TIMEOUT_SECONDS, requestLimits } from '../../mutual-tls/limits/request-limits.ts';
+import { OpenConnections } from '../../mutual-tls/open-connections.ts';
 import {
   type Authorizer,
   createAuthorizer,
   createGateway,
   createProtection,
-} from '../resource-server/index.ts';
-import { openTrustFile } from '../tpp/trust-files.ts';
+  type Upstream,
+} from '../../resource-server/index.ts';
+import { openTrustFile } from '../../tpp/trust-files.ts';
 
 /** A running gateway. */
 interface RunningGateway {
@@ -50,8 +53,12 @@ export async function startGateway(
   const log = parts.log ?? createLog({ level: config.logLevel });
   const clock = systemClock;
   const { listen, shutdown } = config;
-  const { authorizer, files } = await openAuthorizer(config, { clock, log, source: parts.source });
-  const gateway = openGateway(config, { authorizer, log, source: parts.source });
+  const { source } = parts;
+  const { authorizer, files, caPem } = await openAuthorizer(config, { clock, log, source });
+  const signatures =
+    config.signatures && (await openSignatures(config.signatures, { source, clock, log, caPem }));
+  const upstream = await upstreamOf(config);
+  const gateway = openGateway(config, { authorizer, log, source, signatures, upstream });
   const keyPair = config.tls && (await FollowedKeyPair.open({ ...config.tls, place: 'tls', clock, log }));
   const server = createGatewayServer(config, gateway, keyPair);
   const connections = new OpenConnections(server);
@@ -70,7 +77,7 @@ export async function startGateway(
       connections.drain();
       await sleep(shutdown.noticeSeconds * 1000);
       await connections.close(shutdown.drainSeconds);
-      await Promise.all([authorizer, keyPair, health, ...files].map((part) => part?.close()));
+      await Promise.all([authorizer, keyPair, health, signatures, ...files].map((part) => part?.close()));
       log.emit('gateway.stopped');
     },
   };
@@ -86,16 +93,26 @@ async function healthOf(server: Server, keyPair: FollowedKeyPair | undefined): P
 
 function openGateway(
   config: GatewayConfig,
-  parts: { readonly authorizer: Authorizer; readonly log: Log; readonly source: string },
+  parts: {
+    readonly authorizer: Authorizer;
+    readonly log: Log;
+    readonly source: string;
+    readonly signatures: GatewaySignatures | undefined;
+    readonly upstream: Upstream | undefined;
+  },
 ): RequestListener {
-  const { authorizer, log, source } = parts;
+  const { authorizer, log, source, signatures, upstream } = parts;
   const clientCertificate = clientCertificateOptions(config.clientCertificate);
-  const { proxy, routes, pathPrefix } = config;
+  const { proxy, pathPrefix } = config;
+  const routes = config.routes.map(({ signatures: need, ...route }) => ({
+    ...route,
+    signatures: need && signatures?.of(need),
+  }));
   const scopes = [...new Set(routes.flatMap((route) => route.scopes))];
   const resourceMetadata = config.resourceMetadata && { scopes, ...config.resourceMetadata };
   return configured(source, () => {
     const protection = createProtection({ authorizer, clientCertificate, log, resourceMetadata });
-    return createGateway({ protection, proxy, routes, pathPrefix });
+    return createGateway({ protection, proxy, routes, pathPrefix, upstream });
   });
 }
 
@@ -112,6 +129,12 @@ function configured<T>(source: string, make: () => T): T {
     const path = FIELDS.find((field) => message.startsWith(field)) ?? 'routes';
     throw invalidConfig(source, [{ path, message }], cause);
   }
+}
+
+async function upstreamOf({ upstream }: GatewayConfig): Promise<Upstream | undefined> {
+  if (upstream === undefined) return undefined;
+  const { caFile, ...rest } = upstream;
+  return { ...rest, caPem: caFile && (await readRequired(caFile, 'upstream.caFile')) };
 }
 
 /** Behind the proxy only, so that no Host is pinned; a connection cannot change the certificate that it came with. */
@@ -160,18 +183,19 @@ async function openAuthorizer(
   const own =
     introspection && (await FollowedKeyPair.open({ ...introspection, place: 'introspection', ...parts }));
   own?.follow(() => authorizer.replace());
+  const caPem = () => authority?.current.join('');
   const make = () =>
     createAuthorizer({
       issuer,
       audience,
-      caPem: authority?.current.join(''),
+      caPem: caPem(),
       introspection: introspection && own && { ...introspection, ...own.current },
       senderConstraints,
       status,
       dpop,
     });
   const authorizer = configured(source, () => new FollowedAuthorizer(make));
-  return { authorizer, files: [authority, own] };
+  return { authorizer, files: [authority, own], caPem };
 }
 
 /** As the TLS library reads it, which alone uses these certificates. */
