@@ -1,3 +1,4 @@
+import { APPROVAL_REFUSALS } from './approval-refusals.ts';
 import { CERTIFICATE_REFUSALS } from './certificate-refusals.ts';
 import {
   address,
@@ -127,6 +128,8 @@ export const CATALOGUE = {
   ERR_ASPSP_ANSWER: bank<{ operation: string; place: string }>(
     'the systems of the bank gave an answer that cannot be used',
   ),
+
+  ...APPROVAL_REFUSALS,
 
   // tokens: resource-server/
   ERR_TOKEN_MISSING: token<None>('an access token is required (RFC 6750 section 2.1)'),

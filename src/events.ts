@@ -142,6 +142,31 @@ export const EVENTS = Object.freeze({
     ...counted('tallystick_consents_denied_total'),
     ...recorded,
   }),
+  'ciba.asked': info('the bank asks a customer on a device', CUSTOMER, {
+    ...counted('tallystick_ciba_requests_total'),
+    ...audited,
+  }),
+  'ciba.not_asked': warn('the bank could not ask a customer: the TPP gets `access_denied`', [
+    ...CUSTOMER,
+    'error',
+  ]),
+  'ciba.unknown_customer': info(
+    'a TPP sent a hint that names no customer',
+    ['requestId', 'clientId', 'authorizationNumber'],
+    { ...counted('tallystick_ciba_unknown_customers_total'), ...audited },
+  ),
+  'ciba.polled': debug(
+    'a TPP asked for the answer of a customer before there was one, or too often',
+    REFUSED,
+    counted('tallystick_ciba_polls_total', 'error'),
+  ),
+  'ciba.ended': info('a TPP was told that a request was denied or has expired', REFUSED, refusals),
+  'ciba.ping.sent': debug('a client was pinged', ['clientId'], counted('tallystick_ciba_pings_total')),
+  'ciba.ping.failed': warn(
+    'a client was not pinged, and has to poll; `url` is the host',
+    ['clientId', 'url', 'error'],
+    counted('tallystick_ciba_ping_failures_total'),
+  ),
   'tpp.encoding.tolerated': warn('a certificate deviates from TS 119 495 as its profile tolerates', [
     'authorizationNumber',
     'certificateSerial',

@@ -1,7 +1,6 @@
 export type {
   AccountChoice,
   Aspsp,
-  AspspCall,
   AuthenticationCall,
   AuthenticatedPsu,
   AuthenticationAnswer,
@@ -18,6 +17,16 @@ export type {
   CustomerClaim,
   CustomerClaimValues,
 } from './authorization-server/customer/claims/customer-claims.ts';
+export type {
+  Approval,
+  ApprovalRequest,
+  Approvals,
+  AspspCall,
+  CustomerHint,
+  DecoupledApproval,
+  FoundCustomer,
+  StandingDecision,
+} from './authorization-server/customer/decoupled-approval.ts';
 export type { RegisteredClients } from './authorization-server/clients/clients.ts';
 export type { RegisteredClient } from './authorization-server/clients/registered-client.ts';
 export { type Clock, systemClock } from './clock.ts';

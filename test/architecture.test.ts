@@ -8,6 +8,7 @@ const root = resolve(dirname(fileURLToPath(import.meta.url)), '..');
 /** Everything that every room may know: the only files of src/ itself, beside the entry of the package. */
 const KNOWN_TO_ALL = [
   'answer-text.ts',
+  'approval-refusals.ts',
   'certificate-refusals.ts',
   'clock.ts',
   'error-catalogue.ts',
@@ -50,8 +51,9 @@ const ORDERS: Readonly<Record<string, readonly (readonly string[])[]>> = {
     ['token-status'],
     ['models'],
     ['tokens', 'customer'],
+    ['ciba'],
   ],
-  'src/configuration': [['configured-files.ts'], ['tpp']],
+  'src/configuration': [['configured-files.ts'], ['outbound-schema.ts'], ['tpp'], ['protocols']],
   'src/tpp': [['block-list']],
   'src/trusted-lists': [['xml'], ['signature'], ['list']],
   'src/server': [

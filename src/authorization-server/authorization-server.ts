@@ -3,12 +3,15 @@ import type { RequestListener } from 'node:http';
 import type { Middleware } from 'koa';
 import type { Provider } from 'oidc-provider';
 import type { ConsentRecords, GrantEnder } from '../consent/consent.ts';
+import { OpenBankingError } from '../errors.ts';
 import type { Store } from '../storage/store.ts';
 import type { TppAuthenticator } from '../tpp/authenticate.ts';
 import { GrantRevocation } from './models/grant-revocation.ts';
 import { createAdapterFactory, replayDetectionUnique } from './models/adapter.ts';
 import { clientAdapter } from './clients/client-metadata.ts';
 import { type ClientLimits, RecordLimits } from './models/record-limits.ts';
+import { Ciba, tellInterval } from './ciba/ciba.ts';
+import type { Approvals } from './customer/decoupled-approval.ts';
 import type { Clients } from './clients/clients.ts';
 import { directIntrospection } from './tokens/direct-introspection.ts';
 import { directClientCredentials } from './tokens/direct-client-credentials.ts';
@@ -77,6 +80,10 @@ export interface AuthorizationServerOptions
 /** One handler for each listener; both lead to the same provider. */
 export interface AuthorizationServer extends GrantEnder {
   readonly handlers: Readonly<Record<ListenerName, RequestListener>>;
+  /** The answers of customers who were asked on a device. Undefined where CIBA is off. */
+  readonly approvals: Approvals | undefined;
+  /** Cuts off what is under way to clients. */
+  close(): Promise<void>;
 }
 
 /** Puts the parts of this folder together: the provider, the steps in front of it, and the end of a grant. */
@@ -94,7 +101,9 @@ export function createAuthorizationServer(options: AuthorizationServerOptions): 
     acr: options.acr,
   });
   const releasedClaims = new ReleasedClaims({ ...options, aspsp });
+  const ciba = options.ciba && new Ciba({ ...options, ...options.ciba, calls: aspsp });
   const provider = createProvider(options, {
+    ciba,
     adapter: (model) =>
       model === 'Client' ? clientAdapter(options.clients, options.profiles) : adapters(model),
     tokenStatus,
@@ -102,6 +111,7 @@ export function createAuthorizationServer(options: AuthorizationServerOptions): 
     renderError: errorPage(pages),
   });
   Object.assign(provider.ReplayDetection, { unique: replayDetectionUnique({ store, secret, limits }) });
+  const approvals = ciba?.serve(provider);
   listenForFaults(provider);
   provider.use(inOrder(stepsOf(options, { provider, aspsp, pages, tokenStatus, releasedClaims })));
 
@@ -114,7 +124,9 @@ export function createAuthorizationServer(options: AuthorizationServerOptions): 
     };
   return {
     handlers: { front: handlerOf('front'), mtls: handlerOf('mtls') },
+    approvals,
     endGrant: (grantId) => grants.revoke(grantId, 'ended'),
+    close: async () => ciba?.close(),
   };
 }
 
@@ -168,6 +180,7 @@ function stepsOf(
       accessLog(log, clientCertificate),
       errorHandler(pages),
       findRoute,
+      at(ENDPOINTS.backchannel_authentication, whereOpen(options.ciba)),
       formHead(options.clock),
       // A resource server is answered here; every other caller is a TPP, and has to prove that.
       at(ENDPOINTS.introspection, introspectForResourceServers(options, sources)),
@@ -180,9 +193,18 @@ function stepsOf(
       at(ENDPOINTS.pushed_authorization_request, decrypting),
       from('anyone', metadata),
       at(STATUS_LIST_ROUTE, statusLists),
+      at(ENDPOINTS.backchannel_authentication, tellInterval),
       at(ENDPOINTS.revocation, revokeStructuredTokens(sources)),
       at(ENDPOINTS.userinfo, userinfo(options, userinfoSources)),
     ],
+  };
+}
+
+/** @throws ERR_HTTP_NOT_FOUND where CIBA is off */
+function whereOpen(ciba: AuthorizationServerOptions['ciba']): Middleware {
+  return (ctx, next) => {
+    if (ciba === undefined) throw new OpenBankingError('ERR_HTTP_NOT_FOUND', { path: ctx.path });
+    return next();
   };
 }
 

@@ -12,6 +12,7 @@ import { CONTENT_ENCRYPTIONS, type Decrypter } from './signing/decrypter.ts';
 import type { PublishedKey, Signer } from './signing/signer.ts';
 
 const { authorization, jwks, ...ON_MTLS } = ENDPOINTS;
+const { backchannel_authentication, ...WITHOUT_CIBA } = ON_MTLS;
 
 /** Claims of an ID token about the customer and the login. */
 const CLAIMS = Object.freeze(['sub', 'iss', 'auth_time', 'amr'] as const);
@@ -28,9 +29,12 @@ type ProviderMetadata = Readonly<
   Partial<Record<(typeof SIGNING)[number] | 'grant_types_supported', readonly string[]>>
 >;
 
-function mtlsEndpoints(mtlsUrl: URL): Record<string, string> {
+/** Undefined: CIBA is off. */
+type OpenCiba = { readonly rules: { readonly userCode: boolean } } | undefined;
+
+function mtlsEndpoints(mtlsUrl: URL, ciba: OpenCiba): Record<string, string> {
   const at = ([name, path]: readonly [string, string]) => [`${name}_endpoint`, new URL(path, mtlsUrl).href];
-  return Object.fromEntries(Object.entries(ON_MTLS).map(at));
+  return Object.fromEntries(Object.entries(ciba === undefined ? WITHOUT_CIBA : ON_MTLS).map(at));
 }
 
 /**
@@ -46,12 +50,14 @@ export function discoveryOnBothListeners(urls: {
   readonly profiles: Profiles;
   readonly signer: Pick<Signer, 'keys'>;
   readonly decrypter: Pick<Decrypter, 'keys'>;
+  readonly ciba: OpenCiba;
 }): Middleware {
   const front = (path: string) => new URL(path, urls.issuer).href;
   const addresses = {
     authorization_endpoint: front(authorization),
     jwks_uri: front(jwks),
-    ...mtlsEndpoints(urls.mtlsUrl),
+    ...mtlsEndpoints(urls.mtlsUrl, urls.ciba),
+    ...(urls.ciba && { backchannel_user_code_parameter_supported: urls.ciba.rules.userCode }),
   };
   const acr = urls.acr.acrValues.length > 0 ? ['acr'] : [];
   const claims = [...CLAIMS, ...acr, ...urls.customerClaims, ...intentClaims(urls.profiles)];
@@ -110,11 +116,11 @@ function withKeys(metadata: ProviderMetadata, keys: readonly PublishedKey[]): Pr
 
 /** Metadata that oidc-provider does not write: aliases (RFC 8705 §5), client authentication at the other endpoints. */
 export function discoveryExtras(
-  mtlsUrl: URL,
+  { mtlsUrl, ciba }: { readonly mtlsUrl: URL; readonly ciba: OpenCiba },
   { clientAuthMethods, enabledJWA: { clientAuthSigningAlgValues } }: ReturnType<typeof profileConfiguration>,
 ): Record<string, unknown> {
   return {
-    mtls_endpoint_aliases: mtlsEndpoints(mtlsUrl),
+    mtls_endpoint_aliases: mtlsEndpoints(mtlsUrl, ciba),
     introspection_endpoint_auth_methods_supported: clientAuthMethods,
     introspection_endpoint_auth_signing_alg_values_supported: clientAuthSigningAlgValues,
     revocation_endpoint_auth_methods_supported: clientAuthMethods,

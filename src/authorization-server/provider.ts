@@ -3,6 +3,7 @@ import type { EventEmitter } from 'node:events';
 import type { AdapterFactory, Client, Configuration } from 'oidc-provider';
 import type { ConsentRecords } from '../consent/consent.ts';
 import type { Log } from '../events.ts';
+import type { Ciba, CibaOptions } from './ciba/ciba.ts';
 import { apiScopes, type ApiScopesOptions } from './tokens/api-scopes.ts';
 import { assertClientAssertion, certificateSubjectMatches } from './clients/client-authentication.ts';
 import { clientMetadata, EXTRA_CLIENT_METADATA } from './clients/client-metadata.ts';
@@ -52,6 +53,8 @@ export interface ProviderOptions extends ApiScopesOptions, CertificateRule {
   /** Profiles that clients may have; the first is that of a client without another. */
   readonly profiles: Profiles;
   readonly consentSeconds: number;
+  /** Absent: CIBA is off. */
+  readonly ciba: Pick<CibaOptions, 'rules' | 'privateHosts' | 'caPem' | 'proxy'> | undefined;
   /** Rotates for every client, also where its profile does not. */
   readonly rotatesRefreshTokens: boolean;
   /** Each DPoP proof must hold a nonce of this server (RFC 9449 §8). */
@@ -73,6 +76,8 @@ export interface ProviderParts {
   readonly tokenStatus: TokenStatus;
   readonly releasedClaims: Pick<ReleasedClaims, 'ofIdToken'>;
   readonly renderError: NonNullable<Configuration['renderError']>;
+  /** Absent: CIBA is off. */
+  readonly ciba: Ciba | undefined;
 }
 
 /** Twice the time of a prompt: a customer who comes too late is still led back to the TPP. */
@@ -130,8 +135,8 @@ function configuration(options: ProviderOptions, parts: ProviderParts): Configur
     enabledJWA: { ...profiled.enabledJWA, dPoPSigningAlgValues: [...PROOF_ALGORITHMS] },
     clockTolerance: profiled.clockTolerance,
     extraClientMetadata: { properties: [...EXTRA_CLIENT_METADATA] },
-    discovery: discoveryExtras(options.mtlsUrl, profiled),
-    features: features(options, profiled.features),
+    discovery: discoveryExtras(options, profiled),
+    features: features(options, profiled.features, parts.ciba),
     assertJwtClientAuthClaimsAndHeader: assertClientAssertion(options),
     interactions: {
       policy: interactionPolicy(options.authorisationStatus),
@@ -167,6 +172,7 @@ function configuration(options: ProviderOptions, parts: ProviderParts): Configur
       Grant: options.consentSeconds,
       RefreshToken: (ctx) => withinGrant(options.clock, ctx, options.consentSeconds),
       IdToken: profiled.ttl.IdToken,
+      BackchannelAuthenticationRequest: (ctx) => parts.ciba?.secondsOf(ctx) ?? 1,
       Interaction: INTERACTION_SECONDS,
       Session: INTERACTION_SECONDS,
     },
@@ -178,6 +184,7 @@ type Features = NonNullable<Configuration['features']>;
 function features(
   options: ProviderOptions,
   profiled: ReturnType<typeof profileConfiguration>['features'],
+  ciba: Ciba | undefined,
 ): Features {
   return {
     devInteractions: { enabled: false },
@@ -187,9 +194,14 @@ function features(
     dPoP: dPoP(options),
     fapi: profiled.fapi,
     pushedAuthorizationRequests: profiled.pushedAuthorizationRequests,
-    requestObjects: { ...profiled.requestObjects, assertJwtClaimsAndHeader: assertRequestObject(options) },
+    requestObjects: {
+      ...profiled.requestObjects,
+      enabled: profiled.requestObjects.enabled || ciba !== undefined,
+      assertJwtClaimsAndHeader: assertRequestObject(options),
+    },
     encryption: profiled.encryption,
     jwtResponseModes: profiled.jwtResponseModes,
+    ciba: ciba?.feature ?? { enabled: false },
     clientCredentials: { enabled: true },
     // A TPP sees and ends its own tokens only.
     introspection: { enabled: true, allowedPolicy: isOwnToken },

@@ -1,6 +1,6 @@
 import { pathToFileURL } from 'node:url';
 import { invalidConfig } from '../errors.ts';
-import type { Aspsp } from '../index.ts';
+import type { Aspsp, DecoupledApproval } from '../index.ts';
 
 /** For a module that connects to the bank's core before it answers. */
 const LOAD_SECONDS = 60;
@@ -39,6 +39,11 @@ export async function loadAspsp(
       'name' in aspsp &&
       [aspsp.answerAuthentication, aspsp.listAccounts].every((one) => typeof one === 'function');
     if (!isWhole) throw invalid('createAspsp must answer with name, answerAuthentication and listAccounts');
+    const asks: Partial<DecoupledApproval> | undefined = aspsp.decoupled && Object(aspsp.decoupled);
+    const members = [asks?.connect, asks?.findCustomer, asks?.startApproval];
+    if (asks !== undefined && !members.every((one) => typeof one === 'function')) {
+      throw invalid('decoupled must have connect, findCustomer and startApproval');
+    }
     return aspsp as Aspsp;
   } finally {
     clearTimeout(timer);

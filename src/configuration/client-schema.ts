@@ -1,7 +1,8 @@
 import { z } from 'zod';
 import { canonicalNca } from '../../tpp-registry/index.ts';
+import { type DeliveryMode, findCibaProblems } from '../authorization-server/clients/ciba-registration.ts';
 import { findRedirectUriProblem } from '../authorization-server/clients/redirect-uri.ts';
-import { OPENID_SCOPES } from '../authorization-server/clients/registered-client.ts';
+import { CIBA_GRANT, OPENID_SCOPES } from '../authorization-server/clients/registered-client.ts';
 import { algorithmOf, findRegistrationProblems } from '../authorization-server/profiles/client-rules.ts';
 import {
   findProfile,
@@ -87,7 +88,7 @@ export const clientSchema = z
     token_endpoint_auth_method: z.enum(['tls_client_auth', 'private_key_jwt']),
     jwks: z.strictObject({ keys: z.array(publicJwk).min(1).max(20) }).optional(),
     redirect_uris: z.array(redirectUri).default([]),
-    grant_types: z.array(z.enum(['client_credentials', CODE_GRANT, 'refresh_token'])).min(1),
+    grant_types: z.array(z.enum(['client_credentials', CODE_GRANT, 'refresh_token', CIBA_GRANT])).min(1),
     scope: z.string(),
     profile: z.enum(PROFILE_NAMES).optional(),
     sender_constraint: z.enum(SENDER_CONSTRAINTS).optional(),
@@ -104,6 +105,10 @@ export const clientSchema = z
     request_object_encryption_alg: encryptionAlgorithm,
     request_object_encryption_enc: contentEncryption,
     default_acr_values: z.array(z.string().min(1).max(200)).min(1).max(10).optional(),
+    backchannel_token_delivery_mode: z.enum(['poll', 'ping']).optional(),
+    backchannel_client_notification_endpoint: z.string().optional(),
+    backchannel_authentication_request_signing_alg: z.enum(['PS256', 'ES256', 'EdDSA']).optional(),
+    backchannel_user_code_parameter: z.boolean().optional(),
     ...subjectFields(SUBJECT, 'The same.'),
   })
   .superRefine((value, context) => {
@@ -136,6 +141,8 @@ export interface ClientRules {
   readonly profiles: Profiles;
   /** Authentication contexts of the bank. */
   readonly acrValues?: readonly string[] | undefined;
+  /** Ways of CIBA that a client may have. Absent: CIBA is off. */
+  readonly deliveryModes?: readonly DeliveryMode[] | undefined;
 }
 
 /** Problems between clients, and with the rest of the configuration: an identifier twice, a scope that no API has. */
@@ -153,7 +160,7 @@ export function findClientProblems(clients: readonly ClientEntry[], rules: Clien
 /** Which rules of the configuration and of its profile a client breaks; the path is the member. */
 export function findRuleProblems(
   client: ClientEntry,
-  { apiScopes, profiles, acrValues = [] }: ClientRules,
+  { apiScopes, profiles, deliveryModes, acrValues = [] }: ClientRules,
 ): readonly Problem[] {
   const scope = findScopeProblem(client.scope, apiScopes);
   const foreign = client.default_acr_values?.filter((value) => !acrValues.includes(value)) ?? [];
@@ -172,7 +179,10 @@ export function findRuleProblems(
     const message = `has the profile ${client.profile}, which profiles.allowed does not name`;
     return [...ofScope, { path: 'profile', message }];
   }
-  const ofProfile = findRegistrationProblems(profile, client);
+  const ofProfile = [
+    ...findRegistrationProblems(profile, client),
+    ...findCibaProblems(client, deliveryModes),
+  ];
   return [...ofScope, ...ofProfile.map(({ path, message }) => ({ path, message: `${path} ${message}` }))];
 }
 

@@ -2,6 +2,7 @@ import { dirname, resolve } from 'node:path';
 import { z } from 'zod';
 import { invalidConfig, type Problem } from '../errors.ts';
 import { type Profiles, profilesNamed } from '../authorization-server/profiles/profiles.ts';
+import { allowedDeliveryModes, cibaSchema } from './protocols/ciba-schema.ts';
 import { clientCertificateSchema } from './client-certificate-schema.ts';
 import { CUSTOMER_CLAIM_NAMES } from '../authorization-server/customer/claims/customer-claims.ts';
 import { clientSchema, findClientProblems } from './client-schema.ts';
@@ -94,6 +95,7 @@ export const configSchema = z.strictObject({
     .prefault({}),
   profiles: profilesSchema,
   ...senderConstraintFields,
+  ciba: cibaSchema,
   refreshToken: z
     .strictObject({
       rotation: z.boolean().default(false).meta({
@@ -197,7 +199,8 @@ export function parseConfig(
     allowedConstraints(config.senderConstraints),
   );
   const { apiScopes, acrValues } = config;
-  const rules = { apiScopes, acrValues, profiles };
+  const deliveryModes = allowedDeliveryModes(config.ciba);
+  const rules = { apiScopes, acrValues, profiles, deliveryModes };
   const problems = [...findAcrProblems(config, profiles), ...findClientProblems(config.clients, rules)];
   if (problems.length > 0) throw invalidConfig(from.source, problems);
   return frozen(withAbsoluteFiles(config, from.folder));

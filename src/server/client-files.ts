@@ -1,3 +1,4 @@
+import type { DeliveryMode } from '../authorization-server/clients/ciba-registration.ts';
 import type { ClientFiles } from '../authorization-server/clients/clients.ts';
 import type { RegisteredClient } from '../authorization-server/clients/registered-client.ts';
 import type { ClientEntry } from '../configuration/client-schema.ts';
@@ -17,6 +18,8 @@ export interface ClientFilesOptions {
   readonly senderConstraints: readonly string[];
   /** Authentication contexts of the bank. */
   readonly acrValues?: readonly string[];
+  /** Ways of CIBA that a client may have. Absent: CIBA is off. */
+  readonly deliveryModes?: readonly DeliveryMode[];
   /** YAML or JSON with `clients`, read again when it changes. */
   readonly file?: string | undefined;
   readonly log: Log;
@@ -35,7 +38,7 @@ const POLL_SECONDS = 1;
  */
 export async function openClientFiles(options: ClientFilesOptions): Promise<ClientFiles> {
   const { entries, apiScopes, profiles, senderConstraints, acrValues = [] } = options;
-  const { file, log, openList = openFollowedList } = options;
+  const { deliveryModes = [], file, log, openList = openFollowedList } = options;
   const own = new Map(entries.map((entry) => [entry.client_id, registeredClient(entry)]));
   const takers = new Set<Parameters<ClientFiles['follow']>[0]>();
   if (file === undefined) {
@@ -50,7 +53,14 @@ export async function openClientFiles(options: ClientFilesOptions): Promise<Clie
     reader: clientListReader,
     source: {
       file,
-      facts: { configuredIds: [...own.keys()], apiScopes, profiles, senderConstraints, acrValues },
+      facts: {
+        configuredIds: [...own.keys()],
+        apiScopes,
+        profiles,
+        senderConstraints,
+        acrValues,
+        deliveryModes,
+      },
     },
     name: 'clients',
     log,

@@ -1,5 +1,6 @@
 import { extname } from 'node:path';
 import { z } from 'zod';
+import { isDeliveryMode } from '../authorization-server/clients/ciba-registration.ts';
 import type { RegisteredClient } from '../authorization-server/clients/registered-client.ts';
 import { profilesNamed } from '../authorization-server/profiles/profiles.ts';
 import { type ClientEntry, clientSchema, findRuleProblems } from '../configuration/client-schema.ts';
@@ -25,8 +26,13 @@ export const clientListReader: ListReader = {
       document.note(path, message);
     }
     const { configuredIds = [], apiScopes = [], profiles: names = [] } = source.facts ?? {};
-    const { senderConstraints = [], acrValues = [] } = source.facts ?? {};
-    const rules = { apiScopes, acrValues, profiles: profilesNamed(names, senderConstraints) };
+    const { senderConstraints = [], acrValues = [], deliveryModes = [] } = source.facts ?? {};
+    const rules = {
+      apiScopes,
+      acrValues,
+      profiles: profilesNamed(names, senderConstraints),
+      deliveryModes: deliveryModes.filter(isDeliveryMode),
+    };
     const places = new Map(configuredIds.map((id) => [id, 'the configuration']));
     let at = -1;
     for (const entry of document.entries()) {
@@ -74,6 +80,10 @@ export function registeredClient(client: ClientEntry): RegisteredClient {
     request_object_encryption_enc: client.request_object_encryption_enc,
     sender_constraint: client.sender_constraint,
     default_acr_values: client.default_acr_values,
+    backchannel_token_delivery_mode: client.backchannel_token_delivery_mode,
+    backchannel_client_notification_endpoint: client.backchannel_client_notification_endpoint,
+    backchannel_authentication_request_signing_alg: client.backchannel_authentication_request_signing_alg,
+    backchannel_user_code_parameter: client.backchannel_user_code_parameter,
     subject: subjectsOf(client)[0],
   };
 }

@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import type { Aspsp } from '../authorization-server/customer/aspsp.ts';
+import type { Approvals } from '../authorization-server/customer/decoupled-approval.ts';
 import {
   type AuthorizationServer,
   type AuthorizationServerOptions,
@@ -11,6 +12,8 @@ import { Clients, type RegisteredClients } from '../authorization-server/clients
 import { RevokedCertificates } from '../authorization-server/token-status/revoked-certificates.ts';
 import { profilesNamed } from '../authorization-server/profiles/profiles.ts';
 import { openSigningKeys } from '../authorization-server/signing/signing-keys.ts';
+import { assertBankModule } from '../configuration/protocols/bank-module.ts';
+import { allowedDeliveryModes, cibaOptions } from '../configuration/protocols/ciba-schema.ts';
 import { clientCertificateOptions } from '../configuration/client-certificate-schema.ts';
 import { type Clock, systemClock } from '../clock.ts';
 import type { Config } from '../configuration/config.ts';
@@ -59,6 +62,8 @@ export interface RunningServer {
    * revoked consent end within seconds at the APIs.
    */
   readonly consents: Consents;
+  /** The answers of customers who were asked on a device; undefined where CIBA is off. */
+  readonly approvals: Approvals | undefined;
   readonly registry: TppRegistry;
   readonly blockList: BlockList;
   /** The registered clients, of the files and of the store. */
@@ -96,10 +101,7 @@ export interface OpenedServer {
  * @throws ERR_CONFIG_INVALID, ERR_REGISTRY_INVALID, ERR_STORAGE_UNAVAILABLE
  */
 export async function openServer(config: Config, parts: ServerParts): Promise<OpenedServer> {
-  if (config.customerClaims.length > 0 && parts.aspsp.findClaims === undefined) {
-    const message = 'needs a module of the bank with findClaims';
-    throw invalidConfig('the configuration', [{ path: 'customerClaims', message }]);
-  }
+  assertBankModule(config, parts.aspsp);
   const clock = parts.clock ?? systemClock;
   const log = parts.log ?? createLog({ level: config.logLevel });
   const opened = await openParts(config, parts, { clock, log });
@@ -124,6 +126,7 @@ export async function openServer(config: Config, parts: ServerParts): Promise<Op
       issuer: config.issuer,
       mtlsUrl: config.mtlsUrl.replace(/\/$/, ''),
       consents: new Consents(consents, endpoints),
+      approvals: endpoints.approvals,
       registry: decision.registry,
       blockList: decision.blockList,
       clients,
@@ -144,6 +147,7 @@ export async function openServer(config: Config, parts: ServerParts): Promise<Op
     stop: async () => {
       const { drainSeconds } = config.shutdown;
       await Promise.all([front.close(drainSeconds), mtls.close(drainSeconds)]);
+      await endpoints.close();
       const files = [decision, clients, opened.signer, opened.resourceServers, tls];
       await Promise.all([...files, store].map((part) => part.close()));
       log.emit('server.stopped');
@@ -165,6 +169,7 @@ async function openParts(
   const { openList } = parts;
   const { clients: entries, clientsFile, apiScopes, acrValues } = config;
   const profiles = allowedProfiles(config.profiles);
+  const deliveryModes = allowedDeliveryModes(config.ciba);
   const senderConstraints = allowedConstraints(config.senderConstraints);
   const [decision, files] = await Promise.all([
     openTppDecision(config, { clock, log, openList }),
@@ -174,6 +179,7 @@ async function openParts(
       profiles,
       senderConstraints,
       acrValues,
+      deliveryModes,
       file: clientsFile,
       log,
       openList,
@@ -187,6 +193,7 @@ async function openParts(
     store,
     secret,
     profiles: profilesNamed(profiles, senderConstraints),
+    deliveryModes,
     grantSeconds,
     clock,
     log,
@@ -232,6 +239,7 @@ function createEndpoints(
     rotatesRefreshTokens: config.refreshToken.rotation,
     certificatesDemanded: config.certificatesDemanded,
     requiresDpopNonce: config.dpop.nonce === 'required',
+    ciba: cibaOptions(config.ciba, config.outbound),
     signer,
     decrypter: signer.encryption,
     secret,

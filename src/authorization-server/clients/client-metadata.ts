@@ -1,6 +1,7 @@
 import type { Adapter, AdapterPayload, ClientMetadata } from 'oidc-provider';
 import { profileMetadata } from '../profiles/client-rules.ts';
 import { findProfile, type Profiles } from '../profiles/profiles.ts';
+import { cibaMetadata } from './ciba-registration.ts';
 import type { Clients } from './clients.ts';
 import { OPENID_SCOPES, type RegisteredClient } from './registered-client.ts';
 
@@ -39,6 +40,7 @@ export function clientMetadata(client: RegisteredClient, profiles: Profiles): Cl
     authorization_number: client.authorization_number,
     ...(client.nca === undefined ? {} : { nca: client.nca }),
     ...(client.jwks === undefined ? {} : { jwks: { keys: [...client.jwks.keys] } }),
+    ...cibaMetadata(client),
     ...subjectMetadata(client),
   };
 }

@@ -7,6 +7,7 @@ import type { Store } from '../../storage/store.ts';
 import { PayloadEncryption } from '../../storage/record-protection.ts';
 import { findRegistrationProblems } from '../profiles/client-rules.ts';
 import { findProfile, type Profiles } from '../profiles/profiles.ts';
+import { type DeliveryMode, findCibaProblems } from './ciba-registration.ts';
 import { findRedirectUriProblem } from './redirect-uri.ts';
 import type { RegisteredClient } from './registered-client.ts';
 
@@ -33,6 +34,8 @@ export interface ClientsOptions {
   readonly secret: Buffer;
   /** Profiles that clients may have. A client of the store that breaks the rules of its profile is not found. */
   readonly profiles: Profiles;
+  /** Ways of CIBA that clients may have. Absent: CIBA is off. */
+  readonly deliveryModes?: readonly DeliveryMode[] | undefined;
   /** Longest life of a grant and its tokens: the store remembers for as long that a client has ended. */
   readonly grantSeconds: number;
   readonly clock: Clock;
@@ -181,7 +184,12 @@ export class Clients {
   #problemsOf(client: RegisteredClient): readonly string[] {
     const profile = findProfile(client, this.#options.profiles);
     if (profile === undefined) return [`profile: ${client.profile} is not allowed by this server`];
-    return findRegistrationProblems(profile, client).map(({ path, message }) => `${path} ${message}`);
+    const { deliveryModes } = this.#options;
+    const problems = [
+      ...findRegistrationProblems(profile, client),
+      ...findCibaProblems(client, deliveryModes),
+    ];
+    return problems.map(({ path, message }) => `${path} ${message}`);
   }
 
   #isEnded(clientId: string): boolean {

@@ -13,15 +13,28 @@ export interface RegisteredClient extends ProfileChoices {
   /** ... and the competent authority, where the identifier does not name it. */
   readonly nca?: string | undefined;
   readonly token_endpoint_auth_method: 'tls_client_auth' | 'private_key_jwt';
-  /** Public keys of a `private_key_jwt` client. */
+  /** Public keys, of assertions and of request objects. */
   readonly jwks?: { readonly keys: readonly JWK[] } | undefined;
   readonly redirect_uris: readonly string[];
-  readonly grant_types: readonly ('client_credentials' | 'authorization_code' | 'refresh_token')[];
+  readonly grant_types: readonly (
+    | 'client_credentials'
+    | 'authorization_code'
+    | 'refresh_token'
+    | typeof CIBA_GRANT
+  )[];
   /** Space-separated. */
   readonly scope: string;
+  /** For the grant of CIBA, which needs `jwks`: every request of a client is signed. */
+  readonly backchannel_token_delivery_mode?: 'poll' | 'ping' | undefined;
+  readonly backchannel_client_notification_endpoint?: string | undefined;
+  readonly backchannel_authentication_request_signing_alg?: 'PS256' | 'ES256' | 'EdDSA' | undefined;
+  readonly backchannel_user_code_parameter?: boolean | undefined;
   /** At most one narrows the client to one subject of its TPP's certificates (RFC 8705 §2.1.2). */
   readonly subject?: { readonly property: SubjectProperty; readonly value: string } | undefined;
 }
+
+/** The grant of OpenID CIBA (CIBA Core §4). */
+export const CIBA_GRANT = 'urn:openid:params:grant-type:ciba';
 
 /** A client as the bank registered it, or as the provider holds it with the same members. */
 type AnyClient = RegisteredClient | Readonly<Record<string, unknown>>;

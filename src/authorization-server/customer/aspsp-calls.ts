@@ -1,11 +1,11 @@
 import { z } from 'zod';
 import type { Clock } from '../../clock.ts';
 import { OpenBankingError } from '../../errors.ts';
+import type { ApprovalRequest, AspspCall, CustomerHint, FoundCustomer } from './decoupled-approval.ts';
 import type {
   AccountChoice,
   AuthenticatedPsu,
   Aspsp,
-  AspspCall,
   AuthenticationAnswer,
   AuthenticationContext,
   AuthenticationState,
@@ -104,6 +104,11 @@ const accounts = z
   .refine((all) => new Set(all.map(({ accountId }) => accountId)).size === all.length, {
     error: 'has an accountId twice',
   });
+const foundCustomer = z.discriminatedUnion('type', [
+  z.strictObject({ type: z.literal('found'), psuId: z.string().min(1).max(255) }),
+  z.strictObject({ type: z.literal('unknown') }),
+  z.strictObject({ type: z.literal('user-code'), problem: z.enum(['missing', 'wrong']) }),
+]);
 
 /**
  * The bank, as the pages call it: each call ends within its time limit, and returns what the contract says.
@@ -139,14 +144,14 @@ export class AspspCalls {
     if (answered.authTime !== undefined && answered.authTime.getTime() > latest) {
       throw malformed('answerAuthentication', 'authTime');
     }
-    return { ...answered, acr: this.#acrOf(answered) };
+    return { ...answered, acr: this.acrOf('answerAuthentication', answered) };
   }
 
-  /** @throws ERR_ASPSP_ANSWER for a value that the configuration does not name */
-  #acrOf({ acr }: AuthenticatedPsu): string | undefined {
+  /** The context that a login has reached. @throws ERR_ASPSP_ANSWER for a value that the configuration does not name */
+  acrOf(operation: string, { acr }: Pick<AuthenticatedPsu, 'acr'>): string | undefined {
     const { acrValues, defaultAcr } = this.#options.acr;
     if (acrValues.length === 0) return undefined;
-    if (acr !== undefined && !acrValues.includes(acr)) throw malformed('answerAuthentication', 'acr');
+    if (acr !== undefined && !acrValues.includes(acr)) throw malformed(operation, 'acr');
     return acr ?? defaultAcr;
   }
 
@@ -163,6 +168,16 @@ export class AspspCalls {
       aspsp.findClaims?.(psuId, names, call),
     );
     return Object.fromEntries(Object.entries(found).filter(([name]) => names.some((one) => one === name)));
+  }
+
+  findCustomer(hint: CustomerHint): Promise<FoundCustomer> {
+    const { decoupled } = this.#options.aspsp;
+    return this.#call('findCustomer', foundCustomer, async (call) => decoupled?.findCustomer(hint, call));
+  }
+
+  async startApproval(request: ApprovalRequest): Promise<void> {
+    const { decoupled } = this.#options.aspsp;
+    await this.#call('startApproval', z.unknown(), async (call) => decoupled?.startApproval(request, call));
   }
 
   async #call<T>(

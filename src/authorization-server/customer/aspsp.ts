@@ -1,4 +1,5 @@
 import type { CustomerClaim, CustomerClaimValues } from './claims/customer-claims.ts';
+import type { AspspCall, DecoupledApproval } from './decoupled-approval.ts';
 
 /**
  * The bank behind the authorization server (PSD2: account servicing payment service provider). A bank plugs in its
@@ -43,12 +44,9 @@ export interface Aspsp {
     names: readonly CustomerClaim[],
     call: AspspCall,
   ): Promise<Readonly<CustomerClaimValues>>;
-}
 
-/** Arguments of every call. */
-export interface AspspCall {
-  /** Aborted at the end of the time limit. */
-  readonly signal: AbortSignal;
+  /** For OpenID CIBA, which `ciba.enabled` opens. */
+  readonly decoupled?: DecoupledApproval;
 }
 
 /** Arguments of the call that judges the answer to a step. */

@@ -16,12 +16,10 @@ import {
 import type { OwnForms } from './own-forms.ts';
 import type { Pages } from './pages/pages.ts';
 import { permissionsOf } from './pages/permissions.ts';
-import { claimNames, claimsOf, type ClaimTarget } from '../request/claims-parameter.ts';
-import type { CustomerClaim } from './claims/customer-claims.ts';
+import { claimNames, claimsOf } from '../request/claims-parameter.ts';
+import { allowedClaims, customerClaimsOf, type CustomerClaimRules } from './claims/requested-claims.ts';
 
-interface ConsentDecisionOptions {
-  /** Claims about customers that this bank gives to TPPs. */
-  readonly customerClaims: readonly CustomerClaim[];
+interface ConsentDecisionOptions extends CustomerClaimRules {
   readonly log: Log;
 }
 
@@ -65,7 +63,7 @@ export class ConsentDecision {
     pages.consent(ctx, {
       tpp: requesterOf(open),
       csrf: forms.tokenOf(open),
-      permissions: permissionsOf(open.scopes, this.#customerClaims(open)),
+      permissions: permissionsOf(open.scopes, customerClaimsOf(open.interaction.params, this.#options)),
       until: granted.until(),
       accounts: accounts ?? [],
       problem,
@@ -115,10 +113,7 @@ export class ConsentDecision {
     const { authorizationNumber } = open.tpp;
     const psuId = psuOf(open);
     const { scopes } = open;
-    const claims = {
-      idToken: this.#customerClaims(open, ['id_token']),
-      userinfo: this.#customerClaims(open, ['userinfo']),
-    };
+    const claims = allowedClaims(open.interaction.params, this.#options);
     const access = { grantId, clientId, authorizationNumber, psuId, accountIds, scopes, claims };
     const created = await this.#parts.granted.make(access, claimNames(claimsOf(open.interaction.params)));
     if (created === undefined) return;
@@ -126,18 +121,6 @@ export class ConsentDecision {
       ...interactionFields(ctx, open),
       consentId: created.consentId,
     });
-  }
-
-  /** The claims about the customer that the request asks for, and that this bank gives. */
-  #customerClaims(
-    { interaction, scopes }: OpenInteraction,
-    targets?: readonly ClaimTarget[],
-  ): readonly string[] {
-    const { customerClaims } = this.#options;
-    if (!scopes.includes('openid')) return [];
-    return claimNames(claimsOf(interaction.params), targets).filter((name) =>
-      customerClaims.some((one) => one === name),
-    );
   }
 
   #stopWithoutAccounts(ctx: Context, open: OpenInteraction): Promise<void> {

@@ -13,6 +13,10 @@ export interface AllowedAccess {
   /** For the customer's eyes. */
   readonly service: string;
   readonly until: string;
+  /** How the customer proved his identity, where no page of ours asked. */
+  readonly login?:
+    | { readonly amr: readonly string[]; readonly acr?: string | undefined; readonly authTime: number }
+    | undefined;
 }
 
 export interface EndedRequest {
@@ -33,7 +37,7 @@ const KIND = 'CustomerDecision';
 /** No shorter than the cookie that proves the browser of an interaction. */
 const SECONDS = 30 * 60;
 
-/** Decisions of customers, of which each interaction has one: the first stays. */
+/** Decisions of customers, of which each interaction, and each approval on a device, has one: the first stays. */
 export class Decisions {
   readonly #options: DecisionsOptions;
   readonly #hash: (kind: string, id: string) => string;
@@ -47,19 +51,19 @@ export class Decisions {
 
   /** Stores a decision, and returns the one that stays: `isFirst` for exactly one of any number of callers. */
   async settle(
-    interactionUid: string,
+    requestId: string,
     decision: Decision,
   ): Promise<{ readonly decision: Decision; readonly isFirst: boolean }> {
     const { store, clock } = this.#options;
-    const id = this.#hash(KIND, interactionUid);
+    const id = this.#hash(KIND, requestId);
     const value = this.#encryption.encrypt(decision, boundTo(id));
     const expiresAt = new Date(clock.now().getTime() + SECONDS * 1000);
     if (await store.putIfAbsent(KIND, id, { value, expiresAt })) return { decision, isFirst: true };
-    return { decision: (await this.find(interactionUid)) ?? decision, isFirst: false };
+    return { decision: (await this.find(requestId)) ?? decision, isFirst: false };
   }
 
-  async find(interactionUid: string): Promise<Decision | undefined> {
-    const id = this.#hash(KIND, interactionUid);
+  async find(requestId: string): Promise<Decision | undefined> {
+    const id = this.#hash(KIND, requestId);
     const record = await this.#options.store.find(KIND, id);
     return record === undefined
       ? undefined

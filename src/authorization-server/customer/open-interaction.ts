@@ -87,7 +87,10 @@ export function requesterOf(open: OpenInteraction): RequesterView {
 }
 
 /** The name of the TPP's service. */
-export function serviceOf({ client, tpp }: FoundInteraction & Partial<OpenInteraction>): string {
+export function serviceOf({
+  client,
+  tpp,
+}: Pick<FoundInteraction, 'client'> & Partial<OpenInteraction>): string {
   return client.clientName ?? tpp?.tradingName ?? tpp?.legalName ?? 'the service';
 }
 

@@ -26,9 +26,14 @@ const KEPT_LONGER_SECONDS: Readonly<Record<string, number>> = {
   AuthorizationCode: 60,
   RefreshToken: 60,
   Grant: 60,
-  BackchannelAuthenticationRequest: 60,
+  BackchannelAuthenticationRequest: 300,
   PushedAuthorizationRequest: 35 * 60,
 };
+/**
+ * Models whose record is gone once it is used. The provider ends the grant when it finds a used record, as a stolen code demands. An
+ * `auth_req_id` never passes a browser and only its own client can send it: a second use is a poll that crossed a ping.
+ */
+const GONE_WHEN_USED: ReadonlySet<string> = new Set(['BackchannelAuthenticationRequest']);
 /** Members that hold nothing of a customer, and no secret. A payload with any other is encrypted. */
 const PUBLIC: ReadonlySet<string> = new Set('kind iat exp clientId scope aud extra x5t#S256 jkt'.split(' '));
 /** The provider makes identifiers of at most 43 of these characters. A caller may send anything for one. */
@@ -99,7 +104,9 @@ class ModelAdapter implements Adapter {
 
   async find(id: string): Promise<AdapterPayload | undefined> {
     if (!IDENTIFIER.test(id)) return undefined;
-    return this.#payloadOf(await this.#parts.store.find(this.#model, this.#keyOf(id)), id);
+    const record = await this.#parts.store.find(this.#model, this.#keyOf(id));
+    if (record?.consumedAt !== undefined && GONE_WHEN_USED.has(this.#model)) return undefined;
+    return this.#payloadOf(record, id);
   }
 
   findByUid(uid: string): Promise<AdapterPayload | undefined> {

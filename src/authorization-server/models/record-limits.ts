@@ -4,13 +4,18 @@ import { Provider } from '../provider-internals.ts';
 
 /** Records that one client may make in a minute. */
 export interface ClientLimits {
-  /** Pushed authorization requests, which stay longest. */
+  /** Pushed authorization requests, which stay longest, and backchannel requests. */
   readonly pushedRequestsPerMinute: number;
   /** All others: tokens, codes, identifiers of assertions; and as many interactions and sessions of browsers. */
   readonly recordsPerMinute: number;
 }
 
 const MINUTE_SECONDS = 60;
+/** Requests that wait for a customer. */
+const WAITING: ReadonlySet<string> = new Set([
+  'PushedAuthorizationRequest',
+  'BackchannelAuthenticationRequest',
+]);
 /** Records that any browser makes, without the client: they must not use up the client's tokens. */
 const OF_BROWSERS: ReadonlySet<string> = new Set(['Interaction', 'Session']);
 
@@ -45,7 +50,7 @@ export class RecordLimits {
   }
 
   #limiterOf(model: string): RateLimiterMemory {
-    if (model === 'PushedAuthorizationRequest') return this.#pushed;
+    if (WAITING.has(model)) return this.#pushed;
     return OF_BROWSERS.has(model) ? this.#browsers : this.#others;
   }
 }

@@ -66,6 +66,7 @@ export function listenForFaults(provider: Provider): void {
   provider.on('authorization.error', note);
   provider.on('grant.error', note);
   provider.on('pushed_authorization_request.error', note);
+  provider.on('backchannel_authentication.error', note);
   provider.on('introspection.error', note);
   provider.on('revocation.error', note);
   provider.on('discovery.error', note);

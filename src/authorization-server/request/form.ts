@@ -14,6 +14,7 @@ const FORM_TYPE = 'application/x-www-form-urlencoded';
 const FORM_ENDPOINTS: readonly string[] = [
   ENDPOINTS.token,
   ENDPOINTS.pushed_authorization_request,
+  ENDPOINTS.backchannel_authentication,
   ENDPOINTS.introspection,
   ENDPOINTS.revocation,
 ];

@@ -58,6 +58,14 @@ const EXCEPTIONS: Readonly<Partial<Record<ErrorCode, Row>>> = {
   ERR_REQUEST_OBJECT: { ...INVALID_REQUEST, error: 'invalid_request_object' },
   ERR_STORAGE_REVOKED: { ...GRANT, event: 'dependency.unavailable' },
   ERR_DPOP_NONCE: { ...PROOF, error: 'use_dpop_nonce' },
+  ERR_CIBA_BINDING_MESSAGE: { ...INVALID_REQUEST, error: 'invalid_binding_message' },
+  ERR_CIBA_UNKNOWN_CUSTOMER: { ...INVALID_REQUEST, error: 'unknown_user_id' },
+  ERR_CIBA_USER_CODE_MISSING: { ...INVALID_REQUEST, error: 'missing_user_code' },
+  ERR_CIBA_USER_CODE: { ...INVALID_REQUEST, error: 'invalid_user_code' },
+  ERR_APPROVAL_PENDING: { ...GRANT, error: 'authorization_pending', event: 'ciba.polled' },
+  ERR_APPROVAL_SLOW_DOWN: { ...GRANT, error: 'slow_down', event: 'ciba.polled' },
+  ERR_APPROVAL_EXPIRED: { ...GRANT, error: 'expired_token', event: 'ciba.ended' },
+  ERR_APPROVAL_DENIED: { ...GRANT, error: 'access_denied', event: 'ciba.ended' },
   ERR_HTTP_TOO_LARGE: { ...HTTP, status: 413 },
   ERR_HTTP_TRANSFER_CODING: { ...HTTP, status: 501 },
   ERR_PROXY_UNTRUSTED: { ...INVALID_REQUEST, event: 'proxy.untrusted_header' },
@@ -93,7 +101,9 @@ export function oauthAnswer(error: OpenBankingError) {
     body: { error: nameOf(error) ?? name, error_description: answerText(error) },
     headers: {
       'cache-control': 'no-store',
-      ...(isRefusal(error, 'ERR_CLIENT_LIMIT') ? { 'retry-after': String(error.details.seconds) } : {}),
+      ...(isRefusal(error, 'ERR_CLIENT_LIMIT', 'ERR_CIBA_LIMIT')
+        ? { 'retry-after': String(error.details.seconds) }
+        : {}),
       ...(status === 503 ? { 'retry-after': String(RETRY_AFTER_SECONDS) } : {}),
       ...(isRefusal(error, 'ERR_HTTP_METHOD') ? { allow: error.details.allowed.join(', ') } : {}),
     },

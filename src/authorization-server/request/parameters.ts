@@ -22,6 +22,8 @@ export const UNSUPPORTED_AUTHORIZATION_PARAMETERS: readonly string[] = [
 ];
 const UNSUPPORTED: Readonly<Record<string, readonly string[]>> = {
   [ENDPOINTS.pushed_authorization_request]: UNSUPPORTED_AUTHORIZATION_PARAMETERS,
+  // RFC 9101 §5: the signed request is sent by value.
+  [ENDPOINTS.backchannel_authentication]: ['request_uri'],
   [ENDPOINTS.token]: ['authorization_details', 'dpop_jkt', 'claims', 'grant_management_action'],
 };
 
@@ -44,7 +46,7 @@ const REPEATABLE = 'resource';
  * The rules of a form's parameters that the provider does not have. A parameter without a value counts as absent
  * (RFC 6749 §3.2).
  *
- * @throws ERR_REQUEST_INVALID, ERR_CLIENT_METHOD, ERR_PARAMETER_UNSUPPORTED, ERR_SCOPE_MISSING
+ * @throws ERR_REQUEST_INVALID, ERR_CIBA_REQUEST, ERR_CLIENT_METHOD, ERR_PARAMETER_UNSUPPORTED, ERR_SCOPE_MISSING
  */
 export function assertParameters(path: string, form: URLSearchParams): void {
   const seen = new Set<string>();
@@ -65,6 +67,9 @@ export function assertParameters(path: string, form: URLSearchParams): void {
   }
   const name = UNSUPPORTED[path]?.find((one) => form.get(one));
   if (name !== undefined) throw new OpenBankingError('ERR_PARAMETER_UNSUPPORTED', { name });
+  if (path === ENDPOINTS.backchannel_authentication && !form.get('request')) {
+    throw new OpenBankingError('ERR_CIBA_REQUEST', { problem: 'the request is not signed' });
+  }
   const thumbprint = form.get('dpop_jkt');
   if (thumbprint && !isThumbprint(thumbprint)) {
     throw invalid('dpop_jkt must be the SHA-256 thumbprint of a key (RFC 9449 section 10)');

@@ -44,6 +44,11 @@ export function assertRequestObject({ profiles, clock }: RequestObjectRules) {
     }
     const profile = profileOf(client, profiles);
     asProviderError(() => {
+      // Its claims are judged once the signature has been verified (ciba/request-rules.ts).
+      if (ctx.path === ENDPOINTS.backchannel_authentication) {
+        assertHeader(header, profile);
+        return;
+      }
       if (profile.signedRequests === 'never') {
         throw new OpenBankingError('ERR_PARAMETER_UNSUPPORTED', { name: 'request' });
       }

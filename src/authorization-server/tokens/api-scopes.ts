@@ -7,7 +7,7 @@ import {
   scopesAllowed,
 } from '../../tpp/authorisation-status.ts';
 import type { PspRole } from '../../../tpp-registry/index.ts';
-import { OPENID_SCOPES, tppOf } from '../clients/registered-client.ts';
+import { CIBA_GRANT, OPENID_SCOPES, tppOf } from '../clients/registered-client.ts';
 import { withinGrant } from './token-claims.ts';
 import { errors } from '../provider-internals.ts';
 import { asProviderError } from '../request/oauth-error.ts';
@@ -25,7 +25,7 @@ export interface ApiScopesOptions {
 }
 
 /** Grants that were made before: their scopes are cut to today's roles instead of refused. */
-const EARLIER_GRANTS: readonly unknown[] = ['authorization_code', 'refresh_token'];
+const EARLIER_GRANTS: readonly unknown[] = ['authorization_code', 'refresh_token', CIBA_GRANT];
 
 /**
  * The provider's `resourceIndicators`: which resource and which scopes a request is for. TPPs send no `resource`, so the bank's APIs are the default

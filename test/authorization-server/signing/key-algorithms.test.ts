@@ -18,6 +18,7 @@ describe('an algorithm without a key', () => {
       profiles: PROFILES,
       signer: { keys },
       decrypter: { keys: [] },
+      ciba: undefined,
     });
     const offered = async () => {
       const body = { id_token_signing_alg_values_supported: ['ES256', 'PS256'] };

@@ -1,0 +1,53 @@
+import type { Client } from 'oidc-provider';
+import type { TppRecord } from '../../../tpp-registry/index.ts';
+import { requirementsOf } from '../customer/authentication-requirements.ts';
+import { customerClaimsOf, type CustomerClaimRules } from '../customer/claims/requested-claims.ts';
+import type { ApprovalRequest } from '../customer/decoupled-approval.ts';
+import { isOfApi } from '../customer/granted-consent.ts';
+import { serviceOf } from '../customer/open-interaction.ts';
+import { profileOf, type Profiles } from '../profiles/profiles.ts';
+import { permissionsOf } from '../customer/pages/permissions.ts';
+import type { ApprovalRecord } from './approval-records.ts';
+import { wordsOf } from './request-rules.ts';
+
+/** The rules of the bank for a question. */
+export interface ApprovalRules extends CustomerClaimRules {
+  readonly profiles: Profiles;
+}
+
+/** A question whose customer is known. */
+export type AskedRecord = ApprovalRecord & { readonly psuId: string };
+
+/** The question, as the bank shows it to its customer. */
+export function approvalView(
+  record: AskedRecord,
+  parts: {
+    readonly client: Client;
+    readonly tpp: TppRecord;
+    readonly consentUntil: Date;
+    readonly rules: ApprovalRules;
+  },
+): ApprovalRequest {
+  const { client, tpp, consentUntil, rules } = parts;
+  const { approvalId, psuId, clientId, params, expiresAt } = record;
+  const scopes = wordsOf(params.scope);
+  const { acrValues, isAcrEssential } = requirementsOf(params, profileOf(client, rules.profiles).market);
+  return Object.freeze({
+    approvalId,
+    psuId,
+    clientId,
+    tpp: {
+      service: serviceOf({ client, tpp }),
+      legalName: tpp.legalName,
+      authorizationNumber: tpp.authorizationNumber,
+    },
+    scopes,
+    permissions: permissionsOf(scopes, customerClaimsOf(params, rules)),
+    needsAccounts: scopes.some(isOfApi),
+    bindingMessage: params.binding_message,
+    acrValues,
+    isAcrEssential,
+    expiresAt,
+    consentUntil,
+  });
+}

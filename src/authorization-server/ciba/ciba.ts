@@ -1,0 +1,89 @@
+import type { Configuration, KoaContextWithOIDC, Provider } from 'oidc-provider';
+import type { Middleware } from 'koa';
+import type { AspspCalls } from '../customer/aspsp-calls.ts';
+import type { Aspsp } from '../customer/aspsp.ts';
+import { Decisions } from '../customer/decisions.ts';
+import type { Approvals } from '../customer/decoupled-approval.ts';
+import { GrantedConsents, type GrantedConsentsOptions } from '../customer/granted-consent.ts';
+import type { Store } from '../../storage/store.ts';
+import { ApprovalRecords } from './approval-records.ts';
+import { BackchannelRequests, type BackchannelRequestsOptions } from './backchannel-requests.ts';
+import { CustomerApprovals } from './customer-approvals.ts';
+import { Notifications, type NotificationsOptions } from './notifications.ts';
+import { OpenRequests } from './open-requests.ts';
+import { POLL_SECONDS, servePolls } from './polling.ts';
+
+export interface CibaOptions
+  extends BackchannelRequestsOptions,
+    GrantedConsentsOptions,
+    NotificationsOptions {
+  readonly aspsp: Pick<Aspsp, 'decoupled'>;
+  readonly calls: AspspCalls;
+  readonly store: Store;
+  readonly secret: Buffer;
+}
+
+/** OpenID CIBA (FAPI-CIBA ID1): a customer is asked on a device of his own, and the TPP polls or is pinged. */
+export class Ciba {
+  readonly #options: CibaOptions;
+  readonly #records: ApprovalRecords;
+  readonly #requests: BackchannelRequests;
+  readonly #notifications: Notifications;
+  #serving: { readonly approvals: CustomerApprovals; readonly granted: GrantedConsents } | undefined;
+
+  constructor(options: CibaOptions) {
+    this.#options = options;
+    this.#records = new ApprovalRecords(options);
+    this.#notifications = new Notifications(options);
+    this.#requests = new BackchannelRequests(options, {
+      calls: options.calls,
+      records: this.#records,
+      open: new OpenRequests(options),
+      granted: () => this.#parts.granted,
+      fail: (approvalId) => this.#parts.approvals.fail(approvalId),
+    });
+  }
+
+  /** The part of the provider's configuration. */
+  get feature(): NonNullable<NonNullable<Configuration['features']>['ciba']> {
+    return this.#requests.feature;
+  }
+
+  /** The life of a request. */
+  secondsOf(ctx: KoaContextWithOIDC): number {
+    return this.#requests.secondsOf(ctx);
+  }
+
+  /** Completes the provider that was made with `feature`, and connects the bank. */
+  serve(provider: Provider): Approvals {
+    const { aspsp } = this.#options;
+    servePolls(provider, this.#options);
+    const granted = new GrantedConsents(this.#options, provider);
+    const approvals = new CustomerApprovals(this.#options, {
+      provider,
+      granted,
+      records: this.#records,
+      decisions: new Decisions(this.#options),
+      calls: this.#options.calls,
+      notifications: this.#notifications,
+    });
+    this.#serving = { approvals, granted };
+    aspsp.decoupled?.connect(approvals);
+    return approvals;
+  }
+
+  close(): Promise<void> {
+    return this.#notifications.close();
+  }
+
+  get #parts() {
+    if (this.#serving === undefined) throw new TypeError('CIBA is not being served yet');
+    return this.#serving;
+  }
+}
+
+/** Adds the interval of polls to the answer of the provider (CIBA §7.3). */
+export const tellInterval: Middleware = async (ctx, next) => {
+  await next();
+  if (ctx.status === 200) Object.assign(ctx.body as object, { interval: POLL_SECONDS });
+};
