@@ -14,11 +14,13 @@ interface Flags {
   readonly mtlsPort?: number;
   readonly resourcePort?: number;
   readonly tppPort?: number;
+  readonly appPort?: number;
   readonly revocationPort?: number;
   readonly host?: string;
   readonly redirectUri: readonly string[];
   readonly certificatesDemanded?: CertificateDemand;
   readonly tester?: string;
+  readonly automateApprovals?: true;
 }
 
 /** `tallystick sandbox`: everything in one process, to try and to test against. */
@@ -35,6 +37,7 @@ export function sandboxCommand(): Command {
     .option('--mtls-port <number>', 'port of the mTLS listener, likewise (8444)', portNumber)
     .option('--resource-port <number>', 'port of the demo bank, likewise (8445)', portNumber)
     .option('--tpp-port <number>', 'port of the page of the demo TPP, likewise (8446)', portNumber)
+    .option('--app-port <number>', "port of the demo bank's application, likewise (8447)", portNumber)
     .option('--revocation-port <number>', 'port of the revocation service, chosen once', portNumber)
     .option('--host <name>', 'name or address in every URL, for other machines, chosen once', hostName)
     .option('--redirect-uri <url>', 'add a redirect URI to the demo clients (repeatable)', collectUrl, [])
@@ -44,6 +47,7 @@ export function sandboxCommand(): Command {
       ),
     )
     .option('--tester <folder>', 'be tested from a folder of `conformance certificates --prepare`')
+    .option('--automate-approvals', 'open an address that answers backchannel requests for customers')
     .action(async (flags: Flags, command: Command) => {
       requireSandboxPackages(command);
       const { startSandbox } = await import('../sandbox/sandbox.ts');
@@ -55,12 +59,14 @@ export function sandboxCommand(): Command {
           mtls: flags.mtlsPort,
           resource: flags.resourcePort,
           tpp: flags.tppPort,
+          app: flags.appPort,
           revocation: flags.revocationPort,
         }),
         ...given({ host: flags.host }),
         redirectUris: flags.redirectUri,
         ...given({ certificatesDemanded: flags.certificatesDemanded }),
         ...(flags.tester === undefined ? {} : { amendConfiguration: await amendmentOf(flags.tester) }),
+        automatesApprovals: flags.automateApprovals === true,
       });
       console.log(welcome(sandbox));
       // SIGHUP: the terminal has been closed.
@@ -84,6 +90,7 @@ function welcome({ description, logFile, descriptionFile }: RunningSandbox): str
     `  mTLS endpoints         ${description.mtlsUrl}`,
     `  demo bank              ${description.resourceUrl}`,
     `  a TPP for your browser ${description.tppUrl}`,
+    `  the bank on a phone    ${description.appUrl}`,
     `  OCSP and CRLs          ${description.revocationUrl}`,
     `  demo customers         ${customers.join(', ')}`,
     `  all of it, for tools   ${descriptionFile}`,

@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { replaceFile } from '../files/created-file.ts';
+import { type CibaClient, cibaClientsOf } from './ciba-clients.ts';
 import { DEMO_CUSTOMERS } from './bank/customers.ts';
 import { SANDBOX_ORGANIZATION } from '../tpp/trust-files.ts';
 import type { Nca } from './pki/issue-options.ts';
@@ -32,6 +33,8 @@ export interface SandboxDescription {
   readonly resourceUrl: string;
   /** The page of the demo TPP, for a browser. */
   readonly tppUrl: string;
+  /** The demo bank's application on the customer's phone, for a browser. */
+  readonly appUrl: string;
   readonly caFile: string;
   /** Base URL of the PKI's revocation service: `/ocsp`, `/root.crl`, `/issuing-ca.crl`. Plain HTTP. */
   readonly revocationUrl: string;
@@ -55,6 +58,8 @@ export interface SandboxTpp extends TppCertificateFiles {
   >;
   /** More clients, each with what its registration has beyond the plain ones; only for TPPs with every role. */
   readonly moreClients: readonly SandboxClient[];
+  /** Clients that ask customers on their phones (CIBA). Their requests are signed with the key below. */
+  readonly cibaClients: readonly CibaClient[];
   /** Private JSON Web Key of the `private_key_jwt` clients. */
   readonly signingKeyFile: string;
   /** The same key in PEM. */
@@ -69,6 +74,8 @@ export interface Ports {
   readonly resource: number;
   /** Of the page of the demo TPP. */
   readonly tpp: number;
+  /** Of the demo bank's application. */
+  readonly app: number;
   /** Of the revocation service. The certificates point to it, so it is chosen with them and never changes. */
   readonly revocation: number;
 }
@@ -209,9 +216,10 @@ export async function describeSandbox(
     mtlsUrl: at(facts.ports.mtls),
     resourceUrl: at(facts.ports.resource),
     tppUrl,
+    appUrl: at(facts.ports.app),
     caFile: paths.root,
     revocationUrl: revocationUrlOf(facts.ports),
-    tpps: TPP_PLANS.map((plan) => describeTpp(folder, plan, redirectUris)),
+    tpps: TPP_PLANS.map((plan) => describeTpp(folder, plan, { redirectUris, tppUrl })),
     pkcs12Passphrase: PKCS12_PASSPHRASE,
     broken: await describeBroken(folder),
     customers: DEMO_CUSTOMERS.map(({ username, password }) => ({ username, password })),
@@ -229,7 +237,14 @@ export async function readDescription(folder: string): Promise<SandboxDescriptio
 }
 
 /** The files and clients of a TPP. */
-export function describeTpp(folder: string, plan: TppPlan, redirectUris: readonly string[]): SandboxTpp {
+export function describeTpp(
+  folder: string,
+  plan: TppPlan,
+  {
+    redirectUris = [],
+    tppUrl = '',
+  }: { readonly redirectUris?: readonly string[]; readonly tppUrl?: string } = {},
+): SandboxTpp {
   const at = (file: string) => pathsOf(folder).tpp(plan.name, file);
   return {
     name: plan.name,
@@ -242,6 +257,7 @@ export function describeTpp(folder: string, plan: TppPlan, redirectUris: readonl
       private_key_jwt: { client_id: clientIdOf(plan, 'private_key_jwt'), redirect_uris: redirectUris },
     },
     moreClients: moreClients(plan, redirectUris),
+    cibaClients: cibaClientsOf(plan.name, tppUrl),
     ...tppFiles(at('qwac')),
     signingKeyFile: at('signing-key.json'),
     signingKeyPemFile: at('signing-key.pem'),

@@ -3,7 +3,7 @@ import { createServer } from 'node:net';
 import { invalidConfig } from '../errors.ts';
 import type { Ports } from './folder.ts';
 
-const DEFAULTS = { front: 8443, mtls: 8444, resource: 8445, tpp: 8446 } as const;
+const DEFAULTS = { front: 8443, mtls: 8444, resource: 8445, tpp: 8446, app: 8447 } as const;
 
 /**
  * The range of free ports. It lies below the range of outgoing connections, so that a port that is written into
@@ -20,15 +20,20 @@ const RANGE = { from: 10_000, to: 20_000 };
  */
 export async function choosePorts(wanted: Partial<Ports>, last: Partial<Ports> = {}): Promise<Ports> {
   const chosen: number[] = [];
-  for (const name of ['front', 'mtls', 'resource', 'tpp'] as const) {
+  for (const name of ['front', 'mtls', 'resource', 'tpp', 'app'] as const) {
     const before = last[name];
-    const asked = wanted[name] ?? before ?? DEFAULTS[name];
+    const asked = wanted[name] ?? before ?? defaultOf(name, wanted);
     const isKept = asked === 0 && before !== undefined && (await isFree(before));
     chosen.push(asked !== 0 ? asked : isKept ? before : await freePort(chosen));
   }
-  const [front = 0, mtls = 0, resource = 0, tpp = 0] = chosen;
+  const [front = 0, mtls = 0, resource = 0, tpp = 0, app = 0] = chosen;
   const revocation = await revocationPort(wanted.revocation ?? 0, last.revocation);
-  return { front, mtls, resource, tpp, revocation };
+  return { front, mtls, resource, tpp, app, revocation };
+}
+
+/** A caller that knows no port of the application, and wants any free ones, wants one for that too. */
+function defaultOf(name: keyof typeof DEFAULTS, { tpp }: Partial<Ports>): number {
+  return name === 'app' && tpp === 0 ? 0 : DEFAULTS[name];
 }
 
 async function revocationPort(wanted: number, last: number | undefined): Promise<number> {

@@ -1,4 +1,5 @@
 import { readFile } from 'node:fs/promises';
+import { CIBA_GRANT } from '../authorization-server/clients/registered-client.ts';
 import type { CertificateDemand } from '../authorization-server/request/tpp-gate.ts';
 import { pathsOf, type SandboxDescription } from './folder.ts';
 
@@ -35,6 +36,11 @@ export async function sandboxConfiguration(
     profiles: { allowed: ['fapi2-security', 'fapi2-message-signing', 'fapi1-advanced'] },
     senderConstraints: { allowed: ['certificate', 'certificate-and-dpop', 'dpop'] },
     ...(certificatesDemanded === undefined ? {} : { certificatesDemanded }),
+    // The demo TPP, and a test on this machine, take pings at any port.
+    ciba: {
+      enabled: true,
+      notifications: { caFile: paths.root, privateHosts: [new URL(description.issuer).hostname] },
+    },
     trust: [
       {
         profile: 'eu-qualified',
@@ -82,6 +88,12 @@ async function clientsOf(tpp: SandboxDescription['tpps'][number]): Promise<reado
       ...common,
       ...client,
       // Of assertions, or of request objects.
+      jwks: { keys: [publicKey] },
+    })),
+    ...tpp.cibaClients.map((client) => ({
+      ...common,
+      ...client,
+      grant_types: [CIBA_GRANT, 'refresh_token'],
       jwks: { keys: [publicKey] },
     })),
   ];

@@ -15,6 +15,7 @@ import { findRedirectUriProblem } from '../authorization-server/clients/redirect
 import { invalidConfig } from '../errors.ts';
 import { createAuthorizer, createProtection } from '../resource-server/index.ts';
 import { demoAspsp } from './bank/customers.ts';
+import { approvalApp } from './bank/approval-app.ts';
 import { API_SCOPES, demoBank } from './bank/demo-bank.ts';
 import {
   describeSandbox,
@@ -46,6 +47,8 @@ export interface SandboxOptions extends SandboxRules {
     configuration: Readonly<Record<string, unknown>>,
     description: SandboxDescription,
   ) => unknown;
+  /** Opens an address of the demo bank's application that answers for customers, as the suite needs it. */
+  readonly automatesApprovals?: boolean;
   /** Used instead of the embedded store, and closed with the sandbox. */
   readonly store?: NonNullable<ServerParts['store']>;
 }
@@ -74,7 +77,7 @@ export async function startSandbox(options: SandboxOptions): Promise<RunningSand
     const amended = options.amendConfiguration?.(value, description) ?? value;
     const config = parseConfig(amended, { source: folder, folder });
     started.push(await openRevocationService(folder, { port: ports.revocation, log }));
-    const { store } = options;
+    const { store, automatesApprovals: isAutomated = false } = options;
     const server = await startServer(config, {
       aspsp: demoAspsp(),
       log,
@@ -82,6 +85,7 @@ export async function startSandbox(options: SandboxOptions): Promise<RunningSand
     });
     started.push(server);
     started.push(await startBank(folder, { description, server, log, port: ports.resource }));
+    started.push(await startApp(folder, { description, server, log, port: ports.app, isAutomated }));
     started.push(await startTpp(folder, { description, log, port: ports.tpp }));
     return { description, server, descriptionFile: paths.description, logFile: paths.log, close };
   } catch (error) {
@@ -115,26 +119,44 @@ function assertRedirectUris(uris: readonly string[]): void {
   if (problems.length > 0) throw invalidConfig('--redirect-uri', problems);
 }
 
+async function startApp(
+  folder: string,
+  parts: Pick<RunningSandbox, 'description' | 'server'> & {
+    readonly log: Log;
+    readonly port: number;
+    readonly isAutomated: boolean;
+  },
+) {
+  const { description, log, port, isAutomated } = parts;
+  const { approvals } = parts.server;
+  // A sandbox whose configuration was amended may have no CIBA.
+  if (approvals === undefined) return { close: async () => {} };
+  const url = description.appUrl;
+  const listener = await pageListener(folder, { name: 'app', log });
+  listener.serve(new URL(url), approvalApp({ approvals, url, isAutomated, log }));
+  await listener.listen(port, bindAddressOf(description));
+  return { close: () => listener.close() };
+}
+
 async function startTpp(
   folder: string,
   parts: Pick<RunningSandbox, 'description'> & { readonly log: Log; readonly port: number },
 ) {
   const { description, log, port } = parts;
+  const listener = await pageListener(folder, { name: 'tpp', log });
+  listener.serve(new URL(description.tppUrl), tppPage({ description, log }));
+  await listener.listen(port, bindAddressOf(description));
+  return { close: () => listener.close() };
+}
+
+/** A listener for browsers, with the certificate of the sandbox. */
+async function pageListener(folder: string, { name, log }: { readonly name: string; readonly log: Log }) {
   const { server } = pathsOf(folder);
   const [certificatePem, privateKeyPem] = await Promise.all([
     readFile(server.certificateFile, 'utf8'),
     readFile(server.keyFile, 'utf8'),
   ]);
-  const listener = createListener({
-    name: 'tpp',
-    certificatePem,
-    privateKeyPem,
-    requestClientCertificate: false,
-    log,
-  });
-  listener.serve(new URL(description.tppUrl), tppPage({ description, log }));
-  await listener.listen(port, bindAddressOf(description));
-  return { close: () => listener.close() };
+  return createListener({ name, certificatePem, privateKeyPem, requestClientCertificate: false, log });
 }
 
 async function startBank(

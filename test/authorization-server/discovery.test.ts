@@ -13,6 +13,8 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { tppNamed } from '../../src/sandbox/curl-lines.ts';
 import { walkPages } from '../../src/sandbox/demo/demo-browser.ts';
 import { DEMO_REDIRECT_URI } from '../../src/sandbox/folder.ts';
+import { CIBA_GRANT } from '../../src/authorization-server/clients/registered-client.ts';
+import { CibaTpp, refusalOf } from './ciba/ciba-tpp.ts';
 import { startTestSandbox, type TestSandbox } from './running-sandbox.ts';
 
 const DOCUMENTS = ['/.well-known/openid-configuration', '/.well-known/oauth-authorization-server'];
@@ -72,6 +74,12 @@ async function registerSigning(algorithm: string): Promise<void> {
     jwks: { keys: [jwk] },
   });
   await register(`requests-${algorithm}`, { profile: 'fapi2-message-signing', jwks: { keys: [jwk] } });
+  await register(`money-one-mtls-ciba-${algorithm}`, {
+    redirect_uris: [],
+    grant_types: [CIBA_GRANT],
+    jwks: { keys: [jwk] },
+    backchannel_token_delivery_mode: 'poll',
+  });
 }
 
 const listOf = (name: string) => metadata[name] as readonly string[];
@@ -152,6 +160,14 @@ async function authorized(clientId: string, more: Form, par = endpoint('pushed_a
     caFile: sandbox.description.caFile,
     answer: { decision: 'allow', ...customer },
   });
+}
+
+async function asksByCiba(mode: string): Promise<void> {
+  const tpp = await CibaTpp.open(sandbox, `money-one-mtls-ciba-${mode}`);
+  const asked = await tpp.ask({ client_notification_token: randomUUID() });
+  await sandbox.server.approvals?.reject(sandbox.server.approvals.idOf(asked.auth_req_id));
+  expect(await refusalOf(tpp.poll(asked.auth_req_id))).toMatchObject({ error: 'access_denied' });
+  await tpp.close();
 }
 
 async function tokensFor(clientId: string, more: Form = {}, endpoints: Endpoints = {}) {
@@ -328,12 +344,29 @@ const ATTEMPTS: Readonly<Record<string, () => Promise<unknown>>> = {
     }
   },
   grant_types_supported: async () => {
-    const used = ['authorization_code', 'client_credentials', 'refresh_token'];
+    const used = ['authorization_code', 'client_credentials', 'refresh_token', CIBA_GRANT];
     expect([...listOf('grant_types_supported')].sort()).toEqual(used);
     const { refresh_token: refresh = '' } = await tokensFor(OWN);
     const form = { client_id: OWN, grant_type: 'refresh_token', refresh_token: refresh };
     expect((await post(endpoint('token'), form)).status).toBe(200);
     expect((await credentials(OWN)).status).toBe(200);
+    await asksByCiba('poll');
+  },
+  backchannel_authentication_endpoint: () => asksByCiba('poll'),
+  backchannel_token_delivery_modes_supported: async () => {
+    for (const mode of listOf('backchannel_token_delivery_modes_supported')) await asksByCiba(mode);
+  },
+  backchannel_user_code_parameter_supported: async () => {
+    expect(metadata.backchannel_user_code_parameter_supported).toBe(false);
+  },
+  backchannel_authentication_request_signing_alg_values_supported: async () => {
+    for (const alg of listOf('backchannel_authentication_request_signing_alg_values_supported')) {
+      const key = keys.get(alg);
+      const tpp = await CibaTpp.open(sandbox, `money-one-mtls-ciba-${alg}`);
+      const asked = await tpp.send({ request: await tpp.sign({}, { alg, ...(key && { key }), kid: alg }) });
+      expect(asked.auth_req_id).toBeTypeOf('string');
+      await tpp.close();
+    }
   },
   scopes_supported: async () => {
     const asked = { scope: listOf('scopes_supported').join(' '), prompt: 'consent' };

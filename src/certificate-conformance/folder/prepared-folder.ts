@@ -70,7 +70,13 @@ export class PreparedFolder {
   tppOf(name: ClientName): SandboxTpp {
     const plan = TPP_PLANS.find((one) => one.name === TPP_OF[name]);
     if (plan === undefined) throw new TypeError(`there is no TPP of the client ${name}`);
-    return describeTpp(this.folder, { ...plan, nca: this.tester.nca }, [this.tester.redirectUri]);
+    return describeTpp(
+      this.folder,
+      { ...plan, nca: this.tester.nca },
+      {
+        redirectUris: [this.tester.redirectUri],
+      },
+    );
   }
 
   /** The good certificate of a client's TPP, with its issuing CA. */

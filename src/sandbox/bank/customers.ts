@@ -74,11 +74,9 @@ export type DemoAccount = (typeof DEMO_CUSTOMERS)[number]['accounts'][number];
 export function demoAspsp(): Aspsp {
   return {
     name: 'Demo Bank',
-    answerAuthentication: async (_state, { username, password = '' }, { request }) => {
-      const customer = DEMO_CUSTOMERS.find((one) => one.username === username);
-      const digest = (text: string) => createHash('sha256').update(text).digest();
-      const isRight = timingSafeEqual(digest(password), digest(customer?.password ?? ''));
-      return customer !== undefined && isRight
+    answerAuthentication: async (_state, { username = '', password = '' }, { request }) => {
+      const customer = findCustomer(username, password);
+      return customer !== undefined
         ? // One password stands for every authentication context that a TPP asks for.
           { type: 'authenticated', psuId: customer.psuId, amr: ['pwd'], acr: request.acrValues[0] }
         : { type: 'refused', reason: 'wrong-credentials' };
@@ -90,7 +88,28 @@ export function demoAspsp(): Aspsp {
         name,
         identification: `•••• ${iban.slice(-4)}`,
       })),
+    decoupled: {
+      // The application of the demo bank (approval-app.ts) asks the running server what waits.
+      connect: () => {},
+      findCustomer: async ({ type, value }) => {
+        const found = DEMO_CUSTOMERS.find(({ username, psuId }) =>
+          type === 'login_hint' ? username === value : psuId === value,
+        );
+        return found === undefined ? { type: 'unknown' } : { type: 'found', psuId: found.psuId };
+      },
+      startApproval: async () => {},
+    },
   };
+}
+
+/** The customer of this name and password. */
+export function findCustomer(
+  username: string,
+  password: string,
+): (typeof DEMO_CUSTOMERS)[number] | undefined {
+  const customer = DEMO_CUSTOMERS.find((one) => one.username === username);
+  const digest = (text: string) => createHash('sha256').update(text).digest();
+  return timingSafeEqual(digest(password), digest(customer?.password ?? '')) ? customer : undefined;
 }
 
 /** The accounts of a customer. */

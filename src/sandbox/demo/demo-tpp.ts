@@ -40,6 +40,8 @@ export interface DemoTppOptions {
   /** Its plain client unless another is named; `private_key_jwt` is the other plain one. */
   readonly method?: 'tls_client_auth' | 'private_key_jwt';
   readonly client?: SandboxClient;
+  /** Another client of the TPP than that of the method. */
+  readonly clientId?: string;
   /** The TPP's own certificate unless another is named; `none` presents none. */
   readonly certificate?: CertificateFiles | 'none';
   /** Makes OpenSSL present certificates that it refuses by default: SHA-1 signatures, short keys. */
@@ -68,7 +70,7 @@ export async function connectTpp(options: DemoTppOptions): Promise<DemoTpp> {
     method === 'tls_client_auth' ? oauth.TlsClientAuth() : oauth.PrivateKeyJwt(signingKey);
   const config = await oauth.discovery(
     new URL(description.issuer),
-    client?.client_id ?? tpp.clients[method].client_id,
+    options.clientId ?? client?.client_id ?? tpp.clients[method].client_id,
     { use_mtls_endpoint_aliases: true },
     authentication,
     { [oauth.customFetch]: overTls },

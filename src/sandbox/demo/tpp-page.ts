@@ -4,6 +4,7 @@ import Router from '@koa/router';
 import Koa, { type Context } from 'koa';
 import { LRUCache } from 'lru-cache';
 import type { Log } from '../../index.ts';
+import { TPP_PINGS } from '../ciba-clients.ts';
 import { tppNamed } from '../curl-lines.ts';
 import { type SandboxDescription, TPP_CALLBACK } from '../folder.ts';
 import type { TppConnection } from './tpp-connection.ts';
@@ -73,6 +74,10 @@ export function tppPage(options: {
     }
     visitor.refreshToken = ended.refreshToken;
     ctx.redirect('/');
+  });
+  // A ping brings no news that a poll would not: the demo TPP takes it and reads nothing.
+  router.post(TPP_PINGS, (ctx) => {
+    ctx.status = 204;
   });
   router.post('/disconnect', async (ctx) => {
     const visitor = visitorOf(ctx, visitors);

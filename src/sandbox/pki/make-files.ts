@@ -94,7 +94,7 @@ async function publish(name: string, authority: Authority): Promise<void> {
 async function makeTpps(issuer: Authority): Promise<void> {
   await Promise.all(
     plans.map(async (plan) => {
-      const files = describeTpp(folder, plan, []);
+      const files = describeTpp(folder, plan);
       const good = qwacOf(plan, period);
       const issue = async (to: TppCertificateFiles, profile: 'qwac' | 'qsealc') => {
         const certificate = record('issuing-ca', await issuer.issue({ ...good, profile }));

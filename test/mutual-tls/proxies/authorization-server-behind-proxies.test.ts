@@ -50,18 +50,18 @@ describe('the authorization server', () => {
 
   beforeAll(async () => {
     folder = await mkdtemp(join(tmpdir(), 'tallystick-behind-'));
-    const ports = { front: 0, mtls: 0, resource: 0, revocation: 0, tpp: 0 };
+    const ports = { front: 0, mtls: 0, resource: 0, revocation: 0, tpp: 0, app: 0 };
     await makeFolder(folder, { ports, now: new Date() });
     const [plan, second] = TPP_PLANS;
     if (plan === undefined || second === undefined) throw new Error('the sandbox has no TPPs');
-    tpp = describeTpp(folder, plan, []);
+    tpp = describeTpp(folder, plan);
     const paths = pathsOf(folder);
     [caPem, tls, own, renewed, other] = await Promise.all([
       readFile(paths.root, 'utf8'),
       identityOf(paths.server),
       identityOf(tpp),
       identityOf(tpp.renewed),
-      identityOf(describeTpp(folder, second, [])),
+      identityOf(describeTpp(folder, second)),
     ]);
   });
   afterAll(async () => {
