@@ -19,6 +19,7 @@ import { outboundSchema } from './outbound-schema.ts';
 import {
   allowedConstraints,
   allowedProfiles,
+  findDemandProblems,
   profilesSchema,
   senderConstraintFields,
 } from './profile-schema.ts';
@@ -201,7 +202,11 @@ export function parseConfig(
   const { apiScopes, acrValues } = config;
   const deliveryModes = allowedDeliveryModes(config.ciba);
   const rules = { apiScopes, acrValues, profiles, deliveryModes };
-  const problems = [...findAcrProblems(config, profiles), ...findClientProblems(config.clients, rules)];
+  const problems = [
+    ...findAcrProblems(config, profiles),
+    ...findDemandProblems(config),
+    ...findClientProblems(config.clients, rules),
+  ];
   if (problems.length > 0) throw invalidConfig(from.source, problems);
   return frozen(withAbsoluteFiles(config, from.folder));
 }

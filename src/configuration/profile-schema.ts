@@ -4,7 +4,8 @@ import {
   SENDER_CONSTRAINTS,
   type SenderConstraint,
 } from '../authorization-server/profiles/sender-constraint.ts';
-import { CERTIFICATE_DEMANDS } from '../authorization-server/request/tpp-gate.ts';
+import type { Problem } from '../errors.ts';
+import { CERTIFICATE_DEMANDS, type CertificateDemand } from '../authorization-server/request/tpp-gate.ts';
 
 const profileName = z.enum(PROFILE_NAMES);
 const [DEFAULT = ''] = PROFILE_NAMES;
@@ -78,3 +79,17 @@ export const senderConstraintFields = {
   /** The name of a rule of `certificatesDemanded` before there was another. */
   pushedRequests: z.never({ error: 'is now certificatesDemanded: where-tokens-are-issued' }).optional(),
 };
+
+/** A demand that only clients could use which the bank does not allow. */
+export function findDemandProblems({
+  certificatesDemanded: demanded,
+  senderConstraints: { allowed },
+}: {
+  readonly certificatesDemanded: CertificateDemand;
+  readonly senderConstraints: z.infer<typeof senderConstraintsSchema>;
+}): readonly Problem[] {
+  if (demanded !== 'where-tokens-are-bound-to-one' || allowed.includes('dpop')) return [];
+  return [
+    { path: 'certificatesDemanded', message: `is ${demanded}: senderConstraints.allowed must name dpop` },
+  ];
+}

@@ -46,6 +46,34 @@ describe('the configuration', () => {
     expect(() => Object.assign(config.clients[0] ?? {}, { scope: 'more' })).toThrow(TypeError);
   });
 
+  it('binds tokens to a certificate, and to a key alone only where that is named', () => {
+    const config = parseConfig(valid, from);
+    expect([config.senderConstraints, config.certificatesDemanded, config.dpop]).toEqual([
+      { default: 'certificate', allowed: ['certificate', 'certificate-and-dpop'] },
+      'everywhere',
+      { nonce: 'off' },
+    ]);
+    const dpop = { ...client, sender_constraint: 'dpop' };
+    const [problem] = problemsOf({ ...valid, clients: [dpop] });
+    expect(problem?.message).toContain('allows certificate, certificate-and-dpop');
+    const named = { ...valid, senderConstraints: { allowed: ['certificate', 'dpop'] } };
+    expect(problemsOf({ ...named, clients: [dpop] })).toEqual([]);
+    const withoutCertificates = { certificatesDemanded: 'where-tokens-are-bound-to-one' };
+    expect(problemsOf({ ...named, ...withoutCertificates })).toEqual([]);
+    expect(problemsOf({ ...valid, ...withoutCertificates })).toMatchObject([
+      { path: 'certificatesDemanded' },
+    ]);
+    expect(problemsOf({ ...valid, senderConstraints: { default: 'dpop' } })).toMatchObject([
+      { path: 'senderConstraints.allowed' },
+    ]);
+  });
+
+  it('names the setting that has taken the place of another', () => {
+    expect(problemsOf({ ...valid, pushedRequests: { allowWithoutCertificate: true } })).toEqual([
+      { path: 'pushedRequests', message: 'is now certificatesDemanded: where-tokens-are-issued' },
+    ]);
+  });
+
   it('waits for a replica by default where there are replicas, and finds the files of Redis', () => {
     const redisOf = (redis: object) =>
       parseConfig({ ...valid, storage: { secretFile: 'secret', redis } }, from).storage.redis;

@@ -1,5 +1,6 @@
 import { expect } from 'vitest';
 import type { Bank, BankProcess } from './bank.ts';
+import { createProver } from '../authorization-server/dpop-prover.ts';
 import { type Answer, assertionOf, codeOf, Tpp, type Walk } from './tpp.ts';
 
 /** Two processes on one store, and who uses them. */
@@ -94,16 +95,40 @@ export async function raceAssertion(arena: Arena): Promise<void> {
   expect([winners.length, ...losers]).toEqual([1, '400 invalid_client']);
 }
 
+const KEY_BOUND = { client_id: 'money-one-mtls-certificate-and-dpop' };
+
+/** One DPoP proof, sent 64 times at once, under a nonce that the other process has made (J8, L5, RFC 9449 §8, §11.1). */
+async function raceProof(arena: Arena): Promise<void> {
+  const url = `${arena.bank.description.mtlsUrl}/token`;
+  const prover = await createProver();
+  const ask = (to: BankProcess, dpop: string) =>
+    arena.tpp.post(
+      to,
+      '/token',
+      { grant_type: 'client_credentials', scope: 'accounts', ...KEY_BOUND },
+      { dpop },
+    );
+  const [first, second] = arena.processes;
+  const { json, headers } = await ask(first, await prover.proof(url));
+  expect(json.error).toBe('use_dpop_nonce');
+  const nonce = String(headers['dpop-nonce']);
+  expect((await ask(second, await prover.proof(url, undefined, { claims: { nonce } }))).status).toBe(200);
+  const proof = await prover.proof(url, undefined, { claims: { nonce } });
+  const { winners, losers } = await rush(arena, (to) => ask(to, proof));
+  expect([winners.length, ...losers]).toEqual([1, '400 invalid_dpop_proof']);
+}
+
 export const RACES = {
   'a code': raceCode,
   'a refresh token with rotation': raceRefresh,
   'a pushed request': racePushedRequest,
   'a client assertion': raceAssertion,
+  'a DPoP proof': raceProof,
 } as const;
 
 /** Opens a bank on the storage with two processes. */
 export async function openArena(bank: Bank): Promise<Arena> {
-  const rotating = { refreshToken: { rotation: true } };
+  const rotating = { refreshToken: { rotation: true }, dpop: { nonce: 'required' } };
   const processes = [await bank.start(rotating), await bank.start(rotating)] as const;
   return { bank, processes, tpp: new Tpp(bank), dead: [] };
 }

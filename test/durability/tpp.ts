@@ -77,8 +77,14 @@ export class Tpp {
   }
 
   /** A form to the mTLS listener. */
-  post(to: Pick<BankProcess, 'ports'>, path: string, form: Record<string, string>): Promise<Answer> {
+  post(
+    to: Pick<BankProcess, 'ports'>,
+    path: string,
+    form: Record<string, string>,
+    headers: Record<string, string> = {},
+  ): Promise<Answer> {
     return this.#send({
+      headers,
       port: to.ports.mtls,
       host: new URL(this.#bank.description.mtlsUrl).host,
       path,

@@ -5,7 +5,7 @@ import { type EventFields, hexPrefix, type Log } from '../../events.ts';
 import type { ClientCertificateSource } from '../../mutual-tls/client-certificate.ts';
 import { findRefusal, protocolRefusal, refusalEvent } from './oauth-error.ts';
 import { ENDPOINTS, listenerOf } from './routes.ts';
-import { gateCertificate, provenTpp } from './tpp-gate.ts';
+import { actingTpp, gateCertificate } from './tpp-gate.ts';
 
 /** The outermost step: the id of the request, and one event for each token, refusal and fault. */
 export function accessLog(log: Log, source: ClientCertificateSource): Middleware {
@@ -48,7 +48,7 @@ function tokenFields(ctx: Context): EventFields {
 
 function requestFields(ctx: Context): EventFields {
   const client = (ctx as Partial<KoaContextWithOIDC>).oidc?.client?.clientId;
-  const tpp = provenTpp(ctx);
+  const tpp = actingTpp(ctx);
   const certificate = gateCertificate(ctx);
   return {
     requestId: String(ctx.state.requestId),

@@ -1,5 +1,6 @@
 import * as oauth from 'openid-client';
 import { tppNamed } from '../curl-lines.ts';
+import { clientNamed } from '../sandbox-clients.ts';
 import { authorize } from './authorization-request.ts';
 import type { DemoTpp, DemoTppOptions } from './demo-tpp.ts';
 import { showProfiles } from './profile-walks.ts';
@@ -14,6 +15,7 @@ export async function runDemo(
   const walk = new Walk(description, report);
   try {
     await showBinding(walk);
+    await showDpop(walk);
     await showRefusals(walk);
     await showConsent(walk);
     await showProfiles(walk);
@@ -47,6 +49,22 @@ async function showBinding(walk: Walk): Promise<void> {
   const stolen = "the same token from another TPP's certificate";
   await walk.calls(stolen, { tpp: two, token, code: 'ERR_TOKEN_BINDING' });
   await walk.calls('the same token without a certificate', { tpp: nobody, token, code: 'ERR_CERT_MISSING' });
+}
+
+async function showDpop(walk: Walk): Promise<void> {
+  const client = clientNamed(tppNamed(walk.description, 'money-one'), '-mtls-certificate-and-dpop');
+  const holder = await walk.connect('money-one', { client });
+  const tokens = await walk.succeeds(
+    'a token of a DPoP key besides the certificate',
+    () => tokensOf(holder, 'accounts'),
+    (answer) => `token, bound to ${boundTo(answer)}`,
+  );
+  const token = tokens?.access_token;
+  await walk.calls('the bank answers to a proof of the key', { tpp: holder, token });
+  const other = await walk.connect('money-one', { client });
+  await walk.calls('a proof of another key', { tpp: other, token, code: 'ERR_DPOP_PROOF' });
+  const bearer = await walk.connect('money-one');
+  await walk.calls('no proof', { tpp: bearer, token, code: 'ERR_DPOP_PROOF' });
 }
 
 /** A request for a token that has to be refused. */
@@ -140,5 +158,5 @@ async function showConsent(walk: Walk): Promise<void> {
 }
 
 function tokensOf(tpp: DemoTpp, scope: string) {
-  return oauth.clientCredentialsGrant(tpp.config, { scope });
+  return oauth.clientCredentialsGrant(tpp.config, { scope }, tpp.binding);
 }

@@ -96,10 +96,11 @@ function describeError(error: unknown): string {
   return error.cause instanceof Error ? `${error.message}: ${error.cause.message}` : error.message;
 }
 
-/** The start of the thumbprint to which an access token is bound. */
+/** The start of each thumbprint to which an access token is bound. */
 export function boundTo({ access_token: token }: { readonly access_token: string }): string {
-  const { cnf } = decodeJwt<{ readonly cnf?: Record<string, string> }>(token);
-  return `${cnf?.['x5t#S256']?.slice(0, 12) ?? 'NOTHING'}…`;
+  const { cnf = {} } = decodeJwt<{ readonly cnf?: Record<string, string> }>(token);
+  const digests = Object.values(cnf).map((digest) => `${digest.slice(0, 12)}…`);
+  return digests.join(' and ') || 'NOTHING';
 }
 
 /** The decision of the first customer. */
