@@ -16,6 +16,7 @@ import { invalidConfig } from '../errors.ts';
 import { createAuthorizer, createProtection } from '../resource-server/index.ts';
 import { demoAspsp } from './bank/customers.ts';
 import { approvalApp } from './bank/approval-app.ts';
+import { bankSignatures } from './bank/bank-signatures.ts';
 import { API_SCOPES, demoBank } from './bank/demo-bank.ts';
 import {
   describeSandbox,
@@ -178,11 +179,16 @@ async function startBank(
     // A token ends with the answer that its code was used twice, not within five seconds.
     status: { maxAgeSeconds: 0 },
   });
+  const bank = await bankSignatures(description.resourceUrl, server.clients);
   const protection = createProtection({
     authorizer,
     clientCertificate: { from: 'socket' },
     log,
-    resourceMetadata: { name: 'Demo Bank', scopes: API_SCOPES },
+    resourceMetadata: {
+      name: 'Demo Bank',
+      scopes: API_SCOPES,
+      signatures: { jwksUri: `${description.resourceUrl}/jwks`, algorithms: ['ES256'] },
+    },
   });
   const listener = createListener({
     name: 'resource',
@@ -194,7 +200,7 @@ async function startBank(
   });
   listener.serve(
     new URL(description.resourceUrl),
-    demoBank({ protection, findConsent: (consentId) => server.consents.find(consentId), log }),
+    demoBank({ ...bank, protection, findConsent: (consentId) => server.consents.find(consentId), log }),
   );
   await listener.listen(port, bindAddressOf(description));
   return {

@@ -10,11 +10,13 @@ import {
   authorizationOf,
   koaProtection,
   koaResourceMetadata,
+  type MessageSignatures,
   type Protection,
 } from '../../resource-server/index.ts';
+import type { BankSignatures } from './bank-signatures.ts';
 import { accountsOf, type DemoAccount } from './customers.ts';
 
-export interface DemoBankOptions {
+export interface DemoBankOptions extends BankSignatures {
   readonly protection: Protection;
   /** The consent behind a token: a bank's APIs ask which accounts the customer chose. */
   readonly findConsent: (consentId: string) => Promise<Consent | undefined>;
@@ -52,8 +54,8 @@ export function demoBank(options: DemoBankOptions): RequestListener {
   const app = new Koa();
   const router = new Router();
   const payments = new LRUCache<string, Payment & { readonly clientId: string }>({ max: MAX_PAYMENTS });
-  const needs = (scope: keyof typeof ROLES): Middleware =>
-    koaProtection(protection, { scopes: [scope], roles: [ROLES[scope]] });
+  const needs = (scope: keyof typeof ROLES, signatures?: MessageSignatures): Middleware =>
+    koaProtection(protection, { scopes: [scope], roles: [ROLES[scope]], signatures });
   const json = bodyParser({ enableTypes: ['json'], jsonLimit: '16kb', onError: refuseBody });
 
   router.get('/accounts', needs('accounts'), async (ctx) => {
@@ -71,13 +73,19 @@ export function demoBank(options: DemoBankOptions): RequestListener {
     const { transactions } = await consentedAccount(ctx, options, String(ctx.params.id));
     ctx.body = { transactions };
   });
-  router.post('/payments', needs('payments'), json, async (ctx) => {
+  const pay = async (ctx: Context) => {
     const asked = parsedBody(ctx, payment);
     await consentedAccount(ctx, options, asked.debtorAccountId);
     const made = { ...asked, paymentId: randomUUID(), status: 'accepted' as const };
     payments.set(made.paymentId, { ...made, clientId: authorizationOf(ctx).clientId });
     ctx.status = 201;
     ctx.body = made;
+  };
+  router.post('/payments', needs('payments'), json, pay);
+  // The same for signed requests only, with a signed answer.
+  router.post('/signed-payments', needs('payments', options.signatures), json, pay);
+  router.get('/jwks', (ctx) => {
+    ctx.body = options.answerKeys;
   });
   router.get('/payments/:id', needs('payments'), (ctx) => {
     const found = payments.get(String(ctx.params.id));

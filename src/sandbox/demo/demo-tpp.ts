@@ -1,8 +1,9 @@
 import { createHash, randomUUID } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
-import { exportJWK, importJWK, type JWK, SignJWT } from 'jose';
+import { exportJWK, importJWK, type JSONWebKeySet, type JWK, SignJWT } from 'jose';
 import * as oauth from 'openid-client';
 import { Agent, fetch } from 'undici';
+import type { RawAnswer, SignedMessage } from './signed-message.ts';
 import type { CertificateFiles, SandboxDescription, SandboxTpp } from '../folder.ts';
 import type { SandboxClient } from '../sandbox-clients.ts';
 
@@ -19,6 +20,10 @@ export interface DemoTpp {
     accessToken: string,
     init?: { readonly method: string; readonly json: unknown },
   ): Promise<ApiAnswer>;
+  /** Sends a request as it is. */
+  send(message: SignedMessage): Promise<RawAnswer>;
+  /** The keys of signed answers, where the metadata of the API name them. */
+  answerKeys(path: string): Promise<JSONWebKeySet>;
   /** The metadata of the API, which its challenge names (RFC 9728). @throws when there are none */
   discover(path: string): Promise<ApiMetadata>;
   close(): Promise<void>;
@@ -27,6 +32,8 @@ export interface DemoTpp {
 export interface ApiMetadata {
   readonly authorization_servers: readonly string[];
   readonly scopes_supported: readonly string[];
+  /** The keys of its signed answers. */
+  readonly jwks_uri?: string;
 }
 
 export interface ApiAnswer {
@@ -99,19 +106,38 @@ export async function connectTpp(options: DemoTppOptions): Promise<DemoTpp> {
       });
       return { status: response.status, body: (await response.json()) as Record<string, unknown> };
     },
-    discover: async (path) => {
-      const refused = await fetch(`${description.resourceUrl}${path}`, { dispatcher: agent });
-      await refused.arrayBuffer();
-      const [, url] = /resource_metadata="([^"]+)"/.exec(refused.headers.get('www-authenticate') ?? '') ?? [];
-      if (url === undefined) throw new Error(`the challenge of HTTP ${refused.status} names no metadata`);
-      const response = await fetch(url, { dispatcher: agent });
-      const metadata = (await response.json()) as ApiMetadata & { readonly resource: string };
-      // RFC 9728 §3.3: metadata of another resource must not be used.
-      if (metadata.resource !== description.resourceUrl) throw new Error(`metadata of ${metadata.resource}`);
-      return metadata;
+    send: async ({ method, path, headers, body }) => {
+      const response = await fetch(`${description.resourceUrl}${path}`, {
+        dispatcher: agent,
+        method,
+        headers,
+        body,
+      });
+      return {
+        status: response.status,
+        headers: Object.fromEntries(response.headers),
+        text: await response.text(),
+      };
     },
+    answerKeys: async (path) => {
+      const { jwks_uri: url = '' } = await discover(path);
+      return (await (await fetch(url, { dispatcher: agent })).json()) as JSONWebKeySet;
+    },
+    discover,
     close: () => agent.close(),
   };
+
+  async function discover(path: string): Promise<ApiMetadata> {
+    const refused = await fetch(`${description.resourceUrl}${path}`, { dispatcher: agent });
+    await refused.arrayBuffer();
+    const [, url] = /resource_metadata="([^"]+)"/.exec(refused.headers.get('www-authenticate') ?? '') ?? [];
+    if (url === undefined) throw new Error(`the challenge of HTTP ${refused.status} names no metadata`);
+    const response = await fetch(url, { dispatcher: agent });
+    const metadata = (await response.json()) as ApiMetadata & { readonly resource: string };
+    // RFC 9728 §3.3: metadata of another resource must not be used.
+    if (metadata.resource !== description.resourceUrl) throw new Error(`metadata of ${metadata.resource}`);
+    return metadata;
+  }
 }
 
 /** A proof of the key for one request with an access token (RFC 9449 §4.2). */

@@ -3,6 +3,7 @@ import { tppNamed } from '../curl-lines.ts';
 import { clientNamed } from '../sandbox-clients.ts';
 import { authorize } from './authorization-request.ts';
 import type { DemoTpp, DemoTppOptions } from './demo-tpp.ts';
+import { showSignatures } from './signature-walk.ts';
 import { showProfiles } from './profile-walks.ts';
 import type { SandboxDescription } from '../folder.ts';
 import { answerOf, boundTo, type DemoStep, Walk } from './walk.ts';
@@ -19,6 +20,7 @@ export async function runDemo(
     await showRefusals(walk);
     await showConsent(walk);
     await showProfiles(walk);
+    await showSignatures(walk);
   } finally {
     await walk.close();
   }
