@@ -24,7 +24,8 @@ import type { Aspsp } from './customer/aspsp.ts';
 import { AspspCalls } from './customer/aspsp-calls.ts';
 import { ReleasedClaims } from './customer/claims/released-claims.ts';
 import { type InteractionOptions, interactions } from './customer/interactions.ts';
-import { decryptRequest } from './request/encrypted-request.ts';
+import { decryptRequest } from './request/authorization-request/encrypted-request.ts';
+import { refuseNesting } from './request/authorization-request/nested-request.ts';
 import { requestEncryptionOf } from './profiles/encryption-rules.ts';
 import type { Decrypter } from './signing/decrypter.ts';
 import { sessionTakeover } from './customer/session-takeover.ts';
@@ -173,6 +174,7 @@ function stepsOf(
       at(STATUS_LIST_ROUTE, statusLists),
       at(ENDPOINTS.authorization, postedAuthorization),
       at(ENDPOINTS.authorization, decrypting),
+      at(ENDPOINTS.authorization, refuseNesting),
       from('browser', sessionTakeover(provider)),
       from('browser', interactions(options, { provider, aspsp, pages })),
     ],
@@ -191,6 +193,7 @@ function stepsOf(
       at(ENDPOINTS.introspection, directIntrospection(provider)),
       checkForm,
       at(ENDPOINTS.pushed_authorization_request, decrypting),
+      at(ENDPOINTS.pushed_authorization_request, refuseNesting),
       from('anyone', metadata),
       at(STATUS_LIST_ROUTE, statusLists),
       at(ENDPOINTS.backchannel_authentication, tellInterval),

@@ -35,12 +35,12 @@ import {
   provideClients,
   replaceKeys,
 } from './provider-internals.ts';
-import { assertClaims } from './request/claims-parameter.ts';
+import { assertClaims } from './request/authorization-request/claims-parameter.ts';
 import { ENDPOINTS } from './request/routes.ts';
 import type { FollowedSigner } from './signing/signer.ts';
 import { tokenClaims, withinGrant } from './tokens/token-claims.ts';
 import type { TokenStatus } from './token-status/token-status.ts';
-import { intentClaim } from './request/market-claims.ts';
+import { intentClaim } from './request/authorization-request/market-claims.ts';
 import { assertRequestObject } from './request/request-object.ts';
 import { bindToken } from './tokens/token-binding.ts';
 import { actingTpp, type CertificateRule, gateCertificate, isPush, provenTpp } from './request/tpp-gate.ts';

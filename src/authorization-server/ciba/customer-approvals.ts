@@ -17,7 +17,7 @@ import type {
   StandingDecision,
 } from '../customer/decoupled-approval.ts';
 import { type GrantedConsents, isOfApi } from '../customer/granted-consent.ts';
-import { claimNames, claimsOf } from '../request/claims-parameter.ts';
+import { claimNames, claimsOf } from '../request/authorization-request/claims-parameter.ts';
 import { serviceOf } from '../customer/open-interaction.ts';
 import type { ApprovalRecords } from './approval-records.ts';
 import { type ApprovalRules, approvalView, type AskedRecord } from './approval-view.ts';

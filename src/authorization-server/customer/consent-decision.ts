@@ -16,7 +16,7 @@ import {
 import type { OwnForms } from './own-forms.ts';
 import type { Pages } from './pages/pages.ts';
 import { permissionsOf } from './pages/permissions.ts';
-import { claimNames, claimsOf } from '../request/claims-parameter.ts';
+import { claimNames, claimsOf } from '../request/authorization-request/claims-parameter.ts';
 import { allowedClaims, customerClaimsOf, type CustomerClaimRules } from './claims/requested-claims.ts';
 
 interface ConsentDecisionOptions extends CustomerClaimRules {

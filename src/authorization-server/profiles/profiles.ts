@@ -115,7 +115,7 @@ export function profileConfiguration(profiles: Profiles) {
       authorizationSigningAlgValues: serverAlgorithms,
       idTokenEncryptionAlgValues: [...ENCRYPTION_ALGORITHMS],
       idTokenEncryptionEncValues: [...CONTENT_ENCRYPTIONS],
-      // Request objects are decrypted before the provider (request/encrypted-request.ts). Nothing else is encrypted.
+      // Request objects are decrypted before the provider (request/authorization-request/encrypted-request.ts). Nothing else is encrypted.
       ...NOT_ENCRYPTED,
     },
     clockTolerance: Math.max(...profiles.map((profile) => profile.clockToleranceSeconds)),

@@ -4,7 +4,7 @@ import { OpenBankingError } from '../../errors.ts';
 import type { Profile, ResponseMode, ResponseType } from '../profiles/profile.ts';
 import { profileOf, type Profiles } from '../profiles/profiles.ts';
 import { assertDpopRegistered, isThumbprint } from './dpop-proof.ts';
-import { assertIntent } from './market-claims.ts';
+import { assertIntent } from './authorization-request/market-claims.ts';
 import { asProviderError } from './oauth-error.ts';
 import { MAX_PARAMETER_LENGTH, UNSUPPORTED_AUTHORIZATION_PARAMETERS } from './parameters.ts';
 import { ENDPOINTS } from './routes.ts';

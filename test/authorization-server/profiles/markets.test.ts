@@ -5,7 +5,7 @@ import { parseConfig } from '../../../src/configuration/config.ts';
 import { isRefusal } from '../../../src/errors.ts';
 import { claimsOf } from '../../durability/tpp.ts';
 import { Customer, PagesBench } from '../customer/pages-bench.ts';
-import { type ClientKey, clientKey } from '../request/request-object-bench.ts';
+import { type ClientKey, clientKey } from '../request/authorization-request/request-object-bench.ts';
 
 const VERIFIER = 'v'.repeat(43);
 const INTENT = 'urn-alphabank-intent-58923';

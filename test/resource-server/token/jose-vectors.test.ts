@@ -74,6 +74,18 @@ async function isAssertionDoorOpen(assertion: string, keys: readonly JWK[]): Pro
   }
 }
 
+/** As client assertions, but the provider tells `verify` no algorithm: the header's must be one that clients may use. */
+async function isRequestDoorOpen(request: string, keys: readonly JWK[]): Promise<boolean> {
+  if (keys.length === 0 || keys.some((jwk) => findJwkProblem({ ...jwk }) !== undefined)) return false;
+  if (!ALGORITHMS.includes(headerOf(request).alg ?? '')) return false;
+  try {
+    await verify(request, new KeyStore(structuredClone(keys)), {});
+    return true;
+  } catch (error) {
+    return error instanceof Error && 'code' in error && error.code === 'ERR_JWT_INVALID';
+  }
+}
+
 const octets = (hex: string): Uint8Array<ArrayBuffer> => Uint8Array.from(Buffer.from(hex, 'hex'));
 
 /** An access token without any claims is none, whatever its signature. */
@@ -90,7 +102,11 @@ function headerOf(jws: string): { readonly alg?: string; readonly typ?: string }
 }
 
 describe.skipIf(wycheproof.isMissing)(`JOSE as others try to break it: ${wycheproof.title}`, () => {
-  const doors = { 'access tokens': isAccessTokenDoorOpen, 'client assertions': isAssertionDoorOpen };
+  const doors = {
+    'access tokens': isAccessTokenDoorOpen,
+    'client assertions': isAssertionDoorOpen,
+    'request objects': isRequestDoorOpen,
+  };
   for (const file of ['json_web_signature_test', 'json_web_key_test']) {
     for (const [door, isOpen] of Object.entries(doors)) {
       it(`${file} at the door of ${door} (H1, H3, H4, H11)`, async () => {

@@ -1,4 +1,8 @@
-import { claimNames, claimsOf, type ClaimTarget } from '../../request/claims-parameter.ts';
+import {
+  claimNames,
+  claimsOf,
+  type ClaimTarget,
+} from '../../request/authorization-request/claims-parameter.ts';
 import type { CustomerClaim } from './customer-claims.ts';
 
 export interface CustomerClaimRules {

@@ -1,7 +1,10 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { claimNames, parseClaims } from '../../../src/authorization-server/request/claims-parameter.ts';
-import { isRefusal } from '../../../src/errors.ts';
+import {
+  claimNames,
+  parseClaims,
+} from '../../../../src/authorization-server/request/authorization-request/claims-parameter.ts';
+import { isRefusal } from '../../../../src/errors.ts';
 
 function problemOf(text: string): string | undefined {
   try {

@@ -1,15 +1,15 @@
 import { decodeProtectedHeader } from 'jose';
 import type { Middleware } from 'koa';
-import { OpenBankingError } from '../../errors.ts';
+import { OpenBankingError } from '../../../errors.ts';
 import {
   type ContentEncryption,
   type Decrypter,
   type EncryptionAlgorithm,
   isContentEncryption,
   isEncryptionAlgorithm,
-} from '../signing/decrypter.ts';
-import { readForm, replaceForm } from './form.ts';
-import { isPush } from './tpp-gate.ts';
+} from '../../signing/decrypter.ts';
+import { readForm, replaceForm } from '../form.ts';
+import { isPush } from '../tpp-gate.ts';
 
 /** How a client encrypts its request objects, as it has registered. */
 export interface RequestEncryption {

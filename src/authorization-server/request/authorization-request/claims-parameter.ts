@@ -1,6 +1,6 @@
 import type { Client, KoaContextWithOIDC } from 'oidc-provider';
-import { OpenBankingError } from '../../errors.ts';
-import { providerError } from './oauth-error.ts';
+import { OpenBankingError } from '../../../errors.ts';
+import { providerError } from '../oauth-error.ts';
 
 /** Where a claim is asked for (OpenID Connect Core §5.5). */
 export const CLAIM_TARGETS = ['id_token', 'userinfo'] as const;

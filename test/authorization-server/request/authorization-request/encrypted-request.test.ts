@@ -1,10 +1,10 @@
 import { randomBytes } from 'node:crypto';
 import { compactDecrypt, CompactEncrypt, decodeProtectedHeader, importJWK } from 'jose';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
-import { rotateSigningKeys } from '../../../src/authorization-server/signing/signing-key-rotation.ts';
-import { systemClock } from '../../../src/clock.ts';
-import { claimsOf } from '../../durability/tpp.ts';
-import { Customer } from '../customer/pages-bench.ts';
+import { rotateSigningKeys } from '../../../../src/authorization-server/signing/signing-key-rotation.ts';
+import { systemClock } from '../../../../src/clock.ts';
+import { claimsOf } from '../../../durability/tpp.ts';
+import { Customer } from '../../customer/pages-bench.ts';
 import { ADVANCED, outcomeOf, RequestObjectBench, SIGNING, VERIFIER } from './request-object-bench.ts';
 
 const RSA = { alg: 'RSA-OAEP-256', enc: 'A256GCM' } as const;

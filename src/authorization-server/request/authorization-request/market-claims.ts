@@ -1,5 +1,5 @@
-import { OpenBankingError } from '../../errors.ts';
-import type { Profile } from '../profiles/profile.ts';
+import { OpenBankingError } from '../../../errors.ts';
+import type { Profile } from '../../profiles/profile.ts';
 import { parseClaims } from './claims-parameter.ts';
 
 /** An identifier of the bank's own: what comes back in an ID token is nothing but that. */

@@ -1,7 +1,7 @@
 import { createHash, randomUUID } from 'node:crypto';
 import { CompactEncrypt, CompactSign, exportJWK, generateKeyPair, importJWK, type JWK } from 'jose';
-import type { Answer } from '../../durability/tpp.ts';
-import { PagesBench } from '../customer/pages-bench.ts';
+import type { Answer } from '../../../durability/tpp.ts';
+import { PagesBench } from '../../customer/pages-bench.ts';
 
 export const VERIFIER = 'v'.repeat(43);
 const CHALLENGE = createHash('sha256').update(VERIFIER).digest('base64url');
@@ -104,6 +104,7 @@ export class RequestObjectBench {
       code_challenge_method: 'S256',
       nonce: 'n-0S6_WzA2Mj',
       state: 'af0ifjsldkj',
+      ...(clientId === ADVANCED ? {} : { response_mode: 'jwt' }),
       ...more,
     };
   }
