@@ -36,6 +36,7 @@ import {
 } from './tokens/introspection.ts';
 import { pageHeaders, Pages } from './customer/pages/pages.ts';
 import { createProvider, type ProviderOptions } from './provider.ts';
+import { signedIntrospection } from './tokens/signed-introspection.ts';
 import { revokeStructuredTokens } from './tokens/revocation.ts';
 import { serveClientKeys } from './tokens/client-keys.ts';
 import { userinfo } from './tokens/userinfo.ts';
@@ -190,6 +191,7 @@ function stepsOf(
       from('tpp', tppGate(authenticator, clientCertificate, options)),
       // The short ways take only forms that `checkForm` passes.
       at(ENDPOINTS.token, directClientCredentials(provider)),
+      at(ENDPOINTS.introspection, signedIntrospection(provider)),
       at(ENDPOINTS.introspection, directIntrospection(provider)),
       checkForm,
       at(ENDPOINTS.pushed_authorization_request, decrypting),

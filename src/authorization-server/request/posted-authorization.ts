@@ -2,8 +2,8 @@ import type { Middleware } from 'koa';
 import { OpenBankingError } from '../../errors.ts';
 import { readForm } from './form.ts';
 
-/** Well below the limit of a request line. A request that was pushed has two short parameters. */
-const MAX_QUERY_CHARACTERS = 4096;
+/** Below the limit of a request line, with room for the header fields of a browser. A request object by value fits. */
+const MAX_QUERY_CHARACTERS = 8192;
 
 /**
  * POST to the authorization endpoint (OpenID Connect Core §3.1.2.1): the browser goes on with GET, the same parameters in
