@@ -2,9 +2,10 @@ import type { ResponseMode, ResponseType } from './profile.ts';
 import { profileOf, type Profiles } from './profiles.ts';
 
 /**
- * The response mode in which an error goes to a client: the one that its request names if the client may have it. A request
- * for another plain mode is answered in the fragment, never in the query (OAuth 2.0 Multiple Response Types §5). Every other
- * error takes the first mode of the client, so that a client with signed responses gets a signed one.
+ * The response mode in which an error goes to a client: the one that its request asks for if the client may have it. An
+ * error takes the fragment where the request asks for another plain mode, also by naming none: no answer goes into the
+ * query for a response type that forbids it (OAuth 2.0 Multiple Response Types §5). Every other error takes the first
+ * mode of the client.
  */
 export function errorMode(
   client: Readonly<Record<string, unknown>>,
@@ -18,7 +19,7 @@ export function errorMode(
   const allowed: readonly unknown[] = ofType.length > 0 ? ofType : registered;
   const chosen = mode ?? defaultMode(key);
   if (allowed.includes(chosen)) return mode as string | undefined;
-  const isPlain = mode === 'query' || mode === 'fragment';
+  const isPlain = chosen === 'query' || chosen === 'fragment';
   return isPlain ? 'fragment' : (allowed[0] as string | undefined);
 }
 
