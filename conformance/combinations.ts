@@ -15,7 +15,7 @@ const CLIENT_AUTHENTICATION = { mtls: 'mtls', jwt: 'private_key_jwt' } as const;
 const SECURITY_PROFILE = 'fapi2-security-profile-final-test-plan';
 export const MESSAGE_SIGNING = 'fapi2-message-signing-final-test-plan';
 export const FAPI1_ADVANCED = 'fapi1-advanced-final-test-plan';
-const CIBA = 'fapi-ciba-id1-test-plan';
+export const CIBA = 'fapi-ciba-id1-test-plan';
 
 /** Every combination that this server claims to pass. */
 export const COMBINATIONS: readonly Combination[] = [

@@ -21,7 +21,7 @@ export const USAGE = `npm run conformance -- --suite URL [flags]
   --user NAME            demo customer who logs in (default: the first)
   --settings FILE        YAML or JSON, merged into the server's configuration: lifetimes, limits, …
   --host NAME            name in the server's addresses instead of localhost
-  --port N               port of the front channel; mTLS, bank and TPP follow (default: any free ones)
+  --port N               port of the front channel; mTLS, bank, TPP and app follow (default: any free ones)
   --stuck N              seconds after which a module that logs nothing is given up (default 90)
   --output FOLDER        logs, configurations, junit.xml (default .tallystick/conformance)
   --expected FILE        (default conformance/expected.json)
@@ -75,7 +75,7 @@ export function parseCommand(words: readonly string[]): CommandOptions {
     username: values.user,
     settings: values.settings === undefined ? {} : settingsOf(values.settings),
     host: values.host,
-    port: numberOf('--port', values.port, { from: 0, to: 65_532 }),
+    port: numberOf('--port', values.port, { from: 0, to: 65_531 }),
     stuckSeconds: numberOf('--stuck', values.stuck, { from: 5, to: 3600 }),
     folder: values.output,
     expectedFile: values.expected,

@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import type { SandboxDescription, SandboxTpp } from '../src/sandbox/folder.ts';
-import type { Combination } from './combinations.ts';
+import { AUTOMATION_PATH } from '../src/sandbox/bank/approval-app.ts';
+import { CIBA, type Combination } from './combinations.ts';
 import { scopeOf, type SuiteClient } from './registrations.ts';
 
 /** Prefixes of the modules' names, by the start of the plan's name. */
@@ -10,6 +11,9 @@ const REFUSAL_TEXT = 'could not be processed';
 /** How long a page may take, in seconds; a machine with two plans at a time is slow. */
 const PAGE_SECONDS = 20;
 
+/** An authentication context that the demo bank reaches (`acrValues`). */
+const ACR = 'urn:openbanking:psd2:sca';
+
 /** The demo customer that walks through the pages. */
 export interface Customer {
   readonly username: string;
@@ -18,7 +22,7 @@ export interface Customer {
 
 /** The suite's configuration of one combination: addresses, keys, certificates, and the walk through our pages. */
 export async function suiteConfiguration(
-  { name, variant }: Combination,
+  combination: Combination,
   from: {
     readonly sandbox: SandboxDescription;
     readonly clients: readonly [SuiteClient, SuiteClient];
@@ -27,6 +31,7 @@ export async function suiteConfiguration(
     readonly suite: URL;
   },
 ): Promise<Readonly<Record<string, unknown>>> {
+  const { name, plan, variant } = combination;
   const { sandbox, customer } = from;
   const [one, two] = from.clients;
   // The suite has no use for certificates when nothing is bound to them, and treats them as an error.
@@ -35,22 +40,35 @@ export async function suiteConfiguration(
     alias: from.alias,
     description: `Tallystick, ${name}`,
     server: { discoveryUrl: `${sandbox.issuer}/.well-known/openid-configuration` },
-    client: clientOf(one, variant),
-    client2: clientOf(two, variant),
+    client: clientOf(one, { combination, customer }),
+    client2: { ...clientOf(two, { combination, customer }), ...(plan === CIBA ? { acr_value: ACR } : {}) },
     ...(hasCertificates
       ? { mtls: await certificateOf(one.tpp, sandbox), mtls2: await certificateOf(two.tpp, sandbox) }
       : {}),
     resource: { resourceUrl: `${sandbox.resourceUrl}/accounts` },
-    ...walksOf(sandbox, customer, from.suite),
+    ...(plan === CIBA ? approvalOf(sandbox) : walksOf(sandbox, customer, from.suite)),
   };
 }
 
-function clientOf({ registration, key }: SuiteClient, variant: Combination['variant']) {
+function clientOf(
+  { registration, key }: SuiteClient,
+  {
+    combination: { plan, variant },
+    customer,
+  }: { readonly combination: Combination; readonly customer: Customer },
+) {
   return {
     client_id: registration.client_id,
     scope: scopeOf(variant),
     jwks: { keys: [key.privateJwk] },
+    ...(plan === CIBA ? { hint_type: 'login_hint', hint_value: customer.username } : {}),
   };
+}
+
+/** The address at which the demo bank answers for the customer, who has no telephone in a test. */
+function approvalOf({ appUrl }: SandboxDescription) {
+  const query = 'auth_req_id={auth_req_id}&action={action}';
+  return { automated_ciba_approval_url: `${appUrl}${AUTOMATION_PATH}?${query}` };
 }
 
 async function certificateOf(tpp: SandboxTpp, sandbox: SandboxDescription) {

@@ -52,10 +52,11 @@ async function runCommand(options: CommandOptions, signal: AbortSignal): Promise
   const folder = resolve(options.folder);
   await mkdir(folder, { recursive: true });
   const everything = parseExpectations(await readFile(options.expectedFile, 'utf8'), options.expectedFile);
-  const suite = options.isServing ? undefined : await openSuite(options);
+  const suiteCertificateFile = await suiteCertificate(options, folder);
+  const suite = options.isServing ? undefined : await openSuite(options, suiteCertificateFile);
   // Before the server starts: its code is that of now.
   const commit = options.page === undefined ? '' : await currentCommit();
-  const server = await startServerUnderTest({ ...options, folder });
+  const server = await startServerUnderTest({ ...options, folder, suiteCertificateFile });
   try {
     console.log(`the server is at ${server.description.issuer}, its log in ${folder}/sandbox`);
     if (suite === undefined) return await serve(server, { ...options, folder, signal });
@@ -84,10 +85,22 @@ async function runCommand(options: CommandOptions, signal: AbortSignal): Promise
   }
 }
 
+/** The file with the certificate that the suite is known by; undefined where the system knows it. */
+async function suiteCertificate(
+  { suite, suiteCaFile, isServing }: CommandOptions,
+  folder: string,
+): Promise<string | undefined> {
+  if (suiteCaFile !== undefined) return resolve(suiteCaFile);
+  const pem = isServing ? undefined : await certificateOfLocalSuite(suite);
+  if (pem === undefined) return undefined;
+  const file = join(folder, 'suite.pem');
+  await writeFile(file, pem);
+  return file;
+}
+
 /** @throws SuiteError when no suite answers */
-async function openSuite({ suite: address, suiteCaFile, token }: CommandOptions) {
-  const caPem =
-    suiteCaFile === undefined ? await certificateOfLocalSuite(address) : await readFile(suiteCaFile, 'utf8');
+async function openSuite({ suite: address, token }: CommandOptions, certificateFile: string | undefined) {
+  const caPem = certificateFile === undefined ? undefined : await readFile(certificateFile, 'utf8');
   const suite = new Suite(address, { caPem, token });
   return { suite, suiteVersion: await suite.version() };
 }

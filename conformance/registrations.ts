@@ -1,5 +1,6 @@
+import { CIBA_GRANT } from '../src/authorization-server/clients/registered-client.ts';
 import type { SandboxDescription, SandboxTpp } from '../src/sandbox/folder.ts';
-import { type Combination, FAPI1_ADVANCED, MESSAGE_SIGNING } from './combinations.ts';
+import { CIBA, type Combination, FAPI1_ADVANCED, MESSAGE_SIGNING } from './combinations.ts';
 import type { ClientKey } from './client-keys.ts';
 
 /** A client of the suite, as it is registered and as the suite uses it. */
@@ -41,27 +42,47 @@ export function redirectUrisOf(suite: URL, alias: string): readonly [string, str
 }
 
 function registrationOf(
-  { name, plan, variant }: Combination,
+  combination: Combination,
   tpp: SandboxTpp,
   from: { readonly key: ClientKey; readonly suite: URL; readonly alias: string },
 ) {
-  const hasCode = variant.fapi_profile !== 'fapi_client_credentials_grant';
+  const { name, variant } = combination;
   return {
     client_id: `${name}-${tpp.name}`,
     client_name: `${tpp.name} ${name}`,
     authorization_number: tpp.organizationIdentifier,
     token_endpoint_auth_method: variant.client_auth_type === 'mtls' ? 'tls_client_auth' : 'private_key_jwt',
-    grant_types: hasCode ? ['authorization_code', 'refresh_token'] : ['client_credentials'],
-    ...(hasCode ? { redirect_uris: redirectUrisOf(from.suite, from.alias) } : {}),
     scope: scopeOf(variant),
-    ...profileMembersOf(plan, variant),
+    ...grantMembersOf(combination, from),
+    ...profileMembersOf(combination),
     ...(variant.sender_constrain === 'dpop' ? { sender_constraint: 'dpop' } : {}),
     jwks: { keys: [from.key.publicJwk] },
   };
 }
 
+/** The grants of the plan, and the addresses that they need. */
+function grantMembersOf(
+  { plan, variant }: Combination,
+  { suite, alias }: { readonly suite: URL; readonly alias: string },
+) {
+  if (variant.fapi_profile === 'fapi_client_credentials_grant')
+    return { grant_types: ['client_credentials'] };
+  if (plan !== CIBA) {
+    return {
+      grant_types: ['authorization_code', 'refresh_token'],
+      redirect_uris: redirectUrisOf(suite, alias),
+    };
+  }
+  const endpoint = new URL(`/test/a/${alias}/ciba-notification-endpoint`, suite).href;
+  return {
+    grant_types: [CIBA_GRANT, 'refresh_token'],
+    backchannel_token_delivery_mode: variant.ciba_mode,
+    ...(variant.ciba_mode === 'ping' ? { backchannel_client_notification_endpoint: endpoint } : {}),
+  };
+}
+
 /** The FAPI profile of the plan, and the choices that the profile leaves to the client. */
-function profileMembersOf(plan: string, variant: Combination['variant']) {
+function profileMembersOf({ plan, variant }: Combination) {
   const isJarm = variant.fapi_response_mode === 'jarm';
   switch (plan) {
     case MESSAGE_SIGNING:
@@ -72,6 +93,8 @@ function profileMembersOf(plan: string, variant: Combination['variant']) {
         response_types: [isJarm ? 'code' : 'code id_token'],
         require_pushed_authorization_requests: variant.fapi_auth_request_method === 'pushed',
       };
+    case CIBA:
+      return { profile: 'fapi1-advanced' };
     default:
       return { profile: 'fapi2-security' };
   }

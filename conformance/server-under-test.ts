@@ -11,6 +11,8 @@ export interface ServerUnderTestOptions {
   readonly combinations: readonly Combination[];
   /** Address of the suite, and so of the clients' redirect URIs. */
   readonly suite: URL;
+  /** PEM of the CA of the suite's certificate, or of that certificate; absent = the CAs of the system know it. */
+  readonly suiteCertificateFile?: string | undefined;
   /** Start of the alias of every combination. */
   readonly alias: string;
   readonly keyAlgorithm: KeyAlgorithm;
@@ -20,7 +22,7 @@ export interface ServerUnderTestOptions {
   readonly settings: Readonly<Record<string, unknown>>;
   readonly folder: string;
   readonly host?: string | undefined;
-  /** The port of the front channel; the other three follow it. 0 = any free ones. */
+  /** The port of the front channel; the other four follow it. 0 = any free ones. */
   readonly port: number;
 }
 
@@ -42,13 +44,16 @@ export async function startServerUnderTest(options: ServerUnderTestOptions): Pro
   const sandbox = await startSandbox({
     folder: join(options.folder, 'sandbox'),
     isReset: true,
-    ports: { front: portAt(0), mtls: portAt(1), resource: portAt(2), tpp: portAt(3) },
+    ports: { front: portAt(0), mtls: portAt(1), resource: portAt(2), tpp: portAt(3), app: portAt(4) },
     certificatesDemanded: 'where-tokens-are-bound-to-one',
+    automatesApprovals: true,
     amendConfiguration: (configuration, description) => {
       const clients = options.combinations.flatMap((one) => clientsFor(one, description, keys, options));
       const registrations = clients.map(({ registration }) => registration);
+      const ciba = { notifications: notificationsTo(options) };
       const profiles = { allowed: ['fapi2-security', 'fapi2-message-signing', 'fapi1-advanced'] };
-      return merged({ ...configuration, profiles, clients: registrations }, options.settings);
+      const server = merged(configuration, { profiles, ciba, clients: registrations });
+      return merged(server, options.settings);
     },
     ...(host === undefined ? {} : { host }),
   });
@@ -99,6 +104,14 @@ function clientsFor(
 ): readonly [SuiteClient, SuiteClient] {
   const { suite } = options;
   return clientsOf(combination, { sandbox, keys, suite, alias: aliasOf(combination, options) });
+}
+
+/** The suite is a client that takes notifications, by a certificate that it made itself. */
+function notificationsTo({ suite, suiteCertificateFile }: ServerUnderTestOptions) {
+  return {
+    privateHosts: [suite.host],
+    ...(suiteCertificateFile === undefined ? {} : { caFile: suiteCertificateFile }),
+  };
 }
 
 /** Combinations run at the same time, so that each has redirect URIs of its own. */

@@ -60,7 +60,11 @@ describe('the combinations', () => {
 describe('the clients of a combination', () => {
   it.each(COMBINATIONS.map(({ name }) => name))('of %s are two that the server accepts', (name) => {
     const [one, two] = clientsFor(named(name)).map(({ registration }) => registration);
-    const rules = { apiScopes: ['accounts', 'payments'], profiles: PROFILES };
+    const rules = {
+      apiScopes: ['accounts', 'payments'],
+      profiles: PROFILES,
+      deliveryModes: ['poll', 'ping'] as const,
+    };
     for (const client of [one, two]) {
       expect(findRuleProblems(clientSchema.parse(client), rules)).toEqual([]);
     }
