@@ -25,7 +25,12 @@ export function demoCommand(): Command {
 
 async function walk(description: SandboxDescription, flags: { readonly json?: true }): Promise<boolean> {
   const { runDemo } = await import('../sandbox/demo/demo.ts');
+  let part = '';
   const isRight = await runDemo(description, (step) => {
+    if (flags.json !== true && step.part !== part) {
+      console.log(`${part === '' ? '' : '\n'}${styleText('bold', step.part)}`);
+    }
+    part = step.part;
     console.log(flags.json === true ? JSON.stringify(step) : lineOf(step));
   });
   if (flags.json !== true) {
@@ -60,7 +65,10 @@ async function runningSandbox(folder: string): Promise<SandboxDescription | unde
   return isListening ? description : undefined;
 }
 
+/** One line of a terminal for a step that went right; the whole answer of another, and in a pipe. */
 function lineOf({ title, isRight, happened }: DemoStep): string {
   const mark = isRight ? styleText('green', '✓') : styleText('red', '✗');
-  return `${mark} ${title}: ${happened}`;
+  const text = `${title}: ${happened}`;
+  const room = process.stdout.isTTY && isRight ? (process.stdout.columns || 80) - 2 : text.length;
+  return `${mark} ${text.length > room ? `${text.slice(0, room - 1)}…` : text}`;
 }

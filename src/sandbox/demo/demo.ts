@@ -15,12 +15,17 @@ export async function runDemo(
 ): Promise<boolean> {
   const walk = new Walk(description, report);
   try {
+    walk.begin('Tokens, and the certificate to which they are bound');
     await showBinding(walk);
     await showDpop(walk);
-    await showRefusals(walk);
+    walk.begin("A customer's consent, from the pushed request to the end of its tokens");
     await showConsent(walk);
+    walk.begin('Clients of other profiles');
     await showProfiles(walk);
+    walk.begin('Signed requests and answers of the bank');
     await showSignatures(walk);
+    walk.begin('Requests that are refused');
+    await showRefusals(walk);
   } finally {
     await walk.close();
   }

@@ -7,6 +7,8 @@ import type { SandboxDescription } from '../folder.ts';
 
 /** One step of the walk: the attempt and its outcome, in one line. */
 export interface DemoStep {
+  /** Title of the part of the walk to which the step belongs. */
+  readonly part: string;
   readonly title: string;
   readonly isRight: boolean;
   readonly happened: string;
@@ -25,11 +27,17 @@ export class Walk {
   readonly description: SandboxDescription;
   readonly #report: (step: DemoStep) => void;
   readonly #open: DemoTpp[] = [];
+  #part = '';
   isRight = true;
 
   constructor(description: SandboxDescription, report: (step: DemoStep) => void) {
     this.description = description;
     this.#report = report;
+  }
+
+  /** Begins a part of the walk: its steps have this title. */
+  begin(part: string): void {
+    this.#part = part;
   }
 
   async connect(name: string, options: Partial<DemoTppOptions> = {}): Promise<DemoTpp> {
@@ -80,7 +88,7 @@ export class Walk {
 
   #step(title: string, isRight: boolean, happened: string): void {
     this.isRight &&= isRight;
-    this.#report({ title, isRight, happened });
+    this.#report({ part: this.#part, title, isRight, happened });
   }
 }
 
