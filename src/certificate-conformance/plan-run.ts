@@ -19,7 +19,7 @@ export interface PlanOptions {
   readonly report: (results: readonly Result[]) => void;
 }
 
-const NO_NEED = 'pushing needs no certificate here, as FAPI 2.0 allows, and this one is not judged';
+const NO_NEED = 'accepted: pushing needs no certificate here, as FAPI 2.0 allows';
 /** After so many answers in a row that did not come in time, a way is given up. */
 const MAX_LATE = 3;
 const REVOCATION_RULES = ['revoked-by-crl', 'revoked-by-ocsp', 'revoked-intermediate'];

@@ -17,7 +17,7 @@ export async function runAndPrint(flags: ConformanceFlags): Promise<boolean> {
   const options = flags.sandbox === undefined ? targetOf(flags) : await sandboxTarget(flags.sandbox);
   const isShown = flags.json !== true;
   const isTerminal = process.stdout.isTTY === true;
-  const columns = isTerminal ? process.stdout.columns : Number.POSITIVE_INFINITY;
+  const columns = isTerminal ? process.stdout.columns || 80 : Number.POSITIVE_INFINITY;
   const report = (results: readonly Result[]) => {
     const lines = ruleLines(results, { isWhole: isTerminal, columns });
     if (isShown && lines.length > 0) console.log(lines.join('\n'));
