@@ -15,7 +15,7 @@ export async function runDemo(
 ): Promise<boolean> {
   const walk = new Walk(description, report);
   try {
-    walk.begin('Tokens, and the certificate to which they are bound');
+    walk.begin('Tokens, and the certificate or key to which they are bound');
     await showBinding(walk);
     await showDpop(walk);
     walk.begin("A customer's consent, from the pushed request to the end of its tokens");
