@@ -1,13 +1,14 @@
-import { randomUUID, X509Certificate } from 'node:crypto';
+import { X509Certificate } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import fc from 'fast-check';
-import { decodeJwt, importJWK, type JWK, SignJWT } from 'jose';
+import { decodeJwt } from 'jose';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { SENDER_CONSTRAINTS } from '../../../src/authorization-server/profiles/sender-constraint.ts';
 import { bindToken, type TokenToBind } from '../../../src/authorization-server/tokens/token-binding.ts';
 import { tppNamed } from '../../../src/sandbox/curl-lines.ts';
 import { thumbprintOf } from '../../mutual-tls/thumbprint.ts';
 import { createProver, type Prover } from '../dpop-prover.ts';
+import { signedForm } from '../signed-form.ts';
 import { startTestSandbox, type TestSandbox } from '../running-sandbox.ts';
 
 describe('the last step before an access token', () => {
@@ -65,22 +66,6 @@ describe('a request for a token, of each client with each proof (A2, A7, RFC 870
   });
   afterAll(() => sandbox.stop());
 
-  async function assertionOf(client: string): Promise<Record<string, string>> {
-    if (!client.includes('-jwt')) return {};
-    const { signingKeyFile } = tppNamed(sandbox.description, 'money-one');
-    const jwk: JWK = JSON.parse(readFileSync(signingKeyFile, 'utf8'));
-    return {
-      client_assertion_type: 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer',
-      client_assertion: await new SignJWT({ jti: randomUUID() })
-        .setProtectedHeader({ alg: 'ES256', kid: String(jwk.kid) })
-        .setIssuer(client)
-        .setSubject(client)
-        .setAudience(sandbox.description.issuer)
-        .setExpirationTime('1m')
-        .sign(await importJWK(jwk, 'ES256')),
-    };
-  }
-
   it.each(CASES)(
     '$client, certificate: $certificate, proof: $proves',
     async ({ client, certificate, proves }) => {
@@ -97,7 +82,10 @@ describe('a request for a token, of each client with each proof (A2, A7, RFC 870
         method: 'POST',
         ...(files === undefined ? {} : { certificate: files }),
         headers: proves ? { dpop: await prover.proof(url) } : {},
-        body: new URLSearchParams({ ...form, ...(await assertionOf(client)) }),
+        body: new URLSearchParams({
+          ...form,
+          ...(client.includes('-jwt') ? await signedForm(sandbox.description, client) : {}),
+        }),
       });
       const isKeyBound = client.includes('dpop');
       const isCertificateBound = !client.endsWith('t-dpop') && !client.endsWith('s-dpop');
