@@ -3,7 +3,7 @@ import type { Configuration, KoaContextWithOIDC, Provider } from 'oidc-provider'
 import { answerText } from '../../answer-text.ts';
 import { isRefusal, type OpenBankingError } from '../../errors.ts';
 import { RequestScope } from '../../storage/request-scope.ts';
-import { isFor, isPageWanted } from './routes.ts';
+import { ENDPOINTS, isFor, isPageWanted } from './routes.ts';
 import { dpopRefusal } from './dpop-problems.ts';
 import { findRefusal, oauthAnswer, protocolRefusal } from './oauth-error.ts';
 
@@ -93,7 +93,9 @@ function answerErrorBody(ctx: Context, body: ErrorBody): void {
 function answerJson(ctx: Context, refusal: OpenBankingError): void {
   const { status, body, headers } = oauthAnswer(refusal);
   const scheme = OF_AUTHENTICATION.includes(body.error) ? schemeTried(ctx) : undefined;
-  ctx.status = scheme === undefined ? status : 401;
+  // CIBA Core §13 has no choice of another status, as RFC 6749 §5.2 has for the token endpoint.
+  const isBackchannel = ctx.path === ENDPOINTS.backchannel_authentication && body.error === 'invalid_client';
+  ctx.status = scheme === undefined && !isBackchannel ? status : 401;
   if (scheme !== undefined && !ctx.response.get('www-authenticate')) {
     ctx.set('www-authenticate', `${scheme} realm="${ctx.host}"`);
   }
