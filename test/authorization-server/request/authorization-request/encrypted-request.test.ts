@@ -133,6 +133,15 @@ describe('an encrypted request object (RFC 9101 §6.1)', () => {
     expect(outcomeOf(none).slice(0, 2)).toEqual([400, 'invalid_request_object']);
   });
 
+  it('nested deep inside is refused as one that is not encrypted (I8)', async () => {
+    const claims = { claims: { id_token: JSON.parse(`${'['.repeat(2000)}${']'.repeat(2000)}`) } };
+    await refused(
+      ADVANCED,
+      await bench.encrypted(await bench.signed(ADVANCED, { claims }), RSA),
+      '16 levels',
+    );
+  });
+
   it('of a client that registered no encryption, or to the public key of the client, is refused', async () => {
     await refused(
       SIGNING,

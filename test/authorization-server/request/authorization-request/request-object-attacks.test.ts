@@ -357,6 +357,36 @@ describe('what is beside a request object (I3, I7)', () => {
   });
 });
 
+describe('a client assertion that is nested deep (I8)', () => {
+  it('is no fault at any endpoint', async () => {
+    const deep = JSON.parse(`${'['.repeat(3000)}${']'.repeat(3000)}`);
+    const assertion = (claims: object, header: object) =>
+      parts({ alg: 'ES256', ...header }, own, {
+        iss: 'money-one-jwt',
+        sub: 'money-one-jwt',
+        aud: bench.issuer,
+        ...claims,
+      });
+    for (const client_assertion of [assertion({ x: deep }, {}), assertion({}, { x: deep })]) {
+      for (const path of ['/token', '/par', '/introspect', '/revoke']) {
+        const { status, json } = await bench.pages.tpp.post(bench.pages.to, path, {
+          client_id: 'money-one-jwt',
+          client_assertion_type: 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer',
+          client_assertion,
+          grant_type: 'client_credentials',
+          token: 'x',
+          scope: 'accounts',
+        });
+        expect([path, status, json.error_description]).toEqual([
+          path,
+          400,
+          expect.stringContaining('16 levels'),
+        ]);
+      }
+    }
+  });
+});
+
 describe('keys of a client', () => {
   it('that are weak cannot be registered (H11)', () => {
     const weak = generateKeyPairSync('rsa', { modulusLength: 1024 }).publicKey.export({ format: 'jwk' });
