@@ -10,6 +10,9 @@ export interface ApiOptions {
   readonly caFile: string;
   readonly certificateFile: string;
   readonly keyFile: string;
+  /** Where it listens. Default: `resourceUrl`. */
+  readonly url?: string;
+  readonly statusMaxAgeSeconds?: number;
   readonly introspection?: {
     readonly endpoint: string;
     readonly clientId: string;
@@ -22,11 +25,13 @@ export interface ApiOptions {
 // An account API as a process of its own: it shares nothing with the authorization server.
 const options = JSON.parse(process.argv[2] ?? '') as ApiOptions;
 const read = (file: string) => readFileSync(file, 'utf8');
-const { introspection } = options;
+const { introspection, statusMaxAgeSeconds: maxAgeSeconds } = options;
+const url = new URL(options.url ?? options.resourceUrl);
 const authorizer = createAuthorizer({
   issuer: options.issuer,
   audience: options.resourceUrl,
   caPem: read(options.caFile),
+  ...(maxAgeSeconds === undefined ? {} : { status: { maxAgeSeconds } }),
   ...(introspection === undefined
     ? {}
     : {
@@ -48,11 +53,11 @@ const listener = createListener({
   log: silentLog,
 });
 listener.serve(
-  new URL(options.resourceUrl),
+  url,
   nodeProtection(protection, { scopes: [], roles: [] }, (_request, response, authorization) => {
     response.setHeader('content-type', 'application/json');
     response.end(JSON.stringify(authorization));
   }),
 );
-await listener.listen(Number(new URL(options.resourceUrl).port), '127.0.0.1');
+await listener.listen(Number(url.port), '127.0.0.1');
 process.send?.('ready');
