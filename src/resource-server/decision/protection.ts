@@ -179,8 +179,9 @@ export class Protection {
       ...(address === undefined ? {} : { address }),
       ...(certificate === undefined ? {} : { certificate: hexPrefix(certificate.thumbprint) }),
     };
-    if (isRefusal(error) && error.class === 'signature') {
-      this.log.emit('rs.signature.refused', { ...fields, ...(clientId === undefined ? {} : { clientId }) });
+    // The token was accepted: only the signature, or the body below it, was not.
+    if (isRefusal(error) && clientId !== undefined && answer.status < 500) {
+      this.log.emit('rs.signature.refused', { ...fields, clientId });
     } else if (isRefusal(error)) this.log.emit(eventOf(answer.status, error.code), fields);
     else this.log.emit('rs.unexpected', fields);
     return { refusal: { ...answer, headers: { ...answer.headers, ...headers } } };

@@ -192,6 +192,18 @@ describe('a gateway that forwards', () => {
     expect(json.headers).not.toHaveProperty('x-gone');
   });
 
+  it('uses its connections to the API again', async () => {
+    const sockets = new Set<unknown>();
+    const counted = await serve((request, response) => {
+      sockets.add(request.socket);
+      response.end('{}');
+    });
+    const url = await serve(createGateway({ ...options, upstream: { origin: counted } }));
+    for (let round = 0; round < 5; round += 1)
+      expect((await send(plain('/unsigned/a'), url)).status).toBe(200);
+    expect(sockets.size).toBe(1);
+  });
+
   it('answers 503 while the API is away or silent, and logs it', async () => {
     const gone = await serve(createGateway({ ...options, upstream: { origin: 'http://127.0.0.1:9' } }));
     const answers = [await send(plain('/unsigned/a'), gone), await send(plain('/unsigned/silent'))];

@@ -1,9 +1,10 @@
 import fc from 'fast-check';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { createTestCertificates, createTestIssuer, AUDIENCE, NOW, type TestServer } from '../issuer.ts';
 import {
   bankKey,
   type BankKey,
+  breakOff,
   CLOCK,
   type Glue,
   GLUES,
@@ -116,6 +117,18 @@ describe.each(GLUES)('signed requests behind the %s glue', (glue) => {
     expect(answer).toEqual({ status: 200, body: request.body });
     const altered = { ...request, body: request.body.replace('"}', 'y"}') };
     expect(await sendInChunks(serverOf(glue).url, altered, certificates)).toEqual({ status: 401 });
+  });
+
+  it('that break off leave nothing behind: the next request is served (Q7)', async () => {
+    served.log.length = 0;
+    const request = await signed({ token, body: padded(100_000) }, privateKey(own));
+    await breakOff(serverOf(glue).url, request, certificates);
+    await vi.waitFor(() => expect(served.log).toHaveLength(1));
+    expect(served.log[0]).toEqual([
+      'rs.signature.refused',
+      expect.objectContaining({ code: 'ERR_HTTP_MALFORMED' }),
+    ]);
+    expect((await send(serverOf(glue), request)).status).toBe(200);
   });
 
   it('with an altered body are refused before the handler (Q1)', async () => {

@@ -160,3 +160,24 @@ export async function sendInChunks(
   const isEcho = typeof answer === 'object' && answer !== null && 'body' in answer;
   return { status: response.statusCode, ...(isEcho ? { body: answer.body } : {}) };
 }
+
+/** Sends half of the body, and ends the connection. */
+export async function breakOff(
+  url: string,
+  { path, method, headers, body }: SignedRequest,
+  { authority, one }: Awaited<ReturnType<typeof createTestCertificates>>,
+): Promise<void> {
+  const sent = httpsRequest(`${url}${path}`, {
+    method,
+    headers: { ...headers, 'content-length': String(body.length) },
+    ca: authority.certificatePem,
+    cert: one.certificatePem,
+    key: one.privateKeyPem,
+    agent: false,
+  });
+  const closed = new Promise<void>((resolve) => {
+    sent.on('error', () => undefined).on('close', resolve);
+  });
+  sent.write(body.slice(0, body.length / 2), () => setTimeout(() => sent.destroy(), 50));
+  await closed;
+}
