@@ -1,5 +1,6 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import type { AuthenticationContext } from '../../../src/index.ts';
+import { parseConfig } from '../../../src/configuration/config.ts';
+import { type Aspsp, type AuthenticationContext, silentLog, startServer } from '../../../src/index.ts';
 import { claimsOf } from '../../durability/tpp.ts';
 import { Customer, PagesBench } from './pages-bench.ts';
 
@@ -199,5 +200,38 @@ describe('claims about the customer (OpenID Connect Core §5.5)', () => {
     bench.current = { findClaims: async () => ({ name: 7 }) as never };
     expect(await outcome(claims({ name: null }))).not.toHaveProperty('name');
     expect(bench.logged.map(({ code }) => code)).toContain('ERR_ASPSP_ANSWER');
+  });
+});
+
+describe('the configuration', () => {
+  const parse = (settings: object) =>
+    parseConfig({ ...bench.bank.config, ...settings }, { source: 'test', folder: bench.bank.folder });
+
+  it('names claims only for a module that finds them', async () => {
+    const aspsp: Aspsp = {
+      name: 'Bank',
+      answerAuthentication: async () => psu(),
+      listAccounts: async () => [],
+    };
+    const starting = startServer(parse({ customerClaims: ['name'] }), { aspsp, log: silentLog });
+    await expect(starting).rejects.toMatchObject({
+      code: 'ERR_CONFIG_INVALID',
+      details: { problems: [{ path: 'customerClaims', message: expect.stringContaining('findClaims') }] },
+    });
+  });
+
+  it.each([
+    [{ acrValues: [SCA], defaultAcr: CA }, 'defaultAcr'],
+    [{ acrValues: ['with space'] }, 'acrValues.0'],
+    [{ customerClaims: ['shoe_size'] }, 'customerClaims.0'],
+  ])('%j is refused', (settings, path) => {
+    try {
+      parse(settings);
+      expect.unreachable('the settings were taken');
+    } catch (error) {
+      expect(error).toMatchObject({ code: 'ERR_CONFIG_INVALID' });
+      const { problems } = (error as { details: { problems: { path: string }[] } }).details;
+      expect(problems.map((one) => one.path.replaceAll('[', '.').replaceAll(']', ''))).toContain(path);
+    }
   });
 });
