@@ -165,13 +165,15 @@ describe('the plan for TPP certificates', { timeout: 90_000 }, () => {
 
 describe('tallystick conformance certificates', { timeout: 90_000 }, () => {
   it('ends with 2 for wrong use, a folder that is not prepared, and a target that is not reached', async () => {
-    const unreached = await command('--issuer', 'https://localhost:1');
+    const [unreached, plain, unprepared, again] = await Promise.all([
+      command('--issuer', 'https://localhost:1'),
+      command('--issuer', 'http://localhost:1'),
+      command('--dir', join(folder, 'none'), '--resource', 'https://localhost:1/'),
+      command('--prepare'),
+    ]);
     expect([unreached.code, unreached.stderr]).toEqual([2, expect.stringContaining('ECONNREFUSED')]);
-    const plain = await command('--issuer', 'http://localhost:1');
     expect([plain.code, plain.stderr]).toEqual([2, expect.stringContaining('must be an https URL')]);
-    const unprepared = await command('--dir', join(folder, 'none'), '--resource', 'https://localhost:1/');
     expect([unprepared.code, unprepared.stderr]).toEqual([2, expect.stringContaining('--prepare')]);
-    const again = await command('--prepare');
     expect([again.code, again.stderr]).toEqual([2, expect.stringContaining('--reset makes a new CA')]);
   });
 
