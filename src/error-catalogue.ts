@@ -64,6 +64,9 @@ export const CATALOGUE = {
   ERR_TPP_NCA_MISMATCH: tpp<{ authorizationNumber: string; found: string; expected: string }>(
     'the competent authority of the certificate does not agree with the registry (TS 119 495 clause 5.2.3)',
   ),
+  ERR_TPP_AMBIGUOUS: tpp<{ authorizationNumber: string; entities: readonly string[] }>(
+    'the register has more than one institution under the number of the TPP',
+  ),
   ERR_TPP_NOT_REGISTERED: tpp<{ authorizationNumber: string; nca: string }>(
     'the TPP of the certificate is not in the registry (PSD2 article 14)',
   ),
@@ -209,6 +212,13 @@ export const CATALOGUE = {
   ),
 
   // what a process depends on: tpp-registry/, storage/, remote/
+  ERR_REGISTER_INVALID: document<OfList>('a copy of a public register is not valid'),
+  ERR_REGISTER_ROLLBACK: document<{ source: string; snapshotAt: Date; before: Date }>(
+    'a copy of a public register is older than the one before',
+  ),
+  ERR_REGISTRY_OVERDUE: unavailable<{ source: string; since: Date }>(
+    'the register that decides about the TPP was not renewed for too long',
+  ),
   ERR_TRUSTED_LIST_OVERDUE: unavailable<{ territory: string; since: Date }>(
     'the trusted list that has the issuer of the certificate is no longer good (TS 119 612 section 5.3.15)',
   ),

@@ -234,6 +234,18 @@ export const EVENTS = Object.freeze({
   'registry.refused': error('a copy of the TPP registry is bad; the last good one stays', NOT_LOADED),
   'signing-keys.loaded': info('a copy of the signing keys is in use', LOADED),
   'signing-keys.refused': error('a copy of the signing keys is bad; the last good one stays', NOT_LOADED),
+  'eba-register.loaded': info('a copy of the EBA register is in use', LOADED),
+  'eba-register.refused': error('the file of the EBA register is bad; the last good one stays', NOT_LOADED),
+  'eba-register.renewed': info('the newest copy of the EBA register was fetched and proved', [
+    'count',
+    'since',
+  ]),
+  'eba-register.not-renewed': warn('the EBA register cannot be fetched or proved; the last good copy stays', [
+    'url',
+    'file',
+    'error',
+  ]),
+  'registry.overdue': error('a register was not renewed for too long', ['kind', 'since', 'outcome']),
   'trusted-list.renewed': info('a trusted list was fetched and proved', ['kind', 'count']),
   'trusted-list.not-renewed': warn('a trusted list cannot be fetched or proved; the last good one stays', [
     'kind',

@@ -6,8 +6,12 @@ export interface TppRegistry {
   /**
    * The record under this organization identifier at this authority, whatever spelling of the authority is used.
    * Without an authority the identifier must be unique in the registry.
+   *
+   * @throws ERR_TPP_AMBIGUOUS, ERR_REGISTRY_OVERDUE where the registry has public sources
    */
   find(authorizationNumber: string, nca?: string): TppRecord | undefined;
+  /** A line for each source that knows the TPP: its name, statement and evidence. Absent: there is one source. */
+  explain?(authorizationNumber: string, nca?: string): readonly string[];
   /** Every record. Of a long registry the list takes a while to make: not for a request. */
   list(): readonly TppRecord[];
   /** When the records were read. */

@@ -12,6 +12,7 @@ import { readRequired, withAbsoluteFiles } from './configured-files.ts';
 import { revocationSchema } from './tpp/revocation-schema.ts';
 import { shutdownSchema } from './shutdown-schema.ts';
 import { storageSchema } from './storage-schema.ts';
+import { registrySchema } from './tpp/registry-schema.ts';
 import { trustSchema } from './tpp/trust-schema.ts';
 import { parseValue, parseYaml } from './yaml-document.ts';
 import { WITHOUT_SLASH } from './issuer-schema.ts';
@@ -108,10 +109,7 @@ export const configSchema = z.strictObject({
   trust: z.array(trustSchema).min(1),
   revocation: revocationSchema,
   outbound: outboundSchema,
-  registry: z.strictObject({
-    file: file.meta({ description: 'The TPP registry, YAML or JSON; read again when it changes.' }),
-    pollSeconds: seconds.default(1).meta({ description: 'How often the file is checked for a change.' }),
-  }),
+  registry: registrySchema,
   blockList: z
     .strictObject({
       file: file.meta({

@@ -7,9 +7,9 @@ import { type OpenList, openFollowedList } from '../files/followed-list.ts';
 import { createTppAuthenticator } from '../tpp/authenticate.ts';
 import { AuthorisationStatus } from '../tpp/authorisation-status.ts';
 import { createBlockList, openFileBlockList } from '../tpp/block-list/block-list.ts';
-import { openTrust } from './opened-trust.ts';
+import { openTrust } from './registers/opened-trust.ts';
 import { openRevocation } from '../x509/revocation/revocation.ts';
-import { openListedRegistry } from '../../tpp-registry/file-source.ts';
+import { openRegistry } from './registers/opened-registry.ts';
 
 /**
  * Opens all that decides about a TPP certificate: the trust profiles, the registry, the block list and the revocation
@@ -27,8 +27,7 @@ export async function openTppDecision(
       openTrust(one, { place: `trust[${at}]`, outbound: config.outbound, log, clock, openList }),
     ),
   );
-  const { file, pollSeconds } = config.registry;
-  const registry = await openListedRegistry({ file, pollSeconds, clock, log }, openList);
+  const registry = await openRegistry(config, { clock, log, openList });
   const blockList =
     config.blockList === undefined
       ? createBlockList([])

@@ -1,4 +1,4 @@
-import { OpenBankingError } from '../errors.ts';
+import { isRefusal, OpenBankingError } from '../errors.ts';
 import { canonicalNca, type PspRole, type TppRecord, type TppRegistry } from '../../tpp-registry/index.ts';
 import type { BlockList, BlockSubject } from './block-list/block-list.ts';
 import { NO_TRAIL, type Rule, type RuleLog } from './decision.ts';
@@ -23,6 +23,7 @@ export interface AuthorisationStatusOptions {
 
 const RULE = Object.freeze({
   notBlocked: { rule: 'not blocked', clause: 'configuration, PSD2 article 68' },
+  sources: { rule: 'sources of the registry', clause: 'configuration' },
   registered: { rule: 'registered', clause: 'PSD2 article 14' },
   active: { rule: 'authorized', clause: 'PSD2 articles 13, 14' },
   passported: { rule: 'passported', clause: 'PSD2 article 28' },
@@ -97,7 +98,11 @@ export class AuthorisationStatus {
       trail.note(() => ({ ...rule, refusal }));
       return refusal;
     };
-    const record = this.#registry.find(tpp.authorizationNumber, tpp.nca);
+    const record = this.#found(tpp);
+    const said = this.#registry.explain?.(tpp.authorizationNumber, tpp.nca);
+    if (said !== undefined)
+      trail.note(() => ({ ...RULE.sources, found: said.join('; ') || 'none knows the TPP' }));
+    if (record instanceof OpenBankingError) return refuse(RULE.registered, record);
     if (record === undefined) return refuse(RULE.registered, this.#unregistered(tpp));
     const { authorizationNumber, legalName, status, statusSince: since } = record;
     trail.note(() => ({ ...RULE.registered, found: legalName }));
@@ -116,8 +121,18 @@ export class AuthorisationStatus {
     return record;
   }
 
+  #found({ authorizationNumber, nca }: NamedTpp): TppRecord | OpenBankingError | undefined {
+    try {
+      return this.#registry.find(authorizationNumber, nca);
+    } catch (error) {
+      if (isRefusal(error)) return error;
+      throw error;
+    }
+  }
+
   #unregistered({ authorizationNumber, nca = '' }: NamedTpp): OpenBankingError {
-    const elsewhere = this.#registry.find(authorizationNumber);
+    const elsewhere = this.#found({ authorizationNumber, nca: undefined });
+    if (elsewhere instanceof OpenBankingError) return elsewhere;
     if (elsewhere === undefined) {
       return new OpenBankingError('ERR_TPP_NOT_REGISTERED', { authorizationNumber, nca });
     }

@@ -11,7 +11,12 @@ export interface DecisionGroup {
 }
 
 /** The questions of a decision in their order, with the names of their rules. */
-const QUESTIONS: readonly { readonly title: string; readonly rules: readonly string[] }[] = [
+const QUESTIONS: readonly {
+  readonly title: string;
+  readonly rules: readonly string[];
+  /** Asked only where the configuration wants it. */
+  readonly isOptional?: boolean;
+}[] = [
   { title: 'form', rules: ['certificate'] },
   { title: 'trust profile', rules: ['trust profile'] },
   { title: 'path', rules: [] },
@@ -20,9 +25,10 @@ const QUESTIONS: readonly { readonly title: string; readonly rules: readonly str
     rules: ['QCStatements', 'PSD2 statement', 'QcType', 'QcCompliance', 'no QcSSCD', 'QcCClegislation'],
   },
   { title: 'identifier', rules: ['organizationIdentifier', 'competent authority'] },
+  { title: 'trusted list', rules: ['issuer qualified'], isOptional: true },
   { title: 'block list', rules: ['not blocked'] },
   { title: 'revocation', rules: ['not revoked'] },
-  { title: 'registry', rules: ['registered', 'authorized', 'passported'] },
+  { title: 'registry', rules: ['sources of the registry', 'registered', 'authorized', 'passported'] },
   { title: 'roles', rules: ['roles', 'scope'] },
 ];
 
@@ -50,5 +56,6 @@ function titleOf({ rule, certificate }: DecisionStep): string {
 export function questionsLeft({ steps }: TppEvaluation): readonly string[] {
   const asked = steps.map((step) => (step.certificate === undefined ? titleOf(step) : 'path'));
   const last = QUESTIONS.findLastIndex(({ title }) => asked.includes(title));
-  return QUESTIONS.slice(last + 1).map(({ title }) => title);
+  const left = QUESTIONS.slice(last + 1).filter(({ isOptional }) => isOptional !== true);
+  return left.map(({ title }) => title);
 }

@@ -5,7 +5,7 @@ import { proxyOf } from '../../configuration/outbound-schema.ts';
 import type { TrustedListsValue } from '../../configuration/tpp/trust-schema.ts';
 import { invalidConfig } from '../../errors.ts';
 import { type Log, logTo, silentLog } from '../../events.ts';
-import { TrustedListUpkeep, type TrustedListParts } from '../../server/trusted-list-upkeep.ts';
+import { TrustedListUpkeep, type TrustedListParts } from '../../server/registers/trusted-list-upkeep.ts';
 import { ListFolder } from '../../trusted-lists/list-folder.ts';
 import {
   type ListedIssuer,

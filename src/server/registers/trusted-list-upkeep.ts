@@ -1,20 +1,20 @@
-import type { Clock } from '../clock.ts';
-import type { TrustedListsValue } from '../configuration/tpp/trust-schema.ts';
-import { readRequired } from '../configuration/configured-files.ts';
-import { invalidConfig, isRefusal } from '../errors.ts';
-import type { Log } from '../events.ts';
-import { DocumentSource } from '../remote/document-source.ts';
-import type { ProxySettings } from '../remote/proxy.ts';
-import { Upkeep } from '../remote/upkeep.ts';
+import type { Clock } from '../../clock.ts';
+import type { TrustedListsValue } from '../../configuration/tpp/trust-schema.ts';
+import { readRequired } from '../../configuration/configured-files.ts';
+import { invalidConfig, isRefusal } from '../../errors.ts';
+import type { Log } from '../../events.ts';
+import { DocumentSource } from '../../remote/document-source.ts';
+import type { ProxySettings } from '../../remote/proxy.ts';
+import { Upkeep } from '../../remote/upkeep.ts';
 import { join } from 'node:path';
-import { importLists } from '../trusted-lists/import.ts';
-import { ListFolder } from '../trusted-lists/list-folder.ts';
-import type { ListFile } from '../trusted-lists/list-of-lists.ts';
-import { ProvingThread } from '../trusted-lists/proving-thread.ts';
-import { refreshTrustedLists, type TrustedListRefreshOptions } from '../trusted-lists/refresh.ts';
-import { MAX_TRUSTED_LIST_BYTES } from '../trusted-lists/xml/document.ts';
-import { readCertificateFile } from '../x509/certificate/certificate-file.ts';
-import { parseAnchor } from '../x509/certificate/certificate.ts';
+import { importLists } from '../../trusted-lists/import.ts';
+import { ListFolder } from '../../trusted-lists/list-folder.ts';
+import type { ListFile } from '../../trusted-lists/list-of-lists.ts';
+import { ProvingThread } from '../../trusted-lists/proving-thread.ts';
+import { refreshTrustedLists, type TrustedListRefreshOptions } from '../../trusted-lists/refresh.ts';
+import { MAX_TRUSTED_LIST_BYTES } from '../../trusted-lists/xml/document.ts';
+import { readCertificateFile } from '../../x509/certificate/certificate-file.ts';
+import { parseAnchor } from '../../x509/certificate/certificate.ts';
 
 export interface TrustedListParts {
   /** Where the lists stand in the configuration, `trust[0].lists`. */

@@ -1,12 +1,12 @@
-import type { Clock } from '../clock.ts';
-import type { Config } from '../configuration/config.ts';
-import { proxyOf } from '../configuration/outbound-schema.ts';
-import { openRevocationPolicy } from '../configuration/tpp/revocation-schema.ts';
-import { invalidConfig } from '../errors.ts';
-import type { Log } from '../events.ts';
-import type { OpenList } from '../files/followed-list.ts';
-import { openListedTrust } from '../tpp/listed-trust.ts';
-import { type FollowedTrustProfile, openTrustProfile } from '../tpp/trust-files.ts';
+import type { Clock } from '../../clock.ts';
+import type { Config } from '../../configuration/config.ts';
+import { proxyOf } from '../../configuration/outbound-schema.ts';
+import { openRevocationPolicy } from '../../configuration/tpp/revocation-schema.ts';
+import { invalidConfig } from '../../errors.ts';
+import type { Log } from '../../events.ts';
+import type { OpenList } from '../../files/followed-list.ts';
+import { openListedTrust } from '../../tpp/listed-trust.ts';
+import { type FollowedTrustProfile, openTrustProfile } from '../../tpp/trust-files.ts';
 import { TrustedListUpkeep } from './trusted-list-upkeep.ts';
 
 export interface TrustParts {

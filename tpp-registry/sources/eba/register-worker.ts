@@ -1,0 +1,4 @@
+import { answerInThread } from '../../../src/files/list-reader.ts';
+import { ebaRegisterReader } from './register-reader.ts';
+
+answerInThread(ebaRegisterReader);
