@@ -49,6 +49,8 @@ const PACKAGES: readonly Package[] = [
       'src/trusted-lists/proving-worker',
       'src/trusted-lists/snapshot-worker',
       'tpp-registry/registry-worker',
+      'tpp-registry/sources/eba/bulk-file-worker',
+      'tpp-registry/sources/eba/register-worker',
       'src/sandbox/pki/make-files',
     ],
     folders: ['src/authorization-server/customer/pages'],
@@ -72,11 +74,15 @@ const PACKAGES: readonly Package[] = [
     name: '@tallystick/tpp-registry',
     manifest: {
       description: 'Registry of third party providers (PSD2): records, sources, look-up',
-      dependencies: versions('yaml', 'zod'),
+      dependencies: versions('yaml', 'yauzl', 'zod'),
     },
     readme: 'tpp-registry/README.md',
     exports: { '.': 'tpp-registry/index' },
-    started: ['tpp-registry/registry-worker'],
+    started: [
+      'tpp-registry/registry-worker',
+      'tpp-registry/sources/eba/bulk-file-worker',
+      'tpp-registry/sources/eba/register-worker',
+    ],
   },
 ];
 

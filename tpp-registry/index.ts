@@ -8,6 +8,24 @@ export {
   logTo,
 } from '../src/events.ts';
 export { type FileRegistry, type FileRegistryOptions, openFileRegistry } from './file-source.ts';
+export {
+  CombinedRegistry,
+  type CombinedRegistryOptions,
+  type DifferenceRule,
+  type PublicSource,
+} from './combined.ts';
 export { canonicalNca, sameNca } from './nca.ts';
 export { parseTppRecords, type PspRole, type TppRecord, type TppStatus } from './record.ts';
 export { createRegistry, type TppRegistry } from './registry.ts';
+export { EbaSource, type EbaSourceOptions, type RegisterOverride } from './sources/eba/eba-source.ts';
+export type { EbaEntity, EntityType } from './sources/eba/entity.ts';
+export { parseOverrides } from './sources/eba/overrides.ts';
+export {
+  type EbaRefreshOptions,
+  importEbaRegister,
+  keptRegister,
+  refreshEbaRegister,
+} from './sources/eba/refresh.ts';
+export type { RegisterCopy, RegisterState } from './sources/eba/register-file.ts';
+export { FileSource } from './sources/file-source.ts';
+export type { RegistrySource, SourceStatement } from './source.ts';

@@ -1,4 +1,5 @@
-import { open, rm, stat, utimes } from 'node:fs/promises';
+import { mkdir, open, rm, stat, utimes } from 'node:fs/promises';
+import { dirname } from 'node:path';
 import type { Clock } from '../clock.ts';
 
 /** A turn that was not renewed for so long is of a process that has ended. */
@@ -11,8 +12,9 @@ export interface FolderTurn {
   end(): Promise<void>;
 }
 
-/** The turn that a file stands for; undefined while another process has it. */
+/** The turn that a file stands for, in a folder that is made where there is none; undefined while another process has it. */
 export async function takeFolderTurn(file: string, clock: Clock): Promise<FolderTurn | undefined> {
+  await mkdir(dirname(file), { recursive: true, mode: 0o700 });
   if (!(await isMade(file))) {
     const age = await stat(file).then(
       ({ mtimeMs }) => clock.now().getTime() - mtimeMs,

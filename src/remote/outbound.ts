@@ -131,6 +131,10 @@ export class Outbound {
         response.destroy();
         throw unusable(host, 'the answer is compressed');
       }
+      if (Number(headers.get('content-length')) > maxBytes) {
+        response.destroy();
+        throw unusable(host, `the answer is larger than ${maxBytes} bytes`);
+      }
       const body = await boundedBody(response, host, maxBytes);
       return { status: response.statusCode ?? 0, headers, body };
     } catch (error) {
