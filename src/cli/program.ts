@@ -4,6 +4,7 @@ import { conformanceCommand } from './conformance/conformance.ts';
 import { demoCommand } from './demo.ts';
 import { gatewayCommand } from './gateway.ts';
 import { keysCommand } from './keys.ts';
+import { registryCommand } from './registry/registry.ts';
 import { sandboxCommand } from './sandbox.ts';
 import { serveCommand } from './serve.ts';
 import { trustListCommand } from './trust-list/trust-list.ts';
@@ -16,6 +17,7 @@ export function createProgram(): Command {
     .addCommand(sandboxCommand())
     .addCommand(certificateCommand())
     .addCommand(conformanceCommand())
+    .addCommand(registryCommand())
     .addCommand(trustListCommand())
     .addCommand(demoCommand())
     .addCommand(serveCommand())
