@@ -1,3 +1,4 @@
+import { LOADED, NOT_LOADED, REGISTER_EVENTS } from './register-events.ts';
 import {
   audited,
   counted,
@@ -34,8 +35,6 @@ const API_REFUSED = [
 ] as const;
 const CUSTOMER = ['requestId', 'clientId', 'authorizationNumber', 'scope'] as const;
 const WORKER_ENDED = ['worker', 'outcome', 'seconds'] as const;
-const LOADED = ['file', 'count'] as const;
-const NOT_LOADED = ['file', 'problems', 'error'] as const;
 
 const refusals = counted('tallystick_refusals_total', 'listener', 'error');
 const apiRefusals = counted('tallystick_api_refusals_total', 'error');
@@ -234,39 +233,7 @@ export const EVENTS = Object.freeze({
   'registry.refused': error('a copy of the TPP registry is bad; the last good one stays', NOT_LOADED),
   'signing-keys.loaded': info('a copy of the signing keys is in use', LOADED),
   'signing-keys.refused': error('a copy of the signing keys is bad; the last good one stays', NOT_LOADED),
-  'eba-register.loaded': info('a copy of the EBA register is in use', LOADED),
-  'eba-register.refused': error('the file of the EBA register is bad; the last good one stays', NOT_LOADED),
-  'eba-register.renewed': info('the newest copy of the EBA register was fetched and proved', [
-    'count',
-    'since',
-  ]),
-  'eba-register.not-renewed': warn('the EBA register cannot be fetched or proved; the last good copy stays', [
-    'url',
-    'file',
-    'error',
-  ]),
-  'registry.overdue': error('a register was not renewed for too long', ['kind', 'since', 'outcome']),
-  'trusted-list.renewed': info('a trusted list was fetched and proved', ['kind', 'count']),
-  'trusted-list.not-renewed': warn('a trusted list cannot be fetched or proved; the last good one stays', [
-    'kind',
-    'url',
-    'file',
-    'error',
-  ]),
-  'trusted-list.issuer.withdrawn': warn(
-    'a service is no longer granted for website authentication: its certificates get no new tokens',
-    ['kind', 'issuer'],
-  ),
-  'trusted-list.overdue': error('a trusted list is beyond its next update, or too long unfetched', [
-    'kind',
-    'since',
-    'outcome',
-  ]),
-  'trusted-lists.loaded': info('a copy of what trusted lists prove is in use', LOADED),
-  'trusted-lists.refused': error(
-    'a copy of what trusted lists prove is bad; the last good one stays',
-    NOT_LOADED,
-  ),
+  ...REGISTER_EVENTS,
   'trust.loaded': info('a copy of a trust file is in use', LOADED),
   'trust.certificate.unreadable': warn('certificates of a trust file cannot be read, and are left out', [
     'file',

@@ -8,7 +8,7 @@ import { parse, parseAllDocuments } from 'yaml';
 import { parseConfig } from '../../src/configuration/config.ts';
 import { loadGatewayConfig } from '../../src/configuration/gateway-config.ts';
 import { parseBlocks } from '../../src/tpp/block-list/block.ts';
-import { parseTppRecords } from '../../tpp-registry/index.ts';
+import { parseOverrides, parseTppRecords } from '../../tpp-registry/index.ts';
 import { type Block, blocksOf, fileOf, readPages, snippet } from './pages.ts';
 
 const from = { source: 'snippet', folder: '/' };
@@ -20,6 +20,7 @@ const READERS: Readonly<Record<string, (yaml: string) => unknown>> = {
   'tallystick.yaml, in part': (yaml) => parseConfig({ ...whole, ...parse(yaml) }, from),
   'clients.yaml': (yaml) => parseConfig({ ...whole, ...parse(yaml) }, from),
   'tpps.yaml': (yaml) => parseTppRecords(yaml, from),
+  'overrides.yaml': (yaml) => parseOverrides(yaml, from.source),
   'blocked.yaml': (yaml) => parseBlocks(yaml, from),
   'gateway.yaml': async (yaml) => {
     const folder = await mkdtemp(join(tmpdir(), 'tallystick-docs-'));

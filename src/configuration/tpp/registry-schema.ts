@@ -22,7 +22,7 @@ const ebaRegister = z.strictObject({
       'YAML or JSON with `overrides`: organization identifiers whose number is not that of the register, the institution, and who found it.',
   }),
   refreshSeconds: seconds.default(6 * 3600).meta({
-    description: 'How often the register is asked for a new copy. It makes one each night.',
+    description: 'How often the register is asked for a new copy. A new one is made each night.',
   }),
   maxAgeSeconds: seconds.default(3 * 86_400).meta({
     description: 'How long a copy counts after the register was last asked with success.',
@@ -43,7 +43,7 @@ export const registrySchema = z
   .strictObject({
     file: file.optional().meta({
       description:
-        "The bank's own list of TPPs, YAML or JSON; read again when it changes. It decides alone about the TPPs in it. This, or a public register.",
+        "The bank's own list of TPPs, YAML or JSON; read again when it changes. About the TPPs in it no other source counts. This, or a public register.",
     }),
     pollSeconds: seconds.default(1).meta({ description: 'How often the files are checked for a change.' }),
     eba: ebaRegister.optional(),

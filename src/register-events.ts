@@ -1,0 +1,42 @@
+import { error, info, warn } from './event-levels.ts';
+
+/** Fields of the events of a followed file. */
+export const LOADED = ['file', 'count'] as const;
+export const NOT_LOADED = ['file', 'problems', 'error'] as const;
+
+/** The events of registers and trusted lists. */
+export const REGISTER_EVENTS = {
+  'eba-register.loaded': info('a copy of the EBA register is in use', LOADED),
+  'eba-register.refused': error('the file of the EBA register is bad; the last good one stays', NOT_LOADED),
+  'eba-register.renewed': info('the newest copy of the EBA register was fetched and proved', [
+    'count',
+    'since',
+  ]),
+  'eba-register.not-renewed': warn('the EBA register cannot be fetched or proved; the last good copy stays', [
+    'url',
+    'file',
+    'error',
+  ]),
+  'registry.overdue': error('a register was not renewed for too long', ['kind', 'since', 'outcome']),
+  'trusted-list.renewed': info('a trusted list was fetched and proved', ['kind', 'count']),
+  'trusted-list.not-renewed': warn('a trusted list cannot be fetched or proved; the last good one stays', [
+    'kind',
+    'url',
+    'file',
+    'error',
+  ]),
+  'trusted-list.issuer.withdrawn': warn(
+    'a service is no longer granted for website authentication: its certificates get no new tokens',
+    ['kind', 'issuer'],
+  ),
+  'trusted-list.overdue': error('a trusted list is beyond its next update, or too long unfetched', [
+    'kind',
+    'since',
+    'outcome',
+  ]),
+  'trusted-lists.loaded': info('a copy of what trusted lists prove is in use', LOADED),
+  'trusted-lists.refused': error(
+    'a copy of what trusted lists prove is bad; the last good one stays',
+    NOT_LOADED,
+  ),
+};
