@@ -15,6 +15,8 @@ export interface ApprovalRecord {
   readonly clientId: string;
   /** Undefined: no customer of the bank was meant, and no question was asked. */
   readonly psuId: string | undefined;
+  /** Of the client's open questions for this customer. */
+  readonly place: string;
   /** The parameters of the request that a decision depends on. */
   readonly params: ApprovalParams;
   readonly expiresAt: Date;

@@ -53,17 +53,18 @@ interface Parts {
 
 type CibaFeature = NonNullable<NonNullable<Configuration['features']>['ciba']>;
 
-/** Requests for which the bank knows no customer. */
-const UNKNOWN = Symbol('unknown customer');
-
-interface Meant extends KoaContextWithOIDC {
-  [UNKNOWN]?: true;
+/** The findings of the hooks about one request. */
+interface Findings {
+  /** The bank knows no customer of the hint. */
+  isUnknown?: true;
+  place?: string;
 }
 
 /** The provider's endpoint for backchannel requests: its hooks, in the order in which it calls them. */
 export class BackchannelRequests {
   readonly #options: BackchannelRequestsOptions;
   readonly #parts: Parts;
+  readonly #findings = new WeakMap<KoaContextWithOIDC, Findings>();
 
   constructor(options: BackchannelRequestsOptions, parts: Parts) {
     this.#options = options;
@@ -104,7 +105,7 @@ export class BackchannelRequests {
   }
 
   /** @throws ERR_CIBA_UNKNOWN_CUSTOMER, ERR_CIBA_USER_CODE_MISSING, ERR_CIBA_USER_CODE, ERR_ASPSP_UNAVAILABLE */
-  async #find(ctx: Meant, hint: Pick<CustomerHint, 'type' | 'value'>): Promise<string> {
+  async #find(ctx: KoaContextWithOIDC, hint: Pick<CustomerHint, 'type' | 'value'>): Promise<string> {
     const { rules, log } = this.#options;
     const client = clientOf(ctx);
     const userCode = textOf(ctx.oidc.params?.user_code);
@@ -117,31 +118,39 @@ export class BackchannelRequests {
     const { authorizationNumber } = tppOf(client);
     log.emit('ciba.unknown_customer', { ...idOf(ctx), clientId: client.clientId, authorizationNumber });
     if (rules.unknownCustomer === 'refuse') throw new OpenBankingError('ERR_CIBA_UNKNOWN_CUSTOMER', {});
-    ctx[UNKNOWN] = true;
+    this.#findingsOf(ctx).isUnknown = true;
     return randomBytes(16).toString('base64url');
   }
 
-  async #admit(ctx: Meant, psuId: string): Promise<void> {
+  async #admit(ctx: KoaContextWithOIDC, psuId: string): Promise<void> {
     const { clientId } = clientOf(ctx);
+    const findings = this.#findingsOf(ctx);
     const { id_token_hint: idTokenHint, login_hint: loginHint } = ctx.oidc.params ?? {};
     if (textOf(idTokenHint) !== undefined) {
       const found = await this.#find(ctx, { type: 'id_token_hint', value: psuId });
-      if (!ctx[UNKNOWN] && found !== psuId) throw new OpenBankingError('ERR_CIBA_UNKNOWN_CUSTOMER', {});
+      if (findings.isUnknown !== true && found !== psuId)
+        throw new OpenBankingError('ERR_CIBA_UNKNOWN_CUSTOMER', {});
     }
-    const subject = ctx[UNKNOWN] === true ? `hint ${textOf(loginHint) ?? psuId}` : `psu ${psuId}`;
-    await this.#parts.open.count(clientId, subject, this.#endOf(this.secondsOf(ctx)));
+    const subject = findings.isUnknown === true ? `hint ${textOf(loginHint) ?? psuId}` : `psu ${psuId}`;
+    findings.place = await this.#parts.open.take(clientId, subject, this.#endOf(this.secondsOf(ctx)));
   }
 
   /** Keeps the question, and has the bank ask. The TPP does not wait for that: its length would reveal a customer. */
-  async #ask(ctx: Meant, request: BackchannelAuthenticationRequest, client: Client): Promise<void> {
+  async #ask(
+    ctx: KoaContextWithOIDC,
+    request: BackchannelAuthenticationRequest,
+    client: Client,
+  ): Promise<void> {
     const { records } = this.#parts;
+    const { isUnknown, place = '' } = this.#findingsOf(ctx);
     const params = ctx.oidc.params ?? {};
     const authReqId = request.jti;
     const record: ApprovalRecord = {
       approvalId: records.idOf(authReqId),
       authReqId,
       clientId: client.clientId,
-      psuId: ctx[UNKNOWN] === true ? undefined : request.accountId,
+      psuId: isUnknown === true ? undefined : request.accountId,
+      place,
       params: { ...paramsOf(params), ...(request.scope === undefined ? {} : { scope: request.scope }) },
       expiresAt: this.#endOf(request.expiration),
     };
@@ -171,6 +180,12 @@ export class BackchannelRequests {
         log.emit('ciba.not_asked', { ...fields, error: fault }),
       );
     }
+  }
+
+  #findingsOf(ctx: KoaContextWithOIDC): Findings {
+    const found = this.#findings.get(ctx) ?? {};
+    this.#findings.set(ctx, found);
+    return found;
   }
 
   #endOf(seconds: number): Date {

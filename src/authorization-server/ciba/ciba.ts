@@ -27,6 +27,7 @@ export interface CibaOptions
 export class Ciba {
   readonly #options: CibaOptions;
   readonly #records: ApprovalRecords;
+  readonly #open: OpenRequests;
   readonly #requests: BackchannelRequests;
   readonly #notifications: Notifications;
   #serving: { readonly approvals: CustomerApprovals; readonly granted: GrantedConsents } | undefined;
@@ -34,11 +35,12 @@ export class Ciba {
   constructor(options: CibaOptions) {
     this.#options = options;
     this.#records = new ApprovalRecords(options);
+    this.#open = new OpenRequests(options);
     this.#notifications = new Notifications(options);
     this.#requests = new BackchannelRequests(options, {
       calls: options.calls,
       records: this.#records,
-      open: new OpenRequests(options),
+      open: this.#open,
       granted: () => this.#parts.granted,
       fail: (approvalId) => this.#parts.approvals.fail(approvalId),
     });
@@ -65,6 +67,7 @@ export class Ciba {
       records: this.#records,
       decisions: new Decisions(this.#options),
       calls: this.#options.calls,
+      open: this.#open,
       notifications: this.#notifications,
     });
     this.#serving = { approvals, granted };

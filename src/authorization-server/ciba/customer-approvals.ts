@@ -21,6 +21,7 @@ import { claimNames, claimsOf } from '../request/authorization-request/claims-pa
 import { serviceOf } from '../customer/open-interaction.ts';
 import type { ApprovalRecords } from './approval-records.ts';
 import { type ApprovalRules, approvalView, type AskedRecord } from './approval-view.ts';
+import type { OpenRequests } from './open-requests.ts';
 import type { Notifications } from './notifications.ts';
 import { textOf, wordsOf } from './request-rules.ts';
 
@@ -36,6 +37,7 @@ interface Parts {
   readonly decisions: Decisions;
   readonly granted: GrantedConsents;
   readonly calls: Pick<AspspCalls, 'listAccounts' | 'acrOf'>;
+  readonly open: Pick<OpenRequests, 'free'>;
   readonly notifications: Pick<Notifications, 'send'>;
 }
 
@@ -179,7 +181,7 @@ export class CustomerApprovals implements Approvals {
 
   /** Makes grant and consent of an approval, and lets the polls of the TPP find the decision. Repeating changes nothing. */
   async #carryOut(record: AskedRecord, decision: Decision): Promise<void> {
-    const { provider, notifications } = this.#parts;
+    const { provider, notifications, open } = this.#parts;
     const { authReqId } = record;
     const request = await provider.BackchannelAuthenticationRequest.find(authReqId, {
       ignoreExpiration: true,
@@ -191,6 +193,7 @@ export class CustomerApprovals implements Approvals {
     if (decision.answer === 'ended') this.#end(record, request, decision);
     else await this.#allow(record, request, decision);
     await request.save();
+    await open.free(record.place);
     const endpoint = textOf(client.backchannelClientNotificationEndpoint);
     const token = textOf(request.params?.client_notification_token);
     if (client.backchannelTokenDeliveryMode !== 'ping' || endpoint === undefined || token === undefined)

@@ -4,7 +4,7 @@ import { identifierHash } from '../../storage/record-protection.ts';
 import type { Store } from '../../storage/store.ts';
 
 interface OpenRequestsOptions {
-  readonly store: Pick<Store, 'putIfAbsent'>;
+  readonly store: Pick<Store, 'putIfAbsent' | 'delete'>;
   readonly clock: Clock;
   readonly secret: Buffer;
 }
@@ -15,7 +15,7 @@ const MAX_OPEN = 10;
 
 /**
  * Bounds the questions of one client for one customer, so that a TPP cannot fill a customer's device until the customer allows
- * something to have peace. A question has one of ten places until its end, whether it is answered or not.
+ * something to have peace. A question has one of ten places until it is answered or ends.
  */
 export class OpenRequests {
   readonly #options: OpenRequestsOptions;
@@ -26,13 +26,23 @@ export class OpenRequests {
     this.#hash = identifierHash(options.secret);
   }
 
-  /** @param subject the customer, or what stands for one who is not known. @throws ERR_CIBA_LIMIT */
-  async count(clientId: string, subject: string, expiresAt: Date): Promise<void> {
+  /**
+   * Takes a place, and returns its name. `subject` is the customer, or the hint that names none.
+   *
+   * @throws ERR_CIBA_LIMIT
+   */
+  async take(clientId: string, subject: string, expiresAt: Date): Promise<string> {
     const hash = this.#hash(KIND, JSON.stringify([clientId, subject]));
     for (let place = 0; place < MAX_OPEN; place += 1) {
-      if (await this.#options.store.putIfAbsent(KIND, `${hash}.${place}`, { value: null, expiresAt })) return;
+      const name = `${hash}.${place}`;
+      if (await this.#options.store.putIfAbsent(KIND, name, { value: null, expiresAt })) return name;
     }
     const seconds = Math.ceil((expiresAt.getTime() - this.#options.clock.now().getTime()) / 1000);
     throw new OpenBankingError('ERR_CIBA_LIMIT', { clientId, limit: MAX_OPEN, seconds });
+  }
+
+  /** The question is answered. */
+  free(place: string): Promise<void> {
+    return this.#options.store.delete(KIND, place);
   }
 }

@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { importJWK, type JWK, SignJWT } from 'jose';
 import * as oauth from 'openid-client';
+import { isRefusal } from '../../../src/index.ts';
 import { tppNamed } from '../../../src/sandbox/curl-lines.ts';
 import { connectTpp, type DemoTpp, type DemoTppOptions } from '../../../src/sandbox/demo/demo-tpp.ts';
 import type { TestSandbox } from '../running-sandbox.ts';
@@ -108,4 +109,13 @@ export async function refusalOf(request: Promise<unknown>): Promise<{ error: str
   if (!(failure instanceof oauth.ResponseBodyError)) throw failure ?? new Error('the request was allowed');
   const code = /\bERR_\w+/.exec(failure.error_description ?? '')?.[0] ?? failure.error_description ?? '';
   return { error: failure.error, code };
+}
+
+/** The code of a refusal that the bank gets. */
+export async function codeOf(call: Promise<unknown>): Promise<string | undefined> {
+  const failure = await call.then(
+    () => undefined,
+    (error: unknown) => error,
+  );
+  return isRefusal(failure) ? failure.code : undefined;
 }
