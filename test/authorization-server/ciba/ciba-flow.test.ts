@@ -35,7 +35,7 @@ async function asked(tpp: CibaTpp, claims = {}) {
 
 describe('CIBA with openid-client (CIBA Core §7 to §11)', () => {
   it.each(['money-one-mtls-ciba-poll', 'money-one-jwt-ciba-poll'])(
-    'asks, waits, and gives tokens for the consent of the customer: %s (J9)',
+    'asks, waits, and gives tokens for the consent of the customer: %s (J10)',
     async (clientId) => {
       const tpp = await connect(clientId);
       const answer = await tpp.ask();
@@ -72,7 +72,7 @@ describe('CIBA with openid-client (CIBA Core §7 to §11)', () => {
     expect((await polled).access_token).toBeTypeOf('string');
   });
 
-  it('ends with the consent, as every other grant (J9)', async () => {
+  it('ends with the consent, as every other grant (J7)', async () => {
     const tpp = await connect();
     const { authReqId, id } = await asked(tpp);
     await approvals().approve(id, ANSWER);
@@ -129,7 +129,7 @@ describe('a poll (CIBA Core §11)', () => {
     expect((await tpp.poll(authReqId)).access_token).toBeTypeOf('string');
   });
 
-  it('gives tokens to exactly one of a hundred at once, and these tokens live (J9, J1)', async () => {
+  it('gives tokens to exactly one of a hundred at once, and these tokens live (J9)', async () => {
     const tpp = await connect();
     const { authReqId, id } = await asked(tpp);
     await approvals().approve(id, ANSWER);
@@ -182,7 +182,7 @@ describe('a poll (CIBA Core §11)', () => {
 });
 
 describe('the answer of a customer', () => {
-  it('is the first: every other one changes nothing (J9)', async () => {
+  it('is the first: every other one changes nothing (J15)', async () => {
     const tpp = await connect();
     const { authReqId, id } = await asked(tpp);
     const answers = await Promise.all(

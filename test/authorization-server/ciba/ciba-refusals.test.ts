@@ -80,7 +80,7 @@ const REFUSED: readonly (readonly [what: string, claims: () => RequestClaims, er
 ];
 
 describe('a signed request (CIBA Core §7.1.1, FAPI-CIBA §5.2.2)', () => {
-  it.each(REFUSED)('is refused %s (I1, J9)', async (_what, claims, error) => {
+  it.each(REFUSED)('is refused %s (I6)', async (_what, claims, error) => {
     const { error: name, code } = await refusalOf(tpp.ask(claims()));
     const expected = error === 'invalid_request' ? ['invalid_request', 'invalid_request_object'] : [error];
     expect(expected).toContain(name);
@@ -103,7 +103,7 @@ describe('a signed request (CIBA Core §7.1.1, FAPI-CIBA §5.2.2)', () => {
     await passes(tpp.ask({ aud: [sandbox.description.issuer, 'https://other.example'] }));
   });
 
-  it('is used once, also at the same time (H4)', async () => {
+  it('is used once, also at the same time (J8)', async () => {
     const request = await tpp.sign();
     const sent = await Promise.allSettled(Array.from({ length: 20 }, () => tpp.send({ request })));
     const passed = sent.flatMap((one) => (one.status === 'fulfilled' ? [one.value] : []));
@@ -115,7 +115,7 @@ describe('a signed request (CIBA Core §7.1.1, FAPI-CIBA §5.2.2)', () => {
     });
   });
 
-  it('is signed by a key of its own client, with an algorithm of the profile (I1, I3)', async () => {
+  it('is signed by a key of its own client, with an algorithm of the profile (H1, I6)', async () => {
     const { privateKey: foreign } = await generateKeyPair('ES256');
     const [{ privateKey: rsa }, { privateKey: pss }] = [
       await generateKeyPair('RS256'),
@@ -139,7 +139,7 @@ describe('a signed request (CIBA Core §7.1.1, FAPI-CIBA §5.2.2)', () => {
     }
   });
 
-  it('is demanded of every client: plain parameters are refused (I1)', async () => {
+  it('is demanded of every client: plain parameters are refused (I6)', async () => {
     const plain = { scope: 'openid accounts', login_hint: 'alice' };
     expect(await refusalOf(tpp.send(plain))).toEqual({ error: 'invalid_request', code: 'ERR_CIBA_REQUEST' });
     expect(await refusalOf(tpp.send({ ...plain, request: '' }))).toMatchObject({ error: 'invalid_request' });
@@ -148,7 +148,7 @@ describe('a signed request (CIBA Core §7.1.1, FAPI-CIBA §5.2.2)', () => {
     });
   });
 
-  it('counts alone: parameters beside it are not read (RFC 9101 §6.3)', async () => {
+  it('counts alone: parameters beside it are not read (I7)', async () => {
     const request = await tpp.sign();
     const asked = await tpp.send({
       request,
@@ -161,7 +161,7 @@ describe('a signed request (CIBA Core §7.1.1, FAPI-CIBA §5.2.2)', () => {
     await passes(Promise.resolve(asked));
   });
 
-  it('needs a client of CIBA and the certificate of its TPP (A1, G1)', async () => {
+  it('needs a client of CIBA and the certificate of its TPP (J9)', async () => {
     const plain = await CibaTpp.open(sandbox, 'money-one-mtls');
     expect((await refusalOf(plain.ask())).error).toBe('invalid_request');
     await plain.close();
@@ -190,7 +190,7 @@ describe('a signed request (CIBA Core §7.1.1, FAPI-CIBA §5.2.2)', () => {
 });
 
 describe('a hint that names no customer', () => {
-  it('is answered as for one who does not react, and is an event for the bank', async () => {
+  it('is answered as for one who does not react, and is an event for the bank (J13)', async () => {
     const known = await tpp.ask();
     const unknown = await tpp.ask({ login_hint: 'nobody-of-this-bank' });
     expect(Object.keys(unknown)).toEqual(Object.keys(known));
@@ -209,7 +209,7 @@ describe('a hint that names no customer', () => {
 });
 
 describe('the questions for one customer', () => {
-  it('are at most ten of one client, known customer or not, and no other client waits for them (L1)', async () => {
+  it('are at most ten of one client, known customer or not, and no other client waits for them (J16)', async () => {
     const busy = await CibaTpp.open(sandbox, 'money-two-mtls-ciba-poll');
     for (const hint of ['bob', `unknown-${randomUUID()}`]) {
       for (let at = 0; at < 10; at += 1) await busy.ask({ login_hint: hint, requested_expiry: 600 });
