@@ -1,5 +1,9 @@
 import { describe, expect, it } from 'vitest';
-import { profileMetadata } from '../../../src/authorization-server/profiles/client-rules.ts';
+import {
+  findRegistrationProblems,
+  profileMetadata,
+} from '../../../src/authorization-server/profiles/client-rules.ts';
+import { fapi1Advanced } from '../../../src/authorization-server/profiles/fapi1-advanced.ts';
 import { fapi2Security } from '../../../src/authorization-server/profiles/fapi2-security.ts';
 import type { Profile } from '../../../src/authorization-server/profiles/profile.ts';
 import {
@@ -146,6 +150,31 @@ describe("the provider's configuration follows from the profiles", () => {
       response_modes: profile.responseModes.code,
     });
     expect(profileOf(metadata, [fapi2Security, other])).toBe(profile);
+  });
+
+  it('a client of FAPI 1 is bound to its certificate, whatever the bank allows others', () => {
+    const client = { ...registered, sender_constraint: 'dpop' } as const;
+    expect(findRegistrationProblems(fapi1Advanced, client)).toContainEqual({
+      path: 'sender_constraint',
+      message: 'has dpop: fapi1-advanced allows certificate',
+    });
+    expect(() => profileMetadata(fapi1Advanced, client)).toThrow(TypeError);
+    const [one] = profilesNamed(['fapi1-advanced'], ['dpop', 'certificate']);
+    expect(profileMetadata(one, registered)).toMatchObject({ sender_constraint: 'certificate' });
+    const [none] = profilesNamed(['fapi1-advanced'], ['dpop']);
+    expect(findRegistrationProblems(none, registered).map(({ path }) => path)).toContain('sender_constraint');
+  });
+
+  it('the first sender constraint that the bank names is the default, where the profile has it', () => {
+    const [one] = profilesNamed(['fapi2-security'], ['dpop', 'certificate']);
+    expect(profileMetadata(one, registered)).toMatchObject({
+      sender_constraint: 'dpop',
+      dpop_bound_access_tokens: true,
+      tls_client_certificate_bound_access_tokens: false,
+    });
+    expect(
+      findRegistrationProblems(one, { ...registered, sender_constraint: 'certificate-and-dpop' }),
+    ).toHaveLength(1);
   });
 
   it('each profile is frozen', () => {
