@@ -4,6 +4,7 @@ import type { Browser, Page } from 'playwright-core';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { tppNamed } from '../../../src/sandbox/curl-lines.ts';
 import { connectTpp, type DemoTpp } from '../../../src/sandbox/demo/demo-tpp.ts';
+import { clientNamed } from '../../../src/sandbox/sandbox-clients.ts';
 import { startTestSandbox, type TestSandbox } from '../running-sandbox.ts';
 import { chromiumNote, isChromiumMissing, launchChromium, openSites } from './chromium.ts';
 
@@ -90,6 +91,43 @@ describe.skipIf(isChromiumMissing)(`the way back to the TPP, in a real browser${
     }
     await context.close();
   });
+
+  it.each([
+    ['mtls-fapi1', { response_type: 'code id_token' }, '#', ['code', 'id_token', 'state']],
+    ['mtls-signing', { response_mode: 'fragment.jwt' }, '#', ['response']],
+    ['mtls-signing', { response_mode: 'query.jwt' }, '?', ['response']],
+  ] as const)(
+    'holds the whole answer for %s with %o, also past a callback that redirects on',
+    async (client, parameters, mark, members) => {
+      const { description } = sandbox;
+      const owner = tppNamed(description, 'money-one');
+      const profiled = await connectTpp({ description, tpp: owner, client: clientNamed(owner, client) });
+      const { searchParams } = await oauth.buildAuthorizationUrlWithJAR(
+        profiled.config,
+        {
+          redirect_uri: CALLBACK,
+          scope: 'openid accounts',
+          code_challenge: await oauth.calculatePKCECodeChallenge(oauth.randomPKCECodeVerifier()),
+          code_challenge_method: 'S256',
+          state: 'the-state',
+          nonce: 'the-nonce',
+          ...parameters,
+        },
+        profiled.signingKey,
+      );
+      const url = await oauth.buildAuthorizationUrlWithPAR(profiled.config, searchParams);
+      const context = await browser.newContext({ javaScriptEnabled: false });
+      const page = await context.newPage();
+      await page.goto(url.href);
+      await logIn(page);
+      await allow(page);
+      await page.waitForURL('https://app.example/done**');
+      const [, answer = ''] = page.url().split(mark);
+      expect([...new URLSearchParams(answer).keys()].sort()).toEqual(members);
+      await context.close();
+      await profiled.close();
+    },
+  );
 
   it('comes once, whatever the customer clicks: a double click, the back button, a reload', async () => {
     const context = await browser.newContext({ javaScriptEnabled: false });
