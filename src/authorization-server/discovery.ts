@@ -1,11 +1,7 @@
 import type { Middleware } from 'koa';
 import { OPENID_SCOPES } from './clients/registered-client.ts';
-import {
-  intentClaims,
-  type profileConfiguration,
-  type Profiles,
-  responseModes,
-} from './profiles/profiles.ts';
+import { intentClaims, type Profiles, responseModes } from './profiles/profiles.ts';
+import type { profileConfiguration } from './profiles/provider-configuration.ts';
 import { senderConstraintDiscovery } from './profiles/sender-constraint.ts';
 import { ENDPOINTS } from './request/routes.ts';
 import { CONTENT_ENCRYPTIONS, type Decrypter } from './signing/decrypter.ts';

@@ -14,11 +14,11 @@ import { errorMode } from './profiles/error-mode.ts';
 import {
   intentClaims,
   marketAcrValues,
-  profileConfiguration,
   profileOf,
   type Profiles,
   responseModes,
 } from './profiles/profiles.ts';
+import { profileConfiguration } from './profiles/provider-configuration.ts';
 import { providerKeys } from './signing/provider-keys.ts';
 import type { AcrOptions } from './customer/aspsp-calls.ts';
 import type { CustomerClaim } from './customer/claims/customer-claims.ts';

@@ -1,4 +1,3 @@
-import type { ClientMetadata } from 'oidc-provider';
 import { CIBA_GRANT, type RegisteredClient } from './registered-client.ts';
 
 /** How a client of CIBA gets to know the answer (CIBA Core §5). */
@@ -19,7 +18,8 @@ type CibaMembers = Pick<
   | 'backchannel_user_code_parameter'
 >;
 
-const MEMBERS = [
+/** Members of a registration that are of CIBA alone. */
+export const CIBA_MEMBERS = [
   'backchannel_token_delivery_mode',
   'backchannel_client_notification_endpoint',
   'backchannel_authentication_request_signing_alg',
@@ -42,7 +42,7 @@ export function findCibaProblems(
     scope,
   } = client;
   if (!client.grant_types.includes(CIBA_GRANT)) {
-    const stray = MEMBERS.find((name) => client[name] !== undefined);
+    const stray = CIBA_MEMBERS.find((name) => client[name] !== undefined);
     return stray === undefined ? [] : problem(stray, `is for a client with the grant ${CIBA_GRANT}`);
   }
   if (allowed.length === 0) return problem('grant_types', 'has the grant of CIBA, and ciba.enabled is false');
@@ -74,12 +74,4 @@ function findEndpointProblem(text: string): string | undefined {
   if (text.includes('#')) return 'must not have a fragment';
   if (url.username !== '' || url.password !== '') return 'must not have a user name or a password';
   return undefined;
-}
-
-/** The provider's metadata of a client for CIBA. */
-export function cibaMetadata(client: RegisteredClient): Partial<ClientMetadata> {
-  if (!client.grant_types.includes(CIBA_GRANT)) return {};
-  return Object.fromEntries(
-    MEMBERS.flatMap((name) => (client[name] === undefined ? [] : [[name, client[name]]])),
-  );
 }

@@ -1,9 +1,9 @@
 import type { Adapter, AdapterPayload, ClientMetadata } from 'oidc-provider';
 import { profileMetadata } from '../profiles/client-rules.ts';
 import { findProfile, type Profiles } from '../profiles/profiles.ts';
-import { cibaMetadata } from './ciba-registration.ts';
+import { CIBA_MEMBERS } from './ciba-registration.ts';
 import type { Clients } from './clients.ts';
-import { OPENID_SCOPES, type RegisteredClient } from './registered-client.ts';
+import { CIBA_GRANT, OPENID_SCOPES, type RegisteredClient } from './registered-client.ts';
 
 /** Members of our own on the provider's client. */
 export const EXTRA_CLIENT_METADATA = [
@@ -72,4 +72,11 @@ export function clientAdapter(clients: Pick<Clients, 'findStored'>, profiles: Pr
     destroy: refuse,
     revokeByGrantId: refuse,
   };
+}
+
+function cibaMetadata(client: RegisteredClient): Partial<ClientMetadata> {
+  if (!client.grant_types.includes(CIBA_GRANT)) return {};
+  return Object.fromEntries(
+    CIBA_MEMBERS.flatMap((name) => (client[name] === undefined ? [] : [[name, client[name]]])),
+  );
 }

@@ -1,4 +1,4 @@
-import type { Client, ClientMetadata } from 'oidc-provider';
+import type { ClientMetadata } from 'oidc-provider';
 
 /**
  * The proofs of possession that a client's access tokens demand (FAPI 2.0 §5.3.2.1): the certificate (RFC 8705 §3), a
@@ -31,7 +31,7 @@ export function senderConstraintMetadata(constraint: SenderConstraint) {
 }
 
 /** The sender constraint of a client of the provider. */
-export function senderConstraintOf(client: Client): SenderConstraint {
+export function senderConstraintOf(client: Readonly<Record<string, unknown>>): SenderConstraint {
   const found = SENDER_CONSTRAINTS.find((constraint) => constraint === client.sender_constraint);
   if (found === undefined) throw new TypeError('a client of the provider has no sender constraint');
   return found;

@@ -8,11 +8,11 @@ import { fapi2Security } from '../../../src/authorization-server/profiles/fapi2-
 import type { Profile } from '../../../src/authorization-server/profiles/profile.ts';
 import {
   PROFILES,
-  profileConfiguration,
   profileOf,
   profilesNamed,
   type Profiles,
 } from '../../../src/authorization-server/profiles/profiles.ts';
+import { profileConfiguration } from '../../../src/authorization-server/profiles/provider-configuration.ts';
 
 /** Another in everything, so that no part of a configuration is the same by chance. */
 const other: Profile = {
