@@ -40,11 +40,11 @@ const LONGER: Readonly<Record<string, number>> = {
   claims: 4096,
 };
 
-const IS_DEEP: Readonly<Record<string, (value: string) => boolean>> = {
-  client_assertion: isDeepJwt,
-  request: isDeepJwt,
-  claims: isDeepJson,
-};
+const IS_DEEP: ReadonlyMap<string, (value: string) => boolean> = new Map([
+  ['client_assertion', isDeepJwt],
+  ['request', isDeepJwt],
+  ['claims', isDeepJson],
+]);
 
 /** RFC 8707 §2: the only parameter that may be there more than once. */
 const REPEATABLE = 'resource';
@@ -64,7 +64,7 @@ export function assertParameters(path: string, form: URLSearchParams): void {
     if (seen.has(name) && name !== REPEATABLE) {
       throw invalid(`${name.slice(0, 100)} must not be there more than once (RFC 6749 section 3.2)`);
     }
-    if (IS_DEEP[name]?.(value) === true) throw invalid(`${name} ${NESTING_RULE}`);
+    if (IS_DEEP.get(name)?.(value) === true) throw invalid(`${name} ${NESTING_RULE}`);
     seen.add(name);
   }
   if (form.get('client_secret')) {
