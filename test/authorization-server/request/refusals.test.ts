@@ -345,11 +345,10 @@ describe('discovery', () => {
       authorization_endpoint: `${issuer}/authorize`,
       jwks_uri: `${issuer}/jwks`,
       token_endpoint: `${mtlsUrl}/token`,
-      require_pushed_authorization_requests: true,
       tls_client_certificate_bound_access_tokens: true,
       authorization_response_iss_parameter_supported: true,
       code_challenge_methods_supported: ['S256'],
-      response_types_supported: ['code'],
+      response_types_supported: ['code', 'code id_token'],
       token_endpoint_auth_methods_supported: ['tls_client_auth', 'private_key_jwt'],
     });
     const aliases = metadata.mtls_endpoint_aliases as Record<string, string>;
