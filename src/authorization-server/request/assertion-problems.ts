@@ -7,6 +7,8 @@ const ALGORITHMS = [...new Set(PROFILES.flatMap(({ clientAlgorithms }) => client
  */
 const PROBLEMS: readonly (readonly [said: string, problem: string])[] = [
   ['aud (JWT audience) must be provided', 'aud is missing'],
+  // Every other list is judged by the rule of the profile (assertion-audience.ts).
+  ['list of audience', 'aud must not be an empty list'],
   ['alg mismatch', `alg must be one of ${ALGORITHMS}`],
   ['sub (JWT subject)', 'sub is missing'],
   ['expiration must be specified', 'exp is missing'],
