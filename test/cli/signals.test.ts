@@ -9,13 +9,10 @@ import { tppNamed } from '../../src/sandbox/curl-lines.ts';
 import { pathsOf } from '../../src/sandbox/folder.ts';
 import { createAuthority } from '../../src/sandbox/pki/pki.ts';
 import { freePort } from '../../src/sandbox/ports.ts';
-import { type Bank, isReady, openBank, type Ports } from '../durability/bank.ts';
+import { BANK_MODULE, type Bank, isReady, openBank, type Ports } from '../durability/bank.ts';
 import { Tpp } from '../durability/tpp.ts';
 
 const MAIN = fileURLToPath(new URL('../../src/cli/main.ts', import.meta.url));
-const ASPSP = `export const createAspsp = async () => ({
-  name: 'Example Bank', answerAuthentication: async () => ({}), listAccounts: async () => [],
-});`;
 
 interface Line {
   readonly event: string;
@@ -42,7 +39,7 @@ describe.skipIf(process.platform === 'win32')('tallystick serve with two workers
       aspspModule: 'bank.mjs',
       blockList: { file: 'blocked.yaml', pollSeconds: 3600 },
     };
-    writeFileSync(join(bank.folder, 'bank.mjs'), ASPSP);
+    writeFileSync(join(bank.folder, 'bank.mjs'), BANK_MODULE);
     writeFileSync(join(bank.folder, 'blocked.yaml'), 'blocked: []');
     const config = join(bank.folder, 'serve.json');
     writeFileSync(config, JSON.stringify(bank.configuration(ports, more)));

@@ -48,6 +48,13 @@ export interface BankProcess {
 
 const CHILD = fileURLToPath(new URL('./server-child.ts', import.meta.url));
 
+/** A module of a bank with every part that the configuration of a sandbox needs. Its customers cannot log in. */
+export const BANK_MODULE = `export const createAspsp = async () => ({
+  name: 'Example Bank', answerAuthentication: async () => ({}), listAccounts: async () => [],
+  findClaims: async () => ({}),
+  decoupled: { connect: () => {}, findCustomer: async () => undefined, startApproval: async () => {} },
+});`;
+
 /** `storage` is that of the configuration; `bank.sqlite` by default. */
 export async function openBank(storage: object = { file: 'bank.sqlite' }): Promise<Bank> {
   const folder = mkdtempSync(join(tmpdir(), 'tallystick-bank-'));

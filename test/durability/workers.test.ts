@@ -8,13 +8,10 @@ import { parse } from 'yaml';
 import { tppNamed } from '../../src/sandbox/curl-lines.ts';
 import { hasRedis, type RedisProcess, startRedis } from '../storage/redis/redis-servers.ts';
 import { freePort } from '../../src/sandbox/ports.ts';
-import { type Bank, isReady, openBank, type Ports } from './bank.ts';
+import { BANK_MODULE, type Bank, isReady, openBank, type Ports } from './bank.ts';
 import { Tpp } from './tpp.ts';
 
 const MAIN = fileURLToPath(new URL('../../src/cli/main.ts', import.meta.url));
-const ASPSP = `export const createAspsp = async () => ({
-  name: 'Example Bank', answerAuthentication: async () => ({}), listAccounts: async () => [],
-});`;
 const CONNECTIONS = 6;
 /** For a test machine that does other things too. */
 const SLACK_MILLISECONDS = 1000;
@@ -52,7 +49,7 @@ describe.each([
         health: await freePort(),
       };
       config = join(bank.folder, 'serve.json');
-      writeFileSync(join(bank.folder, 'bank.mjs'), ASPSP);
+      writeFileSync(join(bank.folder, 'bank.mjs'), BANK_MODULE);
       writeFileSync(
         config,
         JSON.stringify(

@@ -2,12 +2,9 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import type { Bank, Ports } from '../durability/bank.ts';
+import { BANK_MODULE, type Bank, type Ports } from '../durability/bank.ts';
 
 const MAIN = fileURLToPath(new URL('../../src/cli/main.ts', import.meta.url));
-const ASPSP = `export const createAspsp = async () => ({
-  name: 'Example Bank', answerAuthentication: async () => ({}), listAccounts: async () => [],
-});`;
 
 /** `tallystick serve` as a bank runs it. */
 export interface ServeProcess {
@@ -24,7 +21,7 @@ export interface ServeProcess {
 /** Starts the command with the bank's configuration; `more` replaces members of the configuration. */
 export function startServe(bank: Bank, ports: Ports, more: object = {}): ServeProcess {
   const file = join(bank.folder, `serve-${ports.front}-${ports.health}.json`);
-  writeFileSync(join(bank.folder, 'bank.mjs'), ASPSP);
+  writeFileSync(join(bank.folder, 'bank.mjs'), BANK_MODULE);
   writeFileSync(file, JSON.stringify(bank.configuration(ports, { aspspModule: 'bank.mjs', ...more })));
   const child = spawn(process.execPath, [MAIN, 'serve', '--config', file]);
   let output = '';

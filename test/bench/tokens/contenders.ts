@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { pathsOf } from '../../../src/sandbox/folder.ts';
-import { type Bank, freePorts, isReady } from '../../durability/bank.ts';
+import { BANK_MODULE, type Bank, freePorts, isReady } from '../../durability/bank.ts';
 import { freePort } from '../../../src/sandbox/ports.ts';
 import type { Burst, Tally } from './generator.ts';
 
@@ -20,9 +20,6 @@ export interface Contender {
 
 const here = (file: string) => fileURLToPath(new URL(file, import.meta.url));
 const MAIN = here('../../../src/cli/main.ts');
-const ASPSP = `export const createAspsp = async () => ({
-  name: 'Example Bank', answerAuthentication: async () => ({}), listAccounts: async () => [],
-});`;
 
 /** Bare oidc-provider with its in-memory adapter. */
 export async function startBare(bank: Bank, format: 'jwt' | 'opaque'): Promise<Contender> {
@@ -51,7 +48,7 @@ export async function startBare(bank: Bank, format: 'jwt' | 'opaque'): Promise<C
 export async function startOwn(bank: Bank, name: string, more: object): Promise<Contender> {
   const ports = await freePorts();
   const file = join(bank.folder, `${name.replaceAll(/\W+/g, '-')}.json`);
-  writeFileSync(join(bank.folder, 'bank.mjs'), ASPSP);
+  writeFileSync(join(bank.folder, 'bank.mjs'), BANK_MODULE);
   writeFileSync(file, JSON.stringify(bank.configuration(ports, { aspspModule: 'bank.mjs', ...more })));
   const child = spawn(process.execPath, [MAIN, 'serve', '--config', file], {
     stdio: ['ignore', 'ignore', 'inherit'],
