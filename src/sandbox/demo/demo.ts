@@ -1,6 +1,7 @@
 import * as oauth from 'openid-client';
 import { tppNamed } from '../curl-lines.ts';
 import { clientNamed } from '../sandbox-clients.ts';
+import { showApprovals } from './approval-walk.ts';
 import { authorize } from './authorization-request.ts';
 import type { DemoTpp, DemoTppOptions } from './demo-tpp.ts';
 import { showSignatures } from './signature-walk.ts';
@@ -22,6 +23,8 @@ export async function runDemo(
     await showConsent(walk);
     walk.begin('Clients of other profiles');
     await showProfiles(walk);
+    walk.begin('A customer who is asked on the phone');
+    await showApprovals(walk);
     walk.begin('Signed requests and answers of the bank');
     await showSignatures(walk);
     walk.begin('Requests that are refused');
