@@ -7,7 +7,7 @@ import { type ClientChange, Clients } from '../../../src/authorization-server/cl
 import type { RegisteredClient } from '../../../src/authorization-server/clients/registered-client.ts';
 import { systemClock } from '../../../src/clock.ts';
 import { OpenBankingError } from '../../../src/errors.ts';
-import { PROFILES } from '../../../src/authorization-server/profiles/profiles.ts';
+import { PROFILES, profilesNamed } from '../../../src/authorization-server/profiles/profiles.ts';
 import { silentLog } from '../../../src/events.ts';
 import { tppNamed } from '../../../src/sandbox/curl-lines.ts';
 import { openSqliteStore } from '../../../src/storage/sqlite/sqlite.ts';
@@ -183,18 +183,33 @@ describe('the clients of files and store', () => {
   });
   afterEach(() => bank.close());
 
-  const open = (files: ReturnType<typeof filesOf>) =>
+  const open = (files: ReturnType<typeof filesOf>, profiles = PROFILES) =>
     Clients.open({
       files,
       store: bank.store,
       secret: Buffer.alloc(32, 1),
       grantSeconds: 3600,
-      profiles: PROFILES,
+      profiles,
       clock: systemClock,
       log: { emit: (event) => void events.push(event) },
     });
   const isFound = async (clients: Clients, clientId: string) =>
     (await clients.finderOf([clientId]))(clientId) !== undefined;
+
+  it('are held against the rules of their profile, also later (downgrade by registration)', async () => {
+    const clients = await open(filesOf());
+    const hybrid = { ...client('hybrid'), response_types: ['code id_token'] as const };
+    await expect(clients.register(hybrid)).rejects.toMatchObject({ code: 'ERR_CLIENT_REGISTRATION' });
+    await expect(clients.register({ ...client('x'), profile: 'none' })).rejects.toMatchObject({
+      code: 'ERR_CLIENT_REGISTRATION',
+    });
+    await clients.register({ ...hybrid, profile: 'fapi1-advanced' });
+    expect((await clients.find('hybrid'))?.profile).toBe('fapi1-advanced');
+    // Another process, whose configuration no longer allows the profile.
+    const stricter = await open(filesOf(), profilesNamed(['fapi2-security']));
+    expect(await stricter.find('hybrid')).toBeUndefined();
+    expect(await isFound(stricter, 'hybrid')).toBe(false);
+  });
 
   it('are found by id, of the file first', async () => {
     const clients = await open(filesOf(client('filed')));
