@@ -95,7 +95,7 @@ describe('the whole flow with openid-client (FAPI 2.0 §5.3)', () => {
     expect(tokens.scope).toBe('openid accounts');
     const large = await sandbox.send(`${sandbox.description.issuer}/authorize`, {
       method: 'POST',
-      body: new URLSearchParams({ client_id: 'x'.repeat(5000) }),
+      body: new URLSearchParams({ client_id: 'x'.repeat(9000) }),
     });
     expect(large.status).toBe(413);
   });
@@ -336,7 +336,7 @@ describe('the authorization request', () => {
   ];
   it('is offered with the response modes that work', async () => {
     const { json } = await sandbox.send(`${sandbox.description.issuer}/.well-known/openid-configuration`);
-    expect(json.response_modes_supported).toEqual(['query', 'fragment']);
+    expect(json.response_modes_supported).toEqual(['query', 'fragment', 'jwt', 'query.jwt', 'fragment.jwt']);
   });
 
   it.each(refused)('is refused at PAR %s', async (_title, parameters, error) => {
