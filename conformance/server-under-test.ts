@@ -50,7 +50,8 @@ export async function startServerUnderTest(options: ServerUnderTestOptions): Pro
     amendConfiguration: (configuration, description) => {
       const clients = options.combinations.flatMap((one) => clientsFor(one, description, keys, options));
       const registrations = clients.map(({ registration }) => registration);
-      const ciba = { notifications: notificationsTo(options) };
+      // Modules leave requests open, all for one customer.
+      const ciba = { notifications: notificationsTo(options), openRequestsPerCustomer: 100 };
       const profiles = { allowed: ['fapi2-security', 'fapi2-message-signing', 'fapi1-advanced'] };
       const server = merged(configuration, { profiles, ciba, clients: registrations });
       return merged(server, options.settings);

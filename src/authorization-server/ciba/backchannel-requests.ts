@@ -26,6 +26,7 @@ export interface CibaRules {
   /** The life of a request that asks for none, and the longest. */
   readonly defaultSeconds: number;
   readonly maxSeconds: number;
+  readonly openRequestsPerCustomer: number;
   /** Whether a TPP may send the customer's `user_code`, which the bank then checks. */
   readonly userCode: boolean;
   /**

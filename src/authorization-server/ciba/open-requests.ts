@@ -7,15 +7,17 @@ interface OpenRequestsOptions {
   readonly store: Pick<Store, 'putIfAbsent' | 'delete'>;
   readonly clock: Clock;
   readonly secret: Buffer;
+  readonly rules: {
+    /** Questions of one client that one customer may have before him at the same time. */
+    readonly openRequestsPerCustomer: number;
+  };
 }
 
 const KIND = 'OpenApproval';
-/** Questions of one client that one customer may have before him at the same time. */
-const MAX_OPEN = 10;
 
 /**
  * Bounds the questions of one client for one customer, so that a TPP cannot fill a customer's device until the customer allows
- * something to have peace. A question has one of ten places until it is answered or ends.
+ * something to have peace. A question has one of a few places until it is answered or ends.
  */
 export class OpenRequests {
   readonly #options: OpenRequestsOptions;
@@ -33,12 +35,13 @@ export class OpenRequests {
    */
   async take(clientId: string, subject: string, expiresAt: Date): Promise<string> {
     const hash = this.#hash(KIND, JSON.stringify([clientId, subject]));
-    for (let place = 0; place < MAX_OPEN; place += 1) {
+    const { openRequestsPerCustomer: limit } = this.#options.rules;
+    for (let place = 0; place < limit; place += 1) {
       const name = `${hash}.${place}`;
       if (await this.#options.store.putIfAbsent(KIND, name, { value: null, expiresAt })) return name;
     }
     const seconds = Math.ceil((expiresAt.getTime() - this.#options.clock.now().getTime()) / 1000);
-    throw new OpenBankingError('ERR_CIBA_LIMIT', { clientId, limit: MAX_OPEN, seconds });
+    throw new OpenBankingError('ERR_CIBA_LIMIT', { clientId, limit, seconds });
   }
 
   /** The question is answered. */

@@ -28,6 +28,9 @@ export const cibaSchema = z
     maxRequestSeconds: seconds.max(900).default(600).meta({
       description: 'Longest life of a request; a client that asks for more gets this.',
     }),
+    openRequestsPerCustomer: z.int().min(1).max(1000).default(10).meta({
+      description: 'Open requests that one client may have for one customer. Beyond: 429.',
+    }),
     userCode: z.boolean().default(false).meta({
       description: 'Passes `user_code` to the module of the bank. Otherwise a request with one is refused.',
     }),
