@@ -8,7 +8,7 @@ import { failureLines } from '../src/cli/failure.ts';
 import { exitCodeOf } from '../src/cli/process.ts';
 import { systemClock } from '../src/clock.ts';
 import { type CommandOptions, parseCommand, USAGE } from './command-options.ts';
-import { ConformanceRun } from './conformance-run.ts';
+import { ConformanceRun, uselessChoices } from './conformance-run.ts';
 import {
   type CombinationEndings,
   type Expectation,
@@ -77,7 +77,7 @@ async function runCommand(options: CommandOptions, signal: AbortSignal): Promise
     const junit = junitOf(all, (combination, ending) => findSurprise(combination, ending, expected));
     await writeFile(join(folder, 'junit.xml'), junit);
     await writePage(options.page, all, { commit, suiteVersion, expected: everything });
-    const surprises = surprisesOf(all, expected);
+    const surprises = [...surprisesOf(all, expected), ...uselessChoices(all, options.modules)];
     reportSurprises(all, surprises);
     return surprises.length > 0 || signal.aborted ? 1 : 0;
   } finally {

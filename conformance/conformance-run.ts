@@ -86,7 +86,7 @@ export class ConformanceRun {
 
   #isChosen({ testModule }: PlannedModule): boolean {
     const { modules } = this.#options;
-    return modules.length === 0 || modules.some((pattern) => matchesGlob(testModule, `*${pattern}`));
+    return modules.length === 0 || modules.some((pattern) => isMeant(testModule, pattern));
   }
 
   async #judge(combination: string, ending: ModuleEnding): Promise<void> {
@@ -118,4 +118,19 @@ export class ConformanceRun {
 function countsOf(endings: readonly ModuleEnding[]): string {
   const counts = Map.groupBy(endings, ({ result }) => result);
   return [...counts].map(([result, some]) => `${some.length} ${result}`).join(', ') || 'nothing';
+}
+
+/** Patterns of modules by which no combination has run any: a mistake, and no success. */
+export function uselessChoices(
+  all: readonly CombinationEndings[],
+  modules: readonly string[],
+): readonly string[] {
+  const run = all.flatMap(({ endings }) => endings.map(({ module }) => module));
+  return modules
+    .filter((pattern) => !run.some((module) => isMeant(module, pattern)))
+    .map((pattern) => `no module that was run ends with ${pattern}`);
+}
+
+function isMeant(module: string, pattern: string): boolean {
+  return matchesGlob(module, `*${pattern}`);
 }

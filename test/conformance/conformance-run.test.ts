@@ -3,7 +3,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { chosenCombinations } from '../../conformance/combinations.ts';
-import { ConformanceRun, type ConformanceRunOptions } from '../../conformance/conformance-run.ts';
+import {
+  ConformanceRun,
+  type ConformanceRunOptions,
+  uselessChoices,
+} from '../../conformance/conformance-run.ts';
 import { certificateOfLocalSuite, Suite } from '../../conformance/suite.ts';
 import { startStubSuite, type StubSuite } from './stub-suite.ts';
 
@@ -86,6 +90,7 @@ describe('a run of combinations', () => {
     const { all } = await run(['cc-mtls-mtls'], MODULES, { modules: ['last', 'go*'] });
     expect(all[0]?.endings.map(({ module }) => module)).toEqual(['plan-good', 'plan-last']);
     expect(all[0]?.isWhole).toBe(false);
+    expect(uselessChoices(all, ['last', 'go*', 'lost'])).toEqual(['no module that was run ends with lost']);
   });
 
   it('stops everything at the first module that ended as it should not, unless it keeps going', async () => {
