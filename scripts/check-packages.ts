@@ -164,7 +164,7 @@ try {
   // All of them end before the folders go.
   const checks = await Promise.allSettled([
     checkSmallPackage('@tallystick/resource-server', ['jose']),
-    checkSmallPackage('@tallystick/tpp-registry', ['yaml', 'zod']),
+    checkSmallPackage('@tallystick/tpp-registry', ['pend', 'yauzl', 'yaml', 'zod']),
     checkServer(),
   ]);
   for (const check of checks) {
