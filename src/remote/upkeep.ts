@@ -18,6 +18,7 @@ export interface UpkeepOptions {
 
 /** How often a process looks whether a refresh is due. After a fault the source is left alone for as long. */
 const LOOK_SECONDS = 60;
+const WAIT_SECONDS = 0.5;
 
 /** Keeps a source in a folder fresh: of all processes that share the folder, one asks the source, when it is due. */
 export class Upkeep {
@@ -51,6 +52,19 @@ export class Upkeep {
         await turn.end();
       }
     });
+  }
+
+  /**
+   * Where there is no copy yet, refreshes first. Another process that does so already is waited for.
+   *
+   * @throws what `refresh` threw
+   */
+  async makeFirst(hasCopy: () => Promise<boolean>): Promise<void> {
+    if (await hasCopy()) return;
+    while (!(await this.refreshNow())) {
+      await new Promise((resolve) => setTimeout(resolve, WAIT_SECONDS * 1000));
+      if (await hasCopy()) return;
+    }
   }
 
   async close(): Promise<void> {

@@ -69,7 +69,7 @@ export class EbaUpkeep {
     });
     const upkeep = new EbaUpkeep(register, address, { ...parts, outbound });
     try {
-      if (!(await upkeep.#hasCopy())) await upkeep.#makeFirst();
+      await upkeep.#upkeep.makeFirst(() => upkeep.#hasCopy());
       return upkeep;
     } catch (error) {
       await upkeep.close();
@@ -92,13 +92,6 @@ export class EbaUpkeep {
     } catch (error) {
       if (isRefusal(error)) return false;
       throw error;
-    }
-  }
-
-  async #makeFirst(): Promise<void> {
-    while (!(await this.#upkeep.refreshNow())) {
-      await new Promise((resolve) => setTimeout(resolve, 500));
-      if (await this.#hasCopy()) return;
     }
   }
 

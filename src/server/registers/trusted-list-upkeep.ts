@@ -68,7 +68,7 @@ export class TrustedListUpkeep {
     const upkeep = new TrustedListUpkeep(lists, await readOfficialJournal(lists, parts.place), parts);
     try {
       await upkeep.folder.open();
-      if (!(await upkeep.#hasSnapshot())) await upkeep.#makeFirst();
+      await upkeep.#upkeep.makeFirst(() => upkeep.#hasSnapshot());
       return upkeep;
     } catch (error) {
       await upkeep.close();
@@ -116,14 +116,6 @@ export class TrustedListUpkeep {
     } catch (error) {
       if (isRefusal(error)) return false;
       throw error;
-    }
-  }
-
-  /** Another process that makes it already is waited for. */
-  async #makeFirst(): Promise<void> {
-    while (!(await this.#upkeep.refreshNow())) {
-      await new Promise((resolve) => setTimeout(resolve, 500));
-      if (await this.#hasSnapshot()) return;
     }
   }
 
