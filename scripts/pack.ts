@@ -51,6 +51,7 @@ const PACKAGES: readonly Package[] = [
       'tpp-registry/registry-worker',
       'tpp-registry/sources/eba/bulk-file-worker',
       'tpp-registry/sources/eba/register-worker',
+      'tpp-registry/sources/uk-directory/directory-worker',
       'src/sandbox/pki/make-files',
     ],
     folders: ['src/authorization-server/customer/pages'],
@@ -82,6 +83,7 @@ const PACKAGES: readonly Package[] = [
       'tpp-registry/registry-worker',
       'tpp-registry/sources/eba/bulk-file-worker',
       'tpp-registry/sources/eba/register-worker',
+      'tpp-registry/sources/uk-directory/directory-worker',
     ],
   },
 ];

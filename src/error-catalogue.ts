@@ -213,6 +213,7 @@ export const CATALOGUE = {
 
   // what a process depends on: tpp-registry/, storage/, remote/
   ERR_REGISTER_INVALID: document<OfList>('a copy of a public register is not valid'),
+  ERR_REGISTER_TOKEN: unavailable<OfHost>('the directory gives no access token to this server'),
   ERR_REGISTER_ROLLBACK: document<{ source: string; snapshotAt: Date; before: Date }>(
     'a copy of a public register is older than the one before',
   ),

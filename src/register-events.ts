@@ -17,6 +17,18 @@ export const REGISTER_EVENTS = {
     'file',
     'error',
   ]),
+  'uk-directory.loaded': info('a copy of the UK directory is in use', LOADED),
+  'uk-directory.refused': error('the file of the UK directory is bad; the last good one stays', NOT_LOADED),
+  'uk-directory.renewed': info('every participant of the UK directory was read', ['count']),
+  'uk-directory.incomplete': warn(
+    'the UK directory has participants, roles or numbers that cannot be used: they grant nothing',
+    ['count', 'problems'],
+  ),
+  'uk-directory.not-renewed': warn('the UK directory cannot be read; the last good copy stays', [
+    'url',
+    'file',
+    'error',
+  ]),
   'registry.overdue': error('a register was not renewed for too long', ['kind', 'since', 'outcome']),
   'trusted-list.renewed': info('a trusted list was fetched and proved', ['kind', 'count']),
   'trusted-list.not-renewed': warn('a trusted list cannot be fetched or proved; the last good one stays', [

@@ -28,4 +28,15 @@ export {
 } from './sources/eba/refresh.ts';
 export type { RegisterCopy, RegisterState } from './sources/eba/register-file.ts';
 export { FileSource } from './sources/file-source.ts';
+export type { DirectoryCopy, DirectoryState } from './sources/uk-directory/directory-file.ts';
+export type { FetchKeyStore } from './sources/uk-directory/key-stores.ts';
+export type { DirectoryKey, Participant, SoftwareStatement } from './sources/uk-directory/participant.ts';
+export {
+  type DirectoryConnection,
+  type DirectoryRefreshOptions,
+  importUkDirectory,
+  keptDirectory,
+  refreshUkDirectory,
+} from './sources/uk-directory/refresh.ts';
+export { UkDirectorySource } from './sources/uk-directory/uk-directory-source.ts';
 export type { RegistrySource, SourceStatement } from './source.ts';

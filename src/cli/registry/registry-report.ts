@@ -26,9 +26,12 @@ export function registryConfiguration(flags: RegistryFlags): Promise<Config> {
 
 /** The registry of a configuration as its files are now: nothing is fetched. */
 export function registryOfFiles(config: Config): Promise<TppRegistry> {
-  const { eba } = config.registry;
-  const registry =
-    eba === undefined ? config.registry : { ...config.registry, eba: { ...eba, address: undefined } };
+  const { eba, ukDirectory } = config.registry;
+  const registry = {
+    ...config.registry,
+    eba: eba && { ...eba, address: undefined },
+    ukDirectory: ukDirectory && { ...ukDirectory, connection: undefined },
+  };
   const parts = { clock: systemClock, log: silentLog, openList: openFollowedList };
   return openRegistry({ ...config, registry }, parts);
 }

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { ukDirectory } from './uk-directory-schema.ts';
 
 const file = z.string().min(1);
 const seconds = z.int().positive();
@@ -47,17 +48,19 @@ export const registrySchema = z
     }),
     pollSeconds: seconds.default(1).meta({ description: 'How often the files are checked for a change.' }),
     eba: ebaRegister.optional(),
+    ukDirectory: ukDirectory.optional(),
     creditInstitutionsFile: file.optional().meta({
       description:
         'Banks that act as TPPs, in the form of the list of TPPs: they are not in the register of payment institutions.',
     }),
     whenSourcesDiffer: z.enum(['strictest', 'first']).default('strictest').meta({
       description:
-        'Two public sources about one TPP. `strictest`: it may do what both allow. `first`: EBA register, then credit institutions.',
+        'Two public sources about one TPP. `strictest`: it may do what both allow. `first`: EBA register, UK directory, then credit institutions.',
     }),
   })
   .check(({ value, issues }) => {
-    if (value.file !== undefined || value.eba !== undefined || value.creditInstitutionsFile !== undefined)
-      return;
-    issues.push({ code: 'custom', input: value, path: ['file'], message: 'is required, or eba' });
+    const { file, eba, ukDirectory: directory, creditInstitutionsFile } = value;
+    if ([file, eba, directory, creditInstitutionsFile].some((source) => source !== undefined)) return;
+    const message = 'is required, or eba, or ukDirectory';
+    issues.push({ code: 'custom', input: value, path: ['file'], message });
   });

@@ -13,7 +13,14 @@ import { parseOverrides } from '../../../tpp-registry/sources/eba/overrides.ts';
 import { registerFileOf } from '../../../tpp-registry/sources/eba/refresh.ts';
 import { ebaRegisterReader, unpackedRegister } from '../../../tpp-registry/sources/eba/register-reader.ts';
 import { FileSource } from '../../../tpp-registry/sources/file-source.ts';
+import {
+  ukDirectoryReader,
+  unpackedDirectory,
+} from '../../../tpp-registry/sources/uk-directory/directory-reader.ts';
+import { directoryFileOf } from '../../../tpp-registry/sources/uk-directory/refresh.ts';
+import { UkDirectorySource } from '../../../tpp-registry/sources/uk-directory/uk-directory-source.ts';
 import { EbaUpkeep } from './eba-upkeep.ts';
+import { UkDirectoryUpkeep } from './uk-directory-upkeep.ts';
 
 export interface RegistryParts {
   readonly clock: Clock;
@@ -36,12 +43,14 @@ export async function openRegistry(
   parts: RegistryParts,
 ): Promise<TppRegistry> {
   const { clock, log, openList } = parts;
-  const { file, pollSeconds, eba, creditInstitutionsFile, whenSourcesDiffer } = config.registry;
+  const { file, pollSeconds, eba, ukDirectory, creditInstitutionsFile, whenSourcesDiffer } = config.registry;
   const openFile = (path: string) => openListedRegistry({ file: path, pollSeconds, clock, log }, openList);
   const own = file === undefined ? undefined : await openFile(file);
-  if (own !== undefined && eba === undefined && creditInstitutionsFile === undefined) return own;
+  const isPublic = [eba, ukDirectory, creditInstitutionsFile].some((source) => source !== undefined);
+  if (own !== undefined && !isPublic) return own;
   const opened: OpenedSource[] = [];
   if (eba !== undefined) opened.push(await openEba({ ...config, eba }, parts));
+  if (ukDirectory !== undefined) opened.push(await openUkDirectory({ ...config, ukDirectory }, parts));
   if (creditInstitutionsFile !== undefined) {
     const institutions = await openFile(creditInstitutionsFile);
     const current = new FileSource('credit institutions', institutions);
@@ -91,6 +100,41 @@ async function openEba(
     });
     const source = {
       current: new EbaSource(unpackedRegister(followed.current), { hostCountry, clock, overrides }),
+      maxAgeSeconds,
+      overdue,
+    };
+    return {
+      source,
+      close: async () => void (await Promise.all([followed.close(), upkeep?.close()])),
+    };
+  } catch (error) {
+    await upkeep?.close();
+    throw error;
+  }
+}
+
+async function openUkDirectory(
+  config: Pick<Config, 'registry' | 'outbound'> & {
+    readonly ukDirectory: NonNullable<Config['registry']['ukDirectory']>;
+  },
+  { clock, log, openList }: RegistryParts,
+): Promise<OpenedSource> {
+  const { ukDirectory, outbound, registry } = config;
+  const { folder, maxAgeSeconds, overdue } = ukDirectory;
+  const upkeep = await UkDirectoryUpkeep.open(ukDirectory, { proxy: proxyOf(outbound), clock, log });
+  try {
+    const followed = await openList({
+      reader: ukDirectoryReader,
+      source: { file: directoryFileOf(folder) },
+      name: 'uk-directory',
+      log,
+      pollSeconds: registry.pollSeconds,
+      onChange: (records) => {
+        source.current = new UkDirectorySource(unpackedDirectory(records));
+      },
+    });
+    const source = {
+      current: new UkDirectorySource(unpackedDirectory(followed.current)),
       maxAgeSeconds,
       overdue,
     };

@@ -8,6 +8,7 @@ import { SingleFlight } from '../../remote/single-flight.ts';
 import { trustedListReader } from '../../trusted-lists/snapshot-reader.ts';
 import { blockListReader } from '../../tpp/block-list/block-list.ts';
 import { ebaRegisterReader } from '../../../tpp-registry/sources/eba/register-reader.ts';
+import { ukDirectoryReader } from '../../../tpp-registry/sources/uk-directory/directory-reader.ts';
 import { registryReader } from '../../../tpp-registry/registry-reader.ts';
 import { clientListReader } from '../client-list.ts';
 
@@ -16,13 +17,14 @@ import { clientListReader } from '../client-list.ts';
  * a file, and no message is so long that its copy delays a request.
  */
 
-type ListName = 'registry' | 'block-list' | 'clients' | 'trusted-lists' | 'eba-register';
+type ListName = 'registry' | 'block-list' | 'clients' | 'trusted-lists' | 'eba-register' | 'uk-directory';
 const READERS: Readonly<Record<ListName, ListReader>> = {
   registry: registryReader,
   'block-list': blockListReader,
   clients: clientListReader,
   'trusted-lists': trustedListReader,
   'eba-register': ebaRegisterReader,
+  'uk-directory': ukDirectoryReader,
 };
 
 type Wanted = Pick<FollowedListOptions, 'source' | 'pollSeconds'> & { readonly name: ListName };
