@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { entityRecord, writeBulkFile } from '../../src/sandbox/registers/eba-writer.ts';
+import { participantResource } from '../../src/sandbox/registers/uk-directory.ts';
 
 const MAIN = fileURLToPath(new URL('../../src/cli/main.ts', import.meta.url));
 const day = (at: number) => new Date(at).toISOString().slice(0, 10);
@@ -49,13 +50,39 @@ beforeAll(async () => {
       'clientsFile: clients.yaml',
     ].join('\n'),
   };
+  const uk = files['tallystick.yaml']
+    .replace('hostCountry: ES', 'hostCountry: GB')
+    .replace('eba: { folder: register }', 'ukDirectory: { folder: uk }')
+    .replace('clients.yaml', 'uk-clients.yaml');
+  const acme = (status: string) => ({
+    organisationId: '0015800001HQQrZAAX',
+    name: 'Acme',
+    status,
+    authorityId: 'FCAGBR',
+    registrationId: '123456',
+    authorisations: [{ role: 'AISP' }],
+    softwareStatements: [{ id: '9ZzFFBxSLGEjPZogRAbvFd', roles: ['AISP'] }],
+  });
+  const list = (status: string) =>
+    JSON.stringify({ totalResults: 1, startIndex: 1, Resources: [participantResource(acme(status))] });
+  Object.assign(files, {
+    'uk.yaml': uk,
+    'uk-clients.yaml': 'clients:\n  - { client_id: acme, authorization_number: PSDGB-FCA-123456 }\n',
+    'active.json': list('Active'),
+    'withdrawn.json': list('Withdrawn'),
+    'cut.json': JSON.stringify({ totalResults: 2, Resources: [participantResource(acme('Active'))] }),
+  });
   await Promise.all(Object.entries(files).map(([name, content]) => writeFile(join(folder, name), content)));
 });
 afterAll(() => rm(folder, { recursive: true }));
 
 function registry(...args: readonly string[]) {
+  return ofConfiguration('tallystick.yaml', args);
+}
+
+function ofConfiguration(file: string, args: readonly string[]) {
   return new Promise<{ status: number; stdout: string; stderr: string }>((resolve) => {
-    const all = [MAIN, 'registry', ...args, '--config', 'tallystick.yaml'];
+    const all = [MAIN, 'registry', ...args, '--config', file];
     execFile(process.execPath, all, { cwd: folder }, (error, stdout, stderr) =>
       resolve({ status: error === null ? 0 : Number(error.code), stdout, stderr }),
     );
@@ -112,5 +139,37 @@ describe('tallystick registry', () => {
 
   it('names the field that fetching needs', async () => {
     expect((await registry('fetch')).stderr).toContain('registry.eba.address: is absent: nothing is fetched');
+  });
+});
+
+describe('tallystick registry of the UK directory', () => {
+  const uk = (...args: readonly string[]) => ofConfiguration('uk.yaml', args);
+
+  it('imports a list, shows source and TPP, and what a newer list changes', async () => {
+    expect((await uk('status')).stdout).toContain('✗ UK directory: no copy yet');
+    expect((await uk('import', 'active.json')).stdout).toBe('Imported: 1 participants.\n');
+    const status = await uk('status');
+    expect(status.stdout).toContain('✓ UK directory: 1 participants, 1 of them active');
+    expect(status.status).toBe(0);
+    expect(JSON.parse((await uk('status', '--json')).stdout)).toMatchObject({
+      eba: null,
+      ukDirectory: { participants: 1, active: 1 },
+    });
+    expect((await uk('show', 'PSDGB-FCA-123456')).stdout).toContain(
+      'UK directory: Acme, active, PSP_AI (organisation 0015800001HQQrZAAX, software 9ZzFFBxSLGEjPZogRAbvFd, copy of ',
+    );
+    expect((await uk('diff', 'withdrawn.json')).stdout).toBe(
+      '✗ PSDGB-FCA-123456: PSP_AI → ERR_TPP_NOT_AUTHORIZED\n    clients: acme\n1 of 1 TPPs with clients here change.\n',
+    );
+  });
+
+  it('refuses a list that is not whole, a register that is not configured, and fetching without a way', async () => {
+    expect((await uk('import', 'cut.json')).stderr).toContain(
+      'has not all of the participants that it states',
+    );
+    expect((await uk('import', TODAY)).stderr).toContain('registry.eba: is not configured');
+    expect((await uk('fetch')).stderr).toContain(
+      'registry.ukDirectory.connection: is absent: nothing is fetched',
+    );
   });
 });

@@ -8,12 +8,18 @@ import { proxyOf } from '../../configuration/outbound-schema.ts';
 import { invalidConfig, isRefusal } from '../../errors.ts';
 import { silentLog } from '../../events.ts';
 import { EbaUpkeep } from '../../server/registers/eba-upkeep.ts';
+import { UkDirectoryUpkeep } from '../../server/registers/uk-directory-upkeep.ts';
 import { AuthorisationStatus, type NamedTpp } from '../../tpp/authorisation-status.ts';
 import { ListDocument } from '../../../tpp-registry/list-document.ts';
-import { importEbaRegister } from '../../../tpp-registry/sources/eba/refresh.ts';
 import { mark, shown } from '../certificate/shown-text.ts';
 import { registryConfiguration, type RegistryFlags, registryOfFiles } from './registry-report.ts';
-import { dateOf, ebaOf, readZip } from './registry-update.ts';
+import {
+  assertFetched,
+  folderOf,
+  importedDirectory,
+  importedRegister,
+  isDirectoryList,
+} from './registry-update.ts';
 
 /** A change of the decision about the TPP of registered clients. */
 interface Change {
@@ -26,24 +32,47 @@ interface Change {
 /** Prints what a newer copy of the register changes for the TPPs of the clients that are registered here. */
 export async function printDifference(file: string | undefined, flags: RegistryFlags): Promise<void> {
   const config = await registryConfiguration(flags);
-  const eba = ebaOf(config, flags);
   const folder = await mkdtemp(join(tmpdir(), 'tallystick-register-'));
   try {
-    const newer = { ...eba, folder };
-    if (file === undefined) {
-      const parts = { proxy: proxyOf(config.outbound), clock: systemClock, log: silentLog };
-      const upkeep = await EbaUpkeep.open(newer, parts);
-      await upkeep?.close();
-    } else {
-      const snapshotAt = dateOf(file);
-      await importEbaRegister(await readZip(file), { folder, source: file, snapshotAt, clock: systemClock });
-    }
-    const after = { ...config, registry: { ...config.registry, eba: newer } };
+    const after = await newerConfiguration(config, { file, flags, folder });
     const tpps = await registeredTpps(config);
     print(await changesOf(tpps, { before: config, after }), { of: tpps.size, flags });
   } finally {
     await rm(folder, { recursive: true, force: true });
   }
+}
+
+/** The configuration with newer copies of the public sources in a folder of their own. */
+async function newerConfiguration(
+  config: Config,
+  newer: { readonly file: string | undefined; readonly flags: RegistryFlags; readonly folder: string },
+): Promise<Config> {
+  const { registry } = config;
+  const { file, flags, folder } = newer;
+  const eba = registry.eba && { ...registry.eba, folder: join(folder, 'eba') };
+  const ukDirectory = registry.ukDirectory && { ...registry.ukDirectory, folder: join(folder, 'uk') };
+  if (file !== undefined && isDirectoryList(file)) {
+    const changed = { ...registry, ukDirectory };
+    await importedDirectory(file, folderOf('ukDirectory', changed, flags));
+    return { ...config, registry: changed };
+  }
+  if (file !== undefined) {
+    const changed = { ...registry, eba };
+    await importedRegister(file, folderOf('eba', changed, flags));
+    return { ...config, registry: changed };
+  }
+  assertFetched(registry);
+  const parts = { proxy: proxyOf(config.outbound), clock: systemClock, log: silentLog };
+  const register = eba && (await EbaUpkeep.open(eba, parts));
+  await register?.close();
+  const directory = ukDirectory && (await UkDirectoryUpkeep.open(ukDirectory, parts));
+  await directory?.close();
+  const changed = {
+    ...registry,
+    eba: register === undefined ? registry.eba : eba,
+    ukDirectory: directory === undefined ? registry.ukDirectory : ukDirectory,
+  };
+  return { ...config, registry: changed };
 }
 
 interface Registered {

@@ -6,9 +6,9 @@ import { openFollowedList } from '../../files/followed-list.ts';
 import { openRegistry } from '../../server/registers/opened-registry.ts';
 import { AuthorisationStatus } from '../../tpp/authorisation-status.ts';
 import type { TppRecord, TppRegistry } from '../../../tpp-registry/index.ts';
-import { keptRegister } from '../../../tpp-registry/sources/eba/refresh.ts';
 import { configurationFrom } from '../certificate/certificate-verify.ts';
-import { mark, shown, timeText } from '../certificate/shown-text.ts';
+import { mark, shown } from '../certificate/shown-text.ts';
+import { isInOrder, printSource, sourceCopies, sourceJson } from './source-copies.ts';
 
 export interface RegistryFlags {
   readonly config?: string;
@@ -36,40 +36,24 @@ export function registryOfFiles(config: Config): Promise<TppRegistry> {
   return openRegistry({ ...config, registry }, parts);
 }
 
-/** Prints the state of every source; true when none is overdue. */
+/** Prints the state of every source; true when none is overdue or missing. */
 export async function printSources(flags: RegistryFlags): Promise<boolean> {
   const config = await registryConfiguration(flags);
-  const { file, eba, creditInstitutionsFile } = config.registry;
-  const copy = eba === undefined ? undefined : await keptRegister(eba.folder);
-  const end =
-    copy === undefined || eba === undefined
-      ? undefined
-      : new Date(copy.state.fetchedAt.getTime() + eba.maxAgeSeconds * 1000);
-  const overdueSince = end !== undefined && systemClock.now() > end ? end : undefined;
-  const isMissing = eba !== undefined && copy === undefined;
+  const { file, creditInstitutionsFile } = config.registry;
+  const sources = await sourceCopies(config);
+  const isGood = sources.every(isInOrder);
   if (flags.json === true) {
-    const register =
-      copy === undefined ? null : { ...copy.state, institutions: copy.entities.length, overdueSince };
-    console.log(JSON.stringify({ file, creditInstitutionsFile, eba: register }, undefined, 2));
-    return overdueSince === undefined && !isMissing;
+    const copies = Object.fromEntries(sources.map((source) => [source.field, sourceJson(source)]));
+    console.log(
+      JSON.stringify({ file, creditInstitutionsFile, eba: null, ukDirectory: null, ...copies }, undefined, 2),
+    );
+    return isGood;
   }
   if (file !== undefined) console.log(`${mark.passed()} the bank's own list: ${file}`);
-  if (copy !== undefined) {
-    const { snapshotAt, fetchedAt, askedAt, recordCount, problems, problem } = copy.state;
-    const sign = overdueSince === undefined && problem === undefined ? mark.passed() : mark.refused();
-    console.log(
-      `${sign} EBA register: ${copy.entities.length} institutions of ${recordCount} records, copy of ${timeText(snapshotAt)}`,
-    );
-    console.log(mark.faint(`    fetched at ${timeText(fetchedAt)}, asked for at ${timeText(askedAt)}`));
-    if (overdueSince !== undefined) console.log(mark.bad(`    overdue since ${timeText(overdueSince)}`));
-    if (problem !== undefined) console.log(mark.bad(`    not renewed: ${shown(problem)}`));
-    for (const one of problems) console.log(mark.faint(`    left out: ${shown(one)}`));
-  }
-  if (isMissing)
-    console.log(`${mark.refused()} EBA register: no copy yet: \`tallystick registry fetch\` or \`import\``);
+  for (const source of sources) printSource(source);
   if (creditInstitutionsFile !== undefined)
     console.log(`${mark.passed()} credit institutions: ${creditInstitutionsFile}`);
-  return overdueSince === undefined && !isMissing;
+  return isGood;
 }
 
 /** Prints each source about a TPP, and the decision; true when the TPP may act. */

@@ -24,7 +24,7 @@ export function registryCommand(): Command {
     )
     .addCommand(
       configured('fetch')
-        .description('ask the EBA register now; running servers use the new copy at once')
+        .description('ask the public registers now; running servers use the new copies at once')
         .action(async (flags: RegistryFlags) => {
           const { fetchRegister } = await import('./registry-update.ts');
           if (!(await fetchRegister(flags))) process.exitCode = 1;
@@ -32,8 +32,10 @@ export function registryCommand(): Command {
     )
     .addCommand(
       configured('import')
-        .description('read a ZIP of the EBA register that was fetched elsewhere')
-        .argument('<file>', 'such as download-PSDMD-202611290000.zip')
+        .description(
+          'read a copy that was fetched elsewhere: a ZIP of the EBA register, or a JSON list of the UK directory',
+        )
+        .argument('<file>', 'such as download-PSDMD-202611290000.zip, or OBThirdPartyProviders.json')
         .option('--date <date>', 'the date of the copy, 2026-11-29; default: the one of the file name')
         .action(async (file: string, flags: RegistryFlags & { readonly date?: string }) => {
           const { importRegister } = await import('./registry-update.ts');
@@ -43,7 +45,10 @@ export function registryCommand(): Command {
     .addCommand(
       configured('diff')
         .description('the changes that a newer copy makes for the clients registered here')
-        .argument('[file]', 'a ZIP of the EBA register; default: the newest copy, asked for now')
+        .argument(
+          '[file]',
+          'a ZIP of the EBA register, or a JSON list of the UK directory; default: the newest copies, asked for now',
+        )
         .action(async (file: string | undefined, flags: RegistryFlags) => {
           const { printDifference } = await import('./registry-difference.ts');
           await printDifference(file, flags);
