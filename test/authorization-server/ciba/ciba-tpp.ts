@@ -2,10 +2,11 @@ import { randomUUID } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { importJWK, type JWK, SignJWT } from 'jose';
 import * as oauth from 'openid-client';
+import { CIBA_GRANT } from '../../../src/authorization-server/clients/registered-client.ts';
 import { isRefusal } from '../../../src/index.ts';
 import { tppNamed } from '../../../src/sandbox/curl-lines.ts';
 import { connectTpp, type DemoTpp, type DemoTppOptions } from '../../../src/sandbox/demo/demo-tpp.ts';
-import type { TestSandbox } from '../running-sandbox.ts';
+import type { SandboxDescription } from '../../../src/sandbox/folder.ts';
 
 /** The claims of a signed request; undefined leaves one out. */
 export type RequestClaims = Readonly<Record<string, unknown>>;
@@ -13,37 +14,36 @@ export type RequestClaims = Readonly<Record<string, unknown>>;
 /** A TPP whose client is for CIBA: openid-client, and jose for the signed requests. */
 export class CibaTpp {
   readonly clientId: string;
-  readonly #sandbox: TestSandbox;
+  readonly #issuer: string;
   readonly #tpp: DemoTpp;
   readonly #key: CryptoKey;
   readonly #kid: string;
 
   private constructor(parts: {
-    sandbox: TestSandbox;
+    issuer: string;
     tpp: DemoTpp;
     key: CryptoKey;
     kid: string;
     clientId: string;
   }) {
     this.clientId = parts.clientId;
-    this.#sandbox = parts.sandbox;
+    this.#issuer = parts.issuer;
     this.#tpp = parts.tpp;
     this.#key = parts.key;
     this.#kid = parts.kid;
   }
 
   static async open(
-    sandbox: TestSandbox,
+    { description }: { readonly description: SandboxDescription },
     clientId: string,
     options: Partial<DemoTppOptions> = {},
   ): Promise<CibaTpp> {
-    const { description } = sandbox;
     const tpp = tppNamed(description, clientId.split('-').slice(0, 2).join('-'));
     const method = clientId.includes('-jwt-') ? 'private_key_jwt' : 'tls_client_auth';
     const connected = await connectTpp({ description, tpp, method, clientId, ...options });
     const jwk = JSON.parse(await readFile(tpp.signingKeyFile, 'utf8')) as JWK;
     const key = (await importJWK(jwk, 'ES256')) as CryptoKey;
-    return new CibaTpp({ sandbox, tpp: connected, key, kid: jwk.kid ?? '', clientId });
+    return new CibaTpp({ issuer: description.issuer, tpp: connected, key, kid: jwk.kid ?? '', clientId });
   }
 
   /** A signed request for alice; members replace the usual ones. */
@@ -54,7 +54,7 @@ export class CibaTpp {
     const now = Math.floor(Date.now() / 1000);
     const all = {
       iss: this.clientId,
-      aud: this.#sandbox.description.issuer,
+      aud: this.#issuer,
       iat: now,
       nbf: now,
       exp: now + 300,
@@ -77,9 +77,8 @@ export class CibaTpp {
 
   /** One poll. */
   poll(authReqId: string): Promise<oauth.TokenEndpointResponse> {
-    return oauth.genericGrantRequest(this.#tpp.config, 'urn:openid:params:grant-type:ciba', {
-      auth_req_id: authReqId,
-    });
+    const parameters = { auth_req_id: authReqId };
+    return oauth.genericGrantRequest(this.#tpp.config, CIBA_GRANT, parameters, this.#tpp.binding);
   }
 
   /** Polls as often as the server allows. */
@@ -88,7 +87,7 @@ export class CibaTpp {
   }
 
   refresh(token: string) {
-    return oauth.refreshTokenGrant(this.#tpp.config, token);
+    return oauth.refreshTokenGrant(this.#tpp.config, token, undefined, this.#tpp.binding);
   }
 
   call(path: string, token: string) {
