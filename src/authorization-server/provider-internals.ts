@@ -98,7 +98,7 @@ export function prepareAccessTokens(
   for (const { prototype } of [provider.AccessToken, provider.ClientCredentials]) {
     const model: { save(this: AccessTokenModel): Promise<string> } = prototype;
     const { save } = model;
-    model.save = async function prepared() {
+    model.save = function prepared() {
       prepare(requestContexts.getStore(), this);
       return save.call(this);
     };
