@@ -20,10 +20,22 @@ describe('the response mode of an error', () => {
     ['is never the query for the hybrid flow', fapi1, 'code id_token', 'query', 'fragment'],
     ['is not signed for the hybrid flow', fapi1, 'code id_token', 'fragment.jwt', 'fragment'],
     ['is the fragment for code without JARM', fapi1, 'code', undefined, 'fragment'],
-    ['is signed where the pushed request is not there any more', signing, undefined, undefined, 'jwt'],
-    ['is the first of the client there without signatures', security, undefined, undefined, 'query'],
     ['is the first of the client for an unknown response type', fapi1, 'x', 'form_post', 'fragment'],
   ])('%s', (_title, client, type, mode, expected) => {
     expect(errorMode(client, { response_type: type, response_mode: mode }, PROFILES)).toBe(expected);
   });
+
+  it.each([
+    ['signed', signing, 'jwt'],
+    ['plain', security, 'query'],
+  ])(
+    'is the first of the client where its pushed request is not there any more: %s',
+    (_kind, client, mode) => {
+      const beside = { response_type: 'code', response_mode: 'fragment' };
+      for (const parameters of [{}, beside]) {
+        const used = { request_uri: 'urn:ietf:params:oauth:request_uri:x', ...parameters };
+        expect(errorMode(client, used, PROFILES)).toBe(mode);
+      }
+    },
+  );
 });
