@@ -1,7 +1,8 @@
-import { createHash } from 'node:crypto';
+import { createHash, randomUUID } from 'node:crypto';
 import fc from 'fast-check';
-import { decodeJwt, exportJWK, generateKeyPair, SignJWT } from 'jose';
+import { decodeJwt, exportJWK, generateKeyPair, type JWK, SignJWT } from 'jose';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { CIBA_GRANT } from '../../../src/authorization-server/clients/registered-client.ts';
 import { tppNamed } from '../../../src/sandbox/curl-lines.ts';
 import { DEMO_REDIRECT_URI } from '../../../src/sandbox/folder.ts';
 import { startTestSandbox, type TestSandbox } from '../running-sandbox.ts';
@@ -18,6 +19,9 @@ interface Rules {
   readonly ways: readonly Way[];
   readonly signatures: readonly ('none' | 'signed')[];
   readonly needsNonce: boolean;
+  /** Of the requests that this client signs; ES256 unless the market has another. */
+  readonly algorithm?: 'PS256';
+  readonly needsIntent?: true;
 }
 
 type Way = 'pushed' | 'front channel';
@@ -74,7 +78,46 @@ const CLIENTS: Readonly<Record<string, Rules>> = {
     signatures: ['signed'],
     needsNonce: true,
   },
+  uk: {
+    registration: { ...FAPI1, profile: 'uk-open-banking' },
+    modes: FAPI1_MODES,
+    ways: ['pushed', 'front channel'],
+    signatures: ['signed'],
+    needsNonce: true,
+    needsIntent: true,
+  },
+  brasil: {
+    registration: { ...FAPI1, profile: 'open-finance-brasil', id_token_signed_response_alg: 'PS256' },
+    modes: FAPI1_MODES,
+    ways: ['pushed', 'front channel'],
+    signatures: ['signed'],
+    needsNonce: true,
+    algorithm: 'PS256',
+  },
+  'cdr-au': {
+    registration: { profile: 'cdr-au', token_endpoint_auth_method: 'private_key_jwt' },
+    modes: { code: JARM },
+    ways: ['pushed'],
+    signatures: ['signed'],
+    needsNonce: true,
+  },
+  // Has neither response types nor redirect URIs.
+  ciba: {
+    registration: {
+      profile: 'fapi1-advanced',
+      redirect_uris: [],
+      grant_types: [CIBA_GRANT, 'refresh_token'],
+      backchannel_token_delivery_mode: 'poll',
+    },
+    modes: {},
+    ways: [],
+    signatures: [],
+    needsNonce: true,
+  },
 };
+const MARKETS = ['uk-open-banking', 'open-finance-brasil', 'cdr-au'];
+const ACR_VALUES = ['urn:openbanking:psd2:sca', 'urn:brasil:openbanking:loa2', 'urn:cds.au:cdr:2'];
+const INTENT = { id_token: { openbanking_intent_id: { value: 'an-intent', essential: true } } };
 
 const one = <T>(...values: readonly T[]) => fc.constantFrom(...values);
 const shapes = fc.record({
@@ -86,6 +129,7 @@ const shapes = fc.record({
   mode: one(undefined, ...PLAIN, ...JARM, 'form_post', 'form_post.jwt', 'web_message'),
   challenge: one('S256', 'S256', 'S256', 'plain', 'none'),
   hasNonce: fc.boolean(),
+  hasIntent: fc.boolean(),
   redirectUri: one(
     DEMO_REDIRECT_URI,
     DEMO_REDIRECT_URI,
@@ -103,7 +147,7 @@ function isAllowed(shape: Shape): boolean {
   const mode = shape.mode ?? (type.includes('id_token') ? 'fragment' : 'query');
   const isPushed = shape.way === 'pushed';
   const isSigned = shape.signature === 'signed';
-  const isFapi1 = shape.client.startsWith('fapi1');
+  const isFapi1 = !['security', 'signing', 'signing-switched-off'].includes(shape.client);
   return [
     rules.ways.includes(shape.way),
     (rules.signatures as readonly string[]).includes(shape.signature),
@@ -112,11 +156,12 @@ function isAllowed(shape: Shape): boolean {
     rules.modes[type]?.includes(mode) === true,
     shape.challenge === 'S256' || (shape.challenge === 'none' && isFapi1 && !isPushed),
     shape.hasNonce || !rules.needsNonce,
+    shape.hasIntent || rules.needsIntent !== true,
     shape.redirectUri === DEMO_REDIRECT_URI,
   ].every(Boolean);
 }
 
-function parametersOf({ type, mode, challenge, hasNonce, redirectUri }: Shape): Parameters {
+function parametersOf({ type, mode, challenge, hasNonce, hasIntent, redirectUri }: Shape): Parameters {
   return {
     response_type: type,
     scope: 'openid accounts',
@@ -124,20 +169,33 @@ function parametersOf({ type, mode, challenge, hasNonce, redirectUri }: Shape): 
     ...(redirectUri === undefined ? {} : { redirect_uri: redirectUri }),
     ...(mode === undefined ? {} : { response_mode: mode }),
     ...(hasNonce ? { nonce: 'the-nonce' } : {}),
+    ...(hasIntent ? { claims: JSON.stringify(INTENT) } : {}),
     ...(challenge === 'none' ? {} : { code_challenge: CHALLENGE, code_challenge_method: challenge }),
   };
 }
 
 let sandbox: TestSandbox;
-let own: CryptoKey;
-let foreign: CryptoKey;
+type Algorithm = 'ES256' | 'PS256';
+const own = new Map<Algorithm, CryptoKey>();
+const foreign = new Map<Algorithm, CryptoKey>();
+
+async function makeKeys(algorithm: Algorithm): Promise<{ readonly keys: readonly JWK[] }> {
+  const pair = await generateKeyPair(algorithm, { extractable: true });
+  own.set(algorithm, pair.privateKey);
+  foreign.set(algorithm, (await generateKeyPair(algorithm)).privateKey);
+  return { keys: [{ ...(await exportJWK(pair.publicKey)), kid: 'k' }] };
+}
 
 beforeAll(async () => {
-  sandbox = await startTestSandbox();
-  const pair = await generateKeyPair('ES256', { extractable: true });
-  [own, foreign] = [pair.privateKey, (await generateKeyPair('ES256')).privateKey];
-  const jwks = { keys: [{ ...(await exportJWK(pair.publicKey)), kid: 'k' }] };
-  for (const [client_id, { registration }] of Object.entries(CLIENTS)) {
+  sandbox = await startTestSandbox({
+    amendConfiguration: (configuration) => {
+      const { profiles } = configuration as { readonly profiles: { readonly allowed: readonly string[] } };
+      const allowed = [...profiles.allowed, ...MARKETS];
+      return { ...configuration, profiles: { allowed }, acrValues: ACR_VALUES, defaultAcr: ACR_VALUES[0] };
+    },
+  });
+  const jwksOf = { ES256: await makeKeys('ES256'), PS256: await makeKeys('PS256') };
+  for (const [client_id, { registration, algorithm = 'ES256' }] of Object.entries(CLIENTS)) {
     await sandbox.server.clients.register({
       client_id,
       client_name: client_id,
@@ -146,7 +204,7 @@ beforeAll(async () => {
       redirect_uris: [DEMO_REDIRECT_URI],
       grant_types: ['authorization_code', 'refresh_token'],
       scope: 'openid accounts',
-      jwks,
+      jwks: jwksOf[algorithm],
       ...registration,
     });
   }
@@ -161,8 +219,33 @@ async function requestObject(client: string, parameters: Parameters, signature: 
     const encoded = (value: object) => Buffer.from(JSON.stringify(value)).toString('base64url');
     return `${encoded({ alg: 'none' })}.${encoded(dated)}.`;
   }
-  const header = { alg: 'ES256', kid: 'k', typ: 'oauth-authz-req+jwt' };
-  return new SignJWT(dated).setProtectedHeader(header).sign(signature === 'signed' ? own : foreign);
+  const header = { alg: algorithmOf(client), kid: 'k', typ: 'oauth-authz-req+jwt' };
+  return new SignJWT(dated)
+    .setProtectedHeader(header)
+    .sign(keyOf(client, signature === 'signed' ? own : foreign));
+}
+
+const algorithmOf = (client: string): Algorithm => CLIENTS[client]?.algorithm ?? 'ES256';
+
+function keyOf(client: string, keys: ReadonlyMap<Algorithm, CryptoKey>): CryptoKey {
+  const key = keys.get(algorithmOf(client));
+  if (key === undefined) throw new Error('no key was made');
+  return key;
+}
+
+/** The client authentication of a pushed request beyond the certificate. */
+async function authentication(client: string): Promise<Parameters> {
+  if (CLIENTS[client]?.registration.token_endpoint_auth_method !== 'private_key_jwt') return {};
+  return {
+    client_assertion_type: 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer',
+    client_assertion: await new SignJWT({ jti: randomUUID() })
+      .setProtectedHeader({ alg: algorithmOf(client), kid: 'k' })
+      .setIssuer(client)
+      .setSubject(client)
+      .setAudience(sandbox.description.issuer)
+      .setExpirationTime('1m')
+      .sign(keyOf(client, own)),
+  };
 }
 
 /** Sends the request, and returns the way on to the pages of the bank, or the refusal. */
@@ -177,7 +260,10 @@ async function outcomeOf(shape: Shape): Promise<{ readonly error: string } | 'al
   };
   const { issuer } = sandbox.description;
   if (shape.way === 'pushed') {
-    const { status, json } = await sandbox.post(TPP, '/par', parameters);
+    const { status, json } = await sandbox.post(TPP, '/par', {
+      ...parameters,
+      ...(await authentication(shape.client)),
+    });
     if (status !== 201) return { error: String(json.error) };
     const query = new URLSearchParams({ client_id: shape.client, request_uri: String(json.request_uri) });
     return outcomeOfFront(`${issuer}/authorize?${query}`);
@@ -207,6 +293,7 @@ const REFUSALS = [
   'request_not_supported',
   'unsupported_response_type',
   'unsupported_response_mode',
+  'unauthorized_client',
 ];
 
 describe('a request is judged by the profile of its client', () => {
@@ -227,9 +314,9 @@ describe('a request is judged by the profile of its client', () => {
           ]);
         }
       }),
-      { seed: 13, numRuns: 300 },
+      { seed: 13, numRuns: 500 },
     );
-    expect(seen.refused).toBeGreaterThan(150);
+    expect(seen.refused).toBeGreaterThan(250);
   });
 
   const fitting: Readonly<Record<string, Partial<Shape>>> = {
@@ -239,15 +326,19 @@ describe('a request is judged by the profile of its client', () => {
     fapi1: { way: 'front channel', signature: 'signed', type: 'code id_token' },
     'fapi1-code': { way: 'pushed', signature: 'signed', type: 'code', mode: 'jwt' },
     'fapi1-pushes': { way: 'pushed', signature: 'signed', type: 'id_token code' },
+    uk: { way: 'pushed', signature: 'signed', type: 'code id_token', hasIntent: true },
+    brasil: { way: 'front channel', signature: 'signed', type: 'code id_token' },
+    'cdr-au': { way: 'pushed', signature: 'signed', type: 'code', mode: 'jwt' },
   };
   const base = {
     outside: {},
     mode: undefined,
     challenge: 'S256',
     hasNonce: true,
+    hasIntent: false,
     redirectUri: DEMO_REDIRECT_URI,
   };
-  it.each(Object.keys(CLIENTS))('one change is enough, of a request that %s may send', async (client) => {
+  it.each(Object.keys(fitting))('one change is enough, of a request that %s may send', async (client) => {
     const good = { ...base, ...fitting[client], client } as Shape;
     expect(isAllowed(good)).toBe(true);
     expect(await outcomeOf(good)).toBe('allowed');
@@ -261,6 +352,8 @@ describe('a request is judged by the profile of its client', () => {
       { challenge: 'plain' },
       { challenge: 'none' },
       { hasNonce: false },
+      { hasIntent: true },
+      { hasIntent: false },
       { redirectUri: undefined },
       { redirectUri: 'https://evil.example/' },
     ] as readonly Partial<Shape>[];
