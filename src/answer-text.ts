@@ -70,6 +70,7 @@ const SHOWN: Shown = {
   ERR_PARAMETER_UNSUPPORTED: ({ name }) => name,
   ERR_SCOPE_UNKNOWN: ({ scope }) => scope,
   ERR_CLIENT_METHOD: problemOf,
+  ERR_CLIENT_GRANT: problemOf,
   ERR_CLIENT_ASSERTION: problemOf,
   ERR_CLIENT_SUBJECT_MISMATCH: ({ property }) => property,
   ERR_CLIENT_REGISTRATION: problemOf,

@@ -112,6 +112,7 @@ export const CATALOGUE = {
   ERR_CLIENT_METHOD: client(
     'a client authenticates by tls_client_auth or private_key_jwt, and by nothing else (FAPI 2.0 section 5.3.2.1)',
   ),
+  ERR_CLIENT_GRANT: client('the registration of the client does not have this grant (RFC 6749 section 5.2)'),
   ERR_CLIENT_ASSERTION: client<{ clientId?: string; problem: string }>(
     'the client assertion does not follow the rules (FAPI 2.0 section 5.3.2.1, RFC 7523 section 3)',
   ),

@@ -55,6 +55,7 @@ const EXCEPTIONS: Readonly<Partial<Record<ErrorCode, Row>>> = {
   ERR_TPP_ROLE_MISSING: { ...SCOPE, event: 'client.auth.refused' },
   ERR_TOKEN_SCOPE: { ...SCOPE, status: 403, error: 'insufficient_scope' },
   ERR_AUTHENTICATION_UNMET: { ...INVALID_REQUEST, error: 'unmet_authentication_requirements' },
+  ERR_CLIENT_GRANT: { ...INVALID_REQUEST, error: 'unauthorized_client' },
   ERR_REQUEST_OBJECT: { ...INVALID_REQUEST, error: 'invalid_request_object' },
   ERR_STORAGE_REVOKED: { ...GRANT, event: 'dependency.unavailable' },
   ERR_DPOP_NONCE: { ...PROOF, error: 'use_dpop_nonce' },
@@ -125,10 +126,15 @@ const UNNAMED: readonly string[] = [
   'invalid token provided',
 ];
 
+/** The provider's words for a grant that the client does not have, at the token and at the backchannel endpoint. */
+const FOREIGN_GRANT =
+  /^(requested grant type|urn:openid:params:grant-type:ciba) is not allowed for this client$/;
+
 type ProtocolCode =
   | 'ERR_CERT_MISSING'
   | 'ERR_CLIENT_AUTHENTICATION'
   | 'ERR_CLIENT_ASSERTION'
+  | 'ERR_CLIENT_GRANT'
   | 'ERR_GRANT_INVALID'
   | 'ERR_PARAMETER_UNSUPPORTED'
   | 'ERR_REQUEST_INVALID'
@@ -150,6 +156,7 @@ export function protocolRefusal(fault: unknown): OpenBankingError<ProtocolCode> 
       ? new OpenBankingError('ERR_CLIENT_AUTHENTICATION', { problem })
       : new OpenBankingError('ERR_CLIENT_ASSERTION', { problem: assertion });
   }
+  if (FOREIGN_GRANT.test(problem)) return new OpenBankingError('ERR_CLIENT_GRANT', { problem });
   if (error === 'invalid_grant') return new OpenBankingError('ERR_GRANT_INVALID', { problem });
   if (error === 'request_not_supported') {
     return new OpenBankingError('ERR_PARAMETER_UNSUPPORTED', { name: 'request' });

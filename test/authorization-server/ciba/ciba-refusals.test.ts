@@ -163,9 +163,10 @@ describe('a signed request (CIBA Core §7.1.1, FAPI-CIBA §5.2.2)', () => {
 
   it('needs a client of CIBA and the certificate of its TPP (J9)', async () => {
     const plain = await CibaTpp.open(sandbox, 'money-one-mtls');
-    expect((await refusalOf(plain.ask())).error).toBe('invalid_request');
+    const unauthorized = { error: 'unauthorized_client', code: 'ERR_CLIENT_GRANT' };
+    expect(await refusalOf(plain.ask())).toEqual(unauthorized);
     const { auth_req_id: authReqId } = await tpp.ask();
-    expect((await refusalOf(plain.poll(authReqId))).code).toBe('ERR_REQUEST_INVALID');
+    expect(await refusalOf(plain.poll(authReqId))).toEqual(unauthorized);
     await approvals().reject(approvals().idOf(authReqId));
     await plain.close();
     const stolen = await CibaTpp.open(sandbox, 'money-one-jwt-ciba-poll', {

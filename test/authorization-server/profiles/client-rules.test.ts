@@ -9,7 +9,9 @@ import {
 import { fapi1Advanced } from '../../../src/authorization-server/profiles/fapi1-advanced.ts';
 import { fapi2MessageSigning } from '../../../src/authorization-server/profiles/fapi2-message-signing.ts';
 import { fapi2Security } from '../../../src/authorization-server/profiles/fapi2-security.ts';
+import { PROFILES } from '../../../src/authorization-server/profiles/profiles.ts';
 import type { Profile } from '../../../src/authorization-server/profiles/profile.ts';
+import { SENDER_CONSTRAINTS } from '../../../src/authorization-server/profiles/sender-constraint.ts';
 import { findRuleProblems } from '../../../src/configuration/client-schema.ts';
 
 const jwk = (kid: string, { publicKey }: { readonly publicKey: KeyObject }) => ({
@@ -130,19 +132,32 @@ const registrations = fc.record({
   require_signed_request_object: some(true, false),
   request_object_signing_alg: some('PS256' as const, 'ES256' as const, 'EdDSA' as const),
   authorization_signed_response_alg: some('PS256' as const, 'ES256' as const),
+  id_token_signed_response_alg: some('PS256' as const, 'ES256' as const),
+  sender_constraint: some(...SENDER_CONSTRAINTS),
 });
 
 describe('a registration that its profile allows', () => {
-  it.each([fapi2Security, fapi2MessageSigning, fapi1Advanced])('is never weaker than $name', (profile) => {
+  it.each(PROFILES)('is never weaker than $name', (profile) => {
     let allowed = 0;
     fc.assert(
       fc.property(registrations, (registration) => {
         if (findRegistrationProblems(profile, registration).length > 0) return;
         allowed += 1;
         const metadata = profileMetadata(profile, registration);
-        const isFapi1 = profile === fapi1Advanced;
-        expect(metadata.tls_client_certificate_bound_access_tokens).toBe(true);
-        if (!isFapi1) expect(metadata.require_pushed_authorization_requests).toBe(true);
+        const isFapi1 = !profile.name.startsWith('fapi2');
+        const { tls_client_certificate_bound_access_tokens: byCertificate } = metadata;
+        expect(byCertificate || metadata.dpop_bound_access_tokens).toBe(true);
+        if (isFapi1) expect(metadata.sender_constraint).toBe('certificate');
+        if (profile.name === 'open-finance-brasil') {
+          expect(metadata.id_token_signed_response_alg).toBe('PS256');
+          expect(registration.jwks?.keys.every(({ kty }) => kty === 'RSA')).not.toBe(false);
+        }
+        if (profile.name === 'cdr-au') {
+          expect(registration.token_endpoint_auth_method).toBe('private_key_jwt');
+          expect(metadata.response_types).not.toContain('code id_token');
+        }
+        if (!isFapi1 || profile.name === 'cdr-au')
+          expect(metadata.require_pushed_authorization_requests).toBe(true);
         if (isFapi1) expect(metadata.require_signed_request_object).toBe(true);
         expect(isFapi1 || !metadata.response_types.some((type) => type !== 'code')).toBe(true);
         expect(metadata.response_modes ?? []).not.toContain(isFapi1 ? 'query' : 'form_post');
