@@ -59,6 +59,8 @@ export function discoveryOnBothListeners(urls: {
   const claims = [...CLAIMS, ...acr, ...urls.customerClaims, ...intentClaims(urls.profiles)];
   const { acrValues } = urls.acr;
   const isEncrypting = urls.profiles.some(({ encryption }) => encryption !== 'never');
+  const takesRequests = urls.profiles.some(({ signedRequests }) => signedRequests !== 'never');
+  const isOfNoUse = (name: string) => isEncryption(name) || (!takesRequests && OF_REQUESTS.includes(name));
   const encryptionKeys = () => (isEncrypting ? urls.decrypter.keys : []);
   return async (ctx, next) => {
     await next();
@@ -89,8 +91,11 @@ export function discoveryOnBothListeners(urls: {
   };
 }
 
+/** Of request objects at the authorization and push endpoints: the provider writes them where CIBA alone has signed requests. */
+const OF_REQUESTS = ['request_parameter_supported', 'request_object_signing_alg_values_supported'];
+
 /** Encryption of what this server does not encrypt, and of request objects, which the provider does not decrypt. */
-function isOfNoUse(name: string): boolean {
+function isEncryption(name: string): boolean {
   return /^(request_object|authorization|introspection)_encryption_/.test(name);
 }
 

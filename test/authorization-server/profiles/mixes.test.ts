@@ -4,26 +4,46 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { describe, expect, it } from 'vitest';
 import { profilesNamed } from '../../../src/authorization-server/profiles/profiles.ts';
+import {
+  BackchannelRequests,
+  type CibaRules,
+} from '../../../src/authorization-server/ciba/backchannel-requests.ts';
+import { CIBA_GRANT } from '../../../src/authorization-server/clients/registered-client.ts';
 import { createProvider, type ProviderOptions } from '../../../src/authorization-server/provider.ts';
 import { discoveryOnBothListeners } from '../../../src/authorization-server/discovery.ts';
 import { systemClock } from '../../../src/clock.ts';
 import { silentLog } from '../../../src/events.ts';
 
-const { publicKey: KEY } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
+const { publicKey: EC } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
+const { publicKey: RSA } = generateKeyPairSync('rsa', { modulusLength: 2048 });
 const SECURITY = 'fapi2-security';
 const SIGNING = 'fapi2-message-signing';
 const FAPI1 = 'fapi1-advanced';
+const UK = 'uk-open-banking';
+const BRASIL = 'open-finance-brasil';
+const CDR = 'cdr-au';
 const PLAIN = ['fragment', 'query'];
 const JARM = ['fragment.jwt', 'jwt', 'query.jwt'];
 
+interface Mix {
+  readonly senderConstraints?: readonly string[];
+  readonly ciba?: Pick<CibaRules, 'deliveryModes' | 'userCode'>;
+}
+
 /** The metadata of a server that allows these profiles. */
-async function metadataOf(names: readonly string[]): Promise<Record<string, unknown>> {
-  const key = { ...KEY.export({ format: 'jwk' }), kid: 'k', alg: 'ES256' };
-  const signer = { keys: [key], sign: () => Promise.reject() };
+async function metadataOf(
+  names: readonly string[],
+  { senderConstraints, ciba }: Mix = {},
+): Promise<Record<string, unknown>> {
+  const keys = [
+    { ...EC.export({ format: 'jwk' }), kid: 'k', alg: 'ES256' },
+    { ...RSA.export({ format: 'jwk' }), kid: 'r', alg: 'PS256' },
+  ];
+  const signer = { keys, sign: () => Promise.reject() };
   const options = {
     issuer: 'https://as.bank.example',
     mtlsUrl: new URL('https://mtls.bank.example'),
-    profiles: profilesNamed(names),
+    profiles: profilesNamed(names, senderConstraints),
     apiScopes: ['accounts'],
     customerClaims: [],
     acr: { acrValues: [] },
@@ -33,9 +53,12 @@ async function metadataOf(names: readonly string[]): Promise<Record<string, unkn
     log: silentLog,
     signer: { ...signer, follow: () => undefined, close: async () => {} },
     decrypter: { keys: [] },
-    ciba: undefined,
+    ciba: ciba && { rules: ciba },
   } as unknown as ProviderOptions;
-  const provider = createProvider(options, { adapter: class {} } as never);
+  const provider = createProvider(options, {
+    adapter: class {},
+    ciba: ciba && new BackchannelRequests({ rules: ciba } as never, {} as never),
+  } as never);
   provider.use(discoveryOnBothListeners(options as never));
   const server = createServer(provider.callback()).listen(0, '127.0.0.1');
   await once(server, 'listening');
@@ -89,11 +112,28 @@ const CASES: readonly (readonly [names: readonly string[], offered: Offered])[] 
       takesRequest: true,
     },
   ],
+  ...[UK, BRASIL].map((name): readonly [readonly string[], Offered] => [
+    [name],
+    {
+      types: ['code', 'code id_token'],
+      modes: ['fragment', ...JARM],
+      pushes: undefined,
+      signs: true,
+      takesRequest: true,
+    },
+  ]),
+  [[CDR], { types: ['code'], modes: JARM, pushes: true, signs: true, takesRequest: true }],
+  // What one profile does not demand, the metadata do not demand.
+  [
+    [SECURITY, CDR],
+    { types: ['code'], modes: [...PLAIN, ...JARM], pushes: true, signs: undefined, takesRequest: true },
+  ],
 ];
 
 describe('the metadata of a server that allows', () => {
   it.each(CASES)('%s', async (names, { types, modes, pushes, signs, takesRequest }) => {
     const metadata = await metadataOf(names);
+    const own = names.every((name) => name === BRASIL) ? ['PS256'] : ['ES256', 'PS256'];
     const sorted = (name: string) => (metadata[name] as string[] | undefined)?.toSorted();
     expect(sorted('response_types_supported')).toEqual(types);
     expect(sorted('response_modes_supported')).toEqual(modes.toSorted());
@@ -104,14 +144,48 @@ describe('the metadata of a server that allows', () => {
     expect(sorted('request_object_signing_alg_values_supported')).toEqual(
       takesRequest === undefined
         ? undefined
-        : names.every((name) => name === FAPI1)
-          ? ['ES256', 'PS256']
-          : ['ES256', 'EdDSA', 'PS256'],
+        : names.some((name) => name.startsWith('fapi2'))
+          ? ['ES256', 'EdDSA', 'PS256']
+          : own,
     );
     const isJarm = modes.some((mode) => mode.endsWith('jwt'));
-    expect(metadata.authorization_signing_alg_values_supported).toEqual(isJarm ? ['ES256'] : undefined);
+    expect(sorted('authorization_signing_alg_values_supported')).toEqual(isJarm ? own : undefined);
     expect(metadata.authorization_response_iss_parameter_supported).toBe(true);
-    expect(metadata.id_token_signing_alg_values_supported).toEqual(['ES256']);
+    expect(sorted('id_token_signing_alg_values_supported')).toEqual(own);
     expect(metadata.grant_types_supported).not.toContain('implicit');
   });
+
+  it.each([
+    [['certificate'], true, false],
+    [['certificate', 'certificate-and-dpop'], true, true],
+    [['dpop'], false, true],
+  ])('the sender constraints %j', async (senderConstraints, byCertificate, byKey) => {
+    const metadata = await metadataOf([SECURITY], { senderConstraints });
+    expect(metadata.tls_client_certificate_bound_access_tokens).toBe(byCertificate);
+    expect(metadata.dpop_signing_alg_values_supported !== undefined).toBe(byKey);
+    // FAPI 1 has certificates only, whatever the bank allows others.
+    const fapi1 = await metadataOf([FAPI1], { senderConstraints: ['certificate', ...senderConstraints] });
+    expect(fapi1.dpop_signing_alg_values_supported).toBe(undefined);
+  });
+
+  it.each([[[SECURITY]], [[SECURITY, SIGNING]], [[FAPI1]]])(
+    'CIBA beside %j, and no signed authorization requests by that',
+    async (names) => {
+      const ciba = { deliveryModes: ['poll'], userCode: true } as const;
+      const { backchannel_authentication_endpoint: endpoint, ...metadata } = await metadataOf(names, {
+        ciba,
+      });
+      expect(endpoint).toBe('https://mtls.bank.example/backchannel');
+      expect(metadata.grant_types_supported).toContain(CIBA_GRANT);
+      expect(metadata.backchannel_token_delivery_modes_supported).toEqual(['poll']);
+      expect(metadata.backchannel_user_code_parameter_supported).toBe(true);
+      expect(metadata.backchannel_authentication_request_signing_alg_values_supported).toContain('ES256');
+      const without = await metadataOf(names);
+      expect(Object.keys(without).filter((name) => name.startsWith('backchannel'))).toEqual([]);
+      expect(without.grant_types_supported).not.toContain(CIBA_GRANT);
+      for (const name of ['request_parameter_supported', 'request_object_signing_alg_values_supported']) {
+        expect([name, metadata[name]]).toEqual([name, without[name]]);
+      }
+    },
+  );
 });
