@@ -88,6 +88,24 @@ describe('FAPI 2.0 Message Signing, with openid-client', () => {
     const response = await responseOf(callback, tpp);
     expect([response.error, response.code]).toEqual(['access_denied', undefined]);
   });
+
+  it('the refusal of a request_uri that has ended is signed, whatever stands beside it', async () => {
+    const tpp = await connect('mtls-signing');
+    const { client_id, redirect_uris = [] } = clientNamed(
+      tppNamed(sandbox.description, 'money-one'),
+      'mtls-signing',
+    );
+    const [redirect_uri = ''] = redirect_uris;
+    const query = new URLSearchParams({
+      client_id,
+      redirect_uri,
+      request_uri: 'urn:ietf:params:oauth:request_uri:ended',
+      response_type: 'code',
+    });
+    const { headers } = await sandbox.send(`${sandbox.description.issuer}/authorize?${query}`);
+    const response = await responseOf(new URL(headers.get('location') ?? ''), tpp);
+    expect(response.error).toBe('invalid_request_uri');
+  });
 });
 
 describe('FAPI 1.0 Advanced, with openid-client', () => {
