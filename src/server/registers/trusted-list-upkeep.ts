@@ -11,6 +11,7 @@ import { importLists } from '../../trusted-lists/import.ts';
 import { ListFolder } from '../../trusted-lists/list-folder.ts';
 import type { ListFile } from '../../trusted-lists/list-of-lists.ts';
 import { ProvingThread } from '../../trusted-lists/proving-thread.ts';
+import { RememberedProofs } from '../../trusted-lists/remembered-proofs.ts';
 import { refreshTrustedLists, type TrustedListRefreshOptions } from '../../trusted-lists/refresh.ts';
 import { MAX_TRUSTED_LIST_BYTES } from '../../trusted-lists/xml/document.ts';
 import { readCertificateFile } from '../../x509/certificate/certificate-file.ts';
@@ -34,6 +35,7 @@ export class TrustedListUpkeep {
   readonly folder: ListFolder;
   readonly #upkeep: Upkeep;
   readonly #documents: DocumentSource;
+  readonly #proofs = new RememberedProofs();
 
   private constructor(lists: TrustedListsValue, officialJournal: readonly Buffer[], parts: TrustedListParts) {
     const { proxy, clock, log } = parts;
@@ -127,24 +129,26 @@ export class TrustedListUpkeep {
   }): Promise<void> {
     const { lists, officialJournal, parts, renew } = turn;
     const { clock, log, onProgress } = parts;
-    const thread = new ProvingThread();
+    const proving = new ProvingThread();
     try {
-      await refreshTrustedLists({
-        folder: this.folder,
-        address: lists.address,
-        officialJournal,
-        territories: lists.territories,
-        fetch: async (address) => {
-          await renew();
-          return this.#documents.fetch(address);
-        },
-        thread,
-        clock,
-        log,
-        onProgress,
-      });
+      await this.#proofs.during(proving, (thread) =>
+        refreshTrustedLists({
+          folder: this.folder,
+          address: lists.address,
+          officialJournal,
+          territories: lists.territories,
+          fetch: async (address) => {
+            await renew();
+            return this.#documents.fetch(address);
+          },
+          thread,
+          clock,
+          log,
+          onProgress,
+        }),
+      );
     } finally {
-      await thread.close();
+      await proving.close();
     }
   }
 }
