@@ -22,12 +22,12 @@ export async function openTppDecision(
   parts: { readonly clock: Clock; readonly log: Log; readonly openList?: OpenList | undefined },
 ) {
   const { clock, log, openList = openFollowedList } = parts;
-  const trust = await Promise.all(
-    config.trust.map((one, at) =>
-      openTrust(one, { place: `trust[${at}]`, outbound: config.outbound, log, clock, openList }),
-    ),
-  );
-  const registry = await openRegistry(config, { clock, log, openList });
+  const openProfile = (one: Config['trust'][number], at: number) =>
+    openTrust(one, { place: `trust[${at}]`, outbound: config.outbound, log, clock, openList });
+  const [trust, registry] = await Promise.all([
+    Promise.all(config.trust.map(openProfile)),
+    openRegistry(config, { clock, log, openList }),
+  ]);
   const blockList =
     config.blockList === undefined
       ? createBlockList([])
