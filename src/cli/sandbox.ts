@@ -2,8 +2,10 @@ import { isIPv6 } from 'node:net';
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { CERTIFICATE_DEMANDS, type CertificateDemand } from '../authorization-server/request/tpp-gate.ts';
 import { curlLines } from '../sandbox/curl-lines.ts';
+import type { SandboxRegisters } from '../sandbox/folder.ts';
 import type { RunningSandbox } from '../sandbox/sandbox.ts';
-import { sandboxRevokeCommand } from './sandbox-revoke.ts';
+import { sandboxRevokeCommand } from './sandbox/revoke.ts';
+import { sandboxWithdrawCommand, sandboxWithdrawIssuerCommand } from './sandbox/withdraw.ts';
 import { requireSandboxPackages } from './sandbox-packages.ts';
 import { stopOnSignal } from './process.ts';
 
@@ -15,6 +17,7 @@ interface Flags {
   readonly resourcePort?: number;
   readonly tppPort?: number;
   readonly appPort?: number;
+  readonly registerPort?: number;
   readonly revocationPort?: number;
   readonly host?: string;
   readonly redirectUri: readonly string[];
@@ -38,6 +41,7 @@ export function sandboxCommand(): Command {
     .option('--resource-port <number>', 'port of the demo bank, likewise (8445)', portNumber)
     .option('--tpp-port <number>', 'port of the page of the demo TPP, likewise (8446)', portNumber)
     .option('--app-port <number>', "port of the demo bank's application, likewise (8447)", portNumber)
+    .option('--register-port <number>', 'port of the EBA register, likewise (8448)', portNumber)
     .option('--revocation-port <number>', 'port of the revocation service, chosen once', portNumber)
     .option('--host <name>', 'name or address in every URL, for other machines, chosen once', hostName)
     .option('--redirect-uri <url>', 'add a redirect URI to the demo clients (repeatable)', collectUrl, [])
@@ -60,6 +64,7 @@ export function sandboxCommand(): Command {
           resource: flags.resourcePort,
           tpp: flags.tppPort,
           app: flags.appPort,
+          register: flags.registerPort,
           revocation: flags.revocationPort,
         }),
         ...given({ host: flags.host }),
@@ -72,7 +77,9 @@ export function sandboxCommand(): Command {
       // SIGHUP: the terminal has been closed.
       await stopOnSignal(() => sandbox.close(), { signals: ['SIGINT', 'SIGTERM', 'SIGHUP'] });
     })
-    .addCommand(sandboxRevokeCommand());
+    .addCommand(sandboxRevokeCommand())
+    .addCommand(sandboxWithdrawCommand())
+    .addCommand(sandboxWithdrawIssuerCommand());
 }
 
 async function amendmentOf(tester: string) {
@@ -92,6 +99,7 @@ function welcome({ description, logFile, descriptionFile }: RunningSandbox): str
     `  a TPP for your browser ${description.tppUrl}`,
     `  the bank on a phone    ${description.appUrl}`,
     `  OCSP and CRLs          ${description.revocationUrl}`,
+    ...(description.registers === undefined ? [] : registerLines(description.registers)),
     `  demo customers         ${customers.join(', ')}`,
     `  all of it, for tools   ${descriptionFile}`,
     `  log                    ${logFile}`,
@@ -106,6 +114,10 @@ function welcome({ description, logFile, descriptionFile }: RunningSandbox): str
     '',
     'The whole walk, in another terminal: npm run demo. Stop with Ctrl+C.',
   ].join('\n');
+}
+
+function registerLines({ ebaRegisterUrl, listOfListsUrl }: SandboxRegisters): string[] {
+  return [`  EBA register           ${ebaRegisterUrl}`, `  trusted lists          ${listOfListsUrl}`];
 }
 
 /** Without the members that are undefined. */

@@ -11,18 +11,17 @@ import { DEMO_CUSTOMERS } from './bank/customers.ts';
 import { SANDBOX_ORGANIZATION } from '../tpp/trust-files.ts';
 import type { Nca } from './pki/issue-options.ts';
 import { organizationIdentifierOf, TPP_PLANS, type TppPlan } from './pki/tpps.ts';
+import { EU_TPP_PLANS, FILE_METADATA, listsUrlOf } from './registers/register-plans.ts';
 import { clientIdOf, moreClients, type SandboxClient } from './sandbox-clients.ts';
+import {
+  type CertificateFiles,
+  certificateFiles,
+  pathsOf,
+  tppFiles,
+  type TppCertificateFiles,
+} from './sandbox-paths.ts';
 
-/** A certificate and its key, as files. */
-export interface CertificateFiles {
-  readonly certificateFile: string;
-  readonly keyFile: string;
-}
-
-/** The same in one PKCS #12 file too, under `PKCS12_PASSPHRASE`: for browsers, Java and Postman. */
-export interface TppCertificateFiles extends CertificateFiles {
-  readonly pkcs12File: string;
-}
+export { type CertificateFiles, pathsOf, type TppCertificateFiles } from './sandbox-paths.ts';
 
 export const PKCS12_PASSPHRASE = 'sandbox';
 
@@ -38,10 +37,24 @@ export interface SandboxDescription {
   readonly caFile: string;
   /** Base URL of the PKI's revocation service: `/ocsp`, `/root.crl`, `/issuing-ca.crl`. Plain HTTP. */
   readonly revocationUrl: string;
+  /** The public registers that the sandbox plays; absent: it was made without. */
+  readonly registers?: SandboxRegisters;
   readonly tpps: readonly SandboxTpp[];
   readonly pkcs12Passphrase: string;
   readonly broken: readonly (CertificateFiles & { readonly name: string; readonly expectedCode: string })[];
   readonly customers: readonly { readonly username: string; readonly password: string }[];
+}
+
+/** Where the sandbox's own registers are. */
+export interface SandboxRegisters {
+  /** The folder of the sandbox, in which commands change the registers. */
+  readonly folder: string;
+  /** Address of the file metadata. */
+  readonly ebaRegisterUrl: string;
+  readonly listOfListsUrl: string;
+  readonly officialJournalFile: string;
+  /** A QWAC of `travel-pay`, of an issuer whose service was withdrawn before. */
+  readonly formerIssuer: CertificateFiles;
 }
 
 export interface SandboxTpp extends TppCertificateFiles {
@@ -76,13 +89,15 @@ export interface Ports {
   readonly tpp: number;
   /** Of the demo bank's application. */
   readonly app: number;
+  /** Of the EBA register. */
+  readonly register: number;
   /** Of the revocation service. The certificates point to it, so it is chosen with them and never changes. */
   readonly revocation: number;
 }
 
 /** The state of a sandbox between two runs. */
 interface State {
-  readonly version: 2;
+  readonly version: 3;
   /** The name in the server's certificate beside `localhost`, and in every address. */
   readonly host?: string | undefined;
   readonly notAfter: string;
@@ -97,42 +112,6 @@ export const TPP_CALLBACK = '/callback';
 const DAYS_VALID = 365;
 const DAY = 86_400_000;
 const LINUX_OWNER_ONLY = 0o700;
-
-/** The sandbox's files, by name. */
-export function pathsOf(folder: string) {
-  const at = (...parts: string[]) => join(folder, ...parts);
-  return {
-    lock: at('sandbox.lock'),
-    state: at('state.json'),
-    description: at('sandbox.json'),
-    root: at('pki', 'root.pem'),
-    issuingCa: at('pki', 'issuing-ca.pem'),
-    intermediates: at('pki', 'intermediates.pem'),
-    authority: (name: string) => ({
-      ...certificateFiles(at('pki', name)),
-      responder: certificateFiles(at('pki', `${name}-ocsp`)),
-    }),
-    issued: at('pki', 'issued.json'),
-    revocations: at('revocations.json'),
-    server: certificateFiles(at('pki', 'server')),
-    registry: at('registry.yaml'),
-    store: at('tallystick.sqlite'),
-    secret: at('secret'),
-    signingKeys: at('signing-keys.json'),
-    log: at('tallystick.log'),
-    tpp: (name: string, file: string) => at('tpps', name, file),
-    broken: (name: string) => certificateFiles(at('broken', name, 'qwac')),
-    brokenCodes: at('broken', 'codes.json'),
-  };
-}
-
-function certificateFiles(path: string): CertificateFiles {
-  return { certificateFile: `${path}.pem`, keyFile: `${path}.key` };
-}
-
-function tppFiles(path: string): TppCertificateFiles {
-  return { ...certificateFiles(path), pkcs12File: `${path}.p12` };
-}
 
 /** The state of an earlier run; a state that is of no use is removed. */
 export async function keptState(
@@ -159,6 +138,8 @@ export interface FolderContent {
   readonly authorityPrefix: string;
   /** The competent authority of every TPP, instead of the sandbox's. */
   readonly nca?: Nca | undefined;
+  /** Makes the public registers too, and the TPPs in them. */
+  readonly hasRegisters: boolean;
 }
 
 /**
@@ -175,16 +156,20 @@ export async function makeFolder(
     readonly revocationUrl?: string | undefined;
     readonly authorityPrefix?: string;
     readonly nca?: Nca | undefined;
+    readonly hasRegisters?: boolean;
   },
 ): Promise<string> {
   await mkdir(folder, { recursive: true });
   await chmod(folder, LINUX_OWNER_ONLY);
   const script = import.meta.url.endsWith('.ts') ? './pki/make-files.ts' : './pki/make-files.js';
   const after = (days: number) => new Date(options.now.getTime() + days * DAY).toISOString();
-  const { host, nca, authorityPrefix = SANDBOX_ORGANIZATION } = options;
+  const { host, nca, authorityPrefix = SANDBOX_ORGANIZATION, hasRegisters = false } = options;
   const revocationUrl = options.revocationUrl ?? revocationUrlOf(options.ports);
   const [notBefore, notAfter] = [after(-2), after(DAYS_VALID)];
-  const content: FolderContent = { folder, revocationUrl, notBefore, notAfter, host, authorityPrefix, nca };
+  const content: FolderContent = {
+    ...{ folder, revocationUrl, notBefore, notAfter, host },
+    ...{ authorityPrefix, nca, hasRegisters },
+  };
   await promisify(execFile)(process.execPath, [
     fileURLToPath(new URL(script, import.meta.url)),
     JSON.stringify(content),
@@ -207,10 +192,12 @@ export async function describeSandbox(
   facts: Pick<State, 'notAfter' | 'ports' | 'redirectUris' | 'host'>,
 ): Promise<SandboxDescription> {
   const paths = pathsOf(folder);
-  const state: State = { version: 2, ...facts };
+  const state: State = { version: 3, ...facts };
   const at = (port: number) => new URL(`https://${hostInUrl(facts.host)}:${port}`).origin;
   const tppUrl = at(facts.ports.tpp);
   const redirectUris = [...new Set([DEMO_REDIRECT_URI, `${tppUrl}${TPP_CALLBACK}`, ...facts.redirectUris])];
+  const registers = describeRegisters(folder, facts.ports);
+  const plans = registers === undefined ? TPP_PLANS : [...TPP_PLANS, ...EU_TPP_PLANS];
   const description: SandboxDescription = {
     issuer: at(facts.ports.front),
     mtlsUrl: at(facts.ports.mtls),
@@ -219,7 +206,8 @@ export async function describeSandbox(
     appUrl: at(facts.ports.app),
     caFile: paths.root,
     revocationUrl: revocationUrlOf(facts.ports),
-    tpps: TPP_PLANS.map((plan) => describeTpp(folder, plan, { redirectUris, tppUrl })),
+    ...(registers === undefined ? {} : { registers }),
+    tpps: plans.map((plan) => describeTpp(folder, plan, { redirectUris, tppUrl })),
     pkcs12Passphrase: PKCS12_PASSPHRASE,
     broken: await describeBroken(folder),
     customers: DEMO_CUSTOMERS.map(({ username, password }) => ({ username, password })),
@@ -227,6 +215,18 @@ export async function describeSandbox(
   await replaceFile(paths.state, JSON.stringify(state, undefined, 2));
   await replaceFile(paths.description, `${JSON.stringify(description, undefined, 2)}\n`);
   return description;
+}
+
+function describeRegisters(folder: string, ports: Ports): SandboxRegisters | undefined {
+  const { registers, tpp } = pathsOf(folder);
+  if (!existsSync(registers.state)) return undefined;
+  return {
+    folder,
+    ebaRegisterUrl: `https://127.0.0.1:${ports.register}${FILE_METADATA}`,
+    listOfListsUrl: `${listsUrlOf(revocationUrlOf(ports))}/eu-lotl.xml`,
+    officialJournalFile: registers.officialJournal,
+    formerIssuer: certificateFiles(tpp('travel-pay', 'former-issuer')),
+  };
 }
 
 /** The description that the last start has written; undefined when the folder has none. */
@@ -279,7 +279,7 @@ async function describeBroken(folder: string): Promise<SandboxDescription['broke
 async function readState(file: string): Promise<State | undefined> {
   if (!existsSync(file)) return undefined;
   const state: unknown = JSON.parse(await readFile(file, 'utf8'));
-  const isKnown = typeof state === 'object' && state !== null && 'version' in state && state.version === 2;
+  const isKnown = typeof state === 'object' && state !== null && 'version' in state && state.version === 3;
   return isKnown ? (state as State) : undefined;
 }
 
@@ -288,6 +288,7 @@ async function removeSandbox(folder: string): Promise<void> {
   const paths = pathsOf(folder);
   const made = [
     ...['pki', 'tpps', 'broken'].map((name) => join(folder, name)),
+    ...[paths.registers.folder, paths.kept.ebaRegister, paths.kept.trustedLists],
     ...[paths.state, paths.description, paths.registry, paths.secret, paths.signingKeys],
     ...[paths.log, paths.revocations],
     ...['', '-wal', '-shm'].map((suffix) => paths.store + suffix),

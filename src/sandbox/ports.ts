@@ -3,7 +3,7 @@ import { createServer } from 'node:net';
 import { invalidConfig } from '../errors.ts';
 import type { Ports } from './folder.ts';
 
-const DEFAULTS = { front: 8443, mtls: 8444, resource: 8445, tpp: 8446, app: 8447 } as const;
+const DEFAULTS = { front: 8443, mtls: 8444, resource: 8445, tpp: 8446, app: 8447, register: 8448 } as const;
 
 /**
  * The range of free ports. It lies below the range of outgoing connections, so that a port that is written into
@@ -26,14 +26,27 @@ export async function choosePorts(wanted: Partial<Ports>, last: Partial<Ports> =
     const isKept = asked === 0 && before !== undefined && (await isFree(before));
     chosen.push(asked !== 0 ? asked : isKept ? before : await freePort(chosen));
   }
+  const register = await registerPort(wanted, last.register, chosen);
   const [front = 0, mtls = 0, resource = 0, tpp = 0, app = 0] = chosen;
   const revocation = await revocationPort(wanted.revocation ?? 0, last.revocation);
-  return { front, mtls, resource, tpp, app, revocation };
+  return { front, mtls, resource, tpp, app, register, revocation };
 }
 
 /** A caller that knows no port of the application, and wants any free ones, wants one for that too. */
-function defaultOf(name: keyof typeof DEFAULTS, { tpp }: Partial<Ports>): number {
+function defaultOf(name: Exclude<keyof typeof DEFAULTS, 'register'>, { tpp }: Partial<Ports>): number {
   return name === 'app' && tpp === 0 ? 0 : DEFAULTS[name];
+}
+
+/** The usual port, or another free one when that is taken: no other machine has the address of the register. */
+async function registerPort(
+  wanted: Partial<Ports>,
+  before: number | undefined,
+  taken: readonly number[],
+): Promise<number> {
+  if (wanted.register !== undefined && wanted.register !== 0) return wanted.register;
+  const usual = before ?? (wanted.register === 0 || wanted.tpp === 0 ? 0 : DEFAULTS.register);
+  const isUsable = usual !== 0 && !taken.includes(usual) && (await isFree(usual));
+  return isUsable ? usual : freePort(taken);
 }
 
 async function revocationPort(wanted: number, last: number | undefined): Promise<number> {

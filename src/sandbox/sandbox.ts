@@ -30,6 +30,8 @@ import { tppPage } from './demo/tpp-page.ts';
 import { lockFolder } from './folder-lock.ts';
 import { bindAddressOf, LOOPBACK, sandboxConfiguration, type SandboxRules } from './sandbox-configuration.ts';
 import { choosePorts } from './ports.ts';
+import { openRegisterService } from './registers/register-service.ts';
+import { withoutRefreshes, withRegisters } from './registers/registers-configuration.ts';
 import { openRevocationService } from './revocation/revocation-service.ts';
 
 export interface SandboxOptions extends SandboxRules {
@@ -73,11 +75,16 @@ export async function startSandbox(options: SandboxOptions): Promise<RunningSand
   };
   try {
     const { description, ports } = await openFolder(folder, options);
-    const log = createLog({ file: paths.log });
-    const value = await sandboxConfiguration(folder, description, options);
+    const log = withoutRefreshes(createLog({ file: paths.log }));
+    const own = await sandboxConfiguration(folder, description, options);
+    const value = withRegisters(own, folder, description);
     const amended = options.amendConfiguration?.(value, description) ?? value;
     const config = parseConfig(amended, { source: folder, folder });
     started.push(await openRevocationService(folder, { port: ports.revocation, log }));
+    if (description.registers !== undefined) {
+      const url = new URL(new URL(description.registers.ebaRegisterUrl).origin);
+      started.push(await openRegisterService(folder, { url, log }));
+    }
     const { store, automatesApprovals: isAutomated = false } = options;
     const server = await startServer(config, {
       aspsp: demoAspsp(),
@@ -105,7 +112,7 @@ async function openFolder(folder: string, options: SandboxOptions) {
     throw invalidConfig('command line', [{ path: '--host', message }]);
   }
   const ports = await choosePorts({ ...options.ports }, kept?.ports);
-  const notAfter = kept?.notAfter ?? (await makeFolder(folder, { ports, now, host }));
+  const notAfter = kept?.notAfter ?? (await makeFolder(folder, { ports, now, host, hasRegisters: true }));
   const redirectUris = [...new Set([...(kept?.redirectUris ?? []), ...(options.redirectUris ?? [])])];
   assertRedirectUris(redirectUris);
   return { description: await describeSandbox(folder, { notAfter, ports, redirectUris, host }), ports };

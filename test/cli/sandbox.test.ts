@@ -111,7 +111,7 @@ describe('tallystick sandbox and demo', () => {
     });
     await stale.close();
     expect(await stop(third)).toBe(0);
-  }, 90_000);
+  }, 150_000);
 
   it('starts its own sandbox for the demo when none is running', async () => {
     const demo = await run(process.execPath, [MAIN, 'demo', '--dir', join(folder, 'none')]);

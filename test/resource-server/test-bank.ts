@@ -35,7 +35,7 @@ export async function createTestBank(options: { readonly format: 'jwt' | 'opaque
   const folder = await mkdtemp(join(tmpdir(), 'tallystick-bank-'));
   const now = systemClock.now();
   const [front, mtls, resource] = [await freePort(), await freePort(), await freePort()];
-  const ports = { front, mtls, resource, revocation: 0, tpp: 0, app: 0 };
+  const ports = { front, mtls, resource, revocation: 0, tpp: 0, app: 0, register: 0 };
   const notAfter = await makeFolder(folder, { ports, now });
   const description = await describeSandbox(folder, { notAfter, ports, redirectUris: [] });
   const paths = pathsOf(folder);

@@ -65,13 +65,15 @@ export async function configurationFrom(from: {
   const { loadConfig, parseConfig } = await import('../../configuration/config.ts');
   if (from.config !== undefined) return withEnvironment(await loadConfig(from.config));
   const folder = resolve(from.sandbox ?? '');
-  const [{ sandboxConfiguration }, { readDescription }] = await Promise.all([
+  const [{ sandboxConfiguration }, { withRegisters }, { readDescription }] = await Promise.all([
     import('../../sandbox/sandbox-configuration.ts'),
+    import('../../sandbox/registers/registers-configuration.ts'),
     import('../../sandbox/folder.ts'),
   ]);
   const description = await readDescription(folder);
   if (description === undefined) {
     throw invalidConfig(folder, [{ path: '--sandbox', message: 'there is no sandbox in this folder' }]);
   }
-  return parseConfig(await sandboxConfiguration(folder, description), { source: folder, folder });
+  const configuration = withRegisters(await sandboxConfiguration(folder, description), folder, description);
+  return parseConfig(configuration, { source: folder, folder });
 }

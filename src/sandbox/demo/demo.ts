@@ -5,6 +5,7 @@ import { showApprovals } from './approval-walk.ts';
 import { authorize } from './authorization-request.ts';
 import type { DemoTpp, DemoTppOptions } from './demo-tpp.ts';
 import { showSignatures } from './signature-walk.ts';
+import { showRegisters } from './register-walk.ts';
 import { showProfiles } from './profile-walks.ts';
 import type { SandboxDescription } from '../folder.ts';
 import { answerOf, boundTo, type DemoStep, Walk } from './walk.ts';
@@ -27,6 +28,8 @@ export async function runDemo(
     await showApprovals(walk);
     walk.begin('Signed requests and answers of the bank');
     await showSignatures(walk);
+    walk.begin('Registers: who may act, and who may issue certificates');
+    await showRegisters(walk);
     walk.begin('Requests that are refused');
     await showRefusals(walk);
   } finally {

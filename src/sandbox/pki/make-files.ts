@@ -3,29 +3,29 @@ import { mkdir, writeFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { calculateJwkThumbprint, exportJWK } from 'jose';
 import { stringify } from 'yaml';
+import { systemClock } from '../../clock.ts';
 import { type BrokenCertificate, makeBrokenCertificates } from './broken-certificates.ts';
+import { describeTpp, type FolderContent, PKCS12_PASSPHRASE, type SandboxTpp } from '../folder.ts';
+import { publishFirst } from '../registers/publication.ts';
+import { EU_TPP_PLANS, listsUrlOf, QTSP_PLANS, TERRITORIES } from '../registers/register-plans.ts';
 import {
   type CertificateFiles,
-  describeTpp,
-  type FolderContent,
+  certificateFiles,
   pathsOf,
-  PKCS12_PASSPHRASE,
-  type SandboxTpp,
   type TppCertificateFiles,
-} from '../folder.ts';
+} from '../sandbox-paths.ts';
 import { keyOf } from './keys.ts';
 import { pkcs12 } from './pkcs12.ts';
 import { type Authority, createAuthority, type IssuedCertificate } from './pki.ts';
 import type { Validity } from './issue-options.ts';
 import { type Revocation, writeRevocations } from '../revocation/revocations.ts';
 import { SANDBOX_ORGANIZATION } from '../../tpp/trust-files.ts';
-import { organizationIdentifierOf, qwacOf, TPP_PLANS } from './tpps.ts';
+import { organizationIdentifierOf, qwacOf, TPP_PLANS, type TppPlan } from './tpps.ts';
 
 // A script: makes the PKI, the TPPs' certificates and the registry of a new sandbox, as its argument asks.
 const [, , text = ''] = process.argv;
-const { folder, revocationUrl, notBefore, notAfter, host, authorityPrefix, nca } = JSON.parse(
-  text,
-) as FolderContent;
+const content = JSON.parse(text) as FolderContent;
+const { folder, revocationUrl, notBefore, notAfter, host, authorityPrefix, nca, hasRegisters } = content;
 const period: Validity = { notBefore: new Date(notBefore), notAfter: new Date(notAfter) };
 const plans = TPP_PLANS.map((plan) => ({ ...plan, nca: nca ?? plan.nca }));
 const paths = pathsOf(folder);
@@ -36,9 +36,9 @@ await makeFiles();
 async function makeFiles(): Promise<void> {
   const root = await sandboxAuthority('Root CA', 'root');
   const [issuer, revoked, unpublished, impostor, stranger, server] = await Promise.all([
-    sandboxAuthority('Issuing CA', 'issuing-ca', root),
-    sandboxAuthority('Revoked Issuing CA', 'revoked-ca', root),
-    sandboxAuthority('Unpublished Issuing CA', 'unpublished-ca', root),
+    sandboxAuthority('Issuing CA', 'issuing-ca', { parent: root }),
+    sandboxAuthority('Revoked Issuing CA', 'revoked-ca', { parent: root }),
+    sandboxAuthority('Unpublished Issuing CA', 'unpublished-ca', { parent: root }),
     createAuthority(named('Issuing CA')),
     createAuthority(named('Stranger CA')),
     root.issue({
@@ -48,9 +48,10 @@ async function makeFiles(): Promise<void> {
       ...period,
     }),
   ]);
-  const [, broken] = await Promise.all([
-    makeTpps(issuer),
+  const [broken] = await Promise.all([
     makeBroken({ issuer, revoked, unpublished, impostor, stranger }),
+    makeTpps(plans, 'issuing-ca', issuer),
+    hasRegisters ? makeRegisters(root) : undefined,
     publish('root', root),
     publish('issuing-ca', issuer),
     publish('revoked-ca', revoked),
@@ -66,18 +67,61 @@ async function makeFiles(): Promise<void> {
   ]);
 }
 
-function named(name: string) {
-  const organization = SANDBOX_ORGANIZATION;
-  return { name: `${authorityPrefix} ${name}`, organization, country: 'GB', ...period };
+/** The public registers: the server of the EBA's, the signers of lists, the QTSPs with the TPPs that have their certificates. */
+async function makeRegisters(root: Authority): Promise<void> {
+  const { registers } = paths;
+  const server = await root.issue({
+    profile: 'server',
+    subject: { commonName: 'localhost' },
+    keyType: 'ec-p256',
+    ...period,
+  });
+  await writeCertificate(registers.server, record('root', server));
+  await Promise.all(['EU', ...TERRITORIES].map((territory) => makeListSigner(territory)));
+  await Promise.all(
+    QTSP_PLANS.map(async ({ name, authority, territory, isFormer = false }) => {
+      issued[name] = [];
+      const qtsp = await sandboxAuthority(authority, name, { country: territory });
+      await publish(name, qtsp);
+      const tpps = EU_TPP_PLANS.filter((plan) => plan.qtsp === name);
+      await (isFormer ? makeFormerCertificate(qtsp) : makeTpps(tpps, name, qtsp));
+    }),
+  );
+  const times = { since: period.notBefore, nextUpdate: period.notAfter, at: systemClock.now() };
+  await publishFirst(folder, { listsUrl: listsUrlOf(revocationUrl), ...times });
 }
 
-function sandboxAuthority(name: string, file: string, parent?: Authority): Promise<Authority> {
+async function makeListSigner(territory: string): Promise<void> {
+  const { registers } = paths;
+  const signer = await createAuthority(named(`signer of the list ${territory}`, territory));
+  await writeCertificate(registers.listSigner(territory), signer);
+  if (territory === 'EU') await write(registers.officialJournal, signer.certificatePem);
+}
+
+/** A QWAC that was issued when the service of its issuer was no longer granted. */
+async function makeFormerCertificate(qtsp: Authority): Promise<void> {
+  const plan = EU_TPP_PLANS.find(({ name }) => name === 'travel-pay');
+  if (plan === undefined) throw new TypeError('there is no TPP with a former issuer');
+  const files = certificateFiles(paths.tpp(plan.name, 'former-issuer'));
+  await writeCertificate(files, await qtsp.issue(qwacOf(plan, period)));
+}
+
+function named(name: string, country = 'GB') {
+  const organization = SANDBOX_ORGANIZATION;
+  return { name: `${authorityPrefix} ${name}`, organization, country, ...period };
+}
+
+function sandboxAuthority(
+  name: string,
+  file: string,
+  { parent, country }: { readonly parent?: Authority; readonly country?: string } = {},
+): Promise<Authority> {
   const publishes = {
     ocspUrl: `${revocationUrl}/ocsp`,
     crlUrl: `${revocationUrl}/${file}.crl`,
     certificateUrl: `${revocationUrl}/${file}.cer`,
   };
-  return createAuthority({ ...named(name), publishes, ...(parent === undefined ? {} : { parent }) });
+  return createAuthority({ ...named(name, country), publishes, ...(parent === undefined ? {} : { parent }) });
 }
 
 /** The keys of a CA in the revocation service: its own key for CRLs, a responder for OCSP. */
@@ -91,13 +135,13 @@ async function publish(name: string, authority: Authority): Promise<void> {
   ]);
 }
 
-async function makeTpps(issuer: Authority): Promise<void> {
+async function makeTpps(tpps: readonly TppPlan[], authority: string, issuer: Authority): Promise<void> {
   await Promise.all(
-    plans.map(async (plan) => {
+    tpps.map(async (plan) => {
       const files = describeTpp(folder, plan);
       const good = qwacOf(plan, period);
       const issue = async (to: TppCertificateFiles, profile: 'qwac' | 'qsealc') => {
-        const certificate = record('issuing-ca', await issuer.issue({ ...good, profile }));
+        const certificate = record(authority, await issuer.issue({ ...good, profile }));
         const { certificatePem, privateKeyPem } = certificate;
         await writeCertificate(to, certificate);
         await write(to.pkcs12File, pkcs12(certificatePem, privateKeyPem, PKCS12_PASSPHRASE));

@@ -1,4 +1,6 @@
 import { once } from 'node:events';
+import { existsSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
 import { createServer, type IncomingMessage } from 'node:http';
 import Router from '@koa/router';
 import Koa, { type Context } from 'koa';
@@ -6,6 +8,7 @@ import { systemClock } from '../../clock.ts';
 import { invalidConfig } from '../../errors.ts';
 import type { Log } from '../../events.ts';
 import { pathsOf } from '../folder.ts';
+import { TERRITORIES } from '../registers/register-plans.ts';
 import { writeCrl } from './crl-writer.ts';
 import { answerOcsp } from './ocsp-responder.ts';
 import { loadAuthorities } from './published-authority.ts';
@@ -27,12 +30,14 @@ export interface RevocationServiceOptions {
 
 /** Short, so that clients that cache answers see a revocation soon; a real CA sets hours or days. */
 const VALID_SECONDS = 60;
+/** Trusted lists, where the sandbox has them: plain HTTP is enough for signed documents. */
+const LISTS: readonly string[] = ['eu-lotl', ...TERRITORIES];
 /** A request with one CertID has about 100 bytes. */
 const MAX_REQUEST_BYTES = 8192;
 
 /**
  * Serves the revocations of a sandbox's folder, over plain HTTP as authorities do: OCSP by GET
- * and POST (RFC 6960 appendix A.1), a CRL and the certificate of each authority.
+ * and POST (RFC 6960 appendix A.1), a CRL and the certificate of each authority; and the trusted lists.
  *
  * @throws ERR_CONFIG_INVALID when the port is taken
  */
@@ -92,6 +97,13 @@ async function routes(folder: string): Promise<Router> {
       const revoked = (await revocations()).filter((one) => one.authority === authority.name);
       ctx.type = 'application/pkix-crl';
       ctx.body = writeCrl(authority, { revoked, number: nextCrlNumber(), ...updates() });
+    })
+    .get('/trusted-lists/:list.xml', async (ctx) => {
+      const list = LISTS.find((name) => name === ctx.params.list) ?? ctx.throw(404);
+      const file = pathsOf(folder).registers.published(`${list}.xml`);
+      if (!existsSync(file)) ctx.throw(404);
+      ctx.type = 'application/vnd.etsi.tsl+xml';
+      ctx.body = await readFile(file);
     })
     .post('/ocsp', async (ctx) => answer(ctx, (await boundedBody(ctx.req)) ?? ctx.throw(413)))
     .get('/ocsp/*request', async (ctx) => answer(ctx, Buffer.from(String(ctx.params.request), 'base64')));

@@ -4,6 +4,7 @@ import { pathsOf } from '../folder.ts';
 import { loadCertificate, readIssued } from './published-authority.ts';
 import { readRevocations, type Revocation, type RevocationReason, writeRevocations } from './revocations.ts';
 import { TPP_PLANS } from '../pki/tpps.ts';
+import { EU_TPP_PLANS } from '../registers/register-plans.ts';
 
 /** Which certificates of a sandbox: every one of a TPP, one by its serial number, or the issuing CA's own. */
 export type RevocationTarget =
@@ -52,9 +53,10 @@ async function serialsOf(folder: string, target: RevocationTarget): Promise<read
   if ('authority' in target) {
     return [(await loadCertificate(paths.authority(target.authority).certificateFile)).serialNumber];
   }
-  const plan = TPP_PLANS.find(({ name }) => name === target.tpp);
+  const plans = existsSync(paths.registers.state) ? [...TPP_PLANS, ...EU_TPP_PLANS] : TPP_PLANS;
+  const plan = plans.find(({ name }) => name === target.tpp);
   if (plan === undefined) {
-    const names = TPP_PLANS.map(({ name }) => name).join(', ');
+    const names = plans.map(({ name }) => name).join(', ');
     throw invalidConfig(folder, [{ path: '--tpp', message: `must be one of ${names}` }]);
   }
   const files = ['qwac.pem', 'renewed.pem', 'qsealc.pem'].map((file) => paths.tpp(plan.name, file));

@@ -1,8 +1,8 @@
 import { resolve } from 'node:path';
 import { Command, InvalidArgumentError, Option } from 'commander';
-import { systemClock } from '../clock.ts';
-import type { RevocationTarget } from '../sandbox/revocation/revoke.ts';
-import { isRevocationReason, REASONS, type RevocationReason } from '../sandbox/revocation/revocations.ts';
+import { systemClock } from '../../clock.ts';
+import type { RevocationTarget } from '../../sandbox/revocation/revoke.ts';
+import { isRevocationReason, REASONS, type RevocationReason } from '../../sandbox/revocation/revocations.ts';
 
 interface Flags {
   readonly dir: string;
@@ -32,7 +32,7 @@ export function sandboxRevokeCommand(): Command {
       const flags: Flags = command.optsWithGlobals();
       const target = targetOf(flags);
       if (target === undefined) command.error('error: one of --tpp, --serial and --issuing-ca is needed');
-      const { revokeInSandbox } = await import('../sandbox/revocation/revoke.ts');
+      const { revokeInSandbox } = await import('../../sandbox/revocation/revoke.ts');
       const concerned = await revokeInSandbox(resolve(flags.dir), {
         target,
         at: systemClock.now(),
