@@ -166,6 +166,13 @@ export const EVENTS = Object.freeze({
     ['clientId', 'url', 'error'],
     counted('tallystick_ciba_ping_failures_total'),
   ),
+  'tpp.certificate.ending': warn(
+    'a certificate in use ends in at most 60, 14 or 3 days: its TPP needs a new one',
+    ['authorizationNumber', 'certificate', 'count', 'since'],
+  ),
+  'tpp.certificate.unrecorded': warn('the certificates seen cannot be written to the store, or read', [
+    'error',
+  ]),
   'tpp.encoding.tolerated': warn('a certificate deviates from TS 119 495 as its profile tolerates', [
     'authorizationNumber',
     'certificateSerial',

@@ -5,6 +5,7 @@ import { demoCommand } from './demo.ts';
 import { gatewayCommand } from './gateway.ts';
 import { keysCommand } from './keys.ts';
 import { registryCommand } from './registry/registry.ts';
+import { reportCommand } from './report/report.ts';
 import { sandboxCommand } from './sandbox.ts';
 import { serveCommand } from './serve.ts';
 import { trustListCommand } from './trust-list/trust-list.ts';
@@ -19,6 +20,7 @@ export function createProgram(): Command {
     .addCommand(conformanceCommand())
     .addCommand(registryCommand())
     .addCommand(trustListCommand())
+    .addCommand(reportCommand())
     .addCommand(demoCommand())
     .addCommand(serveCommand())
     .addCommand(gatewayCommand())

@@ -1,6 +1,4 @@
 import { randomBytes } from 'node:crypto';
-import { stat } from 'node:fs/promises';
-import { dirname } from 'node:path';
 import type { Aspsp } from '../authorization-server/customer/aspsp.ts';
 import type { Approvals } from '../authorization-server/customer/decoupled-approval.ts';
 import {
@@ -34,12 +32,12 @@ import { reloadFiles } from './file-reload.ts';
 import { FollowedKeyPair } from './followed-key-pair.ts';
 import { openResourceServers } from './followed-resource-servers.ts';
 import { openClientFiles } from './client-files.ts';
-import { openRedisStore } from '../storage/redis/redis.ts';
+import { openStore } from './opened-store.ts';
 import { failingFast } from '../storage/request-scope.ts';
-import { openSqliteStore } from '../storage/sqlite/sqlite.ts';
 import type { Store } from '../storage/store.ts';
 import type { TppAuthenticator } from '../tpp/authenticate.ts';
 import type { BlockList } from '../tpp/block-list/block-list.ts';
+import { SeenCertificates } from '../tpp/seen-certificates.ts';
 import { openTppDecision } from './tpp-decision.ts';
 import type { TppRegistry } from '../../tpp-registry/index.ts';
 
@@ -148,6 +146,7 @@ export async function openServer(config: Config, parts: ServerParts): Promise<Op
       const { drainSeconds } = config.shutdown;
       await Promise.all([front.close(drainSeconds), mtls.close(drainSeconds)]);
       await endpoints.close();
+      await opened.seen.close();
       const files = [decision, clients, opened.signer, opened.resourceServers, tls];
       await Promise.all([...files, store].map((part) => part.close()));
       log.emit('server.stopped');
@@ -171,8 +170,14 @@ async function openParts(
   const profiles = allowedProfiles(config.profiles);
   const deliveryModes = allowedDeliveryModes(config.ciba);
   const senderConstraints = allowedConstraints(config.senderConstraints);
+  let seen: SeenCertificates | undefined;
   const [decision, files] = await Promise.all([
-    openTppDecision(config, { clock, log, openList }),
+    openTppDecision(config, {
+      clock,
+      log,
+      openList,
+      onAccepted: (credential, { legalName }) => seen?.note(credential, legalName),
+    }),
     openClientFiles({
       entries,
       apiScopes,
@@ -187,6 +192,7 @@ async function openParts(
   ]);
   const resourceServers = await openResourceServers(config.resourceServers, log);
   const store = failingFast(parts.store ?? (await openStore(config.storage, { clock, log })));
+  seen = new SeenCertificates({ store, clock, log });
   const grantSeconds = config.consent.lifetimeSeconds + config.accessToken.lifetimeSeconds;
   const clients = await Clients.open({
     files,
@@ -207,6 +213,7 @@ async function openParts(
     clients,
     resourceServers,
     store,
+    seen,
     clientCertificate,
   };
 }
@@ -264,20 +271,6 @@ function createEndpoints(
 /** Longest life of what a signing key has signed, with a margin for clocks. */
 export function retainKeysSeconds(config: Pick<Config, 'accessToken'>): number {
   return Math.max(config.accessToken.lifetimeSeconds, 600) + 300;
-}
-
-async function openStore(
-  { file, redis }: Config['storage'],
-  parts: { readonly clock: Clock; readonly log: Log },
-): Promise<Store> {
-  if (redis !== undefined) return openRedisStore({ settings: redis, ...parts });
-  if (file !== undefined) {
-    await stat(dirname(file)).catch((error: NodeJS.ErrnoException) => {
-      throw invalidConfig(file, [{ path: 'storage.file', message: creationProblem(error) }], error);
-    });
-    return openSqliteStore({ file, ...parts });
-  }
-  throw new TypeError('the configuration names no store');
 }
 
 /** Reads the 32 bytes, and makes the file (mode 0600) when there is none. */

@@ -4,7 +4,7 @@ import type { Log } from '../events.ts';
 import { proxyOf } from '../configuration/outbound-schema.ts';
 import { relaxedRevocations } from '../configuration/tpp/revocation-schema.ts';
 import { type OpenList, openFollowedList } from '../files/followed-list.ts';
-import { createTppAuthenticator } from '../tpp/authenticate.ts';
+import { createTppAuthenticator, type TppAuthenticatorOptions } from '../tpp/authenticate.ts';
 import { AuthorisationStatus } from '../tpp/authorisation-status.ts';
 import { createBlockList, openFileBlockList } from '../tpp/block-list/block-list.ts';
 import { openTrust } from './registers/opened-trust.ts';
@@ -19,9 +19,14 @@ import { openRegistry } from './registers/opened-registry.ts';
  */
 export async function openTppDecision(
   config: Pick<Config, 'trust' | 'registry' | 'blockList' | 'revocation' | 'outbound' | 'hostCountry'>,
-  parts: { readonly clock: Clock; readonly log: Log; readonly openList?: OpenList | undefined },
+  parts: {
+    readonly clock: Clock;
+    readonly log: Log;
+    readonly openList?: OpenList | undefined;
+    readonly onAccepted?: TppAuthenticatorOptions['onAccepted'];
+  },
 ) {
-  const { clock, log, openList = openFollowedList } = parts;
+  const { clock, log, openList = openFollowedList, onAccepted } = parts;
   const openProfile = (one: Config['trust'][number], at: number) =>
     openTrust(one, { place: `trust[${at}]`, outbound: config.outbound, log, clock, openList });
   const [trust, registry] = await Promise.all([
@@ -37,7 +42,14 @@ export async function openTppDecision(
   if (problems.length > 0) log.emit('revocation.relaxed', { problems });
   const { hostCountry } = config;
   const authorisationStatus = new AuthorisationStatus({ registry, blockList, hostCountry });
-  const authenticator = createTppAuthenticator({ trust, authorisationStatus, revocation, clock, log });
+  const authenticator = createTppAuthenticator({
+    trust,
+    authorisationStatus,
+    revocation,
+    clock,
+    log,
+    ...(onAccepted === undefined ? {} : { onAccepted }),
+  });
   return {
     authenticator,
     registry,

@@ -60,6 +60,8 @@ export interface TppAuthenticatorOptions {
   readonly revocation?: Pick<Revocation, 'check'>;
   /** Receives an event for each wrong encoding that a trust profile tolerated. Default: no log. */
   readonly log?: Log;
+  /** Called with each certificate that `authenticate` accepts. Must not wait, nor throw. */
+  readonly onAccepted?: (credential: TppCredential, record: TppRecord) => void;
 }
 
 const QUALIFIED_ISSUER = { rule: 'issuer qualified', clause: 'TS 119 615 §4.4' };
@@ -77,7 +79,7 @@ const MAX_REMEMBERED = 10_000;
  * store must take effect at once.
  */
 export function createTppAuthenticator(options: TppAuthenticatorOptions): TppAuthenticator {
-  const { clock, authorisationStatus, revocation, log = silentLog } = options;
+  const { clock, authorisationStatus, revocation, log = silentLog, onAccepted } = options;
   if (revocation === undefined && options.trust.some(({ current }) => current.revocation !== undefined)) {
     throw new TypeError('a trust profile asks for revocation, and nothing here can check it');
   }
@@ -110,6 +112,7 @@ export function createTppAuthenticator(options: TppAuthenticatorOptions): TppAut
     authenticate: async (presented) => {
       const credential = credentialOf(presented);
       const record = await decide(credential, NO_TRAIL);
+      onAccepted?.(credential, record);
       const same = known.get(credential);
       if (same?.record === record) return same.tpp;
       const tpp = tppOf(credential, record, NO_TRAIL);

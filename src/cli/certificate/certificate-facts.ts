@@ -195,7 +195,8 @@ function publicKeyOf(element: Element | undefined, problems: ReadingProblems): C
   return { text: keyText(parsed.key), spkiSha256, problem: problem && keyProblemText(problem) };
 }
 
-function keyText({ asymmetricKeyType: type, asymmetricKeyDetails: details }: KeyObject): string {
+/** Algorithm and size of a key. */
+export function keyText({ asymmetricKeyType: type, asymmetricKeyDetails: details }: KeyObject): string {
   if (details?.modulusLength !== undefined) return `${type?.toUpperCase()}, ${details.modulusLength} bits`;
   if (details?.namedCurve !== undefined) return `elliptic curve, ${details.namedCurve}`;
   return type ?? 'unknown';

@@ -26,14 +26,18 @@ export function registryConfiguration(flags: RegistryFlags): Promise<Config> {
 
 /** The registry of a configuration as its files are now: nothing is fetched. */
 export function registryOfFiles(config: Config): Promise<TppRegistry> {
-  const { eba, ukDirectory } = config.registry;
-  const registry = {
-    ...config.registry,
+  const parts = { clock: systemClock, log: silentLog, openList: openFollowedList };
+  return openRegistry({ ...config, registry: offlineRegistry(config.registry) }, parts);
+}
+
+/** The registers of a configuration without their addresses. */
+export function offlineRegistry(registry: Config['registry']): Config['registry'] {
+  const { eba, ukDirectory } = registry;
+  return {
+    ...registry,
     eba: eba && { ...eba, address: undefined },
     ukDirectory: ukDirectory && { ...ukDirectory, connection: undefined },
   };
-  const parts = { clock: systemClock, log: silentLog, openList: openFollowedList };
-  return openRegistry({ ...config, registry }, parts);
 }
 
 /** Prints the state of every source; true when none is overdue or missing. */

@@ -1,0 +1,180 @@
+import { LRUCache } from 'lru-cache';
+import { z } from 'zod';
+import type { Clock } from '../clock.ts';
+import type { Log } from '../events.ts';
+import { BackgroundLoop } from '../remote/background-loop.ts';
+import type { Store } from '../storage/store.ts';
+import type { TppCredential } from './credential.ts';
+
+/** A certificate by which a TPP has proved itself here lately. */
+export interface SeenCertificate {
+  /** base64url SHA-256, `x5t#S256`. */
+  readonly thumbprint: string;
+  readonly authorizationNumber: string;
+  readonly legalName: string;
+  /** The day of the last use, to the first use of that day. */
+  readonly seenAt: Date;
+  /** The end of the first certificate of its path that ends. */
+  readonly notAfter: Date;
+  /** DER in base64: the certificate, and the CAs below its anchor. */
+  readonly chain: readonly string[];
+}
+
+export interface SeenCertificatesOptions {
+  readonly store: Store;
+  readonly clock: Clock;
+  readonly log: Log;
+}
+
+const KIND = 'SeenCertificate';
+const NOTICE = 'CertificateNotice';
+const ALL = Object.freeze({ all: 'yes' });
+const DAY_SECONDS = 86_400;
+const KEPT_DAYS = 90;
+/** More TPP certificates than Europe has. */
+const MAX_REMEMBERED = 10_000;
+/** Writes that wait. What does not fit is written at the next use. */
+const MAX_WAITING = 1000;
+/** A certificate that was not used for so long was replaced. */
+const IN_USE_DAYS = 30;
+/** Days before the end at which an event is due, the last first. */
+const NOTICE_DAYS = [3, 14, 60];
+const FIRST_NOTICE_SECONDS = 60;
+const NOTICE_SECONDS = 6 * 3600;
+
+const record = z.looseObject({
+  authorizationNumber: z.string(),
+  legalName: z.string(),
+  seenAt: z.iso.datetime(),
+  notAfter: z.iso.datetime(),
+  chain: z.array(z.string()),
+});
+
+/**
+ * The certificates of TPPs that this server has accepted, in the store: one record a certificate, written at most once
+ * a day, after the request that has shown it.
+ */
+export class SeenCertificates {
+  readonly #options: SeenCertificatesOptions;
+  /** Thumbprint → the day that is written, or being written. */
+  readonly #days = new LRUCache<string, number>({ max: MAX_REMEMBERED });
+  #waiting = 0;
+  #writing: Promise<void> = Promise.resolve();
+  #isFailing = false;
+  readonly #notices: BackgroundLoop;
+
+  constructor(options: SeenCertificatesOptions) {
+    this.#options = options;
+    this.#notices = new BackgroundLoop(FIRST_NOTICE_SECONDS, async () => {
+      await this.announceEnds().catch((error: unknown) => this.#fail(error));
+      return NOTICE_SECONDS;
+    });
+  }
+
+  /** Takes note of a certificate. Neither waits nor throws: no request depends on it. */
+  note(credential: TppCredential, legalName: string): void {
+    const { thumbprint } = credential.certificate;
+    const now = this.#options.clock.now();
+    const day = dayOf(now);
+    if (this.#days.get(thumbprint) === day || this.#waiting >= MAX_WAITING) return;
+    this.#days.set(thumbprint, day);
+    this.#waiting += 1;
+    this.#writing = this.#writing.then(async () => {
+      await this.#write(credential, legalName, now);
+      this.#waiting -= 1;
+    });
+  }
+
+  /** Every certificate of the last 90 days, the one that ends first before the others. @throws ERR_STORAGE_UNAVAILABLE */
+  async list(): Promise<readonly SeenCertificate[]> {
+    const records = await this.#options.store.listByIndex(KIND, 'all', ALL.all);
+    return records
+      .flatMap(({ id, value }) => {
+        const { data } = record.safeParse(value);
+        if (data === undefined) return [];
+        return [
+          {
+            thumbprint: id,
+            authorizationNumber: data.authorizationNumber,
+            legalName: data.legalName,
+            seenAt: new Date(data.seenAt),
+            notAfter: new Date(data.notAfter),
+            chain: data.chain,
+          },
+        ];
+      })
+      .toSorted((a, b) => a.notAfter.getTime() - b.notAfter.getTime());
+  }
+
+  /**
+   * Emits an event for each certificate in use that ends in 60, 14 or 3 days: once each, over all processes that share
+   * the store.
+   *
+   * @throws ERR_STORAGE_UNAVAILABLE
+   */
+  async announceEnds(): Promise<void> {
+    const { clock, log } = this.#options;
+    const now = clock.now().getTime();
+    for (const seen of await this.list()) {
+      const days = (seen.notAfter.getTime() - now) / (DAY_SECONDS * 1000);
+      const due = NOTICE_DAYS.find((one) => days <= one);
+      const isInUse = now - seen.seenAt.getTime() <= IN_USE_DAYS * DAY_SECONDS * 1000;
+      if (days <= 0 || due === undefined || !isInUse || !(await this.#isFirst(seen, due))) continue;
+      log.emit('tpp.certificate.ending', {
+        authorizationNumber: seen.authorizationNumber,
+        certificate: Buffer.from(seen.thumbprint, 'base64url').toString('hex').slice(0, 16),
+        count: Math.ceil(days),
+        since: seen.notAfter.toISOString(),
+      });
+    }
+  }
+
+  /** Waits for the writes that are under way. */
+  async close(): Promise<void> {
+    await this.#notices.close();
+    await this.#writing;
+  }
+
+  /** Notices of more days than are left are not made up for. */
+  #isFirst({ thumbprint, notAfter }: SeenCertificate, days: number): Promise<boolean> {
+    return this.#options.store.putIfAbsent(NOTICE, `${thumbprint}.${days}`, {
+      value: null,
+      expiresAt: new Date(notAfter.getTime() + DAY_SECONDS * 1000),
+    });
+  }
+
+  async #write({ certificate, path, authorizationNumber }: TppCredential, legalName: string, now: Date) {
+    const { store } = this.#options;
+    const { thumbprint } = certificate;
+    try {
+      const { data: before } = record.safeParse((await store.find(KIND, thumbprint))?.value);
+      if (before !== undefined && dayOf(new Date(before.seenAt)) === dayOf(now)) return;
+      const chain = path.certificates.slice(0, Math.max(1, path.certificates.length - 1));
+      await store.put(KIND, thumbprint, {
+        value: {
+          authorizationNumber,
+          legalName,
+          seenAt: now.toISOString(),
+          notAfter: path.notAfter.toISOString(),
+          chain: chain.map(({ der }) => der.toString('base64')),
+        },
+        expiresAt: new Date(now.getTime() + KEPT_DAYS * DAY_SECONDS * 1000),
+        indexes: ALL,
+      });
+      this.#isFailing = false;
+    } catch (error) {
+      this.#days.delete(thumbprint);
+      this.#fail(error);
+    }
+  }
+
+  /** One line when a failure begins, not one for each attempt. */
+  #fail(error: unknown): void {
+    if (!this.#isFailing) this.#options.log.emit('tpp.certificate.unrecorded', { error });
+    this.#isFailing = true;
+  }
+}
+
+function dayOf(at: Date): number {
+  return Math.floor(at.getTime() / (DAY_SECONDS * 1000));
+}
