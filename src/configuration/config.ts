@@ -102,7 +102,7 @@ export const configSchema = z.strictObject({
     .strictObject({
       rotation: z.boolean().default(false).meta({
         description:
-          'A new refresh token at each use, for clients outside FAPI 2.0, which forbids it (§5.3.2.1). A second use of an old one ends the grant.',
+          'A new refresh token at each use, for every client whose market allows it; FAPI 2.0 advises against it (§5.3.2.1). A second use of an old one ends the grant.',
       }),
     })
     .prefault({}),
@@ -202,7 +202,7 @@ export function parseConfig(
   const rules = { apiScopes, acrValues, profiles, deliveryModes };
   const problems = [
     ...findAcrProblems(config, profiles),
-    ...findDemandProblems(config),
+    ...findDemandProblems(config, profiles),
     ...findClientProblems(config.clients, rules),
   ];
   if (problems.length > 0) throw invalidConfig(from.source, problems);

@@ -1,6 +1,7 @@
 import { z } from 'zod';
-import { PROFILE_NAMES } from '../authorization-server/profiles/profiles.ts';
+import { PROFILE_NAMES, type Profiles } from '../authorization-server/profiles/profiles.ts';
 import {
+  isBoundToKey,
   SENDER_CONSTRAINTS,
   type SenderConstraint,
 } from '../authorization-server/profiles/sender-constraint.ts';
@@ -80,16 +81,29 @@ export const senderConstraintFields = {
   pushedRequests: z.never({ error: 'is now certificatesDemanded: where-tokens-are-issued' }).optional(),
 };
 
-/** A demand that only clients could use which the bank does not allow. */
-export function findDemandProblems({
-  certificatesDemanded: demanded,
-  senderConstraints: { allowed },
-}: {
-  readonly certificatesDemanded: CertificateDemand;
-  readonly senderConstraints: z.infer<typeof senderConstraintsSchema>;
-}): readonly Problem[] {
-  if (demanded !== 'where-tokens-are-bound-to-one' || allowed.includes('dpop')) return [];
-  return [
-    { path: 'certificatesDemanded', message: `is ${demanded}: senderConstraints.allowed must name dpop` },
-  ];
+/** Settings that only clients could use which the bank does not allow, and profiles that no client could have. */
+export function findDemandProblems(
+  {
+    certificatesDemanded: demanded,
+    dpop: { nonce },
+    senderConstraints: { allowed },
+  }: {
+    readonly certificatesDemanded: CertificateDemand;
+    readonly dpop: { readonly nonce: 'off' | 'required' };
+    readonly senderConstraints: z.infer<typeof senderConstraintsSchema>;
+  },
+  profiles: Profiles,
+): readonly Problem[] {
+  const problems: Problem[] = profiles
+    .filter(({ senderConstraints }) => senderConstraints.length === 0)
+    .map(({ name }) => ({ path: 'senderConstraints.allowed', message: `has none that ${name} allows` }));
+  if (demanded === 'where-tokens-are-bound-to-one' && !allowed.includes('dpop')) {
+    const message = `is ${demanded}: senderConstraints.allowed must name dpop`;
+    problems.push({ path: 'certificatesDemanded', message });
+  }
+  if (nonce === 'required' && !allowed.some(isBoundToKey)) {
+    const message = 'is required: senderConstraints.allowed must name certificate-and-dpop or dpop';
+    problems.push({ path: 'dpop.nonce', message });
+  }
+  return problems;
 }

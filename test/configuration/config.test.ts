@@ -42,6 +42,8 @@ describe('the configuration', () => {
   it('has strict defaults, absolute file names, and cannot be changed', () => {
     const config = parseConfig(valid, from);
     expect(config.accessToken).toEqual({ format: 'jwt', lifetimeSeconds: 600 });
+    expect(config.profiles).toEqual({ default: 'fapi2-security' });
+    expect(config.ciba.enabled).toBe(false);
     expect(config.tls.certificateFile).toBe('/etc/bank/server.pem');
     expect(() => Object.assign(config.clients[0] ?? {}, { scope: 'more' })).toThrow(TypeError);
   });
@@ -65,6 +67,19 @@ describe('the configuration', () => {
     ]);
     expect(problemsOf({ ...valid, senderConstraints: { default: 'dpop' } })).toMatchObject([
       { path: 'senderConstraints.allowed' },
+    ]);
+  });
+
+  it('refuses settings that no client could use', () => {
+    const byKey = { default: 'dpop', allowed: ['dpop'] };
+    const profiles = { allowed: ['fapi2-security', 'fapi1-advanced'] };
+    expect(problemsOf({ ...valid, senderConstraints: byKey, profiles })).toEqual([
+      { path: 'senderConstraints.allowed', message: 'has none that fapi1-advanced allows' },
+    ]);
+    const byCertificate = { allowed: ['certificate'] };
+    const dpop = { nonce: 'required' };
+    expect(problemsOf({ ...valid, senderConstraints: byCertificate, dpop })).toMatchObject([
+      { path: 'dpop.nonce' },
     ]);
   });
 

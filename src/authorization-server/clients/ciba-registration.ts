@@ -1,3 +1,4 @@
+import { algorithmOf } from '../profiles/client-rules.ts';
 import { CIBA_GRANT, type RegisteredClient } from './registered-client.ts';
 
 /** How a client of CIBA gets to know the answer (CIBA Core §5). */
@@ -40,6 +41,7 @@ export function findCibaProblems(
     backchannel_client_notification_endpoint: endpoint,
     jwks,
     scope,
+    backchannel_authentication_request_signing_alg: algorithm,
   } = client;
   if (!client.grant_types.includes(CIBA_GRANT)) {
     const stray = CIBA_MEMBERS.find((name) => client[name] !== undefined);
@@ -52,6 +54,12 @@ export function findCibaProblems(
   }
   if (jwks === undefined) {
     return problem('jwks', `is required for ${CIBA_GRANT}: each request is signed (FAPI-CIBA §5.2.2)`);
+  }
+  if (algorithm !== undefined && !jwks.keys.some((key) => algorithmOf({ ...key }) === algorithm)) {
+    return problem(
+      'backchannel_authentication_request_signing_alg',
+      `is ${algorithm}: no key of jwks signs it`,
+    );
   }
   if (!scope.split(' ').includes('openid')) {
     return problem('scope', `must have openid for ${CIBA_GRANT} (CIBA §7.1)`);

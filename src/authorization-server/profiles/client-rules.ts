@@ -95,6 +95,16 @@ export function responseModesOf(profile: Profile, client: ProfileChoices): reado
   return profile.signedResponses === 'on' ? all.filter(isSigned) : all;
 }
 
+const SERVER_ALGORITHMS = [
+  'id_token_signed_response_alg',
+  'authorization_signed_response_alg',
+  'introspection_signed_response_alg',
+] as const;
+
+function present<T>(value: T | undefined): readonly T[] {
+  return value === undefined ? [] : [value];
+}
+
 /** Which of the profile's rules a registration breaks: for every way to register a client. */
 export function findRegistrationProblems(
   profile: Profile,
@@ -105,6 +115,9 @@ export function findRegistrationProblems(
     ...switchProblems(profile, client),
     ...constraintProblems(profile, client),
     ...algorithmProblems(profile, client),
+    ...SERVER_ALGORITHMS.flatMap((path) =>
+      findForeign(path, present(client[path]), profile.serverAlgorithms, profile),
+    ),
     ...encryptionProblems(profile, client),
   ];
 }

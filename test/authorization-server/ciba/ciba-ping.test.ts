@@ -151,6 +151,7 @@ describe('the registration of a client for CIBA (CIBA Core §4)', () => {
     ['no way of delivery', { backchannel_token_delivery_mode: undefined }],
     ['no keys', { jwks: undefined }],
     ['no openid', { scope: 'accounts' }],
+    ['an algorithm without a key', { backchannel_authentication_request_signing_alg: 'PS256' }],
     ['another grant', { grant_types: ['client_credentials'] }],
   ])('is refused with %s', async (_what, change) => {
     const client = { ...registration, ...change, client_id: 'refused' };

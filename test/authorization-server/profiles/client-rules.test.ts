@@ -9,6 +9,7 @@ import {
 import { fapi1Advanced } from '../../../src/authorization-server/profiles/fapi1-advanced.ts';
 import { fapi2MessageSigning } from '../../../src/authorization-server/profiles/fapi2-message-signing.ts';
 import { fapi2Security } from '../../../src/authorization-server/profiles/fapi2-security.ts';
+import { openFinanceBrasil } from '../../../src/authorization-server/profiles/open-finance-brasil.ts';
 import { PROFILES } from '../../../src/authorization-server/profiles/profiles.ts';
 import type { Profile } from '../../../src/authorization-server/profiles/profile.ts';
 import { SENDER_CONSTRAINTS } from '../../../src/authorization-server/profiles/sender-constraint.ts';
@@ -92,6 +93,18 @@ describe('a registration that its profile forbids', () => {
     ],
     ['an Ed25519 key', fapi1Advanced, { jwks: { keys: [EC, ED] } }, 'jwks'],
     ['two constraints', fapi1Advanced, { sender_constraint: 'certificate-and-dpop' }, 'sender_constraint'],
+    ...(
+      [
+        'id_token_signed_response_alg',
+        'authorization_signed_response_alg',
+        'introspection_signed_response_alg',
+      ] as const
+    ).map((path): [string, Profile, Partial<JudgedClient>, string] => [
+      'an algorithm that its market does not have',
+      openFinanceBrasil,
+      { jwks: { keys: [RSA] }, [path]: 'ES256' },
+      path,
+    ]),
   ])('%s: %o', (_title, profile, more, path) => {
     expect(pathsOf(profile, more)).toContain(path);
     expect(pathsOf(profile, {}).includes(path)).toBe(false);
@@ -109,7 +122,7 @@ describe('a registration that its profile forbids', () => {
 });
 
 const some = <T>(...values: readonly T[]) =>
-  fc.option(fc.constantFrom(...values), { nil: undefined, freq: 1 });
+  fc.option(fc.constantFrom(...values), { nil: undefined, freq: 2 });
 const registrations = fc.record({
   token_endpoint_auth_method: fc.constantFrom('tls_client_auth' as const, 'private_key_jwt' as const),
   grant_types: fc.subarray(['authorization_code', 'client_credentials', 'refresh_token'], { minLength: 1 }),
@@ -117,16 +130,16 @@ const registrations = fc.record({
     fc.subarray([EC, RSA, ED], { minLength: 1 }).map((keys) => ({ keys })),
     {
       nil: undefined,
-      freq: 1,
+      freq: 2,
     },
   ),
   response_types: fc.option(fc.subarray(['code' as const, 'code id_token' as const], { minLength: 1 }), {
     nil: undefined,
-    freq: 1,
+    freq: 2,
   }),
   response_modes: fc.option(
     fc.subarray(['query', 'fragment', 'jwt', 'query.jwt', 'fragment.jwt'] as const, { minLength: 1 }),
-    { nil: undefined, freq: 1 },
+    { nil: undefined, freq: 2 },
   ),
   require_pushed_authorization_requests: some(true, false),
   require_signed_request_object: some(true, false),
