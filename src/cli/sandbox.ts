@@ -41,7 +41,11 @@ export function sandboxCommand(): Command {
     .option('--resource-port <number>', 'port of the demo bank, likewise (8445)', portNumber)
     .option('--tpp-port <number>', 'port of the page of the demo TPP, likewise (8446)', portNumber)
     .option('--app-port <number>', "port of the demo bank's application, likewise (8447)", portNumber)
-    .option('--register-port <number>', 'port of the EBA register, likewise (8448)', portNumber)
+    .option(
+      '--register-port <number>',
+      'port of the EBA register and the UK directory, likewise (8448)',
+      portNumber,
+    )
     .option('--revocation-port <number>', 'port of the revocation service, chosen once', portNumber)
     .option('--host <name>', 'name or address in every URL, for other machines, chosen once', hostName)
     .option('--redirect-uri <url>', 'add a redirect URI to the demo clients (repeatable)', collectUrl, [])
@@ -116,8 +120,12 @@ function welcome({ description, logFile, descriptionFile }: RunningSandbox): str
   ].join('\n');
 }
 
-function registerLines({ ebaRegisterUrl, listOfListsUrl }: SandboxRegisters): string[] {
-  return [`  EBA register           ${ebaRegisterUrl}`, `  trusted lists          ${listOfListsUrl}`];
+function registerLines({ ebaRegisterUrl, ukDirectoryUrl, listOfListsUrl }: SandboxRegisters): string[] {
+  return [
+    `  EBA register           ${ebaRegisterUrl}`,
+    `  UK directory           ${ukDirectoryUrl}`,
+    `  trusted lists          ${listOfListsUrl}`,
+  ];
 }
 
 /** Without the members that are undefined. */

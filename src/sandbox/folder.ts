@@ -11,7 +11,7 @@ import { DEMO_CUSTOMERS } from './bank/customers.ts';
 import { SANDBOX_ORGANIZATION } from '../tpp/trust-files.ts';
 import type { Nca } from './pki/issue-options.ts';
 import { organizationIdentifierOf, TPP_PLANS, type TppPlan } from './pki/tpps.ts';
-import { EU_TPP_PLANS, FILE_METADATA, listsUrlOf } from './registers/register-plans.ts';
+import { FILE_METADATA, listsUrlOf, REGISTERED_TPP_PLANS } from './registers/register-plans.ts';
 import { clientIdOf, moreClients, type SandboxClient } from './sandbox-clients.ts';
 import {
   type CertificateFiles,
@@ -51,6 +51,8 @@ export interface SandboxRegisters {
   readonly folder: string;
   /** Address of the file metadata. */
   readonly ebaRegisterUrl: string;
+  /** Origin of the UK directory. */
+  readonly ukDirectoryUrl: string;
   readonly listOfListsUrl: string;
   readonly officialJournalFile: string;
   /** A QWAC of `travel-pay`, of an issuer whose service was withdrawn before. */
@@ -89,7 +91,7 @@ export interface Ports {
   readonly tpp: number;
   /** Of the demo bank's application. */
   readonly app: number;
-  /** Of the EBA register. */
+  /** Of the EBA register and the UK directory. */
   readonly register: number;
   /** Of the revocation service. The certificates point to it, so it is chosen with them and never changes. */
   readonly revocation: number;
@@ -97,7 +99,7 @@ export interface Ports {
 
 /** The state of a sandbox between two runs. */
 interface State {
-  readonly version: 3;
+  readonly version: 4;
   /** The name in the server's certificate beside `localhost`, and in every address. */
   readonly host?: string | undefined;
   readonly notAfter: string;
@@ -192,12 +194,12 @@ export async function describeSandbox(
   facts: Pick<State, 'notAfter' | 'ports' | 'redirectUris' | 'host'>,
 ): Promise<SandboxDescription> {
   const paths = pathsOf(folder);
-  const state: State = { version: 3, ...facts };
+  const state: State = { version: 4, ...facts };
   const at = (port: number) => new URL(`https://${hostInUrl(facts.host)}:${port}`).origin;
   const tppUrl = at(facts.ports.tpp);
   const redirectUris = [...new Set([DEMO_REDIRECT_URI, `${tppUrl}${TPP_CALLBACK}`, ...facts.redirectUris])];
   const registers = describeRegisters(folder, facts.ports);
-  const plans = registers === undefined ? TPP_PLANS : [...TPP_PLANS, ...EU_TPP_PLANS];
+  const plans = registers === undefined ? TPP_PLANS : [...TPP_PLANS, ...REGISTERED_TPP_PLANS];
   const description: SandboxDescription = {
     issuer: at(facts.ports.front),
     mtlsUrl: at(facts.ports.mtls),
@@ -223,6 +225,7 @@ function describeRegisters(folder: string, ports: Ports): SandboxRegisters | und
   return {
     folder,
     ebaRegisterUrl: `https://127.0.0.1:${ports.register}${FILE_METADATA}`,
+    ukDirectoryUrl: `https://127.0.0.1:${ports.register}`,
     listOfListsUrl: `${listsUrlOf(revocationUrlOf(ports))}/eu-lotl.xml`,
     officialJournalFile: registers.officialJournal,
     formerIssuer: certificateFiles(tpp('travel-pay', 'former-issuer')),
@@ -279,7 +282,7 @@ async function describeBroken(folder: string): Promise<SandboxDescription['broke
 async function readState(file: string): Promise<State | undefined> {
   if (!existsSync(file)) return undefined;
   const state: unknown = JSON.parse(await readFile(file, 'utf8'));
-  const isKnown = typeof state === 'object' && state !== null && 'version' in state && state.version === 3;
+  const isKnown = typeof state === 'object' && state !== null && 'version' in state && state.version === 4;
   return isKnown ? (state as State) : undefined;
 }
 
@@ -288,7 +291,7 @@ async function removeSandbox(folder: string): Promise<void> {
   const paths = pathsOf(folder);
   const made = [
     ...['pki', 'tpps', 'broken'].map((name) => join(folder, name)),
-    ...[paths.registers.folder, paths.kept.ebaRegister, paths.kept.trustedLists],
+    ...[paths.registers.folder, ...Object.values(paths.kept)],
     ...[paths.state, paths.description, paths.registry, paths.secret, paths.signingKeys],
     ...[paths.log, paths.revocations],
     ...['', '-wal', '-shm'].map((suffix) => paths.store + suffix),

@@ -42,11 +42,20 @@ export function pathsOf(folder: string) {
       state: at('registers', 'state.json'),
       server: certificateFiles(at('registers', 'server')),
       listSigner: (territory: string) => certificateFiles(at('registers', `${territory}-signer`)),
+      /** The bank at the UK directory. */
+      ukClient: {
+        ...certificateFiles(at('registers', 'uk-directory-client')),
+        signingKeyFile: at('registers', 'uk-directory-signing.key'),
+      },
       officialJournal: at('registers', 'official-journal.pem'),
       published: (name: string) => at('registers', 'published', name),
     },
     /** The authorization server's own copies of them. */
-    kept: { ebaRegister: at('eba-register'), trustedLists: at('trusted-lists') },
+    kept: {
+      ebaRegister: at('eba-register'),
+      ukDirectory: at('uk-directory'),
+      trustedLists: at('trusted-lists'),
+    },
   };
 }
 

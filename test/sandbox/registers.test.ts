@@ -13,6 +13,8 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { tppNamed } from '../../src/sandbox/curl-lines.ts';
 import { connectTpp } from '../../src/sandbox/demo/demo-tpp.ts';
 import { keptState, pathsOf } from '../../src/sandbox/folder.ts';
+import { silentLog } from '../../src/events.ts';
+import { openRegisterService } from '../../src/sandbox/registers/register-service.ts';
 import { choosePorts } from '../../src/sandbox/ports.ts';
 import { readRegistersState } from '../../src/sandbox/registers/publication.ts';
 import { withdrawIssuer, withdrawTpp } from '../../src/sandbox/registers/withdrawal.ts';
@@ -74,9 +76,10 @@ async function fetched(url: string): Promise<{ readonly status: number; readonly
 }
 
 describe('the registers of the sandbox', () => {
-  it('decide about TPPs of other countries, beside the list of the bank', async () => {
+  it('decide about their TPPs, beside the list of the bank', async () => {
     expect(await answerTo('travel-pay')).toBe('granted');
     expect(await answerTo('home-pay')).toBe('ERR_TPP_NOT_PASSPORTED');
+    expect(await answerTo('directory-pay')).toBe('granted');
     expect(await answerTo('money-one')).toBe('granted');
     expect(await answerTo('gone-fintech')).toBe('ERR_TPP_NOT_AUTHORIZED');
   });
@@ -99,7 +102,7 @@ describe('the registers of the sandbox', () => {
     const show = await tallystick('registry', 'show', 'PSDIE-CBI-C900101', '--sandbox', folder);
     expect([show.code, show.stdout]).toEqual([0, expect.stringContaining('IE, also in GB: PSP_PI PSP_AI')]);
     const difference = await tallystick('registry', 'diff', '--sandbox', folder);
-    expect(difference.stdout).toContain('0 of 7 TPPs with clients here change');
+    expect(difference.stdout).toContain('0 of 8 TPPs with clients here change');
   }, 60_000);
 
   it('withdraw a TPP and take it back by a command, for a running sandbox and its next start', async () => {
@@ -111,7 +114,9 @@ describe('the registers of the sandbox', () => {
     sandbox = await startSandbox({ folder, ports: free });
     expect(sandbox.description).toEqual(description);
     expect(await answerTo('travel-pay')).toBe('ERR_TPP_NOT_AUTHORIZED');
+    await withdrawTpp(folder, 'directory-pay', { at: new Date() });
     await withdrawTpp(folder, 'travel-pay', { at: new Date(), isUndone: true });
+    expect(await answerSoon('directory-pay', 'ERR_TPP_NOT_AUTHORIZED')).toBe('ERR_TPP_NOT_AUTHORIZED');
     expect(await answerSoon('travel-pay', 'granted')).toBe('granted');
   }, 90_000);
 
@@ -127,7 +132,7 @@ describe('the registers of the sandbox', () => {
 
   it.each<[flags: readonly string[], said: string]>([
     [['withdraw', 'money-one'], "is in the bank's own list"],
-    [['withdraw', 'PSDIE-CBI-C1'], 'must be one of PSDIE-CBI-C900101, PSDDE-BAFIN-900102'],
+    [['withdraw', 'PSDIE-CBI-C1'], 'must be one of PSDIE-CBI-C900101, PSDDE-BAFIN-900102, PSDGB-FCA-900103'],
     [['withdraw-issuer', 'former-qtsp-de'], 'must be one of qtsp-ie, qtsp-de'],
   ])(
     'refuse to `sandbox %j`',
@@ -167,9 +172,9 @@ describe('the registers of the sandbox', () => {
   it('say nothing in the log with each refresh', async () => {
     const events = (await readFile(sandbox.logFile, 'utf8')).match(/"event":"[^"]+"/g) ?? [];
     expect(events).toContain('"event":"server.started"');
-    expect(events.filter((event) => /eba-register|trusted-list\.renewed|lists\.loaded/.test(event))).toEqual(
-      [],
-    );
+    expect(
+      events.filter((event) => /eba-register|uk-directory|trusted-list\.renewed|lists\.loaded/.test(event)),
+    ).toEqual([]);
   });
 
   it("revoke a QTSP's certificates as those of the sandbox's own CA", async () => {
@@ -177,6 +182,14 @@ describe('the registers of the sandbox', () => {
     await revokeInSandbox(folder, { target, at: new Date(), reason: 'cessationOfOperation' });
     expect(await answerSoon('travel-pay', 'ERR_CERT_REVOKED')).toBe('ERR_CERT_REVOKED');
   }, 60_000);
+});
+
+it('does not start on a port of the register that another process has', async () => {
+  const { ebaRegisterUrl = '' } = sandbox.description.registers ?? {};
+  const url = new URL(new URL(ebaRegisterUrl).origin);
+  await expect(openRegisterService(folder, { url, log: silentLog })).rejects.toMatchObject({
+    code: 'ERR_CONFIG_INVALID',
+  });
 });
 
 it('makes a folder of an earlier release anew', async () => {

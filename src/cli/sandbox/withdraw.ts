@@ -8,10 +8,12 @@ interface Flags {
   readonly undo?: true;
 }
 
-/** `tallystick sandbox withdraw`: the EBA register of the sandbox withdraws a TPP, whether the sandbox runs or not. */
+/** `tallystick sandbox withdraw`: the register of the sandbox that has a TPP withdraws it, whether the sandbox runs or not. */
 export function sandboxWithdrawCommand(): Command {
   return withdrawalCommand('withdraw')
-    .description('withdraw a TPP in the EBA register of the sandbox: a running one reads it within seconds')
+    .description(
+      'withdraw a TPP in the EBA register or the UK directory of the sandbox, which reads it within seconds',
+    )
     .argument('<number>', 'organization identifier or name of the TPP, such as PSDIE-CBI-C900101')
     .action(async (number: string, _flags: unknown, command: Command) => {
       requireSandboxPackages(command);

@@ -29,6 +29,11 @@ export async function showRegisters(walk: Walk): Promise<void> {
   );
   const token = tokens?.access_token;
   await walk.calls('the bank answers to it', { tpp, token });
+  await walk.succeeds(
+    'a token for a TPP of the UK directory',
+    async () => tokenOf(await walk.connect('directory-pay')),
+    (answer) => `token for "${answer.scope}"`,
+  );
   const home = await walk.connect('home-pay');
   const noPassport = 'a TPP whose passport does not cover this country';
   await walk.isRefused(noPassport, 'ERR_TPP_NOT_PASSPORTED', () => tokenOf(home));

@@ -7,7 +7,13 @@ import { systemClock } from '../../clock.ts';
 import { type BrokenCertificate, makeBrokenCertificates } from './broken-certificates.ts';
 import { describeTpp, type FolderContent, PKCS12_PASSPHRASE, type SandboxTpp } from '../folder.ts';
 import { publishFirst } from '../registers/publication.ts';
-import { EU_TPP_PLANS, listsUrlOf, QTSP_PLANS, TERRITORIES } from '../registers/register-plans.ts';
+import {
+  EU_TPP_PLANS,
+  listsUrlOf,
+  QTSP_PLANS,
+  TERRITORIES,
+  UK_TPP_PLANS,
+} from '../registers/register-plans.ts';
 import {
   type CertificateFiles,
   certificateFiles,
@@ -20,7 +26,7 @@ import { type Authority, createAuthority, type IssuedCertificate } from './pki.t
 import type { Validity } from './issue-options.ts';
 import { type Revocation, writeRevocations } from '../revocation/revocations.ts';
 import { SANDBOX_ORGANIZATION } from '../../tpp/trust-files.ts';
-import { organizationIdentifierOf, qwacOf, TPP_PLANS, type TppPlan } from './tpps.ts';
+import { organizationIdentifierOf, qwacOf, SANDBOX_NCA, TPP_PLANS, type TppPlan } from './tpps.ts';
 
 // A script: makes the PKI, the TPPs' certificates and the registry of a new sandbox, as its argument asks.
 const [, , text = ''] = process.argv;
@@ -51,7 +57,7 @@ async function makeFiles(): Promise<void> {
   const [broken] = await Promise.all([
     makeBroken({ issuer, revoked, unpublished, impostor, stranger }),
     makeTpps(plans, 'issuing-ca', issuer),
-    hasRegisters ? makeRegisters(root) : undefined,
+    hasRegisters ? makeRegisters(root, issuer) : undefined,
     publish('root', root),
     publish('issuing-ca', issuer),
     publish('revoked-ca', revoked),
@@ -68,7 +74,7 @@ async function makeFiles(): Promise<void> {
 }
 
 /** The public registers: the server of the EBA's, the signers of lists, the QTSPs with the TPPs that have their certificates. */
-async function makeRegisters(root: Authority): Promise<void> {
+async function makeRegisters(root: Authority, issuer: Authority): Promise<void> {
   const { registers } = paths;
   const server = await root.issue({
     profile: 'server',
@@ -77,7 +83,11 @@ async function makeRegisters(root: Authority): Promise<void> {
     ...period,
   });
   await writeCertificate(registers.server, record('root', server));
-  await Promise.all(['EU', ...TERRITORIES].map((territory) => makeListSigner(territory)));
+  await Promise.all([
+    ...['EU', ...TERRITORIES].map((territory) => makeListSigner(territory)),
+    makeTpps(UK_TPP_PLANS, 'issuing-ca', issuer),
+    makeUkClient(root),
+  ]);
   await Promise.all(
     QTSP_PLANS.map(async ({ name, authority, territory, isFormer = false }) => {
       issued[name] = [];
@@ -89,6 +99,16 @@ async function makeRegisters(root: Authority): Promise<void> {
   );
   const times = { since: period.notBefore, nextUpdate: period.notAfter, at: systemClock.now() };
   await publishFirst(folder, { listsUrl: listsUrlOf(revocationUrl), ...times });
+}
+
+/** The bank's way into the UK directory: a certificate, and the key of its assertions. */
+async function makeUkClient(root: Authority): Promise<void> {
+  const { ukClient } = paths.registers;
+  const subject = { commonName: 'bank.example', organization: 'Demo Bank' };
+  const client = { profile: 'qwac', subject, nca: SANDBOX_NCA, authorizationNumber: '900000' } as const;
+  await writeCertificate(ukClient, record('root', await root.issue({ ...client, ...period })));
+  const key = await keyOf('rsa-2048');
+  await write(ukClient.signingKeyFile, key.export({ type: 'pkcs8', format: 'pem' }));
 }
 
 async function makeListSigner(territory: string): Promise<void> {

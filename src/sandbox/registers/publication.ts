@@ -44,7 +44,11 @@ const KEPT_ZIPS = 2;
 const DAY_SECONDS = 86_400;
 
 export async function readRegistersState(folder: string): Promise<RegistersState> {
-  return stateSchema.parse(JSON.parse(await readFile(pathsOf(folder).registers.state, 'utf8')));
+  return parseRegistersState(await readFile(pathsOf(folder).registers.state, 'utf8'));
+}
+
+export function parseRegistersState(text: string): RegistersState {
+  return stateSchema.parse(JSON.parse(text));
 }
 
 export async function readPublishedCopy(folder: string): Promise<PublishedCopy> {

@@ -1,5 +1,6 @@
-import { organizationIdentifierOf, type TppPlan } from '../pki/tpps.ts';
+import { organizationIdentifierOf, SANDBOX_NCA, type TppPlan } from '../pki/tpps.ts';
 import type { WrittenEntity } from './eba-writer.ts';
+import type { WrittenParticipant } from './uk-directory.ts';
 
 /** Path of the file metadata of the EBA register. */
 export const FILE_METADATA = '/register/api/filemetadata';
@@ -64,6 +65,22 @@ export const EU_TPP_PLANS: readonly EuTppPlan[] = [
   },
 ];
 
+/** TPPs that the UK directory knows; the sandbox's own CA issues their certificates. */
+export const UK_TPP_PLANS: readonly TppPlan[] = [
+  {
+    name: 'directory-pay',
+    legalName: 'Sandbox Directory Pay Ltd',
+    tradingName: 'Directory Pay',
+    number: '900103',
+    roles: ['PSP_PI', 'PSP_AI'],
+    nca: SANDBOX_NCA,
+    status: 'active',
+  },
+];
+
+/** The software statement of the bank at the UK directory. */
+export const UK_CLIENT_ID = 'SandboxBank00000000001';
+
 /** The institution as the register has it: authorised since a day, and withdrawn on another or not at all. */
 export function entityOf(
   plan: EuTppPlan,
@@ -81,7 +98,26 @@ export function entityOf(
   };
 }
 
-/** The TPP of the register with this organization identifier or name. */
-export function findEuTpp(text: string): EuTppPlan | undefined {
-  return EU_TPP_PLANS.find((plan) => plan.name === text || organizationIdentifierOf(plan) === text);
+/** The participant as the UK directory has it. */
+export function participantOf(
+  plan: TppPlan,
+  withdrawnTpps: Readonly<Record<string, unknown>>,
+): WrittenParticipant {
+  const isWithdrawn = Object.hasOwn(withdrawnTpps, organizationIdentifierOf(plan));
+  return {
+    organisationId: `0000000000SANDBOX${plan.number.at(-1)}`,
+    name: plan.legalName,
+    status: isWithdrawn ? 'Withdrawn' : 'Active',
+    authorityId: 'FCAGBR',
+    registrationId: plan.number,
+    authorisations: [{ role: 'PISP' }, { role: 'AISP' }],
+  };
+}
+
+/** The TPPs that no list of the bank has: public registers decide about them. */
+export const REGISTERED_TPP_PLANS: readonly TppPlan[] = [...EU_TPP_PLANS, ...UK_TPP_PLANS];
+
+/** The TPP of a public register with this organization identifier or name. */
+export function findRegisteredTpp(text: string): TppPlan | undefined {
+  return REGISTERED_TPP_PLANS.find((plan) => plan.name === text || organizationIdentifierOf(plan) === text);
 }

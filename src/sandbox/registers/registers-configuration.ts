@@ -1,6 +1,8 @@
 import type { EventName, Log } from '../../index.ts';
 import type { SandboxDescription } from '../folder.ts';
 import { pathsOf } from '../sandbox-paths.ts';
+import { UK_CLIENT_ID } from './register-plans.ts';
+import { SCIM_PATH, TOKEN_PATH } from './uk-directory.ts';
 
 /** So that a change shows within seconds; a real register is asked every few hours. */
 const REFRESH_SECONDS = 2;
@@ -8,18 +10,20 @@ const REFRESH_SECONDS = 2;
 const OF_EACH_REFRESH: ReadonlySet<EventName> = new Set([
   'eba-register.renewed',
   'eba-register.loaded',
+  'uk-directory.renewed',
+  'uk-directory.loaded',
   'trusted-list.renewed',
   'trusted-lists.loaded',
 ] as const);
 
-/** Adds the registers that the sandbox plays to its configuration: a second trust profile, and a source beside its own list. */
+/** Adds the registers that the sandbox plays to its configuration: a second trust profile, and sources beside its own list. */
 export function withRegisters(
   configuration: Readonly<Record<string, unknown>>,
   folder: string,
   { registers, caFile, revocationUrl }: SandboxDescription,
 ): Readonly<Record<string, unknown>> {
   if (registers === undefined) return configuration;
-  const { kept } = pathsOf(folder);
+  const { kept, registers: files } = pathsOf(folder);
   const host = (url: string) => new URL(url).host;
   const revocationHost = host(revocationUrl);
   const lists = {
@@ -40,10 +44,23 @@ export function withRegisters(
     refreshSeconds: REFRESH_SECONDS,
     privateHosts: [host(registers.ebaRegisterUrl)],
   };
+  const { ukDirectoryUrl } = registers;
+  const { certificateFile, keyFile: privateKeyFile, signingKeyFile } = files.ukClient;
+  const ukDirectory = {
+    folder: kept.ukDirectory,
+    connection: {
+      address: `${ukDirectoryUrl}${SCIM_PATH}`,
+      tokenEndpoint: `${ukDirectoryUrl}${TOKEN_PATH}`,
+      clientId: UK_CLIENT_ID,
+      ...{ signingKeyFile, signingKeyId: 'sandbox', certificateFile, privateKeyFile, caFile },
+      privateHosts: [host(ukDirectoryUrl)],
+    },
+    refreshSeconds: REFRESH_SECONDS,
+  };
   return {
     ...configuration,
     trust: [...(configuration.trust as readonly unknown[]), lists],
-    registry: { ...(configuration.registry as object), eba },
+    registry: { ...(configuration.registry as object), eba, ukDirectory },
   };
 }
 

@@ -3,7 +3,7 @@ import { invalidConfig } from '../../errors.ts';
 import { organizationIdentifierOf, TPP_PLANS } from '../pki/tpps.ts';
 import { pathsOf } from '../sandbox-paths.ts';
 import { changeRegisters } from './publication.ts';
-import { EU_TPP_PLANS, findEuTpp, QTSP_PLANS } from './register-plans.ts';
+import { REGISTERED_TPP_PLANS, findRegisteredTpp, QTSP_PLANS } from './register-plans.ts';
 
 export interface WithdrawalOptions {
   readonly at: Date;
@@ -12,11 +12,11 @@ export interface WithdrawalOptions {
 }
 
 /**
- * Withdraws the authorisation of a TPP in the EBA register of a sandbox, and publishes a new copy at once.
+ * Withdraws the authorisation of a TPP in the register of a sandbox that has it, and publishes a new copy at once.
  *
  * @param tpp organization identifier, or name in the sandbox
  * @returns its organization identifier
- * @throws ERR_CONFIG_INVALID for a folder without registers, or a TPP that the register has not
+ * @throws ERR_CONFIG_INVALID for a folder without registers, or a TPP that no register has
  */
 export async function withdrawTpp(
   folder: string,
@@ -24,7 +24,7 @@ export async function withdrawTpp(
   { at, isUndone = false }: WithdrawalOptions,
 ): Promise<string> {
   assertHasRegisters(folder);
-  const plan = findEuTpp(tpp);
+  const plan = findRegisteredTpp(tpp);
   if (plan === undefined) throw invalidConfig('command line', [{ path: tpp, message: unknownTpp(tpp) }]);
   const number = organizationIdentifierOf(plan);
   await changeRegisters(
@@ -78,7 +78,7 @@ function assertHasRegisters(folder: string): void {
 function unknownTpp(tpp: string): string {
   const isOwn = TPP_PLANS.some((plan) => plan.name === tpp || organizationIdentifierOf(plan) === tpp);
   if (isOwn) return "is in the bank's own list: change its status in registry.yaml";
-  return `must be one of ${EU_TPP_PLANS.map(organizationIdentifierOf).join(', ')}`;
+  return `must be one of ${REGISTERED_TPP_PLANS.map(organizationIdentifierOf).join(', ')}`;
 }
 
 function changed(

@@ -4,7 +4,7 @@ import { pathsOf } from '../folder.ts';
 import { loadCertificate, readIssued } from './published-authority.ts';
 import { readRevocations, type Revocation, type RevocationReason, writeRevocations } from './revocations.ts';
 import { TPP_PLANS } from '../pki/tpps.ts';
-import { EU_TPP_PLANS } from '../registers/register-plans.ts';
+import { REGISTERED_TPP_PLANS } from '../registers/register-plans.ts';
 
 /** Which certificates of a sandbox: every one of a TPP, one by its serial number, or the issuing CA's own. */
 export type RevocationTarget =
@@ -53,7 +53,7 @@ async function serialsOf(folder: string, target: RevocationTarget): Promise<read
   if ('authority' in target) {
     return [(await loadCertificate(paths.authority(target.authority).certificateFile)).serialNumber];
   }
-  const plans = existsSync(paths.registers.state) ? [...TPP_PLANS, ...EU_TPP_PLANS] : TPP_PLANS;
+  const plans = existsSync(paths.registers.state) ? [...TPP_PLANS, ...REGISTERED_TPP_PLANS] : TPP_PLANS;
   const plan = plans.find(({ name }) => name === target.tpp);
   if (plan === undefined) {
     const names = plans.map(({ name }) => name).join(', ');
