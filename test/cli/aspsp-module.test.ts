@@ -42,6 +42,11 @@ describe("the bank's module", () => {
       'createAspsp throws',
     ],
     ['of no bank', 'export const createAspsp = () => undefined;', 'must answer with name'],
+    [
+      'asking in part',
+      `export const createAspsp = () => ({ ...(${BANK}), decoupled: { connect: () => {} } });`,
+      'decoupled must have connect, findCustomer and startApproval',
+    ],
     ['without the function', 'export const aspsp = 1;', 'does not export a function createAspsp'],
     ['not a module', 'export const = 1;', 'cannot be loaded'],
   ])('ends the start with one readable problem when it is %s', async (name, text, message) => {

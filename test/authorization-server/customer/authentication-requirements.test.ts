@@ -207,16 +207,18 @@ describe('the configuration', () => {
   const parse = (settings: object) =>
     parseConfig({ ...bench.bank.config, ...settings }, { source: 'test', folder: bench.bank.folder });
 
-  it('names claims only for a module that finds them', async () => {
+  it.each([
+    ['customerClaims', { customerClaims: ['name'] }, 'findClaims'],
+    ['ciba.enabled', { ciba: { enabled: true } }, 'decoupled'],
+  ])('%s is refused at the start for a module that cannot do it', async (path, settings, part) => {
     const aspsp: Aspsp = {
       name: 'Bank',
       answerAuthentication: async () => psu(),
       listAccounts: async () => [],
     };
-    const starting = startServer(parse({ customerClaims: ['name'] }), { aspsp, log: silentLog });
-    await expect(starting).rejects.toMatchObject({
+    await expect(startServer(parse(settings), { aspsp, log: silentLog })).rejects.toMatchObject({
       code: 'ERR_CONFIG_INVALID',
-      details: { problems: [{ path: 'customerClaims', message: expect.stringContaining('findClaims') }] },
+      details: { problems: [{ path, message: expect.stringContaining(part) }] },
     });
   });
 
