@@ -8,7 +8,7 @@ export const outboundSchema = z
   .strictObject({
     proxy: proxyUrl.optional().meta({
       description:
-        'HTTP proxy for requests to OCSP responders and CRLs, `http://proxy.example:3128`. The proxy resolves the names, so the proxy must refuse private addresses.',
+        'HTTP proxy for every request of this server to other hosts (OCSP, CRLs, trusted lists, registers, pings of CIBA), `http://proxy.example:3128`. The proxy resolves the names, so the proxy must refuse private addresses.',
     }),
     proxyExceptions: z
       .array(
