@@ -148,17 +148,22 @@ describe('tallystick registry of the UK directory', () => {
   it('imports a list, shows source and TPP, and what a newer list changes', async () => {
     expect((await uk('status')).stdout).toContain('✗ UK directory: no copy yet');
     expect((await uk('import', 'active.json')).stdout).toBe('Imported: 1 participants.\n');
-    const status = await uk('status');
+    const [status, json, tpp, newer] = await Promise.all([
+      uk('status'),
+      uk('status', '--json'),
+      uk('show', 'PSDGB-FCA-123456'),
+      uk('diff', 'withdrawn.json'),
+    ]);
     expect(status.stdout).toContain('✓ UK directory: 1 participants, 1 of them active');
     expect(status.status).toBe(0);
-    expect(JSON.parse((await uk('status', '--json')).stdout)).toMatchObject({
+    expect(JSON.parse(json.stdout)).toMatchObject({
       eba: null,
       ukDirectory: { participants: 1, active: 1 },
     });
-    expect((await uk('show', 'PSDGB-FCA-123456')).stdout).toContain(
+    expect(tpp.stdout).toContain(
       'UK directory: Acme, active, PSP_AI (organisation 0015800001HQQrZAAX, software 9ZzFFBxSLGEjPZogRAbvFd, copy of ',
     );
-    expect((await uk('diff', 'withdrawn.json')).stdout).toBe(
+    expect(newer.stdout).toBe(
       '✗ PSDGB-FCA-123456: PSP_AI → ERR_TPP_NOT_AUTHORIZED\n    clients: acme\n1 of 1 TPPs with clients here change.\n',
     );
   });
