@@ -16,7 +16,7 @@ export interface SeenCertificate {
   readonly seenAt: Date;
   /** The end of the first certificate of its path that ends. */
   readonly notAfter: Date;
-  /** DER in base64: the certificate, and the CAs below its anchor. */
+  /** DER in base64: the certificate, its CAs, the anchor. */
   readonly chain: readonly string[];
 }
 
@@ -149,14 +149,13 @@ export class SeenCertificates {
     try {
       const { data: before } = record.safeParse((await store.find(KIND, thumbprint))?.value);
       if (before !== undefined && dayOf(new Date(before.seenAt)) === dayOf(now)) return;
-      const chain = path.certificates.slice(0, Math.max(1, path.certificates.length - 1));
       await store.put(KIND, thumbprint, {
         value: {
           authorizationNumber,
           legalName,
           seenAt: now.toISOString(),
           notAfter: path.notAfter.toISOString(),
-          chain: chain.map(({ der }) => der.toString('base64')),
+          chain: path.certificates.map(({ der }) => der.toString('base64')),
         },
         expiresAt: new Date(now.getTime() + KEPT_DAYS * DAY_SECONDS * 1000),
         indexes: ALL,

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import * as oauth from 'openid-client';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { isUnderRoot } from '../../src/cli/report/browser-roots.ts';
 import { systemClock } from '../../src/clock.ts';
 import { loadConfig } from '../../src/configuration/config.ts';
 import { silentLog } from '../../src/events.ts';
@@ -145,4 +146,24 @@ describe('tallystick report certificates', () => {
     const csv = (await report('--config', file, '--csv')).stdout.split('\n')[1];
     expect(csv).toMatch(/^PSDGB-FCA-123456,"'=Acme, Ltd",59,/);
   }, 30_000);
+});
+
+describe('an issuer under browser roots', () => {
+  it('is found above an anchor that is an issuing CA, by key and not by name alone', async () => {
+    const period = { notBefore: new Date('2026-01-01'), notAfter: new Date('2030-01-01') };
+    const root = await createAuthority({ name: 'Root', ...period });
+    const other = await createAuthority({ name: 'Root', ...period });
+    const issuing = await createAuthority({ name: 'Issuing', parent: root, ...period });
+    const { certificatePem } = await issuing.issue({
+      profile: 'server',
+      subject: { commonName: 'tpp.example' },
+      dnsNames: ['tpp.example'],
+      ...period,
+    });
+    const chain = parsePem(certificatePem + issuing.certificatePem);
+    expect(isUnderRoot(chain, [root.certificatePem])).toBe(true);
+    expect(isUnderRoot(chain.slice(0, 1), [root.certificatePem])).toBe(false);
+    expect(isUnderRoot(chain, [other.certificatePem])).toBe(false);
+    expect(isUnderRoot(chain)).toBe(false);
+  });
 });

@@ -1,5 +1,3 @@
-import { X509Certificate } from 'node:crypto';
-import { rootCertificates } from 'node:tls';
 import { systemClock } from '../../clock.ts';
 import type { Config } from '../../configuration/config.ts';
 import { silentLog } from '../../events.ts';
@@ -12,6 +10,7 @@ import { parseCertificate } from '../../x509/certificate/certificate.ts';
 import { shownName } from '../../x509/certificate/distinguished-name.ts';
 import { keyText } from '../certificate/certificate-facts.ts';
 import { offlineRegistry } from '../registry/registry-report.ts';
+import { isUnderRoot } from './browser-roots.ts';
 
 /** A certificate of the report. */
 export interface ReportedCertificate {
@@ -34,8 +33,6 @@ export interface ReportedCertificate {
 const DAY_MILLISECONDS = 86_400_000;
 /** The first of the days at which the server reports an end. */
 const SOON_DAYS = 60;
-/** A chain of a TPP has two to four certificates. */
-const MAX_CHAIN = 8;
 
 /**
  * The certificates that a server has accepted in the last 90 days, with the decision that it would make about each now.
@@ -87,7 +84,7 @@ async function reported(
   if ('refusal' in decided) problems.push(`refused now: ${decided.refusal.code}`);
   if (daysLeft <= SOON_DAYS) problems.push(daysLeft < 0 ? 'has ended' : `ends in ${daysLeft} days`);
   if (extendedKeyUsage?.includes(TLS_CLIENT_POLICY.keyPurpose) !== true) problems.push('no id-kp-clientAuth');
-  if (isUnderBrowserRoot([der, ...intermediates])) {
+  if (isUnderRoot([der, ...intermediates])) {
     problems.push('issuer under browser roots, which end id-kp-clientAuth');
   }
   if (pathEnd < notAfter)
@@ -105,29 +102,4 @@ async function reported(
     seenAt,
     problems,
   };
-}
-
-/** Whether the chain leads to a root of the browsers, as Node has them from Mozilla. */
-function isUnderBrowserRoot(chain: readonly Buffer[]): boolean {
-  const certificates = chain.map((der) => new X509Certificate(der));
-  let [last] = certificates;
-  for (let depth = 0; last !== undefined && depth < MAX_CHAIN; depth += 1) {
-    const { issuer, subject } = last;
-    const child = last;
-    const roots = browserRoots().get(issuer) ?? [];
-    if (roots.some((root) => child.verify(root.publicKey))) return true;
-    if (issuer === subject) return false;
-    last = certificates.find((one) => one.subject === issuer && child.verify(one.publicKey));
-  }
-  return false;
-}
-
-let roots: ReadonlyMap<string, readonly X509Certificate[]> | undefined;
-
-function browserRoots(): ReadonlyMap<string, readonly X509Certificate[]> {
-  roots ??= Map.groupBy(
-    rootCertificates.map((pem) => new X509Certificate(pem)),
-    ({ subject }) => subject,
-  );
-  return roots;
 }

@@ -41,7 +41,7 @@ const connection = z.strictObject({
   }),
   keyStoreAddress: httpsUrl.optional().meta({
     description:
-      'Address of the key stores, `https://keystore.openbanking.org.uk`. Absent: keys and certificates of software statements are not read. They are shown, and decide nothing.',
+      'Address of the key stores, `https://keystore.openbanking.org.uk`. Absent: keys and certificates of software statements are not read. They are kept in `uk-directory.json`, and decide nothing.',
   }),
   privateHosts: z.array(z.string()).default([]).meta({
     description: 'Hosts (`host` or `host:port`) of the directory that may have private addresses.',
