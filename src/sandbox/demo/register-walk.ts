@@ -20,8 +20,8 @@ export async function showRegisters(walk: Walk): Promise<void> {
   const { registers } = walk.description;
   if (registers === undefined) return;
   const tpp = await walk.connect(TPP);
-  // The walk before may have put its changes back a moment ago.
-  await until(async () => (await refusalOf(tpp)) === undefined);
+  // The walk before may have put its changes back a moment ago. Status lists decide about holders once a second.
+  await until(() => isServed(tpp));
   const tokens = await walk.succeeds(
     'a token for a TPP of the EBA register, by a certificate of an issuer that a trusted list grants',
     () => tokenOf(tpp),
@@ -115,6 +115,12 @@ async function refusalOf(tpp: DemoTpp): Promise<string | undefined> {
     if (error instanceof oauth.ResponseBodyError) return error.error_description ?? error.error;
     throw error;
   }
+}
+
+async function isServed(tpp: DemoTpp): Promise<boolean> {
+  if ((await refusalOf(tpp)) !== undefined) return false;
+  const { access_token: token } = await tokenOf(tpp);
+  return (await tpp.call('/accounts', token)).status === 200;
 }
 
 /** Waits until a change shows, but no longer than a person would. The step that follows says what is there. */
