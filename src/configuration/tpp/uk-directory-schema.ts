@@ -8,7 +8,8 @@ const httpsUrl = z
 
 const connection = z.strictObject({
   address: httpsUrl.meta({
-    description: 'Address of SCIM, `https://matls-api.openbanking.org.uk/scim/v2`.',
+    description:
+      'Address of SCIM, `https://matls-api.openbanking.org.uk/scim/v2`. Without `connection` nothing is fetched; `tallystick registry import` reads a list.',
   }),
   tokenEndpoint: httpsUrl.meta({
     description:
@@ -54,10 +55,8 @@ export const ukDirectory = z.strictObject({
     description:
       'Where the last good copy of the UK directory is kept, `uk-directory.json`. Processes and hosts may share it.',
   }),
-  connection: connection.optional().meta({
-    description:
-      'The way to the directory. Absent: nothing is fetched; `tallystick registry import` reads a list.',
-  }),
+  /** Absent: nothing is fetched; `tallystick registry import` reads a list. */
+  connection: connection.optional(),
   refreshSeconds: seconds.default(3600).meta({ description: 'How often the directory is read.' }),
   maxAgeSeconds: seconds.default(86_400).meta({
     description: 'How long a copy counts after the directory was last read with success.',
