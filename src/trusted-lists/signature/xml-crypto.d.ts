@@ -9,6 +9,7 @@ export interface HashAlgorithm {
   getHash(xml: string): string;
 }
 export declare class SignedXml {
+  idAttributes: readonly string[];
   SignatureAlgorithms: Readonly<Record<string, new () => SignatureAlgorithm>>;
   HashAlgorithms: Readonly<Record<string, new () => HashAlgorithm>>;
   CanonicalizationAlgorithms: Readonly<Record<string, unknown>>;
