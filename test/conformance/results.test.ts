@@ -1,4 +1,7 @@
+import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
+import { COMBINATIONS } from '../../conformance/combinations.ts';
+import { parseExpectations } from '../../conformance/expectations.ts';
 import { junitOf } from '../../conformance/junit.ts';
 import type { ModuleEnding } from '../../conformance/module-run.ts';
 import { withResults } from '../../conformance/results-page.ts';
@@ -11,7 +14,8 @@ function ended(module: string, result: string): ModuleEnding {
 const endings = [ended('one', 'PASSED'), ended('two', 'FAILED'), ended('three', 'SKIPPED')];
 const facts = { commit: 'aaaaaaaaaa', date: '2026-11-29', suiteVersion: '5.2.4', expected: [] };
 const page = 'before\n<!-- results -->\n<!-- /results -->\nafter\n';
-const rowsOf = (text: string) => text.split('\n').filter((line) => /^\| `(sp|cc|ciba)-/.test(line));
+const rowsOf = (text: string) =>
+  text.split('\n').filter((line) => /^\| `(sp|cc|ms|fapi1|ciba)-[\w-]+` \| \d/.test(line));
 const whole = (combination: string) => ({ combination, endings, isWhole: true });
 
 describe('the table of results', () => {
@@ -83,5 +87,22 @@ describe('the JUnit file', () => {
   it('has a failed case for a plan that did not run', () => {
     const one = { combination: 'cc-mtls-mtls', endings: [], isWhole: false, problem: 'is refused' };
     expect(junitOf([one], () => undefined)).toContain('<failure message="is refused"></failure>');
+  });
+});
+
+describe('docs/conformance.md', () => {
+  const published = readFileSync(new URL('../../docs/conformance.md', import.meta.url), 'utf8');
+  const rows = rowsOf(published).map((row) => row.split('|').map((cell) => cell.trim()));
+
+  it('has the expectations of conformance/expected.json', () => {
+    const file = new URL('../../conformance/expected.json', import.meta.url);
+    const expected = parseExpectations(readFileSync(file, 'utf8'), file.pathname);
+    expect(withResults(published, [], { ...facts, expected })).toBe(published);
+  });
+
+  it('has a row for each combination that is claimed, without a failure', () => {
+    expect(rows.map(([, name]) => name)).toEqual(COMBINATIONS.map(({ name }) => `\`${name}\``));
+    const failed = rows.filter((cells) => cells[7] !== '0' || cells[8] !== '0');
+    expect(failed).toEqual([]);
   });
 });
