@@ -25,9 +25,11 @@ export class Upkeep {
   readonly #options: UpkeepOptions;
   readonly #refreshes = new SingleFlight<boolean>();
   readonly #loop: BackgroundLoop;
+  readonly #openedAt: Date;
 
   constructor(options: UpkeepOptions) {
     this.#options = options;
+    this.#openedAt = options.clock.now();
     const look = Math.min(LOOK_SECONDS, options.refreshSeconds);
     this.#loop = new BackgroundLoop(look, async () => {
       if (await this.#isDue()) await this.refreshNow().catch(options.onFault);
@@ -75,6 +77,8 @@ export class Upkeep {
   async #isDue(): Promise<boolean> {
     const { askedAt, refreshSeconds, clock } = this.#options;
     const last = await askedAt().catch(() => undefined);
-    return last === undefined || clock.now().getTime() - last.getTime() >= refreshSeconds * 1000;
+    // The copy of an earlier process is proved again soon after a start, by the first of all processes.
+    if (last === undefined || last < this.#openedAt) return true;
+    return clock.now().getTime() - last.getTime() >= refreshSeconds * 1000;
   }
 }

@@ -1,9 +1,13 @@
-import { readdirSync, readFileSync } from 'node:fs';
+import { spawnSync } from 'node:child_process';
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { parsePem } from '../../src/x509/der/pem.ts';
 import { readListOfLists } from '../../src/trusted-lists/list-of-lists.ts';
 import { readTrustedList } from '../../src/trusted-lists/list/trusted-list.ts';
+import { verifySignedList } from '../../src/trusted-lists/signature/signed-list.ts';
 import { isGrantedNow, issuesForWebsites } from '../../src/trusted-lists/website-issuers.ts';
 import { corpus } from '../x509/corpora.ts';
 
@@ -38,6 +42,47 @@ const SERVICES: Readonly<Record<string, readonly [all: number, ever: number, gra
   SI: [83, 7, 7],
   SK: [169, 5, 5],
 };
+
+const WHOLE_LISTS = 30;
+const hasXmlsec = spawnSync('xmlsec1', ['--version']).status === 0;
+
+/** The certificates that a list names for its own signature: each tool is to judge the signature only. */
+function namedSigners(text: string): Buffer[] {
+  const signature = text.slice(text.search(/<(\w+:)?KeyInfo/));
+  return [...signature.matchAll(/X509Certificate>([^<]+)</g)].map(([, base64 = '']) =>
+    Buffer.from(base64, 'base64'),
+  );
+}
+
+function ourVerdict(text: string): boolean {
+  try {
+    verifySignedList(Buffer.from(text), { source: 'list', signers: namedSigners(text) });
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+function xmlsecVerdict(text: string, folder: string): boolean {
+  const [list, signer] = [join(folder, 'list.xml'), join(folder, 'signer.pem')];
+  const [der] = namedSigners(text);
+  if (der === undefined) return false;
+  writeFileSync(list, text);
+  const lines = der.toString('base64').replaceAll(/.{1,64}/g, '$&\n').trim();
+  writeFileSync(signer, `-----BEGIN CERTIFICATE-----\n${lines}\n-----END CERTIFICATE-----\n`);
+  const properties = 'http://uri.etsi.org/01903/v1.3.2#:SignedProperties';
+  const args = [
+    '--verify',
+    '--pubkey-cert-pem',
+    signer,
+    '--id-attr:Id',
+    properties,
+    '--enabled-key-data',
+    'key-name',
+    list,
+  ];
+  return spawnSync('xmlsec1', args).status === 0;
+}
 
 describe.skipIf(isMissing)(`official trusted lists of 2023: ${title}`, () => {
   const officialJournal = isMissing
@@ -82,6 +127,28 @@ describe.skipIf(isMissing)(`official trusted lists of 2023: ${title}`, () => {
     const attempt = () => readTrustedList(file(name).bytes, { source: name, signers });
     expect(attempt).toThrow(expect.objectContaining({ code: 'ERR_TRUSTED_LIST_SIGNER' }));
   });
+
+  it.skipIf(!hasXmlsec)(
+    'agrees with xmlsec1 on every list, and on a changed copy of each',
+    async () => {
+      const folder = await mkdtemp(join(tmpdir(), 'tallystick-xmlsec-'));
+      const verdicts = [];
+      for (const name of readdirSync(path).filter((one) => one.endsWith('.xml'))) {
+        const text = readFileSync(join(path, name), 'utf8');
+        const changed = text.replace(/<(\w+:)?TSLSequenceNumber>\d+/, (found) => `${found}1`);
+        for (const [kind, content] of [
+          ['as it is', text],
+          ['changed', changed],
+        ] as const) {
+          verdicts.push({ name, kind, ours: ourVerdict(content), theirs: xmlsecVerdict(content, folder) });
+        }
+      }
+      await rm(folder, { recursive: true });
+      expect(verdicts.filter(({ ours, theirs }) => ours !== theirs)).toEqual([]);
+      expect(verdicts.filter(({ ours }) => ours)).toHaveLength(WHOLE_LISTS);
+    },
+    120_000,
+  );
 
   it.each([
     ['CZ_broken-sig.xml', 'a digest does not match'],

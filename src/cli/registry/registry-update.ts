@@ -26,6 +26,7 @@ export async function fetchRegister(flags: RegistryFlags): Promise<boolean> {
     if (NOT_RENEWED.includes(name)) problems.push(error instanceof Error ? error.message : String(error));
   });
   const before = systemClock.now();
+  showProgress('asking the registers: a copy of the EBA register has 20 MB and 330,000 records');
   const parts = { proxy: proxyOf(config.outbound), clock: systemClock, log };
   const { eba, ukDirectory } = config.registry;
   const upkeeps = new Map<string, Pick<EbaUpkeep, 'refreshNow' | 'close'> | undefined>([
@@ -43,9 +44,15 @@ export async function fetchRegister(flags: RegistryFlags): Promise<boolean> {
   } finally {
     await Promise.all([...upkeeps.values()].map((upkeep) => upkeep?.close()));
   }
+  showProgress('');
   for (const problem of problems) console.log(mark.bad(`not renewed: ${shown(problem)}`));
   await printSources(flags);
   return problems.length === 0;
+}
+
+/** Replaces the line of progress, on a terminal only. */
+function showProgress(line: string): void {
+  if (process.stderr.isTTY) process.stderr.write(`\r\u001B[K${line}`);
 }
 
 /** Reads a ZIP of the EBA register, or a list of the UK directory, into the folder of the source. */
