@@ -41,6 +41,7 @@ const IN_USE_DAYS = 30;
 const NOTICE_DAYS = [3, 14, 60];
 const FIRST_NOTICE_SECONDS = 60;
 const NOTICE_SECONDS = 6 * 3600;
+const CLOSE_SECONDS = 2;
 
 const record = z.looseObject({
   authorizationNumber: z.string(),
@@ -129,10 +130,13 @@ export class SeenCertificates {
     }
   }
 
-  /** Waits for the writes that are under way. */
+  /** Waits for the writes that are under way, for two seconds at most: the next use of a certificate makes up for one. */
   async close(): Promise<void> {
-    await this.#notices.close();
-    await this.#writing;
+    const { promise: late, resolve } = Promise.withResolvers<void>();
+    // Keeps the process alive: without it, a process whose store stands still would end during the wait.
+    const timer = setTimeout(resolve, CLOSE_SECONDS * 1000);
+    await Promise.race([Promise.all([this.#notices.close(), this.#writing]), late]);
+    clearTimeout(timer);
   }
 
   /** Notices of more days than are left are not made up for. */

@@ -96,6 +96,13 @@ const flushed = async (seen: SeenCertificates) => {
 };
 
 describe('the certificates seen', () => {
+  it('hold up no stop while the store stands still', async () => {
+    const show = await issued(inDays(400));
+    const { seen } = await process(() => ({ find: () => new Promise(() => {}) }));
+    await show(seen);
+    await seen.close();
+  });
+
   it('are written once a day, over all processes that share the store', async () => {
     const show = await issued(inDays(400));
     const [one, two] = [await process(), await process()];
