@@ -1,4 +1,5 @@
 import type { Clock } from '../clock.ts';
+import { isRefusal } from '../errors.ts';
 import { takeFolderTurn } from '../files/folder-turn.ts';
 import { BackgroundLoop } from './background-loop.ts';
 import { SingleFlight } from './single-flight.ts';
@@ -7,7 +8,7 @@ export interface UpkeepOptions {
   /** Stands for the turn of one process among all that share its folder. */
   readonly turnFile: string;
   readonly refreshSeconds: number;
-  /** When the source was last asked by any process, with or without success. */
+  /** When the source was last asked by any process, with or without success; undefined where there is no copy. */
   readonly askedAt: () => Promise<Date | undefined>;
   /** Asks the source and keeps what it gave. Calls `renew` while it lasts. */
   readonly refresh: (renew: () => Promise<void>) => Promise<void>;
@@ -61,17 +62,27 @@ export class Upkeep {
    *
    * @throws what `refresh` threw
    */
-  async makeFirst(hasCopy: () => Promise<boolean>): Promise<void> {
-    if (await hasCopy()) return;
+  async makeFirst(): Promise<void> {
+    if (await this.#hasCopy()) return;
     while (!(await this.refreshNow())) {
       await new Promise((resolve) => setTimeout(resolve, WAIT_SECONDS * 1000));
-      if (await hasCopy()) return;
+      if (await this.#hasCopy()) return;
     }
   }
 
   async close(): Promise<void> {
     await this.#loop.close();
     await this.#refreshes.settled();
+  }
+
+  /** A copy that is refused is made anew. */
+  async #hasCopy(): Promise<boolean> {
+    try {
+      return (await this.#options.askedAt()) !== undefined;
+    } catch (error) {
+      if (isRefusal(error)) return false;
+      throw error;
+    }
   }
 
   async #isDue(): Promise<boolean> {

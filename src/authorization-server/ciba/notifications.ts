@@ -27,8 +27,8 @@ const MAX_OF_ALL = 1024;
 
 /**
  * Pings (CIBA §10.2): one POST to the client's registered address once its request is decided. A ping that fails is one event and
- * is never repeated: the client finds the decision by polling. Each client has connections of its own, so that one
- * that is slow or away takes nothing from the others.
+ * is never repeated: the client finds the decision by polling. Clients share no connection: a slow
+ * client delays no other.
  */
 export class Notifications {
   readonly #log: Log;

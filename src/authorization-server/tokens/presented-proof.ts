@@ -47,7 +47,7 @@ export async function verifyPresentedProof(
   });
 }
 
-/** The context that the provider reads for one of its own endpoints: the client, and the address that a proof names. */
+/** The context that the provider needs for a proof: the client, and the address that the proof must name. */
 async function contextOf(
   ctx: Context,
   clientId: string,

@@ -88,7 +88,7 @@ export class PreparedFolder {
     return this.#presented(this.tppOf(name).renewed, true);
   }
 
-  /** A certificate of the broken set, with its issuing CA unless it brings a path of its own. */
+  /** A certificate of the broken set, with the path that is sent along: its issuing CA, where the set names no other. */
   async broken(name: string): Promise<Presented> {
     return this.#presented(pathsOf(this.folder).broken(name), !SENT_ALONE.includes(name));
   }

@@ -62,8 +62,8 @@ const UNREACHABLE = [
 const CLOSED = ['ECONNRESET', 'EPIPE', 'ECONNABORTED', 'HPE_INVALID_EOF_STATE'];
 
 /**
- * Sends one request over a connection of its own. A connection that ends without a word is tried once more, with a
- * pause before the request: data in flight can wipe out an alert, and the end is then about the certificate.
+ * Sends one request over a new connection. Where the connection ends without an answer, the request is sent once more, after
+ * a pause: data in flight can wipe out an alert, and the end is then about the certificate.
  */
 export async function exchange(
   one: Exchange,

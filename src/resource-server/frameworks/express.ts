@@ -41,8 +41,8 @@ export function expressProtection(
 }
 
 /**
- * Express middleware that answers requests of the protection's metadata (RFC 9728). Used by the application itself, not by
- * a router at a path of its own.
+ * Express middleware that answers requests of the protection's metadata (RFC 9728). The application itself must use
+ * it: below a router with a path, the address of the metadata would be another one.
  *
  * @throws TypeError for a protection without metadata
  */

@@ -7,7 +7,7 @@ import { isListed } from '../../remote/document-source.ts';
 import { Outbound } from '../../remote/outbound.ts';
 import type { ProxySettings } from '../../remote/proxy.ts';
 import { Upkeep } from '../../remote/upkeep.ts';
-import { isRefusal, OpenBankingError } from '../../errors.ts';
+import { OpenBankingError } from '../../errors.ts';
 import {
   keptRegister,
   MAX_ZIP_BYTES,
@@ -27,14 +27,12 @@ const TIMEOUT_SECONDS = 300;
 export class EbaUpkeep {
   readonly #upkeep: Upkeep;
   readonly #outbound: Outbound;
-  readonly #folder: string;
 
   private constructor(
     { folder, refreshSeconds }: EbaRegisterValue,
     address: string,
     { outbound, clock, log }: { readonly outbound: Outbound; readonly clock: Clock; readonly log: Log },
   ) {
-    this.#folder = folder;
     this.#outbound = outbound;
     this.#upkeep = new Upkeep({
       turnFile: join(folder, 'refresh.turn'),
@@ -69,7 +67,7 @@ export class EbaUpkeep {
     });
     const upkeep = new EbaUpkeep(register, address, { ...parts, outbound });
     try {
-      await upkeep.#upkeep.makeFirst(() => upkeep.#hasCopy());
+      await upkeep.#upkeep.makeFirst();
       return upkeep;
     } catch (error) {
       await upkeep.close();
@@ -84,15 +82,6 @@ export class EbaUpkeep {
 
   async close(): Promise<void> {
     await Promise.all([this.#outbound.close(), this.#upkeep.close()]);
-  }
-
-  async #hasCopy(): Promise<boolean> {
-    try {
-      return (await keptRegister(this.#folder)) !== undefined;
-    } catch (error) {
-      if (isRefusal(error)) return false;
-      throw error;
-    }
   }
 
   async #fetch(url: string, maxBytes: number): Promise<Buffer> {

@@ -1,7 +1,7 @@
 import type { Clock } from '../../clock.ts';
 import type { TrustedListsValue } from '../../configuration/tpp/trust-schema.ts';
 import { readRequired } from '../../configuration/configured-files.ts';
-import { invalidConfig, isRefusal } from '../../errors.ts';
+import { invalidConfig } from '../../errors.ts';
 import type { Log } from '../../events.ts';
 import { DocumentSource } from '../../remote/document-source.ts';
 import type { ProxySettings } from '../../remote/proxy.ts';
@@ -70,7 +70,7 @@ export class TrustedListUpkeep {
     const upkeep = new TrustedListUpkeep(lists, await readOfficialJournal(lists, parts.place), parts);
     try {
       await upkeep.folder.open();
-      await upkeep.#upkeep.makeFirst(() => upkeep.#hasSnapshot());
+      await upkeep.#upkeep.makeFirst();
       return upkeep;
     } catch (error) {
       await upkeep.close();
@@ -110,15 +110,6 @@ export class TrustedListUpkeep {
 
   async close(): Promise<void> {
     await Promise.all([this.#documents.close(), this.#upkeep.close()]);
-  }
-
-  async #hasSnapshot(): Promise<boolean> {
-    try {
-      return (await this.folder.snapshot()) !== undefined;
-    } catch (error) {
-      if (isRefusal(error)) return false;
-      throw error;
-    }
   }
 
   async #refresh(turn: {

@@ -1,7 +1,6 @@
 import { join } from 'node:path';
 import type { Clock } from '../../clock.ts';
 import type { UkDirectoryValue } from '../../configuration/tpp/uk-directory-schema.ts';
-import { isRefusal } from '../../errors.ts';
 import type { Log } from '../../events.ts';
 import type { ProxySettings } from '../../remote/proxy.ts';
 import { Upkeep } from '../../remote/upkeep.ts';
@@ -17,7 +16,6 @@ export interface UkDirectoryUpkeepParts {
 /** Keeps the copy of the UK directory in a folder fresh. */
 export class UkDirectoryUpkeep {
   readonly #upkeep: Upkeep;
-  readonly #folder: string;
   #open: UkDirectoryConnection | undefined;
 
   private constructor(
@@ -26,7 +24,6 @@ export class UkDirectoryUpkeep {
     { proxy, clock, log }: UkDirectoryUpkeepParts,
   ) {
     const { address } = connection;
-    this.#folder = folder;
     const connect = async () => {
       this.#open = await UkDirectoryConnection.open(connection, { proxy, clock });
       return this.#open;
@@ -58,7 +55,7 @@ export class UkDirectoryUpkeep {
     await (await UkDirectoryConnection.open(connection, parts)).close();
     const upkeep = new UkDirectoryUpkeep(directory, connection, parts);
     try {
-      await upkeep.#upkeep.makeFirst(() => upkeep.#hasCopy());
+      await upkeep.#upkeep.makeFirst();
       return upkeep;
     } catch (error) {
       await upkeep.close();
@@ -73,14 +70,5 @@ export class UkDirectoryUpkeep {
 
   async close(): Promise<void> {
     await Promise.all([this.#open?.close(), this.#upkeep.close()]);
-  }
-
-  async #hasCopy(): Promise<boolean> {
-    try {
-      return (await keptDirectory(this.#folder)) !== undefined;
-    } catch (error) {
-      if (isRefusal(error)) return false;
-      throw error;
-    }
   }
 }

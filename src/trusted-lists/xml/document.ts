@@ -14,7 +14,7 @@ export function malformed(source: string, problem: string, cause?: unknown): Ope
 }
 
 /**
- * The text of a list: UTF-8, at most 8 MB, without a document type (so without entities of its own).
+ * The text of a list: UTF-8, at most 8 MB, without a document type, which could define entities.
  *
  * @throws ERR_TRUSTED_LIST_MALFORMED
  */

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { OpenBankingError } from '../../../src/errors.ts';
+import { parseCopy, writeCopy } from '../copy-file.ts';
 import { ENTITY_TYPES, type EbaEntity } from './entity.ts';
 
 /** The facts of one copy of the register. */
@@ -52,8 +52,7 @@ const file = z.strictObject({ format: z.literal(1), state, entities: z.array(ent
 
 /** A copy as text. */
 export function writeRegister({ state: facts, entities }: RegisterCopy): string {
-  const lines = entities.map((one) => JSON.stringify(one));
-  return `{"format":1,"state":${JSON.stringify(facts)},"entities":[\n${lines.join(',\n')}\n]}\n`;
+  return writeCopy(facts, 'entities', entities);
 }
 
 /**
@@ -62,21 +61,6 @@ export function writeRegister({ state: facts, entities }: RegisterCopy): string 
  * @throws ERR_REGISTRY_INVALID
  */
 export function readRegister(text: string, source: string): RegisterCopy {
-  let value: unknown;
-  try {
-    value = JSON.parse(text);
-  } catch {
-    throw invalid(source, [{ path: '', message: 'is not JSON' }]);
-  }
-  const parsed = file.safeParse(value);
-  if (parsed.data !== undefined) return { state: parsed.data.state, entities: parsed.data.entities };
-  const problems = parsed.error.issues.slice(0, 20);
-  throw invalid(
-    source,
-    problems.map(({ path, message }) => ({ path: path.join('.'), message })),
-  );
-}
-
-function invalid(source: string, problems: readonly { readonly path: string; readonly message: string }[]) {
-  return new OpenBankingError('ERR_REGISTRY_INVALID', { source, problems });
+  const { state: facts, entities } = parseCopy(text, source, file);
+  return { state: facts, entities };
 }

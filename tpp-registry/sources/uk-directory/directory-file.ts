@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { OpenBankingError } from '../../../src/errors.ts';
+import { parseCopy, writeCopy } from '../copy-file.ts';
 import type { Participant } from './participant.ts';
 
 /** The facts of one copy of the directory. */
@@ -53,8 +53,7 @@ const file = z.strictObject({ format: z.literal(1), state, participants: z.array
 
 /** A copy as text. */
 export function writeDirectory({ state: facts, participants }: DirectoryCopy): string {
-  const lines = participants.map((one) => JSON.stringify(one));
-  return `{"format":1,"state":${JSON.stringify(facts)},"participants":[\n${lines.join(',\n')}\n]}\n`;
+  return writeCopy(facts, 'participants', participants);
 }
 
 /**
@@ -63,21 +62,6 @@ export function writeDirectory({ state: facts, participants }: DirectoryCopy): s
  * @throws ERR_REGISTRY_INVALID
  */
 export function readDirectory(text: string, source: string): DirectoryCopy {
-  let value: unknown;
-  try {
-    value = JSON.parse(text);
-  } catch {
-    throw invalid(source, [{ path: '', message: 'is not JSON' }]);
-  }
-  const parsed = file.safeParse(value);
-  if (parsed.data !== undefined) return { state: parsed.data.state, participants: parsed.data.participants };
-  const problems = parsed.error.issues.slice(0, 20);
-  throw invalid(
-    source,
-    problems.map(({ path, message }) => ({ path: path.join('.'), message })),
-  );
-}
-
-function invalid(source: string, problems: readonly { readonly path: string; readonly message: string }[]) {
-  return new OpenBankingError('ERR_REGISTRY_INVALID', { source, problems });
+  const { state: facts, participants } = parseCopy(text, source, file);
+  return { state: facts, participants };
 }
