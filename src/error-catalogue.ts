@@ -1,5 +1,7 @@
-import { APPROVAL_REFUSALS } from './approval-refusals.ts';
-import { CERTIFICATE_REFUSALS } from './certificate-refusals.ts';
+import { APPROVAL_REFUSALS } from './catalogue/approval-refusals.ts';
+import { CERTIFICATE_REFUSALS } from './catalogue/certificate-refusals.ts';
+import { CONSENT_REFUSALS } from './catalogue/consent-refusals.ts';
+import { REGISTRATION_REFUSALS } from './catalogue/registration-refusals.ts';
 import {
   address,
   bank,
@@ -44,6 +46,8 @@ type Blocked = { since: Date; reason: string };
  */
 export const CATALOGUE = {
   ...CERTIFICATE_REFUSALS,
+  ...CONSENT_REFUSALS,
+  ...REGISTRATION_REFUSALS,
 
   // third-party providers: tpp/
   ERR_TPP_IDENTIFIER_INVALID: tpp<OfSubject & WithProblem>(

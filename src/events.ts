@@ -1,4 +1,5 @@
-import { LOADED, NOT_LOADED, REGISTER_EVENTS } from './register-events.ts';
+import { CONSENT_EVENTS } from './catalogue/consent-events.ts';
+import { LOADED, NOT_LOADED, REGISTER_EVENTS } from './catalogue/register-events.ts';
 import {
   audited,
   counted,
@@ -241,6 +242,7 @@ export const EVENTS = Object.freeze({
   'signing-keys.loaded': info('a copy of the signing keys is in use', LOADED),
   'signing-keys.refused': error('a copy of the signing keys is bad; the last good one stays', NOT_LOADED),
   ...REGISTER_EVENTS,
+  ...CONSENT_EVENTS,
   'trust.loaded': info('a copy of a trust file is in use', LOADED),
   'trust.certificate.unreadable': warn('certificates of a trust file cannot be read, and are left out', [
     'file',

@@ -12,7 +12,7 @@ export type {
   RedirectStep,
   StepField,
   WaitStep,
-} from './authorization-server/customer/aspsp.ts';
+} from './authorization-server/customer/bank/aspsp.ts';
 export type {
   CustomerClaim,
   CustomerClaimValues,
@@ -26,7 +26,7 @@ export type {
   DecoupledApproval,
   FoundCustomer,
   StandingDecision,
-} from './authorization-server/customer/decoupled-approval.ts';
+} from './authorization-server/customer/bank/decoupled-approval.ts';
 export type { RegisteredClients } from './authorization-server/clients/clients.ts';
 export type { RegisteredClient } from './authorization-server/clients/registered-client.ts';
 export { type Clock, systemClock } from './clock.ts';

@@ -20,9 +20,9 @@ import {
 } from './profiles/profiles.ts';
 import { profileConfiguration } from './profiles/provider-configuration.ts';
 import { providerKeys } from './signing/provider-keys.ts';
-import type { AcrOptions } from './customer/aspsp-calls.ts';
+import type { AcrOptions } from './customer/bank/aspsp-calls.ts';
 import type { CustomerClaim } from './customer/claims/customer-claims.ts';
-import { essentialAcrRule } from './customer/authentication-requirements.ts';
+import { essentialAcrRule } from './customer/authentication/authentication-requirements.ts';
 import type { ReleasedClaims } from './customer/claims/released-claims.ts';
 import { interactionPolicy } from './customer/interaction-policy.ts';
 import { PROMPT_SECONDS } from './customer/visits.ts';

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
-import type { Aspsp } from '../authorization-server/customer/aspsp.ts';
-import type { Approvals } from '../authorization-server/customer/decoupled-approval.ts';
+import type { Aspsp } from '../authorization-server/customer/bank/aspsp.ts';
+import type { Approvals } from '../authorization-server/customer/bank/decoupled-approval.ts';
 import {
   type AuthorizationServer,
   type AuthorizationServerOptions,

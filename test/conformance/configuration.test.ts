@@ -4,7 +4,7 @@ import { createClientKey } from '../../conformance/client-keys.ts';
 import { COMBINATIONS, chosenCombinations, type Combination } from '../../conformance/combinations.ts';
 import { suiteConfiguration } from '../../conformance/configuration.ts';
 import { clientsOf } from '../../conformance/registrations.ts';
-import { PASSWORD_STEP } from '../../src/authorization-server/customer/authentication.ts';
+import { PASSWORD_STEP } from '../../src/authorization-server/customer/authentication/authentication.ts';
 import { Pages } from '../../src/authorization-server/customer/pages/pages.ts';
 import { PROFILES } from '../../src/authorization-server/profiles/profiles.ts';
 import { clientSchema, findRuleProblems } from '../../src/configuration/client-schema.ts';

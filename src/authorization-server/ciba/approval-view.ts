@@ -1,9 +1,9 @@
 import type { Client } from 'oidc-provider';
 import type { TppRecord } from '../../../tpp-registry/index.ts';
-import { requirementsOf } from '../customer/authentication-requirements.ts';
+import { requirementsOf } from '../customer/authentication/authentication-requirements.ts';
 import { customerClaimsOf, type CustomerClaimRules } from '../customer/claims/requested-claims.ts';
-import type { ApprovalRequest } from '../customer/decoupled-approval.ts';
-import { isOfApi } from '../customer/granted-consent.ts';
+import type { ApprovalRequest } from '../customer/bank/decoupled-approval.ts';
+import { isOfApi } from '../customer/consent/granted-consent.ts';
 import { serviceOf } from '../customer/open-interaction.ts';
 import { profileOf, type Profiles } from '../profiles/profiles.ts';
 import { permissionsOf } from '../customer/pages/permissions.ts';

@@ -1,10 +1,10 @@
 import type { Configuration, KoaContextWithOIDC, Provider } from 'oidc-provider';
 import type { Middleware } from 'koa';
-import type { AspspCalls } from '../customer/aspsp-calls.ts';
-import type { Aspsp } from '../customer/aspsp.ts';
-import { Decisions } from '../customer/decisions.ts';
-import type { Approvals } from '../customer/decoupled-approval.ts';
-import { GrantedConsents, type GrantedConsentsOptions } from '../customer/granted-consent.ts';
+import type { AspspCalls } from '../customer/bank/aspsp-calls.ts';
+import type { Aspsp } from '../customer/bank/aspsp.ts';
+import { Decisions } from '../customer/consent/decisions.ts';
+import type { Approvals } from '../customer/bank/decoupled-approval.ts';
+import { GrantedConsents, type GrantedConsentsOptions } from '../customer/consent/granted-consent.ts';
 import type { Store } from '../../storage/store.ts';
 import { ApprovalRecords } from './approval-records.ts';
 import { BackchannelRequests, type BackchannelRequestsOptions } from './backchannel-requests.ts';

@@ -6,17 +6,17 @@ import type { Log } from '../../events.ts';
 import type { AuthorisationStatus } from '../../tpp/authorisation-status.ts';
 import { profileOf } from '../profiles/profiles.ts';
 import { tppOf } from '../clients/registered-client.ts';
-import type { AspspCalls } from '../customer/aspsp-calls.ts';
-import { assertMet, requirementsOf } from '../customer/authentication-requirements.ts';
+import type { AspspCalls } from '../customer/bank/aspsp-calls.ts';
+import { assertMet, requirementsOf } from '../customer/authentication/authentication-requirements.ts';
 import { allowedClaims } from '../customer/claims/requested-claims.ts';
-import type { Decision, Decisions } from '../customer/decisions.ts';
+import type { Decision, Decisions } from '../customer/consent/decisions.ts';
 import type {
   Approval,
   ApprovalRequest,
   Approvals,
   StandingDecision,
-} from '../customer/decoupled-approval.ts';
-import { type GrantedConsents, isOfApi } from '../customer/granted-consent.ts';
+} from '../customer/bank/decoupled-approval.ts';
+import { type GrantedConsents, isOfApi } from '../customer/consent/granted-consent.ts';
 import { claimNames, claimsOf } from '../request/authorization-request/claims-parameter.ts';
 import { serviceOf } from '../customer/open-interaction.ts';
 import type { ApprovalRecords } from './approval-records.ts';

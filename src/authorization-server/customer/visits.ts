@@ -5,8 +5,8 @@ import { isRefusal, type OpenBankingError } from '../../errors.ts';
 import type { AuthorisationStatus } from '../../tpp/authorisation-status.ts';
 import { tppOf } from '../clients/registered-client.ts';
 import { oauthAnswer } from '../request/oauth-error.ts';
-import type { ConsentDecision } from './consent-decision.ts';
-import type { Decisions } from './decisions.ts';
+import type { ConsentDecision } from './consent/consent-decision.ts';
+import type { Decisions } from './consent/decisions.ts';
 import {
   findInteraction,
   type FoundInteraction,

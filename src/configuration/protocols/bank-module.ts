@@ -1,4 +1,4 @@
-import type { Aspsp } from '../../authorization-server/customer/aspsp.ts';
+import type { Aspsp } from '../../authorization-server/customer/bank/aspsp.ts';
 import { invalidConfig } from '../../errors.ts';
 
 interface Needing {

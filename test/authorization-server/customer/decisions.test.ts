@@ -1,5 +1,5 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import type { Aspsp } from '../../../src/authorization-server/customer/aspsp.ts';
+import type { Aspsp } from '../../../src/authorization-server/customer/bank/aspsp.ts';
 import { claimsOf, codeOf } from '../../durability/tpp.ts';
 import { accounts, Customer, PagesBench } from './pages-bench.ts';
 

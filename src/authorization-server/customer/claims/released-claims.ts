@@ -1,7 +1,7 @@
 import type { ConsentRecords } from '../../../consent/consent.ts';
 import { isRefusal } from '../../../errors.ts';
 import type { Log } from '../../../events.ts';
-import type { AspspCalls } from '../aspsp-calls.ts';
+import type { AspspCalls } from '../bank/aspsp-calls.ts';
 import type { CustomerClaim, CustomerClaimValues } from './customer-claims.ts';
 
 export interface ReleasedClaimsOptions {

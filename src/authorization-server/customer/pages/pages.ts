@@ -3,8 +3,8 @@ import { fileURLToPath } from 'node:url';
 import { Eta } from 'eta';
 import type { Context, Middleware } from 'koa';
 import helmet from 'koa-helmet';
-import type { AccountChoice, AuthenticationStep } from '../aspsp.ts';
-import type { Decision } from '../decisions.ts';
+import type { AccountChoice, AuthenticationStep } from '../bank/aspsp.ts';
+import type { Decision } from '../consent/decisions.ts';
 
 /** The TPP that asks, as the pages name it. */
 export interface RequesterView {

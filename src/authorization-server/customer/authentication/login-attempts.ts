@@ -1,6 +1,6 @@
-import type { Clock } from '../../clock.ts';
-import { identifierHash } from '../../storage/record-protection.ts';
-import type { Store } from '../../storage/store.ts';
+import type { Clock } from '../../../clock.ts';
+import { identifierHash } from '../../../storage/record-protection.ts';
+import type { Store } from '../../../storage/store.ts';
 
 export interface LoginAttemptsOptions {
   readonly store: Pick<Store, 'putIfAbsent' | 'delete'>;

@@ -1,8 +1,8 @@
 import type { Context } from 'koa';
-import { OpenBankingError } from '../../errors.ts';
-import type { Log } from '../../events.ts';
-import type { AspspCalls } from './aspsp-calls.ts';
-import type { AccountChoice } from './aspsp.ts';
+import { OpenBankingError } from '../../../errors.ts';
+import type { Log } from '../../../events.ts';
+import type { AspspCalls } from '../bank/aspsp-calls.ts';
+import type { AccountChoice } from '../bank/aspsp.ts';
 import type { AllowedAccess, Decision, Decisions } from './decisions.ts';
 import { type GrantedConsents, isOfApi } from './granted-consent.ts';
 import {
@@ -12,12 +12,12 @@ import {
   requesterOf,
   serviceOf,
   stopInteraction,
-} from './open-interaction.ts';
-import type { OwnForms } from './own-forms.ts';
-import type { Pages } from './pages/pages.ts';
-import { permissionsOf } from './pages/permissions.ts';
-import { claimNames, claimsOf } from '../request/authorization-request/claims-parameter.ts';
-import { allowedClaims, customerClaimsOf, type CustomerClaimRules } from './claims/requested-claims.ts';
+} from '../open-interaction.ts';
+import type { OwnForms } from '../own-forms.ts';
+import type { Pages } from '../pages/pages.ts';
+import { permissionsOf } from '../pages/permissions.ts';
+import { claimNames, claimsOf } from '../../request/authorization-request/claims-parameter.ts';
+import { allowedClaims, customerClaimsOf, type CustomerClaimRules } from '../claims/requested-claims.ts';
 
 interface ConsentDecisionOptions extends CustomerClaimRules {
   readonly log: Log;

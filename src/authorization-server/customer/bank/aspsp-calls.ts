@@ -1,6 +1,6 @@
 import { z } from 'zod';
-import type { Clock } from '../../clock.ts';
-import { OpenBankingError } from '../../errors.ts';
+import type { Clock } from '../../../clock.ts';
+import { OpenBankingError } from '../../../errors.ts';
 import type { ApprovalRequest, AspspCall, CustomerHint, FoundCustomer } from './decoupled-approval.ts';
 import type {
   AccountChoice,
@@ -15,7 +15,7 @@ import {
   type CustomerClaim,
   customerClaimsSchema,
   type CustomerClaimValues,
-} from './claims/customer-claims.ts';
+} from '../claims/customer-claims.ts';
 
 export interface AspspCallsOptions {
   readonly aspsp: Aspsp;

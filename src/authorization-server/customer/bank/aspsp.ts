@@ -1,4 +1,4 @@
-import type { CustomerClaim, CustomerClaimValues } from './claims/customer-claims.ts';
+import type { CustomerClaim, CustomerClaimValues } from '../claims/customer-claims.ts';
 import type { AspspCall, DecoupledApproval } from './decoupled-approval.ts';
 
 /**

@@ -1,8 +1,8 @@
 import type { Context } from 'koa';
-import { type Clock, epochSeconds } from '../../clock.ts';
-import { isRefusal } from '../../errors.ts';
-import type { Log } from '../../events.ts';
-import type { AspspCalls } from './aspsp-calls.ts';
+import { type Clock, epochSeconds } from '../../../clock.ts';
+import { isRefusal } from '../../../errors.ts';
+import type { Log } from '../../../events.ts';
+import type { AspspCalls } from '../bank/aspsp-calls.ts';
 import type {
   AuthenticatedPsu,
   AuthenticationContext,
@@ -10,8 +10,8 @@ import type {
   AuthenticationStep,
   FormStep,
   StepField,
-} from './aspsp.ts';
-import { profileOf, type Profiles } from '../profiles/profiles.ts';
+} from '../bank/aspsp.ts';
+import { profileOf, type Profiles } from '../../profiles/profiles.ts';
 import { assertMet, type AuthenticationRequirements, requirementsOf } from './authentication-requirements.ts';
 import { loginHintOf, uiLocalesOf } from './hints.ts';
 import type { LoginAttempt, LoginAttempts } from './login-attempts.ts';
@@ -21,10 +21,10 @@ import {
   type OpenInteraction,
   requesterOf,
   stopInteraction,
-} from './open-interaction.ts';
-import type { OwnForms } from './own-forms.ts';
-import { oauthAnswer } from '../request/oauth-error.ts';
-import type { Pages } from './pages/pages.ts';
+} from '../open-interaction.ts';
+import type { OwnForms } from '../own-forms.ts';
+import { oauthAnswer } from '../../request/oauth-error.ts';
+import type { Pages } from '../pages/pages.ts';
 
 export interface AuthenticationOptions {
   readonly aspsp: AspspCalls;

@@ -1,8 +1,8 @@
 import { randomBytes } from 'node:crypto';
 import type { Provider } from 'oidc-provider';
-import type { Clock } from '../../clock.ts';
-import type { Consent, ConsentRecords } from '../../consent/consent.ts';
-import { OPENID_SCOPES } from '../clients/registered-client.ts';
+import type { Clock } from '../../../clock.ts';
+import type { Consent, ConsentRecords } from '../../../consent/consent.ts';
+import { OPENID_SCOPES } from '../../clients/registered-client.ts';
 
 export interface GrantedConsentsOptions {
   readonly consents: Pick<ConsentRecords, 'create'>;

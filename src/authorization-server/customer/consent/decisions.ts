@@ -1,6 +1,6 @@
-import type { Clock } from '../../clock.ts';
-import { identifierHash, PayloadEncryption } from '../../storage/record-protection.ts';
-import type { Store } from '../../storage/store.ts';
+import type { Clock } from '../../../clock.ts';
+import { identifierHash, PayloadEncryption } from '../../../storage/record-protection.ts';
+import type { Store } from '../../../storage/store.ts';
 
 /** The customer's answer to a request: the access that was allowed, or the error with which the request ended. */
 export type Decision = AllowedAccess | EndedRequest;

@@ -1,10 +1,10 @@
-import { OpenBankingError } from '../../errors.ts';
-import type { MarketRules } from '../profiles/profile.ts';
+import { OpenBankingError } from '../../../errors.ts';
+import type { MarketRules } from '../../profiles/profile.ts';
 import {
   type ClaimsRule,
   claimsOf,
   type RequestedClaims,
-} from '../request/authorization-request/claims-parameter.ts';
+} from '../../request/authorization-request/claims-parameter.ts';
 
 /** The demands of a request on the authentication of the customer (OpenID Connect Core §3.1.2.1, §5.5.1.1). */
 export interface AuthenticationRequirements {

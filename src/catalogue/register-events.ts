@@ -1,4 +1,4 @@
-import { error, info, warn } from './event-levels.ts';
+import { error, info, warn } from '../event-levels.ts';
 
 /** Fields of the events of a followed file. */
 export const LOADED = ['file', 'count'] as const;

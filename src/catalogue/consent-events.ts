@@ -1,0 +1,11 @@
+import { info } from '../event-levels.ts';
+
+/** The events of consents. */
+export const CONSENT_EVENTS = {
+  'consent.changed': info('a consent has another status (`outcome`)', [
+    'clientId',
+    'authorizationNumber',
+    'consentId',
+    'outcome',
+  ]),
+};

@@ -1,0 +1,16 @@
+import { bank, grant, request, type WithProblem } from '../error-classes.ts';
+
+type OfConsent = { consentId: string };
+
+/** The refusals of consents: consent/, authorization-server/customer/consent/. */
+export const CONSENT_REFUSALS = {
+  ERR_CONSENT_UNKNOWN: request<OfConsent>('there is no such consent of this client'),
+  ERR_CONSENT_STATUS: request<OfConsent & { status: string }>(
+    'the status of the consent does not allow this any more',
+  ),
+  ERR_CONSENT_CHANGED: request<OfConsent>(
+    'the consent has changed since it was shown (RTS on strong customer authentication article 5(1))',
+  ),
+  ERR_CONSENT_CUSTOMER: grant<OfConsent>('the consent belongs to another customer'),
+  ERR_CONSENT_INVALID: bank<WithProblem>('a consent cannot have this content'),
+};
