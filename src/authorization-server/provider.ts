@@ -2,6 +2,7 @@ import { hkdfSync } from 'node:crypto';
 import type { EventEmitter } from 'node:events';
 import type { AdapterFactory, Client, Configuration } from 'oidc-provider';
 import type { ConsentRecords } from '../consent/consent.ts';
+import type { ConsentUses } from '../consent/consent-uses.ts';
 import type { Log } from '../events.ts';
 import type { Ciba, CibaOptions } from './ciba/ciba.ts';
 import { apiScopes, type ApiScopesOptions } from './tokens/api-scopes.ts';
@@ -63,6 +64,7 @@ export interface ProviderOptions extends ApiScopesOptions, CertificateRule {
   /** Key of hashes, encryption and cookies; 32 bytes. */
   readonly secret: Buffer;
   readonly consents: Pick<ConsentRecords, 'idOf'>;
+  readonly consentUses: Pick<ConsentUses, 'note'>;
   /** Authentication contexts that logins can reach (`acr`). */
   readonly acr: AcrOptions;
   /** Claims about customers that this bank gives to TPPs. */
@@ -163,7 +165,7 @@ function configuration(options: ProviderOptions, parts: ProviderParts): Configur
     expiresWithSession: () => Promise.resolve(false),
     revokeGrantPolicy: () => true,
     extraTokenClaims: (ctx, token) =>
-      tokenClaims({ consents: options.consents, tokenStatus: parts.tokenStatus }, actingTpp(ctx), token),
+      tokenClaims({ ...options, tokenStatus: parts.tokenStatus }, actingTpp(ctx), token),
     renderError: parts.renderError,
     ttl: {
       AccessToken: (ctx) => withinGrant(options.clock, ctx, options.accessTokenSeconds),

@@ -1,4 +1,4 @@
-import { info } from '../event-levels.ts';
+import { info, warn } from '../event-levels.ts';
 
 /** The events of consents. */
 export const CONSENT_EVENTS = {
@@ -8,4 +8,5 @@ export const CONSENT_EVENTS = {
     'consentId',
     'outcome',
   ]),
+  'consent.use.unrecorded': warn('the day of the last use of consents cannot be written', ['error']),
 };

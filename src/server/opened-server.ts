@@ -16,6 +16,7 @@ import { clientCertificateOptions } from '../configuration/client-certificate-sc
 import { type Clock, systemClock } from '../clock.ts';
 import type { Config } from '../configuration/config.ts';
 import { ConsentRecords, Consents } from '../consent/consent.ts';
+import { ConsentUses } from '../consent/consent-uses.ts';
 import { creationProblem, readOrCreate } from '../files/created-file.ts';
 import { invalidConfig } from '../errors.ts';
 import { reportClientChain } from './client-chain-check.ts';
@@ -105,7 +106,9 @@ export async function openServer(config: Config, parts: ServerParts): Promise<Op
   const opened = await openParts(config, parts, { clock, log });
   const { decision, clients, store, clientCertificate } = opened;
   const consents = new ConsentRecords({ store, clock, secret: opened.secret });
-  const endpoints = createEndpoints(config, opened, { aspsp: parts.aspsp, consents, clock, log });
+  const consentUses = new ConsentUses({ store, clock, log, consentSeconds: config.consent.lifetimeSeconds });
+  const { aspsp } = parts;
+  const endpoints = createEndpoints(config, opened, { aspsp, consents, consentUses, clock, log });
   const { tls } = opened;
   const requestClientCertificate = clientCertificate.isTlsCertificateNeeded;
   const { keepAliveSeconds } = config.connections;
@@ -146,7 +149,7 @@ export async function openServer(config: Config, parts: ServerParts): Promise<Op
       const { drainSeconds } = config.shutdown;
       await Promise.all([front.close(drainSeconds), mtls.close(drainSeconds)]);
       await endpoints.close();
-      await opened.seen.close();
+      await Promise.all([opened.seen.close(), consentUses.close()]);
       const files = [decision, clients, opened.signer, opened.resourceServers, tls];
       await Promise.all([...files, store].map((part) => part.close()));
       log.emit('server.stopped');
@@ -221,11 +224,11 @@ async function openParts(
 function createEndpoints(
   config: Config,
   opened: Awaited<ReturnType<typeof openParts>>,
-  parts: Pick<AuthorizationServerOptions, 'aspsp' | 'consents' | 'clock' | 'log'>,
+  parts: Pick<AuthorizationServerOptions, 'aspsp' | 'consents' | 'consentUses' | 'clock' | 'log'>,
 ): AuthorizationServer {
   const { store, signer, secret, clients, resourceServers, clientCertificate } = opened;
   const { authorisationStatus, revocation, authenticator } = opened.decision;
-  const { aspsp, consents, clock, log } = parts;
+  const { aspsp, consents, consentUses, clock, log } = parts;
   const revokedCertificates = new RevokedCertificates({
     store,
     clock,
@@ -253,6 +256,7 @@ function createEndpoints(
     store,
     clientLimits: config.clientLimits,
     consents,
+    consentUses,
     authorisationStatus,
     authenticator,
     clientCertificate,

@@ -1,6 +1,7 @@
 import type { KoaContextWithOIDC } from 'oidc-provider';
 import { type Clock, epochSeconds } from '../../clock.ts';
 import type { ConsentRecords } from '../../consent/consent.ts';
+import type { ConsentUses } from '../../consent/consent-uses.ts';
 import { isRefusal, OpenBankingError } from '../../errors.ts';
 import type { TppRecord } from '../../../tpp-registry/index.ts';
 import type { Tpp } from '../../tpp/authenticate.ts';
@@ -11,6 +12,7 @@ import type { TokenStatus } from '../token-status/token-status.ts';
 interface TokenClaimsOptions {
   readonly consents: Pick<ConsentRecords, 'idOf'>;
   readonly tokenStatus: Pick<TokenStatus, 'reference'>;
+  readonly consentUses: Pick<ConsentUses, 'note'>;
 }
 
 /** An access token of the provider, as far as its claims depend on it. */
@@ -26,7 +28,7 @@ interface IssuedToken {
  * @throws ERR_CERT_MISSING, ERR_SCOPE_MISSING when no scope is left, ERR_STORAGE_REVOKED when the grant has ended, as provider errors
  */
 export async function tokenClaims(
-  { consents, tokenStatus }: TokenClaimsOptions,
+  { consents, tokenStatus, consentUses }: TokenClaimsOptions,
   tpp: Tpp | TppRecord | undefined,
   { clientId, grantId, scope }: IssuedToken,
 ): Promise<Record<string, unknown>> {
@@ -38,12 +40,14 @@ export async function tokenClaims(
   const status = await tokenStatus.reference(holder, grantId).catch((error: unknown) => {
     throw isRefusal(error) ? providerError(error) : error;
   });
+  const consentId = grantId === undefined ? undefined : consents.idOf(grantId);
+  if (consentId !== undefined) consentUses.note(consentId);
   return {
     status,
     authorization_number: holder.authorizationNumber,
     nca: holder.nca,
     tpp_roles: holder.roles,
-    ...(grantId === undefined ? {} : { consent_id: consents.idOf(grantId) }),
+    ...(consentId === undefined ? {} : { consent_id: consentId }),
   };
 }
 

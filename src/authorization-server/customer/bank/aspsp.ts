@@ -54,10 +54,13 @@ export interface AuthenticationCall extends AspspCall {
   readonly request: AuthenticationContext;
 }
 
-/** The request for which a customer authenticates. */
+/** The request for which a customer authenticates: of a TPP, or of the customer himself for the dashboard of what he has allowed. */
 export interface AuthenticationContext {
-  readonly clientId: string;
-  readonly tpp: { readonly legalName: string; readonly authorizationNumber: string };
+  /** Absent for the dashboard. */
+  readonly clientId?: string | undefined;
+  /** Absent for the dashboard: no TPP asks. */
+  readonly tpp?: { readonly legalName: string; readonly authorizationNumber: string } | undefined;
+  /** Empty for the dashboard. */
   readonly scopes: readonly string[];
   /**
    * The authentication contexts of `acrValues` of the configuration that the request asks for, the preferred first. A login
