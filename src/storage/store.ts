@@ -15,6 +15,12 @@ export interface Store {
   listByIndex(kind: string, name: string, value: string): Promise<readonly StoredRecord[]>;
 
   /**
+   * A part of what `listByIndex` returns, in an order of the store's own. A record that is not written between two pages is
+   * in one of them. The cost grows with the page, not with the index.
+   */
+  listPage(kind: string, name: string, value: string, page: PageRequest): Promise<RecordPage>;
+
+  /**
    * Writes a record, replacing any other under the same id. A consumption mark survives the replacement.
    *
    * @throws ERR_STORAGE_REVOKED when one of its index values has a tombstone
@@ -23,6 +29,15 @@ export interface Store {
 
   /** Writes a record if no live record has the id: true for exactly one caller until the record expires. */
   putIfAbsent(kind: string, id: string, record: RecordToStore): Promise<boolean>;
+
+  /**
+   * Replaces value, end and indexes of a live record, if its value is still the one that was read: true for one of many
+   * callers that read the same, false for all others and when the record is absent or expired. A consumption mark
+   * survives the replacement. The new value must differ from the one that was read.
+   *
+   * @throws ERR_STORAGE_REVOKED when one of the new index values has a tombstone
+   */
+  replace(kind: string, read: StoredRecord, record: RecordToStore): Promise<boolean>;
 
   /** Consumes the record: true for exactly one caller, false for all others and when the record is absent or expired. */
   consume(kind: string, id: string): Promise<boolean>;
@@ -64,10 +79,31 @@ export interface RecordToStore {
   readonly indexes?: Readonly<Record<string, string>>;
 }
 
+export interface PageRequest {
+  /** `next` of the page before; absent for the first page. Any text is a position, so callers may pass on what they were sent. */
+  readonly after?: string | undefined;
+  readonly limit: number;
+}
+
+export interface RecordPage {
+  /** At most `limit`; a page before the last may be shorter too. */
+  readonly records: readonly StoredRecord[];
+  /** Where the next page begins; absent after the last. */
+  readonly next?: string;
+}
+
 export interface StoredRecord {
   readonly id: string;
   readonly value: unknown;
   /** When `consume` succeeded, if it did. */
   readonly consumedAt?: Date;
   readonly expiresAt?: Date;
+}
+
+/** The JSON by which `replace` recognises the value that was read: a store keeps `JSON.stringify` of each value. */
+export function replacedJson(read: StoredRecord, record: RecordToStore): string {
+  const json = JSON.stringify(read.value);
+  // Every caller would find the value that it read, and would be the one that replaced it.
+  if (json === JSON.stringify(record.value)) throw new TypeError('the new value is the one that was read');
+  return json;
 }

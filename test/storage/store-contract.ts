@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { Clock } from '../../src/clock.ts';
 import { isRefusal } from '../../src/errors.ts';
-import type { Store } from '../../src/storage/store.ts';
+import type { Store, StoredRecord } from '../../src/storage/store.ts';
 
 /** A clock that a test moves. */
 export class TestClock implements Clock {
@@ -25,6 +25,22 @@ export function describeStore(name: string, open: (clock: Clock) => Promise<Stor
     });
     afterEach(() => store.close());
     const inSeconds = (seconds: number) => new Date(clock.now().getTime() + seconds * 1000);
+
+    const readOf = async (kind: string, id: string): Promise<StoredRecord> => {
+      const found = await store.find(kind, id);
+      if (found === undefined) throw new Error(`no ${kind} ${id}`);
+      return found;
+    };
+    const pagesOf = async (value: string, limit: number): Promise<string[][]> => {
+      const pages: string[][] = [];
+      let after: string | undefined;
+      do {
+        const page = await store.listPage('Consent', 'tpp', value, { limit, after });
+        pages.push(page.records.map(({ id }) => id));
+        after = page.next;
+      } while (after !== undefined);
+      return pages;
+    };
 
     it('finds what was put, by id and by index, until it expires', async () => {
       const value = { text: 'ä"\\', list: [1, null], nested: { yes: true } };
@@ -142,6 +158,110 @@ export function describeStore(name: string, open: (clock: Clock) => Promise<Stor
         'fulfilled',
       ]);
       expect((await store.find('Token', 'c'))?.value).toBe(3);
+    });
+
+    it('lets exactly one of 64 replace the value that all of them have read', async () => {
+      await store.put('Consent', 'a', { value: { n: 0, text: 'ä"\\' }, indexes: { psu: 'p' } });
+      for (let round = 1; round <= 10; round += 1) {
+        const read = await readOf('Consent', 'a');
+        const attempts = Array.from({ length: 64 }, (_, at) =>
+          store.replace('Consent', read, { value: { n: round, at }, indexes: { psu: 'p' } }),
+        );
+        const answers = await Promise.all(attempts);
+        expect(answers.filter(Boolean)).toHaveLength(1);
+        expect((await readOf('Consent', 'a')).value).toEqual({ n: round, at: answers.indexOf(true) });
+      }
+    });
+
+    it('replaces end and indexes too, and keeps the mark of use', async () => {
+      await store.put('Consent', 'a', { value: 1, expiresAt: inSeconds(5), indexes: { psu: 'p', tpp: 't' } });
+      const read = await readOf('Consent', 'a');
+      await store.consume('Consent', 'a');
+      const next = { value: 2, expiresAt: inSeconds(20), indexes: { psu: 'q' } };
+      expect(await store.replace('Consent', read, next)).toBe(true);
+      clock.forward(10);
+      expect(await store.listByIndex('Consent', 'psu', 'p')).toEqual([]);
+      expect(await store.listByIndex('Consent', 'tpp', 't')).toEqual([]);
+      expect(await store.findByIndex('Consent', 'psu', 'q')).toMatchObject({ id: 'a', value: 2 });
+      expect(await store.consume('Consent', 'a')).toBe(false);
+      expect((await readOf('Consent', 'a')).expiresAt).toEqual(inSeconds(10));
+    });
+
+    it('replaces no record that has changed, is gone, or has expired', async () => {
+      const record = { value: 1, expiresAt: inSeconds(10), indexes: { psu: 'p' } };
+      await store.put('Consent', 'a', record);
+      const read = await readOf('Consent', 'a');
+      const replace = () => store.replace('Consent', read, { ...record, value: 3, indexes: { psu: 'q' } });
+      await store.put('Consent', 'a', { ...record, value: 2 });
+      expect(await replace()).toBe(false);
+      await store.put('Consent', 'a', record);
+      clock.forward(10);
+      expect(await replace()).toBe(false);
+      await store.put('Consent', 'a', { ...record, expiresAt: inSeconds(10) });
+      await store.delete('Consent', 'a');
+      expect(await replace()).toBe(false);
+      expect(await store.find('Consent', 'a')).toBeUndefined();
+      expect(await store.listByIndex('Consent', 'psu', 'q')).toEqual([]);
+      await expect(store.replace('Consent', read, record)).rejects.toThrow(TypeError);
+    });
+
+    it('refuses a replacement under an index value with a tombstone, and leaves the record (J2)', async () => {
+      await store.put('Consent', 'a', { value: 1, expiresAt: inSeconds(100), indexes: { client: 'c' } });
+      const read = await readOf('Consent', 'a');
+      await store.deleteByIndex('Consent', 'grant', 'g', inSeconds(60));
+      const next = { value: 2, expiresAt: inSeconds(100), indexes: { client: 'd', grant: 'g' } };
+      const error: unknown = await store.replace('Consent', read, next).catch((caught: unknown) => caught);
+      expect(isRefusal(error, 'ERR_STORAGE_REVOKED')).toBe(true);
+      expect(await store.findByIndex('Consent', 'client', 'c')).toMatchObject({ value: 1 });
+      expect(await store.listByIndex('Consent', 'client', 'd')).toEqual([]);
+      await store.deleteByIndex('Consent', 'client', 'c', inSeconds(60));
+      expect(await store.replace('Consent', read, { ...next, indexes: { client: 'd' } })).toBe(false);
+    });
+
+    it('returns an index page by page, each record once, and none that has ended', async () => {
+      const ids = Array.from({ length: 45 }, (_, at) => `r${at}`);
+      const record = (at: number) => ({
+        value: at,
+        indexes: { tpp: 't' },
+        ...(at % 3 === 0 ? {} : { expiresAt: inSeconds(100 + (at % 2)) }),
+      });
+      await Promise.all(ids.map((id, at) => store.put('Consent', id, record(at))));
+      await Promise.all(
+        ['x', 'y'].map((id) => store.put('Consent', id, { ...record(1), expiresAt: inSeconds(5) })),
+      );
+      await store.put('Consent', 'other', { value: 0, indexes: { tpp: 'u' } });
+      clock.forward(5);
+      const all = await pagesOf('t', 7);
+      expect(all.map(({ length }) => length)).toEqual([7, 7, 7, 7, 7, 7, 3]);
+      expect(all.flat().toSorted()).toEqual(ids.toSorted());
+      expect(await pagesOf('t', 45)).toHaveLength(1);
+      expect(await pagesOf('none', 7)).toEqual([[]]);
+      clock.forward(1000);
+      expect((await pagesOf('t', 4)).flat()).toHaveLength(15);
+    });
+
+    it('goes on after a record that has gone since, and from any text', async () => {
+      const ids = Array.from({ length: 9 }, (_, at) => `r${at}`);
+      for (const id of ids) await store.put('Consent', id, { value: id, indexes: { tpp: 't' } });
+      const first = await store.listPage('Consent', 'tpp', 't', { limit: 4 });
+      const last = first.records.at(-1);
+      await store.delete('Consent', last?.id ?? '');
+      const second = await store.listPage('Consent', 'tpp', 't', { limit: 9, after: first.next });
+      const seen = [...first.records, ...second.records].map(({ id }) => id);
+      expect(seen.toSorted()).toEqual(ids);
+      expect(second.next).toBeUndefined();
+      for (const after of [
+        'r3',
+        'inf.',
+        'inf.\0',
+        '99999999999999999999.x',
+        '(1',
+        '-inf.x',
+        'é'.repeat(99),
+      ]) {
+        const { records } = await store.listPage('Consent', 'tpp', 't', { limit: 2, after });
+        expect(records.length).toBeLessThanOrEqual(2);
+      }
     });
 
     it('sets bits at once from many callers, each for itself, and reads them lowest first', async () => {

@@ -1,7 +1,7 @@
 import { Cluster, type Redis } from 'ioredis';
-import { LIST, NONCE_LENGTH, type RedisScript, ROWS, TOMBSTONE } from './redis-scripts.ts';
+import { LIST, NONCE_LENGTH, PAGE, type RedisScript, ROWS, TOMBSTONE } from './redis-scripts.ts';
 import type { RedisParts } from './redis-writes.ts';
-import type { StoredRecord } from '../store.ts';
+import type { PageRequest, RecordPage, StoredRecord } from '../store.ts';
 
 /** The live record under an identifier. */
 export async function findRecord(
@@ -27,6 +27,49 @@ export async function listRecords(parts: RedisParts, kind: string, index: string
     .filter((row) => isLive(row, at))
     .toSorted((one, other) => one.writtenAt - other.writtenAt)
     .map(recordOf);
+}
+
+/** The end of the record and the member of its registration, by which the next page begins after it. */
+const POSITION = /^(inf|\d{1,16})\.(.+)$/s;
+
+/** A part of the live records of this index, in the order of their ends. */
+export async function pageOfRecords(
+  parts: RedisParts,
+  { kind, index }: { readonly kind: string; readonly index: string },
+  { after, limit }: PageRequest,
+): Promise<RecordPage> {
+  const { reader } = parts.primaries;
+  const [, score, member] = POSITION.exec(after ?? '') ?? [];
+  const position = score === undefined || member === undefined ? [] : [score, member];
+  const call = { keys: [index], args: [parts.now(), limit + 1, ...position] };
+  const answer = (await run(reader, PAGE, call)) as string[];
+  const found = Array.from({ length: answer.length / 2 }, (_, at) => ({
+    member: answer[at * 2] ?? '',
+    score: answer[at * 2 + 1] ?? '',
+  }));
+  const page = found.slice(0, limit);
+  const members = page.map((one) => one.member);
+  const rows = await (reader instanceof Cluster
+    ? rowsOneByOne(parts, kind, members)
+    : rowsOfMembers(parts, kind, { redis: reader, members }));
+  const at = parts.now();
+  const records = rows.filter((row) => isLive(row, at)).map(recordOf);
+  const last = page.at(-1);
+  return found.length > limit && last !== undefined
+    ? { records, next: `${last.score}.${last.member}` }
+    : { records };
+}
+
+async function rowsOfMembers(
+  { keys }: RedisParts,
+  kind: string,
+  { redis, members }: { readonly redis: Redis; readonly members: readonly string[] },
+): Promise<Row[]> {
+  const written = members.filter((member) => member !== TOMBSTONE);
+  if (written.length === 0) return [];
+  const recordKeys = written.map((member) => keys.record(kind, member.slice(NONCE_LENGTH)));
+  const rows = (await run(redis, ROWS, { keys: recordKeys, args: [] })) as Fields[];
+  return written.flatMap((member, at) => registered(member, rowOf(member.slice(NONCE_LENGTH), rows[at])));
 }
 
 async function rowsTogether(
@@ -68,7 +111,11 @@ interface ScriptWords {
   readonly args: readonly (string | number)[];
 }
 
-async function run(redis: Redis, { sha, lua }: RedisScript, { keys, args }: ScriptWords): Promise<unknown> {
+async function run(
+  redis: Redis | Cluster,
+  { sha, lua }: RedisScript,
+  { keys, args }: ScriptWords,
+): Promise<unknown> {
   try {
     return await redis.evalsha(sha, keys.length, ...keys, ...args);
   } catch (error) {

@@ -13,6 +13,7 @@ export const NONCE_LENGTH = 16;
 /** Answers of REGISTER and PUT. */
 export const TOMBSTONED = 'tombstoned';
 export const EXISTS = 'exists';
+export const CHANGED = 'changed';
 /** The tombstone of an index: a member whose score is its end. No member of a record is so short. */
 export const TOMBSTONE = '!';
 /**
@@ -90,8 +91,9 @@ settleIndex(KEYS[1], tonumber(ARGV[1]))
 return 1`);
 
 /**
- * KEYS: record, indexes to register. ARGV: now, end, member, nonce, value, indexes as JSON, 'new' or 'any', prefix of
- * indexes. Answers [`tombstoned`], [`exists`], or [`written`, nonce and indexes of the record that was replaced].
+ * KEYS: record, indexes to register. ARGV: now, end, member, nonce, value, indexes as JSON, 'new', 'same' or 'any', prefix
+ * of indexes, and for 'same' the value that the live record must have. Answers [`tombstoned`], [`exists`], [`changed`], or
+ * [`written`, nonce and indexes of the record that was replaced].
  */
 export const PUT = script(`
 local key, now, nonce = KEYS[1], tonumber(ARGV[1]), ARGV[4]
@@ -102,6 +104,8 @@ local old = redis.call('HMGET', key, 'n', 'e', 'i', 'w', 'gu', 'g:' .. nonce)
 if old[6] then return { '${TOMBSTONED}' } end
 local isOver = old[1] and old[2] ~= '' and tonumber(old[2]) <= now
 if old[1] and not isOver and ARGV[7] == 'new' and old[1] ~= nonce then return { '${EXISTS}' } end
+if ARGV[7] == 'same' and old[1] ~= nonce and
+  (not old[1] or isOver or redis.call('HGET', key, 'v') ~= ARGV[9]) then return { '${CHANGED}' } end
 if isOver then removeRecord(key) end
 local first = old[1] and not isOver and old[4] or ARGV[1]
 redis.call('HSET', key, 'v', ARGV[5], 'e', ARGV[2], 'n', nonce, 'i', ARGV[6], 'w', first)
@@ -195,6 +199,31 @@ export const ROWS = script(`${ROW}
 local rows = {}
 for at = 1, #KEYS do rows[at] = row(KEYS[at]) end
 return rows`);
+
+/**
+ * KEYS: index. ARGV: now, limit, and for a later page score and member of the last registration of the page before.
+ * Answers with registrations that have not ended and their scores, in the order of the set: score, then member.
+ */
+export const PAGE = script(`
+-- As the set compares; Lua compares by the locale.
+local function isAfter(one, other)
+  for at = 1, math.min(#one, #other) do
+    local a, b = string.byte(one, at), string.byte(other, at)
+    if a ~= b then return a > b end
+  end
+  return #one > #other
+end
+local first = redis.call('ZCOUNT', KEYS[1], '-inf', ARGV[1])
+if ARGV[3] then
+  local low = redis.call('ZCOUNT', KEYS[1], '-inf', '(' .. ARGV[3])
+  local high = low + redis.call('ZCOUNT', KEYS[1], ARGV[3], ARGV[3])
+  while low < high do
+    local middle = math.floor((low + high) / 2)
+    if isAfter(redis.call('ZRANGE', KEYS[1], middle, middle)[1], ARGV[4]) then high = middle else low = middle + 1 end
+  end
+  first = math.max(first, low)
+end
+return redis.call('ZRANGE', KEYS[1], first, first + tonumber(ARGV[2]) - 1, 'WITHSCORES')`);
 
 /** KEYS: index. ARGV: now, end of the tombstone, limit. Sets the tombstone and answers with members. */
 export const SET_TOMBSTONE = script(`

@@ -4,6 +4,7 @@ import type { Budget, RedisGroupWrite } from './redis-group-write.ts';
 import type { RedisKeys } from './redis-keys.ts';
 import type { RedisPrimaries } from './redis-primaries.ts';
 import {
+  CHANGED,
   TOMBSTONED,
   SET_TOMBSTONE,
   DELETE,
@@ -35,18 +36,20 @@ export interface RecordWrite {
   readonly kind: string;
   readonly id: string;
   readonly record: RecordToStore;
-  /** `new`: only if there is no live record. */
-  readonly mode: 'any' | 'new';
+  /** `new`: only if there is no live record. `same`: only if the live record has the value `replaced`. */
+  readonly mode: 'any' | 'new' | 'same';
+  /** JSON of a value. */
+  readonly replaced?: string;
 }
 
 /**
- * Writes a record. False when `mode` is `new` and a live record exists.
+ * Writes a record. False when `mode` is `new` and a live record exists, or `same` and the live record has another value.
  *
  * @throws ERR_STORAGE_REVOKED
  */
 export async function writeRecord(parts: RedisParts, write: RecordWrite, budget: Budget): Promise<boolean> {
   const { keys, primaries, now } = parts;
-  const { kind, id, record, mode } = write;
+  const { kind, id, record, mode, replaced: expected = '' } = write;
   const own = nonce();
   const ends = record.expiresAt?.getTime() ?? '';
   const value = JSON.stringify(record.value);
@@ -74,12 +77,12 @@ export async function writeRecord(parts: RedisParts, write: RecordWrite, budget:
   const reply = await script({
     script: PUT,
     keys: [keys.record(kind, id), ...(primaries.isCluster ? [] : indexKeys)],
-    args: [now(), ends, registration.member, own, value, indexes, mode, indexPrefixOf(parts, kind)],
+    args: [now(), ends, registration.member, own, value, indexes, mode, indexPrefixOf(parts, kind), expected],
   });
   const [outcome, replaced = '', replacedIndexes = ''] = textsOf(reply);
-  if (outcome === TOMBSTONED || outcome === EXISTS) {
+  if (outcome === TOMBSTONED || outcome === EXISTS || outcome === CHANGED) {
     if (primaries.isCluster) await forget(parts, registration, budget);
-    if (outcome === EXISTS) return false;
+    if (outcome !== TOMBSTONED) return false;
     throw new OpenBankingError('ERR_STORAGE_REVOKED', { kind });
   }
   if (primaries.isCluster && replaced !== '' && replaced !== own) {

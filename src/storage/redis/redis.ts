@@ -4,11 +4,11 @@ import type { Log } from '../../events.ts';
 import { type Budget, createRedisGroupWrite } from './redis-group-write.ts';
 import { createRedisKeys } from './redis-keys.ts';
 import { connectRedis } from './redis-primaries.ts';
-import { findRecord, listRecords } from './redis-reads.ts';
+import { findRecord, listRecords, pageOfRecords } from './redis-reads.ts';
 import { ALLOCATE, CONSUME, HEALTH, SET_BIT } from './redis-scripts.ts';
 import type { RedisSettings } from './redis-settings.ts';
 import { deleteByIndex, deleteRecord, nonce, type RedisParts, writeRecord } from './redis-writes.ts';
-import type { Store } from '../store.ts';
+import { replacedJson, type Store } from '../store.ts';
 
 export interface RedisStoreOptions {
   readonly settings: RedisSettings;
@@ -70,12 +70,19 @@ function storeOver(parts: RedisParts, within: Within): Store {
     find: (kind, id) => within('find', () => findRecord(parts, kind, id)),
     findByIndex: async (kind, name, value) => (await list(kind, name, value)).at(-1),
     listByIndex: list,
+    listPage: (kind, name, value, page) =>
+      within('find', () => pageOfRecords(parts, { kind, index: keys.index(kind, name, value) }, page)),
 
     put: async (kind, id, record) => {
       await within('put', (budget) => writeRecord(parts, { kind, id, record, mode: 'any' }, budget));
     },
     putIfAbsent: (kind, id, record) =>
       within('putIfAbsent', (budget) => writeRecord(parts, { kind, id, record, mode: 'new' }, budget)),
+    replace: async (kind, read, record) => {
+      const replaced = replacedJson(read, record);
+      const write = { kind, id: read.id, record, mode: 'same', replaced } as const;
+      return within('replace', (budget) => writeRecord(parts, write, budget));
+    },
     consume: (kind, id) =>
       within('consume', async (budget) => {
         const call = { script: CONSUME, keys: [keys.record(kind, id)], args: [now(), nonce()] };

@@ -3,6 +3,7 @@ import type { DatabaseSync, StatementSync } from 'node:sqlite';
 /** A write, as data for the writing thread. Times are milliseconds since the epoch. */
 export type Operation =
   | ({ readonly do: 'put' | 'putIfAbsent' } & RecordToWrite)
+  | ({ readonly do: 'replace'; readonly readJson: string } & RecordToWrite)
   | { readonly do: 'consume'; readonly kind: string; readonly id: string; readonly now: number }
   | { readonly do: 'delete'; readonly kind: string; readonly id: string }
   | ({ readonly do: 'deleteByIndex'; readonly until: number } & IndexValue)
@@ -79,13 +80,15 @@ export function preparedOperations(database: DatabaseSync): (operation: Operatio
     return { value: isNew };
   };
 
-  const setBit = ({ bitmap, bit, expires }: Operation & { readonly do: 'setBit' }) => {
-    const part = Math.floor(bit / PART_BITS);
-    const known = statements.bits.get({ bitmap, part })?.bits;
-    const bits = Buffer.from(known instanceof Uint8Array ? known : new Uint8Array(PART_BITS / 8));
-    const at = (bit % PART_BITS) >> 3;
-    bits.writeUInt8(bits.readUInt8(at) | (1 << (bit & 7)), at);
-    statements.setBits.run({ bitmap, part, bits, expires });
+  const replace = (record: RecordToWrite & { readonly readJson: string }): Outcome => {
+    if (hasTombstone(record)) return REVOKED;
+    const { kind, id, json, expires, now, readJson } = record;
+    const isReplaced = statements.replace.run({ kind, id, json, expires, now, readJson }).changes === 1;
+    if (isReplaced) {
+      statements.unindex.run({ kind, id });
+      reindex(record);
+    }
+    return { value: isReplaced };
   };
 
   return (operation) => {
@@ -94,6 +97,8 @@ export function preparedOperations(database: DatabaseSync): (operation: Operatio
         return put(operation);
       case 'putIfAbsent':
         return putIfAbsent(operation);
+      case 'replace':
+        return replace(operation);
       case 'consume': {
         const { kind, id, now } = operation;
         return { value: statements.consume.run({ kind, id, now }).changes === 1 };
@@ -114,7 +119,7 @@ export function preparedOperations(database: DatabaseSync): (operation: Operatio
         return { value: Number(statements.allocate.get({ name: counter, count })?.first) };
       }
       case 'setBit':
-        setBit(operation);
+        setBit(statements, operation);
         return DONE;
       case 'purge': {
         const { now, limit } = operation;
@@ -127,6 +132,18 @@ export function preparedOperations(database: DatabaseSync): (operation: Operatio
   };
 }
 
+function setBit(
+  statements: Pick<ReturnType<typeof prepared>, 'bits' | 'setBits'>,
+  { bitmap, bit, expires }: Operation & { readonly do: 'setBit' },
+): void {
+  const part = Math.floor(bit / PART_BITS);
+  const known = statements.bits.get({ bitmap, part })?.bits;
+  const bits = Buffer.from(known instanceof Uint8Array ? known : new Uint8Array(PART_BITS / 8));
+  const at = (bit % PART_BITS) >> 3;
+  bits.writeUInt8(bits.readUInt8(at) | (1 << (bit & 7)), at);
+  statements.setBits.run({ bitmap, part, bits, expires });
+}
+
 function prepared(database: DatabaseSync) {
   const sql = (text: string) => database.prepare(text);
   return {
@@ -134,6 +151,10 @@ function prepared(database: DatabaseSync) {
       `INSERT INTO record (kind, id, value, expires_at, consumed_at, written)
        VALUES (:kind, :id, :json, :expires, NULL, :now)
        ON CONFLICT (kind, id) DO UPDATE SET value = excluded.value, expires_at = excluded.expires_at`,
+    ),
+    replace: sql(
+      `UPDATE record SET value = :json, expires_at = :expires WHERE kind = :kind AND id = :id AND value = :readJson
+         AND (expires_at IS NULL OR expires_at > :now)`,
     ),
     deleteExpired: sql(
       'DELETE FROM record WHERE kind = :kind AND id = :id AND expires_at IS NOT NULL AND expires_at <= :now',

@@ -7,7 +7,7 @@ import { type Connection, createConnection, isBusy, makeFile } from './sqlite-co
 import { followExpiry } from './sqlite-purge.ts';
 import { PART_BITS } from './sqlite-operations.ts';
 import { SqliteWriter } from './sqlite-writer.ts';
-import type { RecordToStore, Store, StoredRecord } from '../store.ts';
+import { type RecordToStore, replacedJson, type Store, type StoredRecord } from '../store.ts';
 
 export interface SqliteStoreOptions {
   /** Created when absent, readable by its owner only. */
@@ -82,6 +82,12 @@ function preparedReads(database: DatabaseSync) {
        JOIN record r ON r.kind = i.kind AND r.id = i.id
        WHERE i.kind = :kind AND i.name = :name AND i.value = :value AND ${LIVE} ORDER BY r.written`,
     ),
+    page: database.prepare(
+      `SELECT r.id, r.value, r.consumed_at, r.expires_at FROM record_index i
+       JOIN record r ON r.kind = i.kind AND r.id = i.id
+       WHERE i.kind = :kind AND i.name = :name AND i.value = :value AND i.id > :after AND ${LIVE}
+       ORDER BY i.id LIMIT :limit`,
+    ),
     bits: database.prepare(
       'SELECT part, bits FROM bitmap WHERE name = :bitmap AND part BETWEEN :first AND :last',
     ),
@@ -109,16 +115,14 @@ function storeOver({ reader, writer, now, close }: Parts): Store {
     waiting('find', READ_MILLISECONDS, () =>
       reader.use(({ bits }) => bits.all({ bitmap, first, last }) as unknown as BitsRow[]),
     );
-  const put = (verb: 'put' | 'putIfAbsent', kind: string, id: string, record: RecordToStore) =>
-    writer.write({
-      do: verb,
-      kind,
-      id,
-      json: JSON.stringify(record.value),
-      expires: record.expiresAt?.getTime() ?? null,
-      indexes: Object.entries(record.indexes ?? {}),
-      now: now(),
-    });
+  const toWrite = (kind: string, id: string, record: RecordToStore) => ({
+    kind,
+    id,
+    json: JSON.stringify(record.value),
+    expires: record.expiresAt?.getTime() ?? null,
+    indexes: Object.entries(record.indexes ?? {}),
+    now: now(),
+  });
 
   return {
     find: async (kind, id) => {
@@ -132,11 +136,25 @@ function storeOver({ reader, writer, now, close }: Parts): Store {
       return row === undefined ? undefined : recordOf(row);
     },
     listByIndex: async (kind, name, value) => (await rowsByIndex(kind, name, value)).map(recordOf),
+    listPage: async (kind, name, value, { after = '', limit }) => {
+      const words = { kind, name, value, after, limit: limit + 1, now: now() };
+      const rows = await waiting('find', READ_MILLISECONDS, () =>
+        reader.use(({ page }) => page.all(words) as unknown as Row[]),
+      );
+      const records = rows.slice(0, limit).map(recordOf);
+      const last = records.at(-1);
+      return rows.length > limit && last !== undefined ? { records, next: last.id } : { records };
+    },
 
     put: async (kind, id, record) => {
-      await put('put', kind, id, record);
+      await writer.write({ do: 'put', ...toWrite(kind, id, record) });
     },
-    putIfAbsent: async (kind, id, record) => (await put('putIfAbsent', kind, id, record)) === true,
+    putIfAbsent: async (kind, id, record) =>
+      (await writer.write({ do: 'putIfAbsent', ...toWrite(kind, id, record) })) === true,
+    replace: async (kind, read, record) => {
+      const readJson = replacedJson(read, record);
+      return (await writer.write({ do: 'replace', readJson, ...toWrite(kind, read.id, record) })) === true;
+    },
     consume: async (kind, id) => (await writer.write({ do: 'consume', kind, id, now: now() })) === true,
     delete: async (kind, id) => {
       await writer.write({ do: 'delete', kind, id });

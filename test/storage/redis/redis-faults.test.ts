@@ -25,6 +25,8 @@ async function everyOperation(): Promise<{ codes: (string | undefined)[]; millis
       store.listByIndex('Code', 'clientId', 'c'),
       store.put('Code', 'b', record),
       store.putIfAbsent('Code', 'n', record),
+      store.listPage('Code', 'clientId', 'c', { limit: 3 }),
+      store.replace('Code', { id: 'r', value: 1 }, { ...record, value: 2 }),
       store.consume('Code', 'a'),
       store.delete('Code', 'd'),
       store.deleteByIndex('Code', 'grantId', 'other', inSeconds(60)),
@@ -34,8 +36,8 @@ async function everyOperation(): Promise<{ codes: (string | undefined)[]; millis
   return { codes, milliseconds: performance.now() - from };
 }
 
-const REFUSED = Array.from({ length: 9 }, () => UNAVAILABLE);
-const DONE = Array.from({ length: 9 }, () => undefined);
+const REFUSED = Array.from({ length: 11 }, () => UNAVAILABLE);
+const DONE = Array.from({ length: 11 }, () => undefined);
 
 describe.skipIf(!hasRedis)('between the store and Redis', () => {
   beforeAll(async () => {
@@ -91,6 +93,8 @@ describe.skipIf(!hasRedis)('between the store and Redis', () => {
     const operations: Record<string, () => Promise<unknown>> = {
       put: () => store.put('Trip', 'a', record),
       'put of another in its place': () => store.put('Trip', 'a', { ...record, indexes: { grantId: 'h' } }),
+      replace: () =>
+        store.replace('Trip', { id: 'a', value: 1 }, { value: 2, indexes: { grantId: 'h', clientId: 'c' } }),
       putIfAbsent: () => store.putIfAbsent('Trip', 'b', record),
       find: () => store.find('Trip', 'a'),
       findByIndex: () => store.findByIndex('Trip', 'grantId', 'h'),

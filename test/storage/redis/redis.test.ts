@@ -58,6 +58,11 @@ describe.skipIf(!hasRedis)('on a single Redis', () => {
     expect(await put('first')).toEqual(['written', '', '']);
     expect(await put('first')).toEqual(['written', 'first', '{}']);
     expect(await put('other')).toEqual(['exists']);
+    const replace = (nonce: string, value: string, read: string) =>
+      run(PUT, [now, now + 60_000, `${nonce}a`, nonce, value, '{}', 'same', '', read]);
+    expect(await replace('second', '2', '1')).toEqual(['written', 'first', '{}']);
+    expect(await replace('second', '2', '1')).toEqual(['written', 'second', '{}']);
+    expect(await replace('third', '3', '1')).toEqual(['changed']);
     await expect(run(CONSUME, [now, 'late'], true)).rejects.toThrow('over');
     expect(await run(CONSUME, [now, 'one'])).toBe(1);
     expect(await run(CONSUME, [now, 'one'])).toBe(1);
