@@ -18,6 +18,7 @@ import { demoAspsp } from './bank/customers.ts';
 import { approvalApp } from './bank/approval-app.ts';
 import { bankSignatures } from './bank/bank-signatures.ts';
 import { API_SCOPES, demoBank } from './bank/demo-bank.ts';
+import { Ledger } from './bank/ledger.ts';
 import {
   describeSandbox,
   keptState,
@@ -197,6 +198,7 @@ async function startBank(
       signatures: { jwksUri: `${description.resourceUrl}/jwks`, algorithms: ['ES256'] },
     },
   });
+  const findConsent = (consentId: string) => server.consents.find(consentId);
   const listener = createListener({
     name: 'resource',
     certificatePem,
@@ -207,7 +209,7 @@ async function startBank(
   });
   listener.serve(
     new URL(description.resourceUrl),
-    demoBank({ ...bank, protection, findConsent: (consentId) => server.consents.find(consentId), log }),
+    demoBank({ ...bank, protection, findConsent, ledger: new Ledger(systemClock), log }),
   );
   await listener.listen(port, bindAddressOf(description));
   return {

@@ -14,12 +14,14 @@ import {
   type Protection,
 } from '../../resource-server/index.ts';
 import type { BankSignatures } from './bank-signatures.ts';
-import { accountsOf, type DemoAccount } from './customers.ts';
+import type { BankAccount, Ledger } from './ledger.ts';
+import { isAmount } from './money.ts';
 
 export interface DemoBankOptions extends BankSignatures {
   readonly protection: Protection;
   /** The consent behind a token: a bank's APIs ask which accounts the customer chose. */
   readonly findConsent: (consentId: string) => Promise<Consent | undefined>;
+  readonly ledger: Ledger;
   readonly log: Log;
 }
 
@@ -27,15 +29,13 @@ const payment = z.strictObject({
   debtorAccountId: z.string().min(1).max(64),
   creditorName: z.string().min(1).max(140),
   creditorIban: z.string().regex(/^[A-Z]{2}\d{2}[A-Z0-9]{10,30}$/, 'must be an IBAN'),
-  amount: z
-    .string()
-    .regex(/^(?!0+(\.0+)?$)\d{1,12}(\.\d{1,2})?$/, 'must be a positive decimal, such as 12.50'),
+  amount: z.string().refine(isAmount, 'must be a positive decimal, such as 12.50'),
   currency: z.enum(['GBP', 'EUR']),
   reference: z.string().max(140).optional(),
 });
 const fundsRequest = z.strictObject({
   accountId: z.string().min(1).max(64),
-  amount: z.string().regex(/^\d{1,12}(\.\d{1,2})?$/, 'must be a decimal, such as 12.50'),
+  amount: z.string().refine(isAmount, 'must be a positive decimal, such as 12.50'),
 });
 
 type Payment = z.infer<typeof payment> & { readonly paymentId: string; readonly status: 'accepted' };
@@ -70,12 +70,15 @@ export function demoBank(options: DemoBankOptions): RequestListener {
     ctx.body = { balances: [{ type: 'closingBooked', amount: balance, currency }] };
   });
   router.get('/accounts/:id/transactions', needs('accounts'), async (ctx) => {
-    const { transactions } = await consentedAccount(ctx, options, String(ctx.params.id));
-    ctx.body = { transactions };
+    const { bookings } = await consentedAccount(ctx, options, String(ctx.params.id));
+    ctx.body = { transactions: bookings };
   });
   const pay = async (ctx: Context) => {
     const asked = parsedBody(ctx, payment);
     await consentedAccount(ctx, options, asked.debtorAccountId);
+    const { debtorAccountId, creditorName, creditorIban, amount, currency, reference } = asked;
+    const transfer = { debtorAccountId, creditorName, creditorIban, reference, amount: { currency, amount } };
+    if (!options.ledger.transfer(transfer)) ctx.throw(422, 'the account does not have this amount');
     const made = { ...asked, paymentId: randomUUID(), status: 'accepted' as const };
     payments.set(made.paymentId, { ...made, clientId: authorizationOf(ctx).clientId });
     ctx.status = 201;
@@ -96,7 +99,8 @@ export function demoBank(options: DemoBankOptions): RequestListener {
   router.post('/funds-confirmations', needs('fundsconfirmations'), json, async (ctx) => {
     const asked = parsedBody(ctx, fundsRequest);
     const account = await consentedAccount(ctx, options, asked.accountId);
-    ctx.body = { fundsAvailable: Number(account.balance) >= Number(asked.amount) };
+    const { accountId, currency } = account;
+    ctx.body = { fundsAvailable: options.ledger.hasFunds(accountId, { currency, amount: asked.amount }) };
   });
 
   app.use(answerFaults(log));
@@ -143,18 +147,20 @@ function parsedBody<T>(ctx: Context, schema: z.ZodType<T>): T {
   return ctx.throw(400, `${issue?.path.join('.') || 'body'}: ${issue?.message ?? 'is not valid'}`);
 }
 
-async function consentedAccounts(ctx: Context, options: DemoBankOptions): Promise<readonly DemoAccount[]> {
+async function consentedAccounts(ctx: Context, options: DemoBankOptions): Promise<readonly BankAccount[]> {
   const { consentId } = authorizationOf(ctx);
   const consent = consentId === undefined ? undefined : await options.findConsent(consentId);
   if (consent === undefined) return [];
-  return accountsOf(consent.psuId).filter(({ accountId }) => consent.accountIds.includes(accountId));
+  return options.ledger
+    .accountsOf(consent.psuId)
+    .filter(({ accountId }) => consent.accountIds.includes(accountId));
 }
 
 async function consentedAccount(
   ctx: Context,
   options: DemoBankOptions,
   accountId: string,
-): Promise<DemoAccount> {
+): Promise<BankAccount> {
   const accounts = await consentedAccounts(ctx, options);
   return accounts.find((one) => one.accountId === accountId) ?? notFound(ctx);
 }
