@@ -39,6 +39,7 @@ const FLOORS: readonly (readonly string[])[] = [
 const ORDERS: Readonly<Record<string, readonly (readonly string[])[]>> = {
   'src/x509': [['der'], ['certificate'], ['path'], ['crl', 'ocsp'], ['revocation']],
   'src/mutual-tls': [['address-ranges.ts'], ['limits']],
+  'src/consent': [['details']],
   'src/storage': [['store.ts'], ['request-scope.ts'], ['sqlite', 'redis']],
   'src/authorization-server': [
     ['provider-internals.ts'],
@@ -93,6 +94,7 @@ const OWNED: readonly { readonly name: RegExp; readonly owners: readonly string[
   { name: /^(undici|openid-client)$/, owners: ['src/sandbox/'] },
   { name: /^prom-client$/, owners: ['src/server/metrics.ts'] },
   { name: /^(xml-crypto|@xmldom\/xmldom)$/, owners: ['src/trusted-lists/'] },
+  { name: /^ajv(\/|$)/, owners: ['src/consent/details/'] },
   { name: /^pino$/, owners: ['src/log.ts'] },
   { name: /^(koa|@koa\/.*)$/, owners: ['src/authorization-server/', 'src/sandbox/'] },
   { name: /^(eta|koa-helmet)$/, owners: ['src/authorization-server/customer/'] },

@@ -4,6 +4,12 @@ type OfConsent = { consentId: string };
 
 /** The refusals of consents: consent/, authorization-server/customer/consent/. */
 export const CONSENT_REFUSALS = {
+  ERR_AUTHORIZATION_DETAILS: request(
+    'the authorization details must be of the types of this server and of the client, without other members (RFC 9396 section 5)',
+  ),
+  ERR_CONSENT_REFERENCE: request(
+    'a request must name what it asks for in one way, and the client must be registered for it',
+  ),
   ERR_CONSENT_UNKNOWN: request<OfConsent>('there is no such consent of this client'),
   ERR_CONSENT_STATUS: request<OfConsent & { status: string }>(
     'the status of the consent does not allow this any more',

@@ -57,6 +57,7 @@ const EXCEPTIONS: Readonly<Partial<Record<ErrorCode, Row>>> = {
   ERR_AUTHENTICATION_UNMET: { ...INVALID_REQUEST, error: 'unmet_authentication_requirements' },
   ERR_CLIENT_GRANT: { ...INVALID_REQUEST, error: 'unauthorized_client' },
   ERR_REQUEST_OBJECT: { ...INVALID_REQUEST, error: 'invalid_request_object' },
+  ERR_AUTHORIZATION_DETAILS: { ...INVALID_REQUEST, error: 'invalid_authorization_details' },
   ERR_STORAGE_REVOKED: { ...GRANT, event: 'dependency.unavailable' },
   ERR_DPOP_NONCE: { ...PROOF, error: 'use_dpop_nonce' },
   ERR_CIBA_BINDING_MESSAGE: { ...INVALID_REQUEST, error: 'invalid_binding_message' },
