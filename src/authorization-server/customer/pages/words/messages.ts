@@ -1,0 +1,39 @@
+import { EN_ACCESS } from './en/access.ts';
+
+const EN = Object.freeze({ ...EN_ACCESS });
+
+/** The name of a sentence. */
+export type MessageName = keyof typeof EN;
+/** Every sentence of the pages in one language, with `{placeholders}`. */
+export type Messages = Readonly<Record<MessageName, string>>;
+
+/** The placeholders of a sentence, which are the same in every language. */
+type PlaceholdersIn<Text extends string> = Text extends `${string}{${infer Name}}${infer Rest}`
+  ? Name | PlaceholdersIn<Rest>
+  : never;
+export type Placeholders<Name extends MessageName> = PlaceholdersIn<(typeof EN)[Name]>;
+/** The arguments of a sentence: none where it has no placeholders. */
+export type ValuesOf<Name extends MessageName> = [Placeholders<Name>] extends [never]
+  ? readonly []
+  : readonly [values: Readonly<Record<Placeholders<Name>, string>>];
+
+/** The languages that this server brings, by ISO 639-1. */
+export const BUILT_IN_MESSAGES: Readonly<Record<string, Messages>> = Object.freeze({ en: EN });
+/** The region whose formats a language has when the customer names none. */
+export const DEFAULT_REGIONS: Readonly<Record<string, string>> = Object.freeze({
+  en: 'GB',
+  de: 'DE',
+  fr: 'FR',
+  es: 'ES',
+  pt: 'PT',
+});
+export const MESSAGE_NAMES = Object.freeze(Object.keys(EN)) as readonly MessageName[];
+
+export function isMessageName(name: string): name is MessageName {
+  return Object.hasOwn(EN, name);
+}
+
+/** The placeholders of a text, sorted. */
+export function placeholdersOf(text: string): readonly string[] {
+  return [...new Set([...text.matchAll(/\{([a-zA-Z]+)\}/g)].map(([, name = '']) => name))].toSorted();
+}
