@@ -1,14 +1,9 @@
-import type { Context, Middleware } from 'koa';
-import { answerText } from '../../answer-text.ts';
-import { isRefusal, OpenBankingError } from '../../errors.ts';
-import { hexPrefix } from '../../events.ts';
+import type { Middleware } from 'koa';
+import { isRefusal } from '../../errors.ts';
 import type { Clock } from '../../clock.ts';
-import { PROOF_ALGORITHMS } from '../profiles/sender-constraint.ts';
 import { ENDPOINTS } from '../request/routes.ts';
-import { gateCertificate } from '../request/tpp-gate.ts';
-import type { StatusClaim } from '../token-status/token-status.ts';
-import { findTokenClaims, type TokenSources } from './introspection.ts';
-import { verifyPresentedProof } from './presented-proof.ts';
+import type { TokenSources } from './introspection.ts';
+import { presentedTokenClaims, tokenChallenge } from './presented-token.ts';
 
 export interface UserinfoOptions {
   /** Identifier of the account APIs. */
@@ -17,8 +12,7 @@ export interface UserinfoOptions {
   readonly clock: Clock;
 }
 
-/** RFC 6750 §2.1, RFC 9449 §7.1. */
-const CREDENTIALS = /^(bearer|dpop) ([\w.~+/-]+=*)$/i;
+const SCOPE = 'openid';
 
 /** Where the claims of an answer come from. */
 export interface UserinfoSources extends TokenSources {
@@ -40,84 +34,15 @@ export interface UserinfoSources extends TokenSources {
  */
 export function userinfo(options: UserinfoOptions, sources: UserinfoSources): Middleware {
   const url = new URL(ENDPOINTS.userinfo, options.mtlsUrl).href;
+  const rules = { ...options, url, neededScope: SCOPE };
   return async (ctx) => {
     ctx.set('cache-control', 'no-store');
     try {
-      const { sub, consent_id: consentId } = await tokenClaimsOf(ctx, { ...options, url }, sources);
+      const { sub, consent_id: consentId } = await presentedTokenClaims(ctx, rules, sources);
       ctx.body = { ...(await sources.findCustomerClaims(String(sub), String(consentId))), sub };
     } catch (error) {
-      if (isRefusal(error)) ctx.set('www-authenticate', challenge(error));
+      if (isRefusal(error)) ctx.set('www-authenticate', tokenChallenge(error, SCOPE));
       throw error;
     }
   };
 }
-
-async function tokenClaimsOf(
-  ctx: Context,
-  { resource, clock, url }: UserinfoOptions & { readonly url: string },
-  sources: TokenSources,
-): Promise<Readonly<Record<string, unknown>>> {
-  const { scheme, token } = presentedToken(ctx);
-  const claims = await findTokenClaims(token, sources);
-  // A token for `openid` alone has no audience.
-  if (claims === undefined || (claims.aud !== undefined && claims.aud !== resource)) {
-    throw new OpenBankingError('ERR_TOKEN_INVALID', {
-      problem: 'it is unknown, over or for another audience',
-    });
-  }
-  const { 'x5t#S256': bound, jkt } = (claims.cnf ?? {}) as Partial<Record<'x5t#S256' | 'jkt', string>>;
-  if (bound === undefined && jkt === undefined) {
-    throw new OpenBankingError('ERR_TOKEN_UNBOUND', { problem: 'cnf is missing' });
-  }
-  if (bound !== undefined) assertCertificate(ctx, bound);
-  const presented = { scheme, token, jkt, clientId: String(claims.client_id) };
-  await verifyPresentedProof(ctx, presented, { provider: sources.provider, clock, url });
-  const status = claims.status as StatusClaim;
-  if (!(await sources.tokenStatus.isLive(status))) {
-    throw new OpenBankingError('ERR_TOKEN_REVOKED', { statusList: status.status_list.uri });
-  }
-  const held = String(claims.scope ?? '').split(' ');
-  if (!held.includes('openid')) throw new OpenBankingError('ERR_TOKEN_SCOPE', { needed: ['openid'], held });
-  return claims;
-}
-
-/** @throws ERR_TOKEN_BINDING */
-function assertCertificate(ctx: Context, bound: string): void {
-  const presented = gateCertificate(ctx)?.thumbprint ?? '';
-  if (bound === presented) return;
-  const details = { bound: hexPrefix(bound), presented: hexPrefix(presented) };
-  throw new OpenBankingError('ERR_TOKEN_BINDING', details);
-}
-
-function presentedToken(ctx: Context): { readonly scheme: string; readonly token: string } {
-  if (ctx.query.access_token !== undefined) throw refused('a token must not be in the address');
-  const field = ctx.headers.authorization;
-  if (field === undefined) throw new OpenBankingError('ERR_TOKEN_MISSING', {});
-  const [, scheme, token] = CREDENTIALS.exec(field) ?? [];
-  if (scheme === undefined || token === undefined) {
-    throw refused('the Authorization field is not Bearer or DPoP, and one token');
-  }
-  return { scheme, token };
-}
-
-function refused(problem: string): OpenBankingError<'ERR_TOKEN_REQUEST'> {
-  return new OpenBankingError('ERR_TOKEN_REQUEST', { problem });
-}
-
-/** RFC 6750 §3: without a token no error is named. */
-function challenge(error: OpenBankingError): string {
-  if (error.code === 'ERR_TOKEN_MISSING') return 'Bearer';
-  const name = CHALLENGES[error.code] ?? 'invalid_token';
-  const text = `error_description="${answerText(error)}"`;
-  if (error.class === 'proof') {
-    const ofNonce = error.code === 'ERR_DPOP_NONCE' ? 'use_dpop_nonce' : 'invalid_dpop_proof';
-    return `DPoP error="${ofNonce}", ${text}, algs="${PROOF_ALGORITHMS.join(' ')}"`;
-  }
-  const scope = error.code === 'ERR_TOKEN_SCOPE' ? ', scope="openid"' : '';
-  return `Bearer error="${name}", ${text}${scope}`;
-}
-
-const CHALLENGES: Readonly<Record<string, string>> = {
-  ERR_TOKEN_REQUEST: 'invalid_request',
-  ERR_TOKEN_SCOPE: 'insufficient_scope',
-};
