@@ -5,7 +5,7 @@ import { type Profiles, profilesNamed } from '../authorization-server/profiles/p
 import { allowedDeliveryModes, cibaSchema } from './protocols/ciba-schema.ts';
 import { clientCertificateSchema } from './client-certificate-schema.ts';
 import { CUSTOMER_CLAIM_NAMES } from '../authorization-server/customer/claims/customer-claims.ts';
-import { clientSchema, findClientProblems } from './client-schema.ts';
+import { clientSchema, findClientProblems } from '../authorization-server/clients/client-schema.ts';
 import { connectionSchema } from './connection-schema.ts';
 import { healthAddressSchema } from './health-schema.ts';
 import { readRequired, withAbsoluteFiles } from './configured-files.ts';

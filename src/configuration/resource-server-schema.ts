@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import type { RegisteredResourceServer } from '../authorization-server/tokens/resource-servers.ts';
 import type { Certificate } from '../x509/certificate/certificate.ts';
-import { subjectFields, subjectsOf } from './subject-schema.ts';
+import { subjectFields, subjectsOf } from '../authorization-server/clients/subject-schema.ts';
 
 const SUBJECT = 'Subject of its certificate; exactly one of the five `tls_client_auth_*` (RFC 8705 §2.1.2).';
 

@@ -1,11 +1,13 @@
 import { extname } from 'node:path';
 import { z } from 'zod';
 import { isDeliveryMode } from '../authorization-server/clients/ciba-registration.ts';
-import type { RegisteredClient } from '../authorization-server/clients/registered-client.ts';
 import { profilesNamed } from '../authorization-server/profiles/profiles.ts';
-import { type ClientEntry, clientSchema, findRuleProblems } from '../configuration/client-schema.ts';
+import {
+  clientSchema,
+  findRuleProblems,
+  registeredClient,
+} from '../authorization-server/clients/client-schema.ts';
 import { withClientName } from '../configuration/yaml-document.ts';
-import { subjectsOf } from '../configuration/subject-schema.ts';
 import { invalidConfig } from '../errors.ts';
 import type { ListReader } from '../files/list-reader.ts';
 import { ListDocument } from '../../tpp-registry/list-document.ts';
@@ -52,38 +54,3 @@ export const clientListReader: ListReader = {
   },
   invalid: (problems, { file }, cause) => invalidConfig(file, problems, cause),
 };
-
-/** The registration that an entry describes. */
-export function registeredClient(client: ClientEntry): RegisteredClient {
-  return {
-    client_id: client.client_id,
-    client_name: client.client_name,
-    authorization_number: client.authorization_number,
-    token_endpoint_auth_method: client.token_endpoint_auth_method,
-    redirect_uris: client.redirect_uris,
-    grant_types: client.grant_types,
-    scope: client.scope,
-    nca: client.nca,
-    jwks: client.jwks,
-    profile: client.profile,
-    response_types: client.response_types,
-    response_modes: client.response_modes,
-    require_pushed_authorization_requests: client.require_pushed_authorization_requests,
-    require_signed_request_object: client.require_signed_request_object,
-    request_object_signing_alg: client.request_object_signing_alg,
-    id_token_signed_response_alg: client.id_token_signed_response_alg,
-    authorization_signed_response_alg: client.authorization_signed_response_alg,
-    introspection_signed_response_alg: client.introspection_signed_response_alg,
-    id_token_encrypted_response_alg: client.id_token_encrypted_response_alg,
-    id_token_encrypted_response_enc: client.id_token_encrypted_response_enc,
-    request_object_encryption_alg: client.request_object_encryption_alg,
-    request_object_encryption_enc: client.request_object_encryption_enc,
-    sender_constraint: client.sender_constraint,
-    default_acr_values: client.default_acr_values,
-    backchannel_token_delivery_mode: client.backchannel_token_delivery_mode,
-    backchannel_client_notification_endpoint: client.backchannel_client_notification_endpoint,
-    backchannel_authentication_request_signing_alg: client.backchannel_authentication_request_signing_alg,
-    backchannel_user_code_parameter: client.backchannel_user_code_parameter,
-    subject: subjectsOf(client)[0],
-  };
-}

@@ -7,7 +7,7 @@ import { clientsOf } from '../../conformance/registrations.ts';
 import { PASSWORD_STEP } from '../../src/authorization-server/customer/authentication/authentication.ts';
 import { Pages } from '../../src/authorization-server/customer/pages/pages.ts';
 import { PROFILES } from '../../src/authorization-server/profiles/profiles.ts';
-import { clientSchema, findRuleProblems } from '../../src/configuration/client-schema.ts';
+import { clientSchema, findRuleProblems } from '../../src/authorization-server/clients/client-schema.ts';
 import { startTestSandbox, type TestSandbox } from '../authorization-server/running-sandbox.ts';
 
 const suite = new URL('https://suite.example:8443');

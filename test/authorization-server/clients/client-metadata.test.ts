@@ -7,10 +7,13 @@ import { createProvider, type ProviderOptions } from '../../../src/authorization
 import { type Provider, provideClients } from '../../../src/authorization-server/provider-internals.ts';
 import { PROFILES } from '../../../src/authorization-server/profiles/profiles.ts';
 import { createSigningKeys } from '../../../src/authorization-server/signing/signing-keys.ts';
-import { clientSchema, findRuleProblems } from '../../../src/configuration/client-schema.ts';
+import {
+  clientSchema,
+  findRuleProblems,
+  registeredClient,
+} from '../../../src/authorization-server/clients/client-schema.ts';
 import { systemClock } from '../../../src/clock.ts';
 import { silentLog } from '../../../src/events.ts';
-import { registeredClient } from '../../../src/server/client-list.ts';
 
 const keys = [
   generateKeyPairSync('ec', { namedCurve: 'P-256' }),

@@ -13,7 +13,7 @@ import { openFinanceBrasil } from '../../../src/authorization-server/profiles/op
 import { PROFILES } from '../../../src/authorization-server/profiles/profiles.ts';
 import type { Profile } from '../../../src/authorization-server/profiles/profile.ts';
 import { SENDER_CONSTRAINTS } from '../../../src/authorization-server/profiles/sender-constraint.ts';
-import { findRuleProblems } from '../../../src/configuration/client-schema.ts';
+import { findRuleProblems } from '../../../src/authorization-server/clients/client-schema.ts';
 
 const jwk = (kid: string, { publicKey }: { readonly publicKey: KeyObject }) => ({
   ...publicKey.export({ format: 'jwk' }),

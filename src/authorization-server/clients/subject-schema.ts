@@ -3,7 +3,7 @@ import {
   findSubjectProblem,
   SUBJECT_PROPERTIES,
   type SubjectProperty,
-} from '../x509/certificate/subject-property.ts';
+} from '../../x509/certificate/subject-property.ts';
 
 const subjectOf = (property: SubjectProperty, description: string) =>
   z

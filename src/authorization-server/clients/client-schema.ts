@@ -1,20 +1,15 @@
 import { z } from 'zod';
-import { canonicalNca } from '../../tpp-registry/index.ts';
-import { type DeliveryMode, findCibaProblems } from '../authorization-server/clients/ciba-registration.ts';
-import { findRedirectUriProblem } from '../authorization-server/clients/redirect-uri.ts';
-import { CIBA_GRANT, OPENID_SCOPES } from '../authorization-server/clients/registered-client.ts';
-import { algorithmOf, findRegistrationProblems } from '../authorization-server/profiles/client-rules.ts';
-import {
-  findProfile,
-  PROFILE_NAMES,
-  PROFILES,
-  type Profiles,
-} from '../authorization-server/profiles/profiles.ts';
-import { CONTENT_ENCRYPTIONS, ENCRYPTION_ALGORITHMS } from '../authorization-server/signing/decrypter.ts';
-import { SENDER_CONSTRAINTS } from '../authorization-server/profiles/sender-constraint.ts';
-import { isRefusal, type Problem } from '../errors.ts';
-import { parseOrganizationIdentifier } from '../tpp/organization-identifier.ts';
-import { findJwkProblem } from '../x509/certificate/public-jwk.ts';
+import { canonicalNca } from '../../../tpp-registry/index.ts';
+import { type DeliveryMode, findCibaProblems } from './ciba-registration.ts';
+import { findRedirectUriProblem } from './redirect-uri.ts';
+import { CIBA_GRANT, OPENID_SCOPES, type RegisteredClient } from './registered-client.ts';
+import { algorithmOf, findRegistrationProblems } from '../profiles/client-rules.ts';
+import { findProfile, PROFILE_NAMES, PROFILES, type Profiles } from '../profiles/profiles.ts';
+import { CONTENT_ENCRYPTIONS, ENCRYPTION_ALGORITHMS } from '../signing/decrypter.ts';
+import { SENDER_CONSTRAINTS } from '../profiles/sender-constraint.ts';
+import { isRefusal, type Problem } from '../../errors.ts';
+import { parseOrganizationIdentifier } from '../../tpp/organization-identifier.ts';
+import { findJwkProblem } from '../../x509/certificate/public-jwk.ts';
 import { subjectFields, subjectsOf } from './subject-schema.ts';
 
 const CODE_GRANT = 'authorization_code';
@@ -192,4 +187,39 @@ function findScopeProblem(scope: string, apiScopes: readonly string[]): string |
     .split(' ')
     .filter((one) => one !== '' && !OPENID_SCOPES.includes(one) && !apiScopes.includes(one));
   return unknown.length === 0 ? undefined : `has scopes that are not in apiScopes: ${unknown.join(' ')}`;
+}
+
+/** The registration that an entry describes. */
+export function registeredClient(client: ClientEntry): RegisteredClient {
+  return {
+    client_id: client.client_id,
+    client_name: client.client_name,
+    authorization_number: client.authorization_number,
+    token_endpoint_auth_method: client.token_endpoint_auth_method,
+    redirect_uris: client.redirect_uris,
+    grant_types: client.grant_types,
+    scope: client.scope,
+    nca: client.nca,
+    jwks: client.jwks,
+    profile: client.profile,
+    response_types: client.response_types,
+    response_modes: client.response_modes,
+    require_pushed_authorization_requests: client.require_pushed_authorization_requests,
+    require_signed_request_object: client.require_signed_request_object,
+    request_object_signing_alg: client.request_object_signing_alg,
+    id_token_signed_response_alg: client.id_token_signed_response_alg,
+    authorization_signed_response_alg: client.authorization_signed_response_alg,
+    introspection_signed_response_alg: client.introspection_signed_response_alg,
+    id_token_encrypted_response_alg: client.id_token_encrypted_response_alg,
+    id_token_encrypted_response_enc: client.id_token_encrypted_response_enc,
+    request_object_encryption_alg: client.request_object_encryption_alg,
+    request_object_encryption_enc: client.request_object_encryption_enc,
+    sender_constraint: client.sender_constraint,
+    default_acr_values: client.default_acr_values,
+    backchannel_token_delivery_mode: client.backchannel_token_delivery_mode,
+    backchannel_client_notification_endpoint: client.backchannel_client_notification_endpoint,
+    backchannel_authentication_request_signing_alg: client.backchannel_authentication_request_signing_alg,
+    backchannel_user_code_parameter: client.backchannel_user_code_parameter,
+    subject: subjectsOf(client)[0],
+  };
 }
