@@ -1,0 +1,166 @@
+import type { Client } from 'oidc-provider';
+import type { Clock } from '../../../clock.ts';
+import type { AuthorizationDetail } from '../../../consent/details/authorization-detail.ts';
+import { canonicalHash } from '../../../consent/details/canonical-hash.ts';
+import type { ConsentReference } from '../../../consent/details/consent-reference.ts';
+import { type DetailType, type DetailTypes, validUntilOf } from '../../../consent/details/detail-types.ts';
+import { OpenBankingError } from '../../../errors.ts';
+import { type NamedAccess, namedAccessOf } from '../../request/authorization-request/named-access.ts';
+import { allowedClaims, type CustomerClaimRules } from '../claims/requested-claims.ts';
+
+/** A consent of the bank, as far as a request depends on it. */
+export interface KeptConsent {
+  readonly consentId: string;
+  readonly status: string;
+  readonly reference: ConsentReference;
+  readonly clientId: string;
+  readonly details: readonly AuthorizationDetail[];
+  readonly contentHash: string;
+  readonly psuId?: string | undefined;
+  readonly expiresAt: Date;
+}
+
+/** The access that a request asks for, in one form, whichever way the request names it. */
+export interface AskedAccess {
+  /** The consent that the request names, as the bank keeps it. */
+  readonly consent?: KeptConsent | undefined;
+  readonly reference: ConsentReference;
+  /** Empty where the request has scopes only. */
+  readonly details: readonly AuthorizationDetail[];
+  /** Those of the request, with those that `details` open. */
+  readonly scopes: readonly string[];
+  /** The claims about the customer, by the place where the TPP asks for them. */
+  readonly claims: { readonly idToken: readonly string[]; readonly userinfo: readonly string[] };
+  /** Of client and details: the one that the consent has. */
+  readonly contentHash: string;
+  /** Of everything that the customer sees and approves: client, consent, details, scopes, claims. Each factor is linked to it. */
+  readonly linkHash: string;
+  /** The end of the access if it is allowed now. */
+  readonly expiresAt: Date;
+  readonly isPayment: boolean;
+  /** The access is in use, and the customer is asked to go on with it. */
+  readonly isRenewal: boolean;
+  /** The only customer who may approve. */
+  readonly customer?: string | undefined;
+}
+
+/** A request, as far as it names an access. */
+export interface AskingRequest {
+  readonly params: Readonly<Record<string, unknown>>;
+  readonly client: Client;
+}
+
+export interface AskedAccessOptions extends CustomerClaimRules {
+  readonly consents: { find(consentId: string): Promise<KeptConsent | undefined> };
+  readonly detailTypes: DetailTypes;
+  readonly clock: Clock;
+  readonly consentSeconds: number;
+}
+
+/** The scope whose requests are payments, also without details. */
+const PAYMENT_SCOPE = 'payments';
+
+/** Finds and judges what requests ask for: when a request comes in, and again before an approval counts. */
+export class AskedAccesses {
+  readonly #options: AskedAccessOptions;
+
+  constructor(options: AskedAccessOptions) {
+    this.#options = options;
+  }
+
+  /**
+   * The access that a request asks for. A consent of another client is refused like one that does not exist (K1).
+   *
+   * Does not check the roles of the TPP.
+   *
+   * @throws ERR_AUTHORIZATION_DETAILS, ERR_CONSENT_REFERENCE, ERR_CONSENT_UNKNOWN, ERR_CONSENT_STATUS, ERR_CLAIMS_INVALID
+   */
+  async of({ params, client }: AskingRequest): Promise<AskedAccess> {
+    const { clientId } = client;
+    const named = namedAccessOf(params);
+    const consent = 'consentId' in named ? await this.#consentOf(named, client) : undefined;
+    const details = consent?.details ?? this.#detailsOf(named);
+    const types = this.#options.detailTypes.of(details);
+    assertFitting(named, types);
+    const isRenewal = consent?.status === 'authorised';
+    if (consent !== undefined) assertOpen(consent, types);
+    const scopes = withImplied(scopesOf(params), types);
+    const claims = allowedClaims(params, this.#options);
+    const contentHash = consent?.contentHash ?? canonicalHash({ clientId, details });
+    const consentId = consent?.consentId;
+    return Object.freeze({
+      consent,
+      reference: named.reference,
+      details,
+      scopes,
+      claims,
+      contentHash,
+      linkHash: canonicalHash({ clientId, consentId, details, contentHash, scopes, claims }),
+      expiresAt: this.#endOf(details),
+      isPayment: types.some(({ kind }) => kind === 'payment') || scopes.includes(PAYMENT_SCOPE),
+      isRenewal,
+      customer: consent?.psuId,
+    });
+  }
+
+  async #consentOf(
+    { consentId }: Extract<NamedAccess, { readonly consentId: string }>,
+    { clientId }: Client,
+  ): Promise<KeptConsent> {
+    const consent = await this.#options.consents.find(consentId);
+    if (consent !== undefined && consent.clientId === clientId) return consent;
+    throw new OpenBankingError('ERR_CONSENT_UNKNOWN', { consentId });
+  }
+
+  #detailsOf(named: NamedAccess): readonly AuthorizationDetail[] {
+    return named.reference === 'authorization_details'
+      ? this.#options.detailTypes.parse(parsedJson(named.text))
+      : [];
+  }
+
+  /** @throws ERR_AUTHORIZATION_DETAILS for an access that would be over */
+  #endOf(details: readonly AuthorizationDetail[]): Date {
+    const now = this.#options.clock.now();
+    const longest = new Date(now.getTime() + this.#options.consentSeconds * 1000);
+    const wished = validUntilOf(details) ?? longest;
+    if (wished <= now) {
+      throw new OpenBankingError('ERR_AUTHORIZATION_DETAILS', {
+        problem: 'the access would be over already',
+      });
+    }
+    return wished < longest ? wished : longest;
+  }
+}
+
+/** @throws ERR_CONSENT_STATUS for a consent that waits no longer, and cannot be renewed */
+function assertOpen({ consentId, status }: KeptConsent, types: readonly DetailType[]): void {
+  if (status === 'awaiting-authorisation') return;
+  const isAccountAccess = types.length > 0 && types.every(({ kind }) => kind === 'account-access');
+  if (status === 'authorised' && isAccountAccess) return;
+  throw new OpenBankingError('ERR_CONSENT_STATUS', { consentId, status });
+}
+
+/** @throws ERR_CONSENT_REFERENCE for a consent of another service than the one that the request names */
+function assertFitting(named: NamedAccess, types: readonly DetailType[]): void {
+  if (!('scope' in named) || named.scope === undefined) return;
+  if (types.length > 0 && types.every(({ scope }) => scope === named.scope)) return;
+  const problem = `the consent does not open ${named.scope}`;
+  throw new OpenBankingError('ERR_CONSENT_REFERENCE', { problem });
+}
+
+function withImplied(scopes: readonly string[], types: readonly DetailType[]): readonly string[] {
+  return [...new Set([...scopes, ...types.map(({ scope }) => scope)])];
+}
+
+function scopesOf({ scope }: AskingRequest['params']): readonly string[] {
+  return typeof scope === 'string' ? scope.split(' ').filter(Boolean) : [];
+}
+
+/** @throws ERR_AUTHORIZATION_DETAILS */
+function parsedJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch (cause) {
+    throw new OpenBankingError('ERR_AUTHORIZATION_DETAILS', { problem: 'it is not JSON' }, { cause });
+  }
+}
