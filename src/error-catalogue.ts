@@ -1,4 +1,5 @@
 import { APPROVAL_REFUSALS } from './catalogue/approval-refusals.ts';
+import { BANK_API_REFUSALS } from './catalogue/bank-api-refusals.ts';
 import { CERTIFICATE_REFUSALS } from './catalogue/certificate-refusals.ts';
 import { CONSENT_REFUSALS } from './catalogue/consent-refusals.ts';
 import { REGISTRATION_REFUSALS } from './catalogue/registration-refusals.ts';
@@ -47,6 +48,7 @@ type Blocked = { since: Date; reason: string };
 export const CATALOGUE = {
   ...CERTIFICATE_REFUSALS,
   ...CONSENT_REFUSALS,
+  ...BANK_API_REFUSALS,
   ...REGISTRATION_REFUSALS,
 
   // third-party providers: tpp/

@@ -16,6 +16,8 @@ export interface EventFields {
   readonly scope?: string;
   readonly grantType?: string;
   readonly consentId?: string;
+  /** The name of a caller of the bank API. */
+  readonly caller?: string;
   /** First 16 hexadecimal digits of SHA-256 over the certificate: enough to find it, not to bind to it. */
   readonly certificate?: string;
   readonly certificateSerial?: string;

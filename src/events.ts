@@ -1,3 +1,4 @@
+import { BANK_API_EVENTS } from './catalogue/bank-api-events.ts';
 import { CONSENT_EVENTS } from './catalogue/consent-events.ts';
 import { LOADED, NOT_LOADED, REGISTER_EVENTS } from './catalogue/register-events.ts';
 import {
@@ -243,6 +244,7 @@ export const EVENTS = Object.freeze({
   'signing-keys.refused': error('a copy of the signing keys is bad; the last good one stays', NOT_LOADED),
   ...REGISTER_EVENTS,
   ...CONSENT_EVENTS,
+  ...BANK_API_EVENTS,
   'trust.loaded': info('a copy of a trust file is in use', LOADED),
   'trust.certificate.unreadable': warn('certificates of a trust file cannot be read, and are left out', [
     'file',

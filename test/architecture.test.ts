@@ -54,7 +54,7 @@ const ORDERS: Readonly<Record<string, readonly (readonly string[])[]>> = {
     ['bank-api', 'dashboard', 'grant-management'],
   ],
   'src/configuration': [
-    ['configured-files.ts'],
+    ['configured-files.ts', 'health-schema.ts'],
     ['outbound-schema.ts'],
     ['tpp'],
     ['consents', 'registration', 'protocols'],
@@ -97,6 +97,7 @@ const OWNED: readonly { readonly name: RegExp; readonly owners: readonly string[
   { name: /^ajv(\/|$)/, owners: ['src/consent/details/'] },
   { name: /^pino$/, owners: ['src/log.ts'] },
   { name: /^(koa|@koa\/.*)$/, owners: ['src/authorization-server/', 'src/sandbox/'] },
+  { name: /^zod-openapi$/, owners: ['src/authorization-server/bank-api/'] },
   { name: /^(eta|koa-helmet)$/, owners: ['src/authorization-server/customer/'] },
   { name: /^rate-limiter-flexible$/, owners: ['src/authorization-server/'] },
   {

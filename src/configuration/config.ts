@@ -3,6 +3,7 @@ import { z } from 'zod';
 import { invalidConfig, type Problem } from '../errors.ts';
 import { type Profiles, profilesNamed } from '../authorization-server/profiles/profiles.ts';
 import { allowedDeliveryModes, cibaSchema } from './protocols/ciba-schema.ts';
+import { bankApiSchema } from './consents/bank-api-schema.ts';
 import { clientCertificateSchema } from './client-certificate-schema.ts';
 import { CUSTOMER_CLAIM_NAMES } from '../authorization-server/customer/claims/customer-claims.ts';
 import { clientSchema, findClientProblems } from '../authorization-server/clients/client-schema.ts';
@@ -126,6 +127,7 @@ export const configSchema = z.strictObject({
       description: "The bank's country. When set, TPPs of other countries must be passported into it.",
     }),
   resourceServers: z.array(resourceServerSchema).default([]),
+  bankApi: bankApiSchema,
   aspspModule: file.optional().meta({
     description: 'JavaScript module whose export `createAspsp` plugs in the login and accounts of the bank.',
   }),

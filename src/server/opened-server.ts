@@ -31,6 +31,7 @@ import { connectionLimitOptions } from '../configuration/connection-schema.ts';
 import { createListener, type Listener } from '../mutual-tls/listeners.ts';
 import { reloadFiles } from './file-reload.ts';
 import { FollowedKeyPair } from './followed-key-pair.ts';
+import { openBankApi } from './opened-bank-api.ts';
 import { openResourceServers } from './followed-resource-servers.ts';
 import { openClientFiles } from './client-files.ts';
 import { openStore } from './opened-store.ts';
@@ -82,6 +83,8 @@ export interface OpenedServer {
   readonly running: Omit<RunningServer, 'reload' | 'close'>;
   readonly front: Listener;
   readonly mtls: Listener;
+  /** Of the bank API, where the configuration has one. */
+  readonly bank: Listener | undefined;
   /** Logs that requests are accepted. */
   started(): void;
   /** The parts that the health depends on, without the listeners. */
@@ -122,6 +125,8 @@ export async function openServer(config: Config, parts: ServerParts): Promise<Op
   front.serve(new URL(config.issuer), endpoints.handlers.front);
   mtls.serve(new URL(config.mtlsUrl), endpoints.handlers.mtls);
   if (requestClientCertificate) await reportClientChain(log);
+  const bankApi = await openBankApi(config, { approvals: endpoints.approvals, connections, clock, log });
+  const listeners = [front, mtls, ...(bankApi === undefined ? [] : [bankApi.listener])];
   return {
     running: {
       issuer: config.issuer,
@@ -136,6 +141,7 @@ export async function openServer(config: Config, parts: ServerParts): Promise<Op
     },
     front,
     mtls,
+    bank: bankApi?.listener,
     reload: () => reloadFiles(log),
     started: () => log.emit('server.started', { issuer: config.issuer, count: config.clients.length }),
     health: async () => [
@@ -143,11 +149,12 @@ export async function openServer(config: Config, parts: ServerParts): Promise<Op
       { name: 'store', problem: (await store.isHealthy()) ? undefined : 'does not read and write' },
     ],
     drain: () => {
-      for (const listener of [front, mtls]) listener.drain();
+      for (const listener of listeners) listener.drain();
     },
     stop: async () => {
       const { drainSeconds } = config.shutdown;
-      await Promise.all([front.close(drainSeconds), mtls.close(drainSeconds)]);
+      await Promise.all([front, mtls].map((listener) => listener.close(drainSeconds)));
+      await bankApi?.stop(drainSeconds);
       await endpoints.close();
       await Promise.all([opened.seen.close(), consentUses.close()]);
       const files = [decision, clients, opened.signer, opened.resourceServers, tls];

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Config } from '../configuration/config.ts';
 import { HealthServer, readinessOf } from './health.ts';
-import { probeListener } from './listener-probe.ts';
+import { type BoundAddress, probeListener } from './listener-probe.ts';
 export type { RunningServer, ServerParts } from './opened-server.ts';
 import { type OpenedServer, openServer, type RunningServer, type ServerParts } from './opened-server.ts';
 
@@ -11,22 +11,28 @@ import { type OpenedServer, openServer, type RunningServer, type ServerParts } f
  * @throws ERR_CONFIG_INVALID, ERR_REGISTRY_INVALID, ERR_STORAGE_UNAVAILABLE
  */
 export async function startServer(config: Config, parts: ServerParts): Promise<RunningServer> {
-  const { listen, shutdown } = config;
+  const { listen, shutdown, bankApi } = config;
   let server: OpenedServer | undefined;
   const health = new HealthServer(async () => {
-    const probe = async (name: 'front' | 'mtls') => ({
+    const probe = async (name: string, address: BoundAddress) => ({
       name,
-      problem: await probeListener({ host, port: ports[name] }),
+      problem: await probeListener(address),
     });
-    return readinessOf(await Promise.all([probe('front'), probe('mtls')]), (await server?.health()) ?? []);
+    const own = [probe('front', { host, port: ports.front }), probe('mtls', { host, port: ports.mtls })];
+    const all =
+      bankApi === undefined ? own : [...own, probe('bank', { ...bankApi.listen, port: ports.bank })];
+    return readinessOf(await Promise.all(all), (await server?.health()) ?? []);
   });
-  const ports = { front: listen.front, mtls: listen.mtls };
+  const ports = { front: listen.front, mtls: listen.mtls, bank: 0 };
   const { host } = listen;
   await health.listen(listen.health);
   try {
     server = await openServer(config, parts);
     ports.front = await server.front.listen(listen.front, host);
     ports.mtls = await server.mtls.listen(listen.mtls, host);
+    if (bankApi !== undefined && server.bank !== undefined) {
+      ports.bank = await server.bank.listen(bankApi.listen.port, bankApi.listen.host);
+    }
   } catch (error) {
     await Promise.all([health.close(), server?.stop()]);
     throw error;

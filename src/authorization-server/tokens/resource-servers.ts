@@ -4,19 +4,23 @@ import { type Certificate, readableCertificates } from '../../x509/certificate/c
 import { evaluatePath, TLS_CLIENT_POLICY } from '../../x509/path/path.ts';
 import { matchesSubject, type SubjectProperty } from '../../x509/certificate/subject-property.ts';
 
-/** One of the bank's own APIs, which may ask about tokens for itself and do nothing else: a resource server is no client. */
-export interface RegisteredResourceServer {
-  readonly client_id: string;
-  /** Audience of the tokens that it may ask about. */
-  readonly resource: string;
+/** One of the bank's own programs, which proves itself by a certificate of the bank's own CA. */
+export interface OwnProgram {
   /** The bank's own CA for these certificates; none that issues to TPPs is among them. */
   readonly anchors: readonly Certificate[];
   readonly subject: { readonly property: SubjectProperty; readonly value: string };
 }
 
-/** A path from a certificate to an anchor of a resource server. */
-interface ProvenServer {
-  readonly server: RegisteredResourceServer;
+/** One of the bank's own APIs, which may ask about tokens for itself and do nothing else: a resource server is no client. */
+export interface RegisteredResourceServer extends OwnProgram {
+  readonly client_id: string;
+  /** Audience of the tokens that it may ask about. */
+  readonly resource: string;
+}
+
+/** A path from a certificate to an anchor of a resource server, or of another program of the bank. */
+interface ProvenServer<Program extends OwnProgram> {
+  readonly server: Program;
   /** The anchors that the path was found with. */
   readonly anchors: readonly Certificate[];
   readonly notBefore: Date;
@@ -29,20 +33,20 @@ const MAX_PROVEN = 1000;
 const MAX_OTHERS = 10_000;
 
 /**
- * Names the resource servers of a certificate, by a path to their own anchor and by their own subject. A path is proved
+ * Names the resource servers, or the other programs of the bank, of a certificate: by a path to their own anchor and by their own subject. A path is proved
  * once for a certificate, and again when the anchors have changed or a date of the path has passed; without that, an
  * introspection takes three times as long (`npm run bench -- introspection`).
  *
  * Does not check revocation: the bank takes the entry out of its configuration.
  */
-export class ResourceServerIdentification {
-  readonly #servers: readonly RegisteredResourceServer[];
+export class ResourceServerIdentification<Program extends OwnProgram = RegisteredResourceServer> {
+  readonly #servers: readonly Program[];
   /** By the hash of the certificate. */
-  readonly #proven = new LRUCache<string, readonly ProvenServer[]>({ max: MAX_PROVEN });
+  readonly #proven = new LRUCache<string, readonly ProvenServer<Program>[]>({ max: MAX_PROVEN });
   /** Hashes of certificates without the subject of any resource server. */
   readonly #others = new LRUCache<string, true>({ max: MAX_OTHERS });
 
-  constructor(servers: readonly RegisteredResourceServer[]) {
+  constructor(servers: readonly Program[]) {
     this.#servers = servers;
   }
 
@@ -51,7 +55,7 @@ export class ResourceServerIdentification {
     { der, thumbprint }: Pick<PresentedCertificate, 'der' | 'thumbprint'>,
     hints: () => ClientCertificate['intermediates'],
     at: Date,
-  ): readonly RegisteredResourceServer[] {
+  ): readonly Program[] {
     if (this.#servers.length === 0 || this.#others.has(thumbprint)) return [];
     const known = this.#proven.get(thumbprint);
     const proven = known?.every((one) => isStillProven(one, at))
@@ -64,7 +68,7 @@ export class ResourceServerIdentification {
     der: Buffer,
     thumbprint: string,
     { hints, at }: { readonly hints: () => readonly Buffer[]; readonly at: Date },
-  ): readonly ProvenServer[] {
+  ): readonly ProvenServer<Program>[] {
     this.#proven.delete(thumbprint);
     const [certificate, ...intermediates] = readableCertificates([der, ...hints()]);
     const servers =
@@ -89,6 +93,9 @@ export class ResourceServerIdentification {
   }
 }
 
-function isStillProven({ server, anchors, notBefore, notAfter }: ProvenServer, at: Date): boolean {
+function isStillProven(
+  { server, anchors, notBefore, notAfter }: ProvenServer<OwnProgram>,
+  at: Date,
+): boolean {
   return server.anchors === anchors && at >= notBefore && at <= notAfter;
 }

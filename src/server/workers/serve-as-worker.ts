@@ -7,6 +7,7 @@ import type { FromWorker, ToWorker } from './worker-messages.ts';
 export interface WorkerServer {
   readonly front: Listener;
   readonly mtls: Listener;
+  readonly bank?: Listener | undefined;
   health(): Promise<readonly HealthPart[]>;
   drain(): void;
 }
@@ -26,7 +27,9 @@ export async function serveAsWorker(server: WorkerServer): Promise<void> {
     } else if ('connection' in message) {
       // First: a connection that ended this process would otherwise be handed to the next worker.
       send('accepted');
-      if (connection !== undefined) server[message.connection].accept(connection);
+      const listener = server[message.connection];
+      if (listener === undefined) connection?.destroy();
+      else if (connection !== undefined) listener.accept(connection);
     }
   };
   const stopped = new Promise<void>((resolve) => {

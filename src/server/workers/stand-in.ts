@@ -36,21 +36,25 @@ export async function openStandIn(config: Config, log: Log): Promise<StandIn> {
   const listen = { ...tls.current, requestClientCertificate: false, connections, log };
   const front = createListener({ name: 'front', ...listen });
   const mtls = createListener({ name: 'mtls', ...listen });
+  const bank = config.bankApi === undefined ? undefined : createListener({ name: 'bank', ...listen });
+  const all = [front, mtls, ...(bank === undefined ? [] : [bank])];
   tls.follow((pair) => {
-    for (const listener of [front, mtls]) listener.replaceCertificate(pair);
+    for (const listener of all) listener.replaceCertificate(pair);
   });
+  if (config.bankApi !== undefined) bank?.serve(new URL(config.bankApi.url), refuse);
   front.serve(new URL(config.issuer), refuse);
   mtls.serve(new URL(config.mtlsUrl), refuse);
   return {
     front,
     mtls,
+    bank,
     health: async () => [],
     reload: () => reloadFiles(log),
     drain: () => {
-      for (const listener of [front, mtls]) listener.drain();
+      for (const listener of all) listener.drain();
     },
     stop: async () => {
-      await Promise.all([front, mtls].map((listener) => listener.close(config.shutdown.drainSeconds)));
+      await Promise.all(all.map((listener) => listener.close(config.shutdown.drainSeconds)));
       await tls.close();
     },
   };

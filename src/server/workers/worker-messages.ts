@@ -1,7 +1,7 @@
 import type { HealthPart } from '../health.ts';
 
-/** The two listeners of an authorization server. */
-export type ListenerName = 'front' | 'mtls';
+/** The listeners of an authorization server; `bank` where there is a bank API. */
+export type ListenerName = 'front' | 'mtls' | 'bank';
 
 /** The part of a process beside the one that owns the ports: the requests, or the answer 503 while no worker serves. */
 export type WorkerRole = 'worker' | 'stand-in';

@@ -10,7 +10,7 @@ import type { ListenerName, WorkerRole } from './worker-messages.ts';
 import { WorkerProcess } from './worker-process.ts';
 
 export interface WorkersOptions {
-  readonly config: Pick<Config, 'workers' | 'listen' | 'shutdown'>;
+  readonly config: Pick<Config, 'workers' | 'listen' | 'shutdown' | 'bankApi'>;
   /** Starts a child process with a channel, as `node:child_process` makes one. */
   readonly fork: (role: WorkerRole) => ChildProcess;
   readonly log: Log;
@@ -81,9 +81,10 @@ export class Workers {
       throw new OpenBankingError('ERR_SERVER_NOT_READY', { reason });
     }
     // The ports are bound when their requests can be served, as in a server of one process.
-    const { listen } = this.#options.config;
+    const { listen, bankApi } = this.#options.config;
     await this.#ports.listen('front', listen.front, listen.host);
     await this.#ports.listen('mtls', listen.mtls, listen.host);
+    if (bankApi !== undefined) await this.#ports.listen('bank', bankApi.listen.port, bankApi.listen.host);
     return undefined;
   }
 
@@ -205,7 +206,9 @@ export class Workers {
       name: listener,
       problem: await this.#ports.probe(listener, worker),
     });
-    const [own, ...listeners] = await Promise.all([worker.health(), probe('front'), probe('mtls')]);
+    const names: ListenerName[] = this.#options.config.bankApi === undefined ? [] : ['bank'];
+    const probes = (['front', 'mtls', ...names] as const).map(probe);
+    const [own, ...listeners] = await Promise.all([worker.health(), ...probes]);
     const parts = [...listeners, ...(own ?? [{ name: 'process', problem: 'does not answer' }])];
     return parts.map((part) => ({ ...part, name: `${name}: ${part.name}` }));
   }
