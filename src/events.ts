@@ -135,6 +135,15 @@ export const EVENTS = Object.freeze({
     ...counted('tallystick_login_stops_total'),
     ...audited,
   }),
+  'psu.login.changed': warn(
+    'an authorization ended: the request was another one than the customer had seen',
+    CUSTOMER,
+    audited,
+  ),
+  'psu.login.impossible': warn(
+    'an authorization ended: the customer has no element that the request needs',
+    CUSTOMER,
+  ),
   'consent.granted': info('a customer consented', [...CUSTOMER, 'consentId'], {
     ...counted('tallystick_consents_granted_total'),
     ...recorded,

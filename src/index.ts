@@ -27,6 +27,19 @@ export type {
   FoundCustomer,
   StandingDecision,
 } from './authorization-server/customer/bank/decoupled-approval.ts';
+export type {
+  Amount,
+  AskedOf,
+  CodeMessage,
+  Confirmation,
+  ConfirmationRequest,
+  Confirmations,
+  CustomerFactors,
+  ExemptibleAccess,
+  LinkedPayment,
+  StrongAuthentication,
+  TotpSecret,
+} from './authorization-server/customer/bank/strong-authentication.ts';
 export type { RegisteredClients } from './authorization-server/clients/clients.ts';
 export type { RegisteredClient } from './authorization-server/clients/registered-client.ts';
 export { type Clock, systemClock } from './clock.ts';

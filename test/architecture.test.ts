@@ -99,6 +99,10 @@ const OWNED: readonly { readonly name: RegExp; readonly owners: readonly string[
   { name: /^(koa|@koa\/.*)$/, owners: ['src/authorization-server/', 'src/sandbox/'] },
   { name: /^zod-openapi$/, owners: ['src/authorization-server/bank-api/'] },
   { name: /^(eta|koa-helmet)$/, owners: ['src/authorization-server/customer/'] },
+  {
+    name: /^(otpauth|@simplewebauthn\/server)$/,
+    owners: ['src/authorization-server/customer/authentication/', 'src/sandbox/'],
+  },
   { name: /^rate-limiter-flexible$/, owners: ['src/authorization-server/'] },
   {
     name: /^yaml$/,

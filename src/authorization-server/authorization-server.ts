@@ -22,6 +22,12 @@ import { checkForm, formHead } from './request/form.ts';
 import { postedAuthorization } from './request/posted-authorization.ts';
 import type { Aspsp } from './customer/bank/aspsp.ts';
 import { AspspCalls } from './customer/bank/aspsp-calls.ts';
+import type { Confirmations } from './customer/bank/strong-authentication.ts';
+import {
+  type OpenedStrongParts,
+  openStrongParts,
+  type ScaOptions,
+} from './customer/authentication/strong-parts.ts';
 import { ReleasedClaims } from './customer/claims/released-claims.ts';
 import { type InteractionOptions, interactions } from './customer/interactions.ts';
 import { decryptRequest } from './request/authorization-request/encrypted-request.ts';
@@ -72,6 +78,8 @@ export interface AuthorizationServerOptions
   readonly aspsp: Aspsp;
   /** How long one call of the bank may take. */
   readonly aspspCallSeconds: number;
+  /** Absent: the bank's own steps are the whole authentication of customers. */
+  readonly sca: ScaOptions | undefined;
   readonly authenticator: TppAuthenticator;
   /** Whether this process knows that a certificate is revoked: its tokens end. */
   readonly isRevoked: (certificate: HolderCertificate) => boolean;
@@ -84,6 +92,8 @@ export interface AuthorizationServer extends GrantEnder {
   readonly handlers: Readonly<Record<ListenerName, RequestListener>>;
   /** The answers of customers who were asked on a device. Undefined where CIBA is off. */
   readonly approvals: Approvals | undefined;
+  /** The answers of customers in the bank's app, as an element of their authentication. Undefined where `sca` is off. */
+  readonly confirmations: Confirmations | undefined;
   /** Cuts off what is under way to clients. */
   close(): Promise<void>;
 }
@@ -103,6 +113,7 @@ export function createAuthorizationServer(options: AuthorizationServerOptions): 
     acr: options.acr,
   });
   const releasedClaims = new ReleasedClaims({ ...options, aspsp });
+  const strong = openStrongParts(options);
   const ciba = options.ciba && new Ciba({ ...options, ...options.ciba, calls: aspsp });
   const provider = createProvider(options, {
     ciba,
@@ -115,7 +126,7 @@ export function createAuthorizationServer(options: AuthorizationServerOptions): 
   Object.assign(provider.ReplayDetection, { unique: replayDetectionUnique({ store, secret, limits }) });
   const approvals = ciba?.serve(provider);
   listenForFaults(provider);
-  provider.use(inOrder(stepsOf(options, { provider, aspsp, pages, tokenStatus, releasedClaims })));
+  provider.use(inOrder(stepsOf(options, { provider, aspsp, strong, pages, tokenStatus, releasedClaims })));
 
   const callback = provider.callback();
   const handlerOf =
@@ -127,6 +138,7 @@ export function createAuthorizationServer(options: AuthorizationServerOptions): 
   return {
     handlers: { front: handlerOf('front'), mtls: handlerOf('mtls') },
     approvals,
+    confirmations: strong?.confirmations,
     endGrant: (grantId) => grants.revoke(grantId, 'ended'),
     close: async () => ciba?.close(),
   };
@@ -135,6 +147,7 @@ export function createAuthorizationServer(options: AuthorizationServerOptions): 
 interface StepParts {
   readonly provider: Provider;
   readonly aspsp: AspspCalls;
+  readonly strong: OpenedStrongParts | undefined;
   readonly releasedClaims: ReleasedClaims;
   readonly pages: Pages;
   readonly tokenStatus: TokenStatus;
@@ -143,7 +156,7 @@ interface StepParts {
 /** The steps of each listener, in the order in which they run. The provider's endpoint comes last. */
 function stepsOf(
   options: AuthorizationServerOptions,
-  { provider, aspsp, pages, tokenStatus, releasedClaims }: StepParts,
+  { provider, aspsp, strong, pages, tokenStatus, releasedClaims }: StepParts,
 ): Record<ListenerName, readonly Middleware[]> {
   const { issuer, clientCertificate, authenticator, log } = options;
   const sources = {
@@ -177,7 +190,7 @@ function stepsOf(
       at(ENDPOINTS.authorization, decrypting),
       at(ENDPOINTS.authorization, refuseNesting),
       from('browser', sessionTakeover(provider)),
-      from('browser', interactions(options, { provider, aspsp, pages })),
+      from('browser', interactions(options, { provider, aspsp, pages, strong })),
     ],
     mtls: [
       accessLog(log, clientCertificate),

@@ -15,6 +15,7 @@ import { shutdownSchema } from './shutdown-schema.ts';
 import { storageSchema } from './storage-schema.ts';
 import { registrySchema } from './tpp/registry-schema.ts';
 import { trustSchema } from './tpp/trust-schema.ts';
+import { findScaProblems, scaSchema } from './consents/sca-schema.ts';
 import { parseValue, parseYaml } from './yaml-document.ts';
 import { WITHOUT_SLASH } from './issuer-schema.ts';
 import { outboundSchema } from './outbound-schema.ts';
@@ -99,6 +100,7 @@ export const configSchema = z.strictObject({
   profiles: profilesSchema,
   ...senderConstraintFields,
   ciba: cibaSchema,
+  sca: scaSchema,
   refreshToken: z
     .strictObject({
       rotation: z.boolean().default(false).meta({
@@ -204,6 +206,7 @@ export function parseConfig(
   const rules = { apiScopes, acrValues, profiles, deliveryModes };
   const problems = [
     ...findAcrProblems(config, profiles),
+    ...findScaProblems(config),
     ...findDemandProblems(config, profiles),
     ...findClientProblems(config.clients, rules),
   ];

@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import type { Aspsp } from '../authorization-server/customer/bank/aspsp.ts';
 import type { Approvals } from '../authorization-server/customer/bank/decoupled-approval.ts';
+import type { Confirmations } from '../authorization-server/customer/bank/strong-authentication.ts';
 import {
   type AuthorizationServer,
   type AuthorizationServerOptions,
@@ -12,6 +13,7 @@ import { profilesNamed } from '../authorization-server/profiles/profiles.ts';
 import { openSigningKeys } from '../authorization-server/signing/signing-keys.ts';
 import { assertBankModule } from '../configuration/protocols/bank-module.ts';
 import { allowedDeliveryModes, cibaOptions } from '../configuration/protocols/ciba-schema.ts';
+import { scaOptions } from '../configuration/consents/sca-schema.ts';
 import { clientCertificateOptions } from '../configuration/client-certificate-schema.ts';
 import { type Clock, systemClock } from '../clock.ts';
 import type { Config } from '../configuration/config.ts';
@@ -64,6 +66,8 @@ export interface RunningServer {
   readonly consents: Consents;
   /** The answers of customers who were asked on a device; undefined where CIBA is off. */
   readonly approvals: Approvals | undefined;
+  /** The answers of customers in the bank's app, as an element of their authentication; undefined where `sca` is off. */
+  readonly confirmations: Confirmations | undefined;
   readonly registry: TppRegistry;
   readonly blockList: BlockList;
   /** The registered clients, of the files and of the store. */
@@ -133,6 +137,7 @@ export async function openServer(config: Config, parts: ServerParts): Promise<Op
       mtlsUrl: config.mtlsUrl.replace(/\/$/, ''),
       consents: new Consents(consents, endpoints),
       approvals: endpoints.approvals,
+      confirmations: endpoints.confirmations,
       registry: decision.registry,
       blockList: decision.blockList,
       clients,
@@ -272,6 +277,7 @@ function createEndpoints(
     revokedCertificates,
     aspsp,
     aspspCallSeconds: config.aspspCallSeconds,
+    sca: scaOptions(config.sca),
     acr: { acrValues: config.acrValues, defaultAcr: config.defaultAcr },
     customerClaims: config.customerClaims,
     clock,

@@ -4,7 +4,7 @@ import { createClientKey } from '../../conformance/client-keys.ts';
 import { COMBINATIONS, chosenCombinations, type Combination } from '../../conformance/combinations.ts';
 import { suiteConfiguration } from '../../conformance/configuration.ts';
 import { clientsOf } from '../../conformance/registrations.ts';
-import { PASSWORD_STEP } from '../../src/authorization-server/customer/authentication/authentication.ts';
+import { PASSWORD_STEP } from '../../src/authorization-server/customer/authentication/bank-steps.ts';
 import { Pages } from '../../src/authorization-server/customer/pages/pages.ts';
 import { PROFILES } from '../../src/authorization-server/profiles/profiles.ts';
 import { clientSchema, findRuleProblems } from '../../src/authorization-server/clients/client-schema.ts';
@@ -105,7 +105,7 @@ describe('the configuration for the OpenID Foundation suite', () => {
     const made = JSON.stringify(await configured('sp-mtls-mtls-openid'));
     const ctx = { set() {}, body: '' };
     const tpp = { name: '', legalName: '', authorizationNumber: '', nca: '' };
-    const view = { tpp, csrf: '', typed: {}, number: 0, step: PASSWORD_STEP };
+    const view = { tpp, csrf: '', typed: {}, number: 0, step: PASSWORD_STEP, payments: [] };
     new Pages({ bankName: 'Bank' }).login(ctx as unknown as Context, view);
     for (const id of ['username', 'password', 'login', 'cancel']) {
       expect(made).toContain(`"id","${id}"`);

@@ -5,7 +5,8 @@ import { OpenBankingError } from '../../errors.ts';
 import type { Log } from '../../events.ts';
 import type { AuthorisationStatus } from '../../tpp/authorisation-status.ts';
 import type { AcrOptions, AspspCalls } from './bank/aspsp-calls.ts';
-import { Authentication } from './authentication/authentication.ts';
+import { Authentication, type StrongAuthenticationParts } from './authentication/authentication.ts';
+import { InteractionOccasions } from './authentication/interaction-occasion.ts';
 import type { Profiles } from '../profiles/profiles.ts';
 import type { CustomerClaim } from './claims/customer-claims.ts';
 import { ConsentDecision } from './consent/consent-decision.ts';
@@ -35,7 +36,13 @@ export function interactions(
     provider,
     aspsp,
     pages,
-  }: { readonly provider: Provider; readonly aspsp: AspspCalls; readonly pages: Pages },
+    strong,
+  }: {
+    readonly provider: Provider;
+    readonly aspsp: AspspCalls;
+    readonly pages: Pages;
+    readonly strong: StrongAuthenticationParts | undefined;
+  },
 ): Middleware {
   const { clock, log, store, secret } = options;
   const { issuer } = provider;
@@ -43,17 +50,8 @@ export function interactions(
   const attempts = new LoginAttempts({ store, clock, secret });
   const { profiles } = options;
   const { acrValues } = options.acr;
-  const login = new Authentication({
-    aspsp,
-    acrValues,
-    profiles,
-    attempts,
-    pages,
-    forms,
-    issuer,
-    clock,
-    log,
-  });
+  const login = new Authentication({ aspsp, acrValues, attempts, pages, strong, clock, log });
+  const occasions = new InteractionOccasions({ acrValues, profiles, pages, forms, issuer, log });
   const granted = new GrantedConsents(options, provider);
   const decisions = new Decisions({ store, clock, secret });
   const consent = new ConsentDecision(options, { granted, aspsp, pages, forms, decisions });
@@ -63,7 +61,9 @@ export function interactions(
     const form = forms.read(ctx, open);
     const action = form.get('action');
     if (action === 'cancel' || action === 'leave') return consent.end(ctx, open, action);
-    if (action === 'login' && open.prompt === 'login') return login.answer(ctx, open, form);
+    if (action === 'login' && open.prompt === 'login') {
+      return login.answer(ctx, occasions.of(ctx, open), form);
+    }
     if (action === 'approve' && open.prompt === 'consent') return consent.approve(ctx, open, form);
     throw new OpenBankingError('ERR_PSU_INPUT', { problem: 'the action does not belong to this page' });
   };
@@ -78,7 +78,9 @@ export function interactions(
   // Browsers ask for `/favicon.ico` where no page of ours names the icon.
   asset(/^\/(assets\/icon\.svg|favicon\.ico)$/, 'svg', pages.icon);
   router.get('/interaction/:uid', (ctx) =>
-    visits.open(ctx, (open) => (open.prompt === 'login' ? login : consent).show(ctx, open)),
+    visits.open(ctx, (open) =>
+      open.prompt === 'login' ? login.show(ctx, occasions.of(ctx, open)) : consent.show(ctx, open),
+    ),
   );
   router.post('/interaction/:uid', (ctx) =>
     visits.open(ctx, (open) => readForm(ctx, () => answer(ctx, open))),

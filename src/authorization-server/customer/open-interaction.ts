@@ -13,9 +13,18 @@ export interface FoundInteraction {
   readonly scopes: readonly string[];
 }
 
+/** The access that a request asks for, as far as the authentication depends on it. */
+export interface AskedLogin {
+  readonly details: readonly { readonly type: string; readonly [member: string]: unknown }[];
+  readonly isPayment: boolean;
+  /** Names all that the customer sees and approves. */
+  readonly linkHash: string;
+}
+
 /** An authorization whose TPP is authorised. */
 export interface OpenInteraction extends FoundInteraction {
   readonly tpp: TppRecord;
+  readonly asked: AskedLogin;
 }
 
 /** The interaction of the request's path, for the browser that began it. @throws ERR_PSU_INPUT when there is none */

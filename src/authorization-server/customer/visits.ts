@@ -1,10 +1,11 @@
 import type { Context } from 'koa';
 import type { Provider } from 'oidc-provider';
-import type { Clock } from '../../clock.ts';
+import { type Clock, epochSeconds } from '../../clock.ts';
 import { isRefusal, type OpenBankingError } from '../../errors.ts';
 import type { AuthorisationStatus } from '../../tpp/authorisation-status.ts';
 import { tppOf } from '../clients/registered-client.ts';
 import { oauthAnswer } from '../request/oauth-error.ts';
+import { askedLogin } from './authentication/asked-login.ts';
 import type { ConsentDecision } from './consent/consent-decision.ts';
 import type { Decisions } from './consent/decisions.ts';
 import {
@@ -16,7 +17,7 @@ import {
   stopInteraction,
 } from './open-interaction.ts';
 import type { OwnForms } from './own-forms.ts';
-import type { Pages } from './pages/pages.ts';
+import { type Pages, POLL } from './pages/pages.ts';
 
 interface VisitsOptions {
   readonly authorisationStatus: AuthorisationStatus;
@@ -33,6 +34,15 @@ interface Parts {
 
 /** How long a customer may take for one prompt. The interaction itself lives longer, so that there is a way back. */
 export const PROMPT_SECONDS = 15 * 60;
+/** RTS article 4(3)(d): five minutes without activity end what the customer has begun. */
+const INACTIVE_SECONDS = 5 * 60;
+/** How exactly the last activity is known: not every page is a write. */
+const SEEN_SECONDS = 20;
+/** For the TPP. */
+const LATE = {
+  late: 'the customer took too long',
+  inactive: 'the customer was inactive for five minutes',
+} as const;
 
 /**
  * Each request for a page of an interaction. The page is shown to the browser that began the interaction, while the
@@ -56,7 +66,8 @@ export class Visits {
     );
     if (found === undefined) return;
     if (isFinished(found)) return pages.onward(ctx, found.interaction.returnTo);
-    if (this.#isTooLate(found)) return this.#stopLate(ctx, found);
+    const late = this.#lateness(found);
+    if (late !== undefined) return this.#stopLate(ctx, found, late);
     const open = await this.#authorised(ctx, found);
     if (open === undefined) return;
     // Of a request that did not end: the decision stands, and is carried out now.
@@ -64,6 +75,7 @@ export class Visits {
     if (decision !== undefined) return this.#parts.consent.carryOut(ctx, open, decision);
     try {
       await work(open);
+      await this.#noteActivity(ctx, found);
     } catch (error) {
       if (!isOfBank(error)) throw error;
       this.#showUnavailable(ctx, open, error);
@@ -81,19 +93,33 @@ export class Visits {
     pages.decided(ctx, decision);
   }
 
-  #isTooLate({ interaction }: FoundInteraction): boolean {
+  /** Undefined while the customer is in time. */
+  #lateness({ interaction }: FoundInteraction): keyof typeof LATE | undefined {
     const { iat } = interaction as { readonly iat?: number };
-    return iat !== undefined && this.#options.clock.now().getTime() > (iat + PROMPT_SECONDS) * 1000;
+    if (iat === undefined) return undefined;
+    const now = epochSeconds(this.#options.clock.now());
+    if (now > iat + PROMPT_SECONDS) return 'late';
+    return now > lastSeen(interaction) + INACTIVE_SECONDS ? 'inactive' : undefined;
   }
 
-  #stopLate(ctx: Context, found: FoundInteraction): Promise<void> {
-    const result = { error: 'access_denied', error_description: 'the customer took too long' };
-    return stopInteraction(ctx, found, { pages: this.#parts.pages, reason: 'late', status: 403, result });
+  #stopLate(ctx: Context, found: FoundInteraction, reason: keyof typeof LATE): Promise<void> {
+    const result = { error: 'access_denied', error_description: LATE[reason] };
+    return stopInteraction(ctx, found, { pages: this.#parts.pages, reason, status: 403, result });
+  }
+
+  /** A page that the customer has opened, or a form. A page that asks by itself whether there is an answer is no activity. */
+  async #noteActivity(ctx: Context, found: FoundInteraction): Promise<void> {
+    const { interaction } = found;
+    const now = epochSeconds(this.#options.clock.now());
+    if (isFinished(found) || POLL in ctx.query || now < lastSeen(interaction) + SEEN_SECONDS) return;
+    interaction.result = { ...interaction.result, seenAt: now };
+    await interaction.persist();
   }
 
   async #authorised(ctx: Context, found: FoundInteraction): Promise<OpenInteraction | undefined> {
     try {
-      return { ...found, tpp: this.#options.authorisationStatus.verify(tppOf(found.client)) };
+      const tpp = this.#options.authorisationStatus.verify(tppOf(found.client));
+      return { ...found, tpp, asked: askedLogin(found) };
     } catch (error) {
       if (!isRefusal(error)) throw error;
       ctx.state.fault = error;
@@ -114,6 +140,13 @@ export class Visits {
     const back = { csrf: forms.tokenOf(open), path: ctx.path };
     pages.stopped(ctx, { reason: 'unavailable', status, service: serviceOf(open), back });
   }
+}
+
+/** When the customer was active last: at the begin of the prompt, or later. Epoch seconds. */
+function lastSeen(interaction: FoundInteraction['interaction']): number {
+  const { iat = 0 } = interaction as { readonly iat?: number };
+  const seenAt = interaction.result?.seenAt;
+  return typeof seenAt === 'number' ? seenAt : iat;
 }
 
 function isOfBank(error: unknown): error is OpenBankingError {

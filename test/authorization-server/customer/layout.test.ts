@@ -2,7 +2,7 @@ import { CUSTOMER_CLAIM_NAMES } from '../../../src/authorization-server/customer
 import type { Context } from 'koa';
 import type { Browser, Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { PASSWORD_STEP } from '../../../src/authorization-server/customer/authentication/authentication.ts';
+import { PASSWORD_STEP } from '../../../src/authorization-server/customer/authentication/bank-steps.ts';
 import { Pages } from '../../../src/authorization-server/customer/pages/pages.ts';
 import { permissionsOf } from '../../../src/authorization-server/customer/pages/permissions.ts';
 import { chromiumNote, isChromiumMissing, launchChromium } from './chromium.ts';
@@ -25,6 +25,7 @@ const login = {
   csrf: 'x',
   number: 0,
   step: PASSWORD_STEP,
+  payments: [],
   typed: { username: 'ann' },
   problem: 'That was not right.',
 };

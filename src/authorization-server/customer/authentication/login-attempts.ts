@@ -9,8 +9,11 @@ export interface LoginAttemptsOptions {
   readonly secret: Buffer;
 }
 
-/** Of one customer name, in all authorizations; of one authorization, under all names. */
-type Subject = 'customer' | 'interaction';
+/**
+ * Of one customer name, or of one known customer, in all authorizations; of one authorization, under all names; messages that
+ * one customer is sent.
+ */
+type Subject = 'customer' | 'psu' | 'interaction' | 'message';
 
 /** An attempt that is counted. */
 export interface LoginAttempt {

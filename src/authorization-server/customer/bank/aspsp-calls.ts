@@ -1,6 +1,5 @@
 import { z } from 'zod';
 import type { Clock } from '../../../clock.ts';
-import { OpenBankingError } from '../../../errors.ts';
 import type { ApprovalRequest, AspspCall, CustomerHint, FoundCustomer } from './decoupled-approval.ts';
 import type {
   AccountChoice,
@@ -16,6 +15,7 @@ import {
   customerClaimsSchema,
   type CustomerClaimValues,
 } from '../claims/customer-claims.ts';
+import { malformedAnswer, TimedCalls } from './timed-calls.ts';
 
 export interface AspspCallsOptions {
   readonly aspsp: Aspsp;
@@ -83,6 +83,7 @@ const authenticated = z.strictObject({
   amr: z.array(z.string().min(1).max(40)).min(1).max(10),
   acr: z.string().min(1).max(200).optional(),
   authTime: z.date().optional(),
+  linkHash: z.string().max(100).optional(),
 });
 const refused = z.strictObject({
   type: z.literal('refused'),
@@ -118,16 +119,18 @@ const foundCustomer = z.discriminatedUnion('type', [
  */
 export class AspspCalls {
   readonly #options: AspspCallsOptions;
+  readonly #calls: TimedCalls;
 
   constructor(options: AspspCallsOptions) {
     this.#options = options;
+    this.#calls = new TimedCalls(options.callSeconds);
   }
 
   /** The first step; undefined when the bank leaves it to the pages. */
   async begin(context: AuthenticationContext): Promise<AuthenticationStep | undefined> {
     const { aspsp } = this.#options;
     if (aspsp.beginAuthentication === undefined) return undefined;
-    return this.#call('beginAuthentication', step, async (call) =>
+    return this.#calls.run('beginAuthentication', step, async (call) =>
       aspsp.beginAuthentication?.(context, call),
     );
   }
@@ -138,11 +141,11 @@ export class AspspCalls {
   ): Promise<AuthenticationAnswer> {
     const { aspsp, clock } = this.#options;
     const run = (call: AspspCall) => aspsp.answerAuthentication(given, values, { ...call, request });
-    const answered = await this.#call('answerAuthentication', answer, run);
+    const answered = await this.#calls.run('answerAuthentication', answer, run);
     if (answered.type !== 'authenticated') return answered;
     const latest = clock.now().getTime() + CLOCK_TOLERANCE_SECONDS * 1000;
     if (answered.authTime !== undefined && answered.authTime.getTime() > latest) {
-      throw malformed('answerAuthentication', 'authTime');
+      throw malformedAnswer('answerAuthentication', 'authTime');
     }
     return { ...answered, acr: this.acrOf('answerAuthentication', answered) };
   }
@@ -151,20 +154,20 @@ export class AspspCalls {
   acrOf(operation: string, { acr }: Pick<AuthenticatedPsu, 'acr'>): string | undefined {
     const { acrValues, defaultAcr } = this.#options.acr;
     if (acrValues.length === 0) return undefined;
-    if (acr !== undefined && !acrValues.includes(acr)) throw malformed(operation, 'acr');
+    if (acr !== undefined && !acrValues.includes(acr)) throw malformedAnswer(operation, 'acr');
     return acr ?? defaultAcr;
   }
 
   listAccounts(psuId: string, scopes: readonly string[]): Promise<readonly AccountChoice[]> {
     const { aspsp } = this.#options;
-    return this.#call('listAccounts', accounts, (call) => aspsp.listAccounts(psuId, scopes, call));
+    return this.#calls.run('listAccounts', accounts, (call) => aspsp.listAccounts(psuId, scopes, call));
   }
 
   /** Claims of these names, as far as the customer has them. */
   async findClaims(psuId: string, names: readonly CustomerClaim[]): Promise<CustomerClaimValues> {
     const { aspsp } = this.#options;
     if (aspsp.findClaims === undefined || names.length === 0) return {};
-    const found = await this.#call('findClaims', customerClaimsSchema, async (call) =>
+    const found = await this.#calls.run('findClaims', customerClaimsSchema, async (call) =>
       aspsp.findClaims?.(psuId, names, call),
     );
     return Object.fromEntries(Object.entries(found).filter(([name]) => names.some((one) => one === name)));
@@ -172,46 +175,17 @@ export class AspspCalls {
 
   findCustomer(hint: CustomerHint): Promise<FoundCustomer> {
     const { decoupled } = this.#options.aspsp;
-    return this.#call('findCustomer', foundCustomer, async (call) => decoupled?.findCustomer(hint, call));
+    return this.#calls.run('findCustomer', foundCustomer, async (call) =>
+      decoupled?.findCustomer(hint, call),
+    );
   }
 
   async startApproval(request: ApprovalRequest): Promise<void> {
     const { decoupled } = this.#options.aspsp;
-    await this.#call('startApproval', z.unknown(), async (call) => decoupled?.startApproval(request, call));
+    await this.#calls.run('startApproval', z.unknown(), async (call) =>
+      decoupled?.startApproval(request, call),
+    );
   }
-
-  async #call<T>(
-    operation: string,
-    schema: z.ZodType<T>,
-    run: (call: AspspCall) => Promise<unknown>,
-  ): Promise<T> {
-    const { callSeconds } = this.#options;
-    const limit = new AbortController();
-    let timer: NodeJS.Timeout | undefined;
-    const ended = new Promise<never>((_resolve, reject) => {
-      timer = setTimeout(() => {
-        const problem = `no answer within ${callSeconds} seconds`;
-        reject(new OpenBankingError('ERR_ASPSP_UNAVAILABLE', { operation, problem }));
-        limit.abort();
-      }, callSeconds * 1000);
-    });
-    const called = async () => run({ signal: limit.signal });
-    const thrown = (cause: unknown) => {
-      throw new OpenBankingError('ERR_ASPSP_UNAVAILABLE', { operation, problem: 'it throws' }, { cause });
-    };
-    try {
-      const parsed = schema.safeParse(await Promise.race([called().catch(thrown), ended]));
-      if (parsed.success) return parsed.data;
-      // Never the value, which may hold a password.
-      throw malformed(operation, parsed.error.issues[0]?.path.join('.') ?? '');
-    } finally {
-      clearTimeout(timer);
-    }
-  }
-}
-
-function malformed(operation: string, place: string): OpenBankingError<'ERR_ASPSP_ANSWER'> {
-  return new OpenBankingError('ERR_ASPSP_ANSWER', { operation, place });
 }
 
 function isSmallJson(value: unknown): boolean {

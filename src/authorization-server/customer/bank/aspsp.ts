@@ -1,5 +1,6 @@
 import type { CustomerClaim, CustomerClaimValues } from '../claims/customer-claims.ts';
 import type { AspspCall, DecoupledApproval } from './decoupled-approval.ts';
+import type { LinkedPayment, StrongAuthentication } from './strong-authentication.ts';
 
 /**
  * The bank behind the authorization server (PSD2: account servicing payment service provider). A bank plugs in its
@@ -47,6 +48,9 @@ export interface Aspsp {
 
   /** For OpenID CIBA, which `ciba.enabled` opens. */
   readonly decoupled?: DecoupledApproval;
+
+  /** For strong customer authentication by this server, which `sca.enabled` opens. */
+  readonly strong?: StrongAuthentication;
 }
 
 /** Arguments of the call that judges the answer to a step. */
@@ -62,6 +66,12 @@ export interface AuthenticationContext {
   readonly tpp?: { readonly legalName: string; readonly authorizationNumber: string } | undefined;
   /** Empty for the dashboard. */
   readonly scopes: readonly string[];
+  /** The access that is asked for, as RFC 9396 objects. */
+  readonly details: readonly { readonly type: string; readonly [member: string]: unknown }[];
+  /** Amount and payee of each payment, which each step has to show (RTS article 5(1)(a)). */
+  readonly payments: readonly LinkedPayment[];
+  /** Names all that is asked for: a change of one letter makes another hash. */
+  readonly linkHash: string;
   /**
    * The authentication contexts of `acrValues` of the configuration that the request asks for, the preferred first. A login
    * that reaches none of them ends the authorization where they are essential.
@@ -136,6 +146,11 @@ export interface AuthenticatedPsu {
   readonly acr?: string | undefined;
   /** Default: now. Never in the future. */
   readonly authTime?: Date | undefined;
+  /**
+   * The `linkHash` of the request that the customer has seen and confirmed, where the bank's own steps link the
+   * authentication to amount and payee (RTS article 5(1)). Absent: they do not.
+   */
+  readonly linkHash?: string | undefined;
 }
 
 /** The answer was wrong. The customer sees the sentence, and the same step again. */

@@ -5,6 +5,9 @@ import type { Context, Middleware } from 'koa';
 import helmet from 'koa-helmet';
 import type { AccountChoice, AuthenticationStep } from '../bank/aspsp.ts';
 import type { Decision } from '../consent/decisions.ts';
+import type { FactorName } from '../authentication/factors/factor.ts';
+import type { FactorChallengeView } from '../authentication/factors/factor-view.ts';
+import type { LinkedPayment } from '../bank/strong-authentication.ts';
 
 /** The TPP that asks, as the pages name it. */
 export interface RequesterView {
@@ -21,12 +24,35 @@ interface FormView {
   readonly problem?: string | undefined;
 }
 
-export interface LoginView extends FormView {
+/** A step of the authentication. */
+interface StepView extends Omit<FormView, 'tpp'> {
+  /** Absent for pages of the bank's own. */
+  readonly tpp?: RequesterView | undefined;
+  /** Amount and payee of each payment, which every step shows (RTS article 5(1)(a)). */
+  readonly payments: readonly LinkedPayment[];
+}
+
+export interface LoginView extends StepView {
   readonly step: AuthenticationStep;
   /** Which of the steps this is; comes back with its form. */
   readonly number: number;
   /** The customer's own name, as it was typed, by the name of its field. */
   readonly typed: Readonly<Record<string, string>>;
+}
+
+/**
+ * Why the page of an element is there again. `wrong` and `blocked` name no element that failed (RTS article 4(3)(a));
+ * `ended`: the code or the question is not good any more; `messages`: the customer was sent as many as there may be.
+ */
+export type FactorProblem = 'wrong' | 'blocked' | 'ended' | 'messages';
+
+/** The page that asks for a further element. */
+export interface FactorView extends Omit<StepView, 'problem'> {
+  readonly number: number;
+  readonly challenge: FactorChallengeView;
+  /** Elements that the customer may choose; the present one is among them where its message can be sent again. */
+  readonly others: readonly FactorName[];
+  readonly problem?: FactorProblem | undefined;
 }
 
 export interface ConsentView extends FormView {
@@ -40,6 +66,22 @@ const STOPS = {
   attempts: {
     title: 'You cannot log in now',
     text: 'There were too many failed attempts. Please wait 15 minutes before you try again, or call us.',
+  },
+  changed: {
+    title: 'The request has changed',
+    text: 'The service has changed its request after you saw it. For your safety nothing was approved.',
+  },
+  rejected: {
+    title: 'You have rejected this',
+    text: 'You have rejected the request in your app.',
+  },
+  'no-factor': {
+    title: 'You cannot confirm this here',
+    text: 'You have no means of confirmation that can be used for this. Please call us.',
+  },
+  inactive: {
+    title: 'This took too long',
+    text: 'For your safety you were logged out after five minutes.',
   },
   late: {
     title: 'This took too long',
@@ -70,6 +112,10 @@ export interface StoppedView {
   readonly back: { readonly url: string } | { readonly csrf: string; readonly path: string };
 }
 
+/** The parameter with which a page asks by itself whether there is an answer. */
+export const POLL = 'poll';
+const POLL_SECONDS = 3;
+
 const FOLDER = fileURLToPath(new URL('.', import.meta.url));
 const PLACES =
   "default-src 'none'; style-src 'self'; img-src 'self'; base-uri 'none'; frame-ancestors 'none'";
@@ -88,6 +134,17 @@ export class Pages {
   login(ctx: Context, view: LoginView): void {
     prepareForm(ctx, view);
     this.#render(ctx, 'login', view);
+  }
+
+  factor(ctx: Context, view: FactorView): void {
+    const { challenge, problem } = view;
+    prepareForm(ctx, { problem });
+    if (challenge.factor === 'passkey') {
+      ctx.set('content-security-policy', `${PLACES}; form-action 'self'; script-src 'self'`);
+    }
+    // Without a script; only where the answer comes another way.
+    const refresh = challenge.factor === 'app' ? `${POLL_SECONDS}; url=${ctx.path}?${POLL}=1` : undefined;
+    this.#render(ctx, 'factor', { ...view, refresh });
   }
 
   consent(ctx: Context, view: ConsentView): void {
