@@ -1,4 +1,3 @@
-import { randomBytes } from 'node:crypto';
 import type { Aspsp } from '../authorization-server/customer/bank/aspsp.ts';
 import type { Approvals } from '../authorization-server/customer/bank/decoupled-approval.ts';
 import type { Confirmations } from '../authorization-server/customer/bank/strong-authentication.ts';
@@ -19,8 +18,6 @@ import { type Clock, systemClock } from '../clock.ts';
 import type { Config } from '../configuration/config.ts';
 import { ConsentRecords, Consents } from '../consent/consent.ts';
 import { ConsentUses } from '../consent/consent-uses.ts';
-import { creationProblem, readOrCreate } from '../files/created-file.ts';
-import { invalidConfig } from '../errors.ts';
 import { reportClientChain } from './client-chain-check.ts';
 import type { OpenList } from '../files/followed-list.ts';
 import type { HealthPart } from './health.ts';
@@ -36,6 +33,7 @@ import { FollowedKeyPair } from './followed-key-pair.ts';
 import { openBankApi } from './opened-bank-api.ts';
 import { openResourceServers } from './followed-resource-servers.ts';
 import { openClientFiles } from './client-files.ts';
+import { openSecret } from './opened-secret.ts';
 import { openStore } from './opened-store.ts';
 import { failingFast } from '../storage/request-scope.ts';
 import type { Store } from '../storage/store.ts';
@@ -288,19 +286,4 @@ function createEndpoints(
 /** Longest life of what a signing key has signed, with a margin for clocks. */
 export function retainKeysSeconds(config: Pick<Config, 'accessToken'>): number {
   return Math.max(config.accessToken.lifetimeSeconds, 600) + 300;
-}
-
-/** Reads the 32 bytes, and makes the file (mode 0600) when there is none. */
-async function openSecret(file: string): Promise<Buffer> {
-  const text = await readOrCreate(file, () => `${randomBytes(32).toString('base64url')}\n`).catch(
-    (error: NodeJS.ErrnoException) => {
-      throw invalidConfig(file, [{ path: 'storage.secretFile', message: creationProblem(error) }], error);
-    },
-  );
-  const secret = Buffer.from(text.trim(), 'base64url');
-  if (secret.length < 32) {
-    const problem = { path: 'storage.secretFile', message: 'must hold at least 32 bytes in base64url' };
-    throw invalidConfig(file, [problem]);
-  }
-  return secret;
 }
