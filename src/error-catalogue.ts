@@ -1,3 +1,4 @@
+import { API_REFUSALS } from './catalogue/api-refusals.ts';
 import { APPROVAL_REFUSALS } from './catalogue/approval-refusals.ts';
 import { BANK_API_REFUSALS } from './catalogue/bank-api-refusals.ts';
 import { CERTIFICATE_REFUSALS } from './catalogue/certificate-refusals.ts';
@@ -20,7 +21,6 @@ import {
   proxy,
   request,
   scope,
-  signature,
   token,
   tpp,
   unavailable,
@@ -183,40 +183,7 @@ export const CATALOGUE = {
     'no more DPoP proofs can be remembered at present (RFC 9449 section 11.1)',
   ),
 
-  // signatures of HTTP messages: resource-server/signatures/
-  ERR_SIGNATURE_MISSING: signature<None>('the request must be signed (RFC 9421, FAPI 2.0 HTTP Signatures)'),
-  ERR_SIGNATURE_MALFORMED: signature('the signature fields are not well formed (RFC 9421 section 4)'),
-  ERR_SIGNATURE_TAG: signature(
-    'exactly one signature must have the tag of the profile (FAPI 2.0 HTTP Signatures)',
-  ),
-  ERR_SIGNATURE_COVERAGE: signature(
-    'the signature does not cover what it must cover (FAPI 2.0 HTTP Signatures)',
-  ),
-  ERR_SIGNATURE_TIME: signature('the signature was not made just now (FAPI 2.0 HTTP Signatures)'),
-  ERR_SIGNATURE_ALGORITHM: signature(
-    'the algorithm of the signature is not allowed for this key (RFC 9421 section 3.2)',
-  ),
-  ERR_SIGNATURE_KEY: signature<WithProblem & { keyId: string }>(
-    'the signature must be made with a registered key of the client of the access token (RFC 9421 section 3.2)',
-  ),
-  ERR_SIGNATURE_SEAL: signature(
-    'the signature must be made with a seal of the TPP of the access token (NextGenPSD2 chapter 12)',
-  ),
-  ERR_SIGNATURE_INVALID: signature<{ keyId: string }>(
-    'the signature does not verify over this request (RFC 9421 section 3.2)',
-  ),
-  ERR_SIGNATURE_DIGEST: signature(
-    'the digest is not the one of the body that was received (RFC 9530 section 2)',
-  ),
-  ERR_SIGNATURE_REPLAYED: signature('a signed request is accepted once here (RFC 9421 section 7.2.2)'),
-  ERR_SIGNATURE_KEYS_UNAVAILABLE: unavailable<{ clientId: string }>(
-    'the keys of the client cannot be had at present (RFC 9421 section 3.2)',
-  ),
-  ERR_SIGNATURE_SIGNER: unavailable<{ keyId: string }>('the answer cannot be signed at present'),
-  ERR_UPSTREAM_UNAVAILABLE: unavailable<None>('the API behind the gateway does not answer at present'),
-  ERR_SIGNATURE_ANSWER_TOO_LARGE: bank<{ maximum: number }>(
-    'the answer is larger than those that are signed',
-  ),
+  ...API_REFUSALS,
 
   // what a process depends on: tpp-registry/, storage/, remote/
   ERR_REGISTER_INVALID: document<OfList>('a copy of a public register is not valid'),

@@ -193,6 +193,16 @@ export const EVENTS = Object.freeze({
 
   'rs.token.refused': warn('an API refused an access token', API_REFUSED, apiRefusals),
   'rs.scope.refused': warn('an API refused a token for its scope or role', API_REFUSED, apiRefusals),
+  'rs.authentication.refused': info(
+    'an API asks for a newer or stronger authentication of the customer',
+    API_REFUSED,
+    apiRefusals,
+  ),
+  'rs.consent.refused': warn(
+    'an API refused what the consent of the customer does not cover',
+    [...API_REFUSED, 'clientId', 'consentId'],
+    apiRefusals,
+  ),
   'rs.signature.refused': warn(
     'an API refused the signature of a request',
     [...API_REFUSED, 'clientId'],

@@ -58,6 +58,17 @@ const signaturesSchema = z.discriminatedUnion('format', [
   }),
 ]);
 
+/** The part of a request that the consent must cover, besides an account in the path of the route. */
+const code = z.string().min(1);
+const coversSchema = z.strictObject({
+  permissions: z
+    .array(z.union([code, z.array(code).min(1)]))
+    .min(1)
+    .optional(),
+  payment: z.literal('body').optional(),
+  maxBodyBytes: z.int().min(0).optional(),
+});
+
 /** The configuration of `tallystick gateway`. */
 export const gatewayConfigSchema = z.strictObject({
   /** Plain HTTP without `tls`: on loopback, or where only the proxy can reach it. */
@@ -83,6 +94,17 @@ export const gatewayConfigSchema = z.strictObject({
       certificateFile: file,
       privateKeyFile: file,
       response: z.enum(['signed', 'plain']).default('signed'),
+    })
+    .optional(),
+  /** Questions about the consents of customers, for routes with `covers`. */
+  consents: z
+    .strictObject({
+      endpoint: httpsUrl.endsWith('/', 'must end with a slash'),
+      clientId: z.string().min(1),
+      certificateFile: file,
+      privateKeyFile: file,
+      response: z.enum(['signed', 'plain']).default('signed'),
+      maxAgeSeconds: z.int().min(0).max(5).default(2),
     })
     .optional(),
   /** How tokens may be bound to their sender; `dpop` alone must be named. */
@@ -138,6 +160,9 @@ export const gatewayConfigSchema = z.strictObject({
         scopes: z.array(z.string().min(1)),
         roles: z.array(z.enum(ROLES)),
         signatures: z.enum(['required', 'if-present']).optional(),
+        acr: z.array(z.string().min(1)).min(1).optional(),
+        maxAgeSeconds: z.int().min(1).optional(),
+        covers: coversSchema.optional(),
       }),
     )
     .min(1),

@@ -21,7 +21,12 @@ export {
 export type { ConnectionLimitOptions } from '../mutual-tls/limits/connection-settings.ts';
 export type { Authorization } from './token/access-token.ts';
 export { type Authorizer, createAuthorizer } from './decision/authorize.ts';
-export type { AuthorizerOptions, DpopOptions, IntrospectionOptions } from './decision/authorizer-options.ts';
+export type {
+  AuthorizerOptions,
+  ConsentOptions,
+  DpopOptions,
+  IntrospectionOptions,
+} from './decision/authorizer-options.ts';
 export { type ChallengeFacts, type RefusalAnswer, refusalAnswer } from './decision/challenge.ts';
 export type {
   AcceptedTokens,
@@ -37,16 +42,19 @@ export { koaProtection, koaResourceMetadata } from './frameworks/koa.ts';
 export { type AuthorizedHandler, nodeProtection, nodeResourceMetadata } from './frameworks/node.ts';
 export type { SenderConstraint } from './token/confirmation.ts';
 export type { RequestWithCertificate } from './token/presented-token.ts';
+export type { ConsentInformation } from './consent/consent-information.ts';
+export { type PaymentDetail, paymentHashOf } from './consent/payment-hash.ts';
+export type { Covers } from './decision/coverage.ts';
 export {
-  authorizationOf,
+  type AskedRequest,
   createProtection,
   type OriginalRequest,
   type Protection,
   type ProtectionOptions,
-  type RouteRequirement,
-  signatureOf,
   type Verdict,
 } from './decision/protection.ts';
+export { authorizationOf, signatureOf } from './decision/proven-request.ts';
+export type { RouteRequirement } from './decision/route-requirement.ts';
 export type { Requirement } from './decision/requirement.ts';
 export type { CheckedTpp, TppCheck } from './decision/tpp-check.ts';
 export type { AnswerKey } from './signatures/answer-signer.ts';

@@ -217,6 +217,8 @@ describe('a gateway whose own files change', () => {
       return {
         authorize: async () => Promise.reject(new Error(`decided by ${number}`)),
         authorizeNow: () => undefined,
+        consentOf: () => Promise.reject(new Error('unused')),
+        knowsConsents: false,
         accepted: { issuer: '', audience: '', senderConstraints: [], isDpopVerified: false },
         close: async () => void closed.push(number),
       };

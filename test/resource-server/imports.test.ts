@@ -22,6 +22,13 @@ describe('importing tallystick/resource-server', () => {
     );
     expect([...packages]).toEqual(['jose']);
     const rooms = new Set(urls.flatMap((url) => /\/src\/([a-z0-9-]+)\//.exec(url)?.[1] ?? []));
-    expect([...rooms].sort()).toEqual(['mutual-tls', 'remote', 'resource-server', 'tpp', 'x509']);
+    expect([...rooms].sort()).toEqual([
+      'catalogue',
+      'mutual-tls',
+      'remote',
+      'resource-server',
+      'tpp',
+      'x509',
+    ]);
   });
 });

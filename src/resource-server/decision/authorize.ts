@@ -1,4 +1,5 @@
 import { OpenBankingError } from '../../errors.ts';
+import type { ConsentInformation } from '../consent/consent-information.ts';
 import { type Authorization, invalidToken, type StatusReference } from '../token/access-token.ts';
 import type { AuthorizerOptions } from './authorizer-options.ts';
 import type { PresentedCertificate } from '../../mutual-tls/client-certificate.ts';
@@ -19,7 +20,7 @@ import { verifyTpp } from './tpp-check.ts';
 
 export interface Authorizer {
   /**
-   * Decides about one request.
+   * Decides about one request. Does not check its consent: see `consentOf`.
    *
    * @throws ERR_TOKEN_*, ERR_CERT_MISSING, ERR_CERT_EXPIRED, ERR_CERT_NOT_YET_VALID, ERR_DPOP_*,
    * ERR_TPP_ROLE_MISSING, ERR_TPP_CLIENT_MISMATCH, and what `tppCheck` throws
@@ -30,6 +31,16 @@ export interface Authorizer {
    * for what would be refused. Then ask `authorize`.
    */
   authorizeNow(request: RequestWithCertificate, requirement: Requirement): Authorization | undefined;
+  /**
+   * The consent of the customer behind an authorization, at most five seconds old (`consents.maxAgeSeconds`). Resolves only
+   * while the consent is in force.
+   *
+   * @throws ERR_CONSENT_ABSENT for a token of the TPP alone; ERR_CONSENT_INACTIVE for a consent that has ended;
+   * ERR_CONSENT_UNAVAILABLE when the issuer does not answer; TypeError without `consents` in the options
+   */
+  consentOf(authorization: Authorization): Promise<ConsentInformation>;
+  /** Whether consents can be asked about. */
+  readonly knowsConsents: boolean;
   /** The tokens that are accepted, for challenges and for the metadata of the API. */
   readonly accepted: AcceptedTokens;
   /** Stops reading status lists in the background and closes connections. */
@@ -42,7 +53,7 @@ export interface Authorizer {
  * certificate, unless `senderConstraints` allows tokens of a DPoP key alone.
  *
  * Does not validate the certificate's path itself, unless there is a `tppCheck`: it must be the one that the token
- * was issued for, and the authorization server validated that one. Does not look at the consent behind `consentId`.
+ * was issued for, and the authorization server validated that one.
  *
  * @throws TypeError for options that cannot work
  */
@@ -69,9 +80,16 @@ export function createAuthorizer(options: AuthorizerOptions): Authorizer {
       await verifyStatus(proven.status, parts);
       if (tpp !== undefined) verifyTpp(tpp, { authorization, requirement });
       decisions.store(request, proven);
-      verifyRequirement(requirement, authorization);
+      verifyRequirement(requirement, authorization, parts.clock.now().getTime());
       return authorization;
     },
+
+    async consentOf(authorization) {
+      if (parts.consents === undefined) throw new TypeError('the authorizer has no consents in its options');
+      return parts.consents.consentOf(authorization);
+    },
+
+    knowsConsents: parts.consents !== undefined,
 
     accepted: parts.accepted,
     close: parts.close,

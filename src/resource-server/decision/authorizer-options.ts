@@ -24,6 +24,8 @@ export interface AuthorizerOptions {
   readonly formats?: readonly ('jwt' | 'opaque')[];
   /** How opaque tokens are asked about. Needed when they are taken. */
   readonly introspection?: IntrospectionOptions | undefined;
+  /** How the consents behind tokens are asked about. Needed for `consentOf`, and for routes with `covers`. */
+  readonly consents?: ConsentOptions | undefined;
   /**
    * Whether JWTs are looked up in the issuer's token status lists. `maxAgeSeconds` (default 2) is how old a list
    * may be when it decides: 0, or 1 to 3600. With 0 the issuer is asked at each request, by the list's entity tag, and
@@ -68,6 +70,21 @@ export interface IntrospectionOptions {
   readonly maxAgeSeconds?: number;
   /** How long a negative answer decides: 0 to 5, default 5. */
   readonly maxNegativeAgeSeconds?: number;
+}
+
+export interface ConsentOptions {
+  /** `https://<mTLS host of the authorization server>/consent-information/`: the certificate authenticates this API. */
+  readonly endpoint: string;
+  /** Under which the authorization server knows this resource server. */
+  readonly clientId: string;
+  readonly certificatePem: string;
+  readonly privateKeyPem: string;
+  /** `signed` by default, as for introspection. */
+  readonly response?: 'signed' | 'plain';
+  /** How long an answer decides: 0 to 5, default 2. With 0 the issuer is asked at each request. */
+  readonly maxAgeSeconds?: number;
+  /** Bounds of the memory of answers: consents (default 50,000) and bytes (default 64 MiB). */
+  readonly memory?: { readonly maxConsents?: number; readonly maxBytes?: number };
 }
 
 export interface DpopOptions {

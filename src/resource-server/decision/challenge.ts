@@ -16,6 +16,7 @@ interface Row {
     | 'invalid_request'
     | 'invalid_token'
     | 'insufficient_scope'
+    | 'insufficient_user_authentication'
     | 'invalid_dpop_proof'
     | 'use_dpop_nonce';
   /** RFC 9449 §7.1 has its own challenge. Default: Bearer. */
@@ -58,6 +59,7 @@ const ANSWERS: Readonly<Record<ErrorClass, Row>> = {
 /** Codes whose answer is not that of their class. */
 const EXCEPTIONS: Readonly<Partial<Record<ErrorCode, Row>>> = {
   ERR_TOKEN_MISSING: NO_TOKEN,
+  ERR_TOKEN_AUTHENTICATION: { status: 401, error: 'insufficient_user_authentication' },
   ERR_DPOP_NONCE: { ...PROOF, error: 'use_dpop_nonce' },
   ERR_HTTP_TOO_LARGE: { ...INVALID_REQUEST, status: 413 },
 };
@@ -92,7 +94,7 @@ export function refusalAnswer(
       'cache-control': 'no-store',
       ...(row.status === 503 || row.status === 429 ? { 'retry-after': String(RETRY_AFTER_SECONDS) } : {}),
       ...(row === NO_TOKEN || row.error !== undefined
-        ? { 'www-authenticate': challenge(row, { description, scopes, facts }) }
+        ? { 'www-authenticate': challenge(row, { description, extra: parametersOf(error, scopes), facts }) }
         : {}),
       ...(isRefusal(error, 'ERR_DPOP_NONCE') ? { 'dpop-nonce': error.details.nonce } : {}),
       // RFC 9110 §15.5.6
@@ -102,19 +104,32 @@ export function refusalAnswer(
   };
 }
 
+/** Parameters that a refusal has besides: the scopes that help, or the authentication (RFC 9470 §3). */
+function parametersOf(error: unknown, scopes: readonly string[]): readonly string[] {
+  if (isRefusal(error, 'ERR_TOKEN_AUTHENTICATION')) {
+    const { acrValues, maxAgeSeconds } = error.details;
+    return [
+      ...(acrValues.length === 0 ? [] : [`acr_values="${acrValues.join(' ')}"`]),
+      ...(maxAgeSeconds === undefined ? [] : [`max_age="${maxAgeSeconds}"`]),
+    ];
+  }
+  // No scope makes up for what a consent does not cover.
+  const isOfScope = isRefusal(error) && error.class === 'scope' && !error.code.startsWith('ERR_CONSENT_');
+  return isOfScope ? [`scope="${scopes.join(' ')}"`] : [];
+}
+
 interface ChallengedRequest {
   readonly description: string;
-  readonly scopes: readonly string[];
+  readonly extra: readonly string[];
   readonly facts: ChallengeFacts;
 }
 
 /** Descriptions are answer texts: they hold no quote and no backslash (RFC 6750 §3). */
-function challenge({ error, scheme }: Row, { description, scopes, facts }: ChallengedRequest): string {
+function challenge({ error, scheme }: Row, { description, extra, facts }: ChallengedRequest): string {
   // Without a token there is no error: one challenge for each scheme (RFC 9449 §7.2).
   if (error === undefined)
     return (facts.schemes ?? ['Bearer']).map((one) => schemeOf(one, [], facts)).join(', ');
-  const parameters = [`error="${error}"`, `error_description="${description}"`];
-  if (error === 'insufficient_scope') parameters.push(`scope="${scopes.join(' ')}"`);
+  const parameters = [`error="${error}"`, `error_description="${description}"`, ...extra];
   return schemeOf(scheme ?? facts.scheme ?? 'Bearer', parameters, facts);
 }
 

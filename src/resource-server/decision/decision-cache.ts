@@ -5,7 +5,7 @@ import { isWithinDates } from '../token/certificate-binding.ts';
 import { plainAuthorization, type RequestWithCertificate } from '../token/presented-token.ts';
 import type { ProvenToken } from '../token/token-cache.ts';
 import type { DecisionParts } from './decision-parts.ts';
-import { isCovered, type Requirement } from './requirement.ts';
+import { authenticatedUntil, isMet, type Requirement } from './requirement.ts';
 
 /** The last decision of one connection, whose certificate object stays the same. */
 interface LastDecision {
@@ -61,8 +61,12 @@ export class DecisionCache {
     if (!this.#isLive(proven, now)) return undefined;
     if (!allowExpiredCertificates && !isWithinDates(certificate, now)) return undefined;
     if (proven.renewFrom !== undefined && proven.renewFrom <= now) this.#renew(certificate, decision, now);
-    if (!isCovered(requirement, proven.authorization)) return undefined;
-    decision.repeat = { requirement, from: now, until: this.#repeatUntil(certificate, decision, now) };
+    if (!isMet(requirement, proven.authorization, now)) return undefined;
+    const until = Math.min(
+      this.#repeatUntil(certificate, decision, now),
+      authenticatedUntil(requirement, proven.authorization),
+    );
+    decision.repeat = { requirement, from: now, until };
     return proven.authorization;
   }
 

@@ -1,5 +1,6 @@
 import { createLocalJWKSet } from 'jose';
 import { type Clock, systemClock } from '../../clock.ts';
+import { IssuerConsents } from '../consent/issuer-consents.ts';
 import {
   type AuthorizerOptions,
   httpsUrl,
@@ -38,6 +39,8 @@ const SENDER_CONSTRAINTS: readonly SenderConstraint[] = ['certificate', 'certifi
 const KNOWN_CONSTRAINTS: readonly SenderConstraint[] = [...SENDER_CONSTRAINTS, 'dpop'];
 const MAX_TOKENS = 100_000;
 const MAX_BYTES = 256 * 1024 * 1024;
+const MAX_CONSENTS = 50_000;
+const MAX_CONSENT_BYTES = 64 * 1024 * 1024;
 
 /** Makes the parts of a decision. @throws TypeError for options that cannot work */
 export function openDecisionParts(options: AuthorizerOptions) {
@@ -56,10 +59,13 @@ export function openDecisionParts(options: AuthorizerOptions) {
     maxTokens: options.memory?.maxTokens ?? MAX_TOKENS,
     maxBytes: options.memory?.maxBytes ?? MAX_BYTES,
   });
+  const consents = consentsOf(options, rules);
   return {
     clock,
     clockToleranceSeconds,
     tokens,
+    /** Undefined when consents are not asked about. */
+    consents: consents?.source,
     /** Undefined when tokens are not looked up. */
     lists,
     dpop,
@@ -69,7 +75,7 @@ export function openDecisionParts(options: AuthorizerOptions) {
     allowExpiredCertificates: options.allowExpiredCertificates === true,
     close: async () => {
       lists?.close();
-      await connection.close();
+      await Promise.all([connection.close(), consents?.close()]);
     },
   };
 }
@@ -137,7 +143,7 @@ function asker(
   secondsWithin([1, 30], 'introspection.maxAgeSeconds', maxAgeSeconds);
   const introspect = createIntrospection({
     ...rules,
-    post: (request) => connection.post(endpoint, request),
+    post: (request) => connection.ask(endpoint, request),
     clientId: nonEmpty(options.clientId, 'introspection.clientId'),
     response: options.response ?? 'signed',
     negativeSeconds: secondsWithin([0, 5], 'introspection.maxNegativeAgeSeconds', maxNegativeAgeSeconds),
@@ -149,6 +155,25 @@ function asker(
     const until = askedAt + maxAgeSeconds * 1000;
     return { ...proven, status: 'asked', until, renewFrom: until - maxAgeSeconds * 500 };
   };
+}
+
+function consentsOf({ consents: given, caPem }: AuthorizerOptions, rules: TokenRules) {
+  if (given === undefined) return undefined;
+  const endpoint = httpsUrl(given.endpoint, 'consents.endpoint');
+  if (!endpoint.endsWith('/')) throw new TypeError('consents.endpoint must end with a slash');
+  const { maxAgeSeconds = ANSWER_MAX_AGE_SECONDS, memory } = given;
+  const { ask, close } = openIssuerConnection(caPem, given);
+  const source = new IssuerConsents({
+    ...rules,
+    endpoint,
+    clientId: nonEmpty(given.clientId, 'consents.clientId'),
+    response: given.response ?? 'signed',
+    maxAgeSeconds: secondsWithin([0, 5], 'consents.maxAgeSeconds', maxAgeSeconds),
+    maxConsents: memory?.maxConsents ?? MAX_CONSENTS,
+    maxBytes: memory?.maxBytes ?? MAX_CONSENT_BYTES,
+    ask,
+  });
+  return { source, close };
 }
 
 function acceptedConstraints(options: AuthorizerOptions): readonly SenderConstraint[] {

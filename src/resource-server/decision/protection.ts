@@ -11,12 +11,13 @@ import {
 import type { Authorization } from '../token/access-token.ts';
 import type { Authorizer } from './authorize.ts';
 import { type RefusalAnswer, refusalAnswer } from './challenge.ts';
+import type { ConsentInformation } from '../consent/consent-information.ts';
 import { fieldsNamed, type RequestFacts } from '../token/presented-token.ts';
+import { MAX_BODY_BYTES, verifyCoverage } from './coverage.ts';
+import { noteAuthorization, noteSignature } from './proven-request.ts';
 import { type AcceptedTokens, ResourceMetadata, type ResourceMetadataOptions } from './resource-metadata.ts';
-import type { Requirement } from './requirement.ts';
-import { MessageSignatures } from '../signatures/message-signatures.ts';
+import type { RouteRequirement } from './route-requirement.ts';
 import { receiveBody } from '../signatures/received-body.ts';
-import type { SignatureProof } from '../signatures/signature-format.ts';
 
 export interface ProtectionOptions {
   readonly authorizer: Authorizer;
@@ -36,19 +37,24 @@ export interface FapiHeaders {
 
 /** The decision, and the headers that the answer must have in either case. */
 export type Verdict =
-  | { readonly authorization: Authorization; readonly headers: FapiHeaders }
+  | {
+      readonly authorization: Authorization;
+      readonly headers: FapiHeaders;
+      /** On a route with `covers`. */
+      readonly consent?: ConsentInformation | undefined;
+    }
   | { readonly refusal: RefusalAnswer };
-
-/** The requirement of a route. Both lists are mandatory, so that neither is forgotten; [] requires nothing. */
-export interface RouteRequirement extends Required<Requirement> {
-  /** Signatures of requests and answers, of `createMessageSignatures`. Absent: none are looked at, none are made. */
-  readonly signatures?: MessageSignatures | undefined;
-}
 
 /** A request as its client sent it, where that differs from what this process got: see gateway.ts. */
 export interface OriginalRequest {
   readonly method: string;
   readonly url: string;
+}
+
+/** A request that a framework asks about, with the object that the functions of `covers` get. */
+export interface AskedRequest<Source> {
+  readonly original: OriginalRequest | IncomingMessage;
+  readonly source: Source;
 }
 
 /**
@@ -62,15 +68,6 @@ export interface OriginalRequest {
 export function createProtection(options: ProtectionOptions): Protection {
   if (typeof options?.authorizer?.authorize !== 'function') throw new TypeError('authorizer is missing');
   return new Protection(options);
-}
-
-const AUTHORIZATION = Symbol('authorization');
-const SIGNATURE = Symbol('signature');
-
-/** The symbols are private to this file, so only a protection can write the proof. */
-interface ProvenRequest extends IncomingMessage {
-  [AUTHORIZATION]?: Authorization;
-  [SIGNATURE]?: SignatureProof | undefined;
 }
 
 /** The guard of an API, the same for every framework: each adapter only carries out the verdict. */
@@ -92,37 +89,47 @@ export class Protection {
     Object.freeze(this);
   }
 
+  /** Whether routes can have `covers`. */
+  get knowsConsents(): boolean {
+    return this.#authorizer.knowsConsents;
+  }
+
   /**
    * Decides about a request. Whatever is thrown on the way becomes a refusal, and is logged. The verdict comes without a
    * promise when all facts are in memory: two promises a request cost half as much as the whole decision (0.15 µs).
    */
-  decide(
-    request: ProvenRequest,
-    requirement: RouteRequirement,
-    original: OriginalRequest | IncomingMessage = request,
+  decide<Source>(
+    request: IncomingMessage,
+    requirement: RouteRequirement<Source>,
+    asked: AskedRequest<Source>,
   ): Verdict | Promise<Verdict> {
-    const { method = '', url = '' } = original;
+    const { method = '', url = '' } = asked.original;
     const headers = fapiHeaders(request);
-    const { scopes, signatures } = requirement;
+    const { scopes, signatures, covers } = requirement;
     let certificate: ClientCertificate['certificate'];
     try {
       ({ certificate } = this.#certificates.read(request));
       const facts = { method, url, rawHeaders: request.rawHeaders, certificate };
-      const proved = (authorization: Authorization): Verdict => {
-        request[AUTHORIZATION] = authorization;
-        return { authorization, headers };
+      const proved = (authorization: Authorization, consent?: ConsentInformation): Verdict => {
+        noteAuthorization(request, authorization);
+        return consent === undefined ? { authorization, headers } : { authorization, headers, consent };
       };
       const refused = { ...facts, request, headers, scopes };
-      const signed = async (authorization: Authorization): Promise<Verdict> => {
+      const examined = async (authorization: Authorization): Promise<Verdict> => {
         try {
-          if (signatures !== undefined) await verifySignature(request, facts, { authorization, signatures });
-          return proved(authorization);
+          const { source } = asked;
+          return proved(
+            authorization,
+            await this.#examine({ request, facts, source }, requirement, authorization),
+          );
         } catch (error) {
-          return this.#refusal(error, { ...refused, clientId: authorization.clientId });
+          const { clientId, consentId } = authorization;
+          return this.#refusal(error, { ...refused, clientId, consentId });
         }
       };
       const authorization = this.#authorizer.authorizeNow(facts, requirement);
-      const accepted = signatures === undefined ? proved : signed;
+      const accepted =
+        signatures === undefined && covers === undefined ? (one: Authorization) => proved(one) : examined;
       if (authorization !== undefined) return accepted(authorization);
       return this.#authorizer
         .authorize(facts, requirement)
@@ -162,6 +169,27 @@ export class Protection {
     return answer;
   }
 
+  /** Verifies what the route asks for besides the token: the signature, and then the consent, which it returns. */
+  async #examine<Source>(
+    asked: { readonly request: IncomingMessage; readonly facts: RequestFacts; readonly source: Source },
+    { signatures, covers }: RouteRequirement<Source>,
+    authorization: Authorization,
+  ): Promise<ConsentInformation | undefined> {
+    const { request, facts, source } = asked;
+    // Before the body: a consent that has ended costs no memory.
+    const consent = covers && (await this.#authorizer.consentOf(authorization));
+    const maxBytes = signatures?.maxBodyBytes ?? covers?.maxBodyBytes ?? MAX_BODY_BYTES;
+    const needsBody = signatures !== undefined || covers?.payment !== undefined;
+    // Received after the token was accepted: a stranger cannot make us hold a body.
+    const body = needsBody ? await receiveBody(request, maxBytes) : NOTHING;
+    if (signatures !== undefined) {
+      noteSignature(request, await signatures.verify({ ...facts, body }, authorization));
+    }
+    if (covers === undefined || consent === undefined) return undefined;
+    await verifyCoverage(covers, consent, { source, url: facts.url, body });
+    return consent;
+  }
+
   #refusal(error: unknown, refused: RefusedRequest): { readonly refusal: RefusalAnswer } {
     const { headers, method, url, certificate, clientId } = refused;
     const address = this.#certificates.findAddress(refused.request);
@@ -179,11 +207,16 @@ export class Protection {
       ...(address === undefined ? {} : { address }),
       ...(certificate === undefined ? {} : { certificate: hexPrefix(certificate.thumbprint) }),
     };
-    // The token was accepted: only the signature, or the body below it, was not.
-    if (isRefusal(error) && clientId !== undefined && answer.status < 500) {
+    if (!isRefusal(error)) this.log.emit('rs.unexpected', fields);
+    else if (clientId === undefined || answer.status >= 500) {
+      this.log.emit(eventOf(answer.status, error.code), fields);
+    } else if (error.code.startsWith('ERR_CONSENT_')) {
+      const { consentId } = refused;
+      this.log.emit('rs.consent.refused', { ...fields, clientId, ...(consentId && { consentId }) });
+    } else {
+      // The token was accepted: only the signature, or the body below it, was not.
       this.log.emit('rs.signature.refused', { ...fields, clientId });
-    } else if (isRefusal(error)) this.log.emit(eventOf(answer.status, error.code), fields);
-    else this.log.emit('rs.unexpected', fields);
+    }
     return { refusal: { ...answer, headers: { ...answer.headers, ...headers } } };
   }
 }
@@ -196,64 +229,10 @@ interface RefusedRequest {
   readonly certificate: ClientCertificate['certificate'];
   readonly scopes: readonly string[];
   readonly clientId?: string;
+  readonly consentId?: string | undefined;
 }
 
-/** The body is received after the token was accepted: a stranger cannot make us hold one. */
-async function verifySignature(
-  request: ProvenRequest,
-  facts: RequestFacts,
-  parts: { readonly authorization: Authorization; readonly signatures: MessageSignatures },
-): Promise<void> {
-  const { authorization, signatures } = parts;
-  const body = await receiveBody(request, signatures.maxBodyBytes);
-  request[SIGNATURE] = await signatures.verify({ ...facts, body }, authorization);
-}
-
-/**
- * The authorization that a protection has proved for this request. The argument is the request of node:http or express,
- * the context of koa, or the request of fastify.
- *
- * @throws TypeError on a route without a protection
- */
-export function authorizationOf(request: ProtectedRequest): Authorization {
-  const authorization = incomingOf(request)[AUTHORIZATION];
-  if (authorization === undefined) throw new TypeError('no protection has let this request through');
-  return authorization;
-}
-
-/**
- * The signature that a protection has verified for this request; undefined for a request that is not signed, on a route
- * that asks for no signature or for one only if it is there.
- */
-export function signatureOf(request: ProtectedRequest): SignatureProof | undefined {
-  return incomingOf(request)[SIGNATURE];
-}
-
-type ProtectedRequest =
-  | IncomingMessage
-  | { readonly req: IncomingMessage }
-  | { readonly raw: IncomingMessage };
-
-function incomingOf(request: ProtectedRequest): ProvenRequest {
-  return 'raw' in request ? request.raw : 'req' in request ? request.req : request;
-}
-
-/**
- * Routes are mounted once, by people who may write JavaScript: a missing list must not mean "anything goes".
- *
- * @throws TypeError
- */
-export function assertRequirement(requirement: RouteRequirement): void {
-  for (const name of ['scopes', 'roles'] as const) {
-    if (!Array.isArray(requirement?.[name])) {
-      throw new TypeError(`a route must name the ${name} that it needs; [] is for none`);
-    }
-  }
-  const { signatures } = requirement;
-  if (signatures !== undefined && !(signatures instanceof MessageSignatures)) {
-    throw new TypeError('signatures must be of createMessageSignatures');
-  }
-}
+const NOTHING = Buffer.alloc(0);
 
 function schemesOf({ senderConstraints, isDpopVerified }: AcceptedTokens): readonly ('Bearer' | 'DPoP')[] {
   const isBearer = senderConstraints.includes('certificate');
@@ -284,6 +263,7 @@ function fapiHeaders({ rawHeaders }: IncomingMessage): FapiHeaders {
 function eventOf(status: number, code: string) {
   if (code === 'ERR_PROXY_UNTRUSTED') return 'proxy.untrusted_header';
   if (code === 'ERR_PROXY_HEADER') return 'proxy.malformed_header';
+  if (code === 'ERR_TOKEN_AUTHENTICATION') return 'rs.authentication.refused';
   if (status === 403) return 'rs.scope.refused';
   return status === 503 ? 'dependency.unavailable' : 'rs.token.refused';
 }

@@ -1,6 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { OpenBankingError } from '../../errors.ts';
-import type { OriginalRequest, Protection, RouteRequirement } from '../decision/protection.ts';
+import type { OriginalRequest, Protection } from '../decision/protection.ts';
+import type { RouteRequirement } from '../decision/route-requirement.ts';
 import type { MessageSignatures } from '../signatures/message-signatures.ts';
 
 /** An answer on its way, with the request that it answers. */
@@ -19,7 +20,7 @@ export interface Exchange {
 export function signAnswer(
   protection: Protection,
   exchange: Exchange,
-  { signatures }: RouteRequirement,
+  { signatures }: Pick<RouteRequirement, 'signatures'>,
 ): void {
   if (signatures?.signsAnswers === true) new HeldAnswer(protection, exchange, signatures).hold();
 }

@@ -2,12 +2,8 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { signAnswer } from './answer-signing.ts';
 import type { Authorization } from '../token/access-token.ts';
 import { answerMetadata, answerRefusal, metadataOf, setHeaders } from './node.ts';
-import {
-  assertRequirement,
-  type Protection,
-  type RouteRequirement,
-  type Verdict,
-} from '../decision/protection.ts';
+import type { Protection, Verdict } from '../decision/protection.ts';
+import { assertRequirement, type RouteRequirement } from '../decision/route-requirement.ts';
 
 /** The part of express's request that is used: express itself is not needed, not even for its types. */
 interface ExpressRequest extends IncomingMessage {
@@ -20,11 +16,11 @@ interface ExpressRequest extends IncomingMessage {
  * Express middleware: lets a request through when its token meets the requirement, with the proof in
  * `req.authorization` and for `authorizationOf(req)`; answers the challenge otherwise. `trust proxy` has no influence.
  */
-export function expressProtection(
+export function expressProtection<Request extends ExpressRequest = ExpressRequest>(
   protection: Protection,
-  requirement: RouteRequirement,
-): (request: ExpressRequest, response: ServerResponse, next: (error?: unknown) => void) => void {
-  assertRequirement(requirement);
+  requirement: RouteRequirement<Request>,
+): (request: NoInfer<Request>, response: ServerResponse, next: (error?: unknown) => void) => void {
+  assertRequirement(requirement, protection);
   return (request, response, next) => {
     const original = { method: request.method ?? '', url: request.originalUrl };
     const carryOut = (verdict: Verdict) => {
@@ -34,7 +30,7 @@ export function expressProtection(
       request.authorization = verdict.authorization;
       return next();
     };
-    const verdict = protection.decide(request, requirement, original);
+    const verdict = protection.decide(request, requirement, { original, source: request });
     if (verdict instanceof Promise) verdict.then(carryOut).catch(next);
     else carryOut(verdict);
   };

@@ -1,7 +1,8 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { signAnswer } from './answer-signing.ts';
 import { metadataOf } from './node.ts';
-import { assertRequirement, type Protection, type RouteRequirement } from '../decision/protection.ts';
+import type { Protection } from '../decision/protection.ts';
+import { assertRequirement, type RouteRequirement } from '../decision/route-requirement.ts';
 
 /** The parts of fastify that are used: fastify itself is not needed, not even for its types. */
 interface FastifyRequest {
@@ -20,14 +21,14 @@ interface FastifyReply {
  * requirement, with the proof for `authorizationOf(request)`; answers the challenge otherwise. It runs before the body
  * is read. `trustProxy` has no influence.
  */
-export function fastifyProtection(
+export function fastifyProtection<Request extends FastifyRequest = FastifyRequest>(
   protection: Protection,
-  requirement: RouteRequirement,
-): (request: FastifyRequest, reply: FastifyReply) => Promise<unknown> {
-  assertRequirement(requirement);
+  requirement: RouteRequirement<Request>,
+): (request: NoInfer<Request>, reply: FastifyReply) => Promise<unknown> {
+  assertRequirement(requirement, protection);
   return async (request, reply) => {
     const original = { method: request.raw.method ?? '', url: request.originalUrl };
-    const verdict = await protection.decide(request.raw, requirement, original);
+    const verdict = await protection.decide(request.raw, requirement, { original, source: request });
     if ('authorization' in verdict) {
       signAnswer(protection, { request: request.raw, response: reply.raw, original }, requirement);
       reply.headers({ ...verdict.headers });

@@ -1,7 +1,8 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { signAnswer } from './answer-signing.ts';
 import { metadataOf } from './node.ts';
-import { assertRequirement, type Protection, type RouteRequirement } from '../decision/protection.ts';
+import type { Protection } from '../decision/protection.ts';
+import { assertRequirement, type RouteRequirement } from '../decision/route-requirement.ts';
 
 /** The part of koa's context that is used: koa itself is not needed, not even for its types. */
 interface KoaContext {
@@ -20,14 +21,14 @@ interface KoaContext {
  * `ctx.state.authorization` and for `authorizationOf(ctx)`; answers the challenge otherwise. `app.proxy` has no
  * influence.
  */
-export function koaProtection(
+export function koaProtection<Context extends KoaContext = KoaContext>(
   protection: Protection,
-  requirement: RouteRequirement,
-): (ctx: KoaContext, next: () => Promise<unknown>) => Promise<void> {
-  assertRequirement(requirement);
+  requirement: RouteRequirement<Context>,
+): (ctx: NoInfer<Context>, next: () => Promise<unknown>) => Promise<void> {
+  assertRequirement(requirement, protection);
   return async (ctx, next) => {
     const original = { method: ctx.req.method ?? '', url: ctx.originalUrl };
-    const verdict = await protection.decide(ctx.req, requirement, original);
+    const verdict = await protection.decide(ctx.req, requirement, { original, source: ctx });
     if ('refusal' in verdict) {
       ctx.status = verdict.refusal.status;
       ctx.set({ ...verdict.refusal.headers });

@@ -3,13 +3,8 @@ import { signAnswer } from './answer-signing.ts';
 import type { Authorization } from '../token/access-token.ts';
 import type { RefusalAnswer } from '../decision/challenge.ts';
 import type { MetadataAnswer, ResourceMetadata } from '../decision/resource-metadata.ts';
-import {
-  assertRequirement,
-  type FapiHeaders,
-  type Protection,
-  type RouteRequirement,
-  type Verdict,
-} from '../decision/protection.ts';
+import type { FapiHeaders, Protection, Verdict } from '../decision/protection.ts';
+import { assertRequirement, type RouteRequirement } from '../decision/route-requirement.ts';
 
 /** A handler that is called only with a proven authorization. */
 export type AuthorizedHandler = (
@@ -24,10 +19,10 @@ export type AuthorizedHandler = (
  */
 export function nodeProtection(
   protection: Protection,
-  requirement: RouteRequirement,
+  requirement: RouteRequirement<IncomingMessage>,
   handler: AuthorizedHandler,
 ): RequestListener {
-  assertRequirement(requirement);
+  assertRequirement(requirement, protection);
   return (request, response) => {
     const carryOut = (verdict: Verdict) => {
       if ('refusal' in verdict) return answerRefusal(request, response, verdict.refusal);
@@ -37,7 +32,7 @@ export function nodeProtection(
     };
     const fault = (error: unknown) => answerFault(response, protection, error);
     try {
-      const verdict = protection.decide(request, requirement);
+      const verdict = protection.decide(request, requirement, { original: request, source: request });
       const done = verdict instanceof Promise ? verdict.then(carryOut) : carryOut(verdict);
       if (done instanceof Promise) done.catch(fault);
     } catch (error) {

@@ -1,3 +1,4 @@
+import type { ConsentInformation } from '../consent/consent-information.ts';
 import type { Authorization } from '../token/access-token.ts';
 import type { RefusalAnswer } from '../decision/challenge.ts';
 
@@ -8,7 +9,13 @@ export const IDENTITY_PREFIX = 'x-tallystick-';
  * The proof as headers. Values are percent-encoded, lists have spaces between; one that is not known is empty, so that
  * it overwrites what the client sent.
  */
-export function identityHeaders(authorization: Authorization): Readonly<Record<string, string>> {
+export function identityHeaders({
+  authorization,
+  consent,
+}: {
+  readonly authorization: Authorization;
+  readonly consent?: ConsentInformation | undefined;
+}): Readonly<Record<string, string>> {
   const { clientId, subject, scopes, consentId, authorizationNumber, expiresAt, thumbprint } = authorization;
   const list = (values: readonly string[]) => values.map(encodeURIComponent).join(' ');
   return {
@@ -16,11 +23,33 @@ export function identityHeaders(authorization: Authorization): Readonly<Record<s
     [`${IDENTITY_PREFIX}subject`]: encodeURIComponent(subject),
     [`${IDENTITY_PREFIX}authorization-number`]: encodeURIComponent(authorizationNumber ?? ''),
     [`${IDENTITY_PREFIX}consent-id`]: encodeURIComponent(consentId ?? ''),
+    [`${IDENTITY_PREFIX}consent`]: consent === undefined ? '' : packConsent(consent),
     [`${IDENTITY_PREFIX}scopes`]: list(scopes),
     [`${IDENTITY_PREFIX}roles`]: list(authorization.roles),
     [`${IDENTITY_PREFIX}expires-at`]: expiresAt.toISOString(),
     [`${IDENTITY_PREFIX}certificate`]: thumbprint ?? '',
   };
+}
+
+/** With the other headers, within the 8 kB that proxies take by default for one header. */
+const MAX_CONSENT_CHARACTERS = 4096;
+/** Left out of a consent that is too long, one after the other. */
+const OMITTED = ['details', 'permissions', 'actions', 'paymentHashes', 'scopes', 'accountIds'] as const;
+
+/**
+ * Packs a consent into one header: its JSON in base64url. Of a long one, members are left out, and `omitted` has their names:
+ * an API that needs them asks the authorization server.
+ */
+function packConsent(consent: ConsentInformation): string {
+  for (let count = 0; count <= OMITTED.length; count += 1) {
+    const omitted = OMITTED.slice(0, count);
+    const members = Object.entries(consent).filter(([name]) => !omitted.some((one) => one === name));
+    const packed = Buffer.from(JSON.stringify({ ...Object.fromEntries(members), omitted })).toString(
+      'base64url',
+    );
+    if (packed.length <= MAX_CONSENT_CHARACTERS) return packed;
+  }
+  return '';
 }
 
 const CARRIED = ['www-authenticate', 'retry-after', 'dpop-nonce', 'x-fapi-interaction-id', 'allow'];

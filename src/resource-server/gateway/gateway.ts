@@ -41,10 +41,10 @@ export function createGateway(options: GatewayOptions): RequestListener {
   if (proxy !== 'nginx' && proxy !== 'envoy' && proxy !== 'forward') {
     throw new TypeError("proxy must be 'nginx', 'envoy' or 'forward'");
   }
-  assertSignaturesPossible(options);
+  assertBodiesPossible(options);
   const { metadata } = protection;
   if (metadata !== undefined && proxy === 'envoy') assertApart(metadata.path, pathPrefix);
-  const routeOf = gatewayRoutes(options.routes);
+  const routeOf = gatewayRoutes(options.routes, protection);
   const originalOf = proxy === 'nginx' ? originalByHeaders : originalByTarget(pathPrefix);
   const sendOn = forwardOf(options);
 
@@ -54,7 +54,8 @@ export function createGateway(options: GatewayOptions): RequestListener {
       assertNoLookAlike(request.rawHeaders);
       original = originalOf(request);
       const route = routeOf(original);
-      return { verdict: await protection.decide(request, route, original), original, route };
+      const asked = { original, source: original };
+      return { verdict: await protection.decide(request, route, asked), original, route };
     } catch (error) {
       return { verdict: protection.refuse(request, error, original) };
     }
@@ -76,7 +77,7 @@ export function createGateway(options: GatewayOptions): RequestListener {
     }
     signAnswer(protection, { request, response, original }, route);
     try {
-      const identity = identityHeaders(verdict.authorization);
+      const identity = identityHeaders(verdict);
       await sendOn(request, response, { identity, answer: verdict.headers });
     } catch (error) {
       answerRefusal(request, response, protection.refuse(request, error, original).refusal);
@@ -108,9 +109,12 @@ function forwardOf({ proxy, upstream, pathPrefix }: GatewayOptions): Forward | u
   return upstream && forwardTo(upstream);
 }
 
-/** A signature that cannot be checked, or made, must not be promised. */
-function assertSignaturesPossible({ proxy, routes }: GatewayOptions): void {
+/** A signature that cannot be checked, or made, must not be promised; nor a payment that is not received. */
+function assertBodiesPossible({ proxy, routes }: GatewayOptions): void {
   if (!Array.isArray(routes)) return;
+  if (proxy === 'nginx' && routes.some((route: GatewayRoute) => route?.covers?.payment !== undefined)) {
+    throw new TypeError("nginx sends no body: covers.payment needs proxy: 'forward' or 'envoy'");
+  }
   const signatures = routes.flatMap((route: GatewayRoute) => route?.signatures ?? []);
   if (proxy === 'nginx' && signatures.length > 0) {
     throw new TypeError("nginx sends no body to be verified: signatures need proxy: 'forward' or 'envoy'");
@@ -155,7 +159,7 @@ function answerVerdict(request: IncomingMessage, response: ServerResponse, verdi
     return;
   }
   request.resume();
-  response.writeHead(200, { ...verdict.headers, ...identityHeaders(verdict.authorization) });
+  response.writeHead(200, { ...verdict.headers, ...identityHeaders(verdict) });
   response.end();
 }
 

@@ -24,6 +24,10 @@ export interface Authorization {
   readonly jkt?: string | undefined;
   /** The consent that a customer gave; undefined for a token of the TPP alone. */
   readonly consentId?: string | undefined;
+  /** How strongly the customer was authenticated, by a name that authorization server and API agree on. */
+  readonly acr?: string | undefined;
+  /** When the customer was authenticated. */
+  readonly authTime?: Date | undefined;
   /** The organizationIdentifier of the TPP. */
   readonly authorizationNumber?: string | undefined;
   /** Its competent authority. */
@@ -110,6 +114,8 @@ class ProvenAuthorization implements Authorization {
   readonly thumbprint?: string | undefined;
   readonly jkt?: string | undefined;
   readonly consentId?: string | undefined;
+  readonly acr?: string | undefined;
+  readonly authTime?: Date | undefined;
   readonly authorizationNumber?: string | undefined;
   readonly nca?: string | undefined;
   readonly roles: readonly string[];
@@ -117,10 +123,12 @@ class ProvenAuthorization implements Authorization {
   readonly #claimsOf: () => Readonly<Record<string, unknown>>;
 
   constructor(checked: CheckedClaims, claimsOf: () => Readonly<Record<string, unknown>>) {
-    const { jti, scope, consent_id, authorization_number, nca, tpp_roles, authorization_details } =
+    const { jti, scope, consent_id, authorization_number, nca, tpp_roles, authorization_details, acr } =
       checked.claims;
     this.tokenId = optionalText(jti, 'jti');
     this.consentId = optionalText(consent_id, 'consent_id');
+    this.acr = optionalText(acr, 'acr');
+    this.authTime = authenticationTime(checked.claims.auth_time);
     this.authorizationNumber = optionalText(authorization_number, 'authorization_number');
     this.nca = optionalText(nca, 'nca');
     this.clientId = checked.clientId;
@@ -160,6 +168,12 @@ function optionalText(value: unknown, name: string): string | undefined {
   return value;
 }
 
+function authenticationTime(value: unknown): Date | undefined {
+  if (value === undefined) return undefined;
+  if (typeof value !== 'number' || !Number.isSafeInteger(value)) throw invalidToken('auth_time is no time');
+  return new Date(value * 1000);
+}
+
 function roleList(value: unknown): readonly string[] {
   if (value === undefined) return [];
   const isList = Array.isArray(value) && value.every((one) => typeof one === 'string' && !one.includes(' '));
@@ -176,7 +190,8 @@ function details(value: unknown): readonly Readonly<Record<string, unknown>>[] {
   return deepFrozen(value);
 }
 
-function deepFrozen<T>(value: T): T {
+/** The value, frozen with everything in it. */
+export function deepFrozen<T>(value: T): T {
   if (typeof value === 'object' && value !== null) {
     Object.freeze(value);
     for (const inner of Object.values(value)) deepFrozen(inner);

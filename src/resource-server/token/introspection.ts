@@ -1,11 +1,11 @@
 import { createHash } from 'node:crypto';
 import { errors, jwtVerify } from 'jose';
-import { isRefusal, OpenBankingError } from '../../errors.ts';
+import { OpenBankingError } from '../../errors.ts';
 import type { OutboundRequest, OutboundResponse } from '../../remote/outbound.ts';
 import { type AccessToken, invalidToken, parseAccessToken, type TokenRules } from './access-token.ts';
 import { isSameDigest } from './certificate-binding.ts';
 import { ALGORITHMS } from './compact-signature.ts';
-import { QuestionQueue } from './question-queue.ts';
+import { answered, IssuerQuestions } from './issuer-questions.ts';
 import { isStructured } from './structured-token.ts';
 
 export interface IntrospectionRules extends TokenRules {
@@ -20,12 +20,6 @@ export interface IntrospectionRules extends TokenRules {
 
 /** The answer's own age: an old signed answer must not stand in for a new one (RFC 9701 §8.1). */
 const MAX_ANSWER_AGE_SECONDS = 30;
-/** Failures in a row after which the issuer is left alone for a while: one failure may be an accident. */
-const MAX_FAILURES = 2;
-const COOL_DOWN_SECONDS = 1;
-/** As many as the connections to the issuer. */
-const MAX_RUNNING = 16;
-const MAX_WAITING = 512;
 /** More than any opaque token of ours, which has 43 characters. */
 const MAX_OPAQUE_CHARACTERS = 256;
 const OPAQUE = /^[\w.~-]+$/;
@@ -47,31 +41,15 @@ export function createIntrospection(rules: IntrospectionRules): Introspection {
   const inactive = new Map<string, number>();
   const { clock } = rules;
   const now = () => clock.now().getTime();
-  let failures = 0;
-  let failedAt = -Infinity;
-  const questions = new QuestionQueue({
-    maxRunning: MAX_RUNNING,
-    maxWaiting: MAX_WAITING,
-    full: () => unavailable(rules, 'too many questions at once'),
+  const questions = new IssuerQuestions({
+    clock,
+    unavailable: (problem, cause) => unavailable(rules, problem, cause),
   });
-  const assertNotCoolingDown = () => {
-    if (failures >= MAX_FAILURES && now() - failedAt < COOL_DOWN_SECONDS * 1000) {
-      throw unavailable(rules, 'cool-down');
-    }
-  };
-
-  const ask = async (token: string): Promise<Record<string, unknown>> => {
-    // Again, since the question may have waited for the failures of others.
-    assertNotCoolingDown();
+  const ask = async (token: string, caller: string): Promise<Record<string, unknown>> => {
+    const response = await questions.ask(caller, () => postQuestion(token, rules));
     try {
-      const response = await postQuestion(token, rules);
-      failures = 0;
       return await answerIn(response, rules);
     } catch (cause) {
-      if (isRefusal(cause, 'ERR_OUTBOUND_FAILED')) {
-        failures += 1;
-        failedAt = now();
-      }
       throw unavailable(rules, 'no usable answer', cause);
     }
   };
@@ -82,8 +60,7 @@ export function createIntrospection(rules: IntrospectionRules): Introspection {
     const until = inactive.get(key);
     if (until !== undefined && until > now()) throw notActive();
     inactive.delete(key);
-    assertNotCoolingDown();
-    const claims = await questions.ask(caller, () => ask(token));
+    const claims = await ask(token, caller);
     if (claims.active !== true) {
       const oldest = inactive.keys().next().value;
       if (inactive.size >= MAX_NEGATIVES && oldest !== undefined) inactive.delete(oldest);
@@ -116,9 +93,7 @@ async function postQuestion(token: string, rules: IntrospectionRules): Promise<O
       new URLSearchParams({ token, token_type_hint: 'access_token', client_id: rules.clientId }).toString(),
     ),
   });
-  if (response.status < 500) return response;
-  const host = new URL(rules.issuer).host;
-  throw new OpenBankingError('ERR_OUTBOUND_FAILED', { host, problem: `status ${response.status}` });
+  return answered(response, rules.issuer);
 }
 
 function acceptOf({ response }: IntrospectionRules): string {

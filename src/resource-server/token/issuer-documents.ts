@@ -39,7 +39,7 @@ export function openIssuerConnection(
       if (response.status !== 200) throw new Error(`unexpected status ${response.status}`);
       return { body: response.body, etag: response.headers.get('etag') ?? undefined };
     },
-    post: (url: string, request: OutboundRequest) => asker.fetchBytes(url, request),
+    ask: (url: string, request: OutboundRequest) => asker.fetchBytes(url, request),
     close: async () => {
       await Promise.all([reader.close(), asker.close()]);
     },

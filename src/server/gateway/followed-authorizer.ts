@@ -19,6 +19,12 @@ export class FollowedAuthorizer implements Authorizer {
   readonly authorizeNow: Authorizer['authorizeNow'] = (request, requirement) =>
     this.#current.authorizeNow(request, requirement);
 
+  readonly consentOf: Authorizer['consentOf'] = (authorization) => this.#current.consentOf(authorization);
+
+  get knowsConsents(): boolean {
+    return this.#current.knowsConsents;
+  }
+
   get accepted(): Authorizer['accepted'] {
     return this.#current.accepted;
   }

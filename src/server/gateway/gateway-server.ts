@@ -167,7 +167,7 @@ function createGatewayServer(
 
 /** The decision point, made anew when the CA of the issuer or the gateway's own certificate changes. */
 async function openAuthorizer(
-  { issuer, audience, caFile, introspection, senderConstraints, status, dpop }: GatewayConfig,
+  { issuer, audience, caFile, introspection, consents, senderConstraints, status, dpop }: GatewayConfig,
   { source, ...parts }: { readonly clock: Clock; readonly log: Log; readonly source: string },
 ) {
   const authority =
@@ -183,6 +183,8 @@ async function openAuthorizer(
   const own =
     introspection && (await FollowedKeyPair.open({ ...introspection, place: 'introspection', ...parts }));
   own?.follow(() => authorizer.replace());
+  const asker = consents && (await FollowedKeyPair.open({ ...consents, place: 'consents', ...parts }));
+  asker?.follow(() => authorizer.replace());
   const caPem = () => authority?.current.join('');
   const make = () =>
     createAuthorizer({
@@ -190,12 +192,13 @@ async function openAuthorizer(
       audience,
       caPem: caPem(),
       introspection: introspection && own && { ...introspection, ...own.current },
+      consents: consents && asker && { ...consents, ...asker.current },
       senderConstraints,
       status,
       dpop,
     });
   const authorizer = configured(source, () => new FollowedAuthorizer(make));
-  return { authorizer, files: [authority, own], caPem };
+  return { authorizer, files: [authority, own, asker], caPem };
 }
 
 /** As the TLS library reads it, which alone uses these certificates. */

@@ -216,6 +216,8 @@ describe('a protection (A8)', () => {
   const authorizer: Authorizer = {
     authorize: () => Promise.reject(new Error('unused')),
     authorizeNow: () => undefined,
+    consentOf: () => Promise.reject(new Error('unused')),
+    knowsConsents: false,
     accepted: {
       issuer: ISSUER,
       audience: AUDIENCE,

@@ -85,6 +85,7 @@ describe('the gateway for nginx', () => {
       'x-tallystick-authorization-number': '',
       'x-tallystick-certificate': thumbprintOf(certificates.one.der),
       'x-tallystick-client-id': 'acm%C3%A9%0D%0Ax%3A%20y',
+      'x-tallystick-consent': '',
       'x-tallystick-consent-id': 'consent-1',
       'x-tallystick-expires-at': new Date(NOW.getTime() + 600_000).toISOString(),
       'x-tallystick-roles': 'PSP_AI PSP_PI',

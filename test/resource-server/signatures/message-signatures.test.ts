@@ -154,6 +154,8 @@ describe('a route with signatures', () => {
       authorizer: {
         authorizeNow: () => clientOf(),
         authorize: () => Promise.reject(new Error('not asked')),
+        consentOf: () => Promise.reject(new Error('unused')),
+        knowsConsents: false,
         accepted: { issuer: '', audience: '', senderConstraints: ['certificate'], isDpopVerified: false },
         close: () => Promise.resolve(),
       },
