@@ -1,4 +1,5 @@
 import { BANK_API_EVENTS } from './catalogue/bank-api-events.ts';
+import { API_EVENTS } from './catalogue/api-events.ts';
 import { CONSENT_EVENTS } from './catalogue/consent-events.ts';
 import { LOADED, NOT_LOADED, REGISTER_EVENTS } from './catalogue/register-events.ts';
 import {
@@ -26,20 +27,10 @@ const REQUEST = [
   'certificate',
 ] as const;
 const REFUSED = [...REQUEST, 'address', 'interactionId', 'error'] as const;
-const API_REFUSED = [
-  'interactionId',
-  'address',
-  'method',
-  'route',
-  'status',
-  'certificate',
-  'error',
-] as const;
 const CUSTOMER = ['requestId', 'clientId', 'authorizationNumber', 'scope'] as const;
 const WORKER_ENDED = ['worker', 'outcome', 'seconds'] as const;
 
 const refusals = counted('tallystick_refusals_total', 'listener', 'error');
-const apiRefusals = counted('tallystick_api_refusals_total', 'error');
 const faults = counted('tallystick_faults_total');
 
 /** Every event of the program, each with its level, its fields and its uses. `docs/events.md` is this table. */
@@ -191,29 +182,7 @@ export const EVENTS = Object.freeze({
     'problems',
   ]),
 
-  'rs.token.refused': warn('an API refused an access token', API_REFUSED, apiRefusals),
-  'rs.scope.refused': warn('an API refused a token for its scope or role', API_REFUSED, apiRefusals),
-  'rs.authentication.refused': info(
-    'an API asks for a newer or stronger authentication of the customer',
-    API_REFUSED,
-    apiRefusals,
-  ),
-  'rs.consent.refused': warn(
-    'an API refused what the consent of the customer does not cover',
-    [...API_REFUSED, 'clientId', 'consentId'],
-    apiRefusals,
-  ),
-  'rs.signature.refused': warn(
-    'an API refused the signature of a request',
-    [...API_REFUSED, 'clientId'],
-    apiRefusals,
-  ),
-  'rs.answer.unsigned': error(
-    'an answer that must be signed could not be: the client got an error in its place',
-    API_REFUSED,
-    faults,
-  ),
-  'rs.unexpected': error('a fault of the program ended an API request', API_REFUSED, faults),
+  ...API_EVENTS,
 
   'revocation.answered': debug(
     'OCSP or CRL answered about a certificate: good, revoked, invalid or unavailable',
