@@ -44,7 +44,21 @@ export type { RegisteredClients } from './authorization-server/clients/clients.t
 export type { RegisteredClient } from './authorization-server/clients/registered-client.ts';
 export { type Clock, systemClock } from './clock.ts';
 export { type Config, loadConfig, parseConfig } from './configuration/config.ts';
-export type { Consent, Consents } from './consent/consent.ts';
+export type { FeedEntry, FeedPage } from './consent/change-feed.ts';
+export type { AskedConsent, Attribution, ChangedContent } from './consent/consent-changes.ts';
+export type { ConsentPage, PageRequest } from './consent/consent-records.ts';
+export type {
+  Actor,
+  AuthorizationDetail,
+  Consent,
+  ConsentAuthentication,
+  ConsentChange,
+  ConsentReference,
+  ConsentRequester,
+  ConsentStatus,
+  Json,
+} from './consent/consent.ts';
+export type { Consents } from './consent/consents.ts';
 export { ERROR_CODES, type ErrorCode, isRefusal, OpenBankingError, ruleOf } from './errors.ts';
 export {
   type EventDefinition,

@@ -2,7 +2,8 @@ import { createHmac } from 'node:crypto';
 import type { RequestListener } from 'node:http';
 import type { Middleware } from 'koa';
 import type { Provider } from 'oidc-provider';
-import type { ConsentRecords, GrantEnder } from '../consent/consent.ts';
+import type { ConsentRecords } from '../consent/consent-records.ts';
+import type { GrantEnder } from '../consent/consents.ts';
 import { OpenBankingError } from '../errors.ts';
 import type { Store } from '../storage/store.ts';
 import type { TppAuthenticator } from '../tpp/authenticate.ts';
@@ -20,6 +21,7 @@ import { accessLog } from './request/access-log.ts';
 import { errorHandler, errorPage, listenForFaults } from './request/error-handler.ts';
 import { checkForm, formHead } from './request/form.ts';
 import { postedAuthorization } from './request/posted-authorization.ts';
+import { GrantedConsents } from './customer/consent/granted-consent.ts';
 import type { Aspsp } from './customer/bank/aspsp.ts';
 import { AspspCalls } from './customer/bank/aspsp-calls.ts';
 import type { Confirmations } from './customer/bank/strong-authentication.ts';
@@ -74,7 +76,7 @@ export interface AuthorizationServerOptions
   readonly decrypter: Decrypter;
   readonly store: Store;
   readonly clientLimits: ClientLimits;
-  readonly consents: Pick<ConsentRecords, 'idOf' | 'create' | 'find'>;
+  readonly consents: ConsentRecords;
   readonly aspsp: Aspsp;
   /** How long one call of the bank may take. */
   readonly aspspCallSeconds: number;
@@ -124,9 +126,13 @@ export function createAuthorizationServer(options: AuthorizationServerOptions): 
     renderError: errorPage(pages),
   });
   Object.assign(provider.ReplayDetection, { unique: replayDetectionUnique({ store, secret, limits }) });
-  const approvals = ciba?.serve(provider);
+  const endGrant = (grantId: string) => grants.revoke(grantId, 'ended');
+  const granted = new GrantedConsents(options, { provider, grants: { endGrant } });
+  const approvals = ciba?.serve(provider, granted);
   listenForFaults(provider);
-  provider.use(inOrder(stepsOf(options, { provider, aspsp, strong, pages, tokenStatus, releasedClaims })));
+  provider.use(
+    inOrder(stepsOf(options, { provider, aspsp, strong, pages, granted, tokenStatus, releasedClaims })),
+  );
 
   const callback = provider.callback();
   const handlerOf =
@@ -139,7 +145,7 @@ export function createAuthorizationServer(options: AuthorizationServerOptions): 
     handlers: { front: handlerOf('front'), mtls: handlerOf('mtls') },
     approvals,
     confirmations: strong?.confirmations,
-    endGrant: (grantId) => grants.revoke(grantId, 'ended'),
+    endGrant,
     close: async () => ciba?.close(),
   };
 }
@@ -150,13 +156,14 @@ interface StepParts {
   readonly strong: OpenedStrongParts | undefined;
   readonly releasedClaims: ReleasedClaims;
   readonly pages: Pages;
+  readonly granted: GrantedConsents;
   readonly tokenStatus: TokenStatus;
 }
 
 /** The steps of each listener, in the order in which they run. The provider's endpoint comes last. */
 function stepsOf(
   options: AuthorizationServerOptions,
-  { provider, aspsp, strong, pages, tokenStatus, releasedClaims }: StepParts,
+  { provider, aspsp, strong, pages, granted, tokenStatus, releasedClaims }: StepParts,
 ): Record<ListenerName, readonly Middleware[]> {
   const { issuer, clientCertificate, authenticator, log } = options;
   const sources = {
@@ -190,7 +197,7 @@ function stepsOf(
       at(ENDPOINTS.authorization, decrypting),
       at(ENDPOINTS.authorization, refuseNesting),
       from('browser', sessionTakeover(provider)),
-      from('browser', interactions(options, { provider, aspsp, pages, strong })),
+      from('browser', interactions(options, { provider, aspsp, pages, granted, strong })),
     ],
     mtls: [
       accessLog(log, clientCertificate),

@@ -1,7 +1,6 @@
 import { hkdfSync } from 'node:crypto';
 import type { EventEmitter } from 'node:events';
 import type { AdapterFactory, Client, Configuration } from 'oidc-provider';
-import type { ConsentRecords } from '../consent/consent.ts';
 import type { ConsentUses } from '../consent/consent-uses.ts';
 import type { Log } from '../events.ts';
 import type { Ciba, CibaOptions } from './ciba/ciba.ts';
@@ -63,7 +62,6 @@ export interface ProviderOptions extends ApiScopesOptions, CertificateRule {
   readonly signer: FollowedSigner;
   /** Key of hashes, encryption and cookies; 32 bytes. */
   readonly secret: Buffer;
-  readonly consents: Pick<ConsentRecords, 'idOf'>;
   readonly consentUses: Pick<ConsentUses, 'note'>;
   /** Authentication contexts that logins can reach (`acr`). */
   readonly acr: AcrOptions;

@@ -1,141 +1,132 @@
-import { createHmac, hkdfSync } from 'node:crypto';
-import type { Clock } from '../clock.ts';
-import { identifierHash, PayloadEncryption } from '../storage/record-protection.ts';
-import type { Store, StoredRecord } from '../storage/store.ts';
+import { randomBytes } from 'node:crypto';
 
-const KIND = 'Consent';
+/**
+ * The life of a consent. A consent that was asked for waits; the customer authorises or rejects it. An authorised one ends
+ * when someone revokes it, when its time is over, or when the bank has carried out what it allowed once.
+ */
+export type ConsentStatus =
+  | 'awaiting-authorisation'
+  | 'authorised'
+  | 'rejected'
+  | 'revoked'
+  | 'expired'
+  | 'consumed';
 
-/** The accounts and scopes that a PSU has allowed a TPP, with their end. Access tokens name it as `consent_id`. */
+/** How a request names what it asks for. */
+export type ConsentReference =
+  | 'scope'
+  | 'authorization_details'
+  | 'openbanking_intent_id'
+  | 'berlin-group'
+  | 'open-finance-brasil';
+
+/** A JSON value. */
+export type Json = string | number | boolean | null | readonly Json[] | { readonly [member: string]: Json };
+
+/** One thing that is asked for, in the form of RFC 9396 §2, whichever way the request names it. */
+export interface AuthorizationDetail {
+  readonly type: string;
+  readonly [member: string]: Json;
+}
+
+/** The author of a change. `id` is the bank's or the TPP's own name for a person or a program; never the name of a customer. */
+export interface Actor {
+  readonly kind: 'customer' | 'tpp' | 'bank' | 'server';
+  readonly id?: string | undefined;
+}
+
+/** One change, kept for the history. */
+export interface ConsentChange {
+  /** Its place in the feed of all changes. */
+  readonly number: number;
+  /** RFC 3339. */
+  readonly at: string;
+  /** Absent for the first change, which makes the consent. The same as `to` where something else has changed. */
+  readonly from?: ConsentStatus | undefined;
+  readonly to: ConsentStatus;
+  readonly by: Actor;
+  /** A sentence of who changed it. */
+  readonly reason?: string | undefined;
+}
+
+/** How the customer proved his identity for the approval. */
+export interface ConsentAuthentication {
+  readonly amr: readonly string[];
+  readonly acr?: string | undefined;
+  /** Seconds since the epoch. */
+  readonly authTime: number;
+}
+
+/** The TPP, as the customer saw it at the approval. */
+export interface ConsentRequester {
+  /** The name of its service (UK: the trading name). */
+  readonly service: string;
+  readonly legalName: string;
+  /** On whose behalf the TPP acts (UK: `software_on_behalf_of_org`). */
+  readonly agent?: string | undefined;
+  readonly purpose?: string | undefined;
+}
+
+/** The access that a TPP asks for, and the customer's answer to it. Access tokens name it as `consent_id`. */
 export interface Consent {
   readonly consentId: string;
-  /** The grant of the authorization server that carries out the consent. */
-  readonly grantId: string;
+  readonly status: ConsentStatus;
+  readonly reference: ConsentReference;
   readonly clientId: string;
   readonly authorizationNumber: string;
-  readonly psuId: string;
+  readonly requester?: ConsentRequester | undefined;
+  /** Empty where the request has scopes only. Once authorised: reduced to what the customer allowed. */
+  readonly details: readonly AuthorizationDetail[];
+  /** SHA-256 over client and `details` as they were asked for, in base64url (RFC 8785). */
+  readonly contentHash: string;
+  /** Once authorised. */
+  readonly scopes: readonly string[];
   /** The accounts that the PSU chose, by the bank's own identifiers. */
   readonly accountIds: readonly string[];
-  readonly scopes: readonly string[];
   /** The claims about the PSU that the TPP may have, by the place where it asked for them. */
-  readonly claims?: {
-    readonly idToken: readonly string[];
-    readonly userinfo: readonly string[];
-  };
+  readonly claims?: { readonly idToken: readonly string[]; readonly userinfo: readonly string[] } | undefined;
+  /** The customer who authorised it, or for whom the bank made it. */
+  readonly psuId?: string | undefined;
+  /** The grant of the authorization server that carries out the consent. */
+  readonly grantId?: string | undefined;
+  /** The grant before the last renewal, which ended with it. */
+  readonly replacedGrantId?: string | undefined;
+  readonly authentication?: ConsentAuthentication | undefined;
   readonly createdAt: Date;
+  readonly statusChangedAt: Date;
+  /** Until when it can be authorised; once authorised, the end of the access. */
   readonly expiresAt: Date;
+  /** Oldest first. */
+  readonly history: readonly ConsentChange[];
 }
 
-export interface ConsentRecordsOptions {
-  readonly store: Store;
-  readonly clock: Clock;
-  /** Keys are derived from it, of the encryption and of the hashes of identifiers; 32 bytes. */
-  readonly secret: Buffer;
+/** Characters of an identifier of a consent. None of them ends it inside the identifier of a grant. */
+export const CONSENT_ID = /^[A-Za-z0-9:._-]{1,128}$/;
+const ID_BYTES = 24;
+const GRANT_BYTES = 32;
+const END_OF_ID = '~';
+
+/** An identifier that no other consent has. */
+export function newConsentId(): string {
+  return randomBytes(ID_BYTES).toString('base64url');
 }
 
-/** The consents in the store: encrypted, found by their identifiers and by keyed hashes. */
-export class ConsentRecords {
-  readonly #store: Store;
-  readonly #clock: Clock;
-  readonly #key: Buffer;
-  readonly #encryption: PayloadEncryption;
-  readonly #hash: (kind: string, id: string) => string;
-
-  constructor({ store, clock, secret }: ConsentRecordsOptions) {
-    this.#store = store;
-    this.#clock = clock;
-    this.#encryption = new PayloadEncryption(secret);
-    this.#hash = identifierHash(secret);
-    this.#key = Buffer.from(hkdfSync('sha256', secret, '', 'tallystick consents', 32));
-  }
-
-  /** The `consent_id` of a grant's one consent, whether or not the consent still exists. */
-  idOf(grantId: string): string {
-    return createHmac('sha256', this.#key).update(grantId).digest('base64url');
-  }
-
-  /** Records a consent from now on for `lifetimeSeconds`: undefined when its grant has one. */
-  async create(
-    consent: Omit<Consent, 'consentId' | 'createdAt' | 'expiresAt'>,
-    lifetimeSeconds: number,
-  ): Promise<Consent | undefined> {
-    const createdAt = this.#clock.now();
-    const expiresAt = new Date(createdAt.getTime() + lifetimeSeconds * 1000);
-    const consentId = this.idOf(consent.grantId);
-    const created: Consent = Object.freeze({ ...consent, consentId, createdAt, expiresAt });
-    const isNew = await this.#store.putIfAbsent(KIND, consentId, {
-      value: this.#encryption.encrypt(created, boundTo(consentId)),
-      expiresAt,
-      indexes: {
-        psu: this.#hash('psu', created.psuId),
-        authorizationNumber: this.#hash('authorizationNumber', created.authorizationNumber),
-      },
-    });
-    return isNew ? created : undefined;
-  }
-
-  /**
-   * The consent if it exists, has not expired and has not been revoked.
-   *
-   * @throws ERR_STORAGE_UNAVAILABLE for a record that this server has not encrypted: "not found" would let its grant live
-   */
-  async find(consentId: string): Promise<Consent | undefined> {
-    const record = await this.#store.find(KIND, consentId);
-    return record === undefined ? undefined : this.#restored(record);
-  }
-
-  #restored({ id, value }: StoredRecord): Consent {
-    const stored = this.#encryption.decrypt(value, boundTo(id)) as StoredConsent;
-    return Object.freeze({
-      ...stored,
-      createdAt: new Date(stored.createdAt),
-      expiresAt: new Date(stored.expiresAt),
-    });
-  }
-
-  /** Removes the record alone. `Consents.revoke` ends a consent. */
-  delete(consentId: string): Promise<void> {
-    return this.#store.delete(KIND, consentId);
-  }
+/** The identifier of a new grant for a consent. No TPP or customer ever sees one. */
+export function newGrantId(consentId: string = newConsentId()): string {
+  return `${consentId}${END_OF_ID}${randomBytes(GRANT_BYTES).toString('base64url')}`;
 }
 
-/** Port to the authorization server, which carries out consents as grants. */
-export interface GrantEnder {
-  /** Ends a grant and every token of it; ending one that is over is no error. */
-  endGrant(grantId: string): Promise<void>;
+/** The consent that a grant carries out. */
+export function consentIdOf(grantId: string): string {
+  const end = grantId.indexOf(END_OF_ID);
+  return end === -1 ? grantId : grantId.slice(0, end);
 }
 
-/** The consents of a bank's customers, for the bank. */
-export class Consents {
-  readonly #records: Pick<ConsentRecords, 'find' | 'delete'>;
-  readonly #grants: GrantEnder;
-
-  constructor(records: Pick<ConsentRecords, 'find' | 'delete'>, grants: GrantEnder) {
-    this.#records = records;
-    this.#grants = grants;
-  }
-
-  /** The consent if it exists, has not expired and has not been revoked. */
-  find(consentId: string): Promise<Consent | undefined> {
-    return this.#records.find(consentId);
-  }
-
-  /**
-   * Ends a consent: first its grant with every token, then the record. A failure in between leaves the record, so that
-   * the consent can be ended again. Ending one that is over is no error.
-   *
-   * @throws ERR_STORAGE_UNAVAILABLE
-   */
-  async revoke(consentId: string): Promise<void> {
-    const consent = await this.#records.find(consentId);
-    if (consent === undefined) return;
-    await this.#grants.endGrant(consent.grantId);
-    await this.#records.delete(consentId);
-  }
-}
-
-type StoredConsent = Omit<Consent, 'createdAt' | 'expiresAt'> &
-  Readonly<Record<'createdAt' | 'expiresAt', string>>;
-
-function boundTo(consentId: string): string {
-  return `${KIND}\0${consentId}`;
+/** The status at a time: nothing has to run for a consent to expire. */
+export function statusAt(
+  { status, expiresAt }: Pick<Consent, 'status' | 'expiresAt'>,
+  now: Date,
+): ConsentStatus {
+  const isOpen = status === 'awaiting-authorisation' || status === 'authorised';
+  return isOpen && expiresAt <= now ? 'expired' : status;
 }

@@ -4,7 +4,7 @@ import type { AspspCalls } from '../customer/bank/aspsp-calls.ts';
 import type { Aspsp } from '../customer/bank/aspsp.ts';
 import { Decisions } from '../customer/consent/decisions.ts';
 import type { Approvals } from '../customer/bank/decoupled-approval.ts';
-import { GrantedConsents, type GrantedConsentsOptions } from '../customer/consent/granted-consent.ts';
+import type { GrantedConsents, GrantedConsentsOptions } from '../customer/consent/granted-consent.ts';
 import type { Store } from '../../storage/store.ts';
 import { ApprovalRecords } from './approval-records.ts';
 import { BackchannelRequests, type BackchannelRequestsOptions } from './backchannel-requests.ts';
@@ -57,10 +57,9 @@ export class Ciba {
   }
 
   /** Completes the provider that was made with `feature`, and connects the bank. */
-  serve(provider: Provider): Approvals {
+  serve(provider: Provider, granted: GrantedConsents): Approvals {
     const { aspsp } = this.#options;
     servePolls(provider, this.#options);
-    const granted = new GrantedConsents(this.#options, provider);
     const approvals = new CustomerApprovals(this.#options, {
       provider,
       granted,

@@ -220,7 +220,16 @@ export class CustomerApprovals implements Approvals {
     const { authorizationNumber } = tppOf(client);
     const claims = allowedClaims(params, this.#options);
     const scopes = wordsOf(params.scope);
-    const access = { grantId, clientId, authorizationNumber, psuId, accountIds, scopes, claims };
+    const access = {
+      grantId,
+      clientId,
+      authorizationNumber,
+      psuId,
+      accountIds,
+      scopes,
+      claims,
+      authentication: login,
+    };
     const created = await this.#parts.granted.make(access, claimNames(claimsOf(params)));
     if (created !== undefined) {
       const { consentId } = created;

@@ -11,7 +11,7 @@ import type { Profiles } from '../profiles/profiles.ts';
 import type { CustomerClaim } from './claims/customer-claims.ts';
 import { ConsentDecision } from './consent/consent-decision.ts';
 import { Decisions } from './consent/decisions.ts';
-import { GrantedConsents, type GrantedConsentsOptions } from './consent/granted-consent.ts';
+import type { GrantedConsents, GrantedConsentsOptions } from './consent/granted-consent.ts';
 import { LoginAttempts, type LoginAttemptsOptions } from './authentication/login-attempts.ts';
 import type { OpenInteraction } from './open-interaction.ts';
 import { OwnForms, readForm } from './own-forms.ts';
@@ -37,11 +37,13 @@ export function interactions(
     aspsp,
     pages,
     strong,
+    granted,
   }: {
     readonly provider: Provider;
     readonly aspsp: AspspCalls;
     readonly pages: Pages;
     readonly strong: StrongAuthenticationParts | undefined;
+    readonly granted: GrantedConsents;
   },
 ): Middleware {
   const { clock, log, store, secret } = options;
@@ -52,7 +54,6 @@ export function interactions(
   const { acrValues } = options.acr;
   const login = new Authentication({ aspsp, acrValues, attempts, pages, strong, clock, log });
   const occasions = new InteractionOccasions({ acrValues, profiles, pages, forms, issuer, log });
-  const granted = new GrantedConsents(options, provider);
   const decisions = new Decisions({ store, clock, secret });
   const consent = new ConsentDecision(options, { granted, aspsp, pages, forms, decisions });
   const visits = new Visits(options, { provider, pages, forms, decisions, consent });

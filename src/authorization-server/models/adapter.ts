@@ -38,6 +38,8 @@ const GONE_WHEN_USED: ReadonlySet<string> = new Set(['BackchannelAuthenticationR
 const PUBLIC: ReadonlySet<string> = new Set('kind iat exp clientId scope aud extra x5t#S256 jkt'.split(' '));
 /** The provider makes identifiers of at most 43 of these characters. A caller may send anything for one. */
 const IDENTIFIER = /^[\w-]{1,64}$/;
+/** A grant is named by its consent and a random part. No caller sends one. */
+const GRANT_IDENTIFIER = /^[\w:.~-]{1,200}$/;
 /** Payload members by which records are found, beside the `grantId` of `GRANTED_MODELS`. */
 const INDEXED: Readonly<Record<string, readonly (keyof AdapterPayload & string)[]>> = {
   Session: ['uid'],
@@ -103,7 +105,7 @@ class ModelAdapter implements Adapter {
   }
 
   async find(id: string): Promise<AdapterPayload | undefined> {
-    if (!IDENTIFIER.test(id)) return undefined;
+    if (!(this.#model === 'Grant' ? GRANT_IDENTIFIER : IDENTIFIER).test(id)) return undefined;
     const record = await this.#parts.store.find(this.#model, this.#keyOf(id));
     if (record?.consumedAt !== undefined && GONE_WHEN_USED.has(this.#model)) return undefined;
     return this.#payloadOf(record, id);

@@ -1,6 +1,6 @@
 import type { KoaContextWithOIDC } from 'oidc-provider';
 import { type Clock, epochSeconds } from '../../clock.ts';
-import type { ConsentRecords } from '../../consent/consent.ts';
+import { consentIdOf } from '../../consent/consent.ts';
 import type { ConsentUses } from '../../consent/consent-uses.ts';
 import { isRefusal, OpenBankingError } from '../../errors.ts';
 import type { TppRecord } from '../../../tpp-registry/index.ts';
@@ -10,7 +10,6 @@ import type { HolderCertificate, TokenHolder } from '../token-status/token-holde
 import type { TokenStatus } from '../token-status/token-status.ts';
 
 interface TokenClaimsOptions {
-  readonly consents: Pick<ConsentRecords, 'idOf'>;
   readonly tokenStatus: Pick<TokenStatus, 'reference'>;
   readonly consentUses: Pick<ConsentUses, 'note'>;
 }
@@ -28,7 +27,7 @@ interface IssuedToken {
  * @throws ERR_CERT_MISSING, ERR_SCOPE_MISSING when no scope is left, ERR_STORAGE_REVOKED when the grant has ended, as provider errors
  */
 export async function tokenClaims(
-  { consents, tokenStatus, consentUses }: TokenClaimsOptions,
+  { tokenStatus, consentUses }: TokenClaimsOptions,
   tpp: Tpp | TppRecord | undefined,
   { clientId, grantId, scope }: IssuedToken,
 ): Promise<Record<string, unknown>> {
@@ -40,7 +39,7 @@ export async function tokenClaims(
   const status = await tokenStatus.reference(holder, grantId).catch((error: unknown) => {
     throw isRefusal(error) ? providerError(error) : error;
   });
-  const consentId = grantId === undefined ? undefined : consents.idOf(grantId);
+  const consentId = grantId === undefined ? undefined : consentIdOf(grantId);
   if (consentId !== undefined) consentUses.note(consentId);
   return {
     status,

@@ -150,7 +150,7 @@ function parsedBody<T>(ctx: Context, schema: z.ZodType<T>): T {
 async function consentedAccounts(ctx: Context, options: DemoBankOptions): Promise<readonly BankAccount[]> {
   const { consentId } = authorizationOf(ctx);
   const consent = consentId === undefined ? undefined : await options.findConsent(consentId);
-  if (consent === undefined) return [];
+  if (consent?.status !== 'authorised' || consent.psuId === undefined) return [];
   return options.ledger
     .accountsOf(consent.psuId)
     .filter(({ accountId }) => consent.accountIds.includes(accountId));

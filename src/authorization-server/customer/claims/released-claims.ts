@@ -1,4 +1,4 @@
-import type { ConsentRecords } from '../../../consent/consent.ts';
+import type { ConsentRecords } from '../../../consent/consent-records.ts';
 import { isRefusal } from '../../../errors.ts';
 import type { Log } from '../../../events.ts';
 import type { AspspCalls } from '../bank/aspsp-calls.ts';
@@ -39,7 +39,8 @@ export class ReleasedClaims {
   async ofUserinfo(psuId: string, consentId: string): Promise<CustomerClaimValues> {
     const { aspsp, consents } = this.#options;
     const consent = await consents.find(consentId);
-    return aspsp.findClaims(psuId, this.#given(consent?.claims?.userinfo ?? []));
+    const allowed = consent?.status === 'authorised' ? consent.claims?.userinfo : undefined;
+    return aspsp.findClaims(psuId, this.#given(allowed ?? []));
   }
 
   #given(asked: readonly string[]): readonly CustomerClaim[] {

@@ -1,4 +1,5 @@
 import type { Context } from 'koa';
+import type { ConsentAuthentication } from '../../../consent/consent.ts';
 import { OpenBankingError } from '../../../errors.ts';
 import type { Log } from '../../../events.ts';
 import type { AspspCalls } from '../bank/aspsp-calls.ts';
@@ -114,7 +115,13 @@ export class ConsentDecision {
     const psuId = psuOf(open);
     const { scopes } = open;
     const claims = allowedClaims(open.interaction.params, this.#options);
-    const access = { grantId, clientId, authorizationNumber, psuId, accountIds, scopes, claims };
+    const { legalName } = open.tpp;
+    const requester = { service: serviceOf(open), legalName };
+    const authentication = authenticationOf(open);
+    const access = {
+      ...{ grantId, clientId, authorizationNumber, psuId, accountIds, scopes, claims },
+      ...{ requester, authentication },
+    };
     const created = await this.#parts.granted.make(access, claimNames(claimsOf(open.interaction.params)));
     if (created === undefined) return;
     this.#options.log.emit('consent.granted', {
@@ -139,4 +146,20 @@ function psuOf({ interaction }: OpenInteraction): string {
   const psuId = interaction.session?.accountId;
   if (psuId === undefined) throw new OpenBankingError('ERR_PSU_INPUT', { problem: 'nobody is logged in' });
   return psuId;
+}
+
+/** How the customer has logged in, from the result of the login prompt. */
+function authenticationOf({ interaction }: OpenInteraction): ConsentAuthentication | undefined {
+  const { login } = interaction.lastSubmission ?? {};
+  if (login === undefined) return undefined;
+  const {
+    amr = [],
+    acr,
+    ts: authTime = interaction.iat,
+  } = login as {
+    readonly amr?: readonly string[];
+    readonly acr?: string;
+    readonly ts?: number;
+  };
+  return { amr, acr, authTime };
 }

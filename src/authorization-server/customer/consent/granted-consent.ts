@@ -1,34 +1,42 @@
-import { randomBytes } from 'node:crypto';
 import type { Provider } from 'oidc-provider';
 import type { Clock } from '../../../clock.ts';
-import type { Consent, ConsentRecords } from '../../../consent/consent.ts';
+import type { Authorisation, AskedConsent } from '../../../consent/consent-changes.ts';
+import { type Consent, consentIdOf, newGrantId } from '../../../consent/consent.ts';
+import type { ConsentRecords } from '../../../consent/consent-records.ts';
+import type { GrantEnder } from '../../../consent/consents.ts';
 import { OPENID_SCOPES } from '../../clients/registered-client.ts';
 
 export interface GrantedConsentsOptions {
-  readonly consents: Pick<ConsentRecords, 'create'>;
+  readonly consents: Pick<ConsentRecords, 'createAuthorised' | 'authorise'>;
   readonly resource: string;
   readonly consentSeconds: number;
   readonly clock: Clock;
 }
 
 /** The access that a customer has allowed. */
-export type GrantedAccess = Omit<Consent, 'consentId' | 'createdAt' | 'expiresAt'>;
-
-const GRANT_ID_BYTES = 32;
+export interface GrantedAccess
+  extends Pick<AskedConsent, 'clientId' | 'authorizationNumber'>,
+    Pick<
+      Authorisation,
+      'grantId' | 'psuId' | 'accountIds' | 'scopes' | 'claims' | 'authentication' | 'requester'
+    > {}
 
 /** Makes grant and consent of a customer's decision, whichever way the customer was asked. */
 export class GrantedConsents {
   readonly #options: GrantedConsentsOptions;
-  readonly #provider: Provider;
+  readonly #parts: { readonly provider: Provider; readonly grants: GrantEnder };
 
-  constructor(options: GrantedConsentsOptions, provider: Provider) {
+  constructor(
+    options: GrantedConsentsOptions,
+    parts: { readonly provider: Provider; readonly grants: GrantEnder },
+  ) {
     this.#options = options;
-    this.#provider = provider;
+    this.#parts = parts;
   }
 
   /** The identifier of a grant that is not made yet. */
   newGrantId(): string {
-    return randomBytes(GRANT_ID_BYTES).toString('base64url');
+    return newGrantId();
   }
 
   /** The end of a consent that is made now. */
@@ -43,8 +51,25 @@ export class GrantedConsents {
    */
   async make(access: GrantedAccess, askedClaims: readonly string[] = []): Promise<Consent | undefined> {
     await this.#grant(access, askedClaims);
-    const { consents, consentSeconds } = this.#options;
-    return consents.create(access, consentSeconds);
+    const { clientId, authorizationNumber, ...authorisation } = access;
+    const expiresAt = this.until();
+    const by = { kind: 'customer' } as const;
+    const consentId = consentIdOf(access.grantId);
+    const asked = {
+      consentId,
+      clientId,
+      authorizationNumber,
+      reference: 'scope',
+      details: [],
+      expiresAt,
+      by,
+    } as const;
+    const { consent, isFirst } = await this.#options.consents.createAuthorised(asked, {
+      ...authorisation,
+      expiresAt,
+      by,
+    });
+    return isFirst ? consent : undefined;
   }
 
   async #grant(
@@ -54,7 +79,7 @@ export class GrantedConsents {
     const { resource, consentSeconds } = this.#options;
     // `jti` and `expiresIn` are missing from the published types (reference: Grant outranks its tokens).
     const made = { jti: grantId, expiresIn: consentSeconds };
-    const created = new this.#provider.Grant({ accountId: psuId, clientId, ...made });
+    const created = new this.#parts.provider.Grant({ accountId: psuId, clientId, ...made });
     const openid = scopes.filter((scope) => OPENID_SCOPES.includes(scope));
     const apis = scopes.filter(isOfApi);
     if (openid.length > 0) created.addOIDCScope(openid.join(' '));
