@@ -49,16 +49,15 @@ export type { AskedConsent, Attribution, ChangedContent } from './consent/consen
 export type { ConsentPage, PageRequest } from './consent/consent-records.ts';
 export type {
   Actor,
-  AuthorizationDetail,
   Consent,
   ConsentAuthentication,
   ConsentChange,
-  ConsentReference,
   ConsentRequester,
   ConsentStatus,
-  Json,
 } from './consent/consent.ts';
 export type { Consents } from './consent/consents.ts';
+export type { AuthorizationDetail, Json } from './consent/details/authorization-detail.ts';
+export type { ConsentReference } from './consent/details/consent-reference.ts';
 export { ERROR_CODES, type ErrorCode, isRefusal, OpenBankingError, ruleOf } from './errors.ts';
 export {
   type EventDefinition,

@@ -1,16 +1,16 @@
 import { OpenBankingError } from '../errors.ts';
 import {
   type Actor,
-  type AuthorizationDetail,
   type Consent,
   type ConsentAuthentication,
   type ConsentChange,
-  type ConsentReference,
   type ConsentRequester,
   type ConsentStatus,
   statusAt,
 } from './consent.ts';
-import { contentHashOf } from './content-hash.ts';
+import type { AuthorizationDetail } from './details/authorization-detail.ts';
+import { canonicalHash } from './details/canonical-hash.ts';
+import type { ConsentReference } from './details/consent-reference.ts';
 
 /** A consent that a TPP or the bank asks for, before a customer has seen it. */
 export interface AskedConsent {
@@ -58,6 +58,11 @@ export interface Authorisation {
 export interface Moment {
   readonly now: Date;
   readonly number: number;
+}
+
+/** The hash of what a client asks for. */
+export function contentHashOf({ clientId, details }: Pick<Consent, 'clientId' | 'details'>): string {
+  return canonicalHash({ clientId, details });
 }
 
 /** Changes of one consent that are kept: the first, and the latest. */

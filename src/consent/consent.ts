@@ -1,4 +1,6 @@
 import { randomBytes } from 'node:crypto';
+import type { AuthorizationDetail } from './details/authorization-detail.ts';
+import type { ConsentReference } from './details/consent-reference.ts';
 
 /**
  * The life of a consent. A consent that was asked for waits; the customer authorises or rejects it. An authorised one ends
@@ -11,23 +13,6 @@ export type ConsentStatus =
   | 'revoked'
   | 'expired'
   | 'consumed';
-
-/** How a request names what it asks for. */
-export type ConsentReference =
-  | 'scope'
-  | 'authorization_details'
-  | 'openbanking_intent_id'
-  | 'berlin-group'
-  | 'open-finance-brasil';
-
-/** A JSON value. */
-export type Json = string | number | boolean | null | readonly Json[] | { readonly [member: string]: Json };
-
-/** One thing that is asked for, in the form of RFC 9396 §2, whichever way the request names it. */
-export interface AuthorizationDetail {
-  readonly type: string;
-  readonly [member: string]: Json;
-}
 
 /** The author of a change. `id` is the bank's or the TPP's own name for a person or a program; never the name of a customer. */
 export interface Actor {

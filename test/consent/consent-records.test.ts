@@ -5,7 +5,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { consentIdOf, newGrantId } from '../../src/consent/consent.ts';
 import { ConsentRecords } from '../../src/consent/consent-records.ts';
 import { Consents } from '../../src/consent/consents.ts';
-import { contentHashOf } from '../../src/consent/content-hash.ts';
+import { contentHashOf } from '../../src/consent/consent-changes.ts';
 import { OpenBankingError } from '../../src/errors.ts';
 import { silentLog } from '../../src/events.ts';
 import { openSqliteStore } from '../../src/storage/sqlite/sqlite.ts';

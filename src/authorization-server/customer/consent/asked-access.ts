@@ -1,5 +1,8 @@
 import type { Client } from 'oidc-provider';
 import type { Clock } from '../../../clock.ts';
+import { contentHashOf } from '../../../consent/consent-changes.ts';
+import type { Consent } from '../../../consent/consent.ts';
+import type { ConsentRecords } from '../../../consent/consent-records.ts';
 import type { AuthorizationDetail } from '../../../consent/details/authorization-detail.ts';
 import { canonicalHash } from '../../../consent/details/canonical-hash.ts';
 import type { ConsentReference } from '../../../consent/details/consent-reference.ts';
@@ -8,22 +11,10 @@ import { OpenBankingError } from '../../../errors.ts';
 import { type NamedAccess, namedAccessOf } from '../../request/authorization-request/named-access.ts';
 import { allowedClaims, type CustomerClaimRules } from '../claims/requested-claims.ts';
 
-/** A consent of the bank, as far as a request depends on it. */
-export interface KeptConsent {
-  readonly consentId: string;
-  readonly status: string;
-  readonly reference: ConsentReference;
-  readonly clientId: string;
-  readonly details: readonly AuthorizationDetail[];
-  readonly contentHash: string;
-  readonly psuId?: string | undefined;
-  readonly expiresAt: Date;
-}
-
 /** The access that a request asks for, in one form, whichever way the request names it. */
 export interface AskedAccess {
   /** The consent that the request names, as the bank keeps it. */
-  readonly consent?: KeptConsent | undefined;
+  readonly consent?: Consent | undefined;
   readonly reference: ConsentReference;
   /** Empty where the request has scopes only. */
   readonly details: readonly AuthorizationDetail[];
@@ -51,7 +42,7 @@ export interface AskingRequest {
 }
 
 export interface AskedAccessOptions extends CustomerClaimRules {
-  readonly consents: { find(consentId: string): Promise<KeptConsent | undefined> };
+  readonly consents: Pick<ConsentRecords, 'find'>;
   readonly detailTypes: DetailTypes;
   readonly clock: Clock;
   readonly consentSeconds: number;
@@ -86,7 +77,7 @@ export class AskedAccesses {
     if (consent !== undefined) assertOpen(consent, types);
     const scopes = withImplied(scopesOf(params), types);
     const claims = allowedClaims(params, this.#options);
-    const contentHash = consent?.contentHash ?? canonicalHash({ clientId, details });
+    const contentHash = consent?.contentHash ?? contentHashOf({ clientId, details });
     const consentId = consent?.consentId;
     return Object.freeze({
       consent,
@@ -106,7 +97,7 @@ export class AskedAccesses {
   async #consentOf(
     { consentId }: Extract<NamedAccess, { readonly consentId: string }>,
     { clientId }: Client,
-  ): Promise<KeptConsent> {
+  ): Promise<Consent> {
     const consent = await this.#options.consents.find(consentId);
     if (consent !== undefined && consent.clientId === clientId) return consent;
     throw new OpenBankingError('ERR_CONSENT_UNKNOWN', { consentId });
@@ -133,7 +124,7 @@ export class AskedAccesses {
 }
 
 /** @throws ERR_CONSENT_STATUS for a consent that waits no longer, and cannot be renewed */
-function assertOpen({ consentId, status }: KeptConsent, types: readonly DetailType[]): void {
+function assertOpen({ consentId, status }: Consent, types: readonly DetailType[]): void {
   if (status === 'awaiting-authorisation') return;
   const isAccountAccess = types.length > 0 && types.every(({ kind }) => kind === 'account-access');
   if (status === 'authorised' && isAccountAccess) return;

@@ -1,9 +1,7 @@
 import type { Client } from 'oidc-provider';
 import { describe, expect, it } from 'vitest';
-import {
-  AskedAccesses,
-  type KeptConsent,
-} from '../../../../src/authorization-server/customer/consent/asked-access.ts';
+import { AskedAccesses } from '../../../../src/authorization-server/customer/consent/asked-access.ts';
+import type { Consent } from '../../../../src/consent/consent.ts';
 import type { AuthorizationDetail } from '../../../../src/consent/details/authorization-detail.ts';
 import { DetailTypes } from '../../../../src/consent/details/detail-types.ts';
 import { isRefusal } from '../../../../src/errors.ts';
@@ -18,12 +16,18 @@ const payment: AuthorizationDetail = {
   creditorAccount: { iban: 'DE89370400440532013000' },
 };
 
-const kept = (consentId: string, given: Partial<KeptConsent> = {}): KeptConsent => ({
+const kept = (consentId: string, given: Partial<Consent> = {}): Consent => ({
   consentId,
   status: 'awaiting-authorisation',
   reference: 'openbanking_intent_id',
   clientId: 'one',
+  authorizationNumber: 'PSDGB-FCA-100',
   details: [account],
+  scopes: [],
+  accountIds: [],
+  createdAt: NOW,
+  statusChangedAt: NOW,
+  history: [],
   contentHash: `hash of ${consentId}`,
   expiresAt: new Date('2026-12-31T00:00:00Z'),
   ...given,
