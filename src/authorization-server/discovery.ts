@@ -3,7 +3,9 @@ import { OPENID_SCOPES } from './clients/registered-client.ts';
 import { intentClaims, type Profiles, responseModes } from './profiles/profiles.ts';
 import type { profileConfiguration } from './profiles/provider-configuration.ts';
 import { senderConstraintDiscovery } from './profiles/sender-constraint.ts';
-import { ENDPOINTS } from './request/routes.ts';
+import { GRANT_ACTIONS, type GrantManagementRules } from './request/authorization-request/grant-action.ts';
+import { ENDPOINTS, GRANTS_PATH } from './request/routes.ts';
+import { GRANT_MANAGEMENT_SCOPES } from './tokens/grant-management-scopes.ts';
 import { CONTENT_ENCRYPTIONS, type Decrypter } from './signing/decrypter.ts';
 import type { PublishedKey, Signer } from './signing/signer.ts';
 
@@ -28,6 +30,30 @@ type ProviderMetadata = Readonly<
 /** Undefined: CIBA is off. */
 type OpenCiba = { readonly rules: { readonly userCode: boolean } } | undefined;
 
+/** Undefined: grant management is off. */
+export type OpenGrantManagement = GrantManagementRules | undefined;
+
+/** Grant Management for OAuth 2.0 §7.1. */
+function grantManagementMetadata({
+  mtlsUrl,
+  grantManagement,
+}: {
+  readonly mtlsUrl: URL;
+  readonly grantManagement: OpenGrantManagement;
+}): Record<string, unknown> {
+  if (grantManagement === undefined) return {};
+  return {
+    ...grantManagementEndpoint(mtlsUrl),
+    grant_management_actions_supported: ['query', 'revoke', ...GRANT_ACTIONS],
+    grant_management_action_required: grantManagement.isActionRequired,
+  };
+}
+
+/** Without a slash at the end: §6.3 appends one with the `grant_id`. */
+function grantManagementEndpoint(mtlsUrl: URL): Record<string, string> {
+  return { grant_management_endpoint: new URL(GRANTS_PATH.replace(/\/$/, ''), mtlsUrl).href };
+}
+
 function mtlsEndpoints(mtlsUrl: URL, ciba: OpenCiba): Record<string, string> {
   const at = ([name, path]: readonly [string, string]) => [`${name}_endpoint`, new URL(path, mtlsUrl).href];
   return Object.fromEntries(Object.entries(ciba === undefined ? WITHOUT_CIBA : ON_MTLS).map(at));
@@ -47,12 +73,14 @@ export function discoveryOnBothListeners(urls: {
   readonly signer: Pick<Signer, 'keys'>;
   readonly decrypter: Pick<Decrypter, 'keys'>;
   readonly ciba: OpenCiba;
+  readonly grantManagement: OpenGrantManagement;
 }): Middleware {
   const front = (path: string) => new URL(path, urls.issuer).href;
   const addresses = {
     authorization_endpoint: front(authorization),
     jwks_uri: front(jwks),
     ...mtlsEndpoints(urls.mtlsUrl, urls.ciba),
+    ...grantManagementMetadata(urls),
     ...(urls.ciba && { backchannel_user_code_parameter_supported: urls.ciba.rules.userCode }),
   };
   const acr = urls.acr.acrValues.length > 0 ? ['acr'] : [];
@@ -84,7 +112,11 @@ export function discoveryOnBothListeners(urls: {
         // The hybrid flow is no reason to offer the implicit one, as the provider does.
         grant_types_supported: metadata.grant_types_supported?.filter((grant) => grant !== 'implicit'),
         response_modes_supported: [...responseModes(urls.profiles)],
-        scopes_supported: [...OPENID_SCOPES, ...urls.apiScopes],
+        scopes_supported: [
+          ...OPENID_SCOPES,
+          ...urls.apiScopes,
+          ...(urls.grantManagement === undefined ? [] : GRANT_MANAGEMENT_SCOPES),
+        ],
       };
       ctx.set('cache-control', 'public, max-age=300');
     }
@@ -117,11 +149,18 @@ function withKeys(metadata: ProviderMetadata, keys: readonly PublishedKey[]): Pr
 
 /** Metadata that oidc-provider does not write: aliases (RFC 8705 §5), client authentication at the other endpoints. */
 export function discoveryExtras(
-  { mtlsUrl, ciba }: { readonly mtlsUrl: URL; readonly ciba: OpenCiba },
+  {
+    mtlsUrl,
+    ciba,
+    grantManagement,
+  }: { readonly mtlsUrl: URL; readonly ciba: OpenCiba; readonly grantManagement: OpenGrantManagement },
   { clientAuthMethods, enabledJWA: { clientAuthSigningAlgValues } }: ReturnType<typeof profileConfiguration>,
 ): Record<string, unknown> {
   return {
-    mtls_endpoint_aliases: mtlsEndpoints(mtlsUrl, ciba),
+    mtls_endpoint_aliases: {
+      ...mtlsEndpoints(mtlsUrl, ciba),
+      ...(grantManagement && grantManagementEndpoint(mtlsUrl)),
+    },
     introspection_endpoint_auth_methods_supported: clientAuthMethods,
     introspection_endpoint_auth_signing_alg_values_supported: clientAuthSigningAlgValues,
     revocation_endpoint_auth_methods_supported: clientAuthMethods,

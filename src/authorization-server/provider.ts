@@ -9,7 +9,7 @@ import { assertClientAssertion, certificateSubjectMatches } from './clients/clie
 import { clientMetadata, EXTRA_CLIENT_METADATA } from './clients/client-metadata.ts';
 import type { Clients } from './clients/clients.ts';
 import { OPENID_SCOPES } from './clients/registered-client.ts';
-import { discoveryExtras } from './discovery.ts';
+import { discoveryExtras, type OpenGrantManagement } from './discovery.ts';
 import { errorMode } from './profiles/error-mode.ts';
 import {
   intentClaims,
@@ -35,6 +35,7 @@ import {
   provideClients,
   replaceKeys,
 } from './provider-internals.ts';
+import { grantManagementParameters } from './request/authorization-request/grant-action.ts';
 import { assertClaims } from './request/authorization-request/claims-parameter.ts';
 import { ENDPOINTS } from './request/routes.ts';
 import type { FollowedSigner } from './signing/signer.ts';
@@ -55,6 +56,7 @@ export interface ProviderOptions extends ApiScopesOptions, CertificateRule {
   readonly consentSeconds: number;
   /** Absent: CIBA is off. */
   readonly ciba: Pick<CibaOptions, 'rules' | 'privateHosts' | 'caPem' | 'proxy'> | undefined;
+  readonly grantManagement: OpenGrantManagement;
   /** Rotates for every client, also where its profile does not. */
   readonly rotatesRefreshTokens: boolean;
   /** Each DPoP proof must hold a nonce of this server (RFC 9449 §8). */
@@ -135,6 +137,7 @@ function configuration(options: ProviderOptions, parts: ProviderParts): Configur
     enabledJWA: { ...profiled.enabledJWA, dPoPSigningAlgValues: [...PROOF_ALGORITHMS] },
     clockTolerance: profiled.clockTolerance,
     extraClientMetadata: { properties: [...EXTRA_CLIENT_METADATA] },
+    extraParams: grantManagementParameters(options.grantManagement),
     discovery: discoveryExtras(options, profiled),
     features: features(options, profiled.features, parts.ciba),
     assertJwtClientAuthClaimsAndHeader: assertClientAssertion(options),

@@ -1,4 +1,4 @@
-import { info, warn } from '../event-levels.ts';
+import { audited, counted, info, recorded, warn } from '../event-levels.ts';
 
 /** The events of consents. */
 export const CONSENT_EVENTS = {
@@ -8,5 +8,24 @@ export const CONSENT_EVENTS = {
     'consentId',
     'outcome',
   ]),
+  'dashboard.login': info(
+    'a customer logged in to the dashboard; `outcome` has the methods',
+    ['requestId', 'outcome'],
+    { ...counted('tallystick_dashboard_logins_total'), ...audited },
+  ),
+  'dashboard.access.ended': info(
+    'a customer ended an access at the dashboard',
+    ['requestId', 'clientId', 'authorizationNumber', 'consentId'],
+    { ...counted('tallystick_dashboard_ends_total'), ...recorded },
+  ),
+  'dashboard.accounts.unnamed': warn(
+    'the bank did not name the accounts of a customer: the dashboard shows none',
+    ['error'],
+  ),
+  'grant.revoked': info(
+    'a TPP ended one of its grants (Grant Management)',
+    ['requestId', 'clientId', 'authorizationNumber', 'consentId'],
+    { ...counted('tallystick_grants_revoked_total'), ...recorded },
+  ),
   'consent.use.unrecorded': warn('the day of the last use of consents cannot be written', ['error']),
 };

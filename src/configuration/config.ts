@@ -8,6 +8,8 @@ import { clientCertificateSchema } from './client-certificate-schema.ts';
 import { CUSTOMER_CLAIM_NAMES } from '../authorization-server/customer/claims/customer-claims.ts';
 import { clientSchema, findClientProblems } from '../authorization-server/clients/client-schema.ts';
 import { connectionSchema } from './connection-schema.ts';
+import { dashboardSchema } from './consents/dashboard-schema.ts';
+import { grantManagementSchema } from './consents/grant-management-schema.ts';
 import { healthAddressSchema } from './health-schema.ts';
 import { readRequired, withAbsoluteFiles } from './configured-files.ts';
 import { revocationSchema } from './tpp/revocation-schema.ts';
@@ -101,6 +103,8 @@ export const configSchema = z.strictObject({
   ...senderConstraintFields,
   ciba: cibaSchema,
   sca: scaSchema,
+  dashboard: dashboardSchema,
+  grantManagement: grantManagementSchema,
   refreshToken: z
     .strictObject({
       rotation: z.boolean().default(false).meta({

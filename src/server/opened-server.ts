@@ -13,6 +13,7 @@ import { openSigningKeys } from '../authorization-server/signing/signing-keys.ts
 import { assertBankModule } from '../configuration/protocols/bank-module.ts';
 import { allowedDeliveryModes, cibaOptions } from '../configuration/protocols/ciba-schema.ts';
 import { scaOptions } from '../configuration/consents/sca-schema.ts';
+import { grantManagementOptions } from '../configuration/consents/grant-management-schema.ts';
 import { clientCertificateOptions } from '../configuration/client-certificate-schema.ts';
 import { type Clock, systemClock } from '../clock.ts';
 import type { Config } from '../configuration/config.ts';
@@ -261,6 +262,7 @@ function createEndpoints(
     certificatesDemanded: config.certificatesDemanded,
     requiresDpopNonce: config.dpop.nonce === 'required',
     ciba: cibaOptions(config.ciba, config.outbound),
+    grantManagement: grantManagementOptions(config.grantManagement),
     signer,
     decrypter: signer.encryption,
     secret,

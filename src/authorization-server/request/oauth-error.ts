@@ -68,6 +68,9 @@ const EXCEPTIONS: Readonly<Partial<Record<ErrorCode, Row>>> = {
   ERR_APPROVAL_SLOW_DOWN: { ...GRANT, error: 'slow_down', event: 'ciba.polled' },
   ERR_APPROVAL_EXPIRED: { ...GRANT, error: 'expired_token', event: 'ciba.ended' },
   ERR_APPROVAL_DENIED: { ...GRANT, error: 'access_denied', event: 'ciba.ended' },
+  ERR_GRANT_ID: { ...INVALID_REQUEST, error: 'invalid_grant_id' },
+  ERR_GRANT_UNKNOWN: { ...INVALID_REQUEST, status: 404 },
+  ERR_DASHBOARD_FORM: { ...INVALID_REQUEST, status: 403, error: 'access_denied' },
   ERR_HTTP_TOO_LARGE: { ...HTTP, status: 413 },
   ERR_HTTP_TRANSFER_CODING: { ...HTTP, status: 501 },
   ERR_PROXY_UNTRUSTED: { ...INVALID_REQUEST, event: 'proxy.untrusted_header' },
@@ -103,7 +106,7 @@ export function oauthAnswer(error: OpenBankingError) {
     body: { error: nameOf(error) ?? name, error_description: answerText(error) },
     headers: {
       'cache-control': 'no-store',
-      ...(isRefusal(error, 'ERR_CLIENT_LIMIT', 'ERR_CIBA_LIMIT')
+      ...(isRefusal(error, 'ERR_CLIENT_LIMIT', 'ERR_CIBA_LIMIT', 'ERR_DASHBOARD_BUSY')
         ? { 'retry-after': String(error.details.seconds) }
         : {}),
       ...(status === 503 ? { 'retry-after': String(RETRY_AFTER_SECONDS) } : {}),

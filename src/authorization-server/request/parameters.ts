@@ -16,10 +16,8 @@ export const UNSUPPORTED_AUTHORIZATION_PARAMETERS: readonly string[] = [
   // OpenID Connect Core §7.2.1
   'registration',
   'id_token_hint',
-  // RFC 9396, Grant Management for OAuth 2.0
+  // RFC 9396
   'authorization_details',
-  'grant_id',
-  'grant_management_action',
 ];
 const UNSUPPORTED: Readonly<Record<string, readonly string[]>> = {
   [ENDPOINTS.pushed_authorization_request]: UNSUPPORTED_AUTHORIZATION_PARAMETERS,

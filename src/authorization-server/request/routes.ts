@@ -43,6 +43,13 @@ export const STATUS_LIST_ROUTE = /^\/status-lists\/\d{1,9}$/;
 export const CLIENT_KEYS_PATH = '/client-keys/';
 export const CLIENT_KEYS_ROUTE = /^\/client-keys\/[^/]{1,512}$/;
 
+/** Where a client queries and revokes one of its grants; the percent-encoded `grant_id` follows. */
+export const GRANTS_PATH = '/grants/';
+export const GRANTS_ROUTE = /^\/grants\/(?:[A-Za-z0-9:._-]|%3[Aa]){1,128}$/;
+
+/** The pages where customers see and end what they have allowed. */
+export const DASHBOARD_PATH = '/consents';
+
 /**
  * The kinds of caller. A TPP proves itself by its certificate at the TPP gate, a resource server by a certificate of the
  * bank's own CA, a customer's browser by its interaction. The bank and its operators have no route of this server yet.
@@ -78,6 +85,10 @@ const ROUTES: readonly Route[] = [
   { path: '/assets/bank.css', methods: READ, callers: ['browser'] },
   { path: '/assets/icon.svg', methods: READ, callers: ['browser'] },
   { path: '/favicon.ico', methods: READ, callers: ['browser'] },
+  { path: DASHBOARD_PATH, methods: READ, callers: ['browser'] },
+  { path: `${DASHBOARD_PATH}/login`, methods: [...READ, 'POST'], callers: ['browser'] },
+  { path: `${DASHBOARD_PATH}/end`, methods: [...READ, 'POST'], callers: ['browser'] },
+  { path: `${DASHBOARD_PATH}/logout`, methods: ['POST'], callers: ['browser'] },
   { path: ENDPOINTS.token, methods: ['POST'], callers: ['tpp'] },
   { path: ENDPOINTS.pushed_authorization_request, methods: ['POST'], callers: ['tpp'] },
   { path: ENDPOINTS.backchannel_authentication, methods: ['POST'], callers: ['tpp'] },
@@ -85,6 +96,7 @@ const ROUTES: readonly Route[] = [
   { path: CLIENT_KEYS_ROUTE, methods: READ, callers: ['resource-server'] },
   { path: ENDPOINTS.revocation, methods: ['POST'], callers: ['tpp'] },
   { path: ENDPOINTS.userinfo, methods: ['GET', 'POST'], callers: ['tpp'] },
+  { path: GRANTS_ROUTE, methods: ['GET', 'DELETE'], callers: ['tpp'] },
 ];
 const EXACT: ReadonlyMap<string, Route> = new Map(
   ROUTES.flatMap((route) => (typeof route.path === 'string' ? [[route.path, route]] : [])),

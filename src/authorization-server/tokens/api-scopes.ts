@@ -8,6 +8,7 @@ import {
 } from '../../tpp/authorisation-status.ts';
 import type { PspRole } from '../../../tpp-registry/index.ts';
 import { CIBA_GRANT, OPENID_SCOPES, tppOf } from '../clients/registered-client.ts';
+import { GRANT_MANAGEMENT_SCOPES } from './grant-management-scopes.ts';
 import { withinGrant } from './token-claims.ts';
 import { errors } from '../provider-internals.ts';
 import { asProviderError } from '../request/oauth-error.ts';
@@ -22,6 +23,8 @@ export interface ApiScopesOptions {
   readonly accessTokenSeconds: number;
   readonly clock: Clock;
   readonly accessTokenFormat: 'jwt' | 'opaque';
+  /** Absent: clients cannot manage their grants. */
+  readonly grantManagement?: unknown;
 }
 
 /** Grants that were made before: their scopes are cut to today's roles instead of refused. */
@@ -54,9 +57,11 @@ export function apiScopes(options: ApiScopesOptions) {
       const holder =
         actingTpp(ctx) ?? asProviderError(() => options.authorisationStatus.verify(tppOf(client)));
       const own = clientScopes(client);
-      const known = options.apiScopes.filter((scope) => own.includes(scope));
+      const isForNobody = ctx.oidc.params?.grant_type === 'client_credentials';
+      const ofApis = options.apiScopes.filter((scope) => own.includes(scope));
+      const isManaging = isForNobody && options.grantManagement !== undefined;
+      const known = isManaging ? [...ofApis, ...GRANT_MANAGEMENT_SCOPES] : ofApis;
       if (!EARLIER_GRANTS.includes(ctx.oidc.params?.grant_type)) {
-        const isForNobody = ctx.oidc.params?.grant_type === 'client_credentials';
         const allowed = isForNobody ? known : [...OPENID_SCOPES, ...known];
         asProviderError(() => assertScopes(requestedScopes(ctx), allowed, holder));
       }

@@ -19,6 +19,7 @@ describe('an algorithm without a key', () => {
       signer: { keys },
       decrypter: { keys: [] },
       ciba: undefined,
+      grantManagement: undefined,
     });
     const offered = async () => {
       const body = { id_token_signing_alg_values_supported: ['ES256', 'PS256'] };

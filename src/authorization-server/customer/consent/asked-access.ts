@@ -10,11 +10,14 @@ import { type DetailType, type DetailTypes, validUntilOf } from '../../../consen
 import { OpenBankingError } from '../../../errors.ts';
 import { type NamedAccess, namedAccessOf } from '../../request/authorization-request/named-access.ts';
 import { allowedClaims, type CustomerClaimRules } from '../claims/requested-claims.ts';
+import { assertChangeable, changedAccess, type EarlierGrant, findEarlierGrant } from './earlier-grant.ts';
 
 /** The access that a request asks for, in one form, whichever way the request names it. */
 export interface AskedAccess {
   /** The consent that the request names, as the bank keeps it. */
   readonly consent?: Consent | undefined;
+  /** The access that the request changes. */
+  readonly earlier?: EarlierGrant | undefined;
   readonly reference: ConsentReference;
   /** Empty where the request has scopes only. */
   readonly details: readonly AuthorizationDetail[];
@@ -22,7 +25,7 @@ export interface AskedAccess {
   readonly scopes: readonly string[];
   /** The claims about the customer, by the place where the TPP asks for them. */
   readonly claims: { readonly idToken: readonly string[]; readonly userinfo: readonly string[] };
-  /** Of client and details: the one that the consent has. */
+  /** Of client and details: the one that the consent has, or will have. */
   readonly contentHash: string;
   /** Of everything that the customer sees and approves: client, consent, details, scopes, claims. Each factor is linked to it. */
   readonly linkHash: string;
@@ -64,33 +67,47 @@ export class AskedAccesses {
    *
    * Does not check the roles of the TPP.
    *
-   * @throws ERR_AUTHORIZATION_DETAILS, ERR_CONSENT_REFERENCE, ERR_CONSENT_UNKNOWN, ERR_CONSENT_STATUS, ERR_CLAIMS_INVALID
+   * @throws ERR_AUTHORIZATION_DETAILS, ERR_GRANT_ACTION, ERR_GRANT_ID, ERR_CONSENT_REFERENCE, ERR_CONSENT_UNKNOWN, ERR_CONSENT_STATUS, ERR_CLAIMS_INVALID
    */
   async of({ params, client }: AskingRequest): Promise<AskedAccess> {
     const { clientId } = client;
     const named = namedAccessOf(params);
     const consent = 'consentId' in named ? await this.#consentOf(named, client) : undefined;
-    const details = consent?.details ?? this.#detailsOf(named);
-    const types = this.#options.detailTypes.of(details);
+    const { consents, detailTypes } = this.#options;
+    const earlier = await findEarlierGrant({ params, client, named }, (id) => consents.find(id));
+    const asked = consent?.details ?? this.#detailsOf(named);
+    const { details, scopes, claims } = changedAccess(
+      {
+        details: asked,
+        scopes: withImplied(scopesOf(params), detailTypes.of(asked)),
+        claims: allowedClaims(params, this.#options),
+      },
+      earlier,
+    );
+    // A union may have more objects than a request.
+    if (earlier !== undefined && details.length > 0) detailTypes.parse(details);
+    const types = detailTypes.of(details);
+    const isPayment = types.some(({ kind }) => kind === 'payment') || scopes.includes(PAYMENT_SCOPE);
+    assertChangeable(earlier, isPayment);
     assertFitting(named, types);
     const isRenewal = consent?.status === 'authorised';
     if (consent !== undefined) assertOpen(consent, types);
-    const scopes = withImplied(scopesOf(params), types);
-    const claims = allowedClaims(params, this.#options);
     const contentHash = consent?.contentHash ?? contentHashOf({ clientId, details });
     const consentId = consent?.consentId;
+    const changes = earlier && [earlier.action, earlier.consent.consentId, earlier.consent.contentHash];
     return Object.freeze({
       consent,
+      earlier,
       reference: named.reference,
       details,
       scopes,
       claims,
       contentHash,
-      linkHash: canonicalHash({ clientId, consentId, details, contentHash, scopes, claims }),
+      linkHash: canonicalHash({ clientId, consentId, changes, details, contentHash, scopes, claims }),
       expiresAt: this.#endOf(details),
-      isPayment: types.some(({ kind }) => kind === 'payment') || scopes.includes(PAYMENT_SCOPE),
+      isPayment,
       isRenewal,
-      customer: consent?.psuId,
+      customer: (consent ?? earlier?.consent)?.psuId,
     });
   }
 
