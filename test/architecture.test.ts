@@ -105,7 +105,7 @@ const OWNED: readonly { readonly name: RegExp; readonly owners: readonly string[
   { name: /^pino$/, owners: ['src/log.ts'] },
   { name: /^(koa|@koa\/.*)$/, owners: ['src/authorization-server/', 'src/sandbox/'] },
   { name: /^zod-openapi$/, owners: ['src/authorization-server/bank-api/'] },
-  { name: /^(eta|koa-helmet)$/, owners: ['src/authorization-server/customer/'] },
+  { name: /^(eta\/core|koa-helmet)$/, owners: ['src/authorization-server/customer/'] },
   {
     name: /^(otpauth|@simplewebauthn\/server)$/,
     owners: ['src/authorization-server/customer/authentication/', 'src/sandbox/'],

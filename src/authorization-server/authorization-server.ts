@@ -42,7 +42,8 @@ import {
   type IntrospectionOptions,
   IssuedTokens,
 } from './tokens/introspection.ts';
-import { pageHeaders, Pages } from './customer/pages/pages.ts';
+import { pageHeaders } from './customer/pages/page-headers.ts';
+import { Pages } from './customer/pages/pages.ts';
 import { createProvider, type ProviderOptions } from './provider.ts';
 import { signedIntrospection } from './tokens/signed-introspection.ts';
 import { revokeStructuredTokens } from './tokens/revocation.ts';

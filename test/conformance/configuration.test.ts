@@ -103,9 +103,9 @@ describe('the configuration for the OpenID Foundation suite', () => {
 
   it('walks by the ids that our pages have', async () => {
     const made = JSON.stringify(await configured('sp-mtls-mtls-openid'));
-    const ctx = { set() {}, body: '' };
+    const ctx = { set() {}, get: () => '', state: {}, query: {}, body: '' };
     const tpp = { name: '', legalName: '', authorizationNumber: '', nca: '' };
-    const view = { tpp, csrf: '', typed: {}, number: 0, step: PASSWORD_STEP, payments: [] };
+    const view = { tpp, csrf: '', typed: {}, number: 0, step: PASSWORD_STEP, details: [] };
     new Pages({ bankName: 'Bank' }).login(ctx as unknown as Context, view);
     for (const id of ['username', 'password', 'login', 'cancel']) {
       expect(made).toContain(`"id","${id}"`);

@@ -3,7 +3,9 @@ import type { Client, Interaction, InteractionResults, Provider } from 'oidc-pro
 import type { TppRecord } from '../../../tpp-registry/index.ts';
 import { isRefusal, OpenBankingError } from '../../errors.ts';
 import type { EventFields } from '../../events.ts';
-import type { Pages, RequesterView, StopReason } from './pages/pages.ts';
+import { uiLocalesOf } from './authentication/hints.ts';
+import type { RequesterView, StopReason } from './pages/page-views.ts';
+import type { Pages } from './pages/pages.ts';
 
 /** An authorization at the prompt where the customer is now. Client and redirect URI are proved. */
 export interface FoundInteraction {
@@ -33,6 +35,8 @@ export async function findInteraction(ctx: Context, provider: Provider): Promise
     if (isRefusal(cause)) throw cause;
     throw new OpenBankingError('ERR_PSU_INPUT', { problem: 'there is no such interaction' }, { cause });
   });
+  // Every page of this request is in the language that the request prefers.
+  ctx.state.uiLocales = uiLocalesOf(interaction.params);
   const { client_id: clientId, scope } = interaction.params;
   const client = await provider.Client.find(String(clientId));
   const prompt = interaction.prompt.name;

@@ -24,7 +24,11 @@ describe.skipIf(isChromiumMissing)(`in a real browser, with scripts switched off
       'tpp.example': (_request, response) => response.end('back at the TPP'),
     });
     browser = await launchChromium(sandbox, sites);
-    context = await browser.newContext({ javaScriptEnabled: false, viewport: { width: 360, height: 740 } });
+    context = await browser.newContext({
+      javaScriptEnabled: false,
+      locale: 'en-GB',
+      viewport: { width: 360, height: 740 },
+    });
     context.setDefaultTimeout(5000);
   });
   afterAll(async () => {

@@ -73,7 +73,7 @@ describe('the decision of a customer', () => {
     await customer.reload(path);
     expect(customer.page.status).toBe(200);
     expect(customer.page.text).toMatch(
-      /You have allowed <strong>[^<]+<\/strong> the access.*until <strong><time/,
+      /You have allowed <strong>[^<]+<\/strong> the access.*until <strong>\d/,
     );
     expect(customer.page.text).not.toContain('Nothing has been shared');
     const stranger = await Customer.opens(bench);

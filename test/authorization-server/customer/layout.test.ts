@@ -4,7 +4,6 @@ import type { Browser, Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { PASSWORD_STEP } from '../../../src/authorization-server/customer/authentication/bank-steps.ts';
 import { Pages } from '../../../src/authorization-server/customer/pages/pages.ts';
-import { permissionsOf } from '../../../src/authorization-server/customer/pages/permissions.ts';
 import { chromiumNote, isChromiumMissing, launchChromium } from './chromium.ts';
 
 const LONG = `${'Zahlungsdienstleistungsgesellschaft'.repeat(3)} & Söhne`;
@@ -20,17 +19,18 @@ const accounts = [1, 2, 3].map((at) => ({
   identification: '•••• 4321',
 }));
 const back = { url: 'https://bank.example/authorize/x' };
+const asked = { details: [], scopes: SCOPES, claims: CUSTOMER_CLAIM_NAMES };
 const login = {
   tpp,
   csrf: 'x',
   number: 0,
   step: PASSWORD_STEP,
-  payments: [],
+  details: [],
   typed: { username: 'ann' },
   problem: 'That was not right.',
 };
 const until = new Date('2027-01-01T00:00:00Z');
-const consent = { tpp, csrf: 'x', permissions: permissionsOf(SCOPES, CUSTOMER_CLAIM_NAMES), accounts, until };
+const consent = { tpp, csrf: 'x', asked, accounts: { choice: 'many', offered: accounts }, until } as const;
 const ended = { answer: 'ended', service: LONG, error: 'access_denied', description: '' } as const;
 const allowed = {
   answer: 'allowed',
@@ -69,6 +69,8 @@ describe.skipIf(isChromiumMissing)(`each page on a phone, in a real browser${chr
   async function show(name: string): Promise<void> {
     const ctx = {
       set() {},
+      get: () => '',
+      query: {},
       body: '',
       method: 'GET',
       path: '/authorize',

@@ -9,7 +9,9 @@ import type {
   FormStep,
   StepField,
 } from '../bank/aspsp.ts';
+import type { StepView } from '../pages/page-views.ts';
 import type { Pages } from '../pages/pages.ts';
+import type { PageText } from '../pages/words/words.ts';
 import { epochSeconds } from '../../../clock.ts';
 import type { AttemptCounts, CountedAnswer } from './attempt-counts.ts';
 import { kindsOf } from './elements.ts';
@@ -23,13 +25,10 @@ interface BankStepsOptions {
 }
 
 const MAX_CUSTOMER_NAME_LENGTH = 128;
-const WRONG_CREDENTIALS = 'That customer name and password do not belong together. Please try again.';
-const TOO_MANY_ATTEMPTS =
-  'There were too many failed attempts for this customer name. Please wait 15 minutes, or call us.';
 const SENTENCES = {
-  'wrong-credentials': 'That was not right. Please try again.',
-  blocked: 'Your access is blocked at present. Please call us.',
-} as const satisfies Record<AuthenticationRefusal['reason'], string>;
+  'wrong-credentials': { sentence: 'problem.wrong' },
+  blocked: { sentence: 'problem.blocked' },
+} as const satisfies Record<AuthenticationRefusal['reason'], PageText>;
 
 /** The first step of a bank whose module has no `beginAuthentication`. */
 export const PASSWORD_STEP: FormStep = {
@@ -44,6 +43,15 @@ export const PASSWORD_STEP: FormStep = {
     },
     { name: 'password', label: 'Password', type: 'password', autocomplete: 'current-password' },
   ],
+};
+
+/** The same step in the language of the customer. */
+const PASSWORD_VIEW: StepView = {
+  type: 'form',
+  fields: PASSWORD_STEP.fields.map((field) => ({
+    ...field,
+    label: { sentence: field.isCustomerName === true ? 'field.customer-name' : 'field.password' },
+  })),
 };
 
 interface Typed {
@@ -93,7 +101,7 @@ export class BankSteps {
     }
     if (counted !== 'blocked') return this.#judge(ctx, occasion, { typed, counted });
     log.emit('psu.login.blocked', occasion.events);
-    this.#show(ctx, occasion, { ...typed, problem: TOO_MANY_ATTEMPTS });
+    this.#show(ctx, occasion, { ...typed, problem: { sentence: 'problem.attempts' } });
     return undefined;
   }
 
@@ -160,7 +168,7 @@ export class BankSteps {
     }: {
       readonly progress: Progress;
       readonly step: AuthenticationStep;
-      readonly problem?: string;
+      readonly problem?: PageText;
       readonly values?: Readonly<Record<string, string>>;
     },
   ): void {
@@ -172,10 +180,10 @@ export class BankSteps {
     );
     this.#options.pages.login(ctx, {
       tpp: requester,
-      payments: context.payments,
+      details: context.details,
       csrf,
       number,
-      step,
+      step: isPasswordStep(step) ? PASSWORD_VIEW : step,
       problem,
       typed: Object.fromEntries(typed),
     });
@@ -193,8 +201,10 @@ function provedBy({ psuId, amr, acr, authTime, linkHash }: AuthenticatedPsu, { c
   };
 }
 
-function defaultSentence(step: AuthenticationStep, reason: AuthenticationRefusal['reason']): string {
-  return isPasswordStep(step) && reason === 'wrong-credentials' ? WRONG_CREDENTIALS : SENTENCES[reason];
+function defaultSentence(step: AuthenticationStep, reason: AuthenticationRefusal['reason']): PageText {
+  return isPasswordStep(step) && reason === 'wrong-credentials'
+    ? { sentence: 'problem.password' }
+    : SENTENCES[reason];
 }
 
 /** Also after the step was kept in the store. */

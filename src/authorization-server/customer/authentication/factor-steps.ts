@@ -3,7 +3,8 @@ import { isRefusal } from '../../../errors.ts';
 import type { Log } from '../../../events.ts';
 import type { StrongAuthenticationCalls } from '../bank/strong-authentication-calls.ts';
 import type { CustomerFactors } from '../bank/strong-authentication.ts';
-import type { FactorProblem, Pages } from '../pages/pages.ts';
+import type { FactorProblem } from '../pages/page-views.ts';
+import type { Pages } from '../pages/pages.ts';
 import type { AttemptCounts } from './attempt-counts.ts';
 import type { Factor, FactorChallenge, FactorName, FactorOutcome, FactorQuestion } from './factors/factor.ts';
 import type { FactorProgress, Occasion, Progress, Proved } from './occasion.ts';
@@ -226,7 +227,7 @@ export class FactorSteps {
       csrf,
       number,
       problem,
-      payments: context.payments,
+      details: context.details,
       challenge: await factor.view(question, challengeOf(step)),
       others: offered.map(({ name }) => name).filter((name) => name !== factor.name || factor.sendsMessage),
     });

@@ -2,7 +2,7 @@ import type { Context } from 'koa';
 import type { OpenBankingError } from '../../../errors.ts';
 import type { EventFields } from '../../../events.ts';
 import type { AuthenticationContext, AuthenticationStep } from '../bank/aspsp.ts';
-import type { RequesterView } from '../pages/pages.ts';
+import type { RequesterView } from '../pages/page-views.ts';
 import type { AuthenticationRequirements } from './authentication-requirements.ts';
 import type { ElementKind } from './elements.ts';
 import type { FactorName } from './factors/factor.ts';

@@ -16,7 +16,7 @@ import {
 } from '../open-interaction.ts';
 import type { OwnForms } from '../own-forms.ts';
 import type { Pages } from '../pages/pages.ts';
-import { permissionsOf } from '../pages/permissions.ts';
+import type { PageText } from '../pages/words/words.ts';
 import { claimNames, claimsOf } from '../../request/authorization-request/claims-parameter.ts';
 import { allowedClaims, customerClaimsOf, type CustomerClaimRules } from '../claims/requested-claims.ts';
 
@@ -32,7 +32,7 @@ interface Parts {
   readonly decisions: Pick<Decisions, 'settle'>;
 }
 
-const NO_ACCOUNT_CHOSEN = 'Please choose at least one account, or cancel.';
+const NO_ACCOUNT_CHOSEN: PageText = { sentence: 'problem.no-account' };
 /** The errors for the TPP when the customer cancels, or leaves a bank that does not answer (RFC 6749 §4.1.2.1). */
 const ENDS = {
   cancel: { error: 'access_denied', description: 'the customer cancelled' },
@@ -57,16 +57,20 @@ export class ConsentDecision {
     this.#parts = parts;
   }
 
-  async show(ctx: Context, open: OpenInteraction, problem?: string): Promise<void> {
+  async show(ctx: Context, open: OpenInteraction, problem?: PageText): Promise<void> {
     const { pages, forms, granted } = this.#parts;
     const accounts = await this.#offeredAccounts(open);
     if (accounts?.length === 0) return this.#stopWithoutAccounts(ctx, open);
     pages.consent(ctx, {
       tpp: requesterOf(open),
       csrf: forms.tokenOf(open),
-      permissions: permissionsOf(open.scopes, customerClaimsOf(open.interaction.params, this.#options)),
+      asked: {
+        details: [],
+        scopes: open.scopes,
+        claims: customerClaimsOf(open.interaction.params, this.#options),
+      },
       until: granted.until(),
-      accounts: accounts ?? [],
+      accounts: accounts && { choice: 'many', offered: accounts },
       problem,
     });
   }

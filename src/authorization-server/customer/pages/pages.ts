@@ -1,155 +1,66 @@
+import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
-import { Eta } from 'eta';
-import type { Context, Middleware } from 'koa';
-import helmet from 'koa-helmet';
-import type { AccountChoice, AuthenticationStep } from '../bank/aspsp.ts';
+import type { Context } from 'koa';
 import type { Decision } from '../consent/decisions.ts';
-import type { FactorName } from '../authentication/factors/factor.ts';
-import type { FactorChallengeView } from '../authentication/factors/factor-view.ts';
-import type { LinkedPayment } from '../bank/strong-authentication.ts';
+import type { AskedDetail } from './consent-view/asked-members.ts';
+import { consentView } from './consent-view/consent-view.ts';
+import { preparePage } from './page-headers.ts';
+import { PageTemplates } from './page-templates.ts';
+import type { ConsentPage, FactorPage, LoginPage, StoppedPage } from './page-views.ts';
+import { Languages } from './words/languages.ts';
+import { pageWords } from './words/page-words.ts';
+import type { Words } from './words/words.ts';
 
-/** The TPP that asks, as the pages name it. */
-export interface RequesterView {
-  readonly name: string;
-  readonly legalName: string;
-  readonly authorizationNumber: string;
-  readonly nca: string;
-}
-
-interface FormView {
-  readonly tpp: RequesterView;
-  readonly csrf: string;
-  /** Shown above the form; the answer is 422 then. */
-  readonly problem?: string | undefined;
-}
-
-/** A step of the authentication. */
-interface StepView extends Omit<FormView, 'tpp'> {
-  /** Absent for pages of the bank's own. */
-  readonly tpp?: RequesterView | undefined;
-  /** Amount and payee of each payment, which every step shows (RTS article 5(1)(a)). */
-  readonly payments: readonly LinkedPayment[];
-}
-
-export interface LoginView extends StepView {
-  readonly step: AuthenticationStep;
-  /** Which of the steps this is; comes back with its form. */
-  readonly number: number;
-  /** The customer's own name, as it was typed, by the name of its field. */
-  readonly typed: Readonly<Record<string, string>>;
-}
-
-/**
- * Why the page of an element is there again. `wrong` and `blocked` name no element that failed (RTS article 4(3)(a));
- * `ended`: the code or the question is not good any more; `messages`: the customer was sent as many as there may be.
- */
-export type FactorProblem = 'wrong' | 'blocked' | 'ended' | 'messages';
-
-/** The page that asks for a further element. */
-export interface FactorView extends Omit<StepView, 'problem'> {
-  readonly number: number;
-  readonly challenge: FactorChallengeView;
-  /** Elements that the customer may choose; the present one is among them where its message can be sent again. */
-  readonly others: readonly FactorName[];
-  readonly problem?: FactorProblem | undefined;
-}
-
-export interface ConsentView extends FormView {
-  readonly permissions: readonly { readonly title: string; readonly text: string }[];
-  readonly accounts: readonly AccountChoice[];
-  readonly until: Date;
-}
-
-/** Why a request cannot go on, in a customer's words. */
-const STOPS = {
-  attempts: {
-    title: 'You cannot log in now',
-    text: 'There were too many failed attempts. Please wait 15 minutes before you try again, or call us.',
-  },
-  changed: {
-    title: 'The request has changed',
-    text: 'The service has changed its request after you saw it. For your safety nothing was approved.',
-  },
-  rejected: {
-    title: 'You have rejected this',
-    text: 'You have rejected the request in your app.',
-  },
-  'no-factor': {
-    title: 'You cannot confirm this here',
-    text: 'You have no means of confirmation that can be used for this. Please call us.',
-  },
-  inactive: {
-    title: 'This took too long',
-    text: 'For your safety you were logged out after five minutes.',
-  },
-  late: {
-    title: 'This took too long',
-    text: 'For your safety this page can be used for 15 minutes only.',
-  },
-  'no-accounts': {
-    title: 'There is no account to choose',
-    text: 'You have no account that can be used for this. If you miss an account here, please call us.',
-  },
-  'not-permitted': {
-    title: 'This service cannot be used now',
-    text: 'The service is not permitted to ask for access at present.',
-  },
-  unavailable: {
-    title: 'We cannot do this at the moment',
-    text: 'A part of our systems does not answer. Please try again in a few minutes.',
-  },
-} as const;
-
-export type StopReason = keyof typeof STOPS;
-
-export interface StoppedView {
-  readonly reason: StopReason;
-  readonly status: number;
-  /** The name of the TPP's service. */
-  readonly service: string;
-  /** The way back to the TPP: an address, or a form of the page at `path`, which may also be opened again. */
-  readonly back: { readonly url: string } | { readonly csrf: string; readonly path: string };
+export interface PagesOptions {
+  readonly bankName: string;
+  readonly languages?: Languages | undefined;
 }
 
 /** The parameter with which a page asks by itself whether there is an answer. */
 export const POLL = 'poll';
+/** The parameter of a page that the customer has stopped from asking by itself. */
+const STILL = 'still';
 const POLL_SECONDS = 3;
 
 const FOLDER = fileURLToPath(new URL('.', import.meta.url));
-const PLACES =
-  "default-src 'none'; style-src 'self'; img-src 'self'; base-uri 'none'; frame-ancestors 'none'";
+/** The script of a passkey stands in the page: its hash opens it, and nothing else (CSP 3 §8.2). */
+const PASSKEY_SCRIPT = readFileSync(`${FOLDER}passkey.js`, 'utf8');
+const PASSKEY_HASH = createHash('sha256').update(PASSKEY_SCRIPT).digest('base64');
 
-/** The pages that a customer sees, in the name of the bank: plain HTML forms, one stylesheet, one icon, no script. */
+/** The pages that a customer sees, in the name of the bank: plain HTML forms, one stylesheet, no script but for passkeys. */
 export class Pages {
   readonly stylesheet = readFileSync(`${FOLDER}bank.css`, 'utf8');
   readonly icon = readFileSync(`${FOLDER}icon.svg`, 'utf8');
+  readonly languages: Languages;
   readonly #bankName: string;
-  readonly #templates = new Eta({ views: FOLDER, cache: true, autoEscape: true });
+  readonly #templates = new PageTemplates();
 
-  constructor({ bankName }: { readonly bankName: string }) {
+  constructor({ bankName, languages = new Languages() }: PagesOptions) {
     this.#bankName = bankName;
+    this.languages = languages;
   }
 
-  login(ctx: Context, view: LoginView): void {
+  login(ctx: Context, view: LoginPage): void {
     prepareForm(ctx, view);
-    this.#render(ctx, 'login', view);
+    this.show(ctx, 'login', { ...view, asked: this.#detailsIn(ctx, view.details) });
   }
 
-  factor(ctx: Context, view: FactorView): void {
-    const { challenge, problem } = view;
-    prepareForm(ctx, { problem });
-    if (challenge.factor === 'passkey') {
-      ctx.set('content-security-policy', `${PLACES}; form-action 'self'; script-src 'self'`);
-    }
-    // Without a script; only where the answer comes another way.
-    const refresh = challenge.factor === 'app' ? `${POLL_SECONDS}; url=${ctx.path}?${POLL}=1` : undefined;
-    this.#render(ctx, 'factor', { ...view, refresh });
+  factor(ctx: Context, view: FactorPage): void {
+    const { factor } = view.challenge;
+    prepareForm(ctx, { ...view, scriptHash: factor === 'passkey' ? PASSKEY_HASH : undefined });
+    const isPolling = factor === 'app' && !(STILL in ctx.query);
+    // A field of the answer, which no template can forget. The customer can stop it (WCAG 2.2 §2.2.1, §2.2.2).
+    if (isPolling) ctx.set('refresh', `${POLL_SECONDS}; url=${ctx.path}?${POLL}=1`);
+    const asked = this.#detailsIn(ctx, view.details);
+    this.show(ctx, 'factor', { ...view, asked, isPolling, still: `?${STILL}=1`, script: PASSKEY_SCRIPT });
   }
 
-  consent(ctx: Context, view: ConsentView): void {
+  consent(ctx: Context, view: ConsentPage): void {
     prepareForm(ctx, view);
-    this.#render(ctx, 'consent', { ...view, until: inWords(view.until) });
+    const words = this.wordsOf(ctx);
+    const until = view.until && words.date(view.until);
+    this.show(ctx, 'consent', { ...view, asked: consentView(view.asked, words), until });
   }
 
   /**
@@ -159,29 +70,29 @@ export class Pages {
    */
   onward(ctx: Context, url: string): void {
     ctx.status = 200;
-    ctx.set('content-security-policy', `${PLACES}; form-action 'none'`);
-    ctx.set('cache-control', 'no-store');
-    this.#render(ctx, 'onward', { url });
+    preparePage(ctx, { hasForm: false });
+    this.show(ctx, 'onward', { url });
   }
 
   /** The request cannot go on, and nothing was decided. */
-  stopped(ctx: Context, { reason, status, service, back }: StoppedView): void {
-    prepareForm(ctx, {});
+  stopped(ctx: Context, { status, ...view }: StoppedPage): void {
+    preparePage(ctx, { hasForm: true });
     ctx.status = status;
-    this.#render(ctx, 'stopped', { ...STOPS[reason], service, back, requestId: ctx.state.requestId });
+    this.show(ctx, 'stopped', { ...view, requestId: ctx.state.requestId });
   }
 
   /** The request is over: the decision of the customer. */
   decided(ctx: Context, decision: Decision): void {
-    ctx.set('cache-control', 'no-store');
-    const until = decision.answer === 'allowed' ? inWords(new Date(decision.until)) : undefined;
-    this.#render(ctx, 'decided', { service: decision.service, until });
+    preparePage(ctx, { hasForm: false });
+    const until =
+      decision.answer === 'allowed' ? this.wordsOf(ctx).date(new Date(decision.until)) : undefined;
+    this.show(ctx, 'decided', { service: decision.service, until });
   }
 
   /** The request is unknown, or something failed. Says nothing about what was shared: it is not known here. */
   error(ctx: Context, view: { readonly status: number; readonly rule?: string | undefined }): void {
     ctx.status = view.status;
-    this.#render(ctx, 'error', {
+    this.show(ctx, 'error', {
       requestId: ctx.state.requestId,
       rule: view.rule,
       isOurs: view.status >= 500,
@@ -189,39 +100,31 @@ export class Pages {
     });
   }
 
-  #render(ctx: Context, template: string, view: object): void {
+  /** The language of the customer: `ui_locales` of the request where there is one, then the browser's. */
+  wordsOf(ctx: Context): Words {
+    const { uiLocales } = ctx.state as { readonly uiLocales?: readonly string[] };
+    return this.languages.preferred({ uiLocales, acceptLanguage: ctx.get('accept-language') });
+  }
+
+  /** Renders a template in the language of the customer. Headers are `preparePage`'s. */
+  show(ctx: Context, template: string, view: object): void {
+    const words = this.wordsOf(ctx);
     ctx.type = 'html';
-    ctx.body = this.#templates.render(template, { bank: this.#bankName, ...view });
+    ctx.set('content-language', words.tag);
+    ctx.body = this.#templates.render(template, { ...pageWords(words), bank: this.#bankName, ...view });
+  }
+
+  #detailsIn(ctx: Context, details: readonly AskedDetail[]) {
+    return consentView({ details, scopes: [], claims: [] }, this.wordsOf(ctx));
   }
 }
 
-/** Response headers of every answer on the front channel. */
-export function pageHeaders(options: { readonly hasStrictTransportSecurity: boolean }): Middleware {
-  return helmet({
-    contentSecurityPolicy: {
-      useDefaults: false,
-      directives: {
-        'default-src': ["'none'"],
-        'style-src': ["'self'"],
-        'img-src': ["'self'"],
-        'form-action': ["'none'"],
-        'base-uri': ["'none'"],
-        'frame-ancestors': ["'none'"],
-      },
-    },
-    // A TPP may open these pages in a second window. The first one waits for the callback.
-    crossOriginOpenerPolicy: { policy: 'unsafe-none' },
-    strictTransportSecurity: options.hasStrictTransportSecurity && { maxAge: 31_536_000 },
-    // With no-referrer a browser also hides the origin of its forms, which distinguishes them from forms of other sites.
-    referrerPolicy: { policy: 'same-origin' },
-    xFrameOptions: { action: 'deny' },
-  });
-}
-
-function prepareForm(ctx: Context, { problem }: Pick<FormView, 'problem'>): void {
+function prepareForm(
+  ctx: Context,
+  { problem, scriptHash }: { readonly problem?: unknown; readonly scriptHash?: string | undefined },
+): void {
   if (problem !== undefined) ctx.status = 422;
-  ctx.set('content-security-policy', `${PLACES}; form-action 'self'`);
-  ctx.set('cache-control', 'no-store');
+  preparePage(ctx, { hasForm: true, scriptHash });
 }
 
 /** After a fault of ours; after a form that was refused, such as one with an account that is gone. */
@@ -229,9 +132,4 @@ function isAgainPossible({ method, path }: Context, { status }: { readonly statu
   const isInteraction = path.startsWith('/interaction/');
   if (method !== 'GET') return isInteraction;
   return status >= 500 && (isInteraction || /^\/authorize(\/|$)/.test(path));
-}
-
-function inWords(at: Date): { readonly iso: string; readonly text: string } {
-  const text = new Intl.DateTimeFormat('en-GB', { dateStyle: 'long', timeZone: 'UTC' }).format(at);
-  return { iso: at.toISOString(), text };
 }

@@ -1,6 +1,8 @@
 import { EN_ACCESS } from './en/access.ts';
+import { EN_AUTHENTICATION } from './en/authentication.ts';
+import { EN_PAGES } from './en/pages.ts';
 
-const EN = Object.freeze({ ...EN_ACCESS });
+const EN = Object.freeze({ ...EN_ACCESS, ...EN_PAGES, ...EN_AUTHENTICATION });
 
 /** The name of a sentence. */
 export type MessageName = keyof typeof EN;

@@ -7,6 +7,14 @@ export interface Amount {
   readonly amount: string;
 }
 
+/**
+ * A sentence of ours by its name, or a text of the bank as it is. JSON: the state of a step can keep it, for a page in
+ * whatever language the customer reads.
+ */
+export type PageText =
+  | string
+  | { readonly sentence: MessageName; readonly values?: Readonly<Record<string, string>> | undefined };
+
 interface WordsOptions {
   /** ISO 639. */
   readonly language: string;
@@ -36,6 +44,12 @@ export class Words {
   /** A sentence, with the values in its placeholders. */
   text<Name extends MessageName>(name: Name, ...[values]: ValuesOf<Name>): string {
     return filled(this.#options.messages[name], values);
+  }
+
+  /** A sentence by its name, or a text as it is. */
+  say(text: PageText): string {
+    if (typeof text === 'string') return text;
+    return filled(this.findText(text.sentence) ?? text.sentence, text.values);
   }
 
   /** A sentence whose name is made of data, such as a permission. Undefined when there is none. */

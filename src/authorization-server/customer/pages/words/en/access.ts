@@ -1,13 +1,13 @@
 /** The content of requests, in English. */
 export const EN_ACCESS = {
-  'ask.accounts': 'Allow access to your account data?',
+  'ask.accounts': 'Allow access?',
   'ask.payment': 'Confirm this payment?',
   'ask.standing-order': 'Set up this standing order?',
   'ask.variable-recurring': 'Allow payments within these limits?',
   'ask.funds': 'Allow checks of your funds?',
   'ask.identity': 'Share your details?',
-  'ask.several': 'Allow all of this?',
-  'ask.other': 'Allow this access?',
+  'ask.several': 'Allow access?',
+  'ask.other': 'Allow access?',
 
   'part.accounts': 'Your account data',
   'part.payment': 'Payment',
@@ -54,18 +54,17 @@ export const EN_ACCESS = {
 
   'interval.daily': 'every day',
   'interval.weekly': 'every week',
-  'interval.fortnightly': 'every two weeks',
+  'interval.every-two-weeks': 'every two weeks',
   'interval.monthly': 'every month',
-  'interval.two-monthly': 'every two months',
+  'interval.every-two-months': 'every two months',
   'interval.quarterly': 'every three months',
   'interval.half-yearly': 'every six months',
   'interval.yearly': 'every year',
 
   'period.day': 'per day',
   'period.week': 'per week',
-  'period.fortnight': 'per two weeks',
+  'period.two-weeks': 'per two weeks',
   'period.month': 'per month',
-  'period.quarter': 'per quarter',
   'period.half-year': 'per half-year',
   'period.year': 'per year',
 
