@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import type { SandboxDescription, SandboxTpp } from '../src/sandbox/folder.ts';
-import { AUTOMATION_PATH } from '../src/sandbox/bank/approval-app.ts';
+import { AUTOMATION_PATH } from '../src/sandbox/bank/phone/phone-app.ts';
 import { CIBA, type Combination } from './combinations.ts';
 import { scopeOf, type SuiteClient } from './registrations.ts';
 

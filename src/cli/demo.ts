@@ -43,7 +43,11 @@ async function withOwnSandbox(flags: { readonly json?: true }): Promise<boolean>
   const folder = await mkdtemp(join(tmpdir(), 'tallystick-demo-'));
   if (flags.json !== true) console.log('No sandbox is running: starting one for this walk.\n');
   const { startSandbox } = await import('../sandbox/sandbox.ts');
-  const sandbox = await startSandbox({ folder, ports: { front: 0, mtls: 0, resource: 0, tpp: 0 } });
+  const sandbox = await startSandbox({
+    folder,
+    ports: { front: 0, mtls: 0, resource: 0, tpp: 0 },
+    strongAuthentication: true,
+  });
   try {
     return await walk(sandbox.description, flags);
   } finally {

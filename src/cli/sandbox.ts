@@ -24,6 +24,7 @@ interface Flags {
   readonly certificatesDemanded?: CertificateDemand;
   readonly tester?: string;
   readonly automateApprovals?: true;
+  readonly passwordOnly?: true;
 }
 
 /** `tallystick sandbox`: everything in one process, to try and to test against. */
@@ -56,6 +57,7 @@ export function sandboxCommand(): Command {
     )
     .option('--tester <folder>', 'be tested from a folder of `conformance certificates --prepare`')
     .option('--automate-approvals', 'open an address that answers backchannel requests for customers')
+    .option('--password-only', 'let customers log in without a second element, for tests that fill the form')
     .action(async (flags: Flags, command: Command) => {
       requireSandboxPackages(command);
       const { startSandbox } = await import('../sandbox/sandbox.ts');
@@ -76,6 +78,7 @@ export function sandboxCommand(): Command {
         ...given({ certificatesDemanded: flags.certificatesDemanded }),
         ...(flags.tester === undefined ? {} : { amendConfiguration: await amendmentOf(flags.tester) }),
         automatesApprovals: flags.automateApprovals === true,
+        strongAuthentication: flags.passwordOnly !== true,
       });
       console.log(welcome(sandbox));
       // SIGHUP: the terminal has been closed.
@@ -105,6 +108,7 @@ function welcome({ description, logFile, descriptionFile }: RunningSandbox): str
     `  OCSP and CRLs          ${description.revocationUrl}`,
     ...(description.registers === undefined ? [] : registerLines(description.registers)),
     `  demo customers         ${customers.join(', ')}`,
+    `  key of alice's codes   ${description.customers[0]?.totpSecret ?? ''}, for an authenticator app`,
     `  all of it, for tools   ${descriptionFile}`,
     `  log                    ${logFile}`,
     '',

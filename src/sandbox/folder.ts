@@ -6,82 +6,24 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { replaceFile } from '../files/created-file.ts';
-import { type CibaClient, cibaClientsOf } from './ciba-clients.ts';
+import { cibaClientsOf } from './ciba-clients.ts';
 import { DEMO_CUSTOMERS } from './bank/customers.ts';
 import { SANDBOX_ORGANIZATION } from '../tpp/trust-files.ts';
 import type { Nca } from './pki/issue-options.ts';
 import { organizationIdentifierOf, TPP_PLANS, type TppPlan } from './pki/tpps.ts';
 import { FILE_METADATA, listsUrlOf, REGISTERED_TPP_PLANS } from './registers/register-plans.ts';
-import { clientIdOf, moreClients, type SandboxClient } from './sandbox-clients.ts';
-import {
-  type CertificateFiles,
-  certificateFiles,
-  pathsOf,
-  tppFiles,
-  type TppCertificateFiles,
-} from './sandbox-paths.ts';
+import { clientIdOf, moreClients } from './sandbox-clients.ts';
+import type { SandboxDescription, SandboxRegisters, SandboxTpp } from './sandbox-description.ts';
+import { certificateFiles, pathsOf, tppFiles } from './sandbox-paths.ts';
 
-export { type CertificateFiles, pathsOf, type TppCertificateFiles } from './sandbox-paths.ts';
+export type {
+  SandboxDescription,
+  SandboxRegisters,
+  SandboxTpp,
+} from './sandbox-description.ts';
+export { type CertificateFiles, pathsOf } from './sandbox-paths.ts';
 
 export const PKCS12_PASSPHRASE = 'sandbox';
-
-/** `sandbox.json`: the facts for a foreign client or a test. File names are absolute. */
-export interface SandboxDescription {
-  readonly issuer: string;
-  readonly mtlsUrl: string;
-  readonly resourceUrl: string;
-  /** The page of the demo TPP, for a browser. */
-  readonly tppUrl: string;
-  /** The demo bank's application on the customer's phone, for a browser. */
-  readonly appUrl: string;
-  readonly caFile: string;
-  /** Base URL of the PKI's revocation service: `/ocsp`, `/root.crl`, `/issuing-ca.crl`. Plain HTTP. */
-  readonly revocationUrl: string;
-  /** The public registers that the sandbox plays; absent: it was made without. */
-  readonly registers?: SandboxRegisters;
-  readonly tpps: readonly SandboxTpp[];
-  readonly pkcs12Passphrase: string;
-  readonly broken: readonly (CertificateFiles & { readonly name: string; readonly expectedCode: string })[];
-  readonly customers: readonly { readonly username: string; readonly password: string }[];
-}
-
-/** Where the sandbox's own registers are. */
-export interface SandboxRegisters {
-  /** The folder of the sandbox, in which commands change the registers. */
-  readonly folder: string;
-  /** Address of the file metadata. */
-  readonly ebaRegisterUrl: string;
-  /** Origin of the UK directory. */
-  readonly ukDirectoryUrl: string;
-  readonly listOfListsUrl: string;
-  readonly officialJournalFile: string;
-  /** A QWAC of `travel-pay`, of an issuer whose service was withdrawn before. */
-  readonly formerIssuer: CertificateFiles;
-}
-
-export interface SandboxTpp extends TppCertificateFiles {
-  readonly name: string;
-  readonly legalName: string;
-  readonly organizationIdentifier: string;
-  readonly roles: readonly string[];
-  readonly status: string;
-  readonly clients: Readonly<
-    Record<
-      'tls_client_auth' | 'private_key_jwt',
-      { readonly client_id: string; readonly redirect_uris: readonly string[] }
-    >
-  >;
-  /** More clients, each with what its registration has beyond the plain ones; only for TPPs with every role. */
-  readonly moreClients: readonly SandboxClient[];
-  /** Clients that ask customers on their phones (CIBA). Their requests are signed with the key below. */
-  readonly cibaClients: readonly CibaClient[];
-  /** Private JSON Web Key of the `private_key_jwt` clients. */
-  readonly signingKeyFile: string;
-  /** The same key in PEM. */
-  readonly signingKeyPemFile: string;
-  readonly renewed: TppCertificateFiles;
-  readonly seal: TppCertificateFiles;
-}
 
 export interface Ports {
   readonly front: number;
@@ -212,7 +154,11 @@ export async function describeSandbox(
     tpps: plans.map((plan) => describeTpp(folder, plan, { redirectUris, tppUrl })),
     pkcs12Passphrase: PKCS12_PASSPHRASE,
     broken: await describeBroken(folder),
-    customers: DEMO_CUSTOMERS.map(({ username, password }) => ({ username, password })),
+    customers: DEMO_CUSTOMERS.map(({ username, password, totpSecret }) => ({
+      username,
+      password,
+      totpSecret,
+    })),
   };
   await replaceFile(paths.state, JSON.stringify(state, undefined, 2));
   await replaceFile(paths.description, `${JSON.stringify(description, undefined, 2)}\n`);

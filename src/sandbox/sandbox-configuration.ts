@@ -11,13 +11,15 @@ const SCOPES = 'openid accounts payments fundsconfirmations';
 export interface SandboxRules {
   /** Where TPPs must present their certificate. */
   readonly certificatesDemanded?: CertificateDemand | undefined;
+  /** Customers authenticate with two elements. Default: the password is enough, for tests of a TPP that fill its form. */
+  readonly strongAuthentication?: boolean | undefined;
 }
 
 /** The configuration of a sandbox's server, before it is validated. */
 export async function sandboxConfiguration(
   folder: string,
   description: SandboxDescription,
-  { certificatesDemanded }: SandboxRules = {},
+  { certificatesDemanded, strongAuthentication = false }: SandboxRules = {},
 ): Promise<Readonly<Record<string, unknown>>> {
   const paths = pathsOf(folder);
   const [front, mtls] = [description.issuer, description.mtlsUrl].map((url) => Number(new URL(url).port));
@@ -57,6 +59,7 @@ export async function sandboxConfiguration(
     hostCountry: 'GB',
     acrValues: ['urn:openbanking:psd2:sca', 'urn:openbanking:psd2:ca'],
     defaultAcr: 'urn:openbanking:psd2:ca',
+    sca: { enabled: strongAuthentication },
     customerClaims: ['name', 'given_name', 'family_name', 'email', 'email_verified'],
     clients: (await Promise.all(description.tpps.map(clientsOf))).flat(),
   };

@@ -15,7 +15,8 @@ import { findRedirectUriProblem } from '../authorization-server/clients/redirect
 import { invalidConfig } from '../errors.ts';
 import { createAuthorizer, createProtection } from '../resource-server/index.ts';
 import { demoAspsp } from './bank/customers.ts';
-import { approvalApp } from './bank/approval-app.ts';
+import { phoneApp } from './bank/phone/phone-app.ts';
+import { PhoneMessages } from './bank/phone/phone-messages.ts';
 import { bankSignatures } from './bank/bank-signatures.ts';
 import { API_SCOPES, demoBank } from './bank/demo-bank.ts';
 import { Ledger } from './bank/ledger.ts';
@@ -87,14 +88,17 @@ export async function startSandbox(options: SandboxOptions): Promise<RunningSand
       started.push(await openRegisterService(folder, { url, log }));
     }
     const { store, automatesApprovals: isAutomated = false } = options;
+    const messages = new PhoneMessages();
     const server = await startServer(config, {
-      aspsp: demoAspsp(),
+      aspsp: demoAspsp(messages),
       log,
       ...(store === undefined ? {} : { store }),
     });
     started.push(server);
     started.push(await startBank(folder, { description, server, log, port: ports.resource }));
-    started.push(await startApp(folder, { description, server, log, port: ports.app, isAutomated }));
+    started.push(
+      await startPhone(folder, { description, server, log, port: ports.app, isAutomated, messages }),
+    );
     started.push(await startTpp(folder, { description, log, port: ports.tpp }));
     return { description, server, descriptionFile: paths.description, logFile: paths.log, close };
   } catch (error) {
@@ -128,21 +132,21 @@ function assertRedirectUris(uris: readonly string[]): void {
   if (problems.length > 0) throw invalidConfig('--redirect-uri', problems);
 }
 
-async function startApp(
+async function startPhone(
   folder: string,
   parts: Pick<RunningSandbox, 'description' | 'server'> & {
     readonly log: Log;
     readonly port: number;
     readonly isAutomated: boolean;
+    readonly messages: PhoneMessages;
   },
 ) {
-  const { description, log, port, isAutomated } = parts;
-  const { approvals } = parts.server;
-  // A sandbox whose configuration was amended may have no CIBA.
-  if (approvals === undefined) return { close: async () => {} };
+  const { description, log, port, isAutomated, messages } = parts;
+  // A sandbox whose configuration was amended may have neither.
+  const { approvals, confirmations } = parts.server;
   const url = description.appUrl;
   const listener = await pageListener(folder, { name: 'app', log });
-  listener.serve(new URL(url), approvalApp({ approvals, url, isAutomated, log }));
+  listener.serve(new URL(url), phoneApp({ approvals, confirmations, messages, url, isAutomated, log }));
   await listener.listen(port, bindAddressOf(description));
   return { close: () => listener.close() };
 }

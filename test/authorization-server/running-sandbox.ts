@@ -36,7 +36,7 @@ interface TestResponse {
 export async function startTestSandbox(
   options: Pick<
     SandboxOptions,
-    'store' | 'redirectUris' | 'certificatesDemanded' | 'amendConfiguration'
+    'store' | 'redirectUris' | 'certificatesDemanded' | 'amendConfiguration' | 'strongAuthentication'
   > = {},
 ): Promise<TestSandbox> {
   const folder = await mkdtemp(join(tmpdir(), 'tallystick-test-'));

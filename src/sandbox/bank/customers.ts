@@ -1,5 +1,7 @@
 import { createHash, timingSafeEqual } from 'node:crypto';
 import type { Aspsp } from '../../index.ts';
+import { demoAuthentication } from './demo-authentication.ts';
+import { PhoneMessages } from './phone/phone-messages.ts';
 
 const BOOKINGS = [
   ['2026-11-02', '-42.10', 'Corner Grocery'],
@@ -12,12 +14,14 @@ const transactions = (prefix: string) =>
     return { transactionId: `${prefix}-${index + 1}`, bookingDate, amount, creditorName };
   });
 
-/** The customers of the demo bank. The passwords are no secrets: the sandbox prints them. */
+/** The customers of the demo bank. Passwords and keys of code generators are no secrets: the sandbox prints them. */
 export const DEMO_CUSTOMERS = [
   {
     psuId: 'psu-6f1c2a',
     username: 'alice',
     password: 'alice-in-the-sandbox',
+    totpSecret: 'JBSWY3DPEHPK3PXPONQW4ZDCN54GC3DJ',
+    phone: '+44 7700 900142',
     claims: {
       name: 'Alice Example',
       given_name: 'Alice',
@@ -48,6 +52,8 @@ export const DEMO_CUSTOMERS = [
     psuId: 'psu-9b40d7',
     username: 'bob',
     password: 'bob-in-the-sandbox',
+    totpSecret: 'KRSXG5DJNZTSAYLMMVRWK3TFON2GCZ3F',
+    phone: '+44 7700 900143',
     claims: {
       name: 'Bob Example',
       given_name: 'Bob',
@@ -70,6 +76,8 @@ export const DEMO_CUSTOMERS = [
     psuId: 'psu-2e75c8',
     username: 'chloe',
     password: 'chloe-in-the-sandbox',
+    totpSecret: 'MNUGY33FFVUW4LLUNBSS243BNZSGE33Y',
+    phone: '+44 7700 900144',
     claims: {
       name: 'Chloe Example',
       given_name: 'Chloe',
@@ -101,7 +109,7 @@ export const DEMO_CUSTOMERS = [
 export type DemoAccount = (typeof DEMO_CUSTOMERS)[number]['accounts'][number];
 
 /** The demo bank's login and accounts, as a bank would plug them in. */
-export function demoAspsp(): Aspsp {
+export function demoAspsp(messages: PhoneMessages = new PhoneMessages()): Aspsp {
   return {
     name: 'Demo Bank',
     answerAuthentication: async (_state, { username = '', password = '' }, { request }) => {
@@ -118,8 +126,9 @@ export function demoAspsp(): Aspsp {
         name,
         identification: `•••• ${iban.slice(-4)}`,
       })),
+    strong: demoAuthentication((psuId) => DEMO_CUSTOMERS.find((one) => one.psuId === psuId), messages),
     decoupled: {
-      // The application of the demo bank (approval-app.ts) asks the running server what waits.
+      // The application of the demo bank (phone-app.ts) asks the running server what waits.
       connect: () => {},
       findCustomer: async ({ type, value }) => {
         const found = DEMO_CUSTOMERS.find(({ username, psuId }) =>

@@ -1,9 +1,18 @@
 import { readFile } from 'node:fs/promises';
 import { Agent, fetch } from 'undici';
+import { type SecondElement, secondElementForm } from './second-element.ts';
 
 /** The decision of the customer on the bank's pages. */
 export type CustomerAnswer =
-  | { readonly decision: 'allow'; readonly username: string; readonly password: string }
+  | {
+      readonly decision: 'allow';
+      readonly username: string;
+      readonly password: string;
+      /** Absent: a bank that asks for a second element is left. */
+      readonly second?: SecondElement | undefined;
+      /** Default: every account that the page offers. */
+      readonly chooses?: ((accountId: string) => boolean) | undefined;
+    }
   | { readonly decision: 'cancel' };
 
 const MAX_PAGES = 12;
@@ -20,6 +29,7 @@ export async function walkPages(
   const cookies = new Map<string, string>();
   let url = start;
   let form: URLSearchParams | undefined;
+  let isChosen = false;
   try {
     for (let page = 0; page < MAX_PAGES; page += 1) {
       const response = await fetch(url, {
@@ -41,7 +51,7 @@ export async function walkPages(
         form = undefined;
         if (url.origin !== start.origin) return url;
       } else if (response.status === 200) {
-        form = filledForm(html, options.answer);
+        ({ form, isChosen } = await filledForm(html, { answer: options.answer, isChosen }));
       } else {
         throw new Error(`the bank answered ${response.status}: ${textOf(html)}`);
       }
@@ -65,18 +75,25 @@ function refreshOf(html: string): string | null {
   return /http-equiv="refresh" content="0; url=([^"]+)"/.exec(html)?.[1] ?? null;
 }
 
-function filledForm(html: string, answer: CustomerAnswer): URLSearchParams {
+async function filledForm(
+  html: string,
+  { answer, isChosen }: { readonly answer: CustomerAnswer; readonly isChosen: boolean },
+): Promise<{ readonly form: URLSearchParams; readonly isChosen: boolean }> {
   const form = new URLSearchParams({ csrf: valuesOf(html, 'csrf')[0] ?? '' });
-  if (answer.decision === 'cancel') form.set('action', 'cancel');
-  else if (html.includes('name="password"')) {
-    form.set('action', 'login');
-    form.set('username', answer.username);
-    form.set('password', answer.password);
-  } else {
-    form.set('action', 'approve');
-    for (const account of valuesOf(html, 'account')) form.append('account', account);
+  const fill = (fields: Readonly<Record<string, string>>) => {
+    for (const [name, value] of Object.entries(fields)) form.set(name, value);
+    return { form, isChosen };
+  };
+  if (answer.decision === 'cancel') return fill({ action: 'cancel' });
+  const [step = ''] = valuesOf(html, 'step');
+  const { username, password, second, chooses = () => true } = answer;
+  if (html.includes('name="password"')) return fill({ action: 'login', step, username, password });
+  if (html.includes('id="factor-form"')) {
+    const filled = await secondElementForm(html, { second, isChosen });
+    return { ...fill({ action: 'login', step, ...filled.fields }), isChosen: filled.isChosen };
   }
-  return form;
+  for (const account of valuesOf(html, 'account').filter(chooses)) form.append('account', account);
+  return fill({ action: 'approve' });
 }
 
 function valuesOf(html: string, name: string): string[] {

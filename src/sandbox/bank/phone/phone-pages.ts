@@ -1,5 +1,5 @@
-import type { ApprovalRequest } from '../../index.ts';
-import type { DemoAccount } from './customers.ts';
+import type { ApprovalRequest, ConfirmationRequest } from '../../../index.ts';
+import type { DemoAccount } from '../customers.ts';
 
 /** A sentence above the page: about the answer that was given, or about its fault. */
 export interface AppPage {
@@ -10,6 +10,13 @@ export interface AppPage {
 interface Waiting {
   readonly request: ApprovalRequest;
   readonly accounts: readonly DemoAccount[];
+}
+
+/** The content of a phone for its customer. */
+interface WaitingOnPhone {
+  readonly approvals: readonly Waiting[];
+  readonly confirmations: readonly ConfirmationRequest[];
+  readonly messages: readonly string[];
 }
 
 const ENTITIES: Readonly<Record<string, string>> = { '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;' };
@@ -29,16 +36,44 @@ export function loginPage(page: AppPage): string {
   );
 }
 
-/** The requests that wait for the customer's answer. */
-export function approvalsPage(
-  waiting: readonly Waiting[],
+/** Everything that waits for the customer's answer, and the messages on the phone. */
+export function waitingPage(
+  { approvals, confirmations, messages }: WaitingOnPhone,
   page: AppPage & { readonly csrf: string },
 ): string {
+  const { csrf } = page;
+  const questions = [
+    ...confirmations.map((one, at) => confirmationOf(one, { at, csrf })),
+    ...approvals.map((one, at) => questionOf(one, { at, csrf })),
+  ];
   const list =
-    waiting.length === 0
-      ? '<p id="nothing">Nothing waits for your answer.</p>'
-      : waiting.map((one, at) => questionOf(one, { at, csrf: page.csrf })).join('\n');
-  return layout('Your approvals', page, `${list}\n<p><a id="again" href="/">Look again</a></p>`);
+    questions.length === 0 ? '<p id="nothing">Nothing waits for your answer.</p>' : questions.join('\n');
+  const texts = messages.map((text) => `<li class="message">${escaped(text)}</li>`);
+  const inbox = texts.length === 0 ? '' : `<h2>Messages</h2>\n<ul>${texts.join('')}</ul>`;
+  return layout('Your approvals', page, `${list}\n${inbox}\n<p><a id="again" href="/">Look again</a></p>`);
+}
+
+/** A step of a login that the customer confirms: the payment, or who asks, and the number that the browser shows too. */
+function confirmationOf(
+  { confirmationId, comparison, payments, tpp, expiresAt }: ConfirmationRequest,
+  { at, csrf }: { readonly at: number; readonly csrf: string },
+): string {
+  const service = tpp === undefined ? 'Your bank' : escaped(tpp.service);
+  const paid = payments.map(
+    ({ amount, payee, payeeAccount }) =>
+      `<p class="binding"><strong>${escaped(amount.amount)} ${escaped(amount.currency)}</strong></p>
+<p>to <strong>${escaped(payee)}</strong>${payeeAccount === undefined ? '' : `, ${escaped(payeeAccount)}`}</p>`,
+  );
+  return `<section aria-labelledby="confirm-${at}">
+<h2 id="confirm-${at}">${payments.length === 0 ? `${service} asks for access` : `${service} asks you to pay`}</h2>
+${paid.join('')}
+<p>Confirm only if your browser shows the number <strong class="comparison">${escaped(comparison)}</strong>. You can answer until ${time(expiresAt)}.</p>
+<form method="post" action="/confirmations/${encodeURIComponent(confirmationId)}">
+<input type="hidden" name="csrf" value="${escaped(csrf)}">
+<p class="actions"><button name="action" value="approve">Confirm</button>
+<button name="action" value="reject" class="quiet">Reject</button></p>
+</form>
+</section>`;
 }
 
 function questionOf(
