@@ -3,7 +3,7 @@ import type { RequestListener } from 'node:http';
 import type { Middleware } from 'koa';
 import type { Provider } from 'oidc-provider';
 import type { ConsentRecords } from '../consent/consent-records.ts';
-import type { GrantEnder } from '../consent/consents.ts';
+import { Consents, type GrantEnder } from '../consent/consents.ts';
 import { OpenBankingError } from '../errors.ts';
 import type { Store } from '../storage/store.ts';
 import type { TppAuthenticator } from '../tpp/authenticate.ts';
@@ -46,6 +46,8 @@ import { pageHeaders } from './customer/pages/page-headers.ts';
 import { Pages } from './customer/pages/pages.ts';
 import { createProvider, type ProviderOptions } from './provider.ts';
 import { signedIntrospection } from './tokens/signed-introspection.ts';
+import { nameGrant } from './grant-management/grant-id.ts';
+import { grantsEndpoint } from './grant-management/grants-endpoint.ts';
 import { revokeStructuredTokens } from './tokens/revocation.ts';
 import { serveClientKeys } from './tokens/client-keys.ts';
 import { userinfo } from './tokens/userinfo.ts';
@@ -56,6 +58,7 @@ import {
   ENDPOINTS,
   findRoute,
   from,
+  GRANTS_ROUTE,
   inOrder,
   type ListenerName,
   noteListener,
@@ -131,9 +134,9 @@ export function createAuthorizationServer(options: AuthorizationServerOptions): 
   const granted = new GrantedConsents(options, { provider, grants: { endGrant } });
   const approvals = ciba?.serve(provider, granted);
   listenForFaults(provider);
-  provider.use(
-    inOrder(stepsOf(options, { provider, aspsp, strong, pages, granted, tokenStatus, releasedClaims })),
-  );
+  const consents = new Consents(options.consents, { endGrant });
+  const parts = { provider, aspsp, strong, pages, consents, granted, tokenStatus, releasedClaims };
+  provider.use(inOrder(stepsOf(options, parts)));
 
   const callback = provider.callback();
   const handlerOf =
@@ -157,6 +160,7 @@ interface StepParts {
   readonly strong: OpenedStrongParts | undefined;
   readonly releasedClaims: ReleasedClaims;
   readonly pages: Pages;
+  readonly consents: Consents;
   readonly granted: GrantedConsents;
   readonly tokenStatus: TokenStatus;
 }
@@ -164,7 +168,7 @@ interface StepParts {
 /** The steps of each listener, in the order in which they run. The provider's endpoint comes last. */
 function stepsOf(
   options: AuthorizationServerOptions,
-  { provider, aspsp, strong, pages, granted, tokenStatus, releasedClaims }: StepParts,
+  { provider, aspsp, strong, pages, consents, granted, tokenStatus, releasedClaims }: StepParts,
 ): Record<ListenerName, readonly Middleware[]> {
   const { issuer, clientCertificate, authenticator, log } = options;
   const sources = {
@@ -222,6 +226,8 @@ function stepsOf(
       at(ENDPOINTS.backchannel_authentication, tellInterval),
       at(ENDPOINTS.revocation, revokeStructuredTokens(sources)),
       at(ENDPOINTS.userinfo, userinfo(options, userinfoSources)),
+      at(ENDPOINTS.token, nameGrant(options.grantManagement)),
+      at(GRANTS_ROUTE, grantsEndpoint(options, { ...sources, consents })),
     ],
   };
 }
