@@ -1,10 +1,13 @@
 import { describe, expect, it } from 'vitest';
+import { z } from 'zod';
 import { CUSTOMER_CLAIM_NAMES } from '../../../../src/authorization-server/customer/claims/customer-claims.ts';
 import {
   type AskedContent,
   consentView,
   shortTexts,
 } from '../../../../src/authorization-server/customer/pages/consent-view/consent-view.ts';
+import { accountInformationSchema } from '../../../../src/consent/details/account-information.ts';
+import { paymentInitiationSchema } from '../../../../src/consent/details/payment-initiation.ts';
 import { Languages } from '../../../../src/authorization-server/customer/pages/words/languages.ts';
 
 const words = new Languages().default;
@@ -158,6 +161,30 @@ describe('the words for account information', () => {
       'how-often': 'up to 4 times a day',
     });
     expect(factsOf({ details: [{ ...detail, recurring: false }] })['how-often']).toBe('one time only');
+  });
+});
+
+describe('the words for details', () => {
+  /** Every value of a choice in a schema. */
+  const choicesIn = (schema: unknown): readonly string[] => {
+    if (Array.isArray(schema)) return schema.flatMap(choicesIn);
+    if (typeof schema !== 'object' || schema === null) return [];
+    if ('enum' in schema && Array.isArray(schema.enum)) return schema.enum.map(String);
+    return Object.values(schema).flatMap(choicesIn);
+  };
+  const json = (schema: z.ZodType) => z.toJSONSchema(schema, { unrepresentable: 'any' });
+
+  it('are there for each action, interval and period that a request can name', () => {
+    const actions = choicesIn(json(accountInformationSchema));
+    expect(actions).toHaveLength(12);
+    for (const action of actions) expect(words.findText(`data.${action}`), action).toBeDefined();
+    const { properties } = json(paymentInitiationSchema);
+    const intervals = choicesIn(properties?.frequency);
+    expect(intervals).toHaveLength(8);
+    for (const interval of intervals) expect(words.findText(`interval.${interval}`), interval).toBeDefined();
+    const periods = choicesIn(properties?.limits);
+    expect(periods).toHaveLength(6);
+    for (const period of periods) expect(words.findText(`period.${period}`), period).toBeDefined();
   });
 });
 

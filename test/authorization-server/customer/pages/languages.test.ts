@@ -36,6 +36,22 @@ describe('the language of the pages', () => {
     expect(words.amount({ currency: 'EUR', amount: '7.10' })).toBe('€7.10');
   });
 
+  it.each([
+    ['de', '1.234,50\u00a0€', '24. Dezember 2026'],
+    ['de-AT', '€\u00a01.234,50', '24. Dezember 2026'],
+    ['fr', '1\u202f234,50\u00a0€', '24 décembre 2026'],
+    ['es', '1234,50\u00a0€', '24 de diciembre de 2026'],
+    ['pt', '1234,50\u00a0€', '24 de dezembro de 2026'],
+    ['pt-BR', '€\u00a01.234,50', '24 de dezembro de 2026'],
+    ['en-US', '€1,234.50', 'December 24, 2026'],
+  ])('formats amounts and dates as %s does', (tag, amount, date) => {
+    const words = languages.preferred({ uiLocales: [tag] });
+    expect([words.amount({ currency: 'EUR', amount: '1234.50' }), words.date('2026-12-24')]).toEqual([
+      amount,
+      date,
+    ]);
+  });
+
   it('shows days in the time zone of the bank, and a date as it is', () => {
     const words = new Languages({ timeZone: 'Europe/Berlin' }).default;
     expect(words.date(new Date('2026-12-31T23:30:00Z'))).toBe('1 January 2027');
@@ -44,6 +60,17 @@ describe('the language of the pages', () => {
 });
 
 describe('the sentences of each language', () => {
+  it('are those of English, German, French, Spanish and Portuguese, each in its own words', () => {
+    expect(LANGUAGES).toEqual(['en', 'de', 'fr', 'es', 'pt']);
+    for (const language of LANGUAGES.slice(1)) {
+      const same = MESSAGE_NAMES.filter(
+        (name) => BUILT_IN_MESSAGES[language]?.[name] === BUILT_IN_MESSAGES.en?.[name],
+      );
+      // Short words that both languages have.
+      expect(same.filter((name) => (BUILT_IN_MESSAGES.en?.[name] ?? '').length > 8)).toEqual([]);
+    }
+  });
+
   it.each(LANGUAGES)('are complete, and have the placeholders of the English ones: %s', (language) => {
     const messages = BUILT_IN_MESSAGES[language];
     expect(Object.keys(messages ?? {}).toSorted()).toEqual(MESSAGE_NAMES.toSorted());
