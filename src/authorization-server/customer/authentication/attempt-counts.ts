@@ -43,11 +43,12 @@ export class AttemptCounts {
     return this.#attempts.takeBack(all);
   }
 
-  /** Ends the counts of a customer who has logged in. */
+  /** Ends the counts of a customer who has logged in, also of messages. */
   async forget({ customerName, proved }: Pick<Progress, 'customerName' | 'proved'>): Promise<void> {
     await Promise.all([
       customerName === undefined ? undefined : this.#attempts.forget('customer', customerName),
       proved === undefined ? undefined : this.#attempts.forget('psu', proved.psuId),
+      proved === undefined ? undefined : this.#attempts.forget('message', proved.psuId),
     ]);
   }
 

@@ -87,7 +87,9 @@ export interface AskedOf {
 export interface CodeMessage extends AskedOf {
   /** Six digits, good for this request only. */
   readonly code: string;
-  /** The whole message in the customer's language: service, amount, payee and code. */
+  /** Four characters that the page shows too: they name the message. */
+  readonly reference: string;
+  /** The whole message in the customer's language: service, amount, payee, reference and code. */
   readonly text: string;
 }
 

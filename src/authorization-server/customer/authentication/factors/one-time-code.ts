@@ -1,4 +1,4 @@
-import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto';
+import { createHash, createHmac, randomBytes, timingSafeEqual } from 'node:crypto';
 import type { Clock } from '../../../../clock.ts';
 import type { StrongAuthenticationCalls } from '../../bank/strong-authentication-calls.ts';
 import { codeMessageText } from './code-message.ts';
@@ -25,6 +25,7 @@ interface CodeState {
 
 const NONCE_BYTES = 32;
 const DIGITS = 6;
+const REFERENCE_LENGTH = 4;
 
 /**
  * A code that the bank sends: possession of the device that receives it. The code is derived from the hash of what is asked,
@@ -51,12 +52,15 @@ export class OneTimeCodeFactor implements Factor {
     const expiresAt = new Date(clock.now().getTime() + CHALLENGE_SECONDS * 1000);
     const code = this.#codeOf(question, state);
     const { occasionId, factors, ...asked } = question;
-    await calls.sendCode({ ...asked, code, text: codeMessageText(question, code), expiresAt });
+    const reference = referenceOf(state);
+    const text = codeMessageText(question, { code, reference });
+    await calls.sendCode({ ...asked, code, reference, text, expiresAt });
     return { state, expiresAt };
   }
 
-  async view({ factors }: FactorQuestion): Promise<FactorChallengeView> {
-    return { factor: 'code', address: factors.code?.address ?? '' };
+  async view({ factors }: FactorQuestion, { state }: FactorChallenge): Promise<FactorChallengeView> {
+    const reference = referenceOf(state as CodeState);
+    return { factor: 'code', address: factors.code?.address ?? '', reference };
   }
 
   async verify(
@@ -81,4 +85,10 @@ export class OneTimeCodeFactor implements Factor {
     const number = mac.readUInt32BE((mac.at(-1) ?? 0) & 0x0f) & 0x7fffffff;
     return String(number % 10 ** DIGITS).padStart(DIGITS, '0');
   }
+}
+
+/** Which message is meant, of several. */
+function referenceOf({ nonce }: CodeState): string {
+  const hash = createHash('sha256').update(`reference\0${nonce}`).digest('hex');
+  return hash.slice(0, REFERENCE_LENGTH).toUpperCase();
 }

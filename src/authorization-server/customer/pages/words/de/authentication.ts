@@ -14,6 +14,7 @@ export const DE_AUTHENTICATION: Readonly<Record<keyof typeof EN_AUTHENTICATION, 
   'factor.totp.again': 'Code meines Authenticators verwenden',
 
   'factor.code.label': 'Code, den wir an {address} gesendet haben',
+  'factor.code.reference': 'Die Nachricht hat die Referenz {reference}.',
   'factor.code.hint': 'Geben Sie den Code niemals weiter, auch nicht an uns.',
   'factor.code.choose': 'Code zusenden',
   'factor.code.again': 'Neuen Code zusenden',

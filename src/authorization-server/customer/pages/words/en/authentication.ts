@@ -12,6 +12,7 @@ export const EN_AUTHENTICATION = {
   'factor.totp.again': 'Use a code of my authenticator',
 
   'factor.code.label': 'Code that we have sent to {address}',
+  'factor.code.reference': 'The message has the reference {reference}.',
   'factor.code.hint': 'Never pass the code on, not to us either.',
   'factor.code.choose': 'Send me a code',
   'factor.code.again': 'Send me a new code',

@@ -14,6 +14,7 @@ export const ES_AUTHENTICATION: Readonly<Record<keyof typeof EN_AUTHENTICATION, 
   'factor.totp.again': 'Usar un código de mi autenticador',
 
   'factor.code.label': 'Código que le hemos enviado a {address}',
+  'factor.code.reference': 'El mensaje lleva la referencia {reference}.',
   'factor.code.hint': 'No comparta nunca el código, tampoco con nosotros.',
   'factor.code.choose': 'Enviarme un código',
   'factor.code.again': 'Enviarme un código nuevo',

@@ -14,6 +14,7 @@ export const FR_AUTHENTICATION: Readonly<Record<keyof typeof EN_AUTHENTICATION, 
   'factor.totp.again': 'Utiliser un code de mon authentificateur',
 
   'factor.code.label': 'Code que nous avons envoyé à {address}',
+  'factor.code.reference': 'Le message porte la référence {reference}.',
   'factor.code.hint': 'Ne communiquez jamais ce code, même à nous.',
   'factor.code.choose': 'M’envoyer un code',
   'factor.code.again': 'M’envoyer un nouveau code',

@@ -14,6 +14,7 @@ export const PT_AUTHENTICATION: Readonly<Record<keyof typeof EN_AUTHENTICATION, 
   'factor.totp.again': 'Usar um código do meu autenticador',
 
   'factor.code.label': 'Código que enviámos para {address}',
+  'factor.code.reference': 'A mensagem tem a referência {reference}.',
   'factor.code.hint': 'Nunca partilhe o código, nem connosco.',
   'factor.code.choose': 'Enviar-me um código',
   'factor.code.again': 'Enviar-me um novo código',
