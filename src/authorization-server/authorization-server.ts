@@ -14,6 +14,7 @@ import { type ClientLimits, RecordLimits } from './models/record-limits.ts';
 import { Ciba, tellInterval } from './ciba/ciba.ts';
 import type { Approvals } from './customer/bank/decoupled-approval.ts';
 import type { Clients } from './clients/clients.ts';
+import { serveConsentInformation } from './consent-information/consent-information.ts';
 import { directIntrospection } from './tokens/direct-introspection.ts';
 import { directClientCredentials } from './tokens/direct-client-credentials.ts';
 import { discoveryOnBothListeners } from './discovery.ts';
@@ -55,6 +56,7 @@ import type { RevokedCertificates } from './token-status/revoked-certificates.ts
 import {
   at,
   CLIENT_KEYS_ROUTE,
+  CONSENT_INFORMATION_ROUTE,
   ENDPOINTS,
   findRoute,
   from,
@@ -213,6 +215,7 @@ function stepsOf(
       // A resource server is answered here; every other caller is a TPP, and has to prove that.
       at(ENDPOINTS.introspection, introspectForResourceServers(options, sources)),
       at(CLIENT_KEYS_ROUTE, serveClientKeys(options)),
+      at(CONSENT_INFORMATION_ROUTE, serveConsentInformation(options)),
       from('tpp', tppGate(authenticator, clientCertificate, options)),
       // The short ways take only forms that `checkForm` passes.
       at(ENDPOINTS.token, directClientCredentials(provider)),

@@ -4,7 +4,7 @@ import { intentClaims, type Profiles, responseModes } from './profiles/profiles.
 import type { profileConfiguration } from './profiles/provider-configuration.ts';
 import { senderConstraintDiscovery } from './profiles/sender-constraint.ts';
 import { GRANT_ACTIONS, type GrantManagementRules } from './request/authorization-request/grant-action.ts';
-import { ENDPOINTS, GRANTS_PATH } from './request/routes.ts';
+import { CONSENT_INFORMATION_PATH, ENDPOINTS, GRANTS_PATH } from './request/routes.ts';
 import { GRANT_MANAGEMENT_SCOPES } from './tokens/grant-management-scopes.ts';
 import { CONTENT_ENCRYPTIONS, type Decrypter } from './signing/decrypter.ts';
 import type { PublishedKey, Signer } from './signing/signer.ts';
@@ -79,6 +79,8 @@ export function discoveryOnBothListeners(urls: {
   const addresses = {
     authorization_endpoint: front(authorization),
     jwks_uri: front(jwks),
+    // A name of our own, for the APIs of the bank.
+    consent_information_endpoint: new URL(CONSENT_INFORMATION_PATH, urls.mtlsUrl).href,
     ...mtlsEndpoints(urls.mtlsUrl, urls.ciba),
     ...grantManagementMetadata(urls),
     ...(urls.ciba && { backchannel_user_code_parameter_supported: urls.ciba.rules.userCode }),

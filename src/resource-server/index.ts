@@ -43,7 +43,7 @@ export { type AuthorizedHandler, nodeProtection, nodeResourceMetadata } from './
 export type { SenderConstraint } from './token/confirmation.ts';
 export type { RequestWithCertificate } from './token/presented-token.ts';
 export type { ConsentInformation } from './consent/consent-information.ts';
-export { type PaymentDetail, paymentHashOf } from './consent/payment-hash.ts';
+export { type PaymentDetail, paymentHashOf } from '../consent/details/payment-hash.ts';
 export type { Covers } from './decision/coverage.ts';
 export {
   type AskedRequest,

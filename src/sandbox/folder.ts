@@ -41,7 +41,7 @@ export interface Ports {
 
 /** The state of a sandbox between two runs. */
 interface State {
-  readonly version: 4;
+  readonly version: 5;
   /** The name in the server's certificate beside `localhost`, and in every address. */
   readonly host?: string | undefined;
   readonly notAfter: string;
@@ -136,7 +136,7 @@ export async function describeSandbox(
   facts: Pick<State, 'notAfter' | 'ports' | 'redirectUris' | 'host'>,
 ): Promise<SandboxDescription> {
   const paths = pathsOf(folder);
-  const state: State = { version: 4, ...facts };
+  const state: State = { version: 5, ...facts };
   const at = (port: number) => new URL(`https://${hostInUrl(facts.host)}:${port}`).origin;
   const tppUrl = at(facts.ports.tpp);
   const redirectUris = [...new Set([DEMO_REDIRECT_URI, `${tppUrl}${TPP_CALLBACK}`, ...facts.redirectUris])];
@@ -228,7 +228,7 @@ async function describeBroken(folder: string): Promise<SandboxDescription['broke
 async function readState(file: string): Promise<State | undefined> {
   if (!existsSync(file)) return undefined;
   const state: unknown = JSON.parse(await readFile(file, 'utf8'));
-  const isKnown = typeof state === 'object' && state !== null && 'version' in state && state.version === 4;
+  const isKnown = typeof state === 'object' && state !== null && 'version' in state && state.version === 5;
   return isKnown ? (state as State) : undefined;
 }
 
@@ -236,7 +236,7 @@ async function readState(file: string): Promise<State | undefined> {
 async function removeSandbox(folder: string): Promise<void> {
   const paths = pathsOf(folder);
   const made = [
-    ...['pki', 'tpps', 'broken'].map((name) => join(folder, name)),
+    ...['pki', 'tpps', 'broken', 'bank'].map((name) => join(folder, name)),
     ...[paths.registers.folder, ...Object.values(paths.kept)],
     ...[paths.state, paths.description, paths.registry, paths.secret, paths.signingKeys],
     ...[paths.log, paths.revocations],

@@ -2,6 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { CIBA_GRANT } from '../authorization-server/clients/registered-client.ts';
 import type { CertificateDemand } from '../authorization-server/request/tpp-gate.ts';
 import { pathsOf, type SandboxDescription } from './folder.ts';
+import { BANK_API } from './sandbox-paths.ts';
 
 /** Exempt from limits by address: a developer's tests open as many connections as they like. */
 export const LOOPBACK = ['127.0.0.0/8', '::1'];
@@ -34,6 +35,14 @@ export async function sandboxConfiguration(
     signingKeysFile: paths.signingKeys,
     shutdown: { noticeSeconds: 0 },
     resource: description.resourceUrl,
+    resourceServers: [
+      {
+        client_id: BANK_API,
+        resource: description.resourceUrl,
+        anchorsFile: paths.bank.ca,
+        tls_client_auth_subject_dn: `CN=${BANK_API}`,
+      },
+    ],
     // For TPPs to try.
     profiles: { allowed: ['fapi2-security', 'fapi2-message-signing', 'fapi1-advanced'] },
     senderConstraints: { allowed: ['certificate', 'certificate-and-dpop', 'dpop'] },

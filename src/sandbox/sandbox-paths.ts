@@ -1,5 +1,8 @@
 import { join } from 'node:path';
 
+/** The name of the demo bank's APIs at the authorization server, and in their certificate. */
+export const BANK_API = 'demo-bank-api';
+
 /** A certificate and its key, as files. */
 export interface CertificateFiles {
   readonly certificateFile: string;
@@ -28,6 +31,8 @@ export function pathsOf(folder: string) {
     issued: at('pki', 'issued.json'),
     revocations: at('revocations.json'),
     server: certificateFiles(at('pki', 'server')),
+    /** The demo bank's own CA, and the certificate of its APIs. */
+    bank: { ca: at('bank', 'ca.pem'), api: certificateFiles(at('bank', 'api')) },
     registry: at('registry.yaml'),
     store: at('tallystick.sqlite'),
     secret: at('secret'),

@@ -32,6 +32,7 @@ import { tppPage } from './demo/tpp-page.ts';
 import { lockFolder } from './folder-lock.ts';
 import { bindAddressOf, LOOPBACK, sandboxConfiguration, type SandboxRules } from './sandbox-configuration.ts';
 import { choosePorts } from './ports.ts';
+import { BANK_API } from './sandbox-paths.ts';
 import { openRegisterService } from './registers/register-service.ts';
 import { withoutRefreshes, withRegisters } from './registers/registers-configuration.ts';
 import { openRevocationService } from './revocation/revocation-service.ts';
@@ -178,11 +179,16 @@ async function startBank(
 ) {
   const { description, server, log, port } = parts;
   const paths = pathsOf(folder);
-  const [certificatePem, privateKeyPem, caPem] = await Promise.all([
-    readFile(paths.server.certificateFile, 'utf8'),
-    readFile(paths.server.keyFile, 'utf8'),
-    readFile(paths.root, 'utf8'),
-  ]);
+  const { server: ofServer, bank: ofBank, root } = paths;
+  const files = [
+    ofServer.certificateFile,
+    ofServer.keyFile,
+    root,
+    ofBank.api.certificateFile,
+    ofBank.api.keyFile,
+  ];
+  const [certificatePem = '', privateKeyPem = '', caPem = '', apiCertificatePem = '', apiKeyPem = ''] =
+    await Promise.all(files.map((file) => readFile(file, 'utf8')));
   const authorizer = createAuthorizer({
     issuer: description.issuer,
     audience: description.resourceUrl,
@@ -190,6 +196,13 @@ async function startBank(
     caPem,
     // A token ends with the answer that its code was used twice, not within five seconds.
     status: { maxAgeSeconds: 0 },
+    consents: {
+      endpoint: `${description.mtlsUrl}/consent-information/`,
+      clientId: BANK_API,
+      certificatePem: apiCertificatePem,
+      privateKeyPem: apiKeyPem,
+      maxAgeSeconds: 0,
+    },
   });
   const bank = await bankSignatures(description.resourceUrl, server.clients);
   const protection = createProtection({
@@ -202,7 +215,6 @@ async function startBank(
       signatures: { jwksUri: `${description.resourceUrl}/jwks`, algorithms: ['ES256'] },
     },
   });
-  const findConsent = (consentId: string) => server.consents.find(consentId);
   const listener = createListener({
     name: 'resource',
     certificatePem,
@@ -213,7 +225,7 @@ async function startBank(
   });
   listener.serve(
     new URL(description.resourceUrl),
-    demoBank({ ...bank, protection, findConsent, ledger: new Ledger(systemClock), log }),
+    demoBank({ ...bank, protection, consentOf: authorizer.consentOf, ledger: new Ledger(systemClock), log }),
   );
   await listener.listen(port, bindAddressOf(description));
   return {

@@ -2,6 +2,7 @@ import { createHash, randomUUID } from 'node:crypto';
 import {
   compactDecrypt,
   createLocalJWKSet,
+  decodeJwt,
   decodeProtectedHeader,
   exportJWK,
   generateKeyPair,
@@ -12,7 +13,7 @@ import {
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { tppNamed } from '../../src/sandbox/curl-lines.ts';
 import { walkPages } from '../../src/sandbox/demo/demo-browser.ts';
-import { DEMO_REDIRECT_URI } from '../../src/sandbox/folder.ts';
+import { DEMO_REDIRECT_URI, pathsOf } from '../../src/sandbox/folder.ts';
 import { CIBA_GRANT } from '../../src/authorization-server/clients/registered-client.ts';
 import { CibaTpp, refusalOf } from './ciba/ciba-tpp.ts';
 import { startTestSandbox, type TestSandbox } from './running-sandbox.ts';
@@ -276,6 +277,15 @@ const ATTEMPTS: Readonly<Record<string, () => Promise<unknown>>> = {
       (name) => [`${name}_endpoint`, areUsed],
     ),
   ),
+  consent_information_endpoint: async () => {
+    const { access_token: token = '' } = await tokensFor(OWN, { scope: 'openid accounts' });
+    const { consent_id: consentId } = decodeJwt(token);
+    const { api } = pathsOf(sandbox.folder).bank;
+    const answer = await sandbox.send(`${metadata.consent_information_endpoint}${consentId}`, {
+      certificate: api,
+    });
+    expect(answer.json).toMatchObject({ consentId, status: 'authorised', clientId: OWN });
+  },
   mtls_endpoint_aliases: () => useEndpoints(metadata.mtls_endpoint_aliases as Endpoints),
   jwks_uri: () => idTokenOf(OWN),
   subject_types_supported: async () => {

@@ -77,7 +77,7 @@ describe('the whole flow with openid-client (FAPI 2.0 §5.3)', () => {
       ]);
       expect((await tpp.call('/accounts/acc-1001/balances', tokens.access_token)).status).toBe(200);
       expect((await tpp.call('/accounts/acc-1001/transactions', tokens.access_token)).status).toBe(200);
-      expect((await tpp.call('/accounts/acc-2001/balances', tokens.access_token)).status).toBe(404);
+      expect((await tpp.call('/accounts/acc-2001/balances', tokens.access_token)).status).toBe(403);
     },
   );
 

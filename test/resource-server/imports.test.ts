@@ -24,6 +24,7 @@ describe('importing tallystick/resource-server', () => {
     const rooms = new Set(urls.flatMap((url) => /\/src\/([a-z0-9-]+)\//.exec(url)?.[1] ?? []));
     expect([...rooms].sort()).toEqual([
       'catalogue',
+      'consent',
       'mutual-tls',
       'remote',
       'resource-server',

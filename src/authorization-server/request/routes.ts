@@ -50,6 +50,10 @@ export const GRANTS_ROUTE = /^\/grants\/(?:[A-Za-z0-9:._-]|%3[Aa]){1,128}$/;
 /** The pages where customers see and end what they have allowed. */
 export const DASHBOARD_PATH = '/consents';
 
+/** Where resource servers read about a consent; its percent-encoded identifier follows. */
+export const CONSENT_INFORMATION_PATH = '/consent-information/';
+export const CONSENT_INFORMATION_ROUTE = /^\/consent-information\/[^/]{1,512}$/;
+
 /**
  * The kinds of caller. A TPP proves itself by its certificate at the TPP gate, a resource server by a certificate of the
  * bank's own CA, a customer's browser by its interaction. The bank and its operators have no route of this server yet.
@@ -94,6 +98,7 @@ const ROUTES: readonly Route[] = [
   { path: ENDPOINTS.backchannel_authentication, methods: ['POST'], callers: ['tpp'] },
   { path: ENDPOINTS.introspection, methods: ['POST'], callers: ['resource-server', 'tpp'] },
   { path: CLIENT_KEYS_ROUTE, methods: READ, callers: ['resource-server'] },
+  { path: CONSENT_INFORMATION_ROUTE, methods: READ, callers: ['resource-server'] },
   { path: ENDPOINTS.revocation, methods: ['POST'], callers: ['tpp'] },
   { path: ENDPOINTS.userinfo, methods: ['GET', 'POST'], callers: ['tpp'] },
   { path: GRANTS_ROUTE, methods: ['GET', 'DELETE'], callers: ['tpp'] },

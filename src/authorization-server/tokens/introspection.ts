@@ -4,6 +4,9 @@ import type { Context, Middleware } from 'koa';
 import { LRUCache } from 'lru-cache';
 import type { AccessToken, ClientCredentials, Provider } from 'oidc-provider';
 import { type Clock, epochSeconds } from '../../clock.ts';
+import { consentInformationOf } from '../../consent/consent-information.ts';
+import type { ConsentRecords } from '../../consent/consent-records.ts';
+import type { ConsentUses } from '../../consent/consent-uses.ts';
 import { OpenBankingError } from '../../errors.ts';
 import type { ClientCertificateSource } from '../../mutual-tls/client-certificate.ts';
 import { type RegisteredResourceServer, ResourceServerIdentification } from './resource-servers.ts';
@@ -15,6 +18,8 @@ export interface IntrospectionOptions {
   readonly resourceServers: readonly RegisteredResourceServer[];
   /** Where the certificates of callers come from on the mTLS listener. */
   readonly clientCertificate: ClientCertificateSource;
+  readonly consents: Pick<ConsentRecords, 'find'>;
+  readonly consentUses: Pick<ConsentUses, 'note'>;
   readonly signer: Signer;
   readonly issuer: string;
   readonly clock: Clock;
@@ -75,7 +80,8 @@ export function introspectForResourceServers(
         problem: 'client_id is not of the certificate',
       });
     }
-    const answer = await answerAbout(form.get('token') ?? '', server.resource, sources);
+    const about = await answerAbout(form.get('token') ?? '', server.resource, sources);
+    const answer = await withConsent(about, options);
     ctx.set('cache-control', 'no-store');
     if (ctx.accepts('json', SIGNED_TYPE) === SIGNED_TYPE) {
       ctx.body = await signed(answer, server, options);
@@ -104,6 +110,19 @@ async function answerAbout(token: string, resource: string, sources: TokenSource
   const { jkt } = (claims.cnf ?? {}) as { readonly jkt?: string };
   const tokenType = jkt === undefined ? 'Bearer' : 'DPoP';
   return isLive ? { active: true, token_type: tokenType, ...claims } : INACTIVE;
+}
+
+/**
+ * The answer with the consent of the customer as `consent`, which an API reads by its identifier too. A token whose consent
+ * is not in force is "not active".
+ */
+async function withConsent(answer: Answer, { consents, consentUses }: IntrospectionOptions): Promise<Answer> {
+  const { consent_id: consentId } = answer;
+  if (typeof consentId !== 'string') return answer;
+  const consent = await consents.find(consentId);
+  if (consent?.status !== 'authorised') return INACTIVE;
+  consentUses.note(consentId);
+  return { ...answer, consent: consentInformationOf(consent) };
 }
 
 /**

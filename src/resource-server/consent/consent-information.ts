@@ -8,8 +8,8 @@ export interface ConsentInformation {
   readonly clientId: string;
   /** The organizationIdentifier of the TPP. */
   readonly authorizationNumber: string;
-  /** The customer, as `sub` of the token. */
-  readonly subject: string;
+  /** The customer, as `sub` of the token. Absent before the approval. */
+  readonly subject?: string | undefined;
   readonly scopes: readonly string[];
   /** The accounts that the customer chose, by the bank's own identifiers. */
   readonly accountIds: readonly string[];
@@ -44,7 +44,7 @@ export function parseConsentInformation(value: unknown): ConsentInformation {
     status: text(members, 'status'),
     clientId: text(members, 'clientId'),
     authorizationNumber: text(members, 'authorizationNumber'),
-    subject: text(members, 'subject'),
+    ...(members.subject === undefined ? {} : { subject: text(members, 'subject') }),
     scopes: texts(members, 'scopes'),
     accountIds: texts(members, 'accountIds'),
     actions: texts(members, 'actions'),

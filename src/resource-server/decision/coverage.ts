@@ -1,6 +1,6 @@
 import { OpenBankingError } from '../../errors.ts';
 import type { ConsentInformation } from '../consent/consent-information.ts';
-import { type PaymentDetail, paymentHashOf } from '../consent/payment-hash.ts';
+import { type PaymentDetail, paymentHashOf } from '../../consent/details/payment-hash.ts';
 import { accountIn, namesAccount, patternOf } from './path-pattern.ts';
 
 type Awaitable<T> = T | Promise<T>;

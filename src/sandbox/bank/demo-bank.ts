@@ -1,17 +1,20 @@
 import { randomUUID } from 'node:crypto';
 import type { RequestListener } from 'node:http';
 import { bodyParser } from '@koa/bodyparser';
-import Router from '@koa/router';
+import Router, { type RouterContext } from '@koa/router';
 import Koa, { type Context, type Middleware } from 'koa';
 import { LRUCache } from 'lru-cache';
 import { z } from 'zod';
-import type { Consent, Log } from '../../index.ts';
+import { isRefusal, type Log } from '../../index.ts';
 import {
+  type Authorizer,
   authorizationOf,
+  type Covers,
   koaProtection,
   koaResourceMetadata,
   type MessageSignatures,
   type Protection,
+  refusalAnswer,
 } from '../../resource-server/index.ts';
 import type { BankSignatures } from './bank-signatures.ts';
 import type { BankAccount, Ledger } from './ledger.ts';
@@ -19,8 +22,8 @@ import { isAmount } from './money.ts';
 
 export interface DemoBankOptions extends BankSignatures {
   readonly protection: Protection;
-  /** The consent behind a token: a bank's APIs ask which accounts the customer chose. */
-  readonly findConsent: (consentId: string) => Promise<Consent | undefined>;
+  /** Asks the authorization server about the consent behind a token: which accounts the customer chose. */
+  readonly consentOf: Authorizer['consentOf'];
   readonly ledger: Ledger;
   readonly log: Log;
 }
@@ -56,6 +59,12 @@ export function demoBank(options: DemoBankOptions): RequestListener {
   const payments = new LRUCache<string, Payment & { readonly clientId: string }>({ max: MAX_PAYMENTS });
   const needs = (scope: keyof typeof ROLES, signatures?: MessageSignatures): Middleware =>
     koaProtection(protection, { scopes: [scope], roles: [ROLES[scope]], signatures });
+  const covers: Covers<RouterContext> = { account: (ctx) => ctx.params.id };
+  const needsAccount = koaProtection(protection, {
+    scopes: ['accounts'],
+    roles: [ROLES.accounts],
+    covers,
+  });
   const json = bodyParser({ enableTypes: ['json'], jsonLimit: '16kb', onError: refuseBody });
 
   router.get('/accounts', needs('accounts'), async (ctx) => {
@@ -65,11 +74,11 @@ export function demoBank(options: DemoBankOptions): RequestListener {
       ...(authorizationOf(ctx).consentId === undefined ? { note: NO_CUSTOMER } : {}),
     };
   });
-  router.get('/accounts/:id/balances', needs('accounts'), async (ctx) => {
+  router.get('/accounts/:id/balances', needsAccount, async (ctx) => {
     const { balance, currency } = await consentedAccount(ctx, options, String(ctx.params.id));
     ctx.body = { balances: [{ type: 'closingBooked', amount: balance, currency }] };
   });
-  router.get('/accounts/:id/transactions', needs('accounts'), async (ctx) => {
+  router.get('/accounts/:id/transactions', needsAccount, async (ctx) => {
     const { bookings } = await consentedAccount(ctx, options, String(ctx.params.id));
     ctx.body = { transactions: bookings };
   });
@@ -121,6 +130,13 @@ function answerFaults(log: Log): Middleware {
         ctx.status = status;
       }
     } catch (error) {
+      if (isRefusal(error)) {
+        const { status, headers, body } = refusalAnswer(error);
+        ctx.status = status;
+        ctx.set({ ...headers });
+        ctx.body = body;
+        return;
+      }
       const status = statusOf(error);
       if (status >= 500) log.emit('bank.unexpected', { error });
       ctx.status = status;
@@ -148,12 +164,12 @@ function parsedBody<T>(ctx: Context, schema: z.ZodType<T>): T {
 }
 
 async function consentedAccounts(ctx: Context, options: DemoBankOptions): Promise<readonly BankAccount[]> {
-  const { consentId } = authorizationOf(ctx);
-  const consent = consentId === undefined ? undefined : await options.findConsent(consentId);
-  if (consent?.status !== 'authorised' || consent.psuId === undefined) return [];
+  const authorization = authorizationOf(ctx);
+  if (authorization.consentId === undefined) return [];
+  const { accountIds } = await options.consentOf(authorization);
   return options.ledger
-    .accountsOf(consent.psuId)
-    .filter(({ accountId }) => consent.accountIds.includes(accountId));
+    .accountsOf(authorization.subject)
+    .filter(({ accountId }) => accountIds.includes(accountId));
 }
 
 async function consentedAccount(

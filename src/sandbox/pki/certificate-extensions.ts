@@ -14,13 +14,13 @@ import {
   type KeyUsage,
   type Pointers,
   type Profile,
+  CLIENT_AUTH,
   SERVER_AUTH,
 } from './issue-options.ts';
 import { bufferOf } from './keys.ts';
 import { encodeQcStatements } from './qc-statements.ts';
 
 const QC_STATEMENTS = '1.3.6.1.5.5.7.1.3';
-const CLIENT_AUTH = '1.3.6.1.5.5.7.3.2';
 const OCSP_SIGNING = '1.3.6.1.5.5.7.3.9';
 /** RFC 6960 §4.2.2.2.1. */
 const OCSP_NOCHECK = '1.3.6.1.5.5.7.48.1.5';

@@ -22,6 +22,7 @@ export interface Pointers {
 
 /** id-kp-serverAuth (RFC 5280 §4.2.1.12). */
 export const SERVER_AUTH = '1.3.6.1.5.5.7.3.1';
+export const CLIENT_AUTH = '1.3.6.1.5.5.7.3.2';
 
 export type KeyUsage = keyof typeof KeyUsageFlags;
 

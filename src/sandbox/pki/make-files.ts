@@ -15,6 +15,7 @@ import {
   UK_TPP_PLANS,
 } from '../registers/register-plans.ts';
 import {
+  BANK_API,
   type CertificateFiles,
   certificateFiles,
   pathsOf,
@@ -23,7 +24,7 @@ import {
 import { keyOf } from './keys.ts';
 import { pkcs12 } from './pkcs12.ts';
 import { type Authority, createAuthority, type IssuedCertificate } from './pki.ts';
-import type { Validity } from './issue-options.ts';
+import { CLIENT_AUTH, type Validity } from './issue-options.ts';
 import { type Revocation, writeRevocations } from '../revocation/revocations.ts';
 import { SANDBOX_ORGANIZATION } from '../../tpp/trust-files.ts';
 import { organizationIdentifierOf, qwacOf, SANDBOX_NCA, TPP_PLANS, type TppPlan } from './tpps.ts';
@@ -57,6 +58,7 @@ async function makeFiles(): Promise<void> {
   const [broken] = await Promise.all([
     makeBroken({ issuer, revoked, unpublished, impostor, stranger }),
     makeTpps(plans, 'issuing-ca', issuer),
+    makeBank(),
     hasRegisters ? makeRegisters(root, issuer) : undefined,
     publish('root', root),
     publish('issuing-ca', issuer),
@@ -99,6 +101,20 @@ async function makeRegisters(root: Authority, issuer: Authority): Promise<void> 
   );
   const times = { since: period.notBefore, nextUpdate: period.notAfter, at: systemClock.now() };
   await publishFirst(folder, { listsUrl: listsUrlOf(revocationUrl), ...times });
+}
+
+/** The demo bank's own CA, which no TPP has a certificate of, and the certificate of its APIs. */
+async function makeBank(): Promise<void> {
+  const { ca, api } = paths.bank;
+  const authority = await createAuthority({ name: 'Demo Bank Internal CA', ...period });
+  const certificate = await authority.issue({
+    profile: 'server',
+    subject: { commonName: BANK_API },
+    keyType: 'ec-p256',
+    deviation: { extendedKeyUsage: [CLIENT_AUTH] },
+    ...period,
+  });
+  await Promise.all([write(ca, authority.certificatePem), writeCertificate(api, certificate)]);
 }
 
 /** The bank's way into the UK directory: a certificate, and the key of its assertions. */

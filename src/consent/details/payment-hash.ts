@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto';
+import { canonicalHash } from './canonical-hash.ts';
 
 /** A payment in the form of a consent: `payment_initiation` of RFC 9396. */
 export type PaymentDetail = Readonly<Record<string, unknown>>;
@@ -15,15 +15,5 @@ const DEFAULTS = { type: 'payment_initiation', kind: 'single' };
  */
 export function paymentHashOf(detail: PaymentDetail): string {
   const members = Object.entries(detail).filter(([name]) => !OF_ACCESS.includes(name));
-  const payment = { ...DEFAULTS, ...Object.fromEntries(members) };
-  return createHash('sha256').update(canonicalJson(payment)).digest('base64url');
-}
-
-/** JSON with sorted members and without spaces (RFC 8785): numbers and texts follow the rules of ECMAScript. */
-function canonicalJson(value: unknown): string {
-  if (Array.isArray(value)) return `[${value.map(canonicalJson).join(',')}]`;
-  if (value === null || typeof value !== 'object') return JSON.stringify(value);
-  const members = Object.entries(value).filter(([, member]) => member !== undefined);
-  const sorted = members.sort(([a], [b]) => (a < b ? -1 : 1));
-  return `{${sorted.map(([name, member]) => `${JSON.stringify(name)}:${canonicalJson(member)}`).join(',')}}`;
+  return canonicalHash({ ...DEFAULTS, ...Object.fromEntries(members) });
 }
