@@ -33,6 +33,8 @@ const AT_ONCE = 50;
 interface Announcement {
   readonly consentId: string;
   readonly at: number;
+  /** The change was refused: a reader need not wait for it. */
+  readonly isWithdrawn?: true;
 }
 
 /**
@@ -49,15 +51,23 @@ export class ChangeFeed {
 
   /** The number of a change that is about to be written. @throws ERR_STORAGE_UNAVAILABLE */
   async announce(consentId: string): Promise<number> {
-    const { store, clock, encryption } = this.#options;
+    const { store, clock } = this.#options;
     const number = (await store.allocate(COUNTER, 1)) + 1;
-    const at = clock.now().getTime();
-    const announcement: Announcement = { consentId, at };
+    await this.#put(number, { consentId, at: clock.now().getTime() });
+    return number;
+  }
+
+  /** The announced change will not come. @throws ERR_STORAGE_UNAVAILABLE */
+  withdraw(number: number, consentId: string): Promise<void> {
+    return this.#put(number, { consentId, at: this.#options.clock.now().getTime(), isWithdrawn: true });
+  }
+
+  async #put(number: number, announcement: Announcement): Promise<void> {
+    const { store, encryption } = this.#options;
     await store.put(KIND, String(number), {
       value: encryption.encrypt(announcement, boundTo(number)),
-      expiresAt: new Date(at + KEPT_SECONDS * 1000),
+      expiresAt: new Date(announcement.at + KEPT_SECONDS * 1000),
     });
-    return number;
   }
 
   /**
@@ -82,6 +92,10 @@ export class ChangeFeed {
       const takenBefore = announced.at(-1)?.at ?? (await this.#nextTime(next + numbers.length, last, isPart));
       for (const [at, number] of numbers.entries()) {
         const one = announced[at];
+        if (one?.isWithdrawn === true) {
+          next = number;
+          continue;
+        }
         const consent = one === undefined ? undefined : await find(one.consentId);
         const change = consent?.history.find((known) => known.number === number);
         if (consent !== undefined && change !== undefined) {

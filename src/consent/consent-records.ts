@@ -133,8 +133,11 @@ export class ConsentRecords {
    */
   async revokeAsRead(read: ReadConsent, by: Attribution): Promise<Consent | undefined> {
     const { consentId } = read.consent;
-    const consent = revoked(read.consent, by, await this.#moment(consentId));
-    return (await this.#store.replace(KIND, read.record, this.#recordOf(consent))) ? consent : undefined;
+    const moment = await this.#moment(consentId);
+    const consent = revoked(read.consent, by, moment);
+    if (await this.#store.replace(KIND, read.record, this.#recordOf(consent))) return consent;
+    await this.#feed.withdraw(moment.number, consentId);
+    return undefined;
   }
 
   /** @throws ERR_CONSENT_UNKNOWN, ERR_CONSENT_STATUS */
@@ -186,9 +189,11 @@ export class ConsentRecords {
         problem: 'the id has other characters, or too many',
       });
     }
-    const consent = make(await this.#moment(consentId));
+    const moment = await this.#moment(consentId);
+    const consent = make(moment);
     if (await this.#store.putIfAbsent(KIND, consentId, this.#recordOf(consent)))
       return { consent, isNew: true };
+    await this.#feed.withdraw(moment.number, consentId);
     return { consent: (await this.find(consentId)) ?? consent, isNew: false };
   }
 
@@ -200,9 +205,11 @@ export class ConsentRecords {
       // Refuses before a number is taken for nothing.
       if (make(before, { now: this.#clock.now(), number: 0 }) === before)
         return { consent: before, isFirst: false };
-      const consent = make(before, await this.#moment(consentId));
+      const moment = await this.#moment(consentId);
+      const consent = make(before, moment);
       if (await this.#store.replace(KIND, record, this.#recordOf(consent)))
         return { consent, before, isFirst: true };
+      await this.#feed.withdraw(moment.number, consentId);
     }
     throw new OpenBankingError('ERR_STORAGE_UNAVAILABLE', { operation: 'replace a consent' });
   }

@@ -67,6 +67,14 @@ describe('the feed of changes', () => {
     expect(entries.map(({ to }) => to)).toEqual(['awaiting-authorisation', 'rejected']);
   });
 
+  it('does not wait for a change that was refused', async () => {
+    await create('one');
+    await expect(create('one')).rejects.toMatchObject({ code: 'ERR_CONSENT_STATUS' });
+    await create('two');
+    const { entries } = await records.readChanges({ after: 0, limit: 9 });
+    expect(entries.map(({ consentId }) => consentId)).toEqual(['one', 'two']);
+  });
+
   it('waits for a change that is being written, and passes one that never came', async () => {
     await create('one');
     // As a process that took its number, and ended before it wrote anything.
