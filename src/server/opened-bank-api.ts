@@ -1,22 +1,51 @@
-import { approvalOperations } from '../authorization-server/bank-api/approval-operations.ts';
+import type { AuthorizationServer } from '../authorization-server/authorization-server.ts';
+import { approvalOperations } from '../authorization-server/bank-api/operations/approval-operations.ts';
 import { BankApi } from '../authorization-server/bank-api/bank-api.ts';
-import type { Approvals } from '../authorization-server/customer/bank/decoupled-approval.ts';
+import { confirmationOperations } from '../authorization-server/bank-api/operations/confirmation-operations.ts';
+import { consentOperations } from '../authorization-server/bank-api/operations/consent-operations.ts';
+import type { Operation } from '../authorization-server/bank-api/contract.ts';
+import { Creations } from '../authorization-server/bank-api/operations/creations.ts';
+import { eventOperations } from '../authorization-server/bank-api/operations/event-operations.ts';
+import { WebhookDelivery } from '../authorization-server/bank-api/webhooks/webhook-delivery.ts';
+import { WebhookPlace } from '../authorization-server/bank-api/webhooks/webhook-place.ts';
+import { Webhook } from '../authorization-server/bank-api/webhooks/webhook.ts';
+import type { Clients } from '../authorization-server/clients/clients.ts';
+import { Languages } from '../authorization-server/customer/pages/words/languages.ts';
+import type { Signer } from '../authorization-server/signing/signer.ts';
 import type { Clock } from '../clock.ts';
 import type { Config } from '../configuration/config.ts';
+import { readRequired } from '../configuration/configured-files.ts';
 import { bankCallers } from '../configuration/consents/bank-api-schema.ts';
+import { proxyOf } from '../configuration/outbound-schema.ts';
+import type { ConsentUses } from '../consent/consent-uses.ts';
+import type { Consents } from '../consent/consents.ts';
+import { DetailTypes } from '../consent/details/detail-types.ts';
 import type { Log } from '../events.ts';
 import type { ConnectionLimits } from '../mutual-tls/limits/connection-limits.ts';
 import { createListener, type Listener } from '../mutual-tls/listeners.ts';
+import { Outbound } from '../remote/outbound.ts';
+import type { Store } from '../storage/store.ts';
 import { openTrustFile } from '../tpp/trust-files.ts';
 import { parseAnchor } from '../x509/certificate/certificate.ts';
 import { FollowedKeyPair } from './followed-key-pair.ts';
 
 interface BankApiParts {
-  readonly approvals: Approvals | undefined;
+  readonly endpoints: Pick<AuthorizationServer, 'approvals' | 'confirmations'>;
+  readonly opened: {
+    readonly clients: Pick<Clients, 'find'>;
+    readonly signer: Signer;
+    readonly store: Store;
+    readonly secret: Buffer;
+  };
+  readonly consents: Consents;
+  readonly consentUses: ConsentUses;
   readonly connections: ConnectionLimits;
   readonly clock: Clock;
   readonly log: Log;
 }
+
+const WEBHOOK_SECONDS = 5;
+const MAX_WEBHOOK_ANSWER_BYTES = 16_384;
 
 /** The bank API of a server. */
 export interface OpenedBankApi {
@@ -33,14 +62,14 @@ export interface OpenedBankApi {
 export async function openBankApi(config: Config, parts: BankApiParts): Promise<OpenedBankApi | undefined> {
   const { bankApi } = config;
   if (bankApi === undefined) return undefined;
-  const { approvals, connections, clock, log } = parts;
+  const { connections, clock, log } = parts;
   const [tls, anchors] = await Promise.all([
     FollowedKeyPair.open({ ...(bankApi.tls ?? config.tls), place: 'bankApi.tls', clock, log }),
     openTrustFile({ file: bankApi.anchorsFile, path: 'bankApi.anchorsFile', parse: parseAnchor, log }),
   ]);
   const api = new BankApi({
     callers: bankCallers(bankApi, anchors),
-    operations: approvalOperations(approvals),
+    operations: operationsOf(config, parts),
     clock,
     log,
   });
@@ -52,6 +81,7 @@ export async function openBankApi(config: Config, parts: BankApiParts): Promise<
     connections,
     log,
   });
+  const webhooks = await openWebhooks(config, bankApi.webhooks, parts);
   tls.follow((pair) => listener.replaceCertificate(pair));
   listener.serve(new URL(bankApi.url), api.handler);
   return {
@@ -59,7 +89,53 @@ export async function openBankApi(config: Config, parts: BankApiParts): Promise<
     stop: async (drainSeconds) => {
       api.close();
       await listener.close(drainSeconds);
-      await Promise.all([tls.close(), anchors.close()]);
+      await Promise.all([tls, anchors, ...webhooks].map((part) => part.close()));
     },
   };
+}
+
+function operationsOf(config: Config, parts: BankApiParts): readonly Operation[] {
+  const { endpoints, consents, consentUses, clock } = parts;
+  const { clients, store, secret } = parts.opened;
+  const detailTypes = new DetailTypes([], config.apiScopes);
+  const languages = new Languages();
+  const creations = new Creations({ store, consents, clock, secret });
+  return [
+    ...consentOperations({ consents, consentUses, creations, clients, detailTypes, languages, clock }),
+    ...eventOperations({ consents }),
+    ...approvalOperations(endpoints.approvals),
+    ...confirmationOperations(endpoints.confirmations),
+  ];
+}
+
+type WebhookEntries = NonNullable<Config['bankApi']>['webhooks'];
+
+function openWebhooks(
+  config: Config,
+  entries: WebhookEntries,
+  parts: BankApiParts,
+): Promise<readonly { close(): Promise<void> }[]> {
+  const { consents, clock, log } = parts;
+  const { signer, store, secret } = parts.opened;
+  return Promise.all(
+    entries.map(async ({ url, caFile, allowPrivateAddress }, at) => {
+      const outbound = new Outbound({
+        timeoutSeconds: WEBHOOK_SECONDS,
+        maxBytes: MAX_WEBHOOK_ANSWER_BYTES,
+        allowPrivateAddresses: allowPrivateAddress,
+        caPem:
+          caFile === undefined ? undefined : await readRequired(caFile, `bankApi.webhooks[${at}].caFile`),
+        proxy: proxyOf(config.outbound),
+      });
+      const webhook = new Webhook({ url, issuer: config.issuer, signer, outbound, clock });
+      const place = new WebhookPlace({ url, store, clock, secret });
+      const delivery = new WebhookDelivery({ webhook, place, consents, log });
+      return {
+        close: async () => {
+          await delivery.close();
+          await outbound.close();
+        },
+      };
+    }),
+  );
 }

@@ -129,13 +129,15 @@ export async function openServer(config: Config, parts: ServerParts): Promise<Op
   front.serve(new URL(config.issuer), endpoints.handlers.front);
   mtls.serve(new URL(config.mtlsUrl), endpoints.handlers.mtls);
   if (requestClientCertificate) await reportClientChain(log);
-  const bankApi = await openBankApi(config, { approvals: endpoints.approvals, connections, clock, log });
+  const bankConsents = new Consents(consents, endpoints);
+  const ofBank = { endpoints, opened, consents: bankConsents, consentUses, connections };
+  const bankApi = await openBankApi(config, { ...ofBank, clock, log });
   const listeners = [front, mtls, ...(bankApi === undefined ? [] : [bankApi.listener])];
   return {
     running: {
       issuer: config.issuer,
       mtlsUrl: config.mtlsUrl.replace(/\/$/, ''),
-      consents: new Consents(consents, endpoints),
+      consents: bankConsents,
       approvals: endpoints.approvals,
       confirmations: endpoints.confirmations,
       registry: decision.registry,

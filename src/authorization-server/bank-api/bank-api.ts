@@ -14,7 +14,7 @@ import { findRefusal } from '../request/oauth-error.ts';
 import { assertMay, type BankCaller, BankCallers } from './bank-callers.ts';
 import type { Operation } from './contract.ts';
 import { openApiDocument } from './open-api.ts';
-import { PROBLEM_TYPE, problemOf } from './problem.ts';
+import { PROBLEM_TYPE, problemOf, requestFault } from './problem.ts';
 
 export interface BankApiOptions {
   readonly callers: readonly BankCaller[];
@@ -79,7 +79,7 @@ export class BankApi {
     ctx.state.route = contract.path;
     assertMay(caller, contract.part);
     const gone = new AbortController();
-    ctx.req.once('close', () => gone.abort());
+    ctx.res.once('close', () => gone.abort());
     const answer = await run({
       params: parsed(contract.params, ctx.params, 'path'),
       query: parsed(contract.query, { ...ctx.query }, 'query'),
@@ -138,15 +138,6 @@ function parsed<Schema extends z.ZodType>(schema: Schema, value: unknown, place:
   if (error === undefined) return data;
   const [issue] = error.issues;
   throw requestFault([place, ...(issue?.path ?? [])].join('.'), issue?.message ?? 'is not valid');
-}
-
-/** A fault of a request, with its place. */
-export function requestFault(
-  member: string,
-  problem: string,
-  cause?: unknown,
-): OpenBankingError<'ERR_BANK_REQUEST'> {
-  return new OpenBankingError('ERR_BANK_REQUEST', { member, problem }, { cause });
 }
 
 function idempotencyKeyOf(ctx: Context): string {

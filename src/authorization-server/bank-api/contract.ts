@@ -49,6 +49,13 @@ export interface Operation {
   run(call: BankCall<unknown, unknown, unknown>): Promise<unknown>;
 }
 
+/** A value that a function may return without a copy. */
+type Shown<Value> = Value extends readonly (infer Item)[]
+  ? readonly Shown<Item>[]
+  : Value extends object
+    ? { readonly [Member in keyof Value]: Shown<Value[Member]> }
+    : Value;
+
 /** Joins a contract and its function. The function's arguments have the types of the contract's schemas. */
 export function operation<
   Params extends z.ZodType,
@@ -57,7 +64,7 @@ export function operation<
   Answer extends z.ZodType,
 >(
   contract: Contract<Params, Query, Body, Answer>,
-  run: (call: BankCall<z.output<Params>, z.output<Query>, z.output<Body>>) => Promise<z.input<Answer>>,
+  run: (call: BankCall<z.output<Params>, z.output<Query>, z.output<Body>>) => Promise<Shown<z.input<Answer>>>,
 ): Operation {
   return { contract, run: run as Operation['run'] };
 }

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { answerText } from '../../answer-text.ts';
-import { type ErrorClass, type ErrorCode, isRefusal, type OpenBankingError } from '../../errors.ts';
+import { type ErrorClass, type ErrorCode, isRefusal, OpenBankingError } from '../../errors.ts';
 
 /** The answer to a refused request (RFC 9457). */
 export const problemSchema = z
@@ -77,4 +77,13 @@ function headersOf(refusal: OpenBankingError, status: number): Readonly<Record<s
   if (isRefusal(refusal, 'ERR_BANK_ATTEMPTS')) return { 'retry-after': String(refusal.details.seconds) };
   if (isRefusal(refusal, 'ERR_HTTP_METHOD')) return { allow: refusal.details.allowed.join(', ') };
   return status === 503 ? { 'retry-after': String(RETRY_AFTER_SECONDS) } : {};
+}
+
+/** A fault of a request, with its place. */
+export function requestFault(
+  member: string,
+  problem: string,
+  cause?: unknown,
+): OpenBankingError<'ERR_BANK_REQUEST'> {
+  return new OpenBankingError('ERR_BANK_REQUEST', { member, problem }, { cause });
 }

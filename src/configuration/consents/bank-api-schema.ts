@@ -7,6 +7,7 @@ import { subjectFields, subjectsOf } from '../../authorization-server/clients/su
 
 const file = z.string().min(1);
 const httpsUrl = z.url({ protocol: /^https$/, error: 'must be an https URL' });
+const MAX_WEBHOOKS = 10;
 const SUBJECT = 'Subject of its certificate; exactly one of the five `tls_client_auth_*` (RFC 8705 §2.1.2).';
 
 const callerSchema = z
@@ -25,6 +26,19 @@ const callerSchema = z
     if (subjectsOf(value).length === 1) return;
     context.addIssue({ code: 'custom', path: [], message: 'exactly one tls_client_auth_* must be set' });
   });
+
+const webhookSchema = z.strictObject({
+  url: httpsUrl.meta({
+    description:
+      'Address of the bank that receives every change of a consent, as a signed security event token (RFC 8935).',
+  }),
+  caFile: file.optional().meta({
+    description: 'PEM of the only CAs that are trusted for the address; absent: the public ones.',
+  }),
+  allowPrivateAddress: z.boolean().default(false).meta({
+    description: 'Whether the address may be of this machine or of a private network.',
+  }),
+});
 
 /** `bankApi` of a configuration file. */
 export const bankApiSchema = z
@@ -46,8 +60,17 @@ export const bankApiSchema = z
         "PEM of the bank's own CA for the certificates of callers, and of no CA that issues to TPPs; read again when it changes.",
     }),
     callers: z.array(callerSchema).min(1),
+    webhooks: z.array(webhookSchema).max(MAX_WEBHOOKS).default([]),
   })
-  .superRefine(({ url, callers }, context) => {
+  .superRefine(({ url, callers, webhooks }, context) => {
+    for (const [at, webhook] of webhooks.entries()) {
+      if (webhooks.findIndex((one) => one.url === webhook.url) === at) continue;
+      context.addIssue({
+        code: 'custom',
+        path: ['webhooks', at, 'url'],
+        message: 'is the address of another webhook',
+      });
+    }
     if (URL.canParse(url) && new URL(url).origin !== url.replace(/\/$/, '')) {
       context.addIssue({ code: 'custom', path: ['url'], message: 'must be an https URL without a path' });
     }

@@ -16,6 +16,22 @@ export const accountIdsField = z
   .max(1000)
   .meta({ description: "The accounts, by the bank's own identifiers." });
 
+export const cursorField = z.string().min(1).max(512).meta({ description: 'The `next` of the page before.' });
+
+export const languageField = z
+  .string()
+  .regex(/^[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8}){0,4}$/, 'must be a language tag')
+  .optional()
+  .meta({ description: 'The language of the words (RFC 5646). Default: that of the bank.' });
+
+export const detailsField = z
+  .array(z.looseObject({ type: z.string().min(1).max(128) }).meta({ id: 'AuthorizationDetail' }))
+  .max(10)
+  .meta({
+    description:
+      'What is asked for, in the form of RFC 9396: `account_information`, `payment_initiation`, `funds_confirmation`, and the types of the bank.',
+  });
+
 /** How a customer proved his identity, as a program of the bank reports it. */
 export const loginFields = {
   amr: z

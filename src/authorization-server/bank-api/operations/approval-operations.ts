@@ -1,7 +1,7 @@
 import { z } from 'zod';
-import { OpenBankingError } from '../../errors.ts';
-import type { ApprovalRequest, Approvals } from '../customer/bank/decoupled-approval.ts';
-import { type Operation, operation } from './contract.ts';
+import { OpenBankingError } from '../../../errors.ts';
+import type { ApprovalRequest, Approvals } from '../../customer/bank/decoupled-approval.ts';
+import { type Operation, operation } from '../contract.ts';
 import {
   accountIdsField,
   authTimeOf,
