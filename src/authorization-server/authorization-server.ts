@@ -4,6 +4,7 @@ import type { Middleware } from 'koa';
 import type { Provider } from 'oidc-provider';
 import type { ConsentRecords } from '../consent/consent-records.ts';
 import { Consents, type GrantEnder } from '../consent/consents.ts';
+import type { DetailTypes } from '../consent/details/detail-types.ts';
 import { OpenBankingError } from '../errors.ts';
 import type { Store } from '../storage/store.ts';
 import type { TppAuthenticator } from '../tpp/authenticate.ts';
@@ -23,6 +24,7 @@ import { errorHandler, errorPage, listenForFaults } from './request/error-handle
 import { checkForm, formHead } from './request/form.ts';
 import { postedAuthorization } from './request/posted-authorization.ts';
 import { GrantedConsents } from './customer/consent/granted-consent.ts';
+import { AskedAccesses } from './customer/consent/asked-access.ts';
 import type { Aspsp } from './customer/bank/aspsp.ts';
 import { AspspCalls } from './customer/bank/aspsp-calls.ts';
 import type { Confirmations } from './customer/bank/strong-authentication.ts';
@@ -83,6 +85,7 @@ export interface AuthorizationServerOptions
   readonly store: Store;
   readonly clientLimits: ClientLimits;
   readonly consents: ConsentRecords;
+  readonly detailTypes: DetailTypes;
   readonly aspsp: Aspsp;
   /** How long one call of the bank may take. */
   readonly aspspCallSeconds: number;
@@ -122,7 +125,8 @@ export function createAuthorizationServer(options: AuthorizationServerOptions): 
   });
   const releasedClaims = new ReleasedClaims({ ...options, aspsp });
   const strong = openStrongParts(options);
-  const ciba = options.ciba && new Ciba({ ...options, ...options.ciba, calls: aspsp });
+  const accesses = new AskedAccesses(options);
+  const ciba = options.ciba && new Ciba({ ...options, ...options.ciba, calls: aspsp, accesses });
   const provider = createProvider(options, {
     ciba,
     adapter: (model) =>
@@ -137,7 +141,7 @@ export function createAuthorizationServer(options: AuthorizationServerOptions): 
   const approvals = ciba?.serve(provider, granted);
   listenForFaults(provider);
   const consents = new Consents(options.consents, { endGrant });
-  const parts = { provider, aspsp, strong, pages, consents, granted, tokenStatus, releasedClaims };
+  const parts = { provider, aspsp, strong, pages, consents, granted, accesses, tokenStatus, releasedClaims };
   provider.use(inOrder(stepsOf(options, parts)));
 
   const callback = provider.callback();
@@ -164,13 +168,14 @@ interface StepParts {
   readonly pages: Pages;
   readonly consents: Consents;
   readonly granted: GrantedConsents;
+  readonly accesses: AskedAccesses;
   readonly tokenStatus: TokenStatus;
 }
 
 /** The steps of each listener, in the order in which they run. The provider's endpoint comes last. */
 function stepsOf(
   options: AuthorizationServerOptions,
-  { provider, aspsp, strong, pages, consents, granted, tokenStatus, releasedClaims }: StepParts,
+  { provider, aspsp, strong, pages, consents, granted, accesses, tokenStatus, releasedClaims }: StepParts,
 ): Record<ListenerName, readonly Middleware[]> {
   const { issuer, clientCertificate, authenticator, log } = options;
   const sources = {
@@ -204,7 +209,7 @@ function stepsOf(
       at(ENDPOINTS.authorization, decrypting),
       at(ENDPOINTS.authorization, refuseNesting),
       from('browser', sessionTakeover(provider)),
-      from('browser', interactions(options, { provider, aspsp, pages, granted, strong })),
+      from('browser', interactions(options, { provider, aspsp, pages, granted, accesses, strong })),
     ],
     mtls: [
       accessLog(log, clientCertificate),

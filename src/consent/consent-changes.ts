@@ -47,6 +47,8 @@ export interface Authorisation {
   readonly grantId: string;
   readonly authentication?: ConsentAuthentication | undefined;
   readonly requester?: ConsentRequester | undefined;
+  /** The content of the authorised consent that this one takes the place of (FAPI Grant Management). */
+  readonly replaces?: { readonly contentHash: string } | undefined;
   /** The end of the access. */
   readonly expiresAt: Date;
   /** The part of the details that the customer allowed, with the chosen accounts. Default: all of them. */
@@ -85,33 +87,36 @@ export function asked(asking: AskedConsent & { readonly consentId: string }, mom
 
 /** @throws ERR_CONSENT_STATUS when a customer has decided already */
 export function withContent(consent: Consent, content: ChangedContent, moment: Moment): Consent {
-  assertStatus(consent, ['awaiting-authorisation'], moment.now);
+  assertStatus(consent, WAITING, moment.now);
   const { details, expiresAt = consent.expiresAt } = content;
   const contentHash = contentHashOf({ ...consent, details });
   return changed({ ...consent, details, expiresAt, contentHash }, 'awaiting-authorisation', content, moment);
 }
 
 /**
- * The authorised consent. The same customer may authorise an access anew: the consent then has another grant.
+ * The authorised consent. The same customer may authorise an access anew, also with another content that takes the place of
+ * the earlier one: the consent then has another grant.
  *
  * @throws ERR_CONSENT_CHANGED when the customer saw another content, ERR_CONSENT_STATUS, ERR_CONSENT_CUSTOMER
  */
 export function authorised(consent: Consent, authorisation: Authorisation, moment: Moment): Consent {
-  const { by, contentHash, details = consent.details, ...rest } = authorisation;
+  const { by, replaces, details = consent.details, ...rest } = authorisation;
   const { consentId } = consent;
-  assertStatus(consent, renewable(consent) ? OPEN : ['awaiting-authorisation'], moment.now);
+  assertStatus(consent, replaces ? ['authorised'] : renewable(consent) ? OPEN : WAITING, moment.now);
   if (consent.psuId !== undefined && consent.psuId !== rest.psuId) {
     throw new OpenBankingError('ERR_CONSENT_CUSTOMER', { consentId });
   }
-  if (consent.contentHash !== contentHash) throw new OpenBankingError('ERR_CONSENT_CHANGED', { consentId });
+  const shown = replaces?.contentHash ?? rest.contentHash;
+  if (consent.contentHash !== shown) throw new OpenBankingError('ERR_CONSENT_CHANGED', { consentId });
   const requester = rest.requester ?? consent.requester;
   const replacedGrantId = consent.grantId;
-  return changed({ ...consent, ...rest, requester, details, replacedGrantId }, 'authorised', { by }, moment);
+  const next = { ...consent, ...rest, requester, details, replacedGrantId };
+  return changed(next, 'authorised', { by }, moment);
 }
 
 /** @throws ERR_CONSENT_STATUS */
 export function rejected(consent: Consent, by: Attribution, moment: Moment): Consent {
-  assertStatus(consent, ['awaiting-authorisation'], moment.now);
+  assertStatus(consent, WAITING, moment.now);
   return changed(consent, 'rejected', by, moment);
 }
 
@@ -130,7 +135,8 @@ export function consumed(consent: Consent, by: Attribution, moment: Moment): Con
 /** The author of a change, and the reason. */
 export type Attribution = Pick<ConsentChange, 'by' | 'reason'>;
 
-const OPEN: readonly ConsentStatus[] = ['awaiting-authorisation', 'authorised'];
+const WAITING: readonly ConsentStatus[] = ['awaiting-authorisation'];
+const OPEN: readonly ConsentStatus[] = [...WAITING, 'authorised'];
 
 /** A payment is authorised once; an access can be authorised anew. */
 function renewable({ details }: Consent): boolean {

@@ -18,6 +18,7 @@ import { clientCertificateOptions } from '../configuration/client-certificate-sc
 import { type Clock, systemClock } from '../clock.ts';
 import type { Config } from '../configuration/config.ts';
 import { ConsentRecords } from '../consent/consent-records.ts';
+import { DetailTypes } from '../consent/details/detail-types.ts';
 import { ConsentUses } from '../consent/consent-uses.ts';
 import { Consents } from '../consent/consents.ts';
 import { reportClientChain } from './client-chain-check.ts';
@@ -283,6 +284,7 @@ function createEndpoints(
     sca: scaOptions(config.sca),
     acr: { acrValues: config.acrValues, defaultAcr: config.defaultAcr },
     customerClaims: config.customerClaims,
+    detailTypes: new DetailTypes([], Object.keys(config.apiScopes)),
     clock,
     log,
   });

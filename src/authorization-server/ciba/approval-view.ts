@@ -3,12 +3,12 @@ import type { TppRecord } from '../../../tpp-registry/index.ts';
 import { requirementsOf } from '../customer/authentication/authentication-requirements.ts';
 import { customerClaimsOf, type CustomerClaimRules } from '../customer/claims/requested-claims.ts';
 import type { ApprovalRequest } from '../customer/bank/decoupled-approval.ts';
+import type { AskedAccess } from '../customer/consent/asked-access.ts';
 import { isOfApi } from '../customer/consent/granted-consent.ts';
 import { serviceOf } from '../customer/open-interaction.ts';
 import { profileOf, type Profiles } from '../profiles/profiles.ts';
 import { permissionsOf } from '../customer/pages/permissions.ts';
 import type { ApprovalRecord } from './approval-records.ts';
-import { wordsOf } from './request-rules.ts';
 
 /** The rules of the bank for a question. */
 export interface ApprovalRules extends CustomerClaimRules {
@@ -24,13 +24,13 @@ export function approvalView(
   parts: {
     readonly client: Client;
     readonly tpp: TppRecord;
-    readonly consentUntil: Date;
+    readonly asked: AskedAccess;
     readonly rules: ApprovalRules;
   },
 ): ApprovalRequest {
-  const { client, tpp, consentUntil, rules } = parts;
+  const { client, tpp, asked, rules } = parts;
   const { approvalId, psuId, clientId, params, expiresAt } = record;
-  const scopes = wordsOf(params.scope);
+  const { scopes, details, linkHash } = asked;
   const { acrValues, isAcrEssential } = requirementsOf(params, profileOf(client, rules.profiles).market);
   return Object.freeze({
     approvalId,
@@ -43,11 +43,13 @@ export function approvalView(
     },
     scopes,
     permissions: permissionsOf(scopes, customerClaimsOf(params, rules)),
+    details,
+    linkHash,
     needsAccounts: scopes.some(isOfApi),
     bindingMessage: params.binding_message,
     acrValues,
     isAcrEssential,
     expiresAt,
-    consentUntil,
+    consentUntil: asked.expiresAt,
   });
 }

@@ -13,7 +13,7 @@ import type { AuthorisationStatus } from '../../tpp/authorisation-status.ts';
 import { tppOf } from '../clients/registered-client.ts';
 import type { AspspCalls } from '../customer/bank/aspsp-calls.ts';
 import type { CustomerHint } from '../customer/bank/decoupled-approval.ts';
-import type { GrantedConsents } from '../customer/consent/granted-consent.ts';
+import type { AskedAccesses } from '../customer/consent/asked-access.ts';
 import { providerError } from '../request/oauth-error.ts';
 import type { ApprovalParams, ApprovalRecord, ApprovalRecords } from './approval-records.ts';
 import { type ApprovalRules, approvalView } from './approval-view.ts';
@@ -47,7 +47,7 @@ interface Parts {
   readonly calls: Pick<AspspCalls, 'findCustomer' | 'startApproval'>;
   readonly records: ApprovalRecords;
   readonly open: OpenRequests;
-  readonly granted: () => Pick<GrantedConsents, 'until'>;
+  readonly accesses: Pick<AskedAccesses, 'of'>;
   /** Ends a request about which the bank could not ask. */
   readonly fail: (approvalId: string) => Promise<void>;
 }
@@ -164,14 +164,15 @@ export class BackchannelRequests {
     { client, requestId }: { readonly client: Client; readonly requestId: string },
   ): Promise<void> {
     const { log, authorisationStatus } = this.#options;
-    const { calls, fail, granted } = this.#parts;
+    const { calls, fail, accesses } = this.#parts;
     const { approvalId, psuId, clientId, params } = record;
     if (psuId === undefined) return;
     const { authorizationNumber } = tppOf(client);
     const fields = { requestId, clientId, authorizationNumber, scope: params.scope ?? '' };
     try {
       const tpp = authorisationStatus.verify(tppOf(client));
-      const parts = { client, tpp, consentUntil: granted().until(), rules: this.#options };
+      const asked = await accesses.of({ params, client });
+      const parts = { client, tpp, asked, rules: this.#options };
       await calls.startApproval(approvalView({ ...record, psuId }, parts));
       log.emit('ciba.asked', fields);
     } catch (error) {

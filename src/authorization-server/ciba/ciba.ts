@@ -3,6 +3,7 @@ import type { Middleware } from 'koa';
 import type { AspspCalls } from '../customer/bank/aspsp-calls.ts';
 import type { Aspsp } from '../customer/bank/aspsp.ts';
 import { Decisions } from '../customer/consent/decisions.ts';
+import type { AskedAccesses } from '../customer/consent/asked-access.ts';
 import type { Approvals } from '../customer/bank/decoupled-approval.ts';
 import type { GrantedConsents, GrantedConsentsOptions } from '../customer/consent/granted-consent.ts';
 import type { Store } from '../../storage/store.ts';
@@ -19,6 +20,7 @@ export interface CibaOptions
     NotificationsOptions {
   readonly aspsp: Pick<Aspsp, 'decoupled'>;
   readonly calls: AspspCalls;
+  readonly accesses: AskedAccesses;
   readonly store: Store;
   readonly secret: Buffer;
 }
@@ -30,7 +32,7 @@ export class Ciba {
   readonly #open: OpenRequests;
   readonly #requests: BackchannelRequests;
   readonly #notifications: Notifications;
-  #serving: { readonly approvals: CustomerApprovals; readonly granted: GrantedConsents } | undefined;
+  #approvals: CustomerApprovals | undefined;
 
   constructor(options: CibaOptions) {
     this.#options = options;
@@ -41,8 +43,8 @@ export class Ciba {
       calls: options.calls,
       records: this.#records,
       open: this.#open,
-      granted: () => this.#parts.granted,
-      fail: (approvalId) => this.#parts.approvals.fail(approvalId),
+      accesses: options.accesses,
+      fail: (approvalId) => this.#served.fail(approvalId),
     });
   }
 
@@ -66,10 +68,11 @@ export class Ciba {
       records: this.#records,
       decisions: new Decisions(this.#options),
       calls: this.#options.calls,
+      accesses: this.#options.accesses,
       open: this.#open,
       notifications: this.#notifications,
     });
-    this.#serving = { approvals, granted };
+    this.#approvals = approvals;
     aspsp.decoupled?.connect(approvals);
     return approvals;
   }
@@ -78,9 +81,9 @@ export class Ciba {
     return this.#notifications.close();
   }
 
-  get #parts() {
-    if (this.#serving === undefined) throw new TypeError('CIBA is not being served yet');
-    return this.#serving;
+  get #served(): CustomerApprovals {
+    if (this.#approvals === undefined) throw new TypeError('CIBA is not being served yet');
+    return this.#approvals;
   }
 }
 

@@ -8,7 +8,6 @@ import { profileOf } from '../profiles/profiles.ts';
 import { tppOf } from '../clients/registered-client.ts';
 import type { AspspCalls } from '../customer/bank/aspsp-calls.ts';
 import { assertMet, requirementsOf } from '../customer/authentication/authentication-requirements.ts';
-import { allowedClaims } from '../customer/claims/requested-claims.ts';
 import type { Decision, Decisions } from '../customer/consent/decisions.ts';
 import type {
   Approval,
@@ -17,13 +16,21 @@ import type {
   StandingDecision,
 } from '../customer/bank/decoupled-approval.ts';
 import { type GrantedConsents, isOfApi } from '../customer/consent/granted-consent.ts';
+import {
+  type AskedAccess,
+  type AskedAccesses,
+  choosesOne,
+  consentIdOfAsked,
+  contentOf,
+} from '../customer/consent/asked-access.ts';
+import { newGrantId } from '../../consent/consent.ts';
 import { claimNames, claimsOf } from '../request/authorization-request/claims-parameter.ts';
 import { serviceOf } from '../customer/open-interaction.ts';
 import type { ApprovalRecords } from './approval-records.ts';
 import { type ApprovalRules, approvalView, type AskedRecord } from './approval-view.ts';
 import type { OpenRequests } from './open-requests.ts';
 import type { Notifications } from './notifications.ts';
-import { textOf, wordsOf } from './request-rules.ts';
+import { textOf } from './request-rules.ts';
 
 interface CustomerApprovalsOptions extends ApprovalRules {
   readonly authorisationStatus: AuthorisationStatus;
@@ -37,6 +44,7 @@ interface Parts {
   readonly decisions: Decisions;
   readonly granted: GrantedConsents;
   readonly calls: Pick<AspspCalls, 'listAccounts' | 'acrOf'>;
+  readonly accesses: Pick<AskedAccesses, 'of'>;
   readonly open: Pick<OpenRequests, 'free'>;
   readonly notifications: Pick<Notifications, 'send'>;
 }
@@ -49,6 +57,7 @@ const NOT_ASKED = 'the bank could not ask the customer';
 const approvalSchema = z
   .strictObject({
     accountIds: z.array(z.string().min(1).max(128)).max(1000),
+    linkHash: z.string().max(100).optional(),
     amr: z.array(z.string().min(1).max(40)).min(1).max(10),
     acr: z.string().min(1).max(200).optional(),
     authTime: z.date().optional(),
@@ -99,7 +108,7 @@ export class CustomerApprovals implements Approvals {
   /** The question, while it waits and its TPP may ask. */
   async #waiting(record: AskedRecord): Promise<ApprovalRequest | undefined> {
     const { clock, authorisationStatus } = this.#options;
-    const { provider, decisions, granted } = this.#parts;
+    const { provider, decisions, accesses } = this.#parts;
     if (record.expiresAt <= clock.now()) return undefined;
     const [client, decision] = await Promise.all([
       provider.Client.find(record.clientId),
@@ -108,7 +117,8 @@ export class CustomerApprovals implements Approvals {
     if (client === undefined || decision !== undefined) return undefined;
     try {
       const tpp = authorisationStatus.verify(tppOf(client));
-      return approvalView(record, { client, tpp, consentUntil: granted.until(), rules: this.#options });
+      const asked = await accesses.of({ params: record.params, client });
+      return approvalView(record, { client, tpp, asked, rules: this.#options });
     } catch (error) {
       if (isRefusal(error)) return undefined;
       throw error;
@@ -135,7 +145,7 @@ export class CustomerApprovals implements Approvals {
 
   /** @throws ERR_APPROVAL_INVALID, ERR_ASPSP_UNAVAILABLE, and the code by which the TPP is refused */
   async #allowed(record: AskedRecord, approval: Approval): Promise<Decision> {
-    const { granted, calls } = this.#parts;
+    const { accesses, calls } = this.#parts;
     const { clock, authorisationStatus } = this.#options;
     const client = await this.#clientOf(record);
     const tpp = authorisationStatus.verify(tppOf(client));
@@ -146,13 +156,15 @@ export class CustomerApprovals implements Approvals {
     const acr = calls.acrOf('approve', data);
     const { market } = profileOf(client, this.#options.profiles);
     assertMet(requirementsOf(record.params, market), { psuId: record.psuId, acr, authTime }, clock.now());
-    const scopes = wordsOf(record.params.scope);
+    const asked = await accesses.of({ params: record.params, client });
+    assertLinked(asked, { ...data, psuId: record.psuId });
+    const { scopes, details } = asked;
     if (authTime.getTime() > clock.now().getTime() + CLOCK_TOLERANCE_SECONDS * 1000) {
       throw invalid('authTime is in the future');
     }
     if (scopes.some(isOfApi)) {
       if (accountIds.length === 0) throw invalid('accountIds is empty, and the request needs accounts');
-      const offered = await calls.listAccounts(record.psuId, scopes);
+      const offered = await calls.listAccounts(record.psuId, scopes, details);
       const isOffered = (id: string) => offered.some(({ accountId }) => accountId === id);
       if (!accountIds.every(isOffered)) throw invalid('accountIds has one that listAccounts does not have');
     } else if (accountIds.length > 0) {
@@ -160,10 +172,11 @@ export class CustomerApprovals implements Approvals {
     }
     return {
       answer: 'allowed',
-      grantId: granted.newGrantId(),
+      grantId: newGrantId(consentIdOfAsked(asked)),
+      asked: contentOf(asked),
       accountIds: [...new Set(accountIds)],
       service: serviceOf({ client, tpp }),
-      until: granted.until().toISOString(),
+      until: asked.expiresAt.toISOString(),
       login: { amr, acr, authTime: epochSeconds(authTime) },
     };
   }
@@ -213,21 +226,15 @@ export class CustomerApprovals implements Approvals {
   async #allow(
     record: AskedRecord,
     request: BackchannelAuthenticationRequest,
-    { grantId, accountIds, login }: Extract<Decision, { answer: 'allowed' }>,
+    { grantId, accountIds, asked, login }: Extract<Decision, { answer: 'allowed' }>,
   ): Promise<void> {
     const { clientId, psuId, params } = record;
     const client = await this.#clientOf(record);
-    const { authorizationNumber } = tppOf(client);
-    const claims = allowedClaims(params, this.#options);
-    const scopes = wordsOf(params.scope);
+    const tpp = this.#options.authorisationStatus.verify(tppOf(client));
+    const { authorizationNumber, legalName } = tpp;
+    const requester = { service: serviceOf({ client, tpp }), legalName };
     const access = {
-      grantId,
-      clientId,
-      authorizationNumber,
-      psuId,
-      accountIds,
-      scopes,
-      claims,
+      ...{ grantId, clientId, authorizationNumber, psuId, accountIds, asked, requester },
       authentication: login,
     };
     const created = await this.#parts.granted.make(access, claimNames(claimsOf(params)));
@@ -238,6 +245,19 @@ export class CustomerApprovals implements Approvals {
     const { amr = [], acr, authTime } = login ?? {};
     Object.assign(request, { grantId, amr: [...amr], acr, authTime });
   }
+}
+
+/** @throws ERR_APPROVAL_INVALID for an approval of something else than what is asked now */
+function assertLinked(
+  asked: AskedAccess,
+  { psuId, linkHash, accountIds }: Approval & { readonly psuId: string },
+): void {
+  const isShown = linkHash === asked.linkHash || (linkHash === undefined && !asked.isPayment);
+  if (!isShown) throw invalid('linkHash is not the one of the request');
+  if (asked.customer !== undefined && asked.customer !== psuId)
+    throw invalid('the consent is of another customer');
+  if (choosesOne(asked) && accountIds.length > 1)
+    throw invalid('accountIds has several accounts for one payment');
 }
 
 function isAsked(record: { readonly psuId: string | undefined }): record is AskedRecord {

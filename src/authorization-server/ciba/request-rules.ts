@@ -61,10 +61,6 @@ export function textOf(value: unknown): string | undefined {
   return typeof value === 'string' && value !== '' ? value : undefined;
 }
 
-export function wordsOf(value: unknown): readonly string[] {
-  return (textOf(value) ?? '').split(' ').filter(Boolean);
-}
-
 function invalid(problem: string): OpenBankingError<'ERR_CIBA_REQUEST'> {
   return new OpenBankingError('ERR_CIBA_REQUEST', { problem });
 }

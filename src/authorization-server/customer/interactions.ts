@@ -9,6 +9,7 @@ import { Authentication, type StrongAuthenticationParts } from './authentication
 import { InteractionOccasions } from './authentication/interaction-occasion.ts';
 import type { Profiles } from '../profiles/profiles.ts';
 import type { CustomerClaim } from './claims/customer-claims.ts';
+import type { AskedAccesses } from './consent/asked-access.ts';
 import { ConsentDecision } from './consent/consent-decision.ts';
 import { Decisions } from './consent/decisions.ts';
 import type { GrantedConsents, GrantedConsentsOptions } from './consent/granted-consent.ts';
@@ -38,12 +39,14 @@ export function interactions(
     pages,
     strong,
     granted,
+    accesses,
   }: {
     readonly provider: Provider;
     readonly aspsp: AspspCalls;
     readonly pages: Pages;
     readonly strong: StrongAuthenticationParts | undefined;
     readonly granted: GrantedConsents;
+    readonly accesses: AskedAccesses;
   },
 ): Middleware {
   const { clock, log, store, secret } = options;
@@ -56,7 +59,7 @@ export function interactions(
   const occasions = new InteractionOccasions({ acrValues, profiles, pages, forms, issuer, log });
   const decisions = new Decisions({ store, clock, secret });
   const consent = new ConsentDecision(options, { granted, aspsp, pages, forms, decisions });
-  const visits = new Visits(options, { provider, pages, forms, decisions, consent });
+  const visits = new Visits(options, { provider, pages, forms, decisions, consent, accesses });
 
   const answer = async (ctx: Context, open: OpenInteraction) => {
     const form = forms.read(ctx, open);

@@ -3,7 +3,9 @@ import type { Client, Interaction, InteractionResults, Provider } from 'oidc-pro
 import type { TppRecord } from '../../../tpp-registry/index.ts';
 import { isRefusal, OpenBankingError } from '../../errors.ts';
 import type { EventFields } from '../../events.ts';
+import { oauthAnswer } from '../request/oauth-error.ts';
 import { uiLocalesOf } from './authentication/hints.ts';
+import type { AskedAccess } from './consent/asked-access.ts';
 import type { RequesterView, StopReason } from './pages/page-views.ts';
 import type { Pages } from './pages/pages.ts';
 
@@ -15,18 +17,14 @@ export interface FoundInteraction {
   readonly scopes: readonly string[];
 }
 
-/** The access that a request asks for, as far as the authentication depends on it. */
-export interface AskedLogin {
-  readonly details: readonly { readonly type: string; readonly [member: string]: unknown }[];
-  readonly isPayment: boolean;
-  /** Names all that the customer sees and approves. */
-  readonly linkHash: string;
+/** An authorization whose TPP is authorised. */
+export interface AuthorisedInteraction extends FoundInteraction {
+  readonly tpp: TppRecord;
 }
 
-/** An authorization whose TPP is authorised. */
-export interface OpenInteraction extends FoundInteraction {
-  readonly tpp: TppRecord;
-  readonly asked: AskedLogin;
+/** An authorization that the customer can allow. */
+export interface OpenInteraction extends AuthorisedInteraction {
+  readonly asked: AskedAccess;
 }
 
 /** The interaction of the request's path, for the browser that began it. @throws ERR_PSU_INPUT when there is none */
@@ -83,13 +81,33 @@ export async function stopInteraction(
   stop.pages.stopped(ctx, { reason: stop.reason, status: stop.status, service: serviceOf(found), back });
 }
 
+/** Ends the authorization with a refusal: its page for the customer, and its OAuth error for the TPP. */
+export function refuseInteraction(
+  ctx: Context,
+  found: FoundInteraction,
+  {
+    pages,
+    error,
+    reason,
+  }: {
+    readonly pages: Pick<Pages, 'stopped'>;
+    readonly error: OpenBankingError;
+    readonly reason: StopReason;
+  },
+): Promise<void> {
+  ctx.state.fault = error;
+  const { status, body, headers } = oauthAnswer(error);
+  ctx.set(headers);
+  return stopInteraction(ctx, found, { pages, reason, status, result: body });
+}
+
 async function keepResult(interaction: Interaction, result: InteractionResults): Promise<void> {
   interaction.result = 'error' in result ? result : { ...interaction.lastSubmission, ...result };
   await interaction.persist();
 }
 
 /** The TPP that asks, as the pages name it. */
-export function requesterOf(open: OpenInteraction): RequesterView {
+export function requesterOf(open: AuthorisedInteraction): RequesterView {
   const { tpp } = open;
   return {
     name: serviceOf(open),
@@ -103,12 +121,12 @@ export function requesterOf(open: OpenInteraction): RequesterView {
 export function serviceOf({
   client,
   tpp,
-}: Pick<FoundInteraction, 'client'> & Partial<OpenInteraction>): string {
+}: Pick<FoundInteraction, 'client'> & Partial<AuthorisedInteraction>): string {
   return client.clientName ?? tpp?.tradingName ?? tpp?.legalName ?? 'the service';
 }
 
 /** The fields of every event of an interaction. */
-export function interactionFields(ctx: Context, open: OpenInteraction): EventFields {
+export function interactionFields(ctx: Context, open: AuthorisedInteraction): EventFields {
   return {
     requestId: String(ctx.state.requestId),
     clientId: open.client.clientId,

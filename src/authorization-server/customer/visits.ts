@@ -5,18 +5,21 @@ import { isRefusal, type OpenBankingError } from '../../errors.ts';
 import type { AuthorisationStatus } from '../../tpp/authorisation-status.ts';
 import { tppOf } from '../clients/registered-client.ts';
 import { oauthAnswer } from '../request/oauth-error.ts';
-import { askedLogin } from './authentication/asked-login.ts';
+import type { AskedAccesses } from './consent/asked-access.ts';
 import type { ConsentDecision } from './consent/consent-decision.ts';
 import type { Decisions } from './consent/decisions.ts';
 import {
+  type AuthorisedInteraction,
   findInteraction,
   type FoundInteraction,
   isFinished,
   type OpenInteraction,
+  refuseInteraction,
   serviceOf,
   stopInteraction,
 } from './open-interaction.ts';
 import type { OwnForms } from './own-forms.ts';
+import type { StopReason } from './pages/page-views.ts';
 import { type Pages, POLL } from './pages/pages.ts';
 
 interface VisitsOptions {
@@ -30,6 +33,7 @@ interface Parts {
   readonly forms: OwnForms;
   readonly decisions: Pick<Decisions, 'find'>;
   readonly consent: Pick<ConsentDecision, 'carryOut'>;
+  readonly accesses: Pick<AskedAccesses, 'of'>;
 }
 
 /** How long a customer may take for one prompt. The interaction itself lives longer, so that there is a way back. */
@@ -68,11 +72,13 @@ export class Visits {
     if (isFinished(found)) return pages.onward(ctx, found.interaction.returnTo);
     const late = this.#lateness(found);
     if (late !== undefined) return this.#stopLate(ctx, found, late);
-    const open = await this.#authorised(ctx, found);
-    if (open === undefined) return;
+    const authorised = await this.#authorised(ctx, found);
+    if (authorised === undefined) return;
     // Of a request that did not end: the decision stands, and is carried out now.
     const decision = await decisions.find(found.interaction.uid);
-    if (decision !== undefined) return this.#parts.consent.carryOut(ctx, open, decision);
+    if (decision !== undefined) return this.#parts.consent.carryOut(ctx, authorised, decision);
+    const open = await this.#asked(ctx, authorised);
+    if (open === undefined) return;
     try {
       await work(open);
       await this.#noteActivity(ctx, found);
@@ -116,19 +122,32 @@ export class Visits {
     await interaction.persist();
   }
 
-  async #authorised(ctx: Context, found: FoundInteraction): Promise<OpenInteraction | undefined> {
+  async #authorised(ctx: Context, found: FoundInteraction): Promise<AuthorisedInteraction | undefined> {
     try {
-      const tpp = this.#options.authorisationStatus.verify(tppOf(found.client));
-      return { ...found, tpp, asked: askedLogin(found) };
+      return { ...found, tpp: this.#options.authorisationStatus.verify(tppOf(found.client)) };
     } catch (error) {
-      if (!isRefusal(error)) throw error;
-      ctx.state.fault = error;
-      const { status, body, headers } = oauthAnswer(error);
-      ctx.set(headers);
-      const stop = { pages: this.#parts.pages, reason: 'not-permitted', status, result: body } as const;
-      await stopInteraction(ctx, found, stop);
-      return undefined;
+      return this.#stopRefused(ctx, found, { error, reason: 'not-permitted' });
     }
+  }
+
+  /** Judges the request anew: the consent that it names may have been used, changed or ended since it was pushed. */
+  async #asked(ctx: Context, authorised: AuthorisedInteraction): Promise<OpenInteraction | undefined> {
+    const { client, interaction } = authorised;
+    try {
+      return { ...authorised, asked: await this.#parts.accesses.of({ params: interaction.params, client }) };
+    } catch (error) {
+      return this.#stopRefused(ctx, authorised, { error, reason: 'changed' });
+    }
+  }
+
+  async #stopRefused(
+    ctx: Context,
+    found: FoundInteraction,
+    { error, reason }: { readonly error: unknown; readonly reason: StopReason },
+  ): Promise<undefined> {
+    if (!isRefusal(error) || isRefusal(error, 'ERR_STORAGE_UNAVAILABLE')) throw error;
+    await refuseInteraction(ctx, found, { pages: this.#parts.pages, error, reason });
+    return undefined;
   }
 
   /** Nothing is decided: the customer may try again, or go back to the TPP. */

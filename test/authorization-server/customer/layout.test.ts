@@ -37,6 +37,15 @@ const allowed = {
   service: LONG,
   grantId: '',
   accountIds: [],
+  asked: {
+    reference: 'scope',
+    details: [],
+    scopes: [],
+    claims: { idToken: [], userinfo: [] },
+    contentHash: '',
+    isNamed: false,
+    expiresAt: '',
+  },
   until: until.toISOString(),
 } as const;
 const rule = 'request_uri is invalid, expired, or was already used';

@@ -14,6 +14,8 @@ export interface AuthenticationRequirements {
   readonly isAcrEssential: boolean;
   /** The one customer who may log in. */
   readonly subject?: string | undefined;
+  /** The customer of the consent that the request names. */
+  readonly customer?: string | undefined;
   /** How long ago the customer may have proved his identity. */
   readonly maxAgeSeconds?: number | undefined;
 }
@@ -61,7 +63,7 @@ export function requirementsOf(
  * @throws ERR_AUTHENTICATION_UNMET
  */
 export function assertMet(
-  { acrValues, isAcrEssential, subject, maxAgeSeconds }: AuthenticationRequirements,
+  { acrValues, isAcrEssential, subject, customer, maxAgeSeconds }: AuthenticationRequirements,
   { psuId, acr, authTime }: Login,
   now: Date,
 ): void {
@@ -70,6 +72,9 @@ export function assertMet(
   }
   if (subject !== undefined && subject !== psuId)
     throw unmet('another customer than the one of sub has logged in');
+  if (customer !== undefined && customer !== psuId) {
+    throw unmet('another customer than the one of the consent has logged in');
+  }
   const oldest = now.getTime() - ((maxAgeSeconds ?? 0) + AGE_TOLERANCE_SECONDS) * 1000;
   if (maxAgeSeconds !== undefined && authTime !== undefined && authTime.getTime() < oldest) {
     throw unmet(`the customer has logged in longer ago than max_age allows`);

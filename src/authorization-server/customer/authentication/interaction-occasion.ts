@@ -77,8 +77,11 @@ export class InteractionOccasions {
     };
   }
 
-  #requirementsOf({ interaction, client }: OpenInteraction): AuthenticationRequirements {
-    return requirementsOf(interaction.params, profileOf(client, this.#options.profiles).market);
+  /** A consent of a customer is for that customer only. */
+  #requirementsOf({ interaction, client, asked }: OpenInteraction): AuthenticationRequirements {
+    const { market } = profileOf(client, this.#options.profiles);
+    const requirements = requirementsOf(interaction.params, market);
+    return { ...requirements, customer: asked.customer };
   }
 
   #contextOf(open: OpenInteraction, requirements: AuthenticationRequirements): AuthenticationContext {

@@ -3,6 +3,7 @@ import type { Clock } from '../../../clock.ts';
 import type { ApprovalRequest, AspspCall, CustomerHint, FoundCustomer } from './decoupled-approval.ts';
 import type {
   AccountChoice,
+  AccountsCall,
   AuthenticatedPsu,
   Aspsp,
   AuthenticationAnswer,
@@ -158,9 +159,15 @@ export class AspspCalls {
     return acr ?? defaultAcr;
   }
 
-  listAccounts(psuId: string, scopes: readonly string[]): Promise<readonly AccountChoice[]> {
+  listAccounts(
+    psuId: string,
+    scopes: readonly string[],
+    details: AccountsCall['details'],
+  ): Promise<readonly AccountChoice[]> {
     const { aspsp } = this.#options;
-    return this.#calls.run('listAccounts', accounts, (call) => aspsp.listAccounts(psuId, scopes, call));
+    return this.#calls.run('listAccounts', accounts, (call) =>
+      aspsp.listAccounts(psuId, scopes, { ...call, details }),
+    );
   }
 
   /** Claims of these names, as far as the customer has them. */

@@ -33,8 +33,15 @@ export interface Aspsp {
     call: AuthenticationCall,
   ): Promise<AuthenticationAnswer>;
 
-  /** The accounts that the customer may choose from, for a request with these scopes. */
-  listAccounts(psuId: string, scopes: readonly string[], call: AspspCall): Promise<readonly AccountChoice[]>;
+  /**
+   * The accounts that the customer may choose from, for a request with these scopes. Where the request names accounts, such
+   * as the one to pay from, the bank offers these only.
+   */
+  listAccounts(
+    psuId: string,
+    scopes: readonly string[],
+    call: AccountsCall,
+  ): Promise<readonly AccountChoice[]>;
 
   /**
    * The claims about a customer of these names, for a TPP that the customer has allowed to have them. A claim that the
@@ -51,6 +58,12 @@ export interface Aspsp {
 
   /** For strong customer authentication by this server, which `sca.enabled` opens. */
   readonly strong?: StrongAuthentication;
+}
+
+/** Arguments of the call that lists accounts. */
+export interface AccountsCall extends AspspCall {
+  /** RFC 9396 objects of the request; empty where it has scopes only. */
+  readonly details: readonly { readonly type: string; readonly [member: string]: unknown }[];
 }
 
 /** Arguments of the call that judges the answer to a step. */

@@ -55,6 +55,10 @@ export interface ApprovalRequest {
     readonly authorizationNumber: string;
   };
   readonly scopes: readonly string[];
+  /** RFC 9396 objects; empty where the request has scopes only. A payment is shown with amount and payee. */
+  readonly details: readonly { readonly type: string; readonly [member: string]: unknown }[];
+  /** Names everything that is shown (RTS article 5). */
+  readonly linkHash: string;
   /** The same sentences that the consent page has for the scopes. */
   readonly permissions: readonly { readonly title: string; readonly text: string }[];
   /** Whether the customer has to choose accounts: `listAccounts` has them. */
@@ -74,6 +78,8 @@ export interface ApprovalRequest {
 export interface Approval {
   /** At least one where the request `needsAccounts`, else none. Each is one of `listAccounts`. */
   readonly accountIds: readonly string[];
+  /** The `linkHash` of what the customer was shown. Required for a payment. */
+  readonly linkHash?: string | undefined;
   /** Authentication methods (RFC 8176), such as `pwd`, `swk`. */
   readonly amr: readonly string[];
   readonly acr?: string | undefined;

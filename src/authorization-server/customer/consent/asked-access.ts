@@ -38,6 +38,38 @@ export interface AskedAccess {
   readonly customer?: string | undefined;
 }
 
+/** An access as it is approved: the part that a decision keeps, as JSON. */
+export interface AskedContent
+  extends Pick<AskedAccess, 'reference' | 'details' | 'scopes' | 'claims' | 'contentHash'> {
+  /** Whether the request named a consent, or an earlier grant. */
+  readonly isNamed: boolean;
+  /** The content of the earlier grant that this one takes the place of. */
+  readonly replaces?: { readonly contentHash: string } | undefined;
+  /** RFC 3339. */
+  readonly expiresAt: string;
+}
+
+/** Whether the customer chooses one account, which a payment or a question for its funds is about. */
+export function choosesOne({ details }: Pick<AskedAccess, 'details'>): boolean {
+  return details.some(({ type }) => type === 'payment_initiation' || type === 'funds_confirmation');
+}
+
+/** The id of the consent that an approval authorises; undefined where it makes a new one. */
+export function consentIdOfAsked({ consent, earlier }: AskedAccess): string | undefined {
+  return (consent ?? earlier?.consent)?.consentId;
+}
+
+/** The part of an access that a decision keeps. */
+export function contentOf(asked: AskedAccess): AskedContent {
+  const { reference, details, scopes, claims, contentHash, consent, earlier, expiresAt } = asked;
+  const replaces = earlier && { contentHash: earlier.consent.contentHash };
+  const isNamed = consent !== undefined || earlier !== undefined;
+  return {
+    ...{ reference, details, scopes, claims, contentHash, isNamed, replaces },
+    expiresAt: expiresAt.toISOString(),
+  };
+}
+
 /** A request, as far as it names an access. */
 export interface AskingRequest {
   readonly params: Readonly<Record<string, unknown>>;

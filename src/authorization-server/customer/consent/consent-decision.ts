@@ -1,15 +1,18 @@
 import type { Context } from 'koa';
-import type { ConsentAuthentication } from '../../../consent/consent.ts';
-import { OpenBankingError } from '../../../errors.ts';
+import { type ConsentAuthentication, newConsentId, newGrantId } from '../../../consent/consent.ts';
+import { isRefusal, OpenBankingError } from '../../../errors.ts';
 import type { Log } from '../../../events.ts';
 import type { AspspCalls } from '../bank/aspsp-calls.ts';
 import type { AccountChoice } from '../bank/aspsp.ts';
+import { choosesOne, consentIdOfAsked, contentOf } from './asked-access.ts';
 import type { AllowedAccess, Decision, Decisions } from './decisions.ts';
 import { type GrantedConsents, isOfApi } from './granted-consent.ts';
 import {
   finishInteraction,
   interactionFields,
+  type AuthorisedInteraction,
   type OpenInteraction,
+  refuseInteraction,
   requesterOf,
   serviceOf,
   stopInteraction,
@@ -18,7 +21,7 @@ import type { OwnForms } from '../own-forms.ts';
 import type { Pages } from '../pages/pages.ts';
 import type { PageText } from '../pages/words/words.ts';
 import { claimNames, claimsOf } from '../../request/authorization-request/claims-parameter.ts';
-import { allowedClaims, customerClaimsOf, type CustomerClaimRules } from '../claims/requested-claims.ts';
+import { customerClaimsOf, type CustomerClaimRules } from '../claims/requested-claims.ts';
 
 interface ConsentDecisionOptions extends CustomerClaimRules {
   readonly log: Log;
@@ -58,73 +61,103 @@ export class ConsentDecision {
   }
 
   async show(ctx: Context, open: OpenInteraction, problem?: PageText): Promise<void> {
-    const { pages, forms, granted } = this.#parts;
+    const { pages, forms } = this.#parts;
+    const { asked } = open;
     const accounts = await this.#offeredAccounts(open);
     if (accounts?.length === 0) return this.#stopWithoutAccounts(ctx, open);
     pages.consent(ctx, {
       tpp: requesterOf(open),
       csrf: forms.tokenOf(open),
       asked: {
-        details: [],
-        scopes: open.scopes,
+        details: asked.details,
+        scopes: asked.scopes,
         claims: customerClaimsOf(open.interaction.params, this.#options),
       },
-      until: granted.until(),
-      accounts: accounts && { choice: 'many', offered: accounts },
+      until: asked.expiresAt,
+      accounts: accounts && { choice: choosesOne(asked) ? 'one' : 'many', offered: accounts },
       problem,
     });
   }
 
-  /** Allows access to the chosen accounts. @throws ERR_PSU_INPUT for an account that was not offered */
+  /**
+   * Allows access to the chosen accounts. The approval is of what the customer saw at each step of the login: when it is
+   * another one now, the request ends (RTS article 5(1)(c), K3).
+   *
+   * @throws ERR_PSU_INPUT for an account that was not offered
+   */
   async approve(ctx: Context, open: OpenInteraction, form: URLSearchParams): Promise<void> {
+    const { pages, decisions } = this.#parts;
+    const { asked, interaction } = open;
+    const consentId = consentIdOfAsked(asked) ?? newConsentId();
+    if (linkHashOf(interaction) !== asked.linkHash) {
+      const error = new OpenBankingError('ERR_CONSENT_CHANGED', { consentId });
+      return refuseInteraction(ctx, open, { pages, error, reason: 'changed' });
+    }
     const offered = await this.#offeredAccounts(open);
     const chosen = form.getAll('account');
     if (!chosen.every((id) => offered?.some((account) => account.accountId === id))) {
       throw new OpenBankingError('ERR_PSU_INPUT', { problem: 'an account that was not offered' });
     }
     if (offered !== undefined && chosen.length === 0) return this.show(ctx, open, NO_ACCOUNT_CHOSEN);
-    const { decisions, granted } = this.#parts;
-    const { decision } = await decisions.settle(open.interaction.uid, {
+    if (choosesOne(asked) && chosen.length > 1) {
+      throw new OpenBankingError('ERR_PSU_INPUT', { problem: 'several accounts for one payment' });
+    }
+    const { decision } = await decisions.settle(interaction.uid, {
       answer: 'allowed',
-      grantId: granted.newGrantId(),
+      grantId: newGrantId(consentId),
       accountIds: [...new Set(chosen)],
+      asked: contentOf(asked),
       service: serviceOf(open),
-      until: granted.until().toISOString(),
+      until: asked.expiresAt.toISOString(),
     });
     return this.carryOut(ctx, open, decision);
   }
 
-  /** Ends the request at the customer's wish, at either prompt. */
+  /** Ends the request at the customer's wish, at either prompt. A consent that waited is rejected. */
   async end(ctx: Context, open: OpenInteraction, reason: keyof typeof ENDS): Promise<void> {
-    const ended = { answer: 'ended', service: serviceOf(open), ...ENDS[reason] } as const;
+    const { consent } = open.asked;
+    const rejects = reason === 'cancel' && consent?.status === 'awaiting-authorisation';
+    const ended = {
+      answer: 'ended',
+      service: serviceOf(open),
+      ...ENDS[reason],
+      ...(rejects ? { rejects: consent.consentId } : {}),
+    } as const;
     const { decision, isFirst } = await this.#parts.decisions.settle(open.interaction.uid, ended);
     if (isFirst) this.#options.log.emit('consent.denied', interactionFields(ctx, open));
     return this.carryOut(ctx, open, decision);
   }
 
   /** Makes grant and consent of a decision, or ends the request; repeating it changes nothing. */
-  async carryOut(ctx: Context, open: OpenInteraction, decision: Decision): Promise<void> {
-    const { pages } = this.#parts;
+  async carryOut(ctx: Context, open: AuthorisedInteraction, decision: Decision): Promise<void> {
+    const { pages, granted } = this.#parts;
     if (decision.answer === 'ended') {
+      if (decision.rejects !== undefined) await granted.reject(decision.rejects);
       const result = { error: decision.error, error_description: decision.description };
       return finishInteraction(ctx, open, { pages, result });
     }
-    await this.#allow(ctx, open, decision);
+    try {
+      await this.#allow(ctx, open, decision);
+    } catch (error) {
+      // Another authorization of the same consent, or its end, came first.
+      if (!isOfConsent(error)) throw error;
+      return refuseInteraction(ctx, open, { pages, error, reason: 'changed' });
+    }
     return finishInteraction(ctx, open, { pages, result: { consent: { grantId: decision.grantId } } });
   }
 
-  async #allow(ctx: Context, open: OpenInteraction, { grantId, accountIds }: AllowedAccess): Promise<void> {
-    const { clientId } = open.client;
-    const { authorizationNumber } = open.tpp;
-    const psuId = psuOf(open);
-    const { scopes } = open;
-    const claims = allowedClaims(open.interaction.params, this.#options);
-    const { legalName } = open.tpp;
-    const requester = { service: serviceOf(open), legalName };
-    const authentication = authenticationOf(open);
+  async #allow(
+    ctx: Context,
+    open: AuthorisedInteraction,
+    { grantId, accountIds, asked }: AllowedAccess,
+  ): Promise<void> {
+    const { authorizationNumber, legalName } = open.tpp;
     const access = {
-      ...{ grantId, clientId, authorizationNumber, psuId, accountIds, scopes, claims },
-      ...{ requester, authentication },
+      ...{ grantId, accountIds, asked, authorizationNumber },
+      clientId: open.client.clientId,
+      psuId: psuOf(open),
+      requester: { service: serviceOf(open), legalName },
+      authentication: authenticationOf(open),
     };
     const created = await this.#parts.granted.make(access, claimNames(claimsOf(open.interaction.params)));
     if (created === undefined) return;
@@ -142,18 +175,34 @@ export class ConsentDecision {
 
   /** Undefined for a request that opens no API: the customer chooses no accounts for it. */
   async #offeredAccounts(open: OpenInteraction): Promise<readonly AccountChoice[] | undefined> {
-    return open.scopes.some(isOfApi) ? this.#parts.aspsp.listAccounts(psuOf(open), open.scopes) : undefined;
+    const { scopes, details } = open.asked;
+    return scopes.some(isOfApi) ? this.#parts.aspsp.listAccounts(psuOf(open), scopes, details) : undefined;
   }
 }
 
-function psuOf({ interaction }: OpenInteraction): string {
+/** The access that the steps of the login were linked to. */
+function linkHashOf({ lastSubmission }: OpenInteraction['interaction']): unknown {
+  return (lastSubmission?.sca as { readonly linkHash?: unknown } | undefined)?.linkHash;
+}
+
+function isOfConsent(error: unknown): error is OpenBankingError {
+  const codes = [
+    'ERR_CONSENT_STATUS',
+    'ERR_CONSENT_CHANGED',
+    'ERR_CONSENT_CUSTOMER',
+    'ERR_CONSENT_UNKNOWN',
+  ] as const;
+  return codes.some((code) => isRefusal(error, code));
+}
+
+function psuOf({ interaction }: AuthorisedInteraction): string {
   const psuId = interaction.session?.accountId;
   if (psuId === undefined) throw new OpenBankingError('ERR_PSU_INPUT', { problem: 'nobody is logged in' });
   return psuId;
 }
 
 /** How the customer has logged in, from the result of the login prompt. */
-function authenticationOf({ interaction }: OpenInteraction): ConsentAuthentication | undefined {
+function authenticationOf({ interaction }: AuthorisedInteraction): ConsentAuthentication | undefined {
   const { login } = interaction.lastSubmission ?? {};
   if (login === undefined) return undefined;
   const {

@@ -1,3 +1,4 @@
+import type { AskedContent } from './asked-access.ts';
 import type { Clock } from '../../../clock.ts';
 import { identifierHash, PayloadEncryption } from '../../../storage/record-protection.ts';
 import type { Store } from '../../../storage/store.ts';
@@ -10,6 +11,8 @@ export interface AllowedAccess {
   /** Of the grant that is made from the decision. */
   readonly grantId: string;
   readonly accountIds: readonly string[];
+  /** The access that the customer saw. */
+  readonly asked: AskedContent;
   /** For the customer's eyes. */
   readonly service: string;
   readonly until: string;
@@ -25,6 +28,8 @@ export interface EndedRequest {
   /** For the TPP (RFC 6749 §4.1.2.1). */
   readonly error: string;
   readonly description: string;
+  /** The consent that waited for the customer, and is rejected. */
+  readonly rejects?: string | undefined;
 }
 
 export interface DecisionsOptions {

@@ -1,25 +1,25 @@
 import type { Provider } from 'oidc-provider';
 import type { Clock } from '../../../clock.ts';
 import type { Authorisation, AskedConsent } from '../../../consent/consent-changes.ts';
-import { type Consent, consentIdOf, newGrantId } from '../../../consent/consent.ts';
-import type { ConsentRecords } from '../../../consent/consent-records.ts';
+import { type Consent, consentIdOf } from '../../../consent/consent.ts';
+import type { Changed, ConsentRecords } from '../../../consent/consent-records.ts';
 import type { GrantEnder } from '../../../consent/consents.ts';
+import { isRefusal } from '../../../errors.ts';
 import { OPENID_SCOPES } from '../../clients/registered-client.ts';
+import type { AskedContent } from './asked-access.ts';
 
 export interface GrantedConsentsOptions {
-  readonly consents: Pick<ConsentRecords, 'createAuthorised' | 'authorise'>;
+  readonly consents: Pick<ConsentRecords, 'createAuthorised' | 'authorise' | 'reject'>;
   readonly resource: string;
-  readonly consentSeconds: number;
   readonly clock: Clock;
 }
 
 /** The access that a customer has allowed. */
 export interface GrantedAccess
   extends Pick<AskedConsent, 'clientId' | 'authorizationNumber'>,
-    Pick<
-      Authorisation,
-      'grantId' | 'psuId' | 'accountIds' | 'scopes' | 'claims' | 'authentication' | 'requester'
-    > {}
+    Pick<Authorisation, 'grantId' | 'psuId' | 'accountIds' | 'authentication' | 'requester'> {
+  readonly asked: AskedContent;
+}
 
 /** Makes grant and consent of a customer's decision, whichever way the customer was asked. */
 export class GrantedConsents {
@@ -34,51 +34,51 @@ export class GrantedConsents {
     this.#parts = parts;
   }
 
-  /** The identifier of a grant that is not made yet. */
-  newGrantId(): string {
-    return newGrantId();
-  }
-
-  /** The end of a consent that is made now. */
-  until(): Date {
-    const { clock, consentSeconds } = this.#options;
-    return new Date(clock.now().getTime() + consentSeconds * 1000);
-  }
-
   /**
-   * Makes the grant, then the consent: undefined when there was one. Repeating changes nothing. The grant covers every
-   * claim that the request asks for: the provider would ask about another one for ever.
+   * Makes the grant, then authorises the consent: undefined when it was. Repeating changes nothing. The grant covers every
+   * claim that the request asks for: the provider would ask about another one for ever. At a renewal the earlier grant ends.
+   *
+   * @throws ERR_CONSENT_STATUS, ERR_CONSENT_CHANGED, ERR_CONSENT_CUSTOMER when the consent is no longer the one that was shown
    */
   async make(access: GrantedAccess, askedClaims: readonly string[] = []): Promise<Consent | undefined> {
     await this.#grant(access, askedClaims);
-    const { clientId, authorizationNumber, ...authorisation } = access;
-    const expiresAt = this.until();
-    const by = { kind: 'customer' } as const;
-    const consentId = consentIdOf(access.grantId);
-    const asked = {
-      consentId,
-      clientId,
-      authorizationNumber,
-      reference: 'scope',
-      details: [],
-      expiresAt,
-      by,
-    } as const;
-    const { consent, isFirst } = await this.#options.consents.createAuthorised(asked, {
-      ...authorisation,
-      expiresAt,
-      by,
-    });
+    const { consent, isFirst } = await this.#authorise(access);
+    const { replacedGrantId } = consent;
+    if (replacedGrantId !== undefined) await this.#parts.grants.endGrant(replacedGrantId);
     return isFirst ? consent : undefined;
   }
 
+  /** The customer does not want what a consent asks for. One that no longer waits stays as it is. */
+  async reject(consentId: string): Promise<void> {
+    await this.#options.consents.reject(consentId, { by: { kind: 'customer' } }).catch((error: unknown) => {
+      if (!isRefusal(error, 'ERR_CONSENT_STATUS') && !isRefusal(error, 'ERR_CONSENT_UNKNOWN')) throw error;
+    });
+  }
+
+  #authorise({ clientId, authorizationNumber, asked, ...allowed }: GrantedAccess): Promise<Changed> {
+    const { consents } = this.#options;
+    const { contentHash, reference, details, scopes, claims, replaces } = asked;
+    const expiresAt = new Date(asked.expiresAt);
+    const by = { kind: 'customer' } as const;
+    const consentId = consentIdOf(allowed.grantId);
+    const authorisation = { ...allowed, scopes, claims, expiresAt, by };
+    if (asked.isNamed) {
+      return consents.authorise(consentId, { ...authorisation, contentHash, details, replaces });
+    }
+    return consents.createAuthorised(
+      { consentId, clientId, authorizationNumber, reference, details, expiresAt, by: { kind: 'tpp' } },
+      authorisation,
+    );
+  }
+
   async #grant(
-    { grantId, clientId, psuId, scopes }: GrantedAccess,
+    { grantId, clientId, psuId, asked: { scopes, details, reference, expiresAt } }: GrantedAccess,
     askedClaims: readonly string[],
   ): Promise<void> {
-    const { resource, consentSeconds } = this.#options;
+    const { resource, clock } = this.#options;
+    const seconds = Math.ceil((Date.parse(expiresAt) - clock.now().getTime()) / 1000);
     // `jti` and `expiresIn` are missing from the published types (reference: Grant outranks its tokens).
-    const made = { jti: grantId, expiresIn: consentSeconds };
+    const made = { jti: grantId, expiresIn: Math.max(1, seconds) };
     const created = new this.#parts.provider.Grant({ accountId: psuId, clientId, ...made });
     const openid = scopes.filter((scope) => OPENID_SCOPES.includes(scope));
     const apis = scopes.filter(isOfApi);
@@ -87,6 +87,7 @@ export class GrantedConsents {
     const ofToken = scopes.filter((scope) => scope === 'openid' || isOfApi(scope));
     if (apis.length > 0) created.addResourceScope(resource, ofToken.join(' '));
     if (askedClaims.length > 0) created.addOIDCClaims([...askedClaims]);
+    if (reference === 'authorization_details') for (const detail of details) created.addRar({ ...detail });
     await created.save();
   }
 }
