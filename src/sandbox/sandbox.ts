@@ -13,12 +13,14 @@ import {
 } from '../index.ts';
 import { findRedirectUriProblem } from '../authorization-server/clients/redirect-uri.ts';
 import { invalidConfig } from '../errors.ts';
-import { createAuthorizer, createProtection } from '../resource-server/index.ts';
+import { createAuthorizer, createProtection, type Protection } from '../resource-server/index.ts';
 import { demoAspsp } from './bank/customers.ts';
 import { phoneApp } from './bank/phone/phone-app.ts';
 import { PhoneMessages } from './bank/phone/phone-messages.ts';
 import { bankSignatures } from './bank/bank-signatures.ts';
 import { API_SCOPES, demoBank } from './bank/demo-bank.ts';
+import { PaymentOrders } from './bank/api/payment-orders.ts';
+import { AuthorisedPayments } from './bank/berlin-group/authorised-payments.ts';
 import { Ledger } from './bank/ledger.ts';
 import {
   describeSandbox,
@@ -215,6 +217,7 @@ async function startBank(
       signatures: { jwksUri: `${description.resourceUrl}/jwks`, algorithms: ['ES256'] },
     },
   });
+  const apis = bankParts({ description, server, protection, log });
   const listener = createListener({
     name: 'resource',
     certificatePem,
@@ -225,13 +228,36 @@ async function startBank(
   });
   listener.serve(
     new URL(description.resourceUrl),
-    demoBank({ ...bank, protection, consentOf: authorizer.consentOf, ledger: new Ledger(systemClock), log }),
+    demoBank({ ...bank, ...apis, consentOf: authorizer.consentOf, protection, log }),
   );
   await listener.listen(port, bindAddressOf(description));
   return {
     close: async () => {
+      apis.authorised.close();
       await listener.close();
       await authorizer.close();
     },
   };
+}
+
+/** The core of the demo bank: accounts, payments, and the consents as the running server keeps them. */
+function bankParts({
+  description,
+  server: { consents, authenticator },
+  protection,
+  log,
+}: Pick<RunningSandbox, 'description' | 'server'> & {
+  readonly protection: Protection;
+  readonly log: Log;
+}) {
+  const ledger = new Ledger(systemClock);
+  const orders = new PaymentOrders({ consents, ledger, clock: systemClock });
+  const authorised = new AuthorisedPayments({ consents, orders, log });
+  const apis = {
+    ...{ protection, consents, authenticator, ledger, orders, log },
+    clock: systemClock,
+    origin: description.resourceUrl,
+    metadataUrl: `${description.issuer}/.well-known/oauth-authorization-server`,
+  };
+  return { ledger, authorised, apis };
 }

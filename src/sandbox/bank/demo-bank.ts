@@ -16,15 +16,23 @@ import {
   type Protection,
   refusalAnswer,
 } from '../../resource-server/index.ts';
+import type { BankParts } from './api/bank-parts.ts';
 import type { BankSignatures } from './bank-signatures.ts';
+import type { AuthorisedPayments } from './berlin-group/authorised-payments.ts';
+import { berlinBank } from './berlin-group/berlin-bank.ts';
 import type { BankAccount, Ledger } from './ledger.ts';
 import { isAmount } from './money.ts';
+import { rarBank } from './rar/rar-bank.ts';
+import { ukBank } from './uk/uk-bank.ts';
 
 export interface DemoBankOptions extends BankSignatures {
   readonly protection: Protection;
   /** Asks the authorization server about the consent behind a token: which accounts the customer chose. */
   readonly consentOf: Authorizer['consentOf'];
   readonly ledger: Ledger;
+  /** The parts of the APIs that speak a standard. */
+  readonly apis: BankParts;
+  readonly authorised: AuthorisedPayments;
   readonly log: Log;
 }
 
@@ -114,6 +122,9 @@ export function demoBank(options: DemoBankOptions): RequestListener {
 
   app.use(answerFaults(log));
   app.use(koaResourceMetadata(protection));
+  app.use(ukBank(router, options.apis));
+  app.use(berlinBank(router, options.apis, options.authorised));
+  app.use(rarBank(router, options.apis));
   app.use(router.routes());
   app.use(router.allowedMethods());
   return app.callback();
