@@ -48,6 +48,7 @@ const SHOWN: Shown = {
   ERR_TPP_STATEMENT_MISSING: ({ subject, statement }) => within(subject, statement),
   ERR_TPP_STATEMENT_INVALID: subjectAndProblem,
   ERR_TPP_CERTIFICATE_TYPE: ({ subject, found }) => within(subject, found),
+  ERR_TPP_SEAL_TYPE: ({ subject, found }) => within(subject, found),
   ERR_TPP_NCA_MISMATCH: ({ authorizationNumber, found, expected }) =>
     `${authorizationNumber}: ${found} in the certificate, ${expected} in the registry`,
   ERR_TPP_NOT_REGISTERED: ({ authorizationNumber, nca }) => `${authorizationNumber} of ${nca}`,
@@ -101,6 +102,13 @@ const SHOWN: Shown = {
   ERR_SIGNATURE_DIGEST: problemOf,
   ERR_SIGNATURE_REPLAYED: problemOf,
   ERR_DPOP_UNREGISTERED: ({ clientId }) => clientId,
+  ERR_REGISTRATION_METADATA: ({ member, problem }) => `${member} ${problem}`,
+  ERR_REGISTRATION_REDIRECT_URI: problemOf,
+  ERR_REGISTRATION_STATEMENT: ({ rule, problem }) => `${rule} ${problem}`,
+  ERR_REGISTRATION_UNAPPROVED: ({ rule, problem }) => `${rule}: ${problem}`,
+  ERR_REGISTRATION_QUOTA: ({ limit }) => `at most ${limit}`,
+  ERR_REGISTRATION_LIMIT: ({ limit }) => `at most ${limit}`,
+  ERR_CLIENT_NOT_ACTIVE: ({ status }) => status,
   ERR_HTTP_MALFORMED: problemOf,
   ERR_HTTP_MISDIRECTED: ({ expected }) => `expected ${expected}`,
   ERR_HTTP_NOT_FOUND: ({ path, isElsewhere }) =>

@@ -1,6 +1,7 @@
 import { BANK_API_EVENTS } from './catalogue/bank-api-events.ts';
 import { API_EVENTS } from './catalogue/api-events.ts';
 import { CONSENT_EVENTS } from './catalogue/consent-events.ts';
+import { REGISTRATION_EVENTS } from './catalogue/registration-events.ts';
 import { LOADED, NOT_LOADED, REGISTER_EVENTS } from './catalogue/register-events.ts';
 import {
   audited,
@@ -233,6 +234,8 @@ export const EVENTS = Object.freeze({
   ...REGISTER_EVENTS,
   ...CONSENT_EVENTS,
   ...BANK_API_EVENTS,
+  ...REGISTRATION_EVENTS,
+  'registration.refused': warn('a registration of a TPP was refused', REFUSED, refusals),
   'trust.loaded': info('a copy of a trust file is in use', LOADED),
   'trust.certificate.unreadable': warn('certificates of a trust file cannot be read, and are left out', [
     'file',

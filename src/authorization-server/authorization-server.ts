@@ -8,9 +8,9 @@ import type { DetailTypes } from '../consent/details/detail-types.ts';
 import { OpenBankingError } from '../errors.ts';
 import type { Store } from '../storage/store.ts';
 import type { TppAuthenticator } from '../tpp/authenticate.ts';
+import { ClientGrants } from './models/client-grants.ts';
 import { GrantRevocation } from './models/grant-revocation.ts';
 import { createAdapterFactory, replayDetectionUnique } from './models/adapter.ts';
-import { clientAdapter } from './clients/client-metadata.ts';
 import { type ClientLimits, RecordLimits } from './models/record-limits.ts';
 import { Ciba, tellInterval } from './ciba/ciba.ts';
 import type { Approvals } from './customer/bank/decoupled-approval.ts';
@@ -66,9 +66,11 @@ import {
   inOrder,
   type ListenerName,
   noteListener,
+  REGISTRATION_ROUTE,
   STATUS_LIST_PATH,
   STATUS_LIST_ROUTE,
 } from './request/routes.ts';
+import { openRegistration, type RegistrationSettings } from './registration/opened-registration.ts';
 import type { FollowedSigner } from './signing/signer.ts';
 import { serveStatusLists } from './token-status/status-lists.ts';
 import { type HolderCertificate, isHolderAuthorised } from './token-status/token-holder.ts';
@@ -92,6 +94,8 @@ export interface AuthorizationServerOptions
   /** Absent: the bank's own steps are the whole authentication of customers. */
   readonly sca: ScaOptions | undefined;
   readonly authenticator: TppAuthenticator;
+  /** Absent: no TPP registers a client by itself. */
+  readonly registration: RegistrationSettings | undefined;
   /** Whether this process knows that a certificate is revoked: its tokens end. */
   readonly isRevoked: (certificate: HolderCertificate) => boolean;
   /** Certificates that other processes found revoked. */
@@ -114,6 +118,8 @@ export function createAuthorizationServer(options: AuthorizationServerOptions): 
   const { store, secret, clock } = options;
   const tokenStatus = openTokenStatus(options);
   const grants = new GrantRevocation({ store, clock, secret, tokenStatus });
+  const clientGrants = new ClientGrants({ store, secret, clock, grants });
+  options.clients.endWith((clientId) => clientGrants.end(clientId));
   const limits = new RecordLimits(options.clientLimits);
   const adapters = createAdapterFactory({ store, secret, clock, grants, limits });
   const pages = new Pages({ bankName: options.aspsp.name });
@@ -129,8 +135,7 @@ export function createAuthorizationServer(options: AuthorizationServerOptions): 
   const ciba = options.ciba && new Ciba({ ...options, ...options.ciba, calls: aspsp, accesses });
   const provider = createProvider(options, {
     ciba,
-    adapter: (model) =>
-      model === 'Client' ? clientAdapter(options.clients, options.profiles) : adapters(model),
+    adapter: adapters,
     tokenStatus,
     releasedClaims,
     renderError: errorPage(pages),
@@ -197,6 +202,7 @@ function stepsOf(
   const hasStrictTransportSecurity = new URL(issuer).hostname !== 'localhost';
   const metadata = discoveryOnBothListeners(options);
   const statusLists = serveStatusLists(tokenStatus.lists);
+  const registration = openRegistration(options.registration, options);
   return {
     front: [
       accessLog(log, clientCertificate),
@@ -216,12 +222,14 @@ function stepsOf(
       errorHandler(pages),
       findRoute,
       at(ENDPOINTS.backchannel_authentication, whereOpen(options.ciba)),
+      at(REGISTRATION_ROUTE, whereOpen(registration)),
       formHead(options.clock),
       // A resource server is answered here; every other caller is a TPP, and has to prove that.
       at(ENDPOINTS.introspection, introspectForResourceServers(options, sources)),
       at(CLIENT_KEYS_ROUTE, serveClientKeys(options)),
       at(CONSENT_INFORMATION_ROUTE, serveConsentInformation(options)),
       from('tpp', tppGate(authenticator, clientCertificate, options)),
+      ...(registration === undefined ? [] : [at(REGISTRATION_ROUTE, registration.serve)]),
       // The short ways take only forms that `checkForm` passes.
       at(ENDPOINTS.token, directClientCredentials(provider)),
       at(ENDPOINTS.introspection, signedIntrospection(provider)),
@@ -240,10 +248,10 @@ function stepsOf(
   };
 }
 
-/** @throws ERR_HTTP_NOT_FOUND where CIBA is off */
-function whereOpen(ciba: AuthorizationServerOptions['ciba']): Middleware {
+/** @throws ERR_HTTP_NOT_FOUND where the part of the server is off */
+function whereOpen(part: object | undefined): Middleware {
   return (ctx, next) => {
-    if (ciba === undefined) throw new OpenBankingError('ERR_HTTP_NOT_FOUND', { path: ctx.path });
+    if (part === undefined) throw new OpenBankingError('ERR_HTTP_NOT_FOUND', { path: ctx.path });
     return next();
   };
 }

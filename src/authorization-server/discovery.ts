@@ -4,7 +4,7 @@ import { intentClaims, type Profiles, responseModes } from './profiles/profiles.
 import type { profileConfiguration } from './profiles/provider-configuration.ts';
 import { senderConstraintDiscovery } from './profiles/sender-constraint.ts';
 import { GRANT_ACTIONS, type GrantManagementRules } from './request/authorization-request/grant-action.ts';
-import { CONSENT_INFORMATION_PATH, ENDPOINTS, GRANTS_PATH } from './request/routes.ts';
+import { CONSENT_INFORMATION_PATH, ENDPOINTS, GRANTS_PATH, REGISTRATION_PATH } from './request/routes.ts';
 import { GRANT_MANAGEMENT_SCOPES } from './tokens/grant-management-scopes.ts';
 import { CONTENT_ENCRYPTIONS, type Decrypter } from './signing/decrypter.ts';
 import type { PublishedKey, Signer } from './signing/signer.ts';
@@ -54,9 +54,16 @@ function grantManagementEndpoint(mtlsUrl: URL): Record<string, string> {
   return { grant_management_endpoint: new URL(GRANTS_PATH.replace(/\/$/, ''), mtlsUrl).href };
 }
 
-function mtlsEndpoints(mtlsUrl: URL, ciba: OpenCiba): Record<string, string> {
+function mtlsEndpoints(
+  mtlsUrl: URL,
+  { ciba, registration }: { readonly ciba: OpenCiba; readonly registration: object | undefined },
+): Record<string, string> {
   const at = ([name, path]: readonly [string, string]) => [`${name}_endpoint`, new URL(path, mtlsUrl).href];
-  return Object.fromEntries(Object.entries(ciba === undefined ? WITHOUT_CIBA : ON_MTLS).map(at));
+  const paths = {
+    ...(ciba === undefined ? WITHOUT_CIBA : ON_MTLS),
+    ...(registration === undefined ? {} : { registration: REGISTRATION_PATH }),
+  };
+  return Object.fromEntries(Object.entries(paths).map(at));
 }
 
 /**
@@ -74,6 +81,8 @@ export function discoveryOnBothListeners(urls: {
   readonly decrypter: Pick<Decrypter, 'keys'>;
   readonly ciba: OpenCiba;
   readonly grantManagement: OpenGrantManagement;
+  /** Undefined: TPPs cannot register clients. */
+  readonly registration: object | undefined;
 }): Middleware {
   const front = (path: string) => new URL(path, urls.issuer).href;
   const addresses = {
@@ -81,7 +90,7 @@ export function discoveryOnBothListeners(urls: {
     jwks_uri: front(jwks),
     // A name of our own, for the APIs of the bank.
     consent_information_endpoint: new URL(CONSENT_INFORMATION_PATH, urls.mtlsUrl).href,
-    ...mtlsEndpoints(urls.mtlsUrl, urls.ciba),
+    ...mtlsEndpoints(urls.mtlsUrl, urls),
     ...grantManagementMetadata(urls),
     ...(urls.ciba && { backchannel_user_code_parameter_supported: urls.ciba.rules.userCode }),
   };
@@ -153,14 +162,19 @@ function withKeys(metadata: ProviderMetadata, keys: readonly PublishedKey[]): Pr
 export function discoveryExtras(
   {
     mtlsUrl,
-    ciba,
     grantManagement,
-  }: { readonly mtlsUrl: URL; readonly ciba: OpenCiba; readonly grantManagement: OpenGrantManagement },
+    ...parts
+  }: {
+    readonly mtlsUrl: URL;
+    readonly ciba: OpenCiba;
+    readonly registration: object | undefined;
+    readonly grantManagement: OpenGrantManagement;
+  },
   { clientAuthMethods, enabledJWA: { clientAuthSigningAlgValues } }: ReturnType<typeof profileConfiguration>,
 ): Record<string, unknown> {
   return {
     mtls_endpoint_aliases: {
-      ...mtlsEndpoints(mtlsUrl, ciba),
+      ...mtlsEndpoints(mtlsUrl, parts),
       ...(grantManagement && grantManagementEndpoint(mtlsUrl)),
     },
     introspection_endpoint_auth_methods_supported: clientAuthMethods,

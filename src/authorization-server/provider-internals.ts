@@ -27,28 +27,40 @@ export function replaceKeys(provider: typed.Provider, keys: typed.JWKS): void {
   initializeKeystore.call(provider, keys);
 }
 
+/** Where the provider finds the registrations of clients. Each returns the same object while a registration does not change. */
+export interface ClientSources<Registration extends object> {
+  /** In memory. */
+  readonly findNamed: (clientId: string) => Registration | undefined;
+  /** In the store. */
+  readonly findStored: (clientId: string) => Promise<Registration | undefined>;
+}
+
 /**
- * Makes `find` the source of the provider's static clients. The client object is made when its client is used first, and stays
- * the same while `find` returns the same registration. Internal, because the public way, an adapter's `Client` records, hashes
- * the metadata of the client in every request.
+ * Makes `sources` the source of the provider's clients. The client object is made when its client is used first, and stays
+ * the same while its source returns the same registration. Internal, because the public way, an adapter's `Client` records,
+ * hashes the metadata of the client in every request, and remembers 100 clients.
  */
 export function provideClients<Registration extends object>(
   provider: typed.Provider,
-  find: (clientId: string) => Registration | undefined,
+  sources: ClientSources<Registration>,
   metadataOf: (registration: Registration) => typed.ClientMetadata,
 ): void {
   const made = new WeakMap<Registration, typed.Client>();
-  stateOf(provider).staticClients = {
-    get: (clientId) => {
-      const registration = find(clientId);
-      if (registration === undefined) return undefined;
-      const known = made.get(registration);
-      if (known !== undefined) return known;
-      const client = createClient(provider, metadataOf(registration));
-      made.set(registration, client);
-      return client;
-    },
+  const clientOf = (registration: Registration | undefined): typed.Client | undefined => {
+    if (registration === undefined) return undefined;
+    const known = made.get(registration);
+    if (known !== undefined) return known;
+    const client = createClient(provider, metadataOf(registration));
+    made.set(registration, client);
+    return client;
   };
+  const findNamed = (clientId: string) => clientOf(sources.findNamed(clientId));
+  stateOf(provider).staticClients = { get: findNamed };
+  // The provider's own callers go through this static method.
+  provider.Client.find = async (clientId) =>
+    typeof clientId === 'string' && clientId !== ''
+      ? (findNamed(clientId) ?? clientOf(await sources.findStored(clientId)))
+      : undefined;
 }
 
 /**

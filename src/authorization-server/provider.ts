@@ -50,13 +50,15 @@ export interface ProviderOptions extends ApiScopesOptions, CertificateRule {
   /** URL of the front channel; the issuer identifier (RFC 8414 §2). */
   readonly issuer: string;
   readonly mtlsUrl: URL;
-  readonly clients: Pick<Clients, 'findNamed'>;
+  readonly clients: Pick<Clients, 'findNamed' | 'findStored'>;
   /** Profiles that clients may have; the first is that of a client without another. */
   readonly profiles: Profiles;
   readonly consentSeconds: number;
   /** Absent: CIBA is off. */
   readonly ciba: Pick<CibaOptions, 'rules' | 'privateHosts' | 'caPem' | 'proxy'> | undefined;
   readonly grantManagement: OpenGrantManagement;
+  /** Absent: no TPP registers a client by itself. */
+  readonly registration: object | undefined;
   /** Rotates for every client, also where its profile does not. */
   readonly rotatesRefreshTokens: boolean;
   /** Each DPoP proof must hold a nonce of this server (RFC 9449 §8). */
@@ -103,7 +105,10 @@ export function createProvider(options: ProviderOptions, parts: ProviderParts): 
   prepareAccessTokens(provider, bindToken);
   provideClients(
     provider,
-    (clientId) => options.clients.findNamed(clientId),
+    {
+      findNamed: (clientId) => options.clients.findNamed(clientId),
+      findStored: (clientId) => options.clients.findStored(clientId),
+    },
     (client) => clientMetadata(client, options.profiles),
   );
   return provider;

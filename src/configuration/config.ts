@@ -28,6 +28,7 @@ import {
   profilesSchema,
   senderConstraintFields,
 } from './profile-schema.ts';
+import { registrationSchema } from './registration/registration-schema.ts';
 import { resourceServerSchema } from './resource-server-schema.ts';
 
 const httpsUrl = z.url({ protocol: /^https$/, error: 'must be an https URL' });
@@ -169,6 +170,7 @@ export const configSchema = z.strictObject({
       }),
     })
     .prefault({}),
+  registration: registrationSchema,
   clients: z
     .array(clientSchema)
     .default([])

@@ -65,6 +65,8 @@ export async function sandboxConfiguration(
     // Nothing is asked for more often than that.
     revocation: { privateHosts: [revocationHost], coolDownSeconds: 1 },
     registry: { file: paths.registry, pollSeconds: 1 },
+    // A TPP that is developed has its redirect URIs on its own machine.
+    registration: { profiles: [{ profile: 'certificate' }], allowLoopbackRedirects: true },
     hostCountry: 'GB',
     acrValues: ['urn:openbanking:psd2:sca', 'urn:openbanking:psd2:ca'],
     defaultAcr: 'urn:openbanking:psd2:ca',

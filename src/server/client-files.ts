@@ -1,5 +1,5 @@
 import type { DeliveryMode } from '../authorization-server/clients/ciba-registration.ts';
-import type { ClientFiles } from '../authorization-server/clients/clients.ts';
+import type { ClientFiles } from '../authorization-server/clients/client-source.ts';
 import type { RegisteredClient } from '../authorization-server/clients/registered-client.ts';
 import { type ClientEntry, registeredClient } from '../authorization-server/clients/client-schema.ts';
 import type { Log } from '../events.ts';

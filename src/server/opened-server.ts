@@ -11,6 +11,7 @@ import { RevokedCertificates } from '../authorization-server/token-status/revoke
 import { profilesNamed } from '../authorization-server/profiles/profiles.ts';
 import { openSigningKeys } from '../authorization-server/signing/signing-keys.ts';
 import { assertBankModule } from '../configuration/protocols/bank-module.ts';
+import { registrationOptions } from '../configuration/registration/registration-schema.ts';
 import { allowedDeliveryModes, cibaOptions } from '../configuration/protocols/ciba-schema.ts';
 import { scaOptions } from '../configuration/consents/sca-schema.ts';
 import { grantManagementOptions } from '../configuration/consents/grant-management-schema.ts';
@@ -35,6 +36,7 @@ import { reloadFiles } from './file-reload.ts';
 import { FollowedKeyPair } from './followed-key-pair.ts';
 import { openBankApi } from './opened-bank-api.ts';
 import { openResourceServers } from './followed-resource-servers.ts';
+import { endWithConsents } from './client-ends.ts';
 import { openClientFiles } from './client-files.ts';
 import { openSecret } from './opened-secret.ts';
 import { openStore } from './opened-store.ts';
@@ -131,6 +133,7 @@ export async function openServer(config: Config, parts: ServerParts): Promise<Op
   mtls.serve(new URL(config.mtlsUrl), endpoints.handlers.mtls);
   if (requestClientCertificate) await reportClientChain(log);
   const bankConsents = new Consents(consents, endpoints);
+  await endWithConsents(clients, bankConsents, log);
   const ofBank = { endpoints, opened, consents: bankConsents, consentUses, connections };
   const bankApi = await openBankApi(config, { ...ofBank, clock, log });
   const listeners = [front, mtls, ...(bankApi === undefined ? [] : [bankApi.listener])];
@@ -266,6 +269,7 @@ function createEndpoints(
     requiresDpopNonce: config.dpop.nonce === 'required',
     ciba: cibaOptions(config.ciba, config.outbound),
     grantManagement: grantManagementOptions(config.grantManagement),
+    registration: registrationOptions(config.registration),
     signer,
     decrypter: signer.encryption,
     secret,

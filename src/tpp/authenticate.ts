@@ -47,6 +47,13 @@ export interface TppAuthenticator {
    * @throws ERR_CERT_*, ERR_TPP_* except CLIENT_MISMATCH and ROLE_MISSING
    */
   authenticate(presented: PresentedTpp): Promise<Tpp>;
+  /**
+   * The same decision about a certificate for electronic seals (QSealC): each rule but that of the type, and without
+   * the certificate policies of the trust profile, which are of website authentication.
+   *
+   * @throws as `authenticate`, ERR_TPP_SEAL_TYPE
+   */
+  authenticateSeal(presented: PresentedTpp): Promise<TppCredential>;
   /** The same decision with its steps, for an explanation. Neither reads nor fills the cache. */
   evaluate(presented: PresentedTpp): Promise<TppEvaluation>;
 }
@@ -118,6 +125,12 @@ export function createTppAuthenticator(options: TppAuthenticatorOptions): TppAut
       const tpp = tppOf(credential, record, NO_TRAIL);
       known.set(credential, { record, tpp });
       return tpp;
+    },
+    authenticateSeal: async (presented) => {
+      const context = { profiles: profiles(), at: clock.now(), trail: new Trail(), use: 'eseal' } as const;
+      const credential = proveCredential(presented, context);
+      await decide(credential, NO_TRAIL);
+      return credential;
     },
     evaluate: async (presented) => {
       const trail = new Trail();

@@ -1,12 +1,17 @@
 import { isRefusal, OpenBankingError } from '../errors.ts';
-import { type Certificate, parseCertificate, readableCertificates } from '../x509/certificate/certificate.ts';
+import {
+  type Certificate,
+  EXTENSION,
+  parseCertificate,
+  readableCertificates,
+} from '../x509/certificate/certificate.ts';
 import { formatName, shownName } from '../x509/certificate/distinguished-name.ts';
 import { evaluatePath, type PathPolicy, type VerifiedPath } from '../x509/path/path.ts';
 import { revocationKey } from '../x509/revocation/revocation-pointers.ts';
 import { Trail } from './decision.ts';
 import type { Psd2Statement } from './psd2-statement.ts';
 import type { Tolerance } from './qc-statements.ts';
-import { proveIdentity, proveStatements } from './statement-rules.ts';
+import { type CertificateUse, proveIdentity, proveStatements } from './statement-rules.ts';
 import type { TrustProfile } from './trust-profile.ts';
 
 /** A certificate as a peer presented it. */
@@ -34,6 +39,13 @@ export interface TppCredential {
   readonly tolerated: readonly Tolerance[];
 }
 
+/** No standard asks seals for a purpose, and CAs write any of these; absent is usual. */
+const SEAL_PURPOSES = [
+  '1.3.6.1.5.5.7.3.36',
+  '1.3.6.1.4.1.311.10.3.12',
+  '1.3.6.1.5.5.7.3.4',
+  '1.3.6.1.5.5.7.3.2',
+] as const;
 const CERTIFICATE_RULE = Object.freeze({ rule: 'certificate', clause: 'RFC 5280 §4.1' });
 
 /**
@@ -42,20 +54,27 @@ const CERTIFICATE_RULE = Object.freeze({ rule: 'certificate', clause: 'RFC 5280 
  *
  * Does not check revocation or the registry.
  *
- * @throws ERR_CERT_*, ERR_TPP_STATEMENT_*, ERR_TPP_CERTIFICATE_TYPE, ERR_TPP_IDENTIFIER_INVALID, ERR_TPP_NCA_MISMATCH
+ * @throws ERR_CERT_*, ERR_TPP_STATEMENT_*, ERR_TPP_CERTIFICATE_TYPE, ERR_TPP_SEAL_TYPE, ERR_TPP_IDENTIFIER_INVALID,
+ * ERR_TPP_NCA_MISMATCH
  */
 export function proveCredential(
   presented: PresentedTpp,
-  context: { readonly profiles: readonly TrustProfile[]; readonly at: Date; readonly trail: Trail },
+  context: {
+    readonly profiles: readonly TrustProfile[];
+    readonly at: Date;
+    readonly trail: Trail;
+    /** Default: website authentication. */
+    readonly use?: CertificateUse;
+  },
 ): TppCredential {
-  const { profiles, at, trail } = context;
+  const { profiles, at, trail, use } = context;
   const certificate = trail.check(CERTIFICATE_RULE, () => parseCertificate(presented.der));
   const hints = readableCertificates(presented.intermediates ?? []);
   let best: { readonly refusal: OpenBankingError; readonly trail: Trail } | undefined;
   for (const profile of profiles) {
     const own = new Trail();
     try {
-      const credential = credentialUnder(certificate, profile, { hints, at, trail: own });
+      const credential = credentialUnder(certificate, profile, { hints, at, trail: own, use });
       trail.add(...own.steps);
       return credential;
     } catch (error) {
@@ -74,13 +93,14 @@ interface Attempt {
   readonly hints: readonly Certificate[];
   readonly at: Date;
   readonly trail: Trail;
+  readonly use: CertificateUse | undefined;
 }
 
 function credentialUnder(certificate: Certificate, profile: TrustProfile, attempt: Attempt): TppCredential {
-  const { trail } = attempt;
+  const { trail, use } = attempt;
   trail.add({ rule: 'trust profile', clause: 'configuration', found: profile.preset });
   const path = provePath(certificate, profile, attempt);
-  const statements = proveStatements(certificate, profile, trail);
+  const statements = proveStatements(certificate, profile, { trail, use });
   const { authorizationNumber, statement } = proveIdentity(certificate, { statements, profile, trail });
   return Object.freeze({
     certificate,
@@ -96,7 +116,7 @@ function credentialUnder(certificate: Certificate, profile: TrustProfile, attemp
 
 /** Uses the first purpose that the extended key usages allow. Any other refusal is final. */
 function provePath(certificate: Certificate, profile: TrustProfile, attempt: Attempt): VerifiedPath {
-  const { hints, at, trail } = attempt;
+  const { hints, at, trail, use } = attempt;
   const evaluate = (policy: PathPolicy) =>
     evaluatePath(certificate, {
       anchors: profile.anchors,
@@ -104,7 +124,7 @@ function provePath(certificate: Certificate, profile: TrustProfile, attempt: Att
       at,
       policy,
     });
-  const [first, ...others] = profile.paths;
+  const [first, ...others] = use === 'eseal' ? [sealPolicy(certificate)] : profile.paths;
   let evaluation = evaluate(first);
   for (const policy of others) {
     if ('path' in evaluation || !isRefusal(evaluation.refusal, 'ERR_CERT_EXTENDED_KEY_USAGE')) break;
@@ -113,4 +133,15 @@ function provePath(certificate: Certificate, profile: TrustProfile, attempt: Att
   trail.add(...evaluation.steps);
   if ('refusal' in evaluation) throw evaluation.refusal;
   return evaluation.path;
+}
+
+/** The policies of a profile are those of certificates for website authentication. */
+function sealPolicy({ extendedKeyUsage }: Certificate): PathPolicy {
+  const stated = SEAL_PURPOSES.find((purpose) => extendedKeyUsage?.includes(purpose));
+  return {
+    keyPurpose: stated ?? SEAL_PURPOSES[0],
+    absentExtendedKeyUsage: 'allow',
+    anchors: 'constraints',
+    understoodExtensions: [EXTENSION.qcStatements],
+  };
 }

@@ -22,15 +22,18 @@ const RULE = Object.freeze({
 /** Statements that are there and fit the profile. */
 export type ProvenStatements = QcStatements & { readonly psd2: Psd2Statement };
 
+/** `web`: website authentication, as of every TLS connection. `eseal`: seals of documents. */
+export type CertificateUse = 'web' | 'eseal';
+
 /**
  * Proves that the QCStatements are well formed, and are those that the profile requires.
  *
- * @throws ERR_TPP_STATEMENT_MISSING, ERR_TPP_STATEMENT_INVALID, ERR_TPP_CERTIFICATE_TYPE
+ * @throws ERR_TPP_STATEMENT_MISSING, ERR_TPP_STATEMENT_INVALID, ERR_TPP_CERTIFICATE_TYPE, ERR_TPP_SEAL_TYPE
  */
 export function proveStatements(
   certificate: Certificate,
   profile: TrustProfile,
-  trail: Trail,
+  { trail, use = 'web' }: { readonly trail: Trail; readonly use?: CertificateUse | undefined },
 ): ProvenStatements {
   const subject = shownName(certificate.subject);
   const missing = (statement: string) =>
@@ -54,7 +57,7 @@ export function proveStatements(
   );
   trail.check(
     RULE.type,
-    () => assertWebType(statements, subject),
+    () => (use === 'web' ? assertWebType(statements, subject) : assertSealType(statements, subject)),
     () => shownText(statements.types.join(', ')) || 'not stated',
   );
   if (profile.needsCompliance) {
@@ -62,7 +65,7 @@ export function proveStatements(
       if (!statements.isQualified) throw missing('QcCompliance (0.4.0.1862.1.1)');
     });
     trail.check(RULE.device, () => {
-      if (!statements.hasSecureDevice) return;
+      if (use === 'eseal' || !statements.hasSecureDevice) return;
       const problem = 'QcSSCD: a certificate for website authentication has no qualified device';
       throw new OpenBankingError('ERR_TPP_STATEMENT_INVALID', { subject, problem });
     });
@@ -86,6 +89,14 @@ function assertWebType({ types, tolerated }: QcStatements, subject: string): voi
   if (tolerated.includes('missing-outer-sequence')) return;
   const statement = 'QcType (0.4.0.1862.1.6)';
   throw new OpenBankingError('ERR_TPP_STATEMENT_MISSING', { subject, statement });
+}
+
+/** Exactly the one type: a certificate of websites or of people seals nothing. */
+function assertSealType({ types }: QcStatements, subject: string): void {
+  const [type, ...others] = types;
+  if (type === 'eseal' && others.length === 0) return;
+  const found = shownText(types.join(', ')) || 'not stated';
+  throw new OpenBankingError('ERR_TPP_SEAL_TYPE', { subject, found });
 }
 
 interface IdentityContext {

@@ -144,13 +144,20 @@ describe('the internals of oidc-provider that this program depends on', () => {
     const { get } = await import('oidc-provider/lib/helpers/weak_cache.js');
     const provider = await madeProvider();
     const clients = new Map([['two', clientCalled('two')]]);
+    const stored = clientCalled('stored');
     provideClients(
       provider,
-      (clientId) => clients.get(clientId),
+      {
+        findNamed: (clientId) => clients.get(clientId),
+        findStored: async (clientId) => (clientId === 'stored' ? stored : undefined),
+      },
       (one) => one,
     );
     const two = await provider.Client.find('two');
     expect(two?.clientId, 'Client.find does not look in staticClients').toBe('two');
+    const ofStore = await provider.Client.find('stored');
+    expect(ofStore?.clientId).toBe('stored');
+    expect(await provider.Client.find('stored'), 'an instance is not returned as it is').toBe(ofStore);
     expect(await provider.Client.find('one'), 'a removed client is found').toBeUndefined();
     clients.set('three', clientCalled('three'));
     expect(await provider.Client.find('two'), 'an instance is not returned as it is').toBe(two);

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { stringify } from 'yaml';
 import { PROFILE_NAMES } from '../../src/authorization-server/profiles/profiles.ts';
-import type { ClientChange } from '../../src/authorization-server/clients/clients.ts';
+import type { ClientChange } from '../../src/authorization-server/clients/client-source.ts';
 import type { ClientEntry } from '../../src/authorization-server/clients/client-schema.ts';
 import { isRefusal } from '../../src/errors.ts';
 import { type EventFields, type Log, silentLog } from '../../src/events.ts';

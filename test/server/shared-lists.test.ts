@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { PROFILE_NAMES } from '../../src/authorization-server/profiles/profiles.ts';
-import type { ClientChange } from '../../src/authorization-server/clients/clients.ts';
+import type { ClientChange } from '../../src/authorization-server/clients/client-source.ts';
 import { isRefusal } from '../../src/errors.ts';
 import { openClientFiles } from '../../src/server/client-files.ts';
 import { ReceivedLists, SharedLists } from '../../src/server/workers/shared-lists.ts';

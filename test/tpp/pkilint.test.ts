@@ -46,7 +46,7 @@ function decide(der: Buffer): ErrorCode | 'accepted' {
   const profile = createTrustProfile({ preset: 'eu-qualified', anchorsPem: pem(der) });
   const trail = new Trail();
   try {
-    const statements = proveStatements(certificate, profile, trail);
+    const statements = proveStatements(certificate, profile, { trail });
     proveIdentity(certificate, { statements, profile, trail });
     return 'accepted';
   } catch (error) {

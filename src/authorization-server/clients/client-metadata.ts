@@ -1,8 +1,7 @@
-import type { Adapter, AdapterPayload, ClientMetadata } from 'oidc-provider';
+import type { ClientMetadata } from 'oidc-provider';
 import { profileMetadata } from '../profiles/client-rules.ts';
 import { findProfile, type Profiles } from '../profiles/profiles.ts';
 import { CIBA_MEMBERS } from './ciba-registration.ts';
-import type { Clients } from './clients.ts';
 import { CIBA_GRANT, OPENID_SCOPES, type RegisteredClient } from './registered-client.ts';
 
 /** Members of our own on the provider's client. */
@@ -54,24 +53,6 @@ function subjectMetadata(client: RegisteredClient): Partial<ClientMetadata> {
   return client.subject === undefined
     ? { tls_client_auth_subject_dn: `organizationIdentifier=${client.authorization_number}` }
     : { [client.subject.property]: client.subject.value, certificate_subject: { ...client.subject } };
-}
-
-/** The provider's storage of clients, read only. Metadata is computed anew: no old record is weaker than the rules. */
-export function clientAdapter(clients: Pick<Clients, 'findStored'>, profiles: Profiles): Adapter {
-  const refuse = () => Promise.reject(new TypeError('the provider only finds clients, by id'));
-  const find = async (clientId: string): Promise<AdapterPayload | undefined> => {
-    const client = await clients.findStored(clientId);
-    return client === undefined ? undefined : (clientMetadata(client, profiles) as AdapterPayload);
-  };
-  return {
-    find,
-    findByUid: refuse,
-    findByUserCode: refuse,
-    upsert: refuse,
-    consume: refuse,
-    destroy: refuse,
-    revokeByGrantId: refuse,
-  };
 }
 
 function cibaMetadata(client: RegisteredClient): Partial<ClientMetadata> {

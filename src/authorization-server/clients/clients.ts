@@ -2,30 +2,23 @@ import { LRUCache } from 'lru-cache';
 import type { Clock } from '../../clock.ts';
 import { OpenBankingError } from '../../errors.ts';
 import type { Log } from '../../events.ts';
-import { createRefreshable, type Refreshable } from '../../remote/refreshable.ts';
-import type { Store } from '../../storage/store.ts';
-import { PayloadEncryption } from '../../storage/record-protection.ts';
+import type { PageRequest, Store } from '../../storage/store.ts';
 import { findRegistrationProblems } from '../profiles/client-rules.ts';
 import { findProfile, type Profiles } from '../profiles/profiles.ts';
 import { type DeliveryMode, findCibaProblems } from './ciba-registration.ts';
+import {
+  CHANGE_SECONDS,
+  type ClientPage,
+  type ClientRecord,
+  ClientRecords,
+  type ClientSelection,
+  type ClientStatus,
+  type FoundClient,
+} from './client-records.ts';
+import type { ClientFiles } from './client-source.ts';
+import { EndedClients } from './ended-clients.ts';
 import { findRedirectUriProblem } from './redirect-uri.ts';
 import type { RegisteredClient } from './registered-client.ts';
-
-/** The clients that files name, as the files are at the moment. */
-export interface ClientFiles {
-  /** The same object while the client is in use and its registration does not change. */
-  find(clientId: string): RegisteredClient | undefined;
-  has(clientId: string): boolean;
-  /** Calls `take` when other clients are in use. */
-  follow(take: (change: ClientChange) => void): void;
-  close(): Promise<void>;
-}
-
-/** Identifiers that the files name now and did not before, and the other way round. */
-export interface ClientChange {
-  readonly added: readonly string[];
-  readonly removed: readonly string[];
-}
 
 export interface ClientsOptions {
   readonly files: ClientFiles;
@@ -42,20 +35,29 @@ export interface ClientsOptions {
   readonly log: Log;
 }
 
-const CLIENT = 'RegisteredClient';
-const ENDED = 'EndedClient';
-const ALL = Object.freeze({ all: 'yes' });
-/** How old the set of ended clients may be. */
-const MAX_AGE_SECONDS = 0.5;
+/** Ends what a client has: its grants, tokens, consents. Can be repeated. */
+export type ClientEnder = (clientId: string) => Promise<void>;
+
 const MAX_CACHED = 10_000;
-/** Ends that are stored at once: a file may drop most of its clients. */
-const SHARED_AT_ONCE = 64;
+/** Status changes that meet are rare: each of them reads the record again. */
+const MAX_ATTEMPTS = 5;
+const RESUMED_AT_ONCE = 100;
 
 /** The registered clients of the files and of the store, as a running server offers them to the bank. */
-export type RegisteredClients = Pick<Clients, 'find' | 'register' | 'end'>;
+export type RegisteredClients = Pick<
+  Clients,
+  'find' | 'register' | 'end' | 'findRecord' | 'page' | 'approve' | 'disable' | 'enable'
+>;
 
 /** Finds a client by id in memory. */
 export type ClientFinder = (clientId: string) => RegisteredClient | undefined;
+
+interface CachedClient {
+  /** The record as the store has it. */
+  readonly text: unknown;
+  /** Absent for a client that may do nothing. */
+  readonly client: RegisteredClient | undefined;
+}
 
 /**
  * The registered clients: those of the files, and those of the store. A client that a file names cannot be replaced,
@@ -64,42 +66,43 @@ export type ClientFinder = (clientId: string) => RegisteredClient | undefined;
  * A client ends when its file no longer names it, or by `end`. Every process that shares the store then refuses the
  * client and its tokens within seconds, also where another copy of the file still names it. A file that names the
  * client anew, at the start of a process or by a change, lifts the end.
+ *
+ * A client of the store is read from the store at each of its requests, and parsed when its record has changed.
  */
 export class Clients {
   readonly #options: ClientsOptions;
-  readonly #encryption: PayloadEncryption;
-  readonly #reading: Refreshable<ReadonlySet<string>>;
-  /** Clients of the store, by id. A record never changes: the store has it until its client ends. */
-  readonly #stored = new LRUCache<string, RegisteredClient>({ max: MAX_CACHED });
-  /** Named by the files anew since the ended clients were read last. */
-  readonly #named = new Set<string>();
-  /** Whether all clients of the files count as named anew: until the ended ones are read first. */
-  #isEachNamed = true;
-  /** No longer named by the files, but not yet among the ended ones of the store. */
-  readonly #unshared = new Set<string>();
-  /** The ended clients of all processes, as read last. */
-  #ended: ReadonlySet<string> = new Set();
-  #isFailing = false;
+  readonly #records: ClientRecords;
+  readonly #ended: EndedClients;
+  /** Clients of the store, by id. `finderOf` reads none of them again within the life of a note of change. */
+  readonly #stored = new LRUCache<string, CachedClient>({
+    max: MAX_CACHED,
+    ttl: (CHANGE_SECONDS * 1000) / 2,
+  });
+  readonly #enders: ClientEnder[] = [];
 
   private constructor(options: ClientsOptions) {
     this.#options = options;
-    this.#encryption = new PayloadEncryption(options.secret);
-    this.#reading = createRefreshable({
-      clock: options.clock,
-      coolDownSeconds: 0,
-      read: () => this.#exchangeEnded(),
+    this.#records = new ClientRecords(options);
+    this.#ended = new EndedClients({
+      ...options,
+      records: this.#records,
+      onChanged: (clientId) => void this.#stored.delete(clientId),
     });
-    options.files.follow((change) => this.#takeChange(change));
   }
 
   /** Reads the ended clients first. A store that is away is read later. */
   static async open(options: ClientsOptions): Promise<Clients> {
     const clients = new Clients(options);
-    await clients.#refresh();
+    await clients.#ended.refresh();
     return clients;
   }
 
-  /** @throws ERR_STORAGE_UNAVAILABLE */
+  /** Adds a step of `end`, in the order of the calls. */
+  endWith(ender: ClientEnder): void {
+    this.#enders.push(ender);
+  }
+
+  /** A client that may act. @throws ERR_STORAGE_UNAVAILABLE */
   async find(clientId: string): Promise<RegisteredClient | undefined> {
     return this.#options.files.has(clientId) ? this.findNamed(clientId) : this.findStored(clientId);
   }
@@ -107,7 +110,7 @@ export class Clients {
   /** A client that the files name. */
   findNamed(clientId: string): RegisteredClient | undefined {
     const named = this.#options.files.find(clientId);
-    return named === undefined || this.#isEnded(clientId) ? undefined : named;
+    return named === undefined || this.#ended.has(clientId) ? undefined : named;
   }
 
   /**
@@ -116,151 +119,163 @@ export class Clients {
    * @throws ERR_STORAGE_UNAVAILABLE
    */
   async finderOf(clientIds: Iterable<string>): Promise<ClientFinder> {
-    await this.#readEnded(this.#unshared.size > 0 ? 0 : MAX_AGE_SECONDS);
+    await this.#ended.read();
     const found = new Map<string, RegisteredClient>();
     await Promise.all(
       [...new Set(clientIds)].map(async (clientId) => {
         const client =
           this.#options.files.find(clientId) ??
-          this.#stored.get(clientId) ??
+          this.#stored.get(clientId)?.client ??
           (await this.findStored(clientId));
-        if (client !== undefined && !this.#isEnded(clientId)) found.set(clientId, client);
+        if (client !== undefined && !this.#ended.has(clientId)) found.set(clientId, client);
       }),
     );
     return (clientId) => found.get(clientId);
   }
 
   /**
-   * Adds a client to the store. Resolves when every process finds it.
+   * Adds a client of the bank to the store. Resolves when every process finds it.
    *
    * @throws ERR_CLIENT_REGISTRATION when a file or the store has a client of this id, or had one that ended, for a redirect
    * URI that no client may have, and for what its profile forbids
    */
   async register(client: RegisteredClient): Promise<void> {
-    const { files, store } = this.#options;
+    await this.add({ client, status: 'active', origin: 'bank' });
+  }
+
+  /** As `register`, for any origin. */
+  async add(record: Omit<ClientRecord, 'createdAt' | 'changedAt'>): Promise<ClientRecord> {
+    const { client } = record;
     const { client_id: clientId } = client;
-    const refusal = (problem: string) =>
-      new OpenBankingError('ERR_CLIENT_REGISTRATION', { clientId, problem });
-    for (const uri of client.redirect_uris) {
-      const problem = findRedirectUriProblem(uri);
-      if (problem !== undefined) throw refusal(`redirect_uris: ${problem}`);
-    }
-    const [broken] = this.#problemsOf(client);
-    if (broken !== undefined) throw refusal(broken);
-    if (files.has(clientId)) throw refusal('a file names a client of this id');
-    if ((await store.find(ENDED, clientId)) !== undefined) throw refusal('the client of this id has ended');
-    const value = this.#encryption.authenticate(client, boundTo(clientId));
-    if (!(await store.putIfAbsent(CLIENT, clientId, { value }))) throw refusal('a client has this id');
+    for (const problem of this.#problemsOf(client)) throw refusal(clientId, problem);
+    if (this.#options.files.has(clientId)) throw refusal(clientId, 'a file names a client of this id');
+    if (await this.#ended.wasClient(clientId)) throw refusal(clientId, 'the client of this id has ended');
+    const at = this.#options.clock.now().toISOString();
+    const created = Object.freeze({ ...record, createdAt: at, changedAt: at });
+    if (!(await this.#records.create(created))) throw refusal(clientId, 'a client has this id');
+    return created;
+  }
+
+  /** A client of the store, whatever its status; undefined for one that a file names. */
+  async findRecord(clientId: string): Promise<ClientRecord | undefined> {
+    return (await this.findToChange(clientId))?.record;
+  }
+
+  /** The same, for `change`. */
+  async findToChange(clientId: string): Promise<FoundClient | undefined> {
+    return this.#options.files.has(clientId) ? undefined : this.#records.find(clientId);
   }
 
   /**
-   * Ends a client of the store. Resolves when no process finds it any more; its tokens are refused within seconds.
+   * Changes a client of the store: false when it has changed since it was read.
+   *
+   * @throws ERR_CLIENT_REGISTRATION as `register`
+   */
+  async change(
+    found: FoundClient,
+    change: Partial<Pick<ClientRecord, 'client' | 'status' | 'registration'>>,
+  ): Promise<boolean> {
+    const next = { ...found.record, ...change, changedAt: this.#options.clock.now().toISOString() };
+    if (change.client !== undefined) {
+      for (const problem of this.#problemsOf(change.client)) throw refusal(found.read.id, problem);
+    }
+    this.#stored.delete(found.read.id);
+    return this.#records.replace(found, next);
+  }
+
+  /** Clients of the store, a page at a time. */
+  page(selection: ClientSelection, page: PageRequest): Promise<ClientPage> {
+    return this.#records.page(selection, page);
+  }
+
+  /** Lets a client act that waits for the approval of the bank. @throws ERR_CLIENT_REGISTRATION */
+  approve(clientId: string): Promise<void> {
+    return this.#setStatus(clientId, 'awaiting-approval', 'active');
+  }
+
+  /** A client that is disabled may do nothing, and keeps what it has. @throws ERR_CLIENT_REGISTRATION */
+  disable(clientId: string): Promise<void> {
+    return this.#setStatus(clientId, 'active', 'disabled');
+  }
+
+  /** @throws ERR_CLIENT_REGISTRATION */
+  enable(clientId: string): Promise<void> {
+    return this.#setStatus(clientId, 'disabled', 'active');
+  }
+
+  /**
+   * Ends a client of the store with every grant, token and consent. From the first step on no process finds it; its tokens
+   * are refused within seconds. An end that breaks off can be repeated, and is at the next start of a process.
    *
    * @throws ERR_CLIENT_REGISTRATION when a file names it
    */
   async end(clientId: string): Promise<void> {
-    if (this.#options.files.has(clientId)) {
-      throw new OpenBankingError('ERR_CLIENT_REGISTRATION', { clientId, problem: 'a file names the client' });
-    }
-    await this.#share(clientId);
-    await this.#readEnded(0);
+    if (this.#options.files.has(clientId)) throw refusal(clientId, 'a file names the client');
+    await this.#setStatus(clientId, undefined, 'ending');
+    const found = await this.#records.find(clientId);
+    if (found !== undefined) await this.#finishEnd(found.record);
+  }
+
+  /** Finishes the ends that broke off. */
+  async resumeEnds(): Promise<void> {
+    const { clients } = await this.#records.page({ status: 'ending' }, { limit: RESUMED_AT_ONCE });
+    for (const record of clients) await this.#finishEnd(record);
   }
 
   close(): Promise<void> {
     return this.#options.files.close();
   }
 
-  /** A client of the store. Undefined for a client that a file names, also before the provider has it. */
+  /** A client of the store that may act. Undefined for a client that a file names, also before the provider has it. */
   async findStored(clientId: string): Promise<RegisteredClient | undefined> {
-    if (this.#options.files.has(clientId) || this.#isEnded(clientId)) return undefined;
-    const record = await this.#options.store.find(CLIENT, clientId);
-    if (record === undefined) return undefined;
-    const client = this.#encryption.decrypt(record.value, boundTo(clientId)) as RegisteredClient;
-    if (this.#problemsOf(client).length > 0) return undefined;
-    this.#stored.set(clientId, client);
-    return client;
+    if (this.#options.files.has(clientId) || this.#ended.has(clientId)) return undefined;
+    const read = await this.#records.findText(clientId);
+    if (read === undefined) return undefined;
+    const known = this.#stored.get(clientId);
+    if (known?.text === read.value) return known?.client;
+    const { client, status } = this.#records.parsed(read);
+    const mayAct = status === 'active' && this.#problemsOf(client).length === 0;
+    const cached = { text: read.value, client: mayAct ? Object.freeze(client) : undefined };
+    this.#stored.set(clientId, cached);
+    return cached.client;
+  }
+
+  async #finishEnd({ client: { client_id: clientId }, origin }: ClientRecord): Promise<void> {
+    for (const ender of this.#enders) await ender(clientId);
+    // The identifiers of registrations are random: none comes twice.
+    if (origin !== 'registration') await this.#ended.retire(clientId);
+    await this.#records.delete(clientId);
+  }
+
+  async #setStatus(clientId: string, from: ClientStatus | undefined, to: ClientStatus): Promise<void> {
+    for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt += 1) {
+      const found = await this.findToChange(clientId);
+      if (found === undefined && from === undefined) return;
+      const status = found?.record.status;
+      if (status === to) return;
+      if (found === undefined || status === 'ending') throw refusal(clientId, 'the store has no such client');
+      if (from !== undefined && status !== from) throw refusal(clientId, `the client is ${status}`);
+      if (await this.change(found, { status: to })) return;
+    }
+    throw new OpenBankingError('ERR_STORAGE_UNAVAILABLE', { operation: 'replace: the client changes' });
   }
 
   #problemsOf(client: RegisteredClient): readonly string[] {
     const profile = findProfile(client, this.#options.profiles);
     if (profile === undefined) return [`profile: ${client.profile} is not allowed by this server`];
     const { deliveryModes } = this.#options;
-    const problems = [
+    const ofUris = client.redirect_uris.flatMap((uri) => {
+      const problem = findRedirectUriProblem(uri);
+      return problem === undefined ? [] : [`redirect_uris: ${problem}`];
+    });
+    const ofRules = [
       ...findRegistrationProblems(profile, client),
       ...findCibaProblems(client, deliveryModes),
     ];
-    return problems.map(({ path, message }) => `${path} ${message}`);
-  }
-
-  #isEnded(clientId: string): boolean {
-    return this.#ended.has(clientId) && !this.#isNamedAnew(clientId);
-  }
-
-  #isNamedAnew(clientId: string): boolean {
-    return this.#named.has(clientId) || (this.#isEachNamed && this.#options.files.has(clientId));
-  }
-
-  #takeChange({ added, removed }: ClientChange): void {
-    for (const id of added) {
-      this.#named.add(id);
-      this.#unshared.delete(id);
-    }
-    for (const id of removed) {
-      this.#named.delete(id);
-      this.#unshared.add(id);
-    }
-    void this.#refresh();
-  }
-
-  /** Reads the ended clients now. A failure is one event; the next list of token status reads them again. */
-  async #refresh(): Promise<void> {
-    try {
-      await this.#readEnded(0);
-      this.#isFailing = false;
-    } catch (error) {
-      if (!this.#isFailing) this.#options.log.emit('clients.unshared', { error });
-      this.#isFailing = true;
-    }
-  }
-
-  async #readEnded(maxAgeSeconds: number): Promise<void> {
-    const { value: ended } = await this.#reading.fresh(maxAgeSeconds);
-    if (ended === this.#ended) return;
-    const changed = ended.symmetricDifference(this.#ended);
-    this.#ended = ended;
-    if (changed.size === 0) return;
-    for (const clientId of ended) this.#stored.delete(clientId);
-  }
-
-  /** Stores the ends of this process, lifts those of clients that a file names anew, and reads all. */
-  async #exchangeEnded(): Promise<ReadonlySet<string>> {
-    const { store } = this.#options;
-    const removed = [...this.#unshared];
-    while (removed.length > 0) {
-      await Promise.all(removed.splice(-SHARED_AT_ONCE).map((clientId) => this.#share(clientId)));
-    }
-    const named = [...this.#named];
-    const ended = new Set((await store.listByIndex(ENDED, 'all', ALL.all)).map(({ id }) => id));
-    for (const clientId of ended) {
-      if (!this.#isNamedAnew(clientId)) continue;
-      ended.delete(clientId);
-      await store.delete(ENDED, clientId);
-    }
-    for (const clientId of named) this.#named.delete(clientId);
-    this.#isEachNamed = false;
-    return ended;
-  }
-
-  /** The end first: a client that is found no longer must not leave tokens behind. */
-  async #share(clientId: string): Promise<void> {
-    const { store, clock, grantSeconds } = this.#options;
-    const expiresAt = new Date(clock.now().getTime() + grantSeconds * 1000);
-    await store.put(ENDED, clientId, { value: null, expiresAt, indexes: ALL });
-    await store.delete(CLIENT, clientId);
-    this.#unshared.delete(clientId);
+    return [...ofUris, ...ofRules.map(({ path, message }) => `${path} ${message}`)];
   }
 }
 
-function boundTo(clientId: string): string {
-  return `${CLIENT}\0${clientId}`;
+function refusal(clientId: string, problem: string): OpenBankingError<'ERR_CLIENT_REGISTRATION'> {
+  return new OpenBankingError('ERR_CLIENT_REGISTRATION', { clientId, problem });
 }

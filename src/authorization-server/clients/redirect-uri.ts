@@ -9,6 +9,6 @@ export function findRedirectUriProblem(text: string): string | undefined {
   if (text.includes('#')) return 'must not have a fragment (RFC 6749 §3.1.2)';
   if (url.username !== '' || url.password !== '') return 'must not have a user name or a password';
   if (text.includes('*')) return 'must not have a wildcard: redirect URIs are compared to the letter';
-  if (/[^\x21-\x7e]/.test(text)) return 'must have printable ASCII characters only (RFC 3986 §2)';
+  if (/[^\x21-\x7e]|["<>\\^`{|}]/.test(text)) return 'must have the characters of a URI only (RFC 3986 §2)';
   return undefined;
 }

@@ -24,7 +24,7 @@ export interface GrantRevocationOptions {
 }
 
 /** How long nothing may be written under a revoked grant: longer than any request takes. */
-const TOMBSTONE_SECONDS = 24 * 3600;
+export const TOMBSTONE_SECONDS = 24 * 3600;
 
 /**
  * The end of grants, with every token and code.

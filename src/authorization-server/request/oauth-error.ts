@@ -24,6 +24,7 @@ const HTTP: Row = { ...INVALID_REQUEST, event: 'http.refused' };
 const SCOPE: Row = { status: 400, error: 'invalid_scope', event: 'request.refused' };
 const GRANT: Row = { status: 400, error: 'invalid_grant', event: 'grant.refused' };
 const PROOF: Row = { status: 400, error: 'invalid_dpop_proof', event: 'dpop.refused' };
+const REGISTRATION: Row = { ...INVALID_REQUEST, event: 'registration.refused' };
 const FAULT: Row = { status: 500, error: 'server_error', event: 'request.refused' };
 
 const ANSWERS: Readonly<Record<ErrorClass, Row>> = {
@@ -71,6 +72,12 @@ const EXCEPTIONS: Readonly<Partial<Record<ErrorCode, Row>>> = {
   ERR_GRANT_ID: { ...INVALID_REQUEST, error: 'invalid_grant_id' },
   ERR_GRANT_UNKNOWN: { ...INVALID_REQUEST, status: 404 },
   ERR_DASHBOARD_FORM: { ...INVALID_REQUEST, status: 403, error: 'access_denied' },
+  ERR_REGISTRATION_METADATA: { ...REGISTRATION, error: 'invalid_client_metadata' },
+  ERR_REGISTRATION_REDIRECT_URI: { ...REGISTRATION, error: 'invalid_redirect_uri' },
+  ERR_REGISTRATION_STATEMENT: { ...REGISTRATION, error: 'invalid_software_statement' },
+  ERR_REGISTRATION_UNAPPROVED: { ...REGISTRATION, error: 'unapproved_software_statement' },
+  ERR_REGISTRATION_ACCESS: { ...REGISTRATION, status: 401, error: 'invalid_token' },
+  ERR_REGISTRATION_QUOTA: { ...REGISTRATION, status: 403, error: 'access_denied' },
   ERR_HTTP_TOO_LARGE: { ...HTTP, status: 413 },
   ERR_HTTP_TRANSFER_CODING: { ...HTTP, status: 501 },
   ERR_PROXY_UNTRUSTED: { ...INVALID_REQUEST, event: 'proxy.untrusted_header' },
@@ -106,10 +113,19 @@ export function oauthAnswer(error: OpenBankingError) {
     body: { error: nameOf(error) ?? name, error_description: answerText(error) },
     headers: {
       'cache-control': 'no-store',
-      ...(isRefusal(error, 'ERR_CLIENT_LIMIT', 'ERR_CIBA_LIMIT', 'ERR_DASHBOARD_BUSY')
+      ...(isRefusal(
+        error,
+        'ERR_CLIENT_LIMIT',
+        'ERR_CIBA_LIMIT',
+        'ERR_DASHBOARD_BUSY',
+        'ERR_REGISTRATION_LIMIT',
+      )
         ? { 'retry-after': String(error.details.seconds) }
         : {}),
       ...(status === 503 ? { 'retry-after': String(RETRY_AFTER_SECONDS) } : {}),
+      ...(isRefusal(error, 'ERR_REGISTRATION_ACCESS')
+        ? { 'www-authenticate': 'Bearer error="invalid_token"' }
+        : {}),
       ...(isRefusal(error, 'ERR_HTTP_METHOD') ? { allow: error.details.allowed.join(', ') } : {}),
     },
   };

@@ -49,6 +49,10 @@ export const GRANTS_ROUTE = /^\/grants\/(?:[A-Za-z0-9:._-]|%3[Aa]){1,128}$/;
 
 /** The pages where customers see and end what they have allowed. */
 export const DASHBOARD_PATH = '/consents';
+/** Where TPPs register clients (RFC 7591), and manage one (RFC 7592); its percent-encoded identifier follows a slash. */
+export const REGISTRATION_PATH = '/register';
+export const REGISTRATION_ROUTE = /^\/register(?:\/[^/]{1,512})?$/;
+const REGISTERED_CLIENT_ROUTE = /^\/register\/[^/]{1,512}$/;
 
 /** Where resource servers read about a consent; its percent-encoded identifier follows. */
 export const CONSENT_INFORMATION_PATH = '/consent-information/';
@@ -100,6 +104,8 @@ const ROUTES: readonly Route[] = [
   { path: CLIENT_KEYS_ROUTE, methods: READ, callers: ['resource-server'] },
   { path: CONSENT_INFORMATION_ROUTE, methods: READ, callers: ['resource-server'] },
   { path: ENDPOINTS.revocation, methods: ['POST'], callers: ['tpp'] },
+  { path: REGISTRATION_PATH, methods: ['POST'], callers: ['tpp'] },
+  { path: REGISTERED_CLIENT_ROUTE, methods: ['GET', 'PUT', 'DELETE'], callers: ['tpp'] },
   { path: ENDPOINTS.userinfo, methods: ['GET', 'POST'], callers: ['tpp'] },
   { path: GRANTS_ROUTE, methods: ['GET', 'DELETE'], callers: ['tpp'] },
 ];

@@ -112,7 +112,7 @@ describe('a client', () => {
     const options: Partial<ProviderOptions> = {
       issuer: 'https://bank.test',
       mtlsUrl: new URL('https://mtls.bank.test'),
-      clients: { findNamed: () => undefined },
+      clients: { findNamed: () => undefined, findStored: async () => undefined },
       secret: Buffer.alloc(32, 1),
       apiScopes: ['accounts'],
       profiles: PROFILES,
@@ -140,7 +140,7 @@ describe('a client', () => {
         accepted += 1;
         provideClients(
           provider,
-          () => registeredClient(parsed.data),
+          { findNamed: () => registeredClient(parsed.data), findStored: async () => undefined },
           (client) => clientMetadata(client, PROFILES),
         );
         const client = await provider.Client.find(parsed.data.client_id);

@@ -19,6 +19,7 @@ describe('an algorithm without a key', () => {
       signer: { keys },
       decrypter: { keys: [] },
       ciba: undefined,
+      registration: undefined,
       grantManagement: undefined,
     });
     const offered = async () => {

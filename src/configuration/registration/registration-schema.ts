@@ -1,0 +1,59 @@
+import { z } from 'zod';
+import type { AuthorizationServerOptions } from '../../authorization-server/authorization-server.ts';
+
+const unknownMembers = z.enum(['drop', 'refuse']).default('drop');
+
+/** One way to register: `profile` names what is the statement. */
+const statementProfileSchema = z.discriminatedUnion('profile', [
+  z.strictObject({ profile: z.literal('certificate'), unknownMembers }),
+]);
+
+/** `registration` of a configuration file. */
+export const registrationSchema = z
+  .strictObject({
+    profiles: z.array(statementProfileSchema).max(8).default([]).meta({
+      description:
+        'How TPPs may register clients by themselves: entries with `profile: certificate`, and `unknownMembers`: `drop` (default, RFC 7591) or `refuse`. Without an entry there is no registration: [registration.md](registration.md).',
+    }),
+    approval: z.enum(['automatic', 'manual']).default('automatic').meta({
+      description: '`manual`: a client that a TPP registers may do nothing until the bank approves it.',
+    }),
+    quotas: z
+      .strictObject({
+        clients: z.int().min(1).max(1000).default(10).meta({
+          description: 'Clients that one TPP may have in the store. Beyond: 403.',
+        }),
+        requestsPerHour: z.int().min(1).max(100_000).default(60).meta({
+          description: 'Requests of one TPP to the registration endpoints, in each process. Beyond: 429.',
+        }),
+      })
+      .prefault({}),
+    redirectHosts: z.enum(['any', 'certificate']).default('any').meta({
+      description:
+        'Hosts of the redirect URIs that a TPP registers: any public name, or the names of its certificate (subjectAltName) only.',
+    }),
+    allowLoopbackRedirects: z.boolean().default(false).meta({
+      description: 'Lets TPPs register redirect URIs of their own machine. For a sandbox only.',
+    }),
+    accessTokenRotation: z.boolean().default(false).meta({
+      description:
+        'Each answer to a registration access token brings the next one; the one before stays good until the next is used (RFC 7592 §5).',
+    }),
+  })
+  .prefault({});
+
+/** The registration of a validated value; undefined where it is off. */
+export function registrationOptions({
+  profiles,
+  accessTokenRotation,
+  allowLoopbackRedirects,
+  ...rest
+}: z.infer<typeof registrationSchema>): AuthorizationServerOptions['registration'] {
+  if (profiles.length === 0) return undefined;
+  return {
+    ...rest,
+    statements: profiles,
+    rotatesAccessTokens: accessTokenRotation,
+    allowsLoopbackRedirects: allowLoopbackRedirects,
+  };
+}
