@@ -24,8 +24,8 @@ import { errorHandler, errorPage, listenForFaults } from './request/error-handle
 import { checkForm, formHead } from './request/form.ts';
 import { postedAuthorization } from './request/posted-authorization.ts';
 import { GrantedConsents } from './customer/consent/granted-consent.ts';
-import { AskedAccesses } from './customer/consent/asked-access.ts';
 import type { Aspsp } from './customer/bank/aspsp.ts';
+import { AskedAccesses } from './customer/consent/asked-access.ts';
 import { AspspCalls } from './customer/bank/aspsp-calls.ts';
 import type { Confirmations } from './customer/bank/strong-authentication.ts';
 import {
@@ -135,6 +135,7 @@ export function createAuthorizationServer(options: AuthorizationServerOptions): 
   const ciba = options.ciba && new Ciba({ ...options, ...options.ciba, calls: aspsp, accesses });
   const provider = createProvider(options, {
     ciba,
+    judge: (request) => accesses.of(request),
     adapter: adapters,
     tokenStatus,
     releasedClaims,

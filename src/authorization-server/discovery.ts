@@ -1,11 +1,12 @@
 import type { Middleware } from 'koa';
 import { OPENID_SCOPES } from './clients/registered-client.ts';
-import { intentClaims, type Profiles, responseModes } from './profiles/profiles.ts';
+import { type Profiles, responseModes } from './profiles/profiles.ts';
 import type { profileConfiguration } from './profiles/provider-configuration.ts';
 import { senderConstraintDiscovery } from './profiles/sender-constraint.ts';
 import { GRANT_ACTIONS, type GrantManagementRules } from './request/authorization-request/grant-action.ts';
 import { CONSENT_INFORMATION_PATH, ENDPOINTS, GRANTS_PATH, REGISTRATION_PATH } from './request/routes.ts';
 import { GRANT_MANAGEMENT_SCOPES } from './tokens/grant-management-scopes.ts';
+import { INTENT_CLAIM } from './request/authorization-request/named-access.ts';
 import { CONTENT_ENCRYPTIONS, type Decrypter } from './signing/decrypter.ts';
 import type { PublishedKey, Signer } from './signing/signer.ts';
 
@@ -95,7 +96,7 @@ export function discoveryOnBothListeners(urls: {
     ...(urls.ciba && { backchannel_user_code_parameter_supported: urls.ciba.rules.userCode }),
   };
   const acr = urls.acr.acrValues.length > 0 ? ['acr'] : [];
-  const claims = [...CLAIMS, ...acr, ...urls.customerClaims, ...intentClaims(urls.profiles)];
+  const claims = [...CLAIMS, ...acr, ...urls.customerClaims, INTENT_CLAIM];
   const { acrValues } = urls.acr;
   const isEncrypting = urls.profiles.some(({ encryption }) => encryption !== 'never');
   const takesRequests = urls.profiles.some(({ signedRequests }) => signedRequests !== 'never');

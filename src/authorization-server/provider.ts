@@ -4,20 +4,14 @@ import type { AdapterFactory, Client, Configuration } from 'oidc-provider';
 import type { ConsentUses } from '../consent/consent-uses.ts';
 import type { Log } from '../events.ts';
 import type { Ciba, CibaOptions } from './ciba/ciba.ts';
-import { apiScopes, type ApiScopesOptions } from './tokens/api-scopes.ts';
+import { type AccessJudge, apiScopes, type ApiScopesOptions } from './tokens/api-scopes.ts';
 import { assertClientAssertion, certificateSubjectMatches } from './clients/client-authentication.ts';
 import { clientMetadata, EXTRA_CLIENT_METADATA } from './clients/client-metadata.ts';
 import type { Clients } from './clients/clients.ts';
 import { OPENID_SCOPES } from './clients/registered-client.ts';
 import { discoveryExtras, type OpenGrantManagement } from './discovery.ts';
 import { errorMode } from './profiles/error-mode.ts';
-import {
-  intentClaims,
-  marketAcrValues,
-  profileOf,
-  type Profiles,
-  responseModes,
-} from './profiles/profiles.ts';
+import { marketAcrValues, profileOf, type Profiles, responseModes } from './profiles/profiles.ts';
 import { profileConfiguration } from './profiles/provider-configuration.ts';
 import { providerKeys } from './signing/provider-keys.ts';
 import type { AcrOptions } from './customer/bank/aspsp-calls.ts';
@@ -39,14 +33,15 @@ import { grantManagementParameters } from './request/authorization-request/grant
 import { assertClaims } from './request/authorization-request/claims-parameter.ts';
 import { ENDPOINTS } from './request/routes.ts';
 import type { FollowedSigner } from './signing/signer.ts';
+import { grantedDetails, type GrantedDetailsOptions } from './tokens/granted-details.ts';
 import { tokenClaims, withinGrant } from './tokens/token-claims.ts';
 import type { TokenStatus } from './token-status/token-status.ts';
-import { intentClaim } from './request/authorization-request/market-claims.ts';
+import { INTENT_CLAIM, intentClaim } from './request/authorization-request/named-access.ts';
 import { assertRequestObject } from './request/request-object.ts';
 import { bindToken } from './tokens/token-binding.ts';
 import { actingTpp, type CertificateRule, gateCertificate, isPush, provenTpp } from './request/tpp-gate.ts';
 
-export interface ProviderOptions extends ApiScopesOptions, CertificateRule {
+export interface ProviderOptions extends ApiScopesOptions, GrantedDetailsOptions, CertificateRule {
   /** URL of the front channel; the issuer identifier (RFC 8414 §2). */
   readonly issuer: string;
   readonly mtlsUrl: URL;
@@ -82,6 +77,8 @@ export interface ProviderParts {
   readonly renderError: NonNullable<Configuration['renderError']>;
   /** Absent: CIBA is off. */
   readonly ciba: Ciba | undefined;
+  /** Judges what an authorization request asks for. */
+  readonly judge: AccessJudge;
 }
 
 /** Twice the time of a prompt: a customer who comes too late is still led back to the TPP. */
@@ -124,9 +121,7 @@ function configuration(options: ProviderOptions, parts: ProviderParts): Configur
     claims: {
       openid: ['sub', 'auth_time'],
       amr: null,
-      ...Object.fromEntries(
-        [...options.customerClaims, ...intentClaims(options.profiles)].map((name) => [name, null]),
-      ),
+      ...Object.fromEntries([...options.customerClaims, INTENT_CLAIM].map((name) => [name, null])),
     },
     // Discovery has those of the configuration only.
     acrValues: [...options.acr.acrValues, ...marketAcrValues(options.profiles)],
@@ -138,13 +133,17 @@ function configuration(options: ProviderOptions, parts: ProviderParts): Configur
         isPush(ctx) || profileOf(client, options.profiles).codeChallenge === 'always',
     },
     clientAuthMethods: profiled.clientAuthMethods,
-    clientDefaults: profiled.clientDefaults,
+    // A client without `authorization_details_types` may send those whose scope it has (tokens/api-scopes.ts).
+    clientDefaults: {
+      ...profiled.clientDefaults,
+      authorization_details_types: [...options.detailTypes.names],
+    },
     enabledJWA: { ...profiled.enabledJWA, dPoPSigningAlgValues: [...PROOF_ALGORITHMS] },
     clockTolerance: profiled.clockTolerance,
     extraClientMetadata: { properties: [...EXTRA_CLIENT_METADATA] },
     extraParams: grantManagementParameters(options.grantManagement),
     discovery: discoveryExtras(options, profiled),
-    features: features(options, profiled.features, parts.ciba),
+    features: features(options, profiled.features, parts),
     assertJwtClientAuthClaimsAndHeader: assertClientAssertion(options),
     interactions: {
       policy: interactionPolicy(options.authorisationStatus),
@@ -154,7 +153,7 @@ function configuration(options: ProviderOptions, parts: ProviderParts): Configur
     findAccount: (ctx, sub) => ({
       accountId: sub,
       claims: async (_use, _scope, asked) => ({
-        ...intentClaim(asked, profileOf(ctx.oidc.client, options.profiles)),
+        ...intentClaim(asked),
         ...(await parts.releasedClaims.ofIdToken(sub, Object.keys(asked), ctx.oidc.client?.clientId ?? '')),
         sub,
       }),
@@ -192,7 +191,7 @@ type Features = NonNullable<Configuration['features']>;
 function features(
   options: ProviderOptions,
   profiled: ReturnType<typeof profileConfiguration>['features'],
-  ciba: Ciba | undefined,
+  { ciba, judge }: Pick<ProviderParts, 'ciba' | 'judge'>,
 ): Features {
   return {
     devInteractions: { enabled: false },
@@ -229,7 +228,8 @@ function features(
       certificateAuthorized: (ctx) => provenTpp(ctx) !== undefined,
       certificateSubjectMatches,
     },
-    resourceIndicators: apiScopes(options),
+    resourceIndicators: apiScopes(options, judge),
+    richAuthorizationRequests: grantedDetails(options),
   };
 }
 

@@ -4,6 +4,7 @@ import { invalidConfig, type Problem } from '../errors.ts';
 import { type Profiles, profilesNamed } from '../authorization-server/profiles/profiles.ts';
 import { allowedDeliveryModes, cibaSchema } from './protocols/ciba-schema.ts';
 import { bankApiSchema } from './consents/bank-api-schema.ts';
+import { detailScopesOf, detailTypesSchema, findDetailTypeProblems } from './consents/detail-type-schema.ts';
 import { clientCertificateSchema } from './client-certificate-schema.ts';
 import { CUSTOMER_CLAIM_NAMES } from '../authorization-server/customer/claims/customer-claims.ts';
 import { clientSchema, findClientProblems } from '../authorization-server/clients/client-schema.ts';
@@ -85,6 +86,9 @@ export const configSchema = z.strictObject({
     .array(scopeToken)
     .default(['accounts', 'payments', 'fundsconfirmations'])
     .meta({ description: 'Scopes of the account APIs.' }),
+  authorizationDetailsTypes: detailTypesSchema.meta({
+    description: 'Types of authorization details of the bank beside those of this server (RFC 9396).',
+  }),
   accessToken: z
     .strictObject({
       format: z.enum(['jwt', 'opaque']).default('jwt').meta({
@@ -209,11 +213,12 @@ export function parseConfig(
   );
   const { apiScopes, acrValues } = config;
   const deliveryModes = allowedDeliveryModes(config.ciba);
-  const rules = { apiScopes, acrValues, profiles, deliveryModes };
+  const rules = { apiScopes, acrValues, profiles, deliveryModes, detailScopes: detailScopesOf(config) };
   const problems = [
     ...findAcrProblems(config, profiles),
     ...findScaProblems(config),
     ...findDemandProblems(config, profiles),
+    ...findDetailTypeProblems(config),
     ...findClientProblems(config.clients, rules),
   ];
   if (problems.length > 0) throw invalidConfig(from.source, problems);

@@ -2,6 +2,7 @@ import type { DeliveryMode } from '../authorization-server/clients/ciba-registra
 import type { ClientFiles } from '../authorization-server/clients/client-source.ts';
 import type { RegisteredClient } from '../authorization-server/clients/registered-client.ts';
 import { type ClientEntry, registeredClient } from '../authorization-server/clients/client-schema.ts';
+import { STANDARD_SCOPES } from '../consent/details/detail-types.ts';
 import type { Log } from '../events.ts';
 import { keysMissingIn, type OpenList, openFollowedList } from '../files/followed-list.ts';
 import { FoundRecords } from '../files/found-records.ts';
@@ -18,6 +19,8 @@ export interface ClientFilesOptions {
   readonly senderConstraints: readonly string[];
   /** Authentication contexts of the bank. */
   readonly acrValues?: readonly string[];
+  /** Types of authorization details, by the scope that each opens. */
+  readonly detailScopes?: Readonly<Record<string, string>>;
   /** Ways of CIBA that a client may have. Absent: CIBA is off. */
   readonly deliveryModes?: readonly DeliveryMode[];
   /** YAML or JSON with `clients`, read again when it changes. */
@@ -38,7 +41,13 @@ const POLL_SECONDS = 1;
  */
 export async function openClientFiles(options: ClientFilesOptions): Promise<ClientFiles> {
   const { entries, apiScopes, profiles, senderConstraints, acrValues = [] } = options;
-  const { deliveryModes = [], file, log, openList = openFollowedList } = options;
+  const {
+    deliveryModes = [],
+    detailScopes = STANDARD_SCOPES,
+    file,
+    log,
+    openList = openFollowedList,
+  } = options;
   const own = new Map(entries.map((entry) => [entry.client_id, registeredClient(entry)]));
   const takers = new Set<Parameters<ClientFiles['follow']>[0]>();
   if (file === undefined) {
@@ -60,6 +69,8 @@ export async function openClientFiles(options: ClientFilesOptions): Promise<Clie
         senderConstraints,
         acrValues,
         deliveryModes,
+        // Neither has a space.
+        detailScopes: Object.entries(detailScopes).map((pair) => pair.join(' ')),
       },
     },
     name: 'clients',

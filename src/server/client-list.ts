@@ -28,12 +28,18 @@ export const clientListReader: ListReader = {
       document.note(path, message);
     }
     const { configuredIds = [], apiScopes = [], profiles: names = [] } = source.facts ?? {};
-    const { senderConstraints = [], acrValues = [], deliveryModes = [] } = source.facts ?? {};
+    const {
+      senderConstraints = [],
+      acrValues = [],
+      deliveryModes = [],
+      detailScopes = [],
+    } = source.facts ?? {};
     const rules = {
       apiScopes,
       acrValues,
       profiles: profilesNamed(names, senderConstraints),
       deliveryModes: deliveryModes.filter(isDeliveryMode),
+      detailScopes: Object.fromEntries(detailScopes.map((pair) => pair.split(' '))),
     };
     const places = new Map(configuredIds.map((id) => [id, 'the configuration']));
     let at = -1;

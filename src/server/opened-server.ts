@@ -15,11 +15,11 @@ import { registrationOptions } from '../configuration/registration/registration-
 import { allowedDeliveryModes, cibaOptions } from '../configuration/protocols/ciba-schema.ts';
 import { scaOptions } from '../configuration/consents/sca-schema.ts';
 import { grantManagementOptions } from '../configuration/consents/grant-management-schema.ts';
+import { detailScopesOf, openDetailTypes } from '../configuration/consents/detail-type-schema.ts';
 import { clientCertificateOptions } from '../configuration/client-certificate-schema.ts';
 import { type Clock, systemClock } from '../clock.ts';
 import type { Config } from '../configuration/config.ts';
 import { ConsentRecords } from '../consent/consent-records.ts';
-import { DetailTypes } from '../consent/details/detail-types.ts';
 import { ConsentUses } from '../consent/consent-uses.ts';
 import { Consents } from '../consent/consents.ts';
 import { reportClientChain } from './client-chain-check.ts';
@@ -200,12 +200,8 @@ async function openParts(
       onAccepted: (credential, { legalName }) => seen?.note(credential, legalName),
     }),
     openClientFiles({
-      entries,
-      apiScopes,
-      profiles,
-      senderConstraints,
-      acrValues,
-      deliveryModes,
+      ...{ entries, apiScopes, profiles, senderConstraints, acrValues, deliveryModes },
+      detailScopes: detailScopesOf(config),
       file: clientsFile,
       log,
       openList,
@@ -260,6 +256,7 @@ function createEndpoints(
     clients,
     resource: config.resource,
     apiScopes: config.apiScopes,
+    detailTypes: openDetailTypes(config),
     profiles: profilesNamed(allowedProfiles(config.profiles), allowedConstraints(config.senderConstraints)),
     accessTokenFormat: config.accessToken.format,
     accessTokenSeconds: config.accessToken.lifetimeSeconds,
@@ -288,7 +285,6 @@ function createEndpoints(
     sca: scaOptions(config.sca),
     acr: { acrValues: config.acrValues, defaultAcr: config.defaultAcr },
     customerClaims: config.customerClaims,
-    detailTypes: new DetailTypes([], Object.keys(config.apiScopes)),
     clock,
     log,
   });

@@ -295,9 +295,30 @@ const ATTEMPTS: Readonly<Record<string, () => Promise<unknown>>> = {
   },
   claim_types_supported: async () => expect(listOf('claim_types_supported')).toEqual(['normal']),
   claims_supported: async () => {
-    const asked = Object.fromEntries(listOf('claims_supported').map((name) => [name, null]));
+    // The intent is for clients that are registered for it (test/authorization-server/profiles/markets.test.ts).
+    const names = listOf('claims_supported').filter((name) => name !== 'openbanking_intent_id');
+    const asked = Object.fromEntries(names.map((name) => [name, null]));
     const { payload } = await idTokenOf(OWN, { claims: JSON.stringify({ id_token: asked }) });
-    expect(Object.keys(payload)).toEqual(expect.arrayContaining([...listOf('claims_supported')]));
+    expect(Object.keys(payload)).toEqual(expect.arrayContaining(names));
+  },
+  // The ways to names of accesses are tried in test/authorization-server/customer/consent/.
+  authorization_details_types_supported: async () => {
+    const types = listOf('authorization_details_types_supported');
+    expect(types).toEqual(['account_information', 'payment_initiation', 'funds_confirmation']);
+    const details = [{ type: types[0], actions: ['list_accounts'] }];
+    const form = {
+      client_id: OWN,
+      response_type: 'code',
+      redirect_uri: DEMO_REDIRECT_URI,
+      scope: 'accounts',
+    };
+    const { status } = await post(endpoint('pushed_authorization_request'), {
+      ...form,
+      code_challenge: createHash('sha256').update(VERIFIER).digest('base64url'),
+      code_challenge_method: 'S256',
+      authorization_details: JSON.stringify(details),
+    });
+    expect(status).toBe(201);
   },
   claims_parameter_supported: async () => {
     const { payload } = await idTokenOf(OWN, { claims: '{"id_token":{"name":{"essential":true}}}' });

@@ -100,10 +100,7 @@ const PROFILE_RULES: readonly (readonly [rule: string, of: (profile: Profile) =>
     '`acr` that a login must reach',
     ({ market }) => (market === undefined ? 'as asked' : listed(market.acrValues)),
   ],
-  [
-    'claim of the intent',
-    ({ market }) => (market?.intentClaim === undefined ? '–' : `\`${market.intentClaim}\``),
-  ],
+  ['`consent_references` of a client that names none', ({ consentReferences }) => listed(consentReferences)],
   ['life of a code', ({ codeSeconds }) => `${codeSeconds} s`],
   ['life of an ID token', ({ idTokenSeconds }) => `${idTokenSeconds} s`],
   ['clock of a client ahead', ({ clockToleranceSeconds }) => `up to ${clockToleranceSeconds} s`],

@@ -5,7 +5,12 @@ import type { Store, StoredRecord } from '../../storage/store.ts';
 
 /** Names of OpenID Connect Core §3.1.2.1 and CIBA Core §7.1. */
 export type ApprovalParams = Readonly<
-  Partial<Record<'scope' | 'claims' | 'acr_values' | 'max_age' | 'binding_message', string>>
+  Partial<
+    Record<
+      'scope' | 'authorization_details' | 'claims' | 'acr_values' | 'max_age' | 'binding_message',
+      string
+    >
+  >
 >;
 
 /** A question that waits for a customer, as the store keeps it. */

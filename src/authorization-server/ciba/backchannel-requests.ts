@@ -7,14 +7,14 @@ import type {
   KoaContextWithOIDC,
 } from 'oidc-provider';
 import { type Clock, epochSeconds } from '../../clock.ts';
-import { isRefusal, OpenBankingError } from '../../errors.ts';
+import { OpenBankingError } from '../../errors.ts';
 import type { Log } from '../../events.ts';
 import type { AuthorisationStatus } from '../../tpp/authorisation-status.ts';
 import { tppOf } from '../clients/registered-client.ts';
 import type { AspspCalls } from '../customer/bank/aspsp-calls.ts';
 import type { CustomerHint } from '../customer/bank/decoupled-approval.ts';
 import type { AskedAccesses } from '../customer/consent/asked-access.ts';
-import { providerError } from '../request/oauth-error.ts';
+import { refusing } from '../request/oauth-error.ts';
 import type { ApprovalParams, ApprovalRecord, ApprovalRecords } from './approval-records.ts';
 import { type ApprovalRules, approvalView } from './approval-view.ts';
 import type { OpenRequests } from './open-requests.ts';
@@ -76,15 +76,14 @@ export class BackchannelRequests {
     return {
       enabled: true,
       deliveryModes: [...this.#options.rules.deliveryModes],
-      validateRequestContext: (ctx) => refusing(() => this.#check(ctx)),
+      validateRequestContext: (ctx) => refusing(this.#check(ctx)),
       // `validateRequestContext` has judged it, together with the others.
       validateBindingMessage: () => Promise.resolve(),
-      processLoginHint: (ctx, hint) =>
-        refusing(() => this.#find(ctx, { type: 'login_hint', value: String(hint) })),
+      processLoginHint: (ctx, hint) => refusing(this.#find(ctx, { type: 'login_hint', value: String(hint) })),
       processLoginHintToken: () => Promise.resolve(undefined),
-      verifyUserCode: (ctx, account) => refusing(() => this.#admit(ctx, account.accountId)),
+      verifyUserCode: (ctx, account) => refusing(this.#admit(ctx, account.accountId)),
       triggerAuthenticationDevice: (ctx, request, _account, client) =>
-        refusing(() => this.#ask(ctx, request, client)),
+        refusing(this.#ask(ctx, request, client)),
     };
   }
 
@@ -203,7 +202,7 @@ function clientOf(ctx: KoaContextWithOIDC): Client {
 
 /** Those of the request that are there. */
 function paramsOf(params: Readonly<Record<string, unknown>>): ApprovalParams {
-  const names = ['claims', 'acr_values', 'max_age', 'binding_message'] as const;
+  const names = ['authorization_details', 'claims', 'acr_values', 'max_age', 'binding_message'] as const;
   return Object.fromEntries(
     names.flatMap((name) => (params[name] === undefined ? [] : [[name, String(params[name])]])),
   );
@@ -211,13 +210,4 @@ function paramsOf(params: Readonly<Record<string, unknown>>): ApprovalParams {
 
 function idOf(ctx: KoaContextWithOIDC): { readonly requestId: string } {
   return { requestId: String(ctx.state.requestId) };
-}
-
-/** The provider answers its own errors only; a refusal of ours keeps its code as their cause. */
-async function refusing<T>(work: () => Promise<T>): Promise<T> {
-  try {
-    return await work();
-  } catch (error) {
-    throw isRefusal(error) ? providerError(error) : error;
-  }
 }

@@ -15,7 +15,7 @@ import type {
   Approvals,
   StandingDecision,
 } from '../customer/bank/decoupled-approval.ts';
-import { type GrantedConsents, isOfApi } from '../customer/consent/granted-consent.ts';
+import { type GrantedConsents, isOfApi, tokenDetails } from '../customer/consent/granted-consent.ts';
 import {
   type AskedAccess,
   type AskedAccesses,
@@ -243,7 +243,7 @@ export class CustomerApprovals implements Approvals {
       this.#options.log.emit('consent.granted', { ...eventFields(record), authorizationNumber, consentId });
     }
     const { amr = [], acr, authTime } = login ?? {};
-    Object.assign(request, { grantId, amr: [...amr], acr, authTime });
+    Object.assign(request, { grantId, amr: [...amr], acr, authTime, rar: tokenDetails(asked, accountIds) });
   }
 }
 

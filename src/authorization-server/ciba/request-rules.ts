@@ -10,7 +10,7 @@ const MAX_HINT_LENGTH = 256;
 export type BackchannelParameters = Readonly<Record<string, unknown>>;
 
 /** Refused here, because an answer without them would mislead the TPP. */
-const UNSUPPORTED = ['login_hint_token', 'request_context', 'authorization_details'] as const;
+const UNSUPPORTED = ['login_hint_token', 'request_context'] as const;
 
 /**
  * The rules for parameters that the provider does not have.

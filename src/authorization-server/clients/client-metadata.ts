@@ -13,6 +13,7 @@ export const EXTRA_CLIENT_METADATA = [
   'profile',
   'signs_introspection',
   'sender_constraint',
+  'consent_references',
 ] as const;
 
 /**

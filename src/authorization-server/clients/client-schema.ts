@@ -2,6 +2,8 @@ import { z } from 'zod';
 import { canonicalNca } from '../../../tpp-registry/index.ts';
 import { type DeliveryMode, findCibaProblems } from './ciba-registration.ts';
 import { findRedirectUriProblem } from './redirect-uri.ts';
+import { CONSENT_REFERENCES } from '../../consent/details/consent-reference.ts';
+import { findDetailTypeProblems } from '../profiles/detail-type-rules.ts';
 import { CIBA_GRANT, OPENID_SCOPES, type RegisteredClient } from './registered-client.ts';
 import { algorithmOf, findRegistrationProblems } from '../profiles/client-rules.ts';
 import { findProfile, PROFILE_NAMES, PROFILES, type Profiles } from '../profiles/profiles.ts';
@@ -99,6 +101,12 @@ export const clientSchema = z
     id_token_encrypted_response_enc: contentEncryption,
     request_object_encryption_alg: encryptionAlgorithm,
     request_object_encryption_enc: contentEncryption,
+    consent_references: z
+      .array(z.enum(CONSENT_REFERENCES))
+      .min(1)
+      .refine((list) => new Set(list).size === list.length, { error: 'must name each way once' })
+      .optional(),
+    authorization_details_types: z.array(z.string().min(1).max(128)).min(1).max(50).optional(),
     default_acr_values: z.array(z.string().min(1).max(200)).min(1).max(10).optional(),
     backchannel_token_delivery_mode: z.enum(['poll', 'ping']).optional(),
     backchannel_client_notification_endpoint: z.string().optional(),
@@ -136,6 +144,8 @@ export interface ClientRules {
   readonly profiles: Profiles;
   /** Authentication contexts of the bank. */
   readonly acrValues?: readonly string[] | undefined;
+  /** Types of authorization details of the bank, by the scope that each opens. Absent: those of the standard. */
+  readonly detailScopes?: Readonly<Record<string, string>> | undefined;
   /** Ways of CIBA that a client may have. Absent: CIBA is off. */
   readonly deliveryModes?: readonly DeliveryMode[] | undefined;
 }
@@ -155,7 +165,7 @@ export function findClientProblems(clients: readonly ClientEntry[], rules: Clien
 /** Which rules of the configuration and of its profile a client breaks; the path is the member. */
 export function findRuleProblems(
   client: ClientEntry,
-  { apiScopes, profiles, deliveryModes, acrValues = [] }: ClientRules,
+  { apiScopes, profiles, deliveryModes, detailScopes, acrValues = [] }: ClientRules,
 ): readonly Problem[] {
   const scope = findScopeProblem(client.scope, apiScopes);
   const foreign = client.default_acr_values?.filter((value) => !acrValues.includes(value)) ?? [];
@@ -177,6 +187,7 @@ export function findRuleProblems(
   const ofProfile = [
     ...findRegistrationProblems(profile, client),
     ...findCibaProblems(client, deliveryModes),
+    ...findDetailTypeProblems(client, profile, detailScopes),
   ];
   return [...ofScope, ...ofProfile.map(({ path, message }) => ({ path, message: `${path} ${message}` }))];
 }
@@ -216,6 +227,8 @@ export function registeredClient(client: ClientEntry): RegisteredClient {
     request_object_encryption_enc: client.request_object_encryption_enc,
     sender_constraint: client.sender_constraint,
     default_acr_values: client.default_acr_values,
+    consent_references: client.consent_references,
+    authorization_details_types: client.authorization_details_types,
     backchannel_token_delivery_mode: client.backchannel_token_delivery_mode,
     backchannel_client_notification_endpoint: client.backchannel_client_notification_endpoint,
     backchannel_authentication_request_signing_alg: client.backchannel_authentication_request_signing_alg,

@@ -1,5 +1,6 @@
 import type { ClientMetadata } from 'oidc-provider';
 import type { JWK } from 'jose';
+import type { ConsentReference } from '../../consent/details/consent-reference.ts';
 import { type SenderConstraint, senderConstraintMetadata } from './sender-constraint.ts';
 import type { SignatureAlgorithm } from '../signing/signer.ts';
 import { type EncryptionChoices, encryptionMetadata, encryptionProblems } from './encryption-rules.ts';
@@ -35,6 +36,10 @@ export interface ProfileChoices extends EncryptionChoices {
   readonly introspection_signed_response_alg?: ServerAlgorithm | undefined;
   /** Authentication contexts of a request that asks for none (OpenID Connect Registration §2). */
   readonly default_acr_values?: readonly string[] | undefined;
+  /** How the client names what it asks for. Absent: as its market does, or by scopes and by authorization details. */
+  readonly consent_references?: readonly ConsentReference[] | undefined;
+  /** Types of authorization details that the client may send (RFC 9396 §10). Absent: those whose scope the client has. */
+  readonly authorization_details_types?: readonly string[] | undefined;
 }
 
 /** A registration, as far as its profile has rules for it. */
@@ -76,6 +81,10 @@ export function profileMetadata(profile: Profile, client: JudgedClient) {
     introspection_signed_response_alg: client.introspection_signed_response_alg ?? algorithm,
     ...encryptionMetadata(client),
     ...acrMetadata(profile, client),
+    consent_references: [...(client.consent_references ?? profile.consentReferences)],
+    ...(client.authorization_details_types === undefined
+      ? {}
+      : { authorization_details_types: [...client.authorization_details_types] }),
     signs_introspection: client.introspection_signed_response_alg !== undefined,
     ...(client.request_object_signing_alg === undefined
       ? {}

@@ -27,6 +27,7 @@ export const fapi1Advanced: Profile = Object.freeze({
   encryption: 'off',
   /** §5.2.2. */
   senderConstraints: Object.freeze(['certificate'] as const),
+  consentReferences: Object.freeze(['scope', 'authorization_details'] as const),
   rotatesRefreshTokens: false,
   codeSeconds: 60,
   idTokenSeconds: 300,

@@ -21,6 +21,7 @@ export const fapi2Security: Profile = Object.freeze({
   encryption: 'never',
   senderConstraints: SENDER_CONSTRAINTS,
   /** §5.3.2.1 forbids rotation but in extraordinary circumstances. */
+  consentReferences: Object.freeze(['scope', 'authorization_details'] as const),
   rotatesRefreshTokens: false,
   /** §5.3.2.1: at most 60 s. */
   codeSeconds: 60,

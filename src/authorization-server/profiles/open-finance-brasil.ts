@@ -9,6 +9,7 @@ export const openFinanceBrasil: Profile = Object.freeze({
   /** §6.1: PS256 for every signature. */
   clientAlgorithms: Object.freeze(['PS256'] as const),
   serverAlgorithms: Object.freeze(['PS256'] as const),
+  consentReferences: Object.freeze(['open-finance-brasil'] as const),
   market: Object.freeze({
     /** §5.2.2. */
     acrValues: Object.freeze(['urn:brasil:openbanking:loa2', 'urn:brasil:openbanking:loa3'] as const),

@@ -1,3 +1,4 @@
+import type { ConsentReference } from '../../consent/details/consent-reference.ts';
 import type { SenderConstraint } from './sender-constraint.ts';
 import type { SignatureAlgorithm } from '../signing/signer.ts';
 
@@ -54,6 +55,8 @@ export interface Profile {
   readonly encryption: 'off' | 'never';
   /** How the access tokens of a client may be bound to it. The first is for a client that names none. */
   readonly senderConstraints: readonly SenderConstraint[];
+  /** How a client names what it asks for if its registration has no `consent_references`. */
+  readonly consentReferences: readonly ConsentReference[];
   /** Whether a refresh token ends with its use. A bank's configuration may demand rotation beyond the profile. */
   readonly rotatesRefreshTokens: boolean;
   readonly codeSeconds: number;
@@ -68,8 +71,6 @@ export interface Profile {
 export interface MarketRules {
   /** Authentication contexts: a login must reach one of them, whatever the request asks for, and the ID token names it. */
   readonly acrValues: readonly [string, ...string[]];
-  /** The claim by which a request names the intent of the consent, and which the ID token returns. */
-  readonly intentClaim?: string;
   /** Whether refresh tokens never rotate, also where the configuration of the bank says so. */
   readonly keepsRefreshTokens: boolean;
 }

@@ -57,11 +57,6 @@ export function profileOf(
   return profiles.find(({ name }) => name === client?.profile) ?? profiles[0];
 }
 
-/** The claims of markets that ID tokens return. */
-export function intentClaims(profiles: Profiles): readonly string[] {
-  return union(profiles, ({ market }) => market?.intentClaim ?? []);
-}
-
 /** Authentication contexts of markets. */
 export function marketAcrValues(profiles: Profiles): readonly string[] {
   return union(profiles, ({ market }) => market?.acrValues ?? []);

@@ -6,10 +6,10 @@ export const ukOpenBanking: Profile = Object.freeze({
   ...fapi1Advanced,
   name: 'uk-open-banking',
   title: 'UK Open Banking, on FAPI 1.0 Advanced',
+  consentReferences: Object.freeze(['openbanking_intent_id'] as const),
   market: Object.freeze({
     /** `sca`: strong customer authentication; `ca`: an exemption from it. */
     acrValues: Object.freeze(['urn:openbanking:psd2:sca', 'urn:openbanking:psd2:ca'] as const),
-    intentClaim: 'openbanking_intent_id',
     keepsRefreshTokens: false,
   }),
 });

@@ -151,6 +151,7 @@ const FOREIGN_GRANT =
   /^(requested grant type|urn:openid:params:grant-type:ciba) is not allowed for this client$/;
 
 type ProtocolCode =
+  | 'ERR_AUTHORIZATION_DETAILS'
   | 'ERR_CERT_MISSING'
   | 'ERR_CLIENT_AUTHENTICATION'
   | 'ERR_CLIENT_ASSERTION'
@@ -176,6 +177,9 @@ export function protocolRefusal(fault: unknown): OpenBankingError<ProtocolCode> 
       ? new OpenBankingError('ERR_CLIENT_AUTHENTICATION', { problem })
       : new OpenBankingError('ERR_CLIENT_ASSERTION', { problem: assertion });
   }
+  if (error === 'invalid_authorization_details') {
+    return new OpenBankingError('ERR_AUTHORIZATION_DETAILS', { problem });
+  }
   if (FOREIGN_GRANT.test(problem)) return new OpenBankingError('ERR_CLIENT_GRANT', { problem });
   if (error === 'invalid_grant') return new OpenBankingError('ERR_GRANT_INVALID', { problem });
   if (error === 'request_not_supported') {
@@ -198,6 +202,15 @@ export function providerError(error: OpenBankingError): providerErrors.OIDCProvi
 export function asProviderError<T>(decide: () => T): T {
   try {
     return decide();
+  } catch (error) {
+    throw isRefusal(error) ? providerError(error) : error;
+  }
+}
+
+/** Waits for a decision, and throws its refusal as `providerError`. */
+export async function refusing<T>(decision: Promise<T>): Promise<T> {
+  try {
+    return await decision;
   } catch (error) {
     throw isRefusal(error) ? providerError(error) : error;
   }

@@ -16,14 +16,12 @@ export const UNSUPPORTED_AUTHORIZATION_PARAMETERS: readonly string[] = [
   // OpenID Connect Core §7.2.1
   'registration',
   'id_token_hint',
-  // RFC 9396
-  'authorization_details',
 ];
 const UNSUPPORTED: Readonly<Record<string, readonly string[]>> = {
   [ENDPOINTS.pushed_authorization_request]: UNSUPPORTED_AUTHORIZATION_PARAMETERS,
   // RFC 9101 §5: the signed request is sent by value.
   [ENDPOINTS.backchannel_authentication]: ['request_uri'],
-  [ENDPOINTS.token]: ['authorization_details', 'dpop_jkt', 'claims', 'grant_management_action'],
+  [ENDPOINTS.token]: ['dpop_jkt', 'claims', 'grant_management_action'],
 };
 
 /** More than a request of any standard has. */
@@ -36,12 +34,14 @@ const LONGER: Readonly<Record<string, number>> = {
   token: 16_384,
   request: 16_384,
   claims: 4096,
+  authorization_details: 16_384,
 };
 
 const IS_DEEP: ReadonlyMap<string, (value: string) => boolean> = new Map([
   ['client_assertion', isDeepJwt],
   ['request', isDeepJwt],
   ['claims', isDeepJson],
+  ['authorization_details', isDeepJson],
 ]);
 
 /** RFC 8707 §2: the only parameter that may be there more than once. */
@@ -73,6 +73,10 @@ export function assertParameters(path: string, form: URLSearchParams): void {
   }
   const name = UNSUPPORTED[path]?.find((one) => form.get(one));
   if (name !== undefined) throw new OpenBankingError('ERR_PARAMETER_UNSUPPORTED', { name });
+  // No customer has allowed a client something for itself.
+  if (form.get('grant_type') === 'client_credentials' && form.get('authorization_details')) {
+    throw new OpenBankingError('ERR_PARAMETER_UNSUPPORTED', { name: 'authorization_details' });
+  }
   if (path === ENDPOINTS.backchannel_authentication && !form.get('request')) {
     throw new OpenBankingError('ERR_CIBA_REQUEST', { problem: 'the request is not signed' });
   }
@@ -82,7 +86,9 @@ export function assertParameters(path: string, form: URLSearchParams): void {
   }
   // RFC 6749 §3.3: there is no default, because a token without a scope opens nothing. A request object has its own.
   const isPush = path === ENDPOINTS.pushed_authorization_request;
-  if (isPush && !form.get('scope') && !form.get('request')) {
+  // Authorization details say it too (RFC 9396 §3).
+  const isNaming = ['scope', 'authorization_details', 'request'].some((name) => form.get(name));
+  if (isPush && !isNaming) {
     throw new OpenBankingError('ERR_SCOPE_MISSING', {});
   }
 }

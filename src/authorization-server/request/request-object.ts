@@ -4,7 +4,6 @@ import { OpenBankingError } from '../../errors.ts';
 import type { Profile, ResponseMode, ResponseType } from '../profiles/profile.ts';
 import { profileOf, type Profiles } from '../profiles/profiles.ts';
 import { assertDpopRegistered, isThumbprint } from './dpop-proof.ts';
-import { assertIntent } from './authorization-request/market-claims.ts';
 import { asProviderError } from './oauth-error.ts';
 import { MAX_PARAMETER_LENGTH, UNSUPPORTED_AUTHORIZATION_PARAMETERS } from './parameters.ts';
 import { ENDPOINTS } from './routes.ts';
@@ -102,8 +101,7 @@ function assertAuthorizationRequest(claims: Claims, profile: Profile): void {
   if (claims.dpop_jkt !== undefined && !isThumbprint(claims.dpop_jkt)) {
     throw refusal('dpop_jkt must be the SHA-256 thumbprint of a key (RFC 9449 section 10)');
   }
-  if (!claims.scope) throw refusal('scope is missing');
-  assertIntent(claims.claims, profile);
+  if (!claims.scope && !claims.authorization_details) throw refusal('scope is missing');
   assertResponse(claims, profile);
 }
 

@@ -11,7 +11,8 @@ import { CIBA_GRANT, OPENID_SCOPES, tppOf } from '../clients/registered-client.t
 import { GRANT_MANAGEMENT_SCOPES } from './grant-management-scopes.ts';
 import { withinGrant } from './token-claims.ts';
 import { errors } from '../provider-internals.ts';
-import { asProviderError } from '../request/oauth-error.ts';
+import { isReference, scopeOfReference } from '../request/authorization-request/named-access.ts';
+import { asProviderError, refusing } from '../request/oauth-error.ts';
 import { actingTpp } from '../request/tpp-gate.ts';
 
 export interface ApiScopesOptions {
@@ -27,23 +28,52 @@ export interface ApiScopesOptions {
   readonly grantManagement?: unknown;
 }
 
+/** A request for an access, as the first judge of it finds it. */
+export interface AskedScopes {
+  /** Those of the request, with those that its details or its consent open. */
+  readonly scopes: readonly string[];
+}
+
+/** Judges what an authorization request asks for. @throws refusals */
+export type AccessJudge = (request: {
+  readonly params: Readonly<Record<string, unknown>>;
+  readonly client: Client;
+}) => Promise<AskedScopes>;
+
+/** Endpoints that take authorization requests. At `resume` the request was judged. */
+const ASKING: readonly string[] = [
+  'authorization',
+  'pushed_authorization_request',
+  'backchannel_authentication',
+];
+/** Those of them after which a customer is asked: a pushed request comes back as it was. */
+const OF_BROWSER_OR_DEVICE: readonly string[] = ['authorization', 'backchannel_authentication'];
+
 /** Grants that were made before: their scopes are cut to today's roles instead of refused. */
 const EARLIER_GRANTS: readonly unknown[] = ['authorization_code', 'refresh_token', CIBA_GRANT];
 
 /**
  * The provider's `resourceIndicators`: which resource and which scopes a request is for. TPPs send no `resource`, so the bank's APIs are the default
- * whenever a scope of theirs is asked for. A scope whose role the TPP does not hold is refused when it is
+ * whenever something of theirs is asked for. A scope whose role the TPP does not hold is refused when it is
  * asked for, and falls away when an earlier grant is used (PSD2 articles 66 and 67, TS 119 495 cl. 5.2.2).
  */
-export function apiScopes(options: ApiScopesOptions) {
+export function apiScopes(options: ApiScopesOptions, judge: AccessJudge) {
+  const judged = new WeakMap<KoaContextWithOIDC, Promise<AskedScopes>>();
+  /** The scopes that an authorization request asks for: judged once a request, whichever hook the provider calls first. */
+  const askedScopes = async (ctx: KoaContextWithOIDC, client: Client): Promise<readonly string[]> => {
+    if (!ASKING.includes(ctx.oidc.route)) return requestedScopes(ctx);
+    const known = judged.get(ctx) ?? judge({ params: paramsOf(ctx), client });
+    judged.set(ctx, known);
+    return (await refusing(known)).scopes;
+  };
   return {
     enabled: true,
     useGrantedResource: () => true,
 
-    defaultResource: (ctx: KoaContextWithOIDC, _client?: Client, oneOf?: readonly string[]) => {
+    defaultResource: async (ctx: KoaContextWithOIDC, client: Client, oneOf?: readonly string[]) => {
       if (oneOf !== undefined && oneOf.length > 0) return oneOf;
       if (ctx.oidc.params?.grant_type === 'client_credentials') return options.resource;
-      const isForApis = requestedScopes(ctx).some((scope) => !OPENID_SCOPES.includes(scope));
+      const isForApis = (await askedScopes(ctx, client)).some((scope) => !OPENID_SCOPES.includes(scope));
       return isForApis ? options.resource : undefined;
     },
 
@@ -62,12 +92,15 @@ export function apiScopes(options: ApiScopesOptions) {
       const isManaging = isForNobody && options.grantManagement !== undefined;
       const known = isManaging ? [...ofApis, ...GRANT_MANAGEMENT_SCOPES] : ofApis;
       if (!EARLIER_GRANTS.includes(ctx.oidc.params?.grant_type)) {
-        const allowed = isForNobody ? known : [...OPENID_SCOPES, ...known];
-        asProviderError(() => assertScopes(requestedScopes(ctx), allowed, holder));
+        const asked = await askedScopes(ctx, client);
+        const allowed = isForNobody ? known : [...OPENID_SCOPES, ...known, ...referencesOf(asked)];
+        asProviderError(() => assertScopes(asked, allowed, holder));
+        if (OF_BROWSER_OR_DEVICE.includes(ctx.oidc.route)) setScopes(ctx, asked);
       }
+      const scopes = scopesAllowed(holder.roles, known);
       return {
         // A token for the APIs opens userinfo too, when the customer agreed to it.
-        scope: ['openid', ...scopesAllowed(holder.roles, known)].join(' '),
+        scope: ['openid', ...scopes, ...openReferences(ctx, scopes)].join(' '),
         audience: options.resource,
         accessTokenTTL: withinGrant(options.clock, ctx, options.accessTokenSeconds),
         accessTokenFormat: options.accessTokenFormat,
@@ -75,6 +108,32 @@ export function apiScopes(options: ApiScopesOptions) {
       };
     },
   };
+}
+
+/** References to consents among the scopes of a request, or of the code or token of an earlier grant, whose service is allowed. */
+function openReferences(ctx: KoaContextWithOIDC, allowed: readonly string[]): readonly string[] {
+  const { AuthorizationCode, RefreshToken, BackchannelAuthenticationRequest } = ctx.oidc.entities;
+  const earlier = [AuthorizationCode, RefreshToken, BackchannelAuthenticationRequest].flatMap(
+    (source) => (source as { readonly scope?: string } | undefined)?.scope?.split(' ') ?? [],
+  );
+  const all = [...requestedScopes(ctx), ...earlier];
+  return [...new Set(referencesOf(all))].filter((reference) => {
+    const needed = scopeOfReference(reference);
+    return needed === undefined ? all.some((scope) => allowed.includes(scope)) : allowed.includes(needed);
+  });
+}
+
+function referencesOf(scopes: readonly string[]): readonly string[] {
+  return scopes.filter(isReference);
+}
+
+/** The request goes on with the scopes that its details open: code and token have them, and the answer names them. */
+function setScopes(ctx: KoaContextWithOIDC, scopes: readonly string[]): void {
+  if (ctx.oidc.params !== undefined) ctx.oidc.params.scope = scopes.join(' ');
+}
+
+function paramsOf(ctx: KoaContextWithOIDC): Readonly<Record<string, unknown>> {
+  return ctx.oidc.params ?? {};
 }
 
 interface RoleHolder {

@@ -3,6 +3,7 @@ import { OpenBankingError } from '../../errors.ts';
 import { accountInformationSchema, fundsConfirmationSchema } from './account-information.ts';
 import type { AuthorizationDetail } from './authorization-detail.ts';
 import { endOf } from './members.ts';
+import { narrowed } from './narrowing.ts';
 import type { DetailCheck } from './own-type.ts';
 import { paymentInitiationSchema } from './payment-initiation.ts';
 
@@ -39,6 +40,11 @@ const STANDARD: readonly DetailType[] = Object.freeze([
   },
 ]);
 
+/** The scopes of the standard types. */
+export const STANDARD_SCOPES: Readonly<Record<string, string>> = Object.freeze(
+  Object.fromEntries(STANDARD.map(({ type, scope }) => [type, scope])),
+);
+
 /** More than one authorization needs; each is shown to the customer. */
 const MAX_DETAILS = 10;
 /** As JSON. */
@@ -57,8 +63,9 @@ export class DetailTypes {
     return [...this.#types.keys()];
   }
 
-  find(type: string): DetailType | undefined {
-    return this.#types.get(type);
+  /** The scope that each type opens. */
+  get scopes(): Readonly<Record<string, string>> {
+    return Object.fromEntries([...this.#types].map(([type, { scope }]) => [type, scope]));
   }
 
   /** The types of details that were parsed. @throws ERR_AUTHORIZATION_DETAILS for a type that is not there any more */
@@ -82,13 +89,31 @@ export class DetailTypes {
   }
 
   /** @throws ERR_AUTHORIZATION_DETAILS */
-  assertDetail(detail: unknown, index: number): asserts detail is AuthorizationDetail {
+  assertDetail(detail: unknown, index?: number): asserts detail is AuthorizationDetail {
     if (!isObject(detail)) throw refusal('must be an object', index);
     const problem = this.#typeOf(detail, index).findProblem(detail);
     if (problem !== undefined) throw refusal(problem, index);
   }
 
-  #typeOf({ type }: Readonly<Record<string, unknown>>, index: number): DetailType {
+  /**
+   * The parts of allowed details that a token request wishes.
+   *
+   * @throws ERR_AUTHORIZATION_DETAILS for a wish beyond them
+   */
+  narrow(
+    wishes: readonly AuthorizationDetail[],
+    allowed: readonly AuthorizationDetail[],
+  ): readonly AuthorizationDetail[] {
+    return wishes.map((wished, index) => {
+      const isStandard = Object.hasOwn(STANDARD_SCOPES, wished.type);
+      const parts = allowed.map((one) => narrowed(wished, one, isStandard));
+      const part = parts.find((one) => one !== undefined);
+      if (part !== undefined) return part;
+      throw refusal('is more than the customer has allowed (RFC 9396 section 6.1)', index);
+    });
+  }
+
+  #typeOf({ type }: Readonly<Record<string, unknown>>, index?: number): DetailType {
     const found = typeof type === 'string' ? this.#types.get(type) : undefined;
     if (found === undefined) throw refusal(`type must be one of ${this.names.join(', ') || 'none'}`, index);
     return found;

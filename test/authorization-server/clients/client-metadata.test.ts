@@ -13,6 +13,7 @@ import {
   registeredClient,
 } from '../../../src/authorization-server/clients/client-schema.ts';
 import { systemClock } from '../../../src/clock.ts';
+import { DetailTypes } from '../../../src/consent/details/detail-types.ts';
 import { silentLog } from '../../../src/events.ts';
 
 const keys = [
@@ -44,6 +45,8 @@ const good = fc.record({
   id_token_signed_response_alg: own('ES256', 'PS256', undefined),
   sender_constraint: own(...SENDER_CONSTRAINTS, undefined),
   profile: seldom('fapi2-message-signing', 'fapi1-advanced', 'uk-open-banking'),
+  consent_references: seldom(['berlin-group'], ['scope', 'authorization_details'], ['any']),
+  authorization_details_types: seldom(['account_information'], ['payment_initiation'], ['x']),
   response_types: seldom(['code'], ['code id_token'], ['code', 'code id_token']),
   response_modes: seldom(['query'], ['jwt'], ['fragment', 'fragment.jwt']),
   require_pushed_authorization_requests: seldom(true, false),
@@ -115,6 +118,7 @@ describe('a client', () => {
       clients: { findNamed: () => undefined, findStored: async () => undefined },
       secret: Buffer.alloc(32, 1),
       apiScopes: ['accounts'],
+      detailTypes: new DetailTypes([], ['accounts']),
       profiles: PROFILES,
       customerClaims: [],
       acr: { acrValues: [] } as never,

@@ -87,7 +87,12 @@ const CLIENTS: Readonly<Record<string, Rules>> = {
     needsIntent: true,
   },
   brasil: {
-    registration: { ...FAPI1, profile: 'open-finance-brasil', id_token_signed_response_alg: 'PS256' },
+    registration: {
+      ...FAPI1,
+      profile: 'open-finance-brasil',
+      id_token_signed_response_alg: 'PS256',
+      consent_references: ['scope'],
+    },
     modes: FAPI1_MODES,
     ways: ['pushed', 'front channel'],
     signatures: ['signed'],
@@ -156,7 +161,7 @@ function isAllowed(shape: Shape): boolean {
     rules.modes[type]?.includes(mode) === true,
     shape.challenge === 'S256' || (shape.challenge === 'none' && isFapi1 && !isPushed),
     shape.hasNonce || !rules.needsNonce,
-    shape.hasIntent || rules.needsIntent !== true,
+    shape.hasIntent === (rules.needsIntent === true),
     shape.redirectUri === DEMO_REDIRECT_URI,
   ].every(Boolean);
 }
@@ -208,6 +213,15 @@ beforeAll(async () => {
       ...registration,
     });
   }
+  await sandbox.server.consents.create({
+    consentId: 'an-intent',
+    reference: 'openbanking_intent_id',
+    clientId: 'uk',
+    authorizationNumber: tppNamed(sandbox.description, TPP).organizationIdentifier,
+    details: [{ type: 'account_information', actions: ['list_accounts'] }],
+    expiresAt: new Date(Date.now() + 3_600_000),
+    by: { kind: 'tpp' },
+  });
 });
 afterAll(() => sandbox.stop());
 

@@ -9,6 +9,7 @@ import { type ClientKey, clientKey } from '../request/authorization-request/requ
 
 const VERIFIER = 'v'.repeat(43);
 const INTENT = 'urn-alphabank-intent-58923';
+const BRASIL_CONSENT = 'urn:bancoex:C1DD33123';
 const ACR_VALUES = ['urn:openbanking:psd2:sca', 'urn:openbanking:psd2:ca', 'urn:brasil:openbanking:loa2'];
 const MARKETS = ['uk-open-banking', 'open-finance-brasil'];
 const intent = (value: unknown = INTENT, essential: unknown = true) => ({
@@ -50,6 +51,17 @@ beforeAll(async () => {
     clients: [...clients, wishing],
   };
   bench = await PagesBench.open({}, settings);
+  for (const clientId of MARKETS) {
+    await bench.server.consents.create({
+      consentId: clientId === 'uk-open-banking' ? INTENT : BRASIL_CONSENT,
+      reference: clientId === 'uk-open-banking' ? 'openbanking_intent_id' : 'open-finance-brasil',
+      clientId,
+      authorizationNumber: 'PSDGB-FCA-900003',
+      details: [{ type: 'account_information', actions: ['list_accounts', 'read_balances'] }],
+      expiresAt: new Date(Date.now() + 3_600_000),
+      by: { kind: 'tpp' },
+    });
+  }
 }, 60_000);
 afterAll(() => bench.close());
 afterEach(() => {
@@ -148,7 +160,7 @@ describe('uk-open-banking', () => {
   ])('refuses a request with %s', async (_title, claims) => {
     const { status, json } = await push('uk-open-banking', { claims });
     expect([status, json.error]).toEqual([400, 'invalid_request']);
-    expect(json.error_description).toContain('ERR_CLAIMS_INVALID');
+    expect(json.error_description).toContain('ERR_CONSENT_REFERENCE');
   });
 
   it('takes the claims as text too', async () => {
@@ -165,10 +177,10 @@ describe('uk-open-banking', () => {
 describe('open-finance-brasil', () => {
   it('names the level of assurance in every ID token, and keeps its refresh tokens', async () => {
     reaches('urn:brasil:openbanking:loa2');
-    // The intent is no claim of this market: it is ignored, and not returned.
-    const { tokens, front, back } = await flow('open-finance-brasil', { claims: intent() });
+    const scope = `openid accounts consent:${BRASIL_CONSENT}`;
+    const { tokens, front, back } = await flow('open-finance-brasil', { scope });
     expect([front.acr, back.acr]).toEqual(Array(2).fill('urn:brasil:openbanking:loa2'));
-    expect(front).not.toHaveProperty('openbanking_intent_id');
+    expect(tokens.scope).toBe(scope);
     const refreshed = await bench.tpp.post(bench.to, '/token', {
       client_id: 'open-finance-brasil',
       grant_type: 'refresh_token',

@@ -12,6 +12,7 @@ import { CIBA_GRANT } from '../../../src/authorization-server/clients/registered
 import { createProvider, type ProviderOptions } from '../../../src/authorization-server/provider.ts';
 import { discoveryOnBothListeners } from '../../../src/authorization-server/discovery.ts';
 import { systemClock } from '../../../src/clock.ts';
+import { DetailTypes } from '../../../src/consent/details/detail-types.ts';
 import { silentLog } from '../../../src/events.ts';
 
 const { publicKey: EC } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
@@ -45,6 +46,7 @@ async function metadataOf(
     mtlsUrl: new URL('https://mtls.bank.example'),
     profiles: profilesNamed(names, senderConstraints),
     apiScopes: ['accounts'],
+    detailTypes: new DetailTypes([], ['accounts']),
     customerClaims: [],
     acr: { acrValues: [] },
     clients: { findNamed: () => undefined },

@@ -32,6 +32,7 @@ const other: Profile = {
   serverAlgorithms: ['PS256'],
   encryption: 'off',
   senderConstraints: ['certificate'],
+  consentReferences: ['scope'],
   rotatesRefreshTokens: true,
   codeSeconds: 30,
   idTokenSeconds: 100,

@@ -97,13 +97,14 @@ export class AskedAccesses {
   /**
    * The access that a request asks for. A consent of another client is refused like one that does not exist (K1).
    *
-   * Does not check the roles of the TPP.
+   * Does not check the roles of the TPP, nor whether the client has the scopes.
    *
    * @throws ERR_AUTHORIZATION_DETAILS, ERR_GRANT_ACTION, ERR_GRANT_ID, ERR_CONSENT_REFERENCE, ERR_CONSENT_UNKNOWN, ERR_CONSENT_STATUS, ERR_CLAIMS_INVALID
    */
   async of({ params, client }: AskingRequest): Promise<AskedAccess> {
     const { clientId } = client;
     const named = namedAccessOf(params);
+    assertRegistered(named, client);
     const consent = 'consentId' in named ? await this.#consentOf(named, client) : undefined;
     const { consents, detailTypes } = this.#options;
     const earlier = await findEarlierGrant({ params, client, named }, (id) => consents.find(id));
@@ -170,6 +171,14 @@ export class AskedAccesses {
     }
     return wished < longest ? wished : longest;
   }
+}
+
+/** @throws ERR_CONSENT_REFERENCE for a way of naming that the client does not have */
+function assertRegistered({ reference }: NamedAccess, { consent_references: own }: Client): void {
+  if (Array.isArray(own) && own.includes(reference)) return;
+  const ways = Array.isArray(own) ? own.join(', ') : 'none';
+  const problem = `the request names it by ${reference}, and the client is registered for ${ways}`;
+  throw new OpenBankingError('ERR_CONSENT_REFERENCE', { problem });
 }
 
 /** @throws ERR_CONSENT_STATUS for a consent that waits no longer, and cannot be renewed */

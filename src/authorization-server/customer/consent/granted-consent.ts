@@ -4,6 +4,8 @@ import type { Authorisation, AskedConsent } from '../../../consent/consent-chang
 import { type Consent, consentIdOf } from '../../../consent/consent.ts';
 import type { Changed, ConsentRecords } from '../../../consent/consent-records.ts';
 import type { GrantEnder } from '../../../consent/consents.ts';
+import type { AuthorizationDetail } from '../../../consent/details/authorization-detail.ts';
+import { allowedDetails } from '../../../consent/details/narrowing.ts';
 import { isRefusal } from '../../../errors.ts';
 import { OPENID_SCOPES } from '../../clients/registered-client.ts';
 import type { AskedContent } from './asked-access.ts';
@@ -61,9 +63,10 @@ export class GrantedConsents {
     const expiresAt = new Date(asked.expiresAt);
     const by = { kind: 'customer' } as const;
     const consentId = consentIdOf(allowed.grantId);
-    const authorisation = { ...allowed, scopes, claims, expiresAt, by };
+    const reduced = allowedDetails(details, allowed.accountIds);
+    const authorisation = { ...allowed, scopes, claims, expiresAt, details: reduced, by };
     if (asked.isNamed) {
-      return consents.authorise(consentId, { ...authorisation, contentHash, details, replaces });
+      return consents.authorise(consentId, { ...authorisation, contentHash, replaces });
     }
     return consents.createAuthorised(
       { consentId, clientId, authorizationNumber, reference, details, expiresAt, by: { kind: 'tpp' } },
@@ -72,10 +75,11 @@ export class GrantedConsents {
   }
 
   async #grant(
-    { grantId, clientId, psuId, asked: { scopes, details, reference, expiresAt } }: GrantedAccess,
+    { grantId, clientId, psuId, accountIds, asked }: GrantedAccess,
     askedClaims: readonly string[],
   ): Promise<void> {
     const { resource, clock } = this.#options;
+    const { scopes, expiresAt } = asked;
     const seconds = Math.ceil((Date.parse(expiresAt) - clock.now().getTime()) / 1000);
     // `jti` and `expiresIn` are missing from the published types (reference: Grant outranks its tokens).
     const made = { jti: grantId, expiresIn: Math.max(1, seconds) };
@@ -87,9 +91,17 @@ export class GrantedConsents {
     const ofToken = scopes.filter((scope) => scope === 'openid' || isOfApi(scope));
     if (apis.length > 0) created.addResourceScope(resource, ofToken.join(' '));
     if (askedClaims.length > 0) created.addOIDCClaims([...askedClaims]);
-    if (reference === 'authorization_details') for (const detail of details) created.addRar({ ...detail });
+    for (const detail of tokenDetails(asked, accountIds) ?? []) created.addRar({ ...detail });
     await created.save();
   }
+}
+
+/** The details that tokens have: those that the customer allowed, where the request asked by authorization details. */
+export function tokenDetails(
+  { reference, details }: Pick<AskedContent, 'reference' | 'details'>,
+  accountIds: readonly string[],
+): readonly AuthorizationDetail[] | undefined {
+  return reference === 'authorization_details' ? allowedDetails(details, accountIds) : undefined;
 }
 
 /** Whether a scope opens an API, for which the customer chooses accounts. */

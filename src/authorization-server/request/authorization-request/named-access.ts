@@ -16,7 +16,7 @@ export type NamedAccess =
     };
 
 /** The claim of UK Open Banking. */
-const INTENT_CLAIM = 'openbanking_intent_id';
+export const INTENT_CLAIM = 'openbanking_intent_id';
 const CONSENT_ID = /^[A-Za-z0-9:._-]{1,128}$/;
 /** The services of the Berlin Group, by the scope of the APIs that each opens. */
 const BERLIN_SERVICES: Readonly<Record<string, string>> = {
@@ -29,8 +29,13 @@ const BRASIL = /^consent:/;
 /** Scopes of OpenID Connect, which say nothing about an access. */
 const BESIDE_BERLIN: readonly string[] = ['openid', 'offline_access'];
 
+/** Whether a scope is a reference to a consent, and no scope of an API. */
+export function isReference(scope: string): boolean {
+  return BERLIN.test(scope) || BRASIL.test(scope);
+}
+
 /** The scope of the APIs that a reference of the Berlin Group opens. */
-function scopeOfReference(scope: string): string | undefined {
+export function scopeOfReference(scope: string): string | undefined {
   return BERLIN_SERVICES[BERLIN.exec(scope)?.[1] ?? ''];
 }
 
@@ -72,10 +77,20 @@ function intentsOf(params: Params): NamedAccess[] {
   return [{ reference: 'openbanking_intent_id', consentId: consentId(value, INTENT_CLAIM) }];
 }
 
+/** The claim of an ID token that returns the intent of its request, which was judged when it came in. */
+export function intentClaim(
+  asked: Readonly<Record<string, { readonly value?: unknown } | null | undefined>>,
+): Readonly<Record<string, string>> {
+  const value = asked[INTENT_CLAIM]?.value;
+  return typeof value === 'string' && CONSENT_ID.test(value) ? { [INTENT_CLAIM]: value } : {};
+}
+
 function berlinOf(scopes: readonly string[]): NamedAccess[] {
   const found = scopes.filter((scope) => BERLIN.test(scope));
   if (found.length === 0) return [];
-  const others = scopes.filter((scope) => !BESIDE_BERLIN.includes(scope));
+  // The scope of the service is added to a request that goes on (api-scopes.ts).
+  const own = found.map(scopeOfReference);
+  const others = scopes.filter((scope) => !BESIDE_BERLIN.includes(scope) && !own.includes(scope));
   if (others.length > 1) throw refusal('a scope of the Berlin Group names exactly one resource');
   return found.map((scope) => ({
     reference: 'berlin-group' as const,

@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { AskedAccesses } from '../../../../src/authorization-server/customer/consent/asked-access.ts';
 import type { Consent } from '../../../../src/consent/consent.ts';
 import type { AuthorizationDetail } from '../../../../src/consent/details/authorization-detail.ts';
+import { CONSENT_REFERENCES } from '../../../../src/consent/details/consent-reference.ts';
 import { DetailTypes } from '../../../../src/consent/details/detail-types.ts';
 import { isRefusal } from '../../../../src/errors.ts';
 
@@ -53,8 +54,8 @@ const accesses = new AskedAccesses({
   consentSeconds: 180 * DAY_SECONDS,
 });
 
-const of = (params: Record<string, string>, clientId = 'one') =>
-  accesses.of({ params, client: { clientId } as Client });
+const of = (params: Record<string, string>, clientId = 'one', ways: readonly string[] = CONSENT_REFERENCES) =>
+  accesses.of({ params, client: { clientId, consent_references: ways } as unknown as Client });
 const codeOf = async (params: Record<string, string>, clientId?: string) => {
   try {
     await of(params, clientId);
@@ -110,6 +111,19 @@ describe('the access that a request asks for', () => {
     const asked = await of(params);
     expect(asked).toMatchObject({ reference, scopes, contentHash: `hash of ${consentId}` });
     expect(asked.consent?.consentId).toBe(consentId);
+  });
+
+  it.each([
+    ['scope', { scope: 'accounts' }],
+    ['authorization_details', rich(account)],
+    ['openbanking_intent_id', intent('waiting')],
+    ['berlin-group', { scope: 'AIS:waiting' }],
+    ['open-finance-brasil', { scope: 'consent:waiting' }],
+  ])('is refused by %s for a client that is registered for the other ways', async (way, params) => {
+    const others = CONSENT_REFERENCES.filter((one) => one !== way);
+    await expect(of(params, 'one', others)).rejects.toMatchObject({ code: 'ERR_CONSENT_REFERENCE' });
+    await expect(of(params, 'one', [])).rejects.toMatchObject({ code: 'ERR_CONSENT_REFERENCE' });
+    expect((await of(params, 'one', [way])).reference).toBe(way);
   });
 
   it('is for one customer where the consent is', async () => {
