@@ -156,18 +156,4 @@ describe.skipIf(isChromiumMissing)(`in a real browser, with scripts switched off
       await scripted.close();
     },
   );
-
-  if (process.env.SCREENSHOTS !== undefined) {
-    it('takes pictures', async () => {
-      const page = await context.newPage();
-      const [alice] = sandbox.description.customers;
-      await page.goto((await push()).url);
-      await page.screenshot({ path: `${process.env.SCREENSHOTS}/login.png`, fullPage: true });
-      await logIn(page, alice?.username ?? '', alice?.password ?? '');
-      await page.getByRole('button', { name: 'Allow' }).waitFor();
-      await page.screenshot({ path: `${process.env.SCREENSHOTS}/consent.png`, fullPage: true });
-      await page.goto(`${sandbox.description.issuer}/nothing`);
-      await page.screenshot({ path: `${process.env.SCREENSHOTS}/error.png`, fullPage: true });
-    });
-  }
 });

@@ -1,69 +1,18 @@
-import { CUSTOMER_CLAIM_NAMES } from '../../../src/authorization-server/customer/claims/customer-claims.ts';
-import type { Context } from 'koa';
+import { mkdir, readFile } from 'node:fs/promises';
+import { createRequire } from 'node:module';
 import type { Browser, Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { PASSWORD_STEP } from '../../../src/authorization-server/customer/authentication/bank-steps.ts';
 import { Pages } from '../../../src/authorization-server/customer/pages/pages.ts';
 import { chromiumNote, isChromiumMissing, launchChromium } from './chromium.ts';
+import { htmlOf, LONG, SHOWN_PAGES } from './pages/shown-pages.ts';
 
-const LONG = `${'Zahlungsdienstleistungsgesellschaft'.repeat(3)} & Söhne`;
-const SCOPES = ['openid', 'accounts', 'payments', 'fundsconfirmations', 'offline_access'];
 /** Of OAuth, of certificates and of our own code. */
 const PROTOCOL =
   /\b(oauth|openid|oidc|par|jwt|pkce|redirect|uri|url|clients?|scopes?|tokens?|grants?|interactions?|sessions?|certificates?|cookies?|csrf|http|tpps?|psu|aspsp|rfc|err_\w+|invalid_\w+|\w+_\w+)\b/i;
 
-const tpp = { name: LONG, legalName: LONG, authorizationNumber: 'PSDDE-BAFIN-1234567890', nca: LONG };
-const accounts = [1, 2, 3].map((at) => ({
-  accountId: `${at}`,
-  name: at === 1 ? LONG : 'Giro',
-  identification: '•••• 4321',
-}));
-const back = { url: 'https://bank.example/authorize/x' };
-const asked = { details: [], scopes: SCOPES, claims: CUSTOMER_CLAIM_NAMES };
-const login = {
-  tpp,
-  csrf: 'x',
-  number: 0,
-  step: PASSWORD_STEP,
-  details: [],
-  typed: { username: 'ann' },
-  problem: 'That was not right.',
-};
-const until = new Date('2027-01-01T00:00:00Z');
-const consent = { tpp, csrf: 'x', asked, accounts: { choice: 'many', offered: accounts }, until } as const;
-const ended = { answer: 'ended', service: LONG, error: 'access_denied', description: '' } as const;
-const allowed = {
-  answer: 'allowed',
-  service: LONG,
-  grantId: '',
-  accountIds: [],
-  asked: {
-    reference: 'scope',
-    details: [],
-    scopes: [],
-    claims: { idToken: [], userinfo: [] },
-    contentHash: '',
-    isNamed: false,
-    expiresAt: '',
-  },
-  until: until.toISOString(),
-} as const;
-const rule = 'request_uri is invalid, expired, or was already used';
-
-const SHOWN: Readonly<Record<string, (pages: Pages, ctx: Context) => void>> = {
-  login: (pages, ctx) => pages.login(ctx, login),
-  'login by an application': (pages, ctx) =>
-    pages.login(ctx, { ...login, step: { type: 'redirect', url: 'https://app.bank.example/' } }),
-  consent: (pages, ctx) => pages.consent(ctx, { ...consent, problem: 'Please choose at least one account.' }),
-  'one moment': (pages, ctx) => pages.onward(ctx, back.url),
-  stopped: (pages, ctx) => pages.stopped(ctx, { reason: 'attempts', status: 403, service: LONG, back }),
-  unavailable: (pages, ctx) =>
-    pages.stopped(ctx, { reason: 'unavailable', status: 503, service: LONG, back: { csrf: 'x', path: '/' } }),
-  'allowed before': (pages, ctx) => pages.decided(ctx, allowed),
-  'cancelled before': (pages, ctx) => pages.decided(ctx, ended),
-  'a bad link': (pages, ctx) => pages.error(ctx, { status: 400, rule }),
-  'our fault': (pages, ctx) => pages.error(ctx, { status: 500, rule: undefined }),
-};
+/** A folder, which no run commits. */
+const { SCREENSHOTS } = process.env;
+const LANGUAGES = ['en', 'de', 'fr', 'es', 'pt'];
 
 describe.skipIf(isChromiumMissing)(`each page on a phone, in a real browser${chromiumNote}`, () => {
   const pages = new Pages({ bankName: LONG });
@@ -75,23 +24,7 @@ describe.skipIf(isChromiumMissing)(`each page on a phone, in a real browser${chr
   }, 60_000);
   afterAll(() => browser?.close());
 
-  async function show(name: string): Promise<void> {
-    const ctx = {
-      set() {},
-      get: () => '',
-      query: {},
-      body: '',
-      method: 'GET',
-      path: '/authorize',
-      url: '/authorize?x=1&y=2',
-      state: { requestId: '6f1c2a3b-0000-4000-8000-1234567890ab' },
-    };
-    SHOWN[name]?.(pages, ctx as unknown as Context);
-    const styled = ctx.body
-      .replace(/<link rel="stylesheet"[^>]*>/, () => `<style>${pages.stylesheet}</style>`)
-      .replace(/<meta http-equiv="refresh"[^>]*>/, '');
-    await page.setContent(styled);
-  }
+  const show = (name: string, language = 'en') => page.setContent(htmlOf(name, pages, language));
   const sizes = (selector: string) =>
     page.$$eval(selector, (found) =>
       found.map((one) => {
@@ -100,25 +33,29 @@ describe.skipIf(isChromiumMissing)(`each page on a phone, in a real browser${chr
       }),
     );
 
-  it.each(Object.keys(SHOWN))(
+  it.each(Object.keys(SHOWN_PAGES))(
     'fits the screen, with targets of 44 px and no word of a protocol: %s',
     async (name) => {
-      await show(name);
-      for (const { left, right } of await sizes('main, main *')) {
-        expect(left).toBeGreaterThanOrEqual(0);
-        expect(right).toBeLessThanOrEqual(320);
+      for (const language of LANGUAGES) {
+        await show(name, language);
+        for (const { left, right } of await sizes('main, main *:not(.unseen)')) {
+          expect([language, left >= 0, right <= 320]).toEqual([language, true, true]);
+        }
+        expect(await page.evaluate('document.documentElement.scrollWidth')).toBe(320);
+        const targets = await sizes(
+          'button, .button, input:not([type=hidden]):not([type=checkbox]):not([type=radio]), .choice label, summary',
+        );
+        for (const { height } of targets) expect(height).toBeGreaterThanOrEqual(44);
+        const text = String(await page.evaluate('document.body.innerText'));
+        if (language === 'en') expect(text.match(PROTOCOL)).toBeNull();
+        // A placeholder without its value.
+        expect(text).not.toMatch(/[{}]|undefined|\[object/);
+        expect(await page.getAttribute('html', 'lang')).toMatch(`${language}-`);
       }
-      expect(await page.evaluate('document.documentElement.scrollWidth')).toBe(320);
-      const targets = await sizes(
-        'button, .button, input:not([type=hidden]):not([type=checkbox]), .choice label, summary',
-      );
-      for (const { height } of targets) expect(height).toBeGreaterThanOrEqual(44);
-      const text = String(await page.evaluate('document.body.innerText'));
-      expect(text.match(PROTOCOL)).toBeNull();
     },
   );
 
-  it.each(['login', 'login by an application', 'consent'])(
+  it.each(['login', 'login by an application', 'passkey', 'consent', 'payment'])(
     'names the TPP above the buttons: %s',
     async (name) => {
       await show(name);
@@ -133,4 +70,51 @@ describe.skipIf(isChromiumMissing)(`each page on a phone, in a real browser${chr
     expect(await page.locator('#username').inputValue()).toBe('ann');
     expect(await page.evaluate('document.querySelector("[autofocus]").id')).toBe('password');
   });
+
+  it.each(['light', 'dark'] as const)(
+    'meets WCAG 2.2 AA on every page, as axe sees it: %s',
+    async (scheme) => {
+      const axe = await readFile(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
+      await page.emulateMedia({ colorScheme: scheme });
+      for (const name of Object.keys(SHOWN_PAGES)) {
+        await show(name);
+        // Also what is closed at first.
+        await page.$$eval('details', (all) => {
+          for (const one of all) one.open = true;
+        });
+        await page.evaluate(axe);
+        const violations = await page.evaluate<unknown>(
+          `axe.run({ runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa'] }).then((found) => found.violations.map(({ id, nodes }) => id + ' ' + nodes[0].html))`,
+        );
+        expect([name, violations]).toEqual([name, []]);
+      }
+      await page.emulateMedia({ colorScheme: 'light' });
+    },
+  );
+
+  // Kept by CI: every page in every language, on a phone and a desktop, light and dark.
+  it.skipIf(SCREENSHOTS === undefined)(
+    'takes pictures for the artefacts of a test run',
+    async () => {
+      const folder = SCREENSHOTS ?? '';
+      await mkdir(folder, { recursive: true });
+      const named = new Pages({ bankName: 'Northbank' });
+      for (const [width, scheme] of [
+        [390, 'light'],
+        [390, 'dark'],
+        [1280, 'light'],
+      ] as const) {
+        await page.setViewportSize({ width, height: 844 });
+        await page.emulateMedia({ colorScheme: scheme });
+        for (const name of Object.keys(SHOWN_PAGES)) {
+          for (const language of LANGUAGES) {
+            await page.setContent(htmlOf(name, named, language));
+            const file = [name.replaceAll(' ', '-'), language, width, scheme].join('.');
+            await page.screenshot({ path: `${folder}/${file}.png`, fullPage: true });
+          }
+        }
+      }
+    },
+    300_000,
+  );
 });

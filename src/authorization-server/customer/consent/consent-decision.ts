@@ -35,7 +35,6 @@ interface Parts {
   readonly decisions: Pick<Decisions, 'settle'>;
 }
 
-const NO_ACCOUNT_CHOSEN: PageText = { sentence: 'problem.no-account' };
 /** The errors for the TPP when the customer cancels, or leaves a bank that does not answer (RFC 6749 §4.1.2.1). */
 const ENDS = {
   cancel: { error: 'access_denied', description: 'the customer cancelled' },
@@ -74,6 +73,7 @@ export class ConsentDecision {
         claims: customerClaimsOf(open.interaction.params, this.#options),
       },
       until: asked.expiresAt,
+      isRenewal: asked.isRenewal,
       accounts: accounts && { choice: choosesOne(asked) ? 'one' : 'many', offered: accounts },
       problem,
     });
@@ -98,7 +98,11 @@ export class ConsentDecision {
     if (!chosen.every((id) => offered?.some((account) => account.accountId === id))) {
       throw new OpenBankingError('ERR_PSU_INPUT', { problem: 'an account that was not offered' });
     }
-    if (offered !== undefined && chosen.length === 0) return this.show(ctx, open, NO_ACCOUNT_CHOSEN);
+    if (offered !== undefined && chosen.length === 0) {
+      return this.show(ctx, open, {
+        sentence: choosesOne(asked) ? 'problem.one-account' : 'problem.no-account',
+      });
+    }
     if (choosesOne(asked) && chosen.length > 1) {
       throw new OpenBankingError('ERR_PSU_INPUT', { problem: 'several accounts for one payment' });
     }

@@ -69,8 +69,7 @@ export interface FactorPage extends StepPage {
 
 /** The accounts of the consent page; absent where the request opens no API. */
 export interface AccountsView {
-  /** `fixed`: the request names them, and nothing can be chosen. */
-  readonly choice: 'many' | 'one' | 'fixed';
+  readonly choice: 'many' | 'one';
   readonly offered: readonly AccountChoice[];
 }
 
@@ -78,8 +77,8 @@ export interface ConsentPage extends OwnForm {
   readonly tpp: RequesterView;
   readonly asked: AskedContent;
   readonly accounts?: AccountsView | undefined;
-  /** The end of the access; absent where it is over with the one payment. */
-  readonly until?: Date | undefined;
+  /** The end of the access. Not shown for a payment, which is over when it is made. */
+  readonly until: Date;
   /** The same customer has allowed it before, and it goes on. */
   readonly isRenewal?: boolean | undefined;
 }

@@ -59,7 +59,7 @@ export class Pages {
   consent(ctx: Context, view: ConsentPage): void {
     prepareForm(ctx, view);
     const words = this.wordsOf(ctx);
-    const until = view.until && words.date(view.until);
+    const until = isPaid(view.asked.details) ? undefined : words.date(view.until);
     this.show(ctx, 'consent', { ...view, asked: consentView(view.asked, words), until });
   }
 
@@ -84,9 +84,10 @@ export class Pages {
   /** The request is over: the decision of the customer. */
   decided(ctx: Context, decision: Decision): void {
     preparePage(ctx, { hasForm: false });
-    const until =
-      decision.answer === 'allowed' ? this.wordsOf(ctx).date(new Date(decision.until)) : undefined;
-    this.show(ctx, 'decided', { service: decision.service, until });
+    const allowed = decision.answer === 'allowed' ? decision : undefined;
+    const isPayment = allowed !== undefined && isPaid(allowed.asked.details);
+    const until = allowed && !isPayment ? this.wordsOf(ctx).date(new Date(allowed.until)) : undefined;
+    this.show(ctx, 'decided', { service: decision.service, until, isPayment });
   }
 
   /** The request is unknown, or something failed. Says nothing about what was shared: it is not known here. */
@@ -117,6 +118,13 @@ export class Pages {
   #detailsIn(ctx: Context, details: readonly AskedDetail[]) {
     return consentView({ details, scopes: [], claims: [] }, this.wordsOf(ctx));
   }
+}
+
+/** Payments that are over when they are made: nothing goes on until a day. */
+function isPaid(details: readonly AskedDetail[]): boolean {
+  const isOver = ({ type, kind }: AskedDetail) =>
+    type === 'payment_initiation' && kind !== 'variable-recurring' && kind !== 'standing-order';
+  return details.length > 0 && details.every(isOver);
 }
 
 function prepareForm(

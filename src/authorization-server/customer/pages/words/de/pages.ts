@@ -38,11 +38,8 @@ export const DE_PAGES: Readonly<Record<keyof typeof EN_PAGES, string>> = {
     '{service} bittet Sie, diese Zahlung zu bestätigen. Bitte prüfen Sie Betrag und Empfänger.',
   'consent.renewal': 'Das haben Sie bereits erlaubt. Mit Ihrer Einwilligung läuft der Zugriff weiter.',
   'consent.until': 'Dieser Zugriff endet am {date}. Sie können ihn jederzeit vorher beenden.',
-  'consent.details': 'Einzelheiten anzeigen',
   'consent.choose-accounts': 'Für welche Konten?',
   'consent.choose-account': 'Von welchem Konto?',
-  'consent.fixed-accounts': 'Für diese Konten',
-  'consent.fixed-account': 'Von diesem Konto',
   'payment.to': 'an {payee}',
 
   'wait.refresh': 'Diese Seite wartet auf Ihre Antwort und geht dann von selbst weiter.',

@@ -34,11 +34,8 @@ export const EN_PAGES = {
   'consent.lead-payment': '{service} asks you to confirm this payment. Please check amount and payee.',
   'consent.renewal': 'You have allowed this before. With your consent the access goes on.',
   'consent.until': 'This access ends on {date}. You can end it earlier at any time.',
-  'consent.details': 'Show what belongs to it',
   'consent.choose-accounts': 'For which accounts?',
   'consent.choose-account': 'From which account?',
-  'consent.fixed-accounts': 'For these accounts',
-  'consent.fixed-account': 'From this account',
   'payment.to': 'to {payee}',
 
   'wait.refresh': 'This page looks for your answer by itself.',

@@ -38,11 +38,8 @@ export const ES_PAGES: Readonly<Record<keyof typeof EN_PAGES, string>> = {
     '{service} le solicita que confirme este pago. Compruebe el importe y el beneficiario.',
   'consent.renewal': 'Usted ya lo ha autorizado. Con su consentimiento, el acceso continúa.',
   'consent.until': 'Este acceso termina el {date}. Puede ponerle fin antes en cualquier momento.',
-  'consent.details': 'Mostrar el detalle',
   'consent.choose-accounts': '¿Para qué cuentas?',
   'consent.choose-account': '¿Desde qué cuenta?',
-  'consent.fixed-accounts': 'Para estas cuentas',
-  'consent.fixed-account': 'Desde esta cuenta',
   'payment.to': 'a {payee}',
 
   'wait.refresh': 'Esta página espera su respuesta y continuará por sí sola.',

@@ -38,11 +38,8 @@ export const FR_PAGES: Readonly<Record<keyof typeof EN_PAGES, string>> = {
     '{service} vous demande de confirmer ce paiement. Veuillez vérifier le montant et le bénéficiaire.',
   'consent.renewal': 'Vous l’avez déjà autorisé. Avec votre consentement, l’accès se poursuit.',
   'consent.until': 'Cet accès prend fin le {date}. Vous pouvez y mettre fin plus tôt à tout moment.',
-  'consent.details': 'Afficher le détail',
   'consent.choose-accounts': 'Pour quels comptes ?',
   'consent.choose-account': 'Depuis quel compte ?',
-  'consent.fixed-accounts': 'Pour ces comptes',
-  'consent.fixed-account': 'Depuis ce compte',
   'payment.to': 'à {payee}',
 
   'wait.refresh': 'Cette page attend votre réponse et continuera d’elle-même.',

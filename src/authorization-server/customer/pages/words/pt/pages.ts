@@ -38,11 +38,8 @@ export const PT_PAGES: Readonly<Record<keyof typeof EN_PAGES, string>> = {
     '{service} solicita-lhe que confirme este pagamento. Verifique o montante e o beneficiário.',
   'consent.renewal': 'Já o autorizou anteriormente. Com o seu consentimento, o acesso continua.',
   'consent.until': 'Este acesso termina em {date}. Pode terminá-lo antes, a qualquer momento.',
-  'consent.details': 'Mostrar o detalhe',
   'consent.choose-accounts': 'Para que contas?',
   'consent.choose-account': 'De que conta?',
-  'consent.fixed-accounts': 'Para estas contas',
-  'consent.fixed-account': 'Desta conta',
   'payment.to': 'a {payee}',
 
   'wait.refresh': 'Esta página aguarda a sua resposta e continua automaticamente.',
