@@ -3,6 +3,7 @@ import type { RequestListener } from 'node:http';
 import type { Middleware } from 'koa';
 import type { Provider } from 'oidc-provider';
 import type { ConsentRecords } from '../consent/consent-records.ts';
+import type { ConsentUses } from '../consent/consent-uses.ts';
 import { Consents, type GrantEnder } from '../consent/consents.ts';
 import type { DetailTypes } from '../consent/details/detail-types.ts';
 import { OpenBankingError } from '../errors.ts';
@@ -49,6 +50,7 @@ import { pageHeaders } from './customer/pages/page-headers.ts';
 import { Pages } from './customer/pages/pages.ts';
 import { createProvider, type ProviderOptions } from './provider.ts';
 import { signedIntrospection } from './tokens/signed-introspection.ts';
+import { Dashboard, type DashboardOptions } from './dashboard/dashboard.ts';
 import { nameGrant } from './grant-management/grant-id.ts';
 import { grantsEndpoint } from './grant-management/grants-endpoint.ts';
 import { revokeStructuredTokens } from './tokens/revocation.ts';
@@ -80,7 +82,8 @@ import { tppGate } from './request/tpp-gate.ts';
 export interface AuthorizationServerOptions
   extends ProviderOptions,
     InteractionOptions,
-    IntrospectionOptions {
+    IntrospectionOptions,
+    DashboardOptions {
   readonly clients: Clients;
   readonly signer: FollowedSigner;
   readonly decrypter: Decrypter;
@@ -88,6 +91,7 @@ export interface AuthorizationServerOptions
   readonly clientLimits: ClientLimits;
   readonly consents: ConsentRecords;
   readonly detailTypes: DetailTypes;
+  readonly consentUses: ConsentUses;
   readonly aspsp: Aspsp;
   /** How long one call of the bank may take. */
   readonly aspspCallSeconds: number;
@@ -216,6 +220,7 @@ function stepsOf(
       at(ENDPOINTS.authorization, decrypting),
       at(ENDPOINTS.authorization, refuseNesting),
       from('browser', sessionTakeover(provider)),
+      from('browser', new Dashboard(options, { aspsp, strong, pages, consents }).serve),
       from('browser', interactions(options, { provider, aspsp, pages, granted, accesses, strong })),
     ],
     mtls: [

@@ -267,6 +267,7 @@ function createEndpoints(
     ciba: cibaOptions(config.ciba, config.outbound),
     grantManagement: grantManagementOptions(config.grantManagement),
     registration: registrationOptions(config.registration),
+    hasDashboard: config.dashboard.enabled,
     signer,
     decrypter: signer.encryption,
     secret,

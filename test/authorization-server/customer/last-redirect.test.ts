@@ -49,7 +49,7 @@ describe('the redirect that ends the way through the pages', () => {
     expect(owners.size).toBe(2);
   });
 
-  it('changes no session before the authorization is proved to be of this browser (K16)', async () => {
+  it('changes no session before the authorization is proved to be of this browser (K18)', async () => {
     const victim = new Map<string, string>();
     const own = await tpp.walk(to, (await tpp.pushed(to)).requestUri, { cookies: victim, customer: 1 });
     expect(codeOf(await own.end())).toBeDefined();

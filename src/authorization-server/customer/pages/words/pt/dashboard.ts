@@ -1,0 +1,87 @@
+import type { EN_DASHBOARD } from '../en/dashboard.ts';
+
+/** The pages where customers see and end what they have allowed, in Portuguese. */
+export const PT_DASHBOARD: Readonly<Record<keyof typeof EN_DASHBOARD, string>> = {
+  'dashboard.title': 'Quem pode usar as suas contas',
+  'dashboard.lead':
+    'Estes serviços podem usar as suas contas porque o permitiu. Pode terminar cada acesso a qualquer momento.',
+  'dashboard.login-lead':
+    'Inicie sessão para ver que serviços podem usar as suas contas e para terminar acessos.',
+  'dashboard.tabs': 'Acessos ativos e terminados',
+  'dashboard.tab-current': 'Ativos ({count})',
+  'dashboard.tab-ended': 'Terminados ({count})',
+  'dashboard.none-current': 'De momento, nenhum serviço pode usar as suas contas.',
+  'dashboard.none-ended': 'Nenhum acesso terminou nos últimos dois anos.',
+  'dashboard.none-matching': 'Nenhum acesso corresponde a esta seleção.',
+  'dashboard.filter-company': 'Empresa',
+  'dashboard.filter-all-companies': 'Todas as empresas',
+  'dashboard.filter-account': 'Conta',
+  'dashboard.filter-all-accounts': 'Todas as contas',
+  'dashboard.sort': 'Ordem',
+  'dashboard.sort-newest': 'Mais recentes primeiro',
+  'dashboard.sort-oldest': 'Mais antigos primeiro',
+  'dashboard.sort-name': 'Por nome',
+  'dashboard.show': 'Mostrar',
+  'dashboard.page': 'Página {page} de {count}',
+  'dashboard.pages': 'Páginas',
+  'dashboard.previous': 'Página anterior',
+  'dashboard.next': 'Página seguinte',
+  'dashboard.logout': 'Terminar sessão',
+
+  'dashboard.status': 'Estado',
+  'dashboard.status-active': 'Ativo',
+  'dashboard.status-customer': 'Terminado por si em {date}',
+  'dashboard.status-tpp': 'Terminado pelo serviço em {date}',
+  'dashboard.status-bank': 'Terminado pelo banco em {date}',
+  'dashboard.status-expired': 'Expirou em {date}',
+  'dashboard.status-consumed': 'Executado em {date}',
+  'dashboard.accounts': 'Contas',
+  'dashboard.account-unnamed': 'Uma conta cujo nome não pode ser mostrado de momento',
+  'dashboard.since': 'Permitido em',
+  'dashboard.until': 'Termina em',
+  'dashboard.last-used': 'Última utilização',
+  'dashboard.never-used': 'ainda não',
+  'dashboard.data': 'O que o serviço pode fazer',
+  'dashboard.end': 'Terminar acesso',
+  'dashboard.end-all': 'Terminar os {count} acessos de {company}',
+  'dashboard.ended-one': 'O acesso de {service} terminou.',
+  'dashboard.ended-all': 'Todos os acessos de {service} terminaram.',
+  'dashboard.ended-contact':
+    'Um serviço que precisa do acesso pode deixar de funcionar. Contacte o serviço se tiver perguntas ou um contrato com ele.',
+
+  'dashboard.confirm-one': 'Terminar este acesso?',
+  'dashboard.confirm-all': 'Terminar todos estes acessos?',
+  'dashboard.confirm-lead': '{service} deixará de poder usar este acesso:',
+  'dashboard.confirm-lead-all': '{service} deixará de poder usar estes acessos:',
+  'dashboard.consequence':
+    'O acesso termina de imediato. O que {service} faz por si com a sua conta pode deixar de funcionar.',
+  'dashboard.consequence-payment': 'Os pagamentos já executados não são anulados.',
+  'dashboard.consequence-contact':
+    'Um contrato com {service} não termina por isso, e os dados que já recebeu permanecem lá. Contacte {service} para ambas as coisas.',
+  'dashboard.confirm-yes': 'Terminar acesso',
+  'dashboard.confirm-no': 'Manter acesso',
+
+  'dashboard.notice-inactive': 'A sua sessão terminou',
+  'dashboard.notice-inactive.text':
+    'Para sua segurança, a sessão termina após cinco minutos sem atividade. Desde então, nada foi alterado.',
+  'dashboard.notice-logged-out': 'Terminou a sessão',
+  'dashboard.notice-logged-out.text': 'Pode fechar esta página.',
+  'dashboard.notice-cancelled': 'Não iniciou sessão',
+  'dashboard.notice-cancelled.text': 'Nada foi alterado.',
+  'dashboard.notice-attempts': 'Não pode iniciar sessão agora',
+  'dashboard.notice-attempts.text':
+    'Houve demasiadas tentativas falhadas. Aguarde 15 minutos antes de tentar de novo, ou telefone-nos.',
+  'dashboard.notice-changed': 'Inicie sessão de novo',
+  'dashboard.notice-changed.text': 'Não foi possível concluir o início de sessão.',
+  'dashboard.notice-rejected': 'Rejeitou o início de sessão',
+  'dashboard.notice-rejected.text': 'Rejeitou o início de sessão na sua aplicação. Nada foi alterado.',
+  'dashboard.notice-no-factor': 'Não pode iniciar sessão aqui',
+  'dashboard.notice-no-factor.text':
+    'Não tem nenhum meio de confirmação de que esta página precisa. Telefone-nos.',
+  'dashboard.notice-unknown': 'Este acesso não está na sua lista',
+  'dashboard.notice-unknown.text': 'Nada foi alterado.',
+  'dashboard.notice-already-ended': 'Este acesso já tinha terminado',
+  'dashboard.notice-already-ended.text': 'O acesso de {service} terminou em {date}.',
+  'dashboard.to-list': 'Para a sua lista',
+  'dashboard.to-login': 'Iniciar sessão',
+};
