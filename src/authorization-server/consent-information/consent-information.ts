@@ -54,9 +54,11 @@ export function serveConsentInformation(options: ConsentInformationOptions): Mid
     }
     const text = JSON.stringify(information);
     ctx.set('cache-control', `private, max-age=${MAX_AGE_SECONDS}`);
-    ctx.etag = createHash('sha256').update(text).digest('base64url');
+    const etag = `"${createHash('sha256').update(text).digest('base64url')}"`;
+    ctx.set('etag', etag);
     ctx.type = 'application/json';
-    if (ctx.fresh) ctx.status = 304;
+    // Not `ctx.fresh`: clients of fetch send `Cache-Control: no-cache` with every entity tag of theirs.
+    if (ctx.get('if-none-match') === etag) ctx.status = 304;
     else ctx.body = text;
   };
 }
