@@ -125,6 +125,34 @@ describe('the configuration of the gateway', () => {
       'proxy: nginx\nsignatures: { format: fapi-2, origin: "https://a.example", clientKeys: { endpoint: "http://as.example/client-keys/", certificateFile: a, privateKeyFile: b } }',
       ['signatures.clientKeys.endpoint'],
     ],
+    ['an account of no consent', 'path: /payments', 'path: "/{account}/payments"', ['routes']],
+    ['a payment of no consent', 'roles: [PSP_PI]', 'roles: [PSP_PI], covers: { payment: body }', ['routes']],
+    ['a function', 'roles: [PSP_PI]', 'roles: [PSP_PI], covers: { account: x }', ['routes[1].covers']],
+    [
+      'no permission',
+      'roles: [PSP_PI]',
+      'roles: [PSP_PI], covers: { permissions: [] }',
+      ['routes[1].covers.permissions'],
+    ],
+    ['an authentication with a space', 'roles: [PSP_PI]', 'roles: [PSP_PI], acr: ["a b"]', ['routes']],
+    [
+      'a login of no age',
+      'roles: [PSP_PI]',
+      'roles: [PSP_PI], maxAgeSeconds: 0',
+      ['routes[1].maxAgeSeconds'],
+    ],
+    [
+      'consents at no folder',
+      'proxy: nginx',
+      'proxy: nginx\nconsents: { endpoint: "https://as/c", clientId: a, certificateFile: a, privateKeyFile: b }',
+      ['consents.endpoint'],
+    ],
+    [
+      'consents that live on',
+      'proxy: nginx',
+      'proxy: nginx\nconsents: { endpoint: "https://as/c/", clientId: a, certificateFile: a, privateKeyFile: b, maxAgeSeconds: 6 }',
+      ['consents.maxAgeSeconds'],
+    ],
     ['an unknown field', 'proxy: nginx', 'proxy: nginx\nopen: true', ['']],
   ] as const)('is refused with %s, and says where', async (_title, from, to, places) => {
     const text = TEXT.replace(from, to);
@@ -178,6 +206,29 @@ describe('a gateway with TLS and a pinned certificate of the proxy', () => {
     expect(socket.getPeerX509Certificate()?.raw).toEqual(Buffer.from(renewed.der));
     socket.destroy();
     await gateway.close();
+  });
+});
+
+describe('a gateway that asks about consents', () => {
+  it('of docs/proxies.md starts, and follows its certificate', async () => {
+    const { one, renewed } = await createTestCertificates();
+    const write = ({ certificatePem, privateKeyPem }: typeof one) =>
+      Promise.all([
+        writeFile(join(folder, 'gateway.pem'), certificatePem),
+        writeFile(join(folder, 'gateway.key'), privateKeyPem),
+      ]);
+    await write(one);
+    const file = join(folder, 'consents.yaml');
+    const [head = '', routes = ''] = TEXT.split(/^routes:\n/m);
+    const [consents = '', covered = ''] = documentedSnippet('gateway.yaml, in part').split(/^routes:\n/m);
+    await writeFile(file, `${head}${consents}routes:\n${covered}${routes}`);
+    const events: string[] = [];
+    const log: Log = { emit: (name) => void events.push(name) };
+    const gateway = await startGateway(await loadGatewayConfig(file), { source: file, log });
+    await write(renewed);
+    await gateway.reload();
+    await gateway.close();
+    expect(events.filter((name) => name === 'key-pair.loaded')).toHaveLength(2);
   });
 });
 

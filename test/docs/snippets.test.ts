@@ -4,7 +4,7 @@ import { isBuiltin, stripTypeScriptTypes } from 'node:module';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { parse, parseAllDocuments } from 'yaml';
+import { parse, parseAllDocuments, stringify } from 'yaml';
 import { parseConfig } from '../../src/configuration/config.ts';
 import { loadGatewayConfig } from '../../src/configuration/gateway-config.ts';
 import { parseBlocks } from '../../src/tpp/block-list/block.ts';
@@ -13,6 +13,7 @@ import { type Block, blocksOf, fileOf, readPages, snippet } from './pages.ts';
 
 const from = { source: 'snippet', folder: '/' };
 const whole = parse(snippet('docs/quickstart-bank.md', 'tallystick.yaml'));
+const gateway = parse(snippet('docs/proxies.md', 'gateway.yaml'));
 
 /** What reads a YAML snippet, by the comment in its first line. */
 const READERS: Readonly<Record<string, (yaml: string) => unknown>> = {
@@ -22,12 +23,8 @@ const READERS: Readonly<Record<string, (yaml: string) => unknown>> = {
   'tpps.yaml': (yaml) => parseTppRecords(yaml, from),
   'overrides.yaml': (yaml) => parseOverrides(yaml, from.source),
   'blocked.yaml': (yaml) => parseBlocks(yaml, from),
-  'gateway.yaml': async (yaml) => {
-    const folder = await mkdtemp(join(tmpdir(), 'tallystick-docs-'));
-    const file = join(folder, 'gateway.yaml');
-    await writeFile(file, yaml);
-    await loadGatewayConfig(file).finally(() => rm(folder, { recursive: true }));
-  },
+  'gateway.yaml': loadedGateway,
+  'gateway.yaml, in part': (yaml) => loadedGateway(stringify({ ...gateway, ...parse(yaml) })),
 };
 /** Configurations of others, which run in test/mutual-tls/proxies. */
 const OF_PROXIES = /^(Envoy|Traefik) /;
@@ -48,6 +45,13 @@ const inLanguage = (...languages: readonly string[]) =>
 
 function titleOf({ path, code }: Block): string {
   return `${path}: ${code.split('\n')[0]}`;
+}
+
+async function loadedGateway(yaml: string): Promise<void> {
+  const folder = await mkdtemp(join(tmpdir(), 'tallystick-docs-'));
+  const file = join(folder, 'gateway.yaml');
+  await writeFile(file, yaml);
+  await loadGatewayConfig(file).finally(() => rm(folder, { recursive: true }));
 }
 
 /** The names that an entry of a package exports. */

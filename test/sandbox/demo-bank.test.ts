@@ -1,3 +1,6 @@
+import { execFile, spawnSync } from 'node:child_process';
+import { readFileSync } from 'node:fs';
+import { promisify } from 'node:util';
 import * as oauth from 'openid-client';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { tppNamed } from '../../src/sandbox/curl-lines.ts';
@@ -22,6 +25,50 @@ describe('the demo bank', () => {
     const answer = await sandbox.send(`${sandbox.description.resourceUrl}${path}`, { method, certificate });
     expect(answer.status).toBe(status);
     expect(answer.json.error).toMatch(/^[a-z_]+$/);
+  });
+
+  it.skipIf(spawnSync('curl', ['--version']).status !== 0)(
+    'answers the curl line of docs/api-consents.md',
+    async () => {
+      const { description, folder, server } = sandbox;
+      const page = readFileSync(new URL('../../docs/api-consents.md', import.meta.url), 'utf8');
+      const line = /^curl .*$/m.exec(page)?.[0].replaceAll('.tallystick/', `${folder}/`) ?? '';
+      const { consentId } = await server.consents.create({
+        reference: 'berlin-group',
+        clientId: 'money-one-mtls',
+        authorizationNumber: tppNamed(description, 'money-one').organizationIdentifier,
+        details: [],
+        expiresAt: new Date('2099-01-01'),
+        by: { kind: 'bank' },
+      });
+      const env = { ...process.env, MTLS_URL: description.mtlsUrl, CONSENT_ID: consentId };
+      const { stdout } = await promisify(execFile)('sh', ['-c', line], { env });
+      expect(JSON.parse(stdout)).toMatchObject({ consentId, status: 'awaiting-authorisation' });
+    },
+  );
+
+  it('refuses an account that the customer did not choose (PSD2 article 67(2)(d))', async () => {
+    const { description } = sandbox;
+    const tpp = await connectTpp({ description, tpp: tppNamed(description, 'money-one') });
+    const [customer] = description.customers;
+    if (customer === undefined) throw new Error('no customer');
+    const verifier = oauth.randomPKCECodeVerifier();
+    const url = await oauth.buildAuthorizationUrlWithPAR(tpp.config, {
+      redirect_uri: DEMO_REDIRECT_URI,
+      scope: 'openid accounts',
+      code_challenge: await oauth.calculatePKCECodeChallenge(verifier),
+      code_challenge_method: 'S256',
+    });
+    const chooses = (accountId: string) => accountId === 'acc-1001';
+    const answer = { decision: 'allow', ...customer, chooses } as const;
+    const callback = await walkPages(url, { caFile: description.caFile, answer });
+    const { access_token: token } = await oauth.authorizationCodeGrant(tpp.config, callback, {
+      pkceCodeVerifier: verifier,
+    });
+    expect((await tpp.call('/accounts/acc-1001/balances', token)).status).toBe(200);
+    const { status, body } = await tpp.call('/accounts/acc-1002/balances', token);
+    expect([status, body.error_description]).toEqual([403, expect.stringContaining('ERR_CONSENT_ACCOUNT')]);
+    await tpp.close();
   });
 
   it('refuses a token in the first request after its code was used twice (J2, RFC 6749 §4.1.2)', async () => {

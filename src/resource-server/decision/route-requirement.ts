@@ -42,6 +42,7 @@ export function assertRequirement(
     throw new TypeError('maxAgeSeconds must be a number of seconds');
   }
   if (covers === undefined) return;
-  if (!knowsConsents) throw new TypeError('covers needs an authorizer with consents in its options');
+  if (!knowsConsents)
+    throw new TypeError('covers needs consents: the place where they are asked about is not named');
   assertCovers(covers);
 }

@@ -76,8 +76,9 @@ describe.each(['sqlite', 'redis'] as const)('consent information for APIs, on %s
     api: keyof TestBank['apis'] = 'accounts',
   ) => caller.send(`${endpoint}${consentId}`, { certificate: bank.apis[api], headers });
   /** A consent that waits for its customer. */
-  const asked = (details: readonly { readonly type: string }[]) =>
+  const asked = (details: readonly { readonly type: string }[], consentId?: string) =>
     server.consents.create({
+      consentId,
       reference: 'berlin-group',
       clientId: 'money-one-mtls',
       authorizationNumber: 'PSDGB-FCA-900001',
@@ -201,7 +202,10 @@ describe.each(['sqlite', 'redis'] as const)('consent information for APIs, on %s
       for (const wrong of ['x'.repeat(200), '%E0%A4%A', 'a%2Fb', '%00', 'a~b']) {
         expect((await ask(wrong)).status).toBe(404);
       }
-      expect((await ask(encodeURIComponent('urn:bank:1'))).status).toBe(404);
+      await asked([ACCESS], 'urn:bank:1');
+      for (const written of ['urn:bank:1', 'urn%3Abank%3A1']) {
+        expect((await ask(written)).json.consentId).toBe('urn:bank:1');
+      }
     });
 
     it('is given to nobody else', async () => {
