@@ -51,7 +51,7 @@ const REPEATABLE = 'resource';
  * The rules of a form's parameters that the provider does not have. A parameter without a value counts as absent
  * (RFC 6749 §3.2).
  *
- * @throws ERR_REQUEST_INVALID, ERR_CIBA_REQUEST, ERR_CLIENT_METHOD, ERR_PARAMETER_UNSUPPORTED, ERR_SCOPE_MISSING
+ * @throws ERR_REQUEST_INVALID, ERR_AUTHORIZATION_DETAILS, ERR_CIBA_REQUEST, ERR_CLIENT_METHOD, ERR_PARAMETER_UNSUPPORTED, ERR_SCOPE_MISSING
  */
 export function assertParameters(path: string, form: URLSearchParams): void {
   const seen = new Set<string>();
@@ -73,6 +73,9 @@ export function assertParameters(path: string, form: URLSearchParams): void {
   }
   const name = UNSUPPORTED[path]?.find((one) => form.get(one));
   if (name !== undefined) throw new OpenBankingError('ERR_PARAMETER_UNSUPPORTED', { name });
+  if (isEmptyList(form.get('authorization_details'))) {
+    throw new OpenBankingError('ERR_AUTHORIZATION_DETAILS', { problem: 'the list is empty' });
+  }
   // No customer has allowed a client something for itself.
   if (form.get('grant_type') === 'client_credentials' && form.get('authorization_details')) {
     throw new OpenBankingError('ERR_PARAMETER_UNSUPPORTED', { name: 'authorization_details' });
@@ -91,6 +94,12 @@ export function assertParameters(path: string, form: URLSearchParams): void {
   if (isPush && !isNaming) {
     throw new OpenBankingError('ERR_SCOPE_MISSING', {});
   }
+}
+
+/** The provider takes an empty list for none (RFC 9396 §2 has no such request). */
+export function isEmptyList(details: unknown): boolean {
+  if (Array.isArray(details)) return details.length === 0;
+  return typeof details === 'string' && /^\s*\[\s*\]\s*$/.test(details);
 }
 
 function invalid(problem: string): OpenBankingError<'ERR_REQUEST_INVALID'> {

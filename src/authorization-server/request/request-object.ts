@@ -5,7 +5,7 @@ import type { Profile, ResponseMode, ResponseType } from '../profiles/profile.ts
 import { profileOf, type Profiles } from '../profiles/profiles.ts';
 import { assertDpopRegistered, isThumbprint } from './dpop-proof.ts';
 import { asProviderError } from './oauth-error.ts';
-import { MAX_PARAMETER_LENGTH, UNSUPPORTED_AUTHORIZATION_PARAMETERS } from './parameters.ts';
+import { isEmptyList, MAX_PARAMETER_LENGTH, UNSUPPORTED_AUTHORIZATION_PARAMETERS } from './parameters.ts';
 import { ENDPOINTS } from './routes.ts';
 import { isPush } from './tpp-gate.ts';
 
@@ -100,6 +100,9 @@ function assertAuthorizationRequest(claims: Claims, profile: Profile): void {
   if (long !== undefined) throw refusal(`a claim is longer than ${MAX_PARAMETER_LENGTH} characters`);
   if (claims.dpop_jkt !== undefined && !isThumbprint(claims.dpop_jkt)) {
     throw refusal('dpop_jkt must be the SHA-256 thumbprint of a key (RFC 9449 section 10)');
+  }
+  if (isEmptyList(claims.authorization_details)) {
+    throw new OpenBankingError('ERR_AUTHORIZATION_DETAILS', { problem: 'the list is empty' });
   }
   if (!claims.scope && !claims.authorization_details) throw refusal('scope is missing');
   assertResponse(claims, profile);

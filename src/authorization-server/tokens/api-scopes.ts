@@ -12,7 +12,7 @@ import { GRANT_MANAGEMENT_SCOPES } from './grant-management-scopes.ts';
 import { withinGrant } from './token-claims.ts';
 import { errors } from '../provider-internals.ts';
 import { isReference, scopeOfReference } from '../request/authorization-request/named-access.ts';
-import { asProviderError, refusing } from '../request/oauth-error.ts';
+import { asProviderError, providerError, refusing } from '../request/oauth-error.ts';
 import { actingTpp } from '../request/tpp-gate.ts';
 
 export interface ApiScopesOptions {
@@ -64,7 +64,9 @@ export function apiScopes(options: ApiScopesOptions, judge: AccessJudge) {
     if (!ASKING.includes(ctx.oidc.route)) return requestedScopes(ctx);
     const known = judged.get(ctx) ?? judge({ params: paramsOf(ctx), client });
     judged.set(ctx, known);
-    return (await refusing(known)).scopes;
+    const { scopes } = await refusing(known);
+    if (scopes.length === 0) throw providerError(new OpenBankingError('ERR_SCOPE_MISSING', {}));
+    return scopes;
   };
   return {
     enabled: true,
@@ -73,8 +75,11 @@ export function apiScopes(options: ApiScopesOptions, judge: AccessJudge) {
     defaultResource: async (ctx: KoaContextWithOIDC, client: Client, oneOf?: readonly string[]) => {
       if (oneOf !== undefined && oneOf.length > 0) return oneOf;
       if (ctx.oidc.params?.grant_type === 'client_credentials') return options.resource;
-      const isForApis = (await askedScopes(ctx, client)).some((scope) => !OPENID_SCOPES.includes(scope));
-      return isForApis ? options.resource : undefined;
+      const asked = await askedScopes(ctx, client);
+      const isForApis = asked.some((scope) => !OPENID_SCOPES.includes(scope));
+      // A token request for some of the details is for the APIs, whatever its scopes.
+      const isOfDetails = ctx.oidc.params?.authorization_details !== undefined;
+      return isForApis || isOfDetails ? options.resource : undefined;
     },
 
     getResourceServerInfo: async (

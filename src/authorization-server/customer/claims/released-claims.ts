@@ -2,6 +2,7 @@ import type { ConsentRecords } from '../../../consent/consent-records.ts';
 import { isRefusal } from '../../../errors.ts';
 import type { Log } from '../../../events.ts';
 import type { AspspCalls } from '../bank/aspsp-calls.ts';
+import { INTENT_CLAIM } from '../../request/authorization-request/named-access.ts';
 import type { CustomerClaim, CustomerClaimValues } from './customer-claims.ts';
 
 export interface ReleasedClaimsOptions {
@@ -35,12 +36,15 @@ export class ReleasedClaims {
     }
   }
 
-  /** For the UserInfo endpoint. @throws ERR_ASPSP_UNAVAILABLE, ERR_ASPSP_ANSWER, ERR_STORAGE_UNAVAILABLE */
-  async ofUserinfo(psuId: string, consentId: string): Promise<CustomerClaimValues> {
+  /** For the UserInfo endpoint, with the intent where the request named one. @throws ERR_ASPSP_UNAVAILABLE, ERR_ASPSP_ANSWER, ERR_STORAGE_UNAVAILABLE */
+  async ofUserinfo(psuId: string, consentId: string): Promise<Readonly<Record<string, unknown>>> {
     const { aspsp, consents } = this.#options;
     const consent = await consents.find(consentId);
     const allowed = consent?.status === 'authorised' ? consent.claims?.userinfo : undefined;
-    return aspsp.findClaims(psuId, this.#given(allowed ?? []));
+    const ofCustomer = await aspsp.findClaims(psuId, this.#given(allowed ?? []));
+    return consent?.reference === 'openbanking_intent_id'
+      ? { ...ofCustomer, [INTENT_CLAIM]: consentId }
+      : ofCustomer;
   }
 
   #given(asked: readonly string[]): readonly CustomerClaim[] {

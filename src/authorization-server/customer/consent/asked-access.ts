@@ -81,6 +81,8 @@ export interface AskedAccessOptions extends CustomerClaimRules {
   readonly detailTypes: DetailTypes;
   readonly clock: Clock;
   readonly consentSeconds: number;
+  /** Identifier of the bank's APIs, which `locations` must name. */
+  readonly resource: string;
 }
 
 /** The scope whose requests are payments, also without details. */
@@ -154,9 +156,10 @@ export class AskedAccesses {
   }
 
   #detailsOf(named: NamedAccess): readonly AuthorizationDetail[] {
-    return named.reference === 'authorization_details'
-      ? this.#options.detailTypes.parse(parsedJson(named.text))
-      : [];
+    if (named.reference !== 'authorization_details') return [];
+    const details = this.#options.detailTypes.parse(parsedJson(named.text));
+    assertLocations(details, this.#options.resource);
+    return details;
   }
 
   /** @throws ERR_AUTHORIZATION_DETAILS for an access that would be over */
@@ -179,6 +182,16 @@ function assertRegistered({ reference }: NamedAccess, { consent_references: own 
   const ways = Array.isArray(own) ? own.join(', ') : 'none';
   const problem = `the request names it by ${reference}, and the client is registered for ${ways}`;
   throw new OpenBankingError('ERR_CONSENT_REFERENCE', { problem });
+}
+
+/** @throws ERR_AUTHORIZATION_DETAILS for an access that the APIs of this bank do not have */
+function assertLocations(details: readonly AuthorizationDetail[], resource: string): void {
+  const elsewhere = details.findIndex(
+    ({ locations }) => Array.isArray(locations) && !locations.includes(resource),
+  );
+  if (elsewhere === -1) return;
+  const problem = `[${elsewhere}] locations must name ${resource}`;
+  throw new OpenBankingError('ERR_AUTHORIZATION_DETAILS', { problem });
 }
 
 /** @throws ERR_CONSENT_STATUS for a consent that waits no longer, and cannot be renewed */

@@ -50,6 +50,7 @@ const accesses = new AskedAccesses({
   consents: { find: async (id) => CONSENTS.find(({ consentId }) => consentId === id) },
   detailTypes: new DetailTypes([], ['accounts', 'payments', 'fundsconfirmations']),
   customerClaims: ['name'],
+  resource: 'https://api.bank.example',
   clock: { now: () => NOW },
   consentSeconds: 180 * DAY_SECONDS,
 });

@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { AskedAccesses } from '../../../../src/authorization-server/customer/consent/asked-access.ts';
 import type { Consent } from '../../../../src/consent/consent.ts';
 import type { AuthorizationDetail } from '../../../../src/consent/details/authorization-detail.ts';
+import { CONSENT_REFERENCES } from '../../../../src/consent/details/consent-reference.ts';
 import { DetailTypes } from '../../../../src/consent/details/detail-types.ts';
 import { isRefusal } from '../../../../src/errors.ts';
 
@@ -40,8 +41,10 @@ const accesses = new AskedAccesses({
   customerClaims: ['name', 'email'],
   clock: { now: () => NOW },
   consentSeconds: 86_400,
+  resource: 'https://api.bank.example',
 });
-const of = (params: Record<string, string>) => accesses.of({ params, client: { clientId: 'one' } as Client });
+const client = { clientId: 'one', consent_references: CONSENT_REFERENCES } as unknown as Client;
+const of = (params: Record<string, string>) => accesses.of({ params, client });
 const codeOf = (params: Record<string, string>) =>
   of(params).then(
     () => undefined,
