@@ -74,7 +74,7 @@ const ORDERS: Readonly<Record<string, readonly (readonly string[])[]>> = {
     ['health.ts'],
     ['followed-key-pair.ts'],
     ['registers'],
-    ['gateway', 'workers'],
+    ['gateway', 'workers', 'bank'],
   ],
   'src/certificate-conformance': [['rules.ts'], ['folder'], ['target']],
   'src/resource-server': [

@@ -34,6 +34,8 @@ import {
   openStrongParts,
   type ScaOptions,
 } from './customer/authentication/strong-parts.ts';
+import type { BankInteractions } from './customer/bank-app/bank-interactions.ts';
+import { type OpenedBankApp, openBankApp } from './customer/bank-app/opened-bank-app.ts';
 import { ReleasedClaims } from './customer/claims/released-claims.ts';
 import { type InteractionOptions, interactions } from './customer/interactions.ts';
 import { decryptRequest } from './request/authorization-request/encrypted-request.ts';
@@ -113,6 +115,8 @@ export interface AuthorizationServer extends GrantEnder {
   readonly approvals: Approvals | undefined;
   /** The answers of customers in the bank's app, as an element of their authentication. Undefined where `sca` is off. */
   readonly confirmations: Confirmations | undefined;
+  /** Authorizations that customers decide in the application of the bank. */
+  readonly bankInteractions: BankInteractions;
   /** Cuts off what is under way to clients. */
   close(): Promise<void>;
 }
@@ -151,8 +155,9 @@ export function createAuthorizationServer(options: AuthorizationServerOptions): 
   const approvals = ciba?.serve(provider, granted);
   listenForFaults(provider);
   const consents = new Consents(options.consents, { endGrant });
-  const parts = { provider, aspsp, strong, pages, consents, granted, accesses, tokenStatus, releasedClaims };
-  provider.use(inOrder(stepsOf(options, parts)));
+  const bankApp = openBankApp(options, { provider, accesses, calls: aspsp });
+  const ofPages = { provider, aspsp, bankApp, strong, pages, consents, granted, accesses };
+  provider.use(inOrder(stepsOf(options, { ...ofPages, tokenStatus, releasedClaims })));
 
   const callback = provider.callback();
   const handlerOf =
@@ -165,6 +170,7 @@ export function createAuthorizationServer(options: AuthorizationServerOptions): 
     handlers: { front: handlerOf('front'), mtls: handlerOf('mtls') },
     approvals,
     confirmations: strong?.confirmations,
+    bankInteractions: bankApp.interactions,
     endGrant,
     close: async () => ciba?.close(),
   };
@@ -174,6 +180,7 @@ interface StepParts {
   readonly provider: Provider;
   readonly aspsp: AspspCalls;
   readonly strong: OpenedStrongParts | undefined;
+  readonly bankApp: OpenedBankApp;
   readonly releasedClaims: ReleasedClaims;
   readonly pages: Pages;
   readonly consents: Consents;
@@ -185,8 +192,9 @@ interface StepParts {
 /** The steps of each listener, in the order in which they run. The provider's endpoint comes last. */
 function stepsOf(
   options: AuthorizationServerOptions,
-  { provider, aspsp, strong, pages, consents, granted, accesses, tokenStatus, releasedClaims }: StepParts,
+  parts: StepParts,
 ): Record<ListenerName, readonly Middleware[]> {
+  const { provider, aspsp, strong, pages, consents, tokenStatus, releasedClaims } = parts;
   const { issuer, clientCertificate, authenticator, log } = options;
   const sources = {
     provider,
@@ -221,7 +229,7 @@ function stepsOf(
       at(ENDPOINTS.authorization, refuseNesting),
       from('browser', sessionTakeover(provider)),
       from('browser', new Dashboard(options, { aspsp, strong, pages, consents }).serve),
-      from('browser', interactions(options, { provider, aspsp, pages, granted, accesses, strong })),
+      from('browser', interactions(options, parts)),
     ],
     mtls: [
       accessLog(log, clientCertificate),

@@ -1,22 +1,25 @@
 import { pathToFileURL } from 'node:url';
 import { invalidConfig } from '../errors.ts';
-import type { Aspsp, DecoupledApproval } from '../index.ts';
+import type { Aspsp, Config, DecoupledApproval } from '../index.ts';
 
 /** For a module that connects to the bank's core before it answers. */
 const LOAD_SECONDS = 60;
 
 /**
- * Loads the bank's module, and has it make the bank (docs/bank-module.md).
+ * Loads the bank's module, and has it make the bank (docs/bank-module.md). Undefined where the application of the bank asks
+ * customers, and there is no module.
  *
  * @throws ERR_CONFIG_INVALID when the module is missing, throws, makes something else, or is not ready within `seconds`
  */
 export async function loadAspsp(
-  file: string | undefined,
+  { aspspModule: file, bankApp }: Pick<Config, 'aspspModule' | 'bankApp'>,
   { source, seconds = LOAD_SECONDS }: { readonly source: string; readonly seconds?: number },
-): Promise<Aspsp> {
+): Promise<Aspsp | undefined> {
   const invalid = (message: string, cause?: unknown) =>
     invalidConfig(source, [{ path: 'aspspModule', message }], cause);
-  if (file === undefined) throw invalid('is required to serve: the server has no login of its own');
+  if (file === undefined && bankApp !== undefined) return undefined;
+  if (file === undefined)
+    throw invalid('is required to serve, or bankApp: the server has no login of its own');
   let timer: NodeJS.Timeout | undefined;
   // The timer holds the process: without it a start that hangs would end without a word.
   const late = new Promise<never>((_resolve, reject) => {

@@ -38,7 +38,7 @@ export function serveCommand(): Command {
 
 async function serve(config: Config, source: string): Promise<void> {
   const { startServer } = await import('../server/server.ts');
-  const server = await startServer(config, { aspsp: await loadAspsp(config.aspspModule, { source }) });
+  const server = await startServer(config, { aspsp: await loadAspsp(config, { source }) });
   reloadOnSignal(() => server.reload());
   await stopOnSignal(() => server.close(), { withinSeconds: stopSeconds(config) + STOP_MARGIN_SECONDS });
 }
@@ -56,7 +56,7 @@ async function serveAs(role: WorkerRole, config: Config, source: string): Promis
       import('../server/opened-server.ts'),
       import('../server/workers/shared-lists.ts'),
     ]);
-    const aspsp = await loadAspsp(config.aspspModule, { source });
+    const aspsp = await loadAspsp(config, { source });
     const opened = await openServer(config, { aspsp, log, openList: new ReceivedLists().open });
     opened.started();
     return opened;

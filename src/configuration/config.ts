@@ -3,6 +3,7 @@ import { z } from 'zod';
 import { invalidConfig, type Problem } from '../errors.ts';
 import { type Profiles, profilesNamed } from '../authorization-server/profiles/profiles.ts';
 import { allowedDeliveryModes, cibaSchema } from './protocols/ciba-schema.ts';
+import { bankAppSchema, findBankAppProblem } from './consents/bank-app-schema.ts';
 import { bankApiSchema } from './consents/bank-api-schema.ts';
 import { detailScopesOf, detailTypesSchema, findDetailTypeProblems } from './consents/detail-type-schema.ts';
 import { clientCertificateSchema } from './client-certificate-schema.ts';
@@ -139,6 +140,7 @@ export const configSchema = z.strictObject({
     }),
   resourceServers: z.array(resourceServerSchema).default([]),
   bankApi: bankApiSchema,
+  bankApp: bankAppSchema,
   aspspModule: file.optional().meta({
     description: 'JavaScript module whose export `createAspsp` plugs in the login and accounts of the bank.',
   }),
@@ -217,6 +219,7 @@ export function parseConfig(
   const problems = [
     ...findAcrProblems(config, profiles),
     ...findScaProblems(config),
+    ...findBankAppProblem(config),
     ...findDemandProblems(config, profiles),
     ...findDetailTypeProblems(config),
     ...findClientProblems(config.clients, rules),

@@ -10,7 +10,6 @@ import { Clients, type RegisteredClients } from '../authorization-server/clients
 import { RevokedCertificates } from '../authorization-server/token-status/revoked-certificates.ts';
 import { profilesNamed } from '../authorization-server/profiles/profiles.ts';
 import { openSigningKeys } from '../authorization-server/signing/signing-keys.ts';
-import { assertBankModule } from '../configuration/protocols/bank-module.ts';
 import { registrationOptions } from '../configuration/registration/registration-schema.ts';
 import { allowedDeliveryModes, cibaOptions } from '../configuration/protocols/ciba-schema.ts';
 import { scaOptions } from '../configuration/consents/sca-schema.ts';
@@ -34,7 +33,8 @@ import { connectionLimitOptions } from '../configuration/connection-schema.ts';
 import { createListener, type Listener } from '../mutual-tls/listeners.ts';
 import { reloadFiles } from './file-reload.ts';
 import { FollowedKeyPair } from './followed-key-pair.ts';
-import { openBankApi } from './opened-bank-api.ts';
+import { aspspOf } from './bank/opened-aspsp.ts';
+import { openBankApi } from './bank/opened-bank-api.ts';
 import { openResourceServers } from './followed-resource-servers.ts';
 import { endWithConsents } from './client-ends.ts';
 import { openClientFiles } from './client-files.ts';
@@ -49,7 +49,8 @@ import { openTppDecision } from './tpp-decision.ts';
 import type { TppRegistry } from '../../tpp-registry/index.ts';
 
 export interface ServerParts {
-  readonly aspsp: Aspsp;
+  /** Absent: the application of the bank (`bankApp`) asks customers. */
+  readonly aspsp?: Aspsp | undefined;
   readonly log?: Log;
   readonly clock?: Clock;
   /** Used instead of the store that the configuration names, and closed with the server. */
@@ -110,14 +111,13 @@ export interface OpenedServer {
  * @throws ERR_CONFIG_INVALID, ERR_REGISTRY_INVALID, ERR_STORAGE_UNAVAILABLE
  */
 export async function openServer(config: Config, parts: ServerParts): Promise<OpenedServer> {
-  assertBankModule(config, parts.aspsp);
+  const aspsp = aspspOf(config, parts.aspsp);
   const clock = parts.clock ?? systemClock;
   const log = parts.log ?? createLog({ level: config.logLevel });
   const opened = await openParts(config, parts, { clock, log });
   const { decision, clients, store, clientCertificate } = opened;
   const consents = new ConsentRecords({ store, clock, secret: opened.secret });
   const consentUses = new ConsentUses({ store, clock, log, consentSeconds: config.consent.lifetimeSeconds });
-  const { aspsp } = parts;
   const endpoints = createEndpoints(config, opened, { aspsp, consents, consentUses, clock, log });
   const { tls } = opened;
   const requestClientCertificate = clientCertificate.isTlsCertificateNeeded;
@@ -284,6 +284,7 @@ function createEndpoints(
     aspsp,
     aspspCallSeconds: config.aspspCallSeconds,
     sca: scaOptions(config.sca),
+    bankApp: config.bankApp,
     acr: { acrValues: config.acrValues, defaultAcr: config.defaultAcr },
     customerClaims: config.customerClaims,
     clock,

@@ -15,7 +15,7 @@ describe("the bank's module", () => {
   const load = async (name: string, text: string) => {
     const file = join(folder, `${name}.mjs`);
     await writeFile(file, text);
-    return loadAspsp(file, { source: 'test', seconds: 0.3 });
+    return loadAspsp({ aspspModule: file, bankApp: undefined }, { source: 'test', seconds: 0.3 });
   };
 
   it('makes the bank', async () => {

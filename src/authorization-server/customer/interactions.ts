@@ -4,6 +4,8 @@ import type { Provider } from 'oidc-provider';
 import { OpenBankingError } from '../../errors.ts';
 import type { Log } from '../../events.ts';
 import type { AuthorisationStatus } from '../../tpp/authorisation-status.ts';
+import { BankApp } from './bank-app/bank-app.ts';
+import type { OpenedBankApp } from './bank-app/opened-bank-app.ts';
 import type { AcrOptions, AspspCalls } from './bank/aspsp-calls.ts';
 import { Authentication, type StrongAuthenticationParts } from './authentication/authentication.ts';
 import { InteractionOccasions } from './authentication/interaction-occasion.ts';
@@ -27,6 +29,8 @@ export interface InteractionOptions extends GrantedConsentsOptions {
   /** Claims about customers that this bank gives to TPPs. */
   readonly customerClaims: readonly CustomerClaim[];
   readonly secret: Buffer;
+  /** The application of the bank in which customers log in and decide. Absent: our pages ask. */
+  readonly bankApp?: { readonly url: string } | undefined;
   readonly store: LoginAttemptsOptions['store'] & ConstructorParameters<typeof Decisions>[0]['store'];
 }
 
@@ -40,6 +44,7 @@ export function interactions(
     strong,
     granted,
     accesses,
+    bankApp: { visits: bankVisits },
   }: {
     readonly provider: Provider;
     readonly aspsp: AspspCalls;
@@ -47,6 +52,7 @@ export function interactions(
     readonly strong: StrongAuthenticationParts | undefined;
     readonly granted: GrantedConsents;
     readonly accesses: AskedAccesses;
+    readonly bankApp: Pick<OpenedBankApp, 'visits'>;
   },
 ): Middleware {
   const { clock, log, store, secret } = options;
@@ -59,17 +65,23 @@ export function interactions(
   const occasions = new InteractionOccasions({ acrValues, profiles, pages, forms, issuer, log });
   const decisions = new Decisions({ store, clock, secret });
   const consent = new ConsentDecision(options, { granted, aspsp, pages, forms, decisions });
-  const visits = new Visits(options, { provider, pages, forms, decisions, consent, accesses });
+  const bankApp =
+    options.bankApp && new BankApp({ ...options.bankApp, log }, { visits: bankVisits, consent, pages });
+  const lastSeenElsewhere = bankApp && ((uid: string) => bankVisits.lastSeen(uid));
+  const visits = new Visits(options, {
+    ...{ provider, pages, forms, decisions, consent, accesses, lastSeenElsewhere },
+  });
 
   const answer = async (ctx: Context, open: OpenInteraction) => {
     const form = forms.read(ctx, open);
     const action = form.get('action');
     if (action === 'cancel' || action === 'leave') return consent.end(ctx, open, action);
+    if (bankApp !== undefined) throw foreignAction();
     if (action === 'login' && open.prompt === 'login') {
       return login.answer(ctx, occasions.of(ctx, open), form);
     }
     if (action === 'approve' && open.prompt === 'consent') return consent.approve(ctx, open, form);
-    throw new OpenBankingError('ERR_PSU_INPUT', { problem: 'the action does not belong to this page' });
+    throw foreignAction();
   };
   const router = new Router();
   const asset = (path: string | RegExp, type: string, body: string) =>
@@ -81,13 +93,17 @@ export function interactions(
   asset('/assets/bank.css', 'css', pages.stylesheet);
   // Browsers ask for `/favicon.ico` where no page of ours names the icon.
   asset(/^\/(assets\/icon\.svg|favicon\.ico)$/, 'svg', pages.icon);
-  router.get('/interaction/:uid', (ctx) =>
-    visits.open(ctx, (open) =>
-      open.prompt === 'login' ? login.show(ctx, occasions.of(ctx, open)) : consent.show(ctx, open),
-    ),
-  );
+  const show = (ctx: Context, open: OpenInteraction) => {
+    if (bankApp !== undefined) return bankApp.show(ctx, open);
+    return open.prompt === 'login' ? login.show(ctx, occasions.of(ctx, open)) : consent.show(ctx, open);
+  };
+  router.get('/interaction/:uid', (ctx) => visits.open(ctx, (open) => show(ctx, open)));
   router.post('/interaction/:uid', (ctx) =>
     visits.open(ctx, (open) => readForm(ctx, () => answer(ctx, open))),
   );
   return router.routes() as unknown as Middleware;
+}
+
+function foreignAction(): OpenBankingError<'ERR_PSU_INPUT'> {
+  return new OpenBankingError('ERR_PSU_INPUT', { problem: 'the action does not belong to this page' });
 }

@@ -51,7 +51,7 @@ export async function findInteraction(ctx: Context, provider: Provider): Promise
 }
 
 /** Whether the prompt has its result, so that only the way on is left. */
-export function isFinished({ interaction: { result } }: FoundInteraction): boolean {
+export function isFinished({ interaction: { result } }: Pick<FoundInteraction, 'interaction'>): boolean {
   return result !== undefined && ['error', 'login', 'consent'].some((member) => member in result);
 }
 

@@ -1,5 +1,5 @@
 import type { Context } from 'koa';
-import type { Provider } from 'oidc-provider';
+import type { Interaction, Provider } from 'oidc-provider';
 import { type Clock, epochSeconds } from '../../clock.ts';
 import { isRefusal, type OpenBankingError } from '../../errors.ts';
 import type { AuthorisationStatus } from '../../tpp/authorisation-status.ts';
@@ -34,6 +34,8 @@ interface Parts {
   readonly decisions: Pick<Decisions, 'find'>;
   readonly consent: Pick<ConsentDecision, 'carryOut'>;
   readonly accesses: Pick<AskedAccesses, 'of'>;
+  /** When the customer was active last, where no page of ours shows it. Epoch seconds. */
+  readonly lastSeenElsewhere?: ((uid: string) => Promise<number | undefined>) | undefined;
 }
 
 /** How long a customer may take for one prompt. The interaction itself lives longer, so that there is a way back. */
@@ -70,7 +72,7 @@ export class Visits {
     );
     if (found === undefined) return;
     if (isFinished(found)) return pages.onward(ctx, found.interaction.returnTo);
-    const late = this.#lateness(found);
+    const late = await this.#lateness(found);
     if (late !== undefined) return this.#stopLate(ctx, found, late);
     const authorised = await this.#authorised(ctx, found);
     if (authorised === undefined) return;
@@ -99,13 +101,12 @@ export class Visits {
     pages.decided(ctx, decision);
   }
 
-  /** Undefined while the customer is in time. */
-  #lateness({ interaction }: FoundInteraction): keyof typeof LATE | undefined {
-    const { iat } = interaction as { readonly iat?: number };
-    if (iat === undefined) return undefined;
-    const now = epochSeconds(this.#options.clock.now());
-    if (now > iat + PROMPT_SECONDS) return 'late';
-    return now > lastSeen(interaction) + INACTIVE_SECONDS ? 'inactive' : undefined;
+  /** Undefined while the customer is in time. The customer may have been active in the application of the bank. */
+  async #lateness({ interaction }: FoundInteraction): Promise<keyof typeof LATE | undefined> {
+    const now = this.#options.clock.now();
+    const late = latenessOf(interaction, { now });
+    if (late !== 'inactive') return late;
+    return latenessOf(interaction, { now, seenAt: await this.#parts.lastSeenElsewhere?.(interaction.uid) });
   }
 
   #stopLate(ctx: Context, found: FoundInteraction, reason: keyof typeof LATE): Promise<void> {
@@ -161,11 +162,32 @@ export class Visits {
   }
 }
 
+/** Whether the customer takes too long for a prompt, or does nothing. Undefined: the customer is in time. */
+export function latenessOf(
+  interaction: Interaction,
+  { now, seenAt = 0 }: { readonly now: Date; readonly seenAt?: number | undefined },
+): keyof typeof LATE | undefined {
+  const seconds = epochSeconds(now);
+  if (seconds > beginOf(interaction) + PROMPT_SECONDS) return 'late';
+  return seconds > Math.max(lastSeen(interaction), seenAt) + INACTIVE_SECONDS ? 'inactive' : undefined;
+}
+
+/** Until when the customer may answer the prompt. */
+export function promptEnd(interaction: Interaction): Date {
+  return new Date((beginOf(interaction) + PROMPT_SECONDS) * 1000);
+}
+
 /** When the customer was active last: at the begin of the prompt, or later. Epoch seconds. */
-function lastSeen(interaction: FoundInteraction['interaction']): number {
-  const { iat = 0 } = interaction as { readonly iat?: number };
+function lastSeen(interaction: Interaction): number {
   const seenAt = interaction.result?.seenAt;
-  return typeof seenAt === 'number' ? seenAt : iat;
+  return typeof seenAt === 'number' ? seenAt : beginOf(interaction);
+}
+
+/** Epoch seconds. The published types lack the member. */
+function beginOf(interaction: Interaction): number {
+  const { iat } = interaction as { readonly iat?: number };
+  if (iat === undefined) throw new TypeError('the interaction has no time of its beginning');
+  return iat;
 }
 
 function isOfBank(error: unknown): error is OpenBankingError {

@@ -40,7 +40,10 @@ async function keyPinOf({ folder }: Pick<TestSandbox, 'folder'>): Promise<string
 }
 
 /** Sites of a TPP, each a server of its own, for `launchChromium`. */
-export async function openSites(sandbox: TestSandbox, sites: Readonly<Record<string, RequestListener>>) {
+export async function openSites(
+  sandbox: Pick<TestSandbox, 'folder'>,
+  sites: Readonly<Record<string, RequestListener>>,
+) {
   const { certificateFile, keyFile } = pathsOf(sandbox.folder).server;
   const [cert, key] = await Promise.all([certificateFile, keyFile].map((file) => readFile(file)));
   const opened = await Promise.all(

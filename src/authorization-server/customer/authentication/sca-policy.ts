@@ -13,6 +13,11 @@ interface ScaPolicyOptions {
   readonly clock: Clock;
 }
 
+/** An occasion, as far as the policy depends on it. */
+type JudgedOccasion = Pick<Occasion, 'requirements' | 'isPayment'> & {
+  readonly context: Pick<Occasion['context'], 'clientId' | 'tpp' | 'scopes' | 'details'>;
+};
+
 /** Which authentication a login has reached: two elements of different categories, or one under an exemption. */
 export type Level = 'strong' | 'single';
 
@@ -51,7 +56,10 @@ export class ScaPolicy {
   }
 
   /** The level that is enough for the request; undefined while one more element is needed. @throws ERR_ASPSP_UNAVAILABLE */
-  async levelOf(occasion: Occasion, proved: Proved): Promise<Level | undefined> {
+  async levelOf(
+    occasion: JudgedOccasion,
+    proved: Pick<Proved, 'psuId' | 'kinds' | 'isLinked'>,
+  ): Promise<Level | undefined> {
     if (isStrong(proved.kinds) && (proved.isLinked || !occasion.isPayment)) return 'strong';
     return (await this.#isExempted(occasion, proved.psuId)) ? 'single' : undefined;
   }
@@ -66,7 +74,7 @@ export class ScaPolicy {
     return available.flat();
   }
 
-  async #isExempted({ requirements, isPayment, context }: Occasion, psuId: string): Promise<boolean> {
+  async #isExempted({ requirements, isPayment, context }: JudgedOccasion, psuId: string): Promise<boolean> {
     const { remembered, calls, clock } = this.#options;
     const { clientId, tpp, scopes, details } = context;
     if (isPayment || clientId === undefined || tpp === undefined) return false;

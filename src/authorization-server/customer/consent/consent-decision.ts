@@ -86,13 +86,8 @@ export class ConsentDecision {
    * @throws ERR_PSU_INPUT for an account that was not offered
    */
   async approve(ctx: Context, open: OpenInteraction, form: URLSearchParams): Promise<void> {
-    const { pages, decisions } = this.#parts;
-    const { asked, interaction } = open;
-    const consentId = consentIdOfAsked(asked) ?? newConsentId();
-    if (linkHashOf(interaction) !== asked.linkHash) {
-      const error = new OpenBankingError('ERR_CONSENT_CHANGED', { consentId });
-      return refuseInteraction(ctx, open, { pages, error, reason: 'changed' });
-    }
+    const { asked } = open;
+    if (hasChanged(open)) return this.#stopChanged(ctx, open);
     const offered = await this.#offeredAccounts(open);
     const chosen = form.getAll('account');
     if (!chosen.every((id) => offered?.some((account) => account.accountId === id))) {
@@ -106,15 +101,30 @@ export class ConsentDecision {
     if (choosesOne(asked) && chosen.length > 1) {
       throw new OpenBankingError('ERR_PSU_INPUT', { problem: 'several accounts for one payment' });
     }
-    const { decision } = await decisions.settle(interaction.uid, {
+    return this.allow(ctx, open, chosen);
+  }
+
+  /** Allows access to accounts that are known to be the customer's, as `approve`. */
+  async allow(ctx: Context, open: OpenInteraction, accountIds: readonly string[]): Promise<void> {
+    if (hasChanged(open)) return this.#stopChanged(ctx, open);
+    const { asked, interaction } = open;
+    const { decision } = await this.#parts.decisions.settle(interaction.uid, {
       answer: 'allowed',
-      grantId: newGrantId(consentId),
-      accountIds: [...new Set(chosen)],
+      grantId: newGrantId(consentIdOfAsked(asked) ?? newConsentId()),
+      accountIds: [...new Set(accountIds)],
       asked: contentOf(asked),
       service: serviceOf(open),
       until: asked.expiresAt.toISOString(),
     });
     return this.carryOut(ctx, open, decision);
+  }
+
+  #stopChanged(ctx: Context, open: OpenInteraction): Promise<void> {
+    const { pages } = this.#parts;
+    const error = new OpenBankingError('ERR_CONSENT_CHANGED', {
+      consentId: consentIdOfAsked(open.asked) ?? '',
+    });
+    return refuseInteraction(ctx, open, { pages, error, reason: 'changed' });
   }
 
   /** Ends the request at the customer's wish, at either prompt. A consent that waited is rejected. */
@@ -184,9 +194,10 @@ export class ConsentDecision {
   }
 }
 
-/** The access that the steps of the login were linked to. */
-function linkHashOf({ lastSubmission }: OpenInteraction['interaction']): unknown {
-  return (lastSubmission?.sca as { readonly linkHash?: unknown } | undefined)?.linkHash;
+/** Whether the access is another one than the steps of the login were linked to. */
+function hasChanged({ interaction: { lastSubmission }, asked }: OpenInteraction): boolean {
+  const sca = lastSubmission?.sca as { readonly linkHash?: unknown } | undefined;
+  return sca?.linkHash !== asked.linkHash;
 }
 
 function isOfConsent(error: unknown): error is OpenBankingError {

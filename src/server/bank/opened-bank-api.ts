@@ -1,36 +1,37 @@
-import type { AuthorizationServer } from '../authorization-server/authorization-server.ts';
-import { approvalOperations } from '../authorization-server/bank-api/operations/approval-operations.ts';
-import { BankApi } from '../authorization-server/bank-api/bank-api.ts';
-import { confirmationOperations } from '../authorization-server/bank-api/operations/confirmation-operations.ts';
-import { consentOperations } from '../authorization-server/bank-api/operations/consent-operations.ts';
-import type { Operation } from '../authorization-server/bank-api/contract.ts';
-import { Creations } from '../authorization-server/bank-api/operations/creations.ts';
-import { eventOperations } from '../authorization-server/bank-api/operations/event-operations.ts';
-import { WebhookDelivery } from '../authorization-server/bank-api/webhooks/webhook-delivery.ts';
-import { WebhookPlace } from '../authorization-server/bank-api/webhooks/webhook-place.ts';
-import { Webhook } from '../authorization-server/bank-api/webhooks/webhook.ts';
-import type { Clients } from '../authorization-server/clients/clients.ts';
-import { Languages } from '../authorization-server/customer/pages/words/languages.ts';
-import type { Signer } from '../authorization-server/signing/signer.ts';
-import type { Clock } from '../clock.ts';
-import type { Config } from '../configuration/config.ts';
-import { readRequired } from '../configuration/configured-files.ts';
-import { bankCallers } from '../configuration/consents/bank-api-schema.ts';
-import { proxyOf } from '../configuration/outbound-schema.ts';
-import type { ConsentUses } from '../consent/consent-uses.ts';
-import type { Consents } from '../consent/consents.ts';
-import { DetailTypes } from '../consent/details/detail-types.ts';
-import type { Log } from '../events.ts';
-import type { ConnectionLimits } from '../mutual-tls/limits/connection-limits.ts';
-import { createListener, type Listener } from '../mutual-tls/listeners.ts';
-import { Outbound } from '../remote/outbound.ts';
-import type { Store } from '../storage/store.ts';
-import { openTrustFile } from '../tpp/trust-files.ts';
-import { parseAnchor } from '../x509/certificate/certificate.ts';
-import { FollowedKeyPair } from './followed-key-pair.ts';
+import type { AuthorizationServer } from '../../authorization-server/authorization-server.ts';
+import { approvalOperations } from '../../authorization-server/bank-api/operations/approval-operations.ts';
+import { BankApi } from '../../authorization-server/bank-api/bank-api.ts';
+import { confirmationOperations } from '../../authorization-server/bank-api/operations/confirmation-operations.ts';
+import { consentOperations } from '../../authorization-server/bank-api/operations/consent-operations.ts';
+import type { Operation } from '../../authorization-server/bank-api/contract.ts';
+import { Creations } from '../../authorization-server/bank-api/operations/creations.ts';
+import { eventOperations } from '../../authorization-server/bank-api/operations/event-operations.ts';
+import { interactionOperations } from '../../authorization-server/bank-api/operations/interaction-operations.ts';
+import { WebhookDelivery } from '../../authorization-server/bank-api/webhooks/webhook-delivery.ts';
+import { WebhookPlace } from '../../authorization-server/bank-api/webhooks/webhook-place.ts';
+import { Webhook } from '../../authorization-server/bank-api/webhooks/webhook.ts';
+import type { Clients } from '../../authorization-server/clients/clients.ts';
+import { Languages } from '../../authorization-server/customer/pages/words/languages.ts';
+import type { Signer } from '../../authorization-server/signing/signer.ts';
+import type { Clock } from '../../clock.ts';
+import type { Config } from '../../configuration/config.ts';
+import { readRequired } from '../../configuration/configured-files.ts';
+import { bankCallers } from '../../configuration/consents/bank-api-schema.ts';
+import { openDetailTypes } from '../../configuration/consents/detail-type-schema.ts';
+import { proxyOf } from '../../configuration/outbound-schema.ts';
+import type { ConsentUses } from '../../consent/consent-uses.ts';
+import type { Consents } from '../../consent/consents.ts';
+import type { Log } from '../../events.ts';
+import type { ConnectionLimits } from '../../mutual-tls/limits/connection-limits.ts';
+import { createListener, type Listener } from '../../mutual-tls/listeners.ts';
+import { Outbound } from '../../remote/outbound.ts';
+import type { Store } from '../../storage/store.ts';
+import { openTrustFile } from '../../tpp/trust-files.ts';
+import { parseAnchor } from '../../x509/certificate/certificate.ts';
+import { FollowedKeyPair } from '../followed-key-pair.ts';
 
 interface BankApiParts {
-  readonly endpoints: Pick<AuthorizationServer, 'approvals' | 'confirmations'>;
+  readonly endpoints: Pick<AuthorizationServer, 'approvals' | 'confirmations' | 'bankInteractions'>;
   readonly opened: {
     readonly clients: Pick<Clients, 'find'>;
     readonly signer: Signer;
@@ -97,12 +98,13 @@ export async function openBankApi(config: Config, parts: BankApiParts): Promise<
 function operationsOf(config: Config, parts: BankApiParts): readonly Operation[] {
   const { endpoints, consents, consentUses, clock } = parts;
   const { clients, store, secret } = parts.opened;
-  const detailTypes = new DetailTypes([], config.apiScopes);
+  const detailTypes = openDetailTypes(config);
   const languages = new Languages();
   const creations = new Creations({ store, consents, clock, secret });
   return [
     ...consentOperations({ consents, consentUses, creations, clients, detailTypes, languages, clock }),
     ...eventOperations({ consents }),
+    ...interactionOperations({ interactions: endpoints.bankInteractions, languages }),
     ...approvalOperations(endpoints.approvals),
     ...confirmationOperations(endpoints.confirmations),
   ];
