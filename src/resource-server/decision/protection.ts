@@ -124,12 +124,11 @@ export class Protection {
           );
         } catch (error) {
           const { clientId, consentId } = authorization;
-          return this.#refusal(error, { ...refused, clientId, consentId });
+          return this.#refusal(error, { ...refused, clientId, consentId, signatures });
         }
       };
       const authorization = this.#authorizer.authorizeNow(facts, requirement);
-      const accepted =
-        signatures === undefined && covers === undefined ? (one: Authorization) => proved(one) : examined;
+      const accepted = signatures === undefined && covers === undefined ? proved : examined;
       if (authorization !== undefined) return accepted(authorization);
       return this.#authorizer
         .authorize(facts, requirement)
@@ -210,7 +209,7 @@ export class Protection {
     if (!isRefusal(error)) this.log.emit('rs.unexpected', fields);
     else if (clientId === undefined || answer.status >= 500) {
       this.log.emit(eventOf(answer.status, error.code), fields);
-    } else if (error.code.startsWith('ERR_CONSENT_')) {
+    } else if (refused.signatures === undefined || error.code.startsWith('ERR_CONSENT_')) {
       const { consentId } = refused;
       this.log.emit('rs.consent.refused', { ...fields, clientId, ...(consentId && { consentId }) });
     } else {
@@ -230,6 +229,7 @@ interface RefusedRequest {
   readonly scopes: readonly string[];
   readonly clientId?: string;
   readonly consentId?: string | undefined;
+  readonly signatures?: RouteRequirement['signatures'];
 }
 
 const NOTHING = Buffer.alloc(0);

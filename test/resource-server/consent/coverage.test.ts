@@ -193,7 +193,7 @@ describe.each(GLUES)('a route with covers on %s (PSD2 article 67)', (glue) => {
     expect(answer.text === 'ok').toBe(status === 200);
   });
 
-  it('refuses an account that the customer did not choose with the rule, and one event', async () => {
+  it('refuses an account that the customer did not choose with the rule, and one event (K20)', async () => {
     const answer = await ask('/accounts/acc-9');
     expect(answer.json).toEqual({
       error: 'insufficient_scope',
@@ -233,7 +233,7 @@ describe.each(GLUES)('a route with covers on %s (PSD2 article 67)', (glue) => {
     ]);
   });
 
-  it('takes the approved payment only: one cent or one letter makes another', async () => {
+  it('takes the approved payment only: one cent or one letter makes another (K3)', async () => {
     consents.state.answer = { ...CONSENT, paymentHashes: [paymentHashOf(PAYMENT)] };
     const pay = async (body: string) => (await ask('/payments', { body })).status;
     const { type, ...members } = PAYMENT;
@@ -248,7 +248,9 @@ describe.each(GLUES)('a route with covers on %s (PSD2 article 67)', (glue) => {
     ];
     for (const other of others) expect(await pay(JSON.stringify(other))).toBe(403);
     for (const junk of ['', 'null', '[]', '"x"', '{', '{"__proto__":1}']) expect(await pay(junk)).toBe(403);
+    log.length = 0;
     expect(await pay(JSON.stringify({ ...PAYMENT, filler: 'x'.repeat(1000) }))).toBe(413);
+    expect(log.map(([name]) => name)).toEqual(['rs.consent.refused']);
   });
 });
 

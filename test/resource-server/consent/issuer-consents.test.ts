@@ -103,7 +103,7 @@ describe('the consents of an issuer', () => {
     expect(count()).toBe(1);
   });
 
-  it('do not live on while the issuer does not answer, which is then left alone for a second', async () => {
+  it('do not live on while the issuer does not answer, which is then left alone for a second (L7)', async () => {
     const { consentOf } = open();
     await consentOf(authorized());
     consents.state.answer = 503;
