@@ -1,10 +1,16 @@
 import type { Context } from 'koa';
-import { type ConsentAuthentication, newConsentId, newGrantId } from '../../../consent/consent.ts';
+import {
+  type Consent,
+  type ConsentAuthentication,
+  newConsentId,
+  newGrantId,
+} from '../../../consent/consent.ts';
 import { isRefusal, OpenBankingError } from '../../../errors.ts';
 import type { Log } from '../../../events.ts';
 import type { AspspCalls } from '../bank/aspsp-calls.ts';
 import type { AccountChoice } from '../bank/aspsp.ts';
 import { choosesOne, consentIdOfAsked, contentOf } from './asked-access.ts';
+import { addedContent } from './earlier-grant.ts';
 import type { AllowedAccess, Decision, Decisions } from './decisions.ts';
 import { type GrantedConsents, isOfApi } from './granted-consent.ts';
 import {
@@ -21,7 +27,7 @@ import type { OwnForms } from '../own-forms.ts';
 import type { Pages } from '../pages/pages.ts';
 import type { PageText } from '../pages/words/words.ts';
 import { claimNames, claimsOf } from '../../request/authorization-request/claims-parameter.ts';
-import { customerClaimsOf, type CustomerClaimRules } from '../claims/requested-claims.ts';
+import type { CustomerClaimRules } from '../claims/requested-claims.ts';
 
 interface ConsentDecisionOptions extends CustomerClaimRules {
   readonly log: Log;
@@ -62,19 +68,21 @@ export class ConsentDecision {
   async show(ctx: Context, open: OpenInteraction, problem?: PageText): Promise<void> {
     const { pages, forms } = this.#parts;
     const { asked } = open;
+    const { earlier } = asked;
     const accounts = await this.#offeredAccounts(open);
     if (accounts?.length === 0) return this.#stopWithoutAccounts(ctx, open);
     pages.consent(ctx, {
       tpp: requesterOf(open),
       csrf: forms.tokenOf(open),
-      asked: {
-        details: asked.details,
-        scopes: asked.scopes,
-        claims: customerClaimsOf(open.interaction.params, this.#options),
-      },
+      asked: contentView(earlier === undefined ? asked : addedContent(asked, earlier)),
+      earlier: earlier && { action: earlier.action, content: contentView(earlier.consent) },
       until: asked.expiresAt,
       isRenewal: asked.isRenewal,
-      accounts: accounts && { choice: choosesOne(asked) ? 'one' : 'many', offered: accounts },
+      accounts: accounts && {
+        choice: choosesOne(asked) ? 'one' : 'many',
+        offered: accounts,
+        chosen: earlier?.consent.accountIds,
+      },
       problem,
     });
   }
@@ -192,6 +200,11 @@ export class ConsentDecision {
     const { scopes, details } = open.asked;
     return scopes.some(isOfApi) ? this.#parts.aspsp.listAccounts(psuOf(open), scopes, details) : undefined;
   }
+}
+
+/** A content for the page, which names each claim once. */
+function contentView({ details, scopes, claims }: Pick<Consent, 'details' | 'scopes' | 'claims'>) {
+  return { details, scopes, claims: [...new Set([...(claims?.idToken ?? []), ...(claims?.userinfo ?? [])])] };
 }
 
 /** Whether the access is another one than the steps of the login were linked to. */

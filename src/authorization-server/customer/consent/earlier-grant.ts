@@ -38,6 +38,9 @@ export async function findEarlierGrant(
   const consent = await find(wished.grantId);
   const isOwn = consent?.clientId === client.clientId && consent.status === 'authorised';
   if (!isOwn || !CHANGEABLE.includes(consent.reference)) throw new OpenBankingError('ERR_GRANT_ID', {});
+  if (consent.reference !== named.reference) {
+    throw refusedAction('the request and the grant name what they ask for in different ways');
+  }
   return { action: wished.action, consent };
 }
 
@@ -60,6 +63,25 @@ export function changedAccess(asked: ChangedAccess, earlier: EarlierGrant | unde
     claims: {
       idToken: union(claims?.idToken ?? [], asked.claims.idToken),
       userinfo: union(claims?.userinfo ?? [], asked.claims.userinfo),
+    },
+  };
+}
+
+/** The part of a content that the customer has not allowed yet: all of it where the earlier grant is replaced. */
+export function addedContent(
+  { details, scopes, claims }: ChangedAccess,
+  { action, consent }: EarlierGrant,
+): ChangedAccess {
+  if (action === 'replace') return { details, scopes, claims };
+  const known = new Set(consent.details.map(canonicalHash));
+  const without = (names: readonly string[], before: readonly string[] = []) =>
+    names.filter((name) => !before.includes(name));
+  return {
+    details: details.filter((detail) => !known.has(canonicalHash(detail))),
+    scopes: without(scopes, consent.scopes),
+    claims: {
+      idToken: without(claims.idToken, consent.claims?.idToken),
+      userinfo: without(claims.userinfo, consent.claims?.userinfo),
     },
   };
 }

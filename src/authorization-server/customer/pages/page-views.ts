@@ -71,6 +71,8 @@ export interface FactorPage extends StepPage {
 export interface AccountsView {
   readonly choice: 'many' | 'one';
   readonly offered: readonly AccountChoice[];
+  /** Identifiers of those that are marked already: the customer chose them before. */
+  readonly chosen?: readonly string[] | undefined;
 }
 
 export interface ConsentPage extends OwnForm {
@@ -81,6 +83,8 @@ export interface ConsentPage extends OwnForm {
   readonly until: Date;
   /** The same customer has allowed it before, and it goes on. */
   readonly isRenewal?: boolean | undefined;
+  /** The earlier access that this one changes: `asked` has what is new then. */
+  readonly earlier?: { readonly action: 'merge' | 'replace'; readonly content: AskedContent } | undefined;
 }
 
 type StopName = Extract<MessageName, `stop.${string}.text`>;

@@ -60,7 +60,9 @@ export class Pages {
     prepareForm(ctx, view);
     const words = this.wordsOf(ctx);
     const until = isPaid(view.asked.details) ? undefined : words.date(view.until);
-    this.show(ctx, 'consent', { ...view, asked: consentView(view.asked, words), until });
+    const { earlier } = view;
+    const before = earlier && { action: earlier.action, asked: consentView(earlier.content, words) };
+    this.show(ctx, 'consent', { ...view, asked: consentView(view.asked, words), earlier: before, until });
   }
 
   /**

@@ -3,7 +3,6 @@ import { describe, expect, it } from 'vitest';
 import { AskedAccesses } from '../../../../src/authorization-server/customer/consent/asked-access.ts';
 import type { Consent } from '../../../../src/consent/consent.ts';
 import type { AuthorizationDetail } from '../../../../src/consent/details/authorization-detail.ts';
-import { CONSENT_REFERENCES } from '../../../../src/consent/details/consent-reference.ts';
 import { DetailTypes } from '../../../../src/consent/details/detail-types.ts';
 import { isRefusal } from '../../../../src/errors.ts';
 
@@ -34,6 +33,7 @@ const kept = (consentId: string, given: Partial<Consent> = {}): Consent => ({
   expiresAt: new Date('2026-12-31T00:00:00Z'),
   ...given,
 });
+const WAYS = ['scope', 'authorization_details', 'openbanking_intent_id'];
 let consents: Consent[] = [];
 const accesses = new AskedAccesses({
   consents: { find: async (id) => consents.find(({ consentId }) => consentId === id) },
@@ -43,8 +43,8 @@ const accesses = new AskedAccesses({
   consentSeconds: 86_400,
   resource: 'https://api.bank.example',
 });
-const client = { clientId: 'one', consent_references: CONSENT_REFERENCES } as unknown as Client;
-const of = (params: Record<string, string>) => accesses.of({ params, client });
+const of = (params: Record<string, string>) =>
+  accesses.of({ params, client: { clientId: 'one', consent_references: WAYS } as unknown as Client });
 const codeOf = (params: Record<string, string>) =>
   of(params).then(
     () => undefined,
@@ -126,9 +126,13 @@ describe('a request that changes an earlier grant (Grant Management)', () => {
     ['replace without grant_id', { grant_management_action: 'replace' }],
     ['create with grant_id', changing('create', 'g1')],
     ['grant_id without an action', { grant_id: 'g1' }],
+    [
+      'another way of naming than the grant',
+      { authorization_details: '', scope: 'accounts', ...changing('merge', 'g1') },
+    ],
     ['a payment', { ...rich(payment), ...changing('merge', 'g1') }],
     ['a payment in the place of an access', { ...rich(payment), ...changing('replace', 'g1') }],
-    ['the scope of payments', { scope: 'payments', ...changing('merge', 'g1') }],
+    ['the scope of payments', { scope: 'openid payments', ...changing('merge', 'g1') }],
     [
       'an intent',
       {

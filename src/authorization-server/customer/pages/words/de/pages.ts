@@ -37,6 +37,10 @@ export const DE_PAGES: Readonly<Record<keyof typeof EN_PAGES, string>> = {
   'consent.lead-payment':
     '{service} bittet Sie, diese Zahlung zu bestätigen. Bitte prüfen Sie Betrag und Empfänger.',
   'consent.renewal': 'Das haben Sie bereits erlaubt. Mit Ihrer Einwilligung läuft der Zugriff weiter.',
+  'consent.merge-new': 'Neu:',
+  'consent.merge-before': 'Das haben Sie schon erlaubt. Es bleibt:',
+  'consent.replace-new': 'Von jetzt an:',
+  'consent.replace-before': 'Das haben Sie bisher erlaubt. Es endet:',
   'consent.until': 'Dieser Zugriff endet am {date}. Sie können ihn jederzeit vorher beenden.',
   'consent.choose-accounts': 'Für welche Konten?',
   'consent.choose-account': 'Von welchem Konto?',

@@ -37,6 +37,10 @@ export const ES_PAGES: Readonly<Record<keyof typeof EN_PAGES, string>> = {
   'consent.lead-payment':
     '{service} le solicita que confirme este pago. Compruebe el importe y el beneficiario.',
   'consent.renewal': 'Usted ya lo ha autorizado. Con su consentimiento, el acceso continúa.',
+  'consent.merge-new': 'Nuevo:',
+  'consent.merge-before': 'Ya ha permitido esto. Se mantiene:',
+  'consent.replace-new': 'A partir de ahora:',
+  'consent.replace-before': 'Hasta ahora ha permitido esto. Termina:',
   'consent.until': 'Este acceso termina el {date}. Puede ponerle fin antes en cualquier momento.',
   'consent.choose-accounts': '¿Para qué cuentas?',
   'consent.choose-account': '¿Desde qué cuenta?',

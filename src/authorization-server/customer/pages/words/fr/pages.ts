@@ -37,6 +37,10 @@ export const FR_PAGES: Readonly<Record<keyof typeof EN_PAGES, string>> = {
   'consent.lead-payment':
     '{service} vous demande de confirmer ce paiement. Veuillez vérifier le montant et le bénéficiaire.',
   'consent.renewal': 'Vous l’avez déjà autorisé. Avec votre consentement, l’accès se poursuit.',
+  'consent.merge-new': 'Nouveau :',
+  'consent.merge-before': 'Vous avez déjà autorisé ceci. Cela reste :',
+  'consent.replace-new': 'Désormais :',
+  'consent.replace-before': 'Vous aviez autorisé ceci. Cela prend fin :',
   'consent.until': 'Cet accès prend fin le {date}. Vous pouvez y mettre fin plus tôt à tout moment.',
   'consent.choose-accounts': 'Pour quels comptes ?',
   'consent.choose-account': 'Depuis quel compte ?',

@@ -37,6 +37,10 @@ export const PT_PAGES: Readonly<Record<keyof typeof EN_PAGES, string>> = {
   'consent.lead-payment':
     '{service} solicita-lhe que confirme este pagamento. Verifique o montante e o beneficiário.',
   'consent.renewal': 'Já o autorizou anteriormente. Com o seu consentimento, o acesso continua.',
+  'consent.merge-new': 'Novo:',
+  'consent.merge-before': 'Já permitiu isto. Mantém-se:',
+  'consent.replace-new': 'A partir de agora:',
+  'consent.replace-before': 'Até agora permitiu isto. Termina:',
   'consent.until': 'Este acesso termina em {date}. Pode terminá-lo antes, a qualquer momento.',
   'consent.choose-accounts': 'Para que contas?',
   'consent.choose-account': 'De que conta?',
