@@ -48,6 +48,8 @@ import {
   type IntrospectionOptions,
   IssuedTokens,
 } from './tokens/introspection.ts';
+import type { BrandingOptions } from './customer/pages/branding/branding.ts';
+import { pageAssets } from './customer/pages/page-assets.ts';
 import { pageHeaders } from './customer/pages/page-headers.ts';
 import { Pages } from './customer/pages/pages.ts';
 import { createProvider, type ProviderOptions } from './provider.ts';
@@ -95,6 +97,8 @@ export interface AuthorizationServerOptions
   readonly detailTypes: DetailTypes;
   readonly consentUses: ConsentUses;
   readonly aspsp: Aspsp;
+  /** Look and languages of the pages for customers. */
+  readonly pages?: BrandingOptions | undefined;
   /** How long one call of the bank may take. */
   readonly aspspCallSeconds: number;
   /** Absent: the bank's own steps are the whole authentication of customers. */
@@ -130,7 +134,7 @@ export function createAuthorizationServer(options: AuthorizationServerOptions): 
   options.clients.endWith((clientId) => clientGrants.end(clientId));
   const limits = new RecordLimits(options.clientLimits);
   const adapters = createAdapterFactory({ store, secret, clock, grants, limits });
-  const pages = new Pages({ bankName: options.aspsp.name });
+  const pages = new Pages({ ...options.pages, bankName: options.pages?.bankName ?? options.aspsp.name });
   const aspsp = new AspspCalls({
     aspsp: options.aspsp,
     callSeconds: options.aspspCallSeconds,
@@ -213,7 +217,7 @@ function stepsOf(
     },
   });
   const hasStrictTransportSecurity = new URL(issuer).hostname !== 'localhost';
-  const metadata = discoveryOnBothListeners(options);
+  const metadata = discoveryOnBothListeners({ ...options, uiLocales: pages.languages.offered });
   const statusLists = serveStatusLists(tokenStatus.lists);
   const registration = openRegistration(options.registration, options);
   return {
@@ -228,6 +232,7 @@ function stepsOf(
       at(ENDPOINTS.authorization, decrypting),
       at(ENDPOINTS.authorization, refuseNesting),
       from('browser', sessionTakeover(provider)),
+      from('browser', pageAssets(pages.branding)),
       from('browser', new Dashboard(options, { aspsp, strong, pages, consents }).serve),
       from('browser', interactions(options, parts)),
     ],

@@ -15,8 +15,6 @@ const { backchannel_authentication, ...WITHOUT_CIBA } = ON_MTLS;
 
 /** Claims of an ID token about the customer and the login. */
 const CLAIMS = Object.freeze(['sub', 'iss', 'auth_time', 'amr'] as const);
-/** The language of our pages. The texts of a bank's module may be in another, which is not known here. */
-const UI_LOCALES = Object.freeze(['en'] as const);
 /** Lists of algorithms with which this server signs: an algorithm of a profile needs a key of this server. */
 const SIGNING = [
   'id_token_signing_alg_values_supported',
@@ -77,6 +75,8 @@ export function discoveryOnBothListeners(urls: {
   readonly apiScopes: readonly string[];
   readonly acr: { readonly acrValues: readonly string[] };
   readonly customerClaims: readonly string[];
+  /** The languages of the pages. The texts of a bank's module may be in others, which are not known here. */
+  readonly uiLocales: readonly string[];
   readonly profiles: Profiles;
   readonly signer: Pick<Signer, 'keys'>;
   readonly decrypter: Pick<Decrypter, 'keys'>;
@@ -119,7 +119,7 @@ export function discoveryOnBothListeners(urls: {
         ...senderConstraintDiscovery(urls.profiles),
         claims_supported: claims,
         acr_values_supported: acrValues.length > 0 ? acrValues : undefined,
-        ui_locales_supported: UI_LOCALES,
+        ui_locales_supported: urls.uiLocales,
         ...withKeys(metadata, urls.signer.keys),
         // The hybrid flow is no reason to offer the implicit one, as the provider does.
         grant_types_supported: metadata.grant_types_supported?.filter((grant) => grant !== 'implicit'),

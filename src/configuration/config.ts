@@ -20,6 +20,7 @@ import { storageSchema } from './storage-schema.ts';
 import { registrySchema } from './tpp/registry-schema.ts';
 import { trustSchema } from './tpp/trust-schema.ts';
 import { findScaProblems, scaSchema } from './consents/sca-schema.ts';
+import { pagesSchema } from './consents/pages-schema.ts';
 import { parseValue, parseYaml } from './yaml-document.ts';
 import { WITHOUT_SLASH } from './issuer-schema.ts';
 import { outboundSchema } from './outbound-schema.ts';
@@ -157,6 +158,7 @@ export const configSchema = z.strictObject({
   defaultAcr: z.string().optional().meta({
     description: 'The one of them that a login has reached when the module names none.',
   }),
+  pages: pagesSchema.prefault({}),
   customerClaims: z.array(z.enum(CUSTOMER_CLAIM_NAMES)).default([]).meta({
     description:
       'Claims about customers that TPPs may ask for by the `claims` parameter; the customer sees them before he agrees.',

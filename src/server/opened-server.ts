@@ -282,6 +282,7 @@ function createEndpoints(
     isRevoked: (certificate) => revocation.isKnownRevoked(certificate),
     revokedCertificates,
     aspsp,
+    pages: config.pages,
     aspspCallSeconds: config.aspspCallSeconds,
     sca: scaOptions(config.sca),
     bankApp: config.bankApp,

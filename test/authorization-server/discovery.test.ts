@@ -330,7 +330,7 @@ const ATTEMPTS: Readonly<Record<string, () => Promise<unknown>>> = {
     }
   },
   ui_locales_supported: async () => {
-    expect(listOf('ui_locales_supported')).toEqual(['en']);
+    expect(listOf('ui_locales_supported')).toEqual(['en', 'de', 'fr', 'es', 'pt']);
     await tokensFor(OWN, { ui_locales: 'en' });
   },
   request_uri_parameter_supported: refusedAtPar({ request_uri: 'https://tpp.example/r' }, 'invalid_request'),

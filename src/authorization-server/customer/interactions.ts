@@ -84,15 +84,6 @@ export function interactions(
     throw foreignAction();
   };
   const router = new Router();
-  const asset = (path: string | RegExp, type: string, body: string) =>
-    router.get(path, (ctx) => {
-      ctx.set('cache-control', 'public, max-age=3600');
-      ctx.type = type;
-      ctx.body = body;
-    });
-  asset('/assets/bank.css', 'css', pages.stylesheet);
-  // Browsers ask for `/favicon.ico` where no page of ours names the icon.
-  asset(/^\/(assets\/icon\.svg|favicon\.ico)$/, 'svg', pages.icon);
   const show = (ctx: Context, open: OpenInteraction) => {
     if (bankApp !== undefined) return bankApp.show(ctx, open);
     return open.prompt === 'login' ? login.show(ctx, occasions.of(ctx, open)) : consent.show(ctx, open);

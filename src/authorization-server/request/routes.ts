@@ -92,6 +92,8 @@ const ROUTES: readonly Route[] = [
   { path: /^\/interaction\/[\w-]{1,64}$/, methods: [...READ, 'POST'], callers: ['browser'] },
   { path: '/assets/bank.css', methods: READ, callers: ['browser'] },
   { path: '/assets/icon.svg', methods: READ, callers: ['browser'] },
+  { path: '/assets/logo', methods: READ, callers: ['browser'] },
+  { path: '/assets/logo-dark', methods: READ, callers: ['browser'] },
   { path: '/favicon.ico', methods: READ, callers: ['browser'] },
   { path: DASHBOARD_PATH, methods: READ, callers: ['browser'] },
   { path: `${DASHBOARD_PATH}/login`, methods: [...READ, 'POST'], callers: ['browser'] },

@@ -15,6 +15,7 @@ describe('an algorithm without a key', () => {
       apiScopes: ['accounts'],
       acr: { acrValues: [] },
       customerClaims: [],
+      uiLocales: ['en'],
       profiles: PROFILES,
       signer: { keys },
       decrypter: { keys: [] },

@@ -3,19 +3,14 @@ import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import type { Context } from 'koa';
 import type { Decision } from '../consent/decisions.ts';
+import { Branding } from './branding/branding.ts';
 import type { AskedDetail } from './consent-view/asked-members.ts';
 import { consentView } from './consent-view/consent-view.ts';
 import { preparePage } from './page-headers.ts';
-import { PageTemplates } from './page-templates.ts';
 import type { ConsentPage, FactorPage, LoginPage, StoppedPage } from './page-views.ts';
-import { Languages } from './words/languages.ts';
+import type { Languages } from './words/languages.ts';
 import { pageWords } from './words/page-words.ts';
 import type { Words } from './words/words.ts';
-
-export interface PagesOptions {
-  readonly bankName: string;
-  readonly languages?: Languages | undefined;
-}
 
 /** The parameter with which a page asks by itself whether there is an answer. */
 export const POLL = 'poll';
@@ -30,15 +25,12 @@ const PASSKEY_HASH = createHash('sha256').update(PASSKEY_SCRIPT).digest('base64'
 
 /** The pages that a customer sees, in the name of the bank: plain HTML forms, one stylesheet, no script but for passkeys. */
 export class Pages {
-  readonly stylesheet = readFileSync(`${FOLDER}bank.css`, 'utf8');
-  readonly icon = readFileSync(`${FOLDER}icon.svg`, 'utf8');
+  readonly branding: Branding;
   readonly languages: Languages;
-  readonly #bankName: string;
-  readonly #templates = new PageTemplates();
 
-  constructor({ bankName, languages = new Languages() }: PagesOptions) {
-    this.#bankName = bankName;
-    this.languages = languages;
+  constructor(options: ConstructorParameters<typeof Branding>[0]) {
+    this.branding = new Branding(options);
+    this.languages = this.branding.languages;
   }
 
   login(ctx: Context, view: LoginPage): void {
@@ -114,7 +106,9 @@ export class Pages {
     const words = this.wordsOf(ctx);
     ctx.type = 'html';
     ctx.set('content-language', words.tag);
-    ctx.body = this.#templates.render(template, { ...pageWords(words), bank: this.#bankName, ...view });
+    const { templates, bankName: bank, version, logo, logoDark } = this.branding;
+    const look = { bank, version, hasLogo: logo !== undefined, hasLogoDark: logoDark !== undefined };
+    ctx.body = templates.render(template, { ...pageWords(words), ...look, ...view });
   }
 
   #detailsIn(ctx: Context, details: readonly AskedDetail[]) {

@@ -165,6 +165,6 @@ export function htmlOf(name: string, pages: Pages, language: string): string {
   };
   SHOWN_PAGES[name]?.(pages, ctx as unknown as Context);
   return ctx.body
-    .replace(/<link rel="stylesheet"[^>]*>/, () => `<style>${pages.stylesheet}</style>`)
+    .replace(/<link rel="stylesheet"[^>]*>/, () => `<style>${pages.branding.stylesheet}</style>`)
     .replace(/<meta http-equiv="refresh"[^>]*>/, '');
 }

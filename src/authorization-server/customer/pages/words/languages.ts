@@ -4,7 +4,7 @@ import { Words } from './words.ts';
 export interface LanguagesOptions {
   /** Of a customer who prefers none of the offered languages, such as `de-AT`. */
   readonly defaultLocale: string;
-  /** The languages that are offered (ISO 639), with their sentences. */
+  /** The languages that are offered, such as `pt`, and variants of a region, such as `pt-BR`, with their sentences. */
   readonly messages: Readonly<Record<string, Messages>>;
   /** The bank's sentences for its own scopes, types and permissions, by language and name. */
   readonly ownMessages?: Readonly<Record<string, Readonly<Record<string, string>>>> | undefined;
@@ -61,24 +61,43 @@ export class Languages {
   #find(preference: string): Words | undefined {
     const locale = localeOf(preference);
     if (locale === undefined) return undefined;
-    const { language } = locale;
-    const { messages, ownMessages, defaultLocale, timeZone } = this.#options;
-    if (!Object.hasOwn(messages, language)) return undefined;
-    const ofBank = localeOf(defaultLocale);
-    const region =
-      locale.region ??
-      (ofBank?.language === language ? ofBank.region : undefined) ??
-      DEFAULT_REGIONS[language];
-    const tag = region === undefined ? language : `${language}-${region}`;
+    const tag = this.#tagOf(locale);
     const known = this.#known.get(tag);
     if (known !== undefined) return known;
-    const ofLanguage = messages[language];
-    if (ofLanguage === undefined) return undefined;
-    const own = ownMessages?.[language];
-    const words = new Words({ language, tag, timeZone, messages: ofLanguage, ownMessages: own });
+    const { language } = locale;
+    const { messages, ownMessages, timeZone } = this.#options;
+    const sentences = memberOf(messages, tag) ?? memberOf(messages, language);
+    if (sentences === undefined) return undefined;
+    const own = { ...memberOf(ownMessages, language), ...memberOf(ownMessages, tag) };
+    const words = new Words({ language, tag, timeZone, messages: sentences, ownMessages: own });
     if (this.#known.size < MAX_KNOWN_WORDS) this.#known.set(tag, words);
     return words;
   }
+
+  /** With the region of the bank, or the usual one, where the customer names none. */
+  #tagOf({ language, region }: Locale): string {
+    const ofBank = localeOf(this.#options.defaultLocale);
+    const usual = ofBank?.language === language ? ofBank.region : undefined;
+    const known = region ?? usual ?? DEFAULT_REGIONS[language];
+    return known === undefined ? language : `${language}-${known}`;
+  }
+}
+
+interface Locale {
+  readonly language: string;
+  readonly region?: string | undefined;
+}
+
+function memberOf<Value>(
+  record: Readonly<Record<string, Value>> | undefined,
+  name: string,
+): Value | undefined {
+  return record !== undefined && Object.hasOwn(record, name) ? record[name] : undefined;
+}
+
+/** ISO 639, of a tag of RFC 5646. */
+export function languageOf(tag: string): string | undefined {
+  return localeOf(tag)?.language;
 }
 
 /** Language and region of a tag. Scripts and extensions are left out: they would change digits and calendars. */
