@@ -5,14 +5,14 @@ import { subjectFields, subjectsOf } from '../authorization-server/clients/subje
 
 const SUBJECT = 'Subject of its certificate; exactly one of the five `tls_client_auth_*` (RFC 8705 §2.1.2).';
 
-/** A resource server that may introspect tokens: an entry of `resourceServers`. */
+/** A resource server that may ask about tokens and consents: an entry of `resourceServers`. */
 export const resourceServerSchema = z
   .strictObject({
     client_id: z
       .string()
       .regex(/^[\x20-\x7e]{1,128}$/, 'must be 1 to 128 printable ASCII characters')
       .meta({ description: 'Under which the resource server asks; the audience of signed answers.' }),
-    resource: z.url().meta({ description: 'Audience of the tokens that it may introspect.' }),
+    resource: z.url().meta({ description: 'Audience of the tokens and consents that it may ask about.' }),
     anchorsFile: z.string().min(1).meta({
       description:
         "PEM of the bank's own CA for certificates of resource servers; read again when it changes.",
