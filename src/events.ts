@@ -119,6 +119,11 @@ export const EVENTS = Object.freeze({
     ...audited,
   }),
   'psu.login.unmet': warn('a login did not meet what the request demands of it', [...CUSTOMER, 'error']),
+  'psu.passkey.changed': info(
+    'a customer has added or removed a passkey (`outcome`)',
+    ['requestId', 'outcome'],
+    audited,
+  ),
   'psu.claims.missing': warn(
     'the bank did not answer with claims about a customer: tokens went out without',
     ['clientId', 'error'],

@@ -8,9 +8,10 @@ import { AppConfirmations } from './confirmations.ts';
 import { AppFactor } from './factors/app-confirmation.ts';
 import type { Factor, FactorName } from './factors/factor.ts';
 import { OneTimeCodeFactor } from './factors/one-time-code.ts';
-import { PasskeyFactor, type RelyingParty } from './factors/passkey.ts';
+import { PasskeyFactor } from './factors/passkey.ts';
 import { TotpFactor } from './factors/totp.ts';
 import { UsedAnswers } from './factors/used-answers.ts';
+import { Enrolment } from './passkeys/enrolment.ts';
 import { Passkeys } from './passkeys/passkeys.ts';
 import { StrongAuthentications } from './strong-authentications.ts';
 
@@ -36,7 +37,7 @@ export interface StrongPartsOptions {
 export interface OpenedStrongParts extends StrongAuthenticationParts {
   readonly confirmations: Confirmations;
   readonly passkeys: Passkeys;
-  readonly relyingParty: RelyingParty;
+  readonly enrolment: Enrolment;
 }
 
 /** Puts the elements of the configuration together, and connects the bank's app. Undefined where `sca` is off. */
@@ -62,6 +63,6 @@ export function openStrongParts(options: StrongPartsOptions): OpenedStrongParts 
     remembered: new StrongAuthentications(options),
     confirmations,
     passkeys,
-    relyingParty,
+    enrolment: new Enrolment({ clock, secret, passkeys, used, relyingParty }),
   };
 }

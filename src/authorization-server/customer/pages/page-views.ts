@@ -67,6 +67,21 @@ export interface FactorPage extends StepPage {
   readonly problem?: FactorProblem | undefined;
 }
 
+/** The passkeys of a customer, who adds and removes them. */
+export interface PasskeysPage {
+  readonly csrf: string;
+  /** Times are of ISO 8601. */
+  readonly passkeys: readonly {
+    readonly credentialId: string;
+    readonly name: string;
+    readonly createdAt: string;
+    readonly lastUsedAt?: string | undefined;
+  }[];
+  /** Absent: the customer has as many as there may be. `options` is for the script, and `offer` comes back with its answer. */
+  readonly offer?: { readonly options: string; readonly offer: string } | undefined;
+  readonly done?: 'added' | 'removed' | 'failed' | undefined;
+}
+
 /** The accounts of the consent page; absent where the request opens no API. */
 export interface AccountsView {
   readonly choice: 'many' | 'one';

@@ -7,7 +7,7 @@ import { Branding } from './branding/branding.ts';
 import type { AskedDetail } from './consent-view/asked-members.ts';
 import { consentView } from './consent-view/consent-view.ts';
 import { preparePage } from './page-headers.ts';
-import type { ConsentPage, FactorPage, LoginPage, StoppedPage } from './page-views.ts';
+import type { ConsentPage, FactorPage, LoginPage, PasskeysPage, StoppedPage } from './page-views.ts';
 import type { Languages } from './words/languages.ts';
 import { pageWords } from './words/page-words.ts';
 import type { Words } from './words/words.ts';
@@ -46,6 +46,17 @@ export class Pages {
     if (isPolling) ctx.set('refresh', `${POLL_SECONDS}; url=${ctx.path}?${POLL}=1`);
     const asked = this.#detailsIn(ctx, view.details);
     this.show(ctx, 'factor', { ...view, asked, isPolling, still: `?${STILL}=1`, script: PASSKEY_SCRIPT });
+  }
+
+  passkeys(ctx: Context, view: PasskeysPage): void {
+    preparePage(ctx, { hasForm: true, scriptHash: PASSKEY_HASH });
+    const words = this.wordsOf(ctx);
+    const passkeys = view.passkeys.map(({ createdAt, lastUsedAt, ...passkey }) => ({
+      ...passkey,
+      since: words.date(createdAt),
+      lastUsed: lastUsedAt === undefined ? undefined : words.date(lastUsedAt),
+    }));
+    this.show(ctx, 'passkeys', { ...view, passkeys, script: PASSKEY_SCRIPT });
   }
 
   consent(ctx: Context, view: ConsentPage): void {

@@ -2,24 +2,29 @@ import { DE_ACCESS } from './de/access.ts';
 import { DE_AUTHENTICATION } from './de/authentication.ts';
 import { DE_DASHBOARD } from './de/dashboard.ts';
 import { DE_PAGES } from './de/pages.ts';
+import { DE_PASSKEYS } from './de/passkeys.ts';
 import { EN_ACCESS } from './en/access.ts';
 import { EN_AUTHENTICATION } from './en/authentication.ts';
 import { EN_DASHBOARD } from './en/dashboard.ts';
 import { EN_PAGES } from './en/pages.ts';
+import { EN_PASSKEYS } from './en/passkeys.ts';
 import { ES_ACCESS } from './es/access.ts';
 import { ES_AUTHENTICATION } from './es/authentication.ts';
 import { ES_DASHBOARD } from './es/dashboard.ts';
 import { ES_PAGES } from './es/pages.ts';
+import { ES_PASSKEYS } from './es/passkeys.ts';
 import { FR_ACCESS } from './fr/access.ts';
 import { FR_AUTHENTICATION } from './fr/authentication.ts';
 import { FR_DASHBOARD } from './fr/dashboard.ts';
 import { FR_PAGES } from './fr/pages.ts';
+import { FR_PASSKEYS } from './fr/passkeys.ts';
 import { PT_ACCESS } from './pt/access.ts';
 import { PT_AUTHENTICATION } from './pt/authentication.ts';
 import { PT_DASHBOARD } from './pt/dashboard.ts';
 import { PT_PAGES } from './pt/pages.ts';
+import { PT_PASSKEYS } from './pt/passkeys.ts';
 
-const EN = Object.freeze({ ...EN_ACCESS, ...EN_PAGES, ...EN_AUTHENTICATION, ...EN_DASHBOARD });
+const EN = Object.freeze({ ...EN_ACCESS, ...EN_PAGES, ...EN_AUTHENTICATION, ...EN_DASHBOARD, ...EN_PASSKEYS });
 
 /** The name of a sentence. */
 export type MessageName = keyof typeof EN;
@@ -39,10 +44,10 @@ export type ValuesOf<Name extends MessageName> = [Placeholders<Name>] extends [n
 /** The languages that this server brings, by ISO 639-1. */
 export const BUILT_IN_MESSAGES: Readonly<Record<string, Messages>> = Object.freeze({
   en: EN,
-  de: Object.freeze({ ...DE_ACCESS, ...DE_PAGES, ...DE_AUTHENTICATION, ...DE_DASHBOARD }),
-  fr: Object.freeze({ ...FR_ACCESS, ...FR_PAGES, ...FR_AUTHENTICATION, ...FR_DASHBOARD }),
-  es: Object.freeze({ ...ES_ACCESS, ...ES_PAGES, ...ES_AUTHENTICATION, ...ES_DASHBOARD }),
-  pt: Object.freeze({ ...PT_ACCESS, ...PT_PAGES, ...PT_AUTHENTICATION, ...PT_DASHBOARD }),
+  de: Object.freeze({ ...DE_ACCESS, ...DE_PAGES, ...DE_AUTHENTICATION, ...DE_DASHBOARD, ...DE_PASSKEYS }),
+  fr: Object.freeze({ ...FR_ACCESS, ...FR_PAGES, ...FR_AUTHENTICATION, ...FR_DASHBOARD, ...FR_PASSKEYS }),
+  es: Object.freeze({ ...ES_ACCESS, ...ES_PAGES, ...ES_AUTHENTICATION, ...ES_DASHBOARD, ...ES_PASSKEYS }),
+  pt: Object.freeze({ ...PT_ACCESS, ...PT_PAGES, ...PT_AUTHENTICATION, ...PT_DASHBOARD, ...PT_PASSKEYS }),
 });
 /** The region whose formats a language has when the customer names none. */
 export const DEFAULT_REGIONS: Readonly<Record<string, string>> = Object.freeze({

@@ -1,0 +1,20 @@
+/** The page of a customer's passkeys, in English. */
+export const EN_PASSKEYS = {
+  'passkeys.title': 'Your passkeys',
+  'passkeys.lead': 'With a passkey you confirm by the fingerprint, the face or the PIN of your device.',
+  'passkeys.none': 'You have no passkey yet.',
+  'passkeys.unnamed': 'Passkey',
+  'passkeys.since': 'Added on {date}.',
+  'passkeys.last-used': 'Last used on {date}.',
+  'passkeys.never-used': 'Not used yet.',
+  'passkeys.remove': 'Remove',
+  'passkeys.new': 'Add a passkey',
+  'passkeys.name': 'Name of this device',
+  'passkeys.add': 'Add a passkey',
+  'passkeys.full': 'You have as many passkeys as you may have. Remove one first.',
+  'passkeys.needs-script': 'To add a passkey, switch JavaScript on.',
+  'passkeys.back': 'To your accesses',
+  'passkeys.added': 'The passkey was added.',
+  'passkeys.removed': 'The passkey was removed.',
+  'problem.passkey-new': 'The passkey could not be added. Please try again.',
+} as const;
