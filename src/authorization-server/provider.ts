@@ -34,7 +34,7 @@ import { assertClaims } from './request/authorization-request/claims-parameter.t
 import { ENDPOINTS } from './request/routes.ts';
 import type { FollowedSigner } from './signing/signer.ts';
 import { grantedDetails, type GrantedDetailsOptions } from './tokens/granted-details.ts';
-import { tokenClaims, withinGrant } from './tokens/token-claims.ts';
+import { authenticationClaims, tokenClaims, withinGrant } from './tokens/token-claims.ts';
 import type { TokenStatus } from './token-status/token-status.ts';
 import { INTENT_CLAIM, intentClaim } from './request/authorization-request/named-access.ts';
 import { assertRequestObject } from './request/request-object.ts';
@@ -119,8 +119,7 @@ function configuration(options: ProviderOptions, parts: ProviderParts): Configur
     routes: { ...ENDPOINTS },
     scopes: [...OPENID_SCOPES],
     claims: {
-      openid: ['sub', 'auth_time'],
-      amr: null,
+      openid: ['sub', 'auth_time', 'acr', 'amr'],
       ...Object.fromEntries([...options.customerClaims, INTENT_CLAIM].map((name) => [name, null])),
     },
     // Discovery has those of the configuration only.
@@ -169,8 +168,10 @@ function configuration(options: ProviderOptions, parts: ProviderParts): Configur
       (options.rotatesRefreshTokens || profiled.rotateRefreshToken(ctx)),
     expiresWithSession: () => Promise.resolve(false),
     revokeGrantPolicy: () => true,
-    extraTokenClaims: (ctx, token) =>
-      tokenClaims({ ...options, tokenStatus: parts.tokenStatus }, actingTpp(ctx), token),
+    extraTokenClaims: async (ctx, token) => ({
+      ...(await tokenClaims({ ...options, tokenStatus: parts.tokenStatus }, actingTpp(ctx), token)),
+      ...authenticationClaims(ctx),
+    }),
     renderError: parts.renderError,
     ttl: {
       AccessToken: (ctx) => withinGrant(options.clock, ctx, options.accessTokenSeconds),

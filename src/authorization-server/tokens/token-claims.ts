@@ -21,6 +21,31 @@ interface IssuedToken {
   readonly scope?: string | undefined;
 }
 
+/** The authentication of the customer, as codes, refresh tokens and backchannel requests keep it. */
+interface AuthenticatedSource {
+  readonly acr?: string | undefined;
+  readonly amr?: readonly string[] | undefined;
+  /** Epoch seconds. */
+  readonly authTime?: number | undefined;
+}
+
+/**
+ * How and when the customer of a token proved his identity (RFC 9470 §5, RFC 9068 §2.2.1). Empty for a token without a customer.
+ */
+export function authenticationClaims(ctx: KoaContextWithOIDC): Record<string, unknown> {
+  const { AuthorizationCode, RefreshToken, BackchannelAuthenticationRequest } = ctx.oidc.entities;
+  const source = (AuthorizationCode ??
+    RefreshToken ??
+    BackchannelAuthenticationRequest ??
+    {}) as AuthenticatedSource;
+  const { acr, amr, authTime } = source;
+  return {
+    ...(acr === undefined ? {} : { acr }),
+    ...(amr === undefined ? {} : { amr }),
+    ...(authTime === undefined ? {} : { auth_time: authTime }),
+  };
+}
+
 /**
  * The facts from which a resource server decides alone: the TPP of the token, the consent, and the status-list entry.
  *

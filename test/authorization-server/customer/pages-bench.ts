@@ -1,5 +1,11 @@
 import { parseConfig } from '../../../src/configuration/config.ts';
-import { type Aspsp, type Log, type RunningServer, startServer } from '../../../src/index.ts';
+import {
+  type Aspsp,
+  type Confirmations,
+  type Log,
+  type RunningServer,
+  startServer,
+} from '../../../src/index.ts';
 import { accountsOf } from '../../../src/sandbox/bank/customers.ts';
 import type { ServerParts } from '../../../src/server/server.ts';
 import type { Ports } from '../../durability/bank.ts';
@@ -23,6 +29,8 @@ export class PagesBench {
   readonly to: { readonly ports: Ports };
   /** The bank of the test that runs; the rest of it answers with a customer and her accounts. */
   current: Partial<Aspsp> = {};
+  /** The questions of this server in the bank's app. */
+  confirmations: Confirmations | undefined;
   logged: { readonly event: string; readonly code: unknown }[] = [];
 
   static async open(
@@ -54,10 +62,21 @@ export class PagesBench {
         },
       findClaims: async (...args) => current().findClaims?.(...args) ?? {},
       listAccounts: async (...args) => current().listAccounts?.(...args) ?? accounts(),
+      strong: {
+        connect: (confirmations) => {
+          connected = confirmations;
+        },
+        findFactors: async (...args) => current().strong?.findFactors(...args) ?? {},
+        sendCode: async (...args) => current().strong?.sendCode?.(...args),
+        askInApp: async (...args) => current().strong?.askInApp?.(...args),
+        exempts: async (...args) => current().strong?.exempts?.(...args) ?? false,
+      },
     };
+    let connected: Confirmations | undefined;
     const server = await startServer(config, { aspsp, log, ...parts });
     const bench = new PagesBench(bank, server);
     holder.bench = bench;
+    bench.confirmations = connected;
     return bench;
   }
 

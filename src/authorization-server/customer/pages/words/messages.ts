@@ -24,7 +24,13 @@ import { PT_DASHBOARD } from './pt/dashboard.ts';
 import { PT_PAGES } from './pt/pages.ts';
 import { PT_PASSKEYS } from './pt/passkeys.ts';
 
-const EN = Object.freeze({ ...EN_ACCESS, ...EN_PAGES, ...EN_AUTHENTICATION, ...EN_DASHBOARD, ...EN_PASSKEYS });
+const EN = Object.freeze({
+  ...EN_ACCESS,
+  ...EN_PAGES,
+  ...EN_AUTHENTICATION,
+  ...EN_DASHBOARD,
+  ...EN_PASSKEYS,
+});
 
 /** The name of a sentence. */
 export type MessageName = keyof typeof EN;
