@@ -27,6 +27,8 @@ export interface AccessPagesOptions {
   readonly aspsp: Pick<AspspCalls, 'listAccounts'>;
   readonly pages: Pages;
   readonly log: Log;
+  /** Where the customer's passkeys are; absent where the server asks for none. */
+  readonly passkeysPath: string | undefined;
 }
 
 /** A customer with a session. */
@@ -48,7 +50,7 @@ export class AccessPages {
   }
 
   async list(ctx: Context, { psuId, csrf }: Visitor): Promise<void> {
-    const { pages } = this.#options;
+    const { pages, passkeysPath } = this.#options;
     const accesses = await this.#allOf(psuId);
     const query = new URLSearchParams(ctx.querystring);
     const page = listPageOf(accesses, listQueryOf(query));
@@ -68,6 +70,7 @@ export class AccessPages {
         (accountId) => accounts.find((one) => one.accountId === accountId) ?? { accountId },
       ),
       csrf,
+      passkeysPath,
       ended: endedNotice(query, accesses),
     });
   }

@@ -5,12 +5,14 @@ import type { ConsentUses } from '../../consent/consent-uses.ts';
 import type { Log } from '../../events.ts';
 import type { ClientCertificateSource } from '../../mutual-tls/client-certificate.ts';
 import type { Store } from '../../storage/store.ts';
-import { Authentication, type StrongAuthenticationParts } from '../customer/authentication/authentication.ts';
+import { Authentication } from '../customer/authentication/authentication.ts';
+import { PasskeyPages } from '../customer/authentication/passkeys/passkey-pages.ts';
+import type { OpenedStrongParts } from '../customer/authentication/strong-parts.ts';
 import { LoginAttempts } from '../customer/authentication/login-attempts.ts';
 import type { AcrOptions, AspspCalls } from '../customer/bank/aspsp-calls.ts';
 import { OpenBankingError } from '../../errors.ts';
 import type { Pages } from '../customer/pages/pages.ts';
-import { DASHBOARD_PATH } from '../request/routes.ts';
+import { DASHBOARD_PATH, PASSKEYS_PATH } from '../request/routes.ts';
 import { AccessPages, type Visitor } from './access-pages.ts';
 import { cookieOf, setCookie } from './dashboard-cookies.ts';
 import { DashboardForms } from './dashboard-forms.ts';
@@ -35,7 +37,7 @@ export interface DashboardOptions {
 
 export interface DashboardParts {
   readonly consents: Consents;
-  readonly strong: StrongAuthenticationParts | undefined;
+  readonly strong: OpenedStrongParts | undefined;
   readonly aspsp: AspspCalls;
   readonly pages: Pages;
 }
@@ -72,7 +74,9 @@ export class Dashboard {
     this.#sessions = new DashboardSessions(options);
     this.#logins = new DashboardLogins({ ...options, forms: this.#forms });
     this.#limits = new LoginLimits((request) => clientCertificate.findAddress(request));
-    this.#accesses = new AccessPages({ ...parts, consentUses, log });
+    const passkeys = this.#passkeyRoutes(parts);
+    const passkeysPath = passkeys.length === 0 ? undefined : PASSKEYS_PATH;
+    this.#accesses = new AccessPages({ ...parts, consentUses, log, passkeysPath });
     this.#routes = new Map([
       [`GET ${DASHBOARD_PATH}`, (ctx) => this.#seen(ctx, (visitor) => this.#accesses.list(ctx, visitor))],
       [`GET ${DASHBOARD_PATH}/end`, (ctx) => this.#seen(ctx, (visitor) => this.#accesses.ask(ctx, visitor))],
@@ -83,7 +87,25 @@ export class Dashboard {
       [`POST ${DASHBOARD_PATH}/logout`, (ctx) => this.#sent(ctx, () => this.#logOut(ctx))],
       [`GET ${DASHBOARD_PATH}/login`, (ctx) => this.#showLogin(ctx)],
       [`POST ${DASHBOARD_PATH}/login`, (ctx) => this.#answerLogin(ctx)],
+      ...passkeys,
     ]);
+  }
+
+  /** Passkeys are added and removed where this server asks for them. */
+  #passkeyRoutes({ strong, pages }: DashboardParts): readonly [string, (ctx: Context) => Promise<void>][] {
+    if (strong?.factors.some(({ name }) => name === 'passkey') !== true) return [];
+    const passkeys = new PasskeyPages({ ...strong, pages, log: this.#log });
+    return [
+      [`GET ${PASSKEYS_PATH}`, (ctx) => this.#seen(ctx, (visitor) => passkeys.list(ctx, visitor))],
+      [
+        `POST ${PASSKEYS_PATH}/add`,
+        (ctx) => this.#sent(ctx, (visitor, form) => passkeys.add(ctx, visitor, form)),
+      ],
+      [
+        `POST ${PASSKEYS_PATH}/remove`,
+        (ctx) => this.#sent(ctx, (visitor, form) => passkeys.remove(ctx, visitor, form)),
+      ],
+    ];
   }
 
   /** Answers every request of a route of the dashboard. @throws ERR_HTTP_NOT_FOUND where there is none */

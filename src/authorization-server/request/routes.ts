@@ -49,6 +49,8 @@ export const GRANTS_ROUTE = /^\/grants\/(?:[A-Za-z0-9:._-]|%3[Aa]){1,128}$/;
 
 /** The pages where customers see and end what they have allowed. */
 export const DASHBOARD_PATH = '/consents';
+/** The page where customers add and remove passkeys, in the session of the dashboard. */
+export const PASSKEYS_PATH = '/passkeys';
 /** Where TPPs register clients (RFC 7591), and manage one (RFC 7592); its percent-encoded identifier follows a slash. */
 export const REGISTRATION_PATH = '/register';
 export const REGISTRATION_ROUTE = /^\/register(?:\/[^/]{1,512})?$/;
@@ -99,6 +101,9 @@ const ROUTES: readonly Route[] = [
   { path: `${DASHBOARD_PATH}/login`, methods: [...READ, 'POST'], callers: ['browser'] },
   { path: `${DASHBOARD_PATH}/end`, methods: [...READ, 'POST'], callers: ['browser'] },
   { path: `${DASHBOARD_PATH}/logout`, methods: ['POST'], callers: ['browser'] },
+  { path: PASSKEYS_PATH, methods: READ, callers: ['browser'] },
+  { path: `${PASSKEYS_PATH}/add`, methods: ['POST'], callers: ['browser'] },
+  { path: `${PASSKEYS_PATH}/remove`, methods: ['POST'], callers: ['browser'] },
   { path: ENDPOINTS.token, methods: ['POST'], callers: ['tpp'] },
   { path: ENDPOINTS.pushed_authorization_request, methods: ['POST'], callers: ['tpp'] },
   { path: ENDPOINTS.backchannel_authentication, methods: ['POST'], callers: ['tpp'] },

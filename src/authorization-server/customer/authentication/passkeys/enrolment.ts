@@ -38,6 +38,8 @@ interface Offered {
 
 const CHALLENGE_BYTES = 32;
 const OFFER_SECONDS = 5 * 60;
+/** ES256, EdDSA and RS256 (RFC 9053, RFC 8812): every authenticator has one of them. */
+const ALGORITHMS = [-7, -8, -257];
 const MAX_NAME_LENGTH = 60;
 const MAX_ANSWER_CHARACTERS = 12_000;
 const BOUND_TO = 'PasskeyOffer';
@@ -78,6 +80,7 @@ export class Enrolment {
       challenge: new Uint8Array(challenge),
       timeout: OFFER_SECONDS * 1000,
       attestationType: 'none',
+      supportedAlgorithmIDs: ALGORITHMS,
       authenticatorSelection: { userVerification: 'required', residentKey: 'preferred' },
       excludeCredentials: known.map(({ credentialId: id }) => ({ id })),
     });
@@ -109,6 +112,7 @@ export class Enrolment {
         expectedOrigin: relyingParty.origin,
         expectedRPID: relyingParty.id,
         requireUserVerification: true,
+        supportedAlgorithmIDs: ALGORITHMS,
       });
       if (!verified || !registrationInfo.userVerified) return undefined;
       const { credential, credentialDeviceType } = registrationInfo;
