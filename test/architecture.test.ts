@@ -70,7 +70,7 @@ const ORDERS: Readonly<Record<string, readonly (readonly string[])[]>> = {
   'src/tpp': [['block-list']],
   'src/trusted-lists': [['xml'], ['signature'], ['list']],
   'src/server': [
-    ['listener-probe.ts', 'client-list.ts', 'file-reload.ts'],
+    ['listener-probe.ts', 'file-reload.ts'],
     ['health.ts'],
     ['followed-key-pair.ts'],
     ['registers'],

@@ -44,23 +44,62 @@ export function provideClients<Registration extends object>(
   provider: typed.Provider,
   sources: ClientSources<Registration>,
   metadataOf: (registration: Registration) => typed.ClientMetadata,
+  keysOf: (registration: Registration) => ClientKeys | undefined,
 ): void {
   const made = new WeakMap<Registration, typed.Client>();
+  /** By client: brings its keys up to date. */
+  const fillers = new WeakMap<typed.Client, () => Promise<void>>();
   const clientOf = (registration: Registration | undefined): typed.Client | undefined => {
     if (registration === undefined) return undefined;
     const known = made.get(registration);
     if (known !== undefined) return known;
     const client = createClient(provider, metadataOf(registration));
     made.set(registration, client);
+    const keys = keysOf(registration);
+    if (keys !== undefined) fillers.set(client, followKeys(client, keys));
     return client;
   };
   const findNamed = (clientId: string) => clientOf(sources.findNamed(clientId));
   stateOf(provider).staticClients = { get: findNamed };
   // The provider's own callers go through this static method.
-  provider.Client.find = async (clientId) =>
-    typeof clientId === 'string' && clientId !== ''
-      ? (findNamed(clientId) ?? clientOf(await sources.findStored(clientId)))
-      : undefined;
+  provider.Client.find = async (clientId) => {
+    if (typeof clientId !== 'string' || clientId === '') return undefined;
+    const client = findNamed(clientId) ?? clientOf(await sources.findStored(clientId));
+    if (client !== undefined) await fillers.get(client)?.();
+    return client;
+  };
+}
+
+/** The keys of a client that are kept up to date, in place of the provider's own reading of `jwks_uri`. */
+export interface ClientKeys {
+  /** The same array while the keys do not change. */
+  current(): Promise<readonly typed.JWK[]>;
+  readonly mayRenew: boolean;
+  /** For a signature that no key verifies. */
+  renew(): Promise<readonly typed.JWK[]>;
+}
+
+/** Has the provider verify with these keys, and returns how they are brought up to date. */
+function followKeys(client: typed.Client, keys: ClientKeys): () => Promise<void> {
+  const { asymmetricKeyStore: store } = client as typed.Client & { readonly asymmetricKeyStore: KeyStore };
+  let held: readonly typed.JWK[] | undefined;
+  const fill = (current: readonly typed.JWK[]) => {
+    if (current === held) return;
+    held = current;
+    store.clear();
+    for (const key of current) store.add(structuredClone(key));
+  };
+  Object.assign(store, {
+    fresh: () => !keys.mayRenew,
+    stale: () => keys.mayRenew,
+    refresh: async () => fill(await (keys.mayRenew ? keys.renew() : keys.current())),
+  });
+  return async () => fill(await keys.current());
+}
+
+interface KeyStore {
+  clear(): void;
+  add(key: typed.JWK): void;
 }
 
 /**

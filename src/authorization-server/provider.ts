@@ -7,6 +7,7 @@ import type { Ciba, CibaOptions } from './ciba/ciba.ts';
 import { type AccessJudge, apiScopes, type ApiScopesOptions } from './tokens/api-scopes.ts';
 import { assertClientAssertion, certificateSubjectMatches } from './clients/client-authentication.ts';
 import { clientMetadata, EXTRA_CLIENT_METADATA } from './clients/client-metadata.ts';
+import { addressedKeys, type KeysByAddress } from './clients/keys-by-address.ts';
 import type { Clients } from './clients/clients.ts';
 import { OPENID_SCOPES } from './clients/registered-client.ts';
 import { discoveryExtras, type OpenGrantManagement } from './discovery.ts';
@@ -54,6 +55,7 @@ export interface ProviderOptions extends ApiScopesOptions, GrantedDetailsOptions
   readonly grantManagement: OpenGrantManagement;
   /** Absent: no TPP registers a client by itself. */
   readonly registration: object | undefined;
+  readonly keysByAddress: KeysByAddress;
   /** Rotates for every client, also where its profile does not. */
   readonly rotatesRefreshTokens: boolean;
   /** Each DPoP proof must hold a nonce of this server (RFC 9449 §8). */
@@ -107,6 +109,7 @@ export function createProvider(options: ProviderOptions, parts: ProviderParts): 
       findStored: (clientId) => options.clients.findStored(clientId),
     },
     (client) => clientMetadata(client, options.profiles),
+    (client) => addressedKeys(client, options),
   );
   return provider;
 }

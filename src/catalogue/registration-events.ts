@@ -22,6 +22,10 @@ export const REGISTRATION_EVENTS = {
     'a client that a TPP has registered waits for the approval of the bank',
     CLIENT,
   ),
+  'client.keys.not-renewed': warn(
+    'the keys of a client cannot be read at its `jwks_uri`; the last good ones stay for a while',
+    ['url', 'error'],
+  ),
   'client.first_sight': info(
     'a client was made of certificate and register at the first request of its TPP',
     ['requestId', 'clientId', 'authorizationNumber', 'certificate'],

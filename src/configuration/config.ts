@@ -23,6 +23,7 @@ import { findScaProblems, scaSchema } from './consents/sca-schema.ts';
 import { pagesSchema } from './consents/pages-schema.ts';
 import { parseValue, parseYaml } from './yaml-document.ts';
 import { WITHOUT_SLASH } from './issuer-schema.ts';
+import { clientKeysSchema } from './registration/client-keys-schema.ts';
 import { outboundSchema } from './outbound-schema.ts';
 import {
   allowedConstraints,
@@ -123,6 +124,7 @@ export const configSchema = z.strictObject({
   trust: z.array(trustSchema).min(1),
   revocation: revocationSchema,
   outbound: outboundSchema,
+  clientKeys: clientKeysSchema,
   registry: registrySchema,
   blockList: z
     .strictObject({

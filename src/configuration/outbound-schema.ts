@@ -1,4 +1,6 @@
+import { readFileSync } from 'node:fs';
 import { z } from 'zod';
+import { invalidConfig } from '../errors.ts';
 import { type ProxySettings, proxyOfEnvironment } from '../remote/proxy.ts';
 
 const proxyUrl = z.url({ protocol: /^https?$/, error: 'must be the http or https URL of a proxy' });
@@ -50,4 +52,19 @@ export function withEnvironmentProxy(
     proxy: proxyUrl.parse(found.url),
     proxyExceptions: [...value.proxyExceptions, ...found.exceptions],
   };
+}
+
+/** An entry of a list of hosts that may have private addresses. */
+export const listedHost = z
+  .string()
+  .regex(/^([A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\])(:\d{1,5})?$/, 'must be a host, or host:port');
+
+/** The PEM of a file of CAs, which `path` of the configuration names. @throws ERR_CONFIG_INVALID when it cannot be read */
+export function caPemOf(file: string, path: string): string {
+  try {
+    return readFileSync(file, 'utf8');
+  } catch (cause) {
+    const code = cause instanceof Error && 'code' in cause ? String(cause.code) : 'unreadable';
+    throw invalidConfig(file, [{ path, message: `cannot be read: ${code}` }], cause);
+  }
 }

@@ -52,6 +52,12 @@ export async function sandboxConfiguration(
       enabled: true,
       notifications: { caFile: paths.root, privateHosts: [new URL(description.issuer).hostname] },
     },
+    // So do their keys.
+    clientKeys: {
+      caFile: paths.root,
+      privateHosts: [new URL(description.issuer).hostname],
+      maxAgeSeconds: 30,
+    },
     trust: [
       {
         profile: 'eu-qualified',

@@ -1,12 +1,11 @@
-import type { Aspsp } from '../authorization-server/customer/bank/aspsp.ts';
-import type { Approvals } from '../authorization-server/customer/bank/decoupled-approval.ts';
-import type { Confirmations } from '../authorization-server/customer/bank/strong-authentication.ts';
 import {
   type AuthorizationServer,
   type AuthorizationServerOptions,
   createAuthorizationServer,
 } from '../authorization-server/authorization-server.ts';
-import { Clients, type RegisteredClients } from '../authorization-server/clients/clients.ts';
+import { Clients } from '../authorization-server/clients/clients.ts';
+import { KeysByAddress } from '../authorization-server/clients/keys-by-address.ts';
+import { clientKeysOptions } from '../configuration/registration/client-keys-schema.ts';
 import { RevokedCertificates } from '../authorization-server/token-status/revoked-certificates.ts';
 import { profilesNamed } from '../authorization-server/profiles/profiles.ts';
 import { openSigningKeys } from '../authorization-server/signing/signing-keys.ts';
@@ -22,88 +21,26 @@ import { ConsentRecords } from '../consent/consent-records.ts';
 import { ConsentUses } from '../consent/consent-uses.ts';
 import { Consents } from '../consent/consents.ts';
 import { reportClientChain } from './client-chain-check.ts';
-import type { OpenList } from '../files/followed-list.ts';
-import type { HealthPart } from './health.ts';
 import type { Log } from '../events.ts';
 import { createLog } from '../log.ts';
 import { createClientCertificateSource } from '../mutual-tls/client-certificate.ts';
 import { createConnectionLimits } from '../mutual-tls/limits/connection-limits.ts';
 import { allowedConstraints, allowedProfiles } from '../configuration/profile-schema.ts';
 import { connectionLimitOptions } from '../configuration/connection-schema.ts';
-import { createListener, type Listener } from '../mutual-tls/listeners.ts';
+import { createListener } from '../mutual-tls/listeners.ts';
 import { reloadFiles } from './file-reload.ts';
 import { FollowedKeyPair } from './followed-key-pair.ts';
 import { aspspOf } from './bank/opened-aspsp.ts';
 import { openBankApi } from './bank/opened-bank-api.ts';
 import { openResourceServers } from './followed-resource-servers.ts';
-import { endWithConsents } from './client-ends.ts';
-import { openClientFiles } from './client-files.ts';
+import { endWithConsents } from './clients/client-ends.ts';
+import { openClientFiles } from './clients/client-files.ts';
 import { openSecret } from './opened-secret.ts';
 import { openStore } from './opened-store.ts';
 import { failingFast } from '../storage/request-scope.ts';
-import type { Store } from '../storage/store.ts';
-import type { TppAuthenticator } from '../tpp/authenticate.ts';
-import type { BlockList } from '../tpp/block-list/block-list.ts';
 import { SeenCertificates } from '../tpp/seen-certificates.ts';
+import type { OpenedServer, ServerParts } from './running-server.ts';
 import { openTppDecision } from './tpp-decision.ts';
-import type { TppRegistry } from '../../tpp-registry/index.ts';
-
-export interface ServerParts {
-  /** Absent: the application of the bank (`bankApp`) asks customers. */
-  readonly aspsp?: Aspsp | undefined;
-  readonly log?: Log;
-  readonly clock?: Clock;
-  /** Used instead of the store that the configuration names, and closed with the server. */
-  readonly store?: Store;
-  /** How registry, block list and clients are opened. Default: this process reads them. */
-  readonly openList?: OpenList;
-}
-
-/** A running authorization server. */
-export interface RunningServer {
-  readonly issuer: string;
-  readonly mtlsUrl: string;
-  /**
-   * The consents of customers, for the bank's own APIs: access tokens carry `consent_id`. Access tokens of a
-   * revoked consent end within seconds at the APIs.
-   */
-  readonly consents: Consents;
-  /** The answers of customers who were asked on a device; undefined where CIBA is off. */
-  readonly approvals: Approvals | undefined;
-  /** The answers of customers in the bank's app, as an element of their authentication; undefined where `sca` is off. */
-  readonly confirmations: Confirmations | undefined;
-  readonly registry: TppRegistry;
-  readonly blockList: BlockList;
-  /** The registered clients, of the files and of the store. */
-  readonly clients: RegisteredClients;
-  /** The same decision about a TPP certificate that the token endpoint makes. */
-  readonly authenticator: TppAuthenticator;
-  /** Whether requests can be served now: not stopping, and the store reads and writes. */
-  isReady(): Promise<boolean>;
-  /** Checks every followed file of this process now, and logs the outcome. */
-  reload(): Promise<void>;
-  /** Not ready, keep serving for a notice, drain, close everything. Calling it again is no error. */
-  close(): Promise<void>;
-}
-
-/** A server without ports: its listeners can listen, or be handed connections. */
-export interface OpenedServer {
-  readonly running: Omit<RunningServer, 'reload' | 'close'>;
-  readonly front: Listener;
-  readonly mtls: Listener;
-  /** Of the bank API, where the configuration has one. */
-  readonly bank: Listener | undefined;
-  /** Logs that requests are accepted. */
-  started(): void;
-  /** The parts that the health depends on, without the listeners. */
-  health(): Promise<readonly HealthPart[]>;
-  /** Checks every followed file of this process now, and logs the outcome. */
-  reload(): Promise<void>;
-  /** From now on every answer ends its connection. */
-  drain(): void;
-  /** Lets requests in flight end, and closes everything. */
-  stop(): Promise<void>;
-}
 
 /**
  * The composition root: opens the files of the configuration, builds every object.
@@ -167,6 +104,7 @@ export async function openServer(config: Config, parts: ServerParts): Promise<Op
       await Promise.all([front, mtls].map((listener) => listener.close(drainSeconds)));
       await bankApi?.stop(drainSeconds);
       await endpoints.close();
+      await opened.keysByAddress.close();
       await Promise.all([opened.seen.close(), consentUses.close()]);
       const files = [decision, clients, opened.signer, opened.resourceServers, tls];
       await Promise.all([...files, store].map((part) => part.close()));
@@ -222,9 +160,15 @@ async function openParts(
     log,
   });
   const clientCertificate = createClientCertificateSource(clientCertificateOptions(config.clientCertificate));
+  const keysByAddress = new KeysByAddress({
+    ...clientKeysOptions(config.clientKeys, config.outbound),
+    clock,
+    log,
+  });
   return {
     tls,
     secret,
+    keysByAddress,
     signer,
     decision,
     clients,
@@ -240,7 +184,7 @@ function createEndpoints(
   opened: Awaited<ReturnType<typeof openParts>>,
   parts: Pick<AuthorizationServerOptions, 'aspsp' | 'consents' | 'consentUses' | 'clock' | 'log'>,
 ): AuthorizationServer {
-  const { store, signer, secret, clients, resourceServers, clientCertificate } = opened;
+  const { store, signer, secret, clients, resourceServers, clientCertificate, keysByAddress } = opened;
   const { authorisationStatus, revocation, authenticator } = opened.decision;
   const { aspsp, consents, consentUses, clock, log } = parts;
   const revokedCertificates = new RevokedCertificates({
@@ -268,6 +212,7 @@ function createEndpoints(
     grantManagement: grantManagementOptions(config.grantManagement),
     registration: registrationOptions(config.registration),
     hasDashboard: config.dashboard.enabled,
+    keysByAddress,
     signer,
     decrypter: signer.encryption,
     secret,

@@ -2,8 +2,9 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Config } from '../configuration/config.ts';
 import { HealthServer, readinessOf } from './health.ts';
 import { type BoundAddress, probeListener } from './listener-probe.ts';
-export type { RunningServer, ServerParts } from './opened-server.ts';
-import { type OpenedServer, openServer, type RunningServer, type ServerParts } from './opened-server.ts';
+export type { RunningServer, ServerParts } from './running-server.ts';
+import { openServer } from './opened-server.ts';
+import type { OpenedServer, RunningServer, ServerParts } from './running-server.ts';
 
 /**
  * Opens a server, serves its health, and listens.

@@ -152,6 +152,7 @@ describe('the internals of oidc-provider that this program depends on', () => {
         findStored: async (clientId) => (clientId === 'stored' ? stored : undefined),
       },
       (one) => one,
+      () => undefined,
     );
     const two = await provider.Client.find('two');
     expect(two?.clientId, 'Client.find does not look in staticClients').toBe('two');

@@ -87,7 +87,7 @@ describe('a followed list', () => {
   it('is refused unread when it is longer than a list may be', async () => {
     await writeFile(file, '');
     await truncate(file, MAX_LIST_BYTES + 1);
-    const { clientListReader: reader } = await import('../../src/server/client-list.ts');
+    const { clientListReader: reader } = await import('../../src/server/clients/client-list.ts');
     const refused = await openFollowedList({ reader, source: { file }, name: 'clients', log }).catch(
       (error: unknown) => error,
     );

@@ -8,7 +8,7 @@ import type { ClientChange } from '../../src/authorization-server/clients/client
 import type { ClientEntry } from '../../src/authorization-server/clients/client-schema.ts';
 import { isRefusal } from '../../src/errors.ts';
 import { type EventFields, type Log, silentLog } from '../../src/events.ts';
-import { openClientFiles } from '../../src/server/client-files.ts';
+import { openClientFiles } from '../../src/server/clients/client-files.ts';
 
 let folder: string;
 let file: string;

@@ -6,7 +6,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { PROFILE_NAMES } from '../../src/authorization-server/profiles/profiles.ts';
 import type { ClientChange } from '../../src/authorization-server/clients/client-source.ts';
 import { isRefusal } from '../../src/errors.ts';
-import { openClientFiles } from '../../src/server/client-files.ts';
+import { openClientFiles } from '../../src/server/clients/client-files.ts';
 import { ReceivedLists, SharedLists } from '../../src/server/workers/shared-lists.ts';
 
 let folder: string;

@@ -12,6 +12,7 @@ type CibaMembers = Pick<
   RegisteredClient,
   | 'grant_types'
   | 'jwks'
+  | 'jwks_uri'
   | 'scope'
   | 'backchannel_token_delivery_mode'
   | 'backchannel_client_notification_endpoint'
@@ -40,6 +41,7 @@ export function findCibaProblems(
     backchannel_token_delivery_mode: mode,
     backchannel_client_notification_endpoint: endpoint,
     jwks,
+    jwks_uri: address,
     scope,
     backchannel_authentication_request_signing_alg: algorithm,
   } = client;
@@ -52,10 +54,13 @@ export function findCibaProblems(
   if (!allowed.includes(mode)) {
     return problem('backchannel_token_delivery_mode', `must be ${allowed.join(' or ')} (ciba.deliveryModes)`);
   }
-  if (jwks === undefined) {
-    return problem('jwks', `is required for ${CIBA_GRANT}: each request is signed (FAPI-CIBA §5.2.2)`);
+  if (jwks === undefined && address === undefined) {
+    return problem(
+      'jwks',
+      `or jwks_uri is required for ${CIBA_GRANT}: each request is signed (FAPI-CIBA §5.2.2)`,
+    );
   }
-  if (algorithm !== undefined && !jwks.keys.some((key) => algorithmOf({ ...key }) === algorithm)) {
+  if (algorithm !== undefined && jwks?.keys.some((key) => algorithmOf({ ...key }) === algorithm) === false) {
     return problem(
       'backchannel_authentication_request_signing_alg',
       `is ${algorithm}: no key of jwks signs it`,

@@ -40,6 +40,7 @@ export function clientMetadata(client: RegisteredClient, profiles: Profiles): Cl
     authorization_number: client.authorization_number,
     ...(client.nca === undefined ? {} : { nca: client.nca }),
     ...(client.jwks === undefined ? {} : { jwks: { keys: [...client.jwks.keys] } }),
+    ...(client.jwks_uri === undefined ? {} : { jwks_uri: client.jwks_uri }),
     ...cibaMetadata(client),
     ...subjectMetadata(client),
   };

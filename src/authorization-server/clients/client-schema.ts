@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { canonicalNca } from '../../../tpp-registry/index.ts';
 import { type DeliveryMode, findCibaProblems } from './ciba-registration.ts';
-import { findRedirectUriProblem } from './redirect-uri.ts';
+import { findKeysAddressProblem, findRedirectUriProblem } from './redirect-uri.ts';
 import { CONSENT_REFERENCES } from '../../consent/details/consent-reference.ts';
 import { findDetailTypeProblems } from '../profiles/detail-type-rules.ts';
 import { CIBA_GRANT, OPENID_SCOPES, type RegisteredClient } from './registered-client.ts';
@@ -68,6 +68,11 @@ const redirectUri = z.string().superRefine((text, context) => {
   if (message !== undefined) context.addIssue({ code: 'custom', message });
 });
 
+const keysAddress = z.string().superRefine((text, context) => {
+  const message = findKeysAddressProblem(text);
+  if (message !== undefined) context.addIssue({ code: 'custom', message });
+});
+
 const authority = z
   .string()
   .refine((text) => canonicalNca(text) !== undefined, { error: 'is no known competent authority' });
@@ -84,6 +89,7 @@ export const clientSchema = z
     nca: authority.optional(),
     token_endpoint_auth_method: z.enum(['tls_client_auth', 'private_key_jwt']),
     jwks: z.strictObject({ keys: z.array(publicJwk).min(1).max(20) }).optional(),
+    jwks_uri: keysAddress.optional(),
     redirect_uris: z.array(redirectUri).default([]),
     grant_types: z.array(z.enum(['client_credentials', CODE_GRANT, 'refresh_token', CIBA_GRANT])).min(1),
     scope: z.string(),
@@ -118,8 +124,15 @@ export const clientSchema = z
     const fault = (path: string, message: string) =>
       context.addIssue({ code: 'custom', path: [path], message });
     const [, second] = subjectsOf(value);
-    if (value.token_endpoint_auth_method === 'private_key_jwt' && value.jwks === undefined) {
-      fault('jwks', 'is required for private_key_jwt');
+    if (
+      value.token_endpoint_auth_method === 'private_key_jwt' &&
+      value.jwks === undefined &&
+      value.jwks_uri === undefined
+    ) {
+      fault('jwks', 'or jwks_uri is required for private_key_jwt');
+    }
+    if (value.jwks !== undefined && value.jwks_uri !== undefined) {
+      fault('jwks_uri', 'must not be beside jwks (RFC 7591 §2)');
     }
     if (value.grant_types.includes(CODE_GRANT) && value.redirect_uris.length === 0) {
       fault('redirect_uris', 'at least one is required for authorization_code');
@@ -212,6 +225,7 @@ export function registeredClient(client: ClientEntry): RegisteredClient {
     scope: client.scope,
     nca: client.nca,
     jwks: client.jwks,
+    jwks_uri: client.jwks_uri,
     profile: client.profile,
     response_types: client.response_types,
     response_modes: client.response_modes,

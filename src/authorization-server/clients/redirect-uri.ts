@@ -12,3 +12,16 @@ export function findRedirectUriProblem(text: string): string | undefined {
   if (/[^\x21-\x7e]|["<>\\^`{|}]/.test(text)) return 'must have the characters of a URI only (RFC 3986 §2)';
   return undefined;
 }
+
+const MAX_ADDRESS_LENGTH = 512;
+
+/** Why keys cannot be read from an address; undefined for one that can be. Whether it may be reached is seen when it is read. */
+export function findKeysAddressProblem(text: string): string | undefined {
+  const url = URL.parse(text);
+  if (url === null || text.length > MAX_ADDRESS_LENGTH)
+    return `must be a URL of at most ${MAX_ADDRESS_LENGTH} characters`;
+  if (url.protocol !== 'https:') return 'must be an https URL';
+  if (url.hash !== '' || text.includes('#')) return 'must not have a fragment';
+  if (url.username !== '' || url.password !== '') return 'must not have a user name or a password';
+  return undefined;
+}

@@ -15,6 +15,8 @@ export interface RegisteredClient extends ProfileChoices {
   readonly token_endpoint_auth_method: 'tls_client_auth' | 'private_key_jwt';
   /** Public keys, of assertions and of request objects. */
   readonly jwks?: { readonly keys: readonly JWK[] } | undefined;
+  /** The address of the keys, in place of `jwks`. */
+  readonly jwks_uri?: string | undefined;
   readonly redirect_uris: readonly string[];
   readonly grant_types: readonly (
     | 'client_credentials'

@@ -46,6 +46,8 @@ export interface ProfileChoices extends EncryptionChoices {
 export interface JudgedClient extends ProfileChoices {
   readonly token_endpoint_auth_method: ClientAuthMethod;
   readonly jwks?: { readonly keys: readonly JWK[] } | undefined;
+  /** The keys there are judged when they are read. */
+  readonly jwks_uri?: string | undefined;
   readonly grant_types: readonly string[];
 }
 
@@ -221,8 +223,12 @@ function algorithmProblems(profile: Profile, client: JudgedClient): readonly Reg
     const path = 'authorization_signed_response_alg';
     if (!isNeeded) problems.push({ path, message: 'the client has no response mode with a signature' });
   }
-  if (keys === undefined && ((redirects && signsRequests) || chosen !== undefined)) {
-    problems.push({ path: 'jwks', message: `is required: requests of ${profile.name} are signed` });
+  const hasKeys = keys !== undefined || client.jwks_uri !== undefined;
+  if (!hasKeys && ((redirects && signsRequests) || chosen !== undefined)) {
+    problems.push({
+      path: 'jwks',
+      message: `or jwks_uri is required: requests of ${profile.name} are signed`,
+    });
   }
   const unfit = keys?.filter((key) => !isOf(profile.clientAlgorithms, key)) ?? [];
   if (unfit.length > 0) {
@@ -243,6 +249,11 @@ export function algorithmOf({ kty, crv }: Readonly<Record<string, unknown>>): Si
   if (kty === 'RSA') return 'PS256';
   if (crv === 'P-256') return 'ES256';
   return crv === 'Ed25519' ? 'EdDSA' : undefined;
+}
+
+/** The keys with which a client of a profile may sign, and those for encryption. */
+export function usableKeys(profile: Profile, keys: readonly JWK[]): readonly JWK[] {
+  return keys.filter((key) => key.use === 'enc' || isOf(profile.clientAlgorithms, key));
 }
 
 function isOf(algorithms: readonly SignatureAlgorithm[], key: JWK): boolean {

@@ -13,6 +13,7 @@ export interface EncryptionChoices {
 
 interface JudgedChoices extends EncryptionChoices {
   readonly jwks?: { readonly keys: readonly JWK[] } | undefined;
+  readonly jwks_uri?: string | undefined;
 }
 
 /** OpenID Connect Registration §2. */
@@ -52,7 +53,10 @@ export function encryptionProblems(profile: Profile, client: JudgedChoices): rea
       : [];
   });
   const alg = client.id_token_encrypted_response_alg;
-  const isMissing = alg !== undefined && client.jwks?.keys.some((key) => isFor(alg, key)) !== true;
+  const isMissing =
+    alg !== undefined &&
+    client.jwks_uri === undefined &&
+    client.jwks?.keys.some((key) => isFor(alg, key)) !== true;
   const message = `must hold a key with use enc for ${alg}`;
   return isMissing ? [...ofPairs, { path: 'jwks', message }] : ofPairs;
 }

@@ -7,6 +7,7 @@ const TAKEN: ReadonlySet<string> = new Set([
   'client_name',
   'token_endpoint_auth_method',
   'jwks',
+  'jwks_uri',
   'redirect_uris',
   'grant_types',
   'scope',
@@ -53,7 +54,6 @@ const NOT_OF_THE_CLIENT: Readonly<Record<string, string>> = {
   client_secret:
     'is not supported: a client authenticates by its certificate or its key (FAPI 2.0 section 5.3.2.1)',
   client_secret_expires_at: 'is not supported, as there is no client_secret (RFC 7592 section 2.2)',
-  jwks_uri: 'is not supported: send the keys in jwks (RFC 7591 section 2)',
 };
 
 /** Members of the standards that this server does not have. Each is refused, but for the value that changes nothing. */

@@ -3,11 +3,15 @@ import { OpenBankingError } from '../../errors.ts';
 import type { ClientCertificateSource } from '../../mutual-tls/client-certificate.ts';
 import type { Clock } from '../../clock.ts';
 import type { Clients } from '../clients/clients.ts';
+import { addressedKeys, type KeysByAddress } from '../clients/keys-by-address.ts';
+import type { Profiles } from '../profiles/profiles.ts';
 import { CLIENT_KEYS_PATH } from '../request/routes.ts';
 import { type RegisteredResourceServer, ResourceServerIdentification } from './resource-servers.ts';
 
 export interface ClientKeysOptions {
   readonly clients: Pick<Clients, 'find'>;
+  readonly keysByAddress: KeysByAddress;
+  readonly profiles: Profiles;
   readonly resourceServers: readonly RegisteredResourceServer[];
   readonly clientCertificate: ClientCertificateSource;
   readonly clock: Clock;
@@ -35,8 +39,9 @@ export function serveClientKeys(options: ClientKeysOptions): Middleware {
     if (client === undefined) {
       throw new OpenBankingError('ERR_HTTP_NOT_FOUND', { path: ctx.path.slice(0, 200) });
     }
+    const keys = client.jwks?.keys ?? (await addressedKeys(client, options)?.current()) ?? [];
     ctx.set('cache-control', 'no-store');
-    ctx.body = { keys: client.jwks?.keys.filter(({ use }) => use !== 'enc') ?? [] };
+    ctx.body = { keys: keys.filter(({ use }) => use !== 'enc') };
     ctx.type = 'application/jwk-set+json';
   };
 }

@@ -1,15 +1,9 @@
-import { readFileSync } from 'node:fs';
 import { z } from 'zod';
 import type { AuthorizationServerOptions } from '../../authorization-server/authorization-server.ts';
 import type { DeliveryMode } from '../../authorization-server/clients/ciba-registration.ts';
-import { invalidConfig } from '../../errors.ts';
-import { proxyOf } from '../outbound-schema.ts';
+import { caPemOf, listedHost, proxyOf } from '../outbound-schema.ts';
 
 const seconds = z.int().positive();
-const host = z
-  .string()
-  .regex(/^([A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\])(:\d{1,5})?$/, 'must be a host, or host:port');
-
 /** `ciba` of a configuration file. */
 export const cibaSchema = z
   .strictObject({
@@ -44,7 +38,7 @@ export const cibaSchema = z
           description:
             'PEM of the only CAs that are trusted for the addresses of clients; absent: the public ones.',
         }),
-        privateHosts: z.array(host).default([]).meta({
+        privateHosts: z.array(listedHost).default([]).meta({
           description:
             'Hosts (`host` or `host:port`) of clients that may have private addresses. All others must be public.',
         }),
@@ -73,17 +67,10 @@ export function cibaOptions(
   return {
     rules: { ...rules, defaultSeconds: requestSeconds, maxSeconds: maxRequestSeconds },
     privateHosts: notifications.privateHosts,
-    caPem: notifications.caFile === undefined ? undefined : caOf(notifications.caFile),
+    caPem:
+      notifications.caFile === undefined
+        ? undefined
+        : caPemOf(notifications.caFile, 'ciba.notifications.caFile'),
     proxy: proxyOf(outbound),
   };
-}
-
-function caOf(file: string): string {
-  try {
-    return readFileSync(file, 'utf8');
-  } catch (cause) {
-    const code = cause instanceof Error && 'code' in cause ? String(cause.code) : 'unreadable';
-    const problem = { path: 'ciba.notifications.caFile', message: `cannot be read: ${code}` };
-    throw invalidConfig(file, [problem], cause);
-  }
 }

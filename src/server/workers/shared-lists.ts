@@ -10,7 +10,7 @@ import { blockListReader } from '../../tpp/block-list/block-list.ts';
 import { ebaRegisterReader } from '../../../tpp-registry/sources/eba/register-reader.ts';
 import { ukDirectoryReader } from '../../../tpp-registry/sources/uk-directory/directory-reader.ts';
 import { registryReader } from '../../../tpp-registry/registry-reader.ts';
-import { clientListReader } from '../client-list.ts';
+import { clientListReader } from '../clients/client-list.ts';
 
 /*
  * One process reads the lists for all workers, and sends each of them the packed records in pieces: no worker spends time on

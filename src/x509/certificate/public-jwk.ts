@@ -4,7 +4,7 @@ import { findKeyProblem, keyProblemText } from './key-strength.ts';
 import { parsePublicKey } from './public-key.ts';
 
 /** Members that only private or symmetric keys have (RFC 7518 §6). */
-const PRIVATE_MEMBERS = ['d', 'p', 'q', 'dp', 'dq', 'qi', 'oth', 'k'];
+export const PRIVATE_MEMBERS: readonly string[] = ['d', 'p', 'q', 'dp', 'dq', 'qi', 'oth', 'k'];
 /** The octets of a key whose curve says everything: OpenSSL has checked its point. */
 const NONE = Buffer.alloc(0);
 

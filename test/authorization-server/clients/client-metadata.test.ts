@@ -146,6 +146,7 @@ describe('a client', () => {
           provider,
           { findNamed: () => registeredClient(parsed.data), findStored: async () => undefined },
           (client) => clientMetadata(client, PROFILES),
+          () => undefined,
         );
         const client = await provider.Client.find(parsed.data.client_id);
         expect(client?.clientId).toBe(parsed.data.client_id);

@@ -5,7 +5,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { PROFILE_NAMES } from '../../../src/authorization-server/profiles/profiles.ts';
 import { silentLog } from '../../../src/events.ts';
 import { reloadFollowedFiles } from '../../../src/files/followed-file.ts';
-import { openClientFiles } from '../../../src/server/client-files.ts';
+import { openClientFiles } from '../../../src/server/clients/client-files.ts';
 import { openFileRegistry } from '../../../tpp-registry/index.ts';
 
 /** Of a process that has opened the lists and then read them again. */

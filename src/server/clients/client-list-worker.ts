@@ -1,4 +1,4 @@
-import { answerInThread } from '../files/list-reader.ts';
+import { answerInThread } from '../../files/list-reader.ts';
 import { clientListReader } from './client-list.ts';
 
 answerInThread(clientListReader);

@@ -1,11 +1,11 @@
-import type { DeliveryMode } from '../authorization-server/clients/ciba-registration.ts';
-import type { ClientFiles } from '../authorization-server/clients/client-source.ts';
-import type { RegisteredClient } from '../authorization-server/clients/registered-client.ts';
-import { type ClientEntry, registeredClient } from '../authorization-server/clients/client-schema.ts';
-import { STANDARD_SCOPES } from '../consent/details/detail-types.ts';
-import type { Log } from '../events.ts';
-import { keysMissingIn, type OpenList, openFollowedList } from '../files/followed-list.ts';
-import { FoundRecords } from '../files/found-records.ts';
+import type { DeliveryMode } from '../../authorization-server/clients/ciba-registration.ts';
+import type { ClientFiles } from '../../authorization-server/clients/client-source.ts';
+import type { RegisteredClient } from '../../authorization-server/clients/registered-client.ts';
+import { type ClientEntry, registeredClient } from '../../authorization-server/clients/client-schema.ts';
+import { STANDARD_SCOPES } from '../../consent/details/detail-types.ts';
+import type { Log } from '../../events.ts';
+import { keysMissingIn, type OpenList, openFollowedList } from '../../files/followed-list.ts';
+import { FoundRecords } from '../../files/found-records.ts';
 import { clientListReader } from './client-list.ts';
 
 export interface ClientFilesOptions {

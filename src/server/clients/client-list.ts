@@ -1,16 +1,16 @@
 import { extname } from 'node:path';
 import { z } from 'zod';
-import { isDeliveryMode } from '../authorization-server/clients/ciba-registration.ts';
-import { profilesNamed } from '../authorization-server/profiles/profiles.ts';
+import { isDeliveryMode } from '../../authorization-server/clients/ciba-registration.ts';
+import { profilesNamed } from '../../authorization-server/profiles/profiles.ts';
 import {
   clientSchema,
   findRuleProblems,
   registeredClient,
-} from '../authorization-server/clients/client-schema.ts';
-import { withClientName } from '../configuration/yaml-document.ts';
-import { invalidConfig } from '../errors.ts';
-import type { ListReader } from '../files/list-reader.ts';
-import { ListDocument } from '../../tpp-registry/list-document.ts';
+} from '../../authorization-server/clients/client-schema.ts';
+import { withClientName } from '../../configuration/yaml-document.ts';
+import { invalidConfig } from '../../errors.ts';
+import type { ListReader } from '../../files/list-reader.ts';
+import { ListDocument } from '../../../tpp-registry/list-document.ts';
 
 const clientsFrame = z.strictObject({ clients: z.array(z.unknown()) });
 /** Of YAML: a list may share a key set among its clients. */

@@ -1,6 +1,6 @@
-import type { Clients } from '../authorization-server/clients/clients.ts';
-import type { Consents } from '../consent/consents.ts';
-import type { Log } from '../events.ts';
+import type { Clients } from '../../authorization-server/clients/clients.ts';
+import type { Consents } from '../../consent/consents.ts';
+import type { Log } from '../../events.ts';
 
 const PAGE = 50;
 const BY_END = Object.freeze({ by: { kind: 'server' }, reason: 'the client has ended' } as const);
