@@ -71,6 +71,7 @@ const ORDERS: Readonly<Record<string, readonly (readonly string[])[]>> = {
   'src/trusted-lists': [['xml'], ['signature'], ['list']],
   'src/server': [
     ['listener-probe.ts', 'file-reload.ts'],
+    ['clients'],
     ['health.ts'],
     ['followed-key-pair.ts'],
     ['registers'],
