@@ -7,6 +7,7 @@ import { tppNamed } from '../../src/sandbox/curl-lines.ts';
 import { walkPages } from '../../src/sandbox/demo/demo-browser.ts';
 import { connectTpp } from '../../src/sandbox/demo/demo-tpp.ts';
 import { DEMO_REDIRECT_URI } from '../../src/sandbox/folder.ts';
+import { allowAccess } from '../authorization-server/consent-information/allowed-access.ts';
 import { startTestSandbox, type TestSandbox } from '../authorization-server/running-sandbox.ts';
 
 let sandbox: TestSandbox;
@@ -49,22 +50,8 @@ describe('the demo bank', () => {
 
   it('refuses an account that the customer did not choose (PSD2 article 67(2)(d))', async () => {
     const { description } = sandbox;
+    const { token } = await allowAccess(description, 'acc-1001');
     const tpp = await connectTpp({ description, tpp: tppNamed(description, 'money-one') });
-    const [customer] = description.customers;
-    if (customer === undefined) throw new Error('no customer');
-    const verifier = oauth.randomPKCECodeVerifier();
-    const url = await oauth.buildAuthorizationUrlWithPAR(tpp.config, {
-      redirect_uri: DEMO_REDIRECT_URI,
-      scope: 'openid accounts',
-      code_challenge: await oauth.calculatePKCECodeChallenge(verifier),
-      code_challenge_method: 'S256',
-    });
-    const chooses = (accountId: string) => accountId === 'acc-1001';
-    const answer = { decision: 'allow', ...customer, chooses } as const;
-    const callback = await walkPages(url, { caFile: description.caFile, answer });
-    const { access_token: token } = await oauth.authorizationCodeGrant(tpp.config, callback, {
-      pkceCodeVerifier: verifier,
-    });
     expect((await tpp.call('/accounts/acc-1001/balances', token)).status).toBe(200);
     const { status, body } = await tpp.call('/accounts/acc-1002/balances', token);
     expect([status, body.error_description]).toEqual([403, expect.stringContaining('ERR_CONSENT_ACCOUNT')]);

@@ -1,6 +1,5 @@
 import { readFile } from 'node:fs/promises';
 import { createLocalJWKSet, decodeJwt, decodeProtectedHeader, jwtVerify } from 'jose';
-import * as oauth from 'openid-client';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { parseConfig } from '../../../src/configuration/config.ts';
 import { canonicalHash } from '../../../src/consent/details/canonical-hash.ts';
@@ -8,14 +7,12 @@ import { silentLog } from '../../../src/events.ts';
 import { type Authorizer, createAuthorizer, paymentHashOf } from '../../../src/resource-server/index.ts';
 import { demoAspsp } from '../../../src/sandbox/bank/customers.ts';
 import { tppNamed } from '../../../src/sandbox/curl-lines.ts';
-import { walkPages } from '../../../src/sandbox/demo/demo-browser.ts';
-import { connectTpp } from '../../../src/sandbox/demo/demo-tpp.ts';
-import { DEMO_REDIRECT_URI } from '../../../src/sandbox/folder.ts';
 import { type RunningServer, startServer } from '../../../src/server/server.ts';
 import type { Store } from '../../../src/storage/store.ts';
 import { createCaller, createTestBank, type TestBank } from '../../resource-server/test-bank.ts';
 import { openStore, redisSettings } from '../../storage/redis/redis-contract.ts';
 import { hasRedis, type RedisProcess, startRedis } from '../../storage/redis/redis-servers.ts';
+import { allowAccess } from './allowed-access.ts';
 
 const SIGNED = 'application/consent-information+jwt';
 const PAYMENT = {
@@ -86,28 +83,7 @@ describe.each(['sqlite', 'redis'] as const)('consent information for APIs, on %s
       expiresAt: new Date(Date.now() + 3_600_000),
       by: { kind: 'tpp' },
     });
-  /** Alice allows one of her accounts. */
-  const allowed = async () => {
-    const { description } = bank;
-    const tpp = await connectTpp({ description, tpp: tppNamed(description, 'money-one') });
-    const verifier = oauth.randomPKCECodeVerifier();
-    const url = await oauth.buildAuthorizationUrlWithPAR(tpp.config, {
-      redirect_uri: DEMO_REDIRECT_URI,
-      scope: 'openid accounts',
-      code_challenge: await oauth.calculatePKCECodeChallenge(verifier),
-      code_challenge_method: 'S256',
-      state: 's',
-    });
-    const [customer] = description.customers;
-    if (customer === undefined) throw new Error('no customer');
-    const chooses = (accountId: string) => accountId === 'acc-1001';
-    const answer = { decision: 'allow', ...customer, chooses } as const;
-    const callback = await walkPages(url, { caFile: description.caFile, answer });
-    const checks = { pkceCodeVerifier: verifier, expectedState: 's' };
-    const { access_token: token } = await oauth.authorizationCodeGrant(tpp.config, callback, checks);
-    await tpp.close();
-    return { token, consentId: String(decodeJwt(token).consent_id) };
-  };
+  const allowed = () => allowAccess(bank.description, 'acc-1001');
   const authorizerOf = async (more: object = {}): Promise<Authorizer> => {
     const { certificateFile, keyFile } = bank.apis.accounts;
     const made = createAuthorizer({
