@@ -16,6 +16,8 @@ const SECURITY_PROFILE = 'fapi2-security-profile-final-test-plan';
 export const MESSAGE_SIGNING = 'fapi2-message-signing-final-test-plan';
 export const FAPI1_ADVANCED = 'fapi1-advanced-final-test-plan';
 export const CIBA = 'fapi-ciba-id1-test-plan';
+/** The suite's name of UK Open Banking. */
+export const UK = 'openbanking_uk';
 
 /** Every combination that this server claims to pass. */
 export const COMBINATIONS: readonly Combination[] = [
@@ -24,6 +26,13 @@ export const COMBINATIONS: readonly Combination[] = [
     { sender_constrain: { mtls: 'mtls', dpop: 'dpop' } },
     { openid: { openid: 'openid_connect', oauth: 'plain_oauth' } },
     { fapi_profile: { '': 'plain_fapi' } },
+  ]),
+  ...combinationsOf('sp', SECURITY_PROFILE, [
+    { client_auth_type: CLIENT_AUTHENTICATION },
+    { sender_constrain: { mtls: 'mtls', dpop: 'dpop' } },
+    { openid: { '': 'openid_connect' } },
+    { fapi_profile: { '': 'plain_fapi' } },
+    { authorization_request_type: { rar: 'rar' } },
   ]),
   ...combinationsOf('cc', SECURITY_PROFILE, [
     { client_auth_type: CLIENT_AUTHENTICATION },
@@ -44,6 +53,26 @@ export const COMBINATIONS: readonly Combination[] = [
     { fapi_auth_request_method: { value: 'by_value', pushed: 'pushed' } },
     { fapi_profile: { '': 'plain_fapi' } },
     { fapi_response_mode: { plain: 'plain_response', jarm: 'jarm' } },
+  ]),
+  ...combinationsOf('uk-fapi1', FAPI1_ADVANCED, [
+    { client_auth_type: CLIENT_AUTHENTICATION },
+    { fapi_auth_request_method: { value: 'by_value' } },
+    { fapi_profile: { '': UK } },
+    { fapi_response_mode: { '': 'plain_response' } },
+  ]),
+  ...combinationsOf('uk-sp', SECURITY_PROFILE, [
+    { client_auth_type: CLIENT_AUTHENTICATION },
+    { sender_constrain: { '': 'mtls' } },
+    { openid: { '': 'openid_connect' } },
+    { fapi_profile: { '': UK } },
+  ]),
+  ...combinationsOf('uk-ms', MESSAGE_SIGNING, [
+    { client_auth_type: CLIENT_AUTHENTICATION },
+    { sender_constrain: { '': 'mtls' } },
+    { openid: { '': 'openid_connect' } },
+    { fapi_profile: { '': UK } },
+    { fapi_request_method: { '': 'signed_non_repudiation' } },
+    { fapi_response_mode: { '': 'plain_response' } },
   ]),
   ...combinationsOf('ciba', CIBA, [
     { client_auth_type: CLIENT_AUTHENTICATION },

@@ -1,7 +1,8 @@
 import { readFile } from 'node:fs/promises';
 import type { SandboxDescription, SandboxTpp } from '../src/sandbox/folder.ts';
 import { AUTOMATION_PATH } from '../src/sandbox/bank/phone/phone-app.ts';
-import { CIBA, type Combination } from './combinations.ts';
+import { UK_BASE } from '../src/sandbox/bank/uk/uk-calls.ts';
+import { CIBA, type Combination, UK } from './combinations.ts';
 import { scopeOf, type SuiteClient } from './registrations.ts';
 
 /** Prefixes of the modules' names, by the start of the plan's name. */
@@ -11,6 +12,8 @@ const REFUSAL_TEXT = 'could not be processed';
 /** How long a page may take, in seconds; a machine with two plans at a time is slow. */
 const PAGE_SECONDS = 20;
 
+/** Members of the metadata that no standard has: the suite warns of them otherwise. */
+const OWN_METADATA = ['consent_information_endpoint'];
 /** An authentication context that the demo bank reaches (`acrValues`). */
 const ACR = 'urn:openbanking:psd2:sca';
 
@@ -39,14 +42,30 @@ export async function suiteConfiguration(
   return {
     alias: from.alias,
     description: `Tallystick, ${name}`,
-    server: { discoveryUrl: `${sandbox.issuer}/.well-known/openid-configuration` },
+    server: {
+      discoveryUrl: `${sandbox.issuer}/.well-known/openid-configuration`,
+      allow_unexpected_metadata_fields: OWN_METADATA,
+    },
     client: clientOf(one, { combination, customer }),
     client2: { ...clientOf(two, { combination, customer }), ...(plan === CIBA ? { acr_value: ACR } : {}) },
     ...(hasCertificates
       ? { mtls: await certificateOf(one.tpp, sandbox), mtls2: await certificateOf(two.tpp, sandbox) }
       : {}),
-    resource: { resourceUrl: `${sandbox.resourceUrl}/accounts` },
+    resource: resourceOf(combination, sandbox),
     ...(plan === CIBA ? approvalOf(sandbox) : walksOf(sandbox, customer, from.suite)),
+  };
+}
+
+/** The resources that the suite asks for, and the access that it asks the customer for in so many words. */
+function resourceOf({ variant }: Combination, { resourceUrl }: SandboxDescription) {
+  if (variant.fapi_profile === UK) {
+    const accounts = `${resourceUrl}${UK_BASE}/aisp/`;
+    return { resourceUrlAccountRequests: accounts, resourceUrlAccountsResource: accounts };
+  }
+  const asked = { type: 'account_information', actions: ['list_accounts', 'read_balances'] };
+  return {
+    resourceUrl: `${resourceUrl}/accounts`,
+    ...(variant.authorization_request_type === 'rar' ? { richAuthorizationRequest: [asked] } : {}),
   };
 }
 

@@ -1,6 +1,6 @@
 import { CIBA_GRANT } from '../src/authorization-server/clients/registered-client.ts';
 import type { SandboxDescription, SandboxTpp } from '../src/sandbox/folder.ts';
-import { CIBA, type Combination, FAPI1_ADVANCED, MESSAGE_SIGNING } from './combinations.ts';
+import { CIBA, type Combination, FAPI1_ADVANCED, MESSAGE_SIGNING, UK } from './combinations.ts';
 import type { ClientKey } from './client-keys.ts';
 
 /** A client of the suite, as it is registered and as the suite uses it. */
@@ -69,7 +69,12 @@ function grantMembersOf(
     return { grant_types: ['client_credentials'] };
   if (plan !== CIBA) {
     return {
-      grant_types: ['authorization_code', 'refresh_token'],
+      grant_types: [
+        'authorization_code',
+        'refresh_token',
+        // For the consent, before the customer is asked.
+        ...(variant.fapi_profile === UK ? ['client_credentials'] : []),
+      ],
       redirect_uris: redirectUrisOf(suite, alias),
     };
   }
@@ -84,19 +89,21 @@ function grantMembersOf(
 /** The FAPI profile of the plan, and the choices that the profile leaves to the client. */
 function profileMembersOf({ plan, variant }: Combination) {
   const isJarm = variant.fapi_response_mode === 'jarm';
+  const isUk = variant.fapi_profile === UK;
+  const naming = isUk ? { consent_references: ['openbanking_intent_id'] } : {};
   switch (plan) {
     case MESSAGE_SIGNING:
-      return { profile: 'fapi2-message-signing', response_modes: [isJarm ? 'jwt' : 'query'] };
+      return { profile: 'fapi2-message-signing', response_modes: [isJarm ? 'jwt' : 'query'], ...naming };
     case FAPI1_ADVANCED:
       return {
-        profile: 'fapi1-advanced',
+        profile: isUk ? 'uk-open-banking' : 'fapi1-advanced',
         response_types: [isJarm ? 'code' : 'code id_token'],
         require_pushed_authorization_requests: variant.fapi_auth_request_method === 'pushed',
       };
     case CIBA:
       return { profile: 'fapi1-advanced' };
     default:
-      return { profile: 'fapi2-security' };
+      return { profile: 'fapi2-security', ...naming };
   }
 }
 

@@ -52,7 +52,9 @@ export async function startServerUnderTest(options: ServerUnderTestOptions): Pro
       const registrations = clients.map(({ registration }) => registration);
       // Modules leave requests open, all for one customer.
       const ciba = { notifications: notificationsTo(options), openRequestsPerCustomer: 100 };
-      const profiles = { allowed: ['fapi2-security', 'fapi2-message-signing', 'fapi1-advanced'] };
+      const profiles = {
+        allowed: ['fapi2-security', 'fapi2-message-signing', 'fapi1-advanced', 'uk-open-banking'],
+      };
       const server = merged(configuration, { profiles, ciba, clients: registrations });
       return merged(server, options.settings);
     },
