@@ -50,6 +50,8 @@ export interface ProviderOptions extends ApiScopesOptions, GrantedDetailsOptions
   /** Profiles that clients may have; the first is that of a client without another. */
   readonly profiles: Profiles;
   readonly consentSeconds: number;
+  /** Whether a scope alone can ask for payments. */
+  readonly allowsPaymentsByScope: boolean;
   /** Absent: CIBA is off. */
   readonly ciba: Pick<CibaOptions, 'rules' | 'privateHosts' | 'caPem' | 'proxy'> | undefined;
   readonly grantManagement: OpenGrantManagement;

@@ -105,6 +105,10 @@ export const configSchema = z.strictObject({
       lifetimeSeconds: seconds
         .default(180 * 86_400)
         .meta({ description: 'Life of a consent, its grant and refresh tokens (RTS article 10: 180 days).' }),
+      paymentsByScope: z.enum(['refuse', 'allow']).default('refuse').meta({
+        description:
+          '`allow`: the scope `payments` alone asks for payments, without amount and payee, so that nothing is shown or linked (RTS article 5). Otherwise a request has to name each payment ([consents.md](consents.md)).',
+      }),
     })
     .prefault({}),
   profiles: profilesSchema,

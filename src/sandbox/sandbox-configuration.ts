@@ -76,6 +76,8 @@ export async function sandboxConfiguration(
     hostCountry: 'GB',
     acrValues: ['urn:openbanking:psd2:sca', 'urn:openbanking:psd2:ca'],
     defaultAcr: 'urn:openbanking:psd2:ca',
+    // The simplest of the TPPs that are tried here ask by scopes.
+    consent: { paymentsByScope: 'allow' },
     sca: { enabled: strongAuthentication },
     customerClaims: ['name', 'given_name', 'family_name', 'email', 'email_verified'],
     clients: (await Promise.all(description.tpps.map(clientsOf))).flat(),

@@ -205,6 +205,7 @@ function createEndpoints(
     accessTokenFormat: config.accessToken.format,
     accessTokenSeconds: config.accessToken.lifetimeSeconds,
     consentSeconds: config.consent.lifetimeSeconds,
+    allowsPaymentsByScope: config.consent.paymentsByScope === 'allow',
     rotatesRefreshTokens: config.refreshToken.rotation,
     certificatesDemanded: config.certificatesDemanded,
     requiresDpopNonce: config.dpop.nonce === 'required',

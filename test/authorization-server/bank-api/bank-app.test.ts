@@ -236,7 +236,14 @@ describe("login and consent in the bank's application", () => {
   it('takes no exemption for a payment', async () => {
     const psuId = randomUUID();
     await authenticated(await own.begin(), { psuId });
-    const interaction = await open((await own.begin({ scope: 'payments' })).handle);
+    const payment = {
+      type: 'payment_initiation',
+      instructedAmount: { currency: 'EUR', amount: '10.00' },
+      creditorName: 'Merchant',
+      creditorAccount: { iban: 'DE89370400440532013000' },
+    };
+    const named = { scope: 'payments', authorization_details: JSON.stringify([payment]) };
+    const interaction = await open((await own.begin(named)).handle);
     expect(interaction.json).toMatchObject({ isPayment: true });
     await attempt(interaction);
     const exempted = login(interaction, { psuId, amr: ['pwd'], isExempted: true });

@@ -81,6 +81,8 @@ export interface AskedAccessOptions extends CustomerClaimRules {
   readonly detailTypes: DetailTypes;
   readonly clock: Clock;
   readonly consentSeconds: number;
+  /** Whether a scope alone can ask for payments. */
+  readonly allowsPaymentsByScope: boolean;
   /** Identifier of the bank's APIs, which `locations` must name. */
   readonly resource: string;
 }
@@ -125,6 +127,7 @@ export class AskedAccesses {
     const isPayment = types.some(({ kind }) => kind === 'payment') || scopes.includes(PAYMENT_SCOPE);
     assertChangeable(earlier, isPayment);
     assertFitting(named, types);
+    if (isPayment && details.length === 0 && !this.#options.allowsPaymentsByScope) throw unnamedPayment();
     const isRenewal = consent?.status === 'authorised';
     if (consent !== undefined) assertOpen(consent, types);
     const contentHash = consent?.contentHash ?? contentHashOf({ clientId, details });
@@ -200,6 +203,12 @@ function assertOpen({ consentId, status }: Consent, types: readonly DetailType[]
   const isAccountAccess = types.length > 0 && types.every(({ kind }) => kind === 'account-access');
   if (status === 'authorised' && isAccountAccess) return;
   throw new OpenBankingError('ERR_CONSENT_STATUS', { consentId, status });
+}
+
+/** The customer would approve payments without amount and payee (RTS article 5). */
+function unnamedPayment(): OpenBankingError<'ERR_CONSENT_REFERENCE'> {
+  const problem = `a payment has to be named with amount and payee: ${PAYMENT_SCOPE} alone asks for any`;
+  return new OpenBankingError('ERR_CONSENT_REFERENCE', { problem });
 }
 
 /** @throws ERR_CONSENT_REFERENCE for a consent of another service than the one that the request names */

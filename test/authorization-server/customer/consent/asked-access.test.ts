@@ -51,6 +51,7 @@ const accesses = new AskedAccesses({
   detailTypes: new DetailTypes([], ['accounts', 'payments', 'fundsconfirmations']),
   customerClaims: ['name'],
   resource: 'https://api.bank.example',
+  allowsPaymentsByScope: true,
   clock: { now: () => NOW },
   consentSeconds: 180 * DAY_SECONDS,
 });

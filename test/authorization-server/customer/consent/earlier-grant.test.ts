@@ -42,6 +42,7 @@ const accesses = new AskedAccesses({
   clock: { now: () => NOW },
   consentSeconds: 86_400,
   resource: 'https://api.bank.example',
+  allowsPaymentsByScope: true,
 });
 const of = (params: Record<string, string>) =>
   accesses.of({ params, client: { clientId: 'one', consent_references: WAYS } as unknown as Client });

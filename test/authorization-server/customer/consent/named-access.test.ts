@@ -240,6 +240,7 @@ describe('rich authorization requests (RFC 9396)', () => {
       { authorization_details: '['.repeat(500) + ']'.repeat(500) },
       'invalid_request',
     ],
+    ['payments by scope alone', 'rich@money-one', { scope: 'openid payments' }, 'invalid_request'],
     [
       'another place',
       'rich@money-one',

@@ -117,11 +117,22 @@ describe('claims of a request object (RFC 9101 §4, §6, I6)', () => {
   it.each([
     ['id_token_hint', 'x.y.z'],
     ['registration', '{}'],
-    ['authorization_details', [{ type: 'x' }]],
     ['grant_management_action', 'create'],
   ])('%s, which this server does not support', async (name, value) => {
     const [status, , description] = outcomeOf(await pushMade({ claims: { [name]: value } }));
     expect([status, description]).toEqual([400, expect.stringContaining('ERR_PARAMETER_UNSUPPORTED')]);
+  });
+
+  it('authorization_details as a list of JSON or as text; others are refused (RFC 9396 §3, I9)', async () => {
+    const detail = { type: 'account_information', actions: ['list_accounts'] };
+    for (const details of [[detail], JSON.stringify([detail])]) {
+      const claims = { authorization_details: details };
+      expect((await pushMade({ claims })).status).toBe(201);
+    }
+    for (const details of [[{ type: 'x' }], [{ ...detail, more: 1 }], [], '[ ]', {}, 7, null, '[[[']) {
+      const [status, error] = outcomeOf(await pushMade({ claims: { authorization_details: details } }));
+      expect([details, status, error]).toEqual([details, 400, 'invalid_authorization_details']);
+    }
   });
 
   it('a claims parameter of any depth and size has an answer that is no fault (I8)', async () => {
