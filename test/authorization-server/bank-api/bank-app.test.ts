@@ -4,9 +4,13 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { decodeJwt } from 'jose';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { parse } from 'yaml';
+import { parseConfig } from '../../../src/configuration/config.ts';
+import { isRefusal } from '../../../src/errors.ts';
+import { aspspOf } from '../../../src/server/bank/opened-aspsp.ts';
 import { replaceFile } from '../../../src/files/created-file.ts';
-import { ACR, type BankWithApp, type Begun, startBankWithApp } from './bank-with-app.ts';
-import { type BankAnswer, createBankPrograms } from './bank-programs.ts';
+import { ACR, type BankWithApp, type Begun, NAMING_CLIENT, startBankWithApp } from './bank-with-app.ts';
+import { hour, PAYMENT, paymentOf } from './details.ts';
+import type { BankAnswer } from './bank-programs.ts';
 
 const APP = 'https://app.bank.example/login?channel=web';
 
@@ -251,6 +255,87 @@ describe("login and consent in the bank's application", () => {
     expect((await at(interaction, 'authentication', login(interaction, { psuId }))).status).toBe(200);
   });
 
+  it('shows a payment, and takes one account and two elements for it', async () => {
+    const begun = await own.begin({ scope: 'payments', authorization_details: JSON.stringify([PAYMENT]) });
+    const interaction = await open(begun.handle);
+    expect(interaction.json).toMatchObject({
+      isPayment: true,
+      needsAccounts: 'one',
+      details: [PAYMENT],
+      view: { parts: [{ payment: { amount: '£12.00', payee: 'Example Shop' } }] },
+    });
+    await attempt(interaction);
+    const exempted = login(interaction, { amr: ['pwd'], isExempted: true });
+    expect((await at(interaction, 'authentication', exempted)).json.code).toBe('ERR_AUTHENTICATION_UNMET');
+    await at(interaction, 'authentication', login(interaction));
+    const two = approval(interaction, { accountIds: ['a', 'b'] });
+    expect((await at(interaction, 'decision', two)).json).toMatchObject({ member: 'body.accountIds' });
+    const tokens = await begun.redeem(
+      await back(begun, await at(interaction, 'decision', approval(interaction))),
+    );
+    const { consent_id: consentId } = decodeJwt<{ consent_id: string }>(tokens.access_token);
+    expect((await own.core(`/v1/consents/${consentId}`)).json).toMatchObject({
+      status: 'authorised',
+      details: [{ type: 'payment_initiation', instructedAmount: PAYMENT.instructedAmount }],
+    });
+    const consumed = await own.core(`/v1/consents/${consentId}/consume`, { body: {} });
+    expect(consumed.json).toMatchObject({ isFirst: true, consent: { status: 'consumed' } });
+    expect((await own.core(`/v1/consents/${consentId}/consume`, { body: {} })).json.isFirst).toBe(false);
+  });
+
+  it('authorises a consent that the core has made, for its customer only, and as it was shown (K3)', async () => {
+    const psuId = randomUUID();
+    const make = async () => {
+      const body = {
+        reference: 'berlin-group',
+        clientId: NAMING_CLIENT,
+        details: [PAYMENT],
+        psuId,
+        expiresAt: hour(1),
+      };
+      const headers = { 'idempotency-key': randomUUID() };
+      return String((await own.core('/v1/consents', { body, headers })).json.consentId);
+    };
+    const change = (consentId: string) =>
+      own.core(`/v1/consents/${consentId}`, { method: 'PATCH', body: { details: [paymentOf('12.01')] } });
+    const consentId = await make();
+    const begun = await own.beginNamed(`PIS:${consentId}`);
+    const interaction = await open(begun.handle);
+    expect(interaction.json).toMatchObject({ consentId, psuId, details: [PAYMENT], needsAccounts: 'one' });
+    await attempt(interaction);
+    expect((await at(interaction, 'authentication', login(interaction))).json.code).toBe(
+      'ERR_CONSENT_CUSTOMER',
+    );
+    await at(interaction, 'authentication', login(interaction, { psuId }));
+    const decided = await at(interaction, 'decision', approval(interaction));
+    const tokens = await begun.redeem(await back(begun, decided));
+    expect(decodeJwt<{ consent_id: string }>(tokens.access_token).consent_id).toBe(consentId);
+    const status = async (id: string) => (await own.core(`/v1/consents/${id}`)).json.status;
+    expect(await status(consentId)).toBe('authorised');
+
+    // One cent more, after the login, after the decision: nothing that was linked to the first counts.
+    const changed = await make();
+    const second = await own.beginNamed(`PIS:${changed}`);
+    const shown = await open(second.handle);
+    await attempt(shown);
+    await at(shown, 'authentication', login(shown, { psuId }));
+    await change(changed);
+    const now = await own.app(`/v1/interactions/${shown.json.interactionId}`);
+    expect(now.json.linkHash).not.toBe(shown.json.linkHash);
+    for (const of of [shown, now]) {
+      expect((await at(shown, 'decision', approval(of))).json.code).toBe('ERR_CONSENT_CHANGED');
+    }
+    const late = await make();
+    const third = await own.beginNamed(`PIS:${late}`);
+    const approved = await authenticated(third, { psuId });
+    const decision = await at(approved, 'decision', approval(approved));
+    await change(late);
+    const page = await back(third, decision);
+    expect(page.text + String(page.next)).not.toContain('code=');
+    expect(await status(late)).toBe('awaiting-authorisation');
+    expect(await status(changed)).toBe('awaiting-authorisation');
+  });
+
   it('takes an exempted access once the customer has used two elements for the TPP (RTS article 10a)', async () => {
     const customer = { psuId: randomUUID() };
     await authenticated(await own.begin(), customer);
@@ -273,21 +358,33 @@ describe("login and consent in the bank's application", () => {
       refused('ERR_TPP_NOT_AUTHORIZED', 403),
     );
   });
-});
 
-describe('the configuration of a bank with an application', () => {
-  it('needs a caller that may interactions, or a module of the bank', async () => {
-    const programs = await createBankPrograms();
-    await programs.remove();
+  it('is configured with a caller that may interactions, or there is a module of the bank', () => {
+    const { section } = own.programs;
+    const problems = (amended: object): unknown => {
+      const value = {
+        ...own.bank.config,
+        bankApi: section,
+        bankApp: { url: APP, bankName: 'Bank' },
+        ...amended,
+      };
+      try {
+        const aspsp = aspspOf(parseConfig(value, { source: 'test', folder: own.bank.folder }), undefined);
+        return aspsp.name;
+      } catch (error) {
+        return isRefusal(error, 'ERR_CONFIG_INVALID') ? error.details.problems : error;
+      }
+    };
+    expect(problems({})).toBe('Bank');
     const callers = [{ name: 'core', may: ['consents'], tls_client_auth_subject_dn: 'CN=core' }];
-    await expect(startBankWithApp(APP, { bankApi: { ...programs.section, callers } })).rejects.toMatchObject({
-      details: { problems: [{ path: 'bankApp' }] },
-    });
-    await expect(startBankWithApp(APP, { bankApp: undefined })).rejects.toMatchObject({
-      details: { problems: [{ path: 'aspspModule' }] },
-    });
-    await expect(startBankWithApp(APP, { customerClaims: ['name'] })).rejects.toMatchObject({
-      details: { problems: [{ path: 'customerClaims' }] },
-    });
+    expect(problems({ bankApi: { ...section, callers } })).toMatchObject([{ path: 'bankApp' }]);
+    expect(problems({ bankApi: undefined })).toMatchObject([{ path: 'bankApp' }]);
+    expect(problems({ bankApp: undefined })).toMatchObject([{ path: 'aspspModule' }]);
+    expect(problems({ customerClaims: ['name'] })).toMatchObject([{ path: 'customerClaims' }]);
+    const twice = [...callers, ...callers];
+    expect(problems({ bankApi: { ...section, callers: twice } })).toMatchObject([
+      { path: 'bankApi.callers[1].name' },
+      { path: 'bankApi.callers[1]' },
+    ]);
   });
 });

@@ -29,7 +29,9 @@ export interface BankWithApp {
   readonly core: BankCaller;
   readonly events: readonly { readonly name: EventName; readonly fields: EventFields }[];
   /** A TPP asks, and a browser of the customer follows. */
-  begin(parameters?: Readonly<Record<string, string>>, browser?: Browser): Promise<Begun>;
+  begin(parameters?: Readonly<Record<string, string>>): Promise<Begun>;
+  /** The same for a client that names consents of the bank (Berlin Group). */
+  beginNamed(scope: string): Promise<Begun>;
   browser(): Promise<Browser>;
   /** The address to which a TPP sends a browser. */
   authorizationUrl(): Promise<string>;
@@ -38,6 +40,8 @@ export interface BankWithApp {
   stop(): Promise<void>;
 }
 
+/** Its requests name consents that the bank keeps. */
+export const NAMING_CLIENT = 'money-one-naming';
 export const ACR = 'urn:openbanking:psd2:sca';
 
 export async function startBankWithApp(appUrl: string, amended: object = {}): Promise<BankWithApp> {
@@ -48,6 +52,7 @@ export async function startBankWithApp(appUrl: string, amended: object = {}): Pr
     {
       ...bank.config,
       acrValues: [ACR],
+      clients: [namingClient(bank)],
       shutdown: { noticeSeconds: 0 },
       bankApi: programs.section,
       bankApp: { url: appUrl, bankName: 'Python Bank' },
@@ -58,7 +63,11 @@ export async function startBankWithApp(appUrl: string, amended: object = {}): Pr
   const start = () => startServer(config, { log });
   let server = await start();
   const { description } = bank;
-  const tpp = await connectTpp({ description, tpp: tppNamed(description, 'money-one') });
+  const owner = tppNamed(description, 'money-one');
+  const [tpp, naming] = await Promise.all([
+    connectTpp({ description, tpp: owner }),
+    connectTpp({ description, tpp: owner, clientId: NAMING_CLIENT }),
+  ]);
   const [app, core] = await Promise.all([
     programs.caller(programs.certificates.app, description),
     programs.caller(programs.certificates.core, description),
@@ -69,14 +78,32 @@ export async function startBankWithApp(appUrl: string, amended: object = {}): Pr
     browsers.push(opened);
     return opened;
   };
-  const push = async (parameters: Readonly<Record<string, string>>, verifier: string) =>
-    oauth.buildAuthorizationUrlWithPAR(tpp.config, {
+  const push = async (
+    parameters: Readonly<Record<string, string>>,
+    verifier: string,
+    { config: client }: Pick<DemoTpp, 'config'> = tpp,
+  ) =>
+    oauth.buildAuthorizationUrlWithPAR(client, {
       redirect_uri: DEMO_REDIRECT_URI,
       scope: 'accounts',
       code_challenge: await oauth.calculatePKCECodeChallenge(verifier),
       code_challenge_method: 'S256',
       ...parameters,
     });
+  const begin = async (parameters: Readonly<Record<string, string>>, by: DemoTpp): Promise<Begun> => {
+    const verifier = oauth.randomPKCECodeVerifier();
+    const own = await browser();
+    const sent = await own.follow(await push(parameters, verifier, by), [description.issuer]);
+    return {
+      browser: own,
+      sent,
+      handle: sent.next?.searchParams.get('interaction') ?? '',
+      redeem: (back) => {
+        if (back.next === undefined) throw new Error(`the way back ends with ${back.status}: ${back.text}`);
+        return oauth.authorizationCodeGrant(by.config, back.next, { pkceCodeVerifier: verifier });
+      },
+    };
+  };
   return {
     bank,
     programs,
@@ -89,29 +116,30 @@ export async function startBankWithApp(appUrl: string, amended: object = {}): Pr
     events,
     browser,
     authorizationUrl: async () => (await push({}, oauth.randomPKCECodeVerifier())).href,
-    begin: async (parameters = {}, own) => {
-      const verifier = oauth.randomPKCECodeVerifier();
-      const url = await push(parameters, verifier);
-      const used = own ?? (await browser());
-      const sent = await used.follow(url, [description.issuer]);
-      return {
-        browser: used,
-        sent,
-        handle: sent.next?.searchParams.get('interaction') ?? '',
-        redeem: (back) => {
-          if (back.next === undefined) throw new Error(`the way back ends with ${back.status}: ${back.text}`);
-          return oauth.authorizationCodeGrant(tpp.config, back.next, { pkceCodeVerifier: verifier });
-        },
-      };
-    },
+    begin: (parameters = {}) => begin(parameters, tpp),
+    beginNamed: (scope) => begin({ scope }, naming),
     restart: async () => {
       await server.close();
       server = await start();
     },
     stop: async () => {
-      await Promise.all([app, core, tpp, ...browsers].map((one) => one.close()));
+      await Promise.all([app, core, tpp, naming, ...browsers].map((one) => one.close()));
       await server.close();
       await Promise.all([bank.remove(), programs.remove()]);
     },
+  };
+}
+
+function namingClient({ description }: TestBank) {
+  const { organizationIdentifier, clients } = tppNamed(description, 'money-one');
+  return {
+    client_id: NAMING_CLIENT,
+    client_name: 'money-one',
+    authorization_number: organizationIdentifier,
+    token_endpoint_auth_method: 'tls_client_auth',
+    redirect_uris: clients.tls_client_auth.redirect_uris,
+    grant_types: ['authorization_code', 'refresh_token'],
+    scope: 'accounts payments',
+    consent_references: ['berlin-group'],
   };
 }
