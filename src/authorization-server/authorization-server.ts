@@ -52,6 +52,7 @@ import type { BrandingOptions } from './customer/pages/branding/branding.ts';
 import { pageAssets } from './customer/pages/page-assets.ts';
 import { pageHeaders } from './customer/pages/page-headers.ts';
 import { Pages } from './customer/pages/pages.ts';
+import type { Languages } from './customer/pages/words/languages.ts';
 import { createProvider, type ProviderOptions } from './provider.ts';
 import { signedIntrospection } from './tokens/signed-introspection.ts';
 import { Dashboard, type DashboardOptions } from './dashboard/dashboard.ts';
@@ -121,6 +122,8 @@ export interface AuthorizationServer extends GrantEnder {
   readonly confirmations: Confirmations | undefined;
   /** Authorizations that customers decide in the application of the bank. */
   readonly bankInteractions: BankInteractions;
+  /** The languages of the pages. */
+  readonly languages: Languages;
   /** Cuts off what is under way to clients. */
   close(): Promise<void>;
 }
@@ -175,6 +178,7 @@ export function createAuthorizationServer(options: AuthorizationServerOptions): 
     approvals,
     confirmations: strong?.confirmations,
     bankInteractions: bankApp.interactions,
+    languages: pages.languages,
     endGrant,
     close: async () => ciba?.close(),
   };

@@ -11,7 +11,6 @@ import { WebhookDelivery } from '../../authorization-server/bank-api/webhooks/we
 import { WebhookPlace } from '../../authorization-server/bank-api/webhooks/webhook-place.ts';
 import { Webhook } from '../../authorization-server/bank-api/webhooks/webhook.ts';
 import type { Clients } from '../../authorization-server/clients/clients.ts';
-import { Languages } from '../../authorization-server/customer/pages/words/languages.ts';
 import type { Signer } from '../../authorization-server/signing/signer.ts';
 import type { Clock } from '../../clock.ts';
 import type { Config } from '../../configuration/config.ts';
@@ -31,7 +30,10 @@ import { parseAnchor } from '../../x509/certificate/certificate.ts';
 import { FollowedKeyPair } from '../followed-key-pair.ts';
 
 interface BankApiParts {
-  readonly endpoints: Pick<AuthorizationServer, 'approvals' | 'confirmations' | 'bankInteractions'>;
+  readonly endpoints: Pick<
+    AuthorizationServer,
+    'approvals' | 'confirmations' | 'bankInteractions' | 'languages'
+  >;
   readonly opened: {
     readonly clients: Pick<Clients, 'find'>;
     readonly signer: Signer;
@@ -99,7 +101,7 @@ function operationsOf(config: Config, parts: BankApiParts): readonly Operation[]
   const { endpoints, consents, consentUses, clock } = parts;
   const { clients, store, secret } = parts.opened;
   const detailTypes = openDetailTypes(config);
-  const languages = new Languages();
+  const { languages } = endpoints;
   const creations = new Creations({ store, consents, clock, secret });
   return [
     ...consentOperations({ consents, consentUses, creations, clients, detailTypes, languages, clock }),
