@@ -62,23 +62,26 @@ function gatewayConfig(port: number): object {
     proxy: 'forward',
     upstream: { origin: `http://127.0.0.1:${port}` },
     clientCertificate: { from: 'proxy', format: 'nginx', trustedProxies: ['127.0.0.1'] },
-    routes: [{ path: '/accounts/{account}/**', methods: ['GET'], scopes: ['accounts'], roles: ['PSP_AI'] }],
+    routes: [
+      { path: '/accounts/{account}/**', methods: ['GET'], scopes: ['accounts'], roles: ['PSP_AI'] },
+      { path: '/fresh', scopes: ['accounts'], roles: [], covers: {}, maxAgeSeconds: 300 },
+      { path: '/strong', scopes: ['accounts'], roles: [], covers: {}, acr: ['urn:strong'] },
+    ],
     shutdown: { noticeSeconds: 0 },
   };
 }
 
 describe('an API in another language, behind a gateway and a real authorization server', () => {
-  it('is asked for the accounts that the customer chose, until the consent ends (K16, K20)', async () => {
+  it('is asked for the accounts that the customer chose, until the consent ends, and for a login of its age (K16, K20)', async () => {
     const { token, consentId } = await allowAccess(bank.description, 'acc-1001');
     const pem = await readFile(tppNamed(bank.description, 'money-one').certificateFile);
     const headers = {
       authorization: `Bearer ${token}`,
       ...FORWARDERS.nginx(new X509Certificate(pem).raw, []),
     };
+    const send = (path: string) => fetch(`http://127.0.0.1:${gateway.port}${path}`, { headers });
     const ask = async (account: string) => {
-      const answer = await fetch(`http://127.0.0.1:${gateway.port}/accounts/${account}/balances`, {
-        headers,
-      });
+      const answer = await send(`/accounts/${account}/balances`);
       const text = await answer.text();
       return [answer.status, /ERR_\w+/.exec(text)?.[0] ?? text];
     };
@@ -86,6 +89,13 @@ describe('an API in another language, behind a gateway and a real authorization 
     expect(await ask('acc-1002')).toEqual([403, 'ERR_CONSENT_ACCOUNT']);
     expect(await ask('acc-2001')).toEqual([403, 'ERR_CONSENT_ACCOUNT']);
     expect(given.map(({ accountIds }) => accountIds)).toEqual([['acc-1001']]);
+    // The claims of our own tokens (RFC 9470 §5).
+    expect((await send('/fresh')).status).toBe(200);
+    const challenged = await send('/strong');
+    expect([challenged.status, challenged.headers.get('www-authenticate')]).toEqual([
+      401,
+      expect.stringContaining('error="insufficient_user_authentication"'),
+    ]);
     await server.consents.revoke(consentId);
     const isEnded = async () => expect([401, 403]).toContain((await ask('acc-1001'))[0]);
     await vi.waitFor(isEnded, { timeout: 5000, interval: 200 });
