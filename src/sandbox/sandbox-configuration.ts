@@ -44,7 +44,7 @@ export async function sandboxConfiguration(
       },
     ],
     // For TPPs to try.
-    profiles: { allowed: ['fapi2-security', 'fapi2-message-signing', 'fapi1-advanced'] },
+    profiles: { allowed: ['fapi2-security', 'fapi2-message-signing', 'fapi1-advanced', 'uk-open-banking'] },
     senderConstraints: { allowed: ['certificate', 'certificate-and-dpop', 'dpop'] },
     ...(certificatesDemanded === undefined ? {} : { certificatesDemanded }),
     // The demo TPP, and a test on this machine, take pings at any port.

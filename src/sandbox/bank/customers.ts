@@ -3,6 +3,8 @@ import type { Aspsp } from '../../index.ts';
 import { demoAuthentication } from './demo-authentication.ts';
 import { PhoneMessages } from './phone/phone-messages.ts';
 
+/** `GBkkBBBB`: sort code and account number come after it. */
+const BEFORE_SORT_CODE = 8;
 const BOOKINGS = [
   ['2026-11-02', '-42.10', 'Corner Grocery'],
   ['2026-11-09', '-12.00', 'City Transport'],
@@ -120,12 +122,14 @@ export function demoAspsp(messages: PhoneMessages = new PhoneMessages()): Aspsp 
         : { type: 'refused', reason: 'wrong-credentials' };
     },
     findClaims: async (psuId) => DEMO_CUSTOMERS.find((one) => one.psuId === psuId)?.claims ?? {},
-    listAccounts: async (psuId) =>
-      accountsOf(psuId).map(({ accountId, name, iban }) => ({
-        accountId,
-        name,
-        identification: `•••• ${iban.slice(-4)}`,
-      })),
+    listAccounts: async (psuId, _scopes, { details }) =>
+      accountsOf(psuId)
+        .filter((account) => details.every((detail) => isNamedIn(detail, account)))
+        .map(({ accountId, name, iban }) => ({
+          accountId,
+          name,
+          identification: `•••• ${iban.slice(-4)}`,
+        })),
     strong: demoAuthentication((psuId) => DEMO_CUSTOMERS.find((one) => one.psuId === psuId), messages),
     decoupled: {
       // The application of the demo bank (phone-app.ts) asks the running server what waits.
@@ -154,4 +158,25 @@ export function findCustomer(
 /** The accounts of a customer. */
 export function accountsOf(psuId: string): readonly DemoAccount[] {
   return DEMO_CUSTOMERS.find((one) => one.psuId === psuId)?.accounts ?? [];
+}
+
+/** Whether a detail is for an account: one that it names, or any; a payment is in the currency of the account. */
+function isNamedIn(
+  { accounts, account, debtorAccount, instructedAmount }: Readonly<Record<string, unknown>>,
+  { accountId, iban, currency }: DemoAccount,
+): boolean {
+  const named = Array.isArray(accounts)
+    ? accounts
+    : [account ?? debtorAccount].filter((one) => one !== undefined);
+  const numbers: readonly unknown[] = named.flatMap((one) =>
+    typeof one === 'object' && one !== null ? Object.values(one) : [],
+  );
+  const isPaidFrom = isOfCurrency(instructedAmount, currency);
+  const own = [accountId, iban, iban.slice(BEFORE_SORT_CODE)];
+  return isPaidFrom && (named.length === 0 || own.some((number) => numbers.includes(number)));
+}
+
+function isOfCurrency(amount: unknown, currency: string): boolean {
+  if (typeof amount !== 'object' || amount === null || !('currency' in amount)) return true;
+  return amount.currency === currency;
 }

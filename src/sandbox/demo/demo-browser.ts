@@ -92,7 +92,10 @@ async function filledForm(
     const filled = await secondElementForm(html, { second, isChosen });
     return { ...fill({ action: 'login', step, ...filled.fields }), isChosen: filled.isChosen };
   }
-  for (const account of valuesOf(html, 'account').filter(chooses)) form.append('account', account);
+  const wanted = valuesOf(html, 'account').filter(chooses);
+  // A payment leaves one account.
+  const chosen = html.includes('type="radio"') ? wanted.slice(0, 1) : wanted;
+  for (const account of chosen) form.append('account', account);
   return fill({ action: 'approve' });
 }
 

@@ -14,12 +14,8 @@ export interface DemoTpp {
   readonly signingKey: oauth.PrivateKey;
   /** The options of each request for tokens: a DPoP key, for a client that is bound to one. */
   readonly binding: { readonly DPoP?: oauth.DPoPHandle };
-  /** Calls the bank's API over this TPP's certificate, with a proof of the DPoP key. */
-  call(
-    path: string,
-    accessToken: string,
-    init?: { readonly method: string; readonly json: unknown },
-  ): Promise<ApiAnswer>;
+  /** Calls the bank's API over this TPP's certificate, with a proof of the DPoP key; without a token for ''. */
+  call(path: string, accessToken: string, init?: ApiRequest): Promise<ApiAnswer>;
   /** Sends a request as it is. */
   send(message: SignedMessage): Promise<RawAnswer>;
   /** The keys of signed answers, where the metadata of the API name them. */
@@ -36,8 +32,16 @@ export interface ApiMetadata {
   readonly jwks_uri?: string;
 }
 
+export interface ApiRequest {
+  /** Default: POST with a body, else GET. */
+  readonly method?: 'GET' | 'POST' | 'DELETE';
+  readonly json?: unknown;
+  readonly headers?: Readonly<Record<string, string>>;
+}
+
 export interface ApiAnswer {
   readonly status: number;
+  /** Empty for an answer without a body. */
   readonly body: Record<string, unknown>;
 }
 
@@ -88,23 +92,15 @@ export async function connectTpp(options: DemoTppOptions): Promise<DemoTpp> {
     config,
     binding: keyPair === undefined ? {} : { DPoP: oauth.getDPoPHandle(config, keyPair) },
     signingKey,
-    call: async (path, accessToken, init) => {
-      const [url, method] = [`${description.resourceUrl}${path}`, init?.method ?? 'GET'];
-      const response = await fetch(url, {
-        dispatcher: agent,
-        method,
-        headers: {
-          ...(keyPair === undefined
-            ? { authorization: `Bearer ${accessToken}` }
-            : {
-                authorization: `DPoP ${accessToken}`,
-                dpop: await dpopProof(keyPair, { htm: method, htu: url }, accessToken),
-              }),
-          ...(init === undefined ? {} : { 'content-type': 'application/json' }),
-        },
-        ...(init === undefined ? {} : { body: JSON.stringify(init.json) }),
-      });
-      return { status: response.status, body: (await response.json()) as Record<string, unknown> };
+    call: async (path, accessToken, { json, headers, method = json === undefined ? 'GET' : 'POST' } = {}) => {
+      const url = `${description.resourceUrl}${path}`;
+      const proof = keyPair && (await dpopProof(keyPair, { htm: method, htu: url }, accessToken));
+      const authorization =
+        proof === undefined
+          ? { authorization: `Bearer ${accessToken}` }
+          : { authorization: `DPoP ${accessToken}`, dpop: proof };
+      const ownHeaders = { ...(accessToken === '' ? {} : authorization), ...headers };
+      return answerTo(url, { agent, method, json, headers: ownHeaders });
     },
     send: async ({ method, path, headers, body }) => {
       const response = await fetch(`${description.resourceUrl}${path}`, {
@@ -138,6 +134,22 @@ export async function connectTpp(options: DemoTppOptions): Promise<DemoTpp> {
     if (metadata.resource !== description.resourceUrl) throw new Error(`metadata of ${metadata.resource}`);
     return metadata;
   }
+}
+
+/** The answer to a request of JSON, or without a body. */
+async function answerTo(
+  url: string,
+  { agent, method, json, headers }: ApiRequest & { readonly agent: Agent },
+): Promise<ApiAnswer> {
+  const content = json === undefined ? {} : { 'content-type': 'application/json' };
+  const response = await fetch(url, {
+    dispatcher: agent,
+    method: method ?? 'GET',
+    headers: { ...content, ...headers },
+    ...(json === undefined ? {} : { body: JSON.stringify(json) }),
+  });
+  const text = await response.text();
+  return { status: response.status, body: text === '' ? {} : JSON.parse(text) };
 }
 
 /** A proof of the key for one request with an access token (RFC 9449 §4.2). */

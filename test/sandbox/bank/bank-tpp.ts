@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import * as oauth from 'openid-client';
 import { tppNamed } from '../../../src/sandbox/curl-lines.ts';
+import { authorize, type RequestForm } from '../../../src/sandbox/demo/authorization-request.ts';
 import { connectTpp, type DemoTpp } from '../../../src/sandbox/demo/demo-tpp.ts';
 import type { SandboxTpp } from '../../../src/sandbox/folder.ts';
 import { clientNamed } from '../../../src/sandbox/sandbox-clients.ts';
@@ -60,6 +61,33 @@ export class BankTpp {
   async ownToken(client: string | undefined, scope: string): Promise<string> {
     const { config } = await this.connect(client);
     return (await oauth.clientCredentialsGrant(config, { scope })).access_token;
+  }
+
+  /** The token of a customer, who walks through the bank's pages. */
+  async customerToken(
+    client: string | undefined,
+    {
+      username = 'alice',
+      chooses,
+      ...request
+    }: {
+      readonly username?: string;
+      readonly chooses?: ((accountId: string) => boolean) | undefined;
+      readonly form?: RequestForm;
+      readonly parameters: Readonly<Record<string, string>>;
+    },
+  ): Promise<string> {
+    const { caFile, customers } = this.#sandbox.description;
+    const customer = customers.find((one) => one.username === username);
+    if (customer === undefined) throw new Error(`there is no customer ${username}`);
+    const connected = await this.connect(client);
+    if (request.form === 'signed') {
+      oauth.useCodeIdTokenResponseType(connected.config);
+      oauth.enableDetachedSignatureResponseChecks(connected.config);
+    }
+    const answer = { decision: 'allow', ...customer, chooses } as const;
+    const { redeem } = await authorize(connected, { caFile, answer, ...request });
+    return (await redeem()).access_token;
   }
 
   async close(): Promise<void> {

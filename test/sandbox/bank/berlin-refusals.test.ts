@@ -4,7 +4,7 @@ import { startTestSandbox, type TestSandbox } from '../../authorization-server/r
 import { BankTpp } from './bank-tpp.ts';
 
 const CONSENT = {
-  access: { accounts: [], balances: [{ iban: 'GB45BUKB20201555550004' }] },
+  access: { balances: [{ iban: 'GB45BUKB20201555550004' }] },
   recurringIndicator: true,
   validUntil: '2099-12-31',
   frequencyPerDay: 4,
@@ -79,6 +79,13 @@ describe("consents of the Berlin Group's API", () => {
       undefined,
       400,
       'FORMAT_ERROR',
+    ],
+    [
+      'other accounts for each kind of data',
+      { ...CONSENT, access: { accounts: [], balances: [{ iban: 'GB45BUKB20201555550004' }] } },
+      undefined,
+      400,
+      'PARAMETER_NOT_SUPPORTED',
     ],
     ['an end in the past', { ...CONSENT, validUntil: '2020-01-01' }, undefined, 400, 'PERIOD_INVALID'],
     ['a session', { ...CONSENT, combinedServiceIndicator: true }, undefined, 400, 'SESSIONS_NOT_SUPPORTED'],

@@ -27,9 +27,9 @@ export class ConsentedAccess {
   }
 
   /** Whether some detail of the consent allows an action for an account. A detail that names no account is for all. */
-  allows(action: string, { iban }: BankAccount): boolean {
+  allows(action: string, { iban, accountId }: BankAccount): boolean {
     return this.#accessDetails().some(
-      (detail) => textsOf(detail.actions).includes(action) && isFor(detail, iban),
+      (detail) => textsOf(detail.actions).includes(action) && isFor(detail, [iban, accountId]),
     );
   }
 
@@ -49,9 +49,9 @@ export function paymentOf({ details }: Consent): AuthorizationDetail | undefined
   return more === undefined ? payment : undefined;
 }
 
-function isFor({ accounts }: AuthorizationDetail, iban: string): boolean {
+function isFor({ accounts }: AuthorizationDetail, names: readonly string[]): boolean {
   if (!Array.isArray(accounts) || accounts.length === 0) return true;
-  return accounts.some((named: unknown) => accountNumberOf(named) === iban);
+  return accounts.some((named: unknown) => names.includes(accountNumberOf(named) ?? ''));
 }
 
 /** The number by which a detail names an account: an IBAN, or the identification of another scheme. */

@@ -13,7 +13,7 @@ import { UnattendedAccess } from './unattended-access.ts';
 /** A part of NextGenPSD2 1.3 with the OAuth approach: consents, accounts and SEPA credit transfers. */
 export function berlinBank(router: Router, parts: BankParts, authorised: AuthorisedPayments): Middleware {
   const calls = new BerlinCalls(parts);
-  berlinConsents(router, calls);
+  berlinConsents(router, parts, calls);
   berlinAccounts(router, parts, { calls, unattended: new UnattendedAccess(parts.clock) });
   berlinPayments(router, parts, { calls, authorised });
   return refusalsBelow(BERLIN_BASE, { form: berlinErrorBody, log: parts.log });

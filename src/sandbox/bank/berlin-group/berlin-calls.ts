@@ -65,9 +65,9 @@ export class BerlinCalls {
   }
 
   /** Stages a consent, which the customer of the TPP can authorise within a day. */
-  async stage(ctx: Context, details: readonly AuthorizationDetail[]): Promise<Consent> {
+  async stage(ctx: Context, detail: AuthorizationDetail): Promise<Consent> {
     try {
-      TYPES.parse([...details]);
+      TYPES.parse([detail]);
     } catch (error) {
       throw berlinDetailRefusal(error);
     }
@@ -76,7 +76,7 @@ export class BerlinCalls {
     const { authorizationNumber } = tppOf(ctx);
     return consents.create({
       reference: REFERENCE,
-      ...{ clientId: authorizationNumber, authorizationNumber, details },
+      ...{ clientId: authorizationNumber, authorizationNumber, details: [detail] },
       expiresAt: new Date(clock.now().getTime() + DAY_MILLISECONDS),
       by: { kind: 'tpp', id: authorizationNumber },
     });

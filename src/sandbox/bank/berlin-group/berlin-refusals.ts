@@ -20,6 +20,8 @@ const STATUSES = {
 
 /** The code of a refusal of our protection, by the start of its own code. */
 const BY_OWN_CODE = [
+  ['ERR_CONSENT_ACCOUNT', 'RESOURCE_UNKNOWN'],
+  ['ERR_CONSENT_', 'CONSENT_INVALID'],
   ['ERR_CERT_MISSING', 'CERTIFICATE_MISSING'],
   ['ERR_CERT_EXPIRED', 'CERTIFICATE_EXPIRED'],
   ['ERR_CERT_REVOKED', 'CERTIFICATE_REVOKED'],

@@ -2,7 +2,8 @@ import type Router from '@koa/router';
 import { z } from 'zod';
 import type { AuthorizationDetail } from '../../../consent/details/authorization-detail.ts';
 import type { Consent } from '../../../index.ts';
-import { textsOf } from '../api/consented-access.ts';
+import type { BankParts } from '../api/bank-parts.ts';
+import { accountNumberOf, textsOf } from '../api/consented-access.ts';
 import { jsonBody } from '../api/request-body.ts';
 import { sameJson } from '../api/same-json.ts';
 import { BERLIN_BASE, berlinBody, type BerlinCalls } from './berlin-calls.ts';
@@ -52,7 +53,7 @@ function consentStatus({ status, history }: Consent): string {
 }
 
 /** Consents for account information, made with the certificate alone. */
-export function berlinConsents(router: Router, calls: BerlinCalls): void {
+export function berlinConsents(router: Router, parts: BankParts, calls: BerlinCalls): void {
   const url = `${BERLIN_BASE}/consents`;
   const ofTpp = calls.ofTpp('PSP_AI');
   router.post(url, ...ofTpp, jsonBody, async (ctx) => {
@@ -68,13 +69,13 @@ export function berlinConsents(router: Router, calls: BerlinCalls): void {
       throw berlinRefusal('PERIOD_INVALID', 'validUntil is over', 'validUntil');
     }
     const { recurringIndicator: recurring, validUntil, frequencyPerDay } = asked;
-    const details = groupsOf(asked.access).map(({ kinds, named }) => ({
+    const { kinds, named } = askedOf(asked.access);
+    const consent = await calls.stage(ctx, {
       type: TYPE,
       actions: [...new Set(kinds.flatMap((kind) => ACTIONS[kind]))],
       ...(named.length === 0 ? {} : { accounts: named }),
       ...{ recurring, validUntil, frequencyPerDay },
-    }));
-    const consent = await calls.stage(ctx, details);
+    });
     const links = calls.links(`/consents/${consent.consentId}`);
     ctx.status = 201;
     ctx.set({ 'aspsp-sca-approach': 'REDIRECT', location: links.self.href });
@@ -84,7 +85,7 @@ export function berlinConsents(router: Router, calls: BerlinCalls): void {
     const consent = await calls.consentOfTpp(ctx, TYPE);
     const [detail] = consent.details;
     ctx.body = {
-      access: accessOf(consent.details),
+      access: detail && accessOf(detail, parts),
       recurringIndicator: detail?.recurring,
       validUntil: detail?.validUntil,
       frequencyPerDay: detail?.frequencyPerDay,
@@ -97,30 +98,32 @@ export function berlinConsents(router: Router, calls: BerlinCalls): void {
   router.delete(`${url}/:id`, ...ofTpp, async (ctx) => calls.end(ctx, await calls.consentOfTpp(ctx, TYPE)));
 }
 
-/** Kinds of data for the same accounts are one detail. An empty list leaves the accounts to the customer. */
-function groupsOf(access: Access): readonly { readonly kinds: Kind[]; readonly named: Named }[] {
-  const asked = access.allPsd2 === undefined ? KINDS.filter((kind) => access[kind] !== undefined) : KINDS;
-  if (asked.length === 0) throw berlinRefusal('FORMAT_ERROR', 'access names no data', 'access');
-  if (access.allPsd2 !== undefined && KINDS.some((kind) => access[kind] !== undefined)) {
+/**
+ * The kinds of data and the accounts of a request. An empty list leaves the accounts to the customer. Kinds with accounts of
+ * their own are refused: the customer chooses accounts once, for all kinds.
+ */
+function askedOf(access: Access): { readonly kinds: readonly Kind[]; readonly named: Named } {
+  const listed = KINDS.filter((kind) => access[kind] !== undefined);
+  const kinds = access.allPsd2 === undefined ? listed : KINDS;
+  if (kinds.length === 0) throw berlinRefusal('FORMAT_ERROR', 'access names no data', 'access');
+  if (access.allPsd2 !== undefined && listed.length > 0) {
     throw berlinRefusal('FORMAT_ERROR', 'allPsd2 comes alone', 'access');
   }
-  const groups: { readonly kinds: Kind[]; readonly named: Named }[] = [];
-  for (const kind of asked) {
-    const named = access[kind] ?? [];
-    const same = groups.find((group) => sameJson(group.named, named));
-    if (same === undefined) groups.push({ kinds: [kind], named });
-    else same.kinds.push(kind);
-  }
-  return groups;
+  const [named = [], ...others] = listed.map((kind) => access[kind] ?? []);
+  if (others.every((other) => sameJson(other, named))) return { kinds, named };
+  throw berlinRefusal(
+    'PARAMETER_NOT_SUPPORTED',
+    'access names other accounts for each kind of data',
+    'access',
+  );
 }
 
-/** The member `access` of details. */
-function accessOf(details: readonly AuthorizationDetail[]) {
-  const own = (kind: Kind) => ACTIONS[kind][1];
-  return Object.fromEntries(
-    KINDS.flatMap((kind) => {
-      const detail = details.find(({ actions }) => textsOf(actions).includes(own(kind)));
-      return detail === undefined ? [] : [[kind, detail.accounts ?? []]];
-    }),
-  );
+/** The member `access` of a detail: an account that the customer chose has the identifier of the bank. */
+function accessOf({ accounts: chosen, actions }: AuthorizationDetail, { ledger }: Pick<BankParts, 'ledger'>) {
+  const named = (Array.isArray(chosen) ? chosen : []).map((one) => {
+    const number = accountNumberOf(one) ?? '';
+    return { iban: ledger.find(number)?.iban ?? number };
+  });
+  const kinds = KINDS.filter((kind) => textsOf(actions).includes(ACTIONS[kind][1]));
+  return Object.fromEntries(kinds.map((kind) => [kind, named]));
 }

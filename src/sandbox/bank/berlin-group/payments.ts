@@ -51,7 +51,7 @@ export function berlinPayments(
     const { instructedAmount, ...asked } = berlinBody(ctx, request);
     const amount = amountOf(minorUnits(instructedAmount.amount));
     const detail = { type: TYPE, instructedAmount: { currency: 'EUR', amount }, ...present(asked) };
-    const { consentId } = await calls.stage(ctx, [detail]);
+    const { consentId } = await calls.stage(ctx, detail);
     authorised.await(consentId);
     const links = calls.links(`/payments/${PRODUCT}/${consentId}`);
     ctx.status = 201;
