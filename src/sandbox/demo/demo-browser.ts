@@ -103,8 +103,10 @@ function valuesOf(html: string, name: string): string[] {
   return [...html.matchAll(new RegExp(`name="${name}" value="([^"]*)"`, 'g'))].map((match) => match[1] ?? '');
 }
 
+/** The sentence about a fault, or the begin of the page. */
 function textOf(html: string): string {
-  return html
+  const alert = /role="alert"[^>]*>([\s\S]*?)<\/p>/.exec(html)?.[1] ?? html;
+  return alert
     .replace(/<[^>]+>/g, ' ')
     .replace(/\s+/g, ' ')
     .trim()

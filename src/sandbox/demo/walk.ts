@@ -3,6 +3,8 @@ import * as oauth from 'openid-client';
 import { tppNamed } from '../curl-lines.ts';
 import type { CustomerAnswer } from './demo-browser.ts';
 import { connectTpp, type DemoTpp, type DemoTppOptions } from './demo-tpp.ts';
+import { answerOnPhone } from './phone.ts';
+import { confirmedBy } from './second-element.ts';
 import type { SandboxDescription } from '../folder.ts';
 
 /** One step of the walk: the attempt and its outcome, in one line. */
@@ -111,9 +113,11 @@ export function boundTo({ access_token: token }: { readonly access_token: string
   return digests.join(' and ') || 'NOTHING';
 }
 
-/** The decision of the first customer. */
-export function answerOf(walk: Walk): CustomerAnswer {
-  const [customer] = walk.description.customers;
+/** The decision of the first customer, who confirms on the phone what the browser shows. */
+export function answerOf({ description }: Walk): CustomerAnswer {
+  const [customer] = description.customers;
   if (customer === undefined) throw new TypeError('the sandbox has no customer');
-  return { decision: 'allow', ...customer };
+  const { username } = customer;
+  const confirm = (comparison: string) => answerOnPhone(description, 'approve', { username, comparison });
+  return { decision: 'allow', ...customer, second: confirmedBy(confirm) };
 }
