@@ -120,6 +120,9 @@ function welcome({ description, logFile, descriptionFile }: RunningSandbox): str
     '',
     stolen,
     '',
+    `Click through it: connect the bank at ${description.tppUrl}, log in as ${customers[0]},`,
+    `confirm on the phone at ${description.appUrl}. A payment with curl: docs/first-payment.md.`,
+    '',
     'The whole walk, in another terminal: npm run demo. Stop with Ctrl+C.',
   ].join('\n');
 }

@@ -9,6 +9,8 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { tppNamed } from '../../src/sandbox/curl-lines.ts';
 import { walkPages } from '../../src/sandbox/demo/demo-browser.ts';
 import { connectTpp } from '../../src/sandbox/demo/demo-tpp.ts';
+import { answerOnPhone } from '../../src/sandbox/demo/phone.ts';
+import { confirmedBy } from '../../src/sandbox/demo/second-element.ts';
 import { DEMO_REDIRECT_URI, type SandboxDescription } from '../../src/sandbox/folder.ts';
 
 const MAIN = fileURLToPath(new URL('../../src/cli/main.ts', import.meta.url));
@@ -171,9 +173,13 @@ async function consentedTokens(description: SandboxDescription) {
     code_challenge: await oauth.calculatePKCECodeChallenge(verifier),
     code_challenge_method: 'S256',
   });
+  const { username } = customer;
+  const onPhone = confirmedBy((comparison) =>
+    answerOnPhone(description, 'approve', { username, comparison }),
+  );
   const callback = await walkPages(url, {
     caFile: description.caFile,
-    answer: { decision: 'allow', ...customer },
+    answer: { decision: 'allow', ...customer, second: onPhone },
   });
   const tokens = await oauth.authorizationCodeGrant(tpp.config, callback, { pkceCodeVerifier: verifier });
   await tpp.close();

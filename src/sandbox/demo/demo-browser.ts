@@ -29,7 +29,7 @@ export async function walkPages(
   const cookies = new Map<string, string>();
   let url = start;
   let form: URLSearchParams | undefined;
-  let isChosen = false;
+  let [isChosen, isRefused] = [false, false];
   try {
     for (let page = 0; page < MAX_PAGES; page += 1) {
       const response = await fetch(url, {
@@ -50,8 +50,9 @@ export async function walkPages(
         url = new URL(location, url);
         form = undefined;
         if (url.origin !== start.origin) return url;
-      } else if (response.status === 200) {
-        ({ form, isChosen } = await filledForm(html, { answer: options.answer, isChosen }));
+      } else if (response.status === 200 || (isSecond(html) && !isRefused)) {
+        isRefused = response.status !== 200;
+        ({ form, isChosen } = await filledForm(html, { answer: options.answer, isChosen, isRefused }));
       } else {
         throw new Error(`the bank answered ${response.status}: ${textOf(html)}`);
       }
@@ -77,7 +78,11 @@ function refreshOf(html: string): string | null {
 
 async function filledForm(
   html: string,
-  { answer, isChosen }: { readonly answer: CustomerAnswer; readonly isChosen: boolean },
+  {
+    answer,
+    isChosen,
+    isRefused,
+  }: { readonly answer: CustomerAnswer; readonly isChosen: boolean; readonly isRefused: boolean },
 ): Promise<{ readonly form: URLSearchParams; readonly isChosen: boolean }> {
   const form = new URLSearchParams({ csrf: valuesOf(html, 'csrf')[0] ?? '' });
   const fill = (fields: Readonly<Record<string, string>>) => {
@@ -88,8 +93,8 @@ async function filledForm(
   const [step = ''] = valuesOf(html, 'step');
   const { username, password, second, chooses = () => true } = answer;
   if (html.includes('name="password"')) return fill({ action: 'login', step, username, password });
-  if (html.includes('id="factor-form"')) {
-    const filled = await secondElementForm(html, { second, isChosen });
+  if (isSecond(html)) {
+    const filled = await secondElementForm(html, { second, isChosen, isRefused });
     return { ...fill({ action: 'login', step, ...filled.fields }), isChosen: filled.isChosen };
   }
   const wanted = valuesOf(html, 'account').filter(chooses);
@@ -97,6 +102,11 @@ async function filledForm(
   const chosen = html.includes('type="radio"') ? wanted.slice(0, 1) : wanted;
   for (const account of chosen) form.append('account', account);
   return fill({ action: 'approve' });
+}
+
+/** Whether a page asks for a second element. */
+function isSecond(html: string): boolean {
+  return html.includes('id="factor-form"');
 }
 
 function valuesOf(html: string, name: string): string[] {
