@@ -73,7 +73,8 @@ export class BankSteps {
     const { linkHash } = occasion.context;
     const step = await this.#options.aspsp.begin(occasion.context);
     const progress = { number: 0, linkHash, step: { by: 'bank', step: step ?? PASSWORD_STEP } } as const;
-    if (step !== undefined) await occasion.keep(progress);
+    // Of a payment, the customer sees amount and payee on this page already.
+    if (step !== undefined || occasion.isPayment) await occasion.keep(progress);
     return progress;
   }
 
