@@ -147,7 +147,8 @@ export function createAuthorizationServer(options: AuthorizationServerOptions): 
   const releasedClaims = new ReleasedClaims({ ...options, aspsp });
   const strong = openStrongParts(options);
   const accesses = new AskedAccesses(options);
-  const ciba = options.ciba && new Ciba({ ...options, ...options.ciba, calls: aspsp, accesses });
+  const { languages } = pages;
+  const ciba = options.ciba && new Ciba({ ...options, ...options.ciba, calls: aspsp, accesses, languages });
   const provider = createProvider(options, {
     ciba,
     judge: (request) => accesses.of(request),

@@ -7,7 +7,13 @@ import type { Store, StoredRecord } from '../../storage/store.ts';
 export type ApprovalParams = Readonly<
   Partial<
     Record<
-      'scope' | 'authorization_details' | 'claims' | 'acr_values' | 'max_age' | 'binding_message',
+      | 'scope'
+      | 'authorization_details'
+      | 'claims'
+      | 'acr_values'
+      | 'max_age'
+      | 'binding_message'
+      | 'ui_locales',
       string
     >
   >

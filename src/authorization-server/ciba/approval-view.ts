@@ -3,16 +3,20 @@ import type { TppRecord } from '../../../tpp-registry/index.ts';
 import { requirementsOf } from '../customer/authentication/authentication-requirements.ts';
 import { customerClaimsOf, type CustomerClaimRules } from '../customer/claims/requested-claims.ts';
 import type { ApprovalRequest } from '../customer/bank/decoupled-approval.ts';
+import { uiLocalesOf } from '../customer/authentication/hints.ts';
 import type { AskedAccess } from '../customer/consent/asked-access.ts';
 import { isOfApi } from '../customer/consent/granted-consent.ts';
 import { serviceOf } from '../customer/open-interaction.ts';
 import { profileOf, type Profiles } from '../profiles/profiles.ts';
-import { permissionsOf } from '../customer/pages/permissions.ts';
+import { consentView, shortTexts } from '../customer/pages/consent-view/consent-view.ts';
+import type { Languages } from '../customer/pages/words/languages.ts';
 import type { ApprovalRecord } from './approval-records.ts';
 
 /** The rules of the bank for a question. */
 export interface ApprovalRules extends CustomerClaimRules {
   readonly profiles: Profiles;
+  /** Of the sentences for the customer. */
+  readonly languages: Pick<Languages, 'preferred'>;
 }
 
 /** A question whose customer is known. */
@@ -32,6 +36,8 @@ export function approvalView(
   const { approvalId, psuId, clientId, params, expiresAt } = record;
   const { scopes, details, linkHash } = asked;
   const { acrValues, isAcrEssential } = requirementsOf(params, profileOf(client, rules.profiles).market);
+  const words = rules.languages.preferred({ uiLocales: uiLocalesOf(params) });
+  const claims = customerClaimsOf(params, rules);
   return Object.freeze({
     approvalId,
     psuId,
@@ -42,7 +48,7 @@ export function approvalView(
       authorizationNumber: tpp.authorizationNumber,
     },
     scopes,
-    permissions: permissionsOf(scopes, customerClaimsOf(params, rules)),
+    permissions: shortTexts(consentView({ details, scopes, claims }, words)),
     details,
     linkHash,
     needsAccounts: scopes.some(isOfApi),

@@ -202,7 +202,14 @@ function clientOf(ctx: KoaContextWithOIDC): Client {
 
 /** Those of the request that are there. */
 function paramsOf(params: Readonly<Record<string, unknown>>): ApprovalParams {
-  const names = ['authorization_details', 'claims', 'acr_values', 'max_age', 'binding_message'] as const;
+  const names = [
+    'authorization_details',
+    'claims',
+    'acr_values',
+    'max_age',
+    'binding_message',
+    'ui_locales',
+  ] as const;
   return Object.fromEntries(
     names.flatMap((name) => (params[name] === undefined ? [] : [[name, String(params[name])]])),
   );

@@ -77,6 +77,21 @@ describe('CIBA requests name what they ask for in every way', () => {
     expect(decodeJwt(tokens.access_token)).toMatchObject({ authorization_details: allowed });
   });
 
+  it('and are put to the customer in the language of ui_locales, with amount and payee (RTS article 5)', async () => {
+    const { auth_req_id: authReqId } = await tpp.ask({
+      scope: 'openid',
+      authorization_details: [payment],
+      ui_locales: 'de',
+    });
+    const { approvals } = sandbox.server;
+    const asked = await approvals?.find(approvals.idOf(authReqId));
+    expect(asked?.permissions[0]).toEqual({
+      title: 'Zahlung',
+      text: '10,00\u00a0£ · Merchant · GB82 WEST 1234 5698 7654 32',
+    });
+    await approvals?.reject(approvals.idOf(authReqId));
+  });
+
   it.each<[ConsentReference, AuthorizationDetail, (id: string) => RequestClaims]>([
     ['openbanking_intent_id', account, (id) => intent(id)],
     ['berlin-group', payment, (id) => ({ scope: `openid PIS:${id}` })],
