@@ -338,8 +338,15 @@ describe("login and consent in the bank's application", () => {
 
   it('takes an exempted access once the customer has used two elements for the TPP (RTS article 10a)', async () => {
     const customer = { psuId: randomUUID() };
-    await authenticated(await own.begin(), customer);
-    await authenticated(await own.begin(), { ...customer, amr: ['pwd'], isExempted: true });
+    const balances = { type: 'account_information', actions: ['list_accounts', 'read_balances'] };
+    const limited = { authorization_details: JSON.stringify([balances]) };
+    await authenticated(await own.begin(limited), customer);
+    await authenticated(await own.begin(limited), { ...customer, amr: ['pwd'], isExempted: true });
+    // Scopes alone ask for more than the exemption covers.
+    const interaction = await open((await own.begin()).handle);
+    await attempt(interaction);
+    const exempted = login(interaction, { ...customer, amr: ['pwd'], isExempted: true });
+    expect((await at(interaction, 'authentication', exempted)).json.code).toBe('ERR_AUTHENTICATION_UNMET');
   });
 
   it('goes on in another process after the decision, and ends where the TPP is not authorised any more', async () => {

@@ -145,6 +145,8 @@ describe('an access that the bank exempts (RTS article 10a)', () => {
     for (const parameters of [
       details(more),
       details({ ...BALANCES, actions: ['read_beneficiaries'] }),
+      details({ ...BALANCES, actions: ['read_transactions'] }),
+      { scope: 'accounts' },
       { ...details(BALANCES), claims },
     ]) {
       expect(isAtConsent(await opened(parameters))).toBe(false);

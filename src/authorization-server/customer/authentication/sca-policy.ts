@@ -80,7 +80,8 @@ export class ScaPolicy {
     if (isPayment || clientId === undefined || tpp === undefined) return false;
     const { isAcrEssential, acrValues } = requirements;
     if (isAcrEssential && acrOf('single', acrValues, []) === undefined) return false;
-    if (!details.every((detail) => isLimited(detail, clock.now()))) return false;
+    // Scopes alone have no limits.
+    if (details.length === 0 || !details.every((detail) => isLimited(detail, clock.now()))) return false;
     const lastStrongAt = await remembered.lastAt(psuId, tpp.authorizationNumber);
     if (lastStrongAt === undefined) return false;
     const { authorizationNumber } = tpp;
@@ -103,6 +104,6 @@ function isLimited(detail: Occasion['context']['details'][number], now: Date): b
   if (detail.type !== 'account_information') return false;
   const { actions = [], transactionsFrom } = detail;
   if (!Array.isArray(actions) || !actions.every((action) => LIMITED_ACTIONS.has(action))) return false;
-  if (transactionsFrom === undefined) return true;
+  if (transactionsFrom === undefined) return !actions.includes('read_transactions');
   return Date.parse(String(transactionsFrom)) >= now.getTime() - LIMITED_DAYS * DAY_MILLISECONDS;
 }
