@@ -175,8 +175,9 @@ function assertAuthentication(client: RegisteredClient, metadata: Readonly<Recor
   const name = 'token_endpoint_auth_signing_alg';
   const algorithm = metadata[name];
   if (algorithm === undefined) return;
-  const signs = client.jwks?.keys.some((key) => algorithmOf({ ...key }) === algorithm) === true;
-  if (method === 'private_key_jwt' && signs) return;
+  const isAtAddress = client.jwks_uri !== undefined;
+  const signs = isAtAddress || client.jwks?.keys.some((key) => algorithmOf({ ...key }) === algorithm);
+  if (method === 'private_key_jwt' && signs === true) return;
   throw memberRefusal(name, 'must be the algorithm of a key of jwks, and is for private_key_jwt');
 }
 

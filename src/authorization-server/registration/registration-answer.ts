@@ -73,6 +73,7 @@ function registeredMembers(client: RegisteredClient, profiles: Profiles): Record
 
 const CHOSEN = [
   'jwks',
+  'jwks_uri',
   'request_object_signing_alg',
   'introspection_signed_response_alg',
   'id_token_encrypted_response_alg',

@@ -24,8 +24,8 @@ export class UsedStatements {
     });
     if (!isFirst) {
       throw unapprovedRefusal(
-        'the software statement (RFC 7591 section 2.3)',
-        'has registered a client already',
+        'the statement (RFC 7591 section 2.3)',
+        'has registered a client already, and registers one only',
       );
     }
   }

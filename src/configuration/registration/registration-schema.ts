@@ -1,11 +1,36 @@
 import { z } from 'zod';
+import { PROFILE_NAMES } from '../../authorization-server/profiles/profiles.ts';
 import type { AuthorizationServerOptions } from '../../authorization-server/authorization-server.ts';
 
 const unknownMembers = z.enum(['drop', 'refuse']).default('drop');
 
+/** A directory that issues software statements: `iss`, the address of its keys, and the age of a statement that registers. */
+const directoryOf = (maxAgeSeconds: number, issuer?: string) =>
+  z.strictObject({
+    issuer: issuer === undefined ? z.string().min(1).max(200) : z.string().min(1).max(200).default(issuer),
+    jwksUri: z.url({ protocol: /^https$/, error: 'must be an https URL' }),
+    maxAgeSeconds: z.int().min(30).max(86_400).default(maxAgeSeconds),
+  });
+
 /** One way to register: `profile` names what is the statement. */
 const statementProfileSchema = z.discriminatedUnion('profile', [
   z.strictObject({ profile: z.literal('certificate'), unknownMembers }),
+  z.strictObject({
+    profile: z.literal('uk-obie'),
+    directory: directoryOf(1800, 'OpenBanking Ltd'),
+    organisationId: z.string().min(1).max(64).optional(),
+    clientProfile: z.enum(PROFILE_NAMES).default('uk-open-banking'),
+  }),
+  z.strictObject({
+    profile: z.literal('open-finance-brasil'),
+    directory: directoryOf(300),
+    clientProfile: z.enum(PROFILE_NAMES).default('open-finance-brasil'),
+  }),
+  z.strictObject({
+    profile: z.literal('cdr'),
+    directory: directoryOf(600, 'cdr-register'),
+    clientProfile: z.enum(PROFILE_NAMES).default('cdr-au'),
+  }),
 ]);
 
 /** `registration` of a configuration file. */
@@ -13,7 +38,7 @@ export const registrationSchema = z
   .strictObject({
     profiles: z.array(statementProfileSchema).max(8).default([]).meta({
       description:
-        'How TPPs may register clients by themselves: entries with `profile: certificate`, and `unknownMembers`: `drop` (default, RFC 7591) or `refuse`. Without an entry there is no registration: [registration.md](registration.md).',
+        'How TPPs may register clients by themselves: entries with `profile`: `certificate` (with `unknownMembers`: `drop`, the default of RFC 7591, or `refuse`), or `uk-obie`, `open-finance-brasil`, `cdr` with the `directory` of the software statements (`issuer`, `jwksUri`, `maxAgeSeconds`) and `clientProfile`. Without an entry there is no registration: [registration.md](registration.md).',
     }),
     approval: z.enum(['automatic', 'manual']).default('automatic').meta({
       description: '`manual`: a client that a TPP registers may do nothing until the bank approves it.',

@@ -35,6 +35,10 @@ export interface IssueOptions extends Validity {
     readonly organization?: string;
     /** Default: the first two letters of the NCA id; none without an NCA. */
     readonly country?: string;
+    /** UID (RFC 4519 §2.39): in Brazil, the software. */
+    readonly userId?: string;
+    /** OU: in the UK and in Brazil, once the organisation of the directory. */
+    readonly unit?: string;
   };
   /** The PSP's authorization number, without the `PSD…-…-` prefix. */
   readonly authorizationNumber?: string;

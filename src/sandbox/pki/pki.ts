@@ -25,6 +25,7 @@ export interface AuthorityOptions extends Validity {
 }
 
 const ORGANIZATION_IDENTIFIER = '2.5.4.97';
+const USER_ID = '0.9.2342.19200300.100.1.1';
 
 /** Makes a certification authority: a root, or an issuing CA under `parent`. */
 export async function createAuthority(options: AuthorityOptions): Promise<Authority> {
@@ -71,6 +72,8 @@ async function issue(authority: Authority, options: IssueOptions): Promise<Issue
     subject: nameOf([
       ['C', subject.country ?? nca?.id.slice(0, 2)],
       ['O', subject.organization],
+      ['OU', subject.unit],
+      [USER_ID, subject.userId],
       ...identifiers.map((value) => [ORGANIZATION_IDENTIFIER, value] as const),
       ['CN', subject.commonName],
     ]),

@@ -1,0 +1,133 @@
+import type { Clock } from '../../../clock.ts';
+import type { Tpp } from '../../../tpp/authenticate.ts';
+import { ATTRIBUTE } from '../../../x509/certificate/distinguished-name.ts';
+import { assertTimes, readJwt, type UnprovenJwt } from '../signed-statement.ts';
+import {
+  addressClaim,
+  type DirectorySettings,
+  type KeysAt,
+  ownClaims,
+  type StatementClaims,
+  subjectTexts,
+  textClaim,
+  textsClaim,
+  verifyBySet,
+  verifySoftwareStatement,
+} from './software-statement.ts';
+import {
+  JWT_TYPES,
+  memberRefusal,
+  type ProvenStatement,
+  type RegistrationRequest,
+  type StatementProfile,
+  statementRefusal,
+} from '../statement-profile.ts';
+
+export interface CdrStatementOptions {
+  readonly directory: DirectorySettings;
+  readonly clientProfile: string;
+  readonly issuer: string;
+  readonly apiScopes: readonly string[];
+  readonly keys: KeysAt;
+  readonly clock: Clock;
+}
+
+const REQUEST = 'the registration request (Consumer Data Standards, Dynamic Client Registration)';
+const STATEMENT = 'the software statement (Consumer Data Standards, Software Statement Assertion)';
+const ROLE = 'data-recipient-software-product';
+const UID = '0.9.2342.19200300.100.1.1';
+const REQUEST_AGE_SECONDS = 600;
+const OF_THE_JWT: readonly string[] = ['iss', 'sub', 'aud', 'iat', 'exp', 'nbf', 'jti'];
+
+/** The statement profile `cdr` (Australia): a JWT and a statement of the register, both signed with PS256. */
+export class CdrStatement implements StatementProfile {
+  readonly name = 'cdr';
+  readonly unknownMembers = 'drop';
+  readonly #options: CdrStatementOptions;
+
+  constructor(options: CdrStatementOptions) {
+    this.#options = options;
+  }
+
+  isMeant({ mediaType }: RegistrationRequest): boolean {
+    return JWT_TYPES.includes(mediaType);
+  }
+
+  async verify({ tpp, body, current }: RegistrationRequest): Promise<ProvenStatement> {
+    const { keys, apiScopes, clientProfile } = this.#options;
+    const request = readJwt(body.trim(), REQUEST, { algorithms: ['PS256'] });
+    const rules = { rule: STATEMENT, algorithms: ['PS256'], needsExpiry: true } as const;
+    const statement = await verifySoftwareStatement(request.claims.software_statement, rules, this.#options);
+    assertOfTpp(statement, tpp);
+    if (statement.software_roles !== ROLE)
+      throw statementRefusal(STATEMENT, `must have software_roles ${ROLE}`);
+    const jwksUri = addressClaim(statement, 'jwks_uri', STATEMENT);
+    await verifyBySet(request, keys.at(jwksUri), REQUEST);
+    const softwareId = textClaim(statement, 'software_id', STATEMENT);
+    const singleUse = this.#assertRequest(request, softwareId);
+    const redirectUris = textsClaim(statement, 'redirect_uris', STATEMENT);
+    const scopes = textClaim(statement, 'scope', STATEMENT).split(' ');
+    const { software_statement: text, client_id: sent, ...members } = request.claims;
+    if (members.jwks !== undefined)
+      throw memberRefusal('jwks', 'must not be sent: the statement names the keys');
+    const clientId = current?.clientId;
+    if (clientId !== undefined && sent !== undefined && sent !== clientId) {
+      throw memberRefusal('client_id', `must be ${clientId}`);
+    }
+    const rest = Object.entries(members).filter(([name]) => !OF_THE_JWT.includes(name));
+    return {
+      metadata: {
+        redirect_uris: redirectUris,
+        ...Object.fromEntries(rest),
+        jwks_uri: jwksUri,
+        profile: clientProfile,
+        // The statement says which (section "Registration Validation").
+        scope: scopes.filter((one) => one === 'openid' || apiScopes.includes(one)).join(' '),
+        ...(clientId === undefined ? {} : { client_id: clientId }),
+      },
+      names: [textClaim(statement, 'client_name', STATEMENT)],
+      redirectUris,
+      scopes: apiScopes.filter((one) => scopes.includes(one)),
+      softwareId,
+      singleUse,
+      repeated: { ...ownClaims(statement), software_statement: text },
+    };
+  }
+
+  #assertRequest({ claims }: UnprovenJwt, softwareId: string): ProvenStatement['singleUse'] {
+    const { clock, issuer } = this.#options;
+    const { iss, aud, jti, exp } = claims;
+    if (iss !== softwareId) throw statementRefusal(REQUEST, `must have iss ${softwareId}`);
+    if (aud !== issuer) throw statementRefusal(REQUEST, `must have aud ${issuer}`);
+    if (typeof jti !== 'string' || jti === '' || jti.length > 64) {
+      throw statementRefusal(REQUEST, 'must have a jti of 1 to 64 characters');
+    }
+    assertTimes(claims, REQUEST, { clock, maxAgeSeconds: REQUEST_AGE_SECONDS, needsExpiry: true });
+    const latest = clock.now().getTime() + REQUEST_AGE_SECONDS * 1000;
+    const until = new Date(Number(exp) * 1000);
+    if (until.getTime() > latest) {
+      throw statementRefusal(REQUEST, `must have an exp within ${REQUEST_AGE_SECONDS} seconds`);
+    }
+    return { id: `${this.name} ${softwareId} ${jti}`, until };
+  }
+}
+
+/** The certificate names the software, the brand or the legal entity of the statement. */
+function assertOfTpp(statement: StatementClaims, tpp: Tpp): void {
+  const ids = ['software_id', 'org_id', 'legal_entity_id'].flatMap((name) => {
+    const id = statement[name];
+    return typeof id === 'string' && id !== '' ? [id] : [];
+  });
+  const named = subjectTexts(
+    tpp,
+    ATTRIBUTE.commonName,
+    ATTRIBUTE.organizationalUnitName,
+    ATTRIBUTE.serialNumber,
+    UID,
+  );
+  if (ids.some((id) => named.includes(id) || tpp.authorizationNumber.endsWith(`-${id}`))) return;
+  throw statementRefusal(
+    STATEMENT,
+    `is of other software than the certificate of ${tpp.authorizationNumber}`,
+  );
+}

@@ -1,0 +1,183 @@
+import type { Clock } from '../../../clock.ts';
+import type { Tpp } from '../../../tpp/authenticate.ts';
+import { scopesAllowed } from '../../../tpp/authorisation-status.ts';
+import { ATTRIBUTE } from '../../../x509/certificate/distinguished-name.ts';
+import { assertTimes, readJwt, type UnprovenJwt } from '../signed-statement.ts';
+import {
+  addressClaim,
+  type DirectorySettings,
+  type KeysAt,
+  ownClaims,
+  pspRoles,
+  type StatementClaims,
+  subjectTexts,
+  textClaim,
+  textsClaim,
+  verifyBySet,
+  verifySoftwareStatement,
+} from './software-statement.ts';
+import {
+  JWT_TYPES,
+  memberRefusal,
+  type ProvenStatement,
+  type RegistrationRequest,
+  type StatementProfile,
+  statementRefusal,
+  unapprovedRefusal,
+} from '../statement-profile.ts';
+
+export interface UkStatementOptions {
+  readonly directory: DirectorySettings;
+  /** The identifier of this bank in the directory: `aud` of a request, where the request has one. */
+  readonly organisationId?: string | undefined;
+  /** The FAPI profile of the clients. */
+  readonly clientProfile: string;
+  readonly issuer: string;
+  readonly apiScopes: readonly string[];
+  readonly keys: KeysAt;
+  readonly clock: Clock;
+}
+
+const REQUEST = 'the registration request (UK DCR 3.4, Data Model)';
+const STATEMENT = 'the software statement (UK Directory, Software Statement Assertion)';
+const ROLES = { AISP: 'PSP_AI', PISP: 'PSP_PI', CBPII: 'PSP_IC' } as const;
+const REQUEST_AGE_SECONDS = 3600;
+/** A request without `exp` close by is not good for longer. */
+const MAX_LIFE_SECONDS = 3600;
+/** Members of a request that say what the statement, or this server, says. */
+const OF_THE_JWT: readonly string[] = ['iss', 'sub', 'aud', 'iat', 'exp', 'nbf', 'jti'];
+const APPLICATION_TYPES: readonly unknown[] = ['web', 'native', 'mobile', undefined];
+
+/**
+ * The statement profile `uk-obie` (Dynamic Client Registration 3.3 and 3.4): a JWT, signed by a key of the set that the
+ * software statement names, with the statement in it. The statement is verified before that address is read.
+ */
+export class UkObieStatement implements StatementProfile {
+  readonly name = 'uk-obie';
+  readonly unknownMembers = 'drop';
+  readonly #options: UkStatementOptions;
+
+  constructor(options: UkStatementOptions) {
+    this.#options = options;
+  }
+
+  isMeant({ mediaType }: RegistrationRequest): boolean {
+    return JWT_TYPES.includes(mediaType);
+  }
+
+  async verify({ tpp, body, current }: RegistrationRequest): Promise<ProvenStatement> {
+    const { keys, apiScopes } = this.#options;
+    const request = readJwt(body.trim(), REQUEST, { algorithms: ['PS256', 'ES256'] });
+    const rules = { rule: STATEMENT, algorithms: ['PS256', 'ES256'] } as const;
+    const statement = await verifySoftwareStatement(request.claims.software_statement, rules, this.#options);
+    assertActive(statement);
+    assertOfTpp(statement, tpp);
+    const jwksUri = addressClaim(statement, 'software_jwks_endpoint', STATEMENT);
+    await verifyBySet(request, keys.at(jwksUri), REQUEST);
+    const softwareId = textClaim(statement, 'software_id', STATEMENT);
+    const { id, until } = this.#assertRequest(request, softwareId);
+    const redirectUris = textsClaim(statement, 'software_redirect_uris', STATEMENT);
+    const roles = pspRoles(textsClaim(statement, 'software_roles', STATEMENT), ROLES);
+    return {
+      metadata: this.#metadataOf(request, { jwksUri, redirectUris, clientId: current?.clientId }),
+      names: namesOf(statement),
+      redirectUris,
+      scopes: scopesAllowed(roles, apiScopes),
+      softwareId,
+      singleUse: { id, until },
+      repeated: {
+        ...ownClaims(statement),
+        software_statement: request.claims.software_statement,
+        application_type: request.claims.application_type ?? 'web',
+      },
+    };
+  }
+
+  #assertRequest({ claims }: UnprovenJwt, softwareId: string): { readonly id: string; readonly until: Date } {
+    const { clock, organisationId, issuer } = this.#options;
+    const { iss, aud, jti, exp } = claims;
+    if (iss !== softwareId) throw statementRefusal(REQUEST, `must have iss ${softwareId}`);
+    if (claims.software_id !== undefined && claims.software_id !== softwareId) {
+      throw memberRefusal('software_id', 'must be that of the software statement');
+    }
+    if (organisationId !== undefined && aud !== undefined && aud !== organisationId && aud !== issuer) {
+      throw statementRefusal(REQUEST, `must have aud ${organisationId}`);
+    }
+    if (typeof jti !== 'string' || jti === '' || jti.length > 64) {
+      throw statementRefusal(REQUEST, 'must have a jti of 1 to 64 characters');
+    }
+    assertTimes(claims, REQUEST, { clock, maxAgeSeconds: REQUEST_AGE_SECONDS, needsExpiry: true });
+    const until = new Date(Number(exp) * 1000);
+    if (until.getTime() > clock.now().getTime() + MAX_LIFE_SECONDS * 1000) {
+      throw statementRefusal(REQUEST, `must have an exp within ${MAX_LIFE_SECONDS} seconds`);
+    }
+    return { id: `${this.name} ${softwareId} ${jti}`, until };
+  }
+
+  #metadataOf(
+    { claims }: UnprovenJwt,
+    statement: {
+      readonly jwksUri: string;
+      readonly redirectUris: readonly string[];
+      readonly clientId: string | undefined;
+    },
+  ): Record<string, unknown> {
+    const { software_statement, software_id, application_type: type, client_id, ...members } = claims;
+    if (!APPLICATION_TYPES.includes(type))
+      throw memberRefusal('application_type', 'must be web, native or mobile');
+    if (members.jwks !== undefined)
+      throw memberRefusal('jwks', 'must not be sent: the statement names the keys');
+    const { clientId } = statement;
+    if (clientId !== undefined && client_id !== undefined && client_id !== clientId) {
+      throw memberRefusal('client_id', `must be ${clientId}`);
+    }
+    const { backchannel_user_code_parameter_supported: userCode, ...rest } = members;
+    if (userCode !== undefined && userCode !== false) {
+      throw memberRefusal('backchannel_user_code_parameter_supported', 'must be false (UK DCR 3.4)');
+    }
+    return {
+      response_types: ['code id_token'],
+      redirect_uris: statement.redirectUris,
+      ...Object.fromEntries(Object.entries(rest).filter(([name]) => !OF_THE_JWT.includes(name))),
+      jwks_uri: statement.jwksUri,
+      profile: this.#options.clientProfile,
+      ...(clientId === undefined ? {} : { client_id: clientId }),
+    };
+  }
+}
+
+/** The directory writes states in different cases. */
+function assertActive({ org_status: status, software_mode: mode }: StatementClaims): void {
+  if (String(status).toLowerCase() !== 'active') {
+    throw unapprovedRefusal(STATEMENT, 'is of an organisation that is not active');
+  }
+  if (mode !== undefined && !['live', 'test'].includes(String(mode).toLowerCase())) {
+    throw statementRefusal(STATEMENT, 'has a software_mode that is neither Live nor Test');
+  }
+}
+
+/** The organisation of the statement is the one of the certificate: by its directory identifier, or by its registration. */
+function assertOfTpp(statement: StatementClaims, tpp: Tpp): void {
+  const orgId = textClaim(statement, 'org_id', STATEMENT);
+  const names = subjectTexts(tpp, ATTRIBUTE.commonName, ATTRIBUTE.organizationalUnitName);
+  const { registration_id: registration } = (statement.organisation_competent_authority_claims ?? {}) as {
+    readonly registration_id?: unknown;
+  };
+  const isOwn =
+    names.includes(orgId) ||
+    tpp.authorizationNumber === `PSDGB-OB-Unknown${orgId}` ||
+    (typeof registration === 'string' && tpp.authorizationNumber === `PSDGB-FCA-${registration}`);
+  if (!isOwn) {
+    throw statementRefusal(
+      STATEMENT,
+      `is of the organisation ${orgId}, and the connection is of ${tpp.authorizationNumber}`,
+    );
+  }
+}
+
+/** A service is named as its customers know it; with an agent, on whose behalf it is. */
+function namesOf(statement: StatementClaims): [string, ...string[]] {
+  const client = textClaim(statement, 'software_client_name', STATEMENT);
+  const { org_name: organisation } = statement;
+  return typeof organisation === 'string' ? [client, organisation] : [client];
+}
