@@ -17,7 +17,7 @@ import { startRedis } from '../storage/redis/redis-servers.ts';
 const [kind = 'sqlite', count = '1000000'] = process.argv.slice(3);
 const COUNT = Number(count);
 const OF_CUSTOMER = 20;
-const AT_ONCE = 2000;
+const AT_ONCE = 500;
 const ROUNDS = 300;
 const ALICE = 'psu-6f1c2a';
 
@@ -70,7 +70,17 @@ async function write(at: number): Promise<void> {
   );
   const captured = made.get(`bench-${at}`);
   made.delete(`bench-${at}`);
-  if (captured !== undefined) await store.putIfAbsent(captured.kind, `bench-${at}`, captured.record);
+  if (captured === undefined) return;
+  const put = () => store.putIfAbsent(captured.kind, `bench-${at}`, captured.record);
+  // A busy machine may not write in time: again, which changes nothing.
+  for (let left = 20; left > 0; left -= 1) {
+    const isDone = await put().then(
+      () => true,
+      () => false,
+    );
+    if (isDone) return;
+  }
+  throw new Error('the store does not write');
 }
 
 const began = performance.now();
