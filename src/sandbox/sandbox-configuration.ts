@@ -79,6 +79,7 @@ export async function sandboxConfiguration(
     // The simplest of the TPPs that are tried here ask by scopes.
     consent: { paymentsByScope: 'allow' },
     sca: { enabled: strongAuthentication },
+    dashboard: { enabled: true },
     customerClaims: ['name', 'given_name', 'family_name', 'email', 'email_verified'],
     clients: (await Promise.all(description.tpps.map(clientsOf))).flat(),
   };

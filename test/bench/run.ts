@@ -1,9 +1,14 @@
 import { readdirSync } from 'node:fs';
 
-// `npm run bench` names the benchmarks; `npm run bench -- NAME` runs one.
-const names = readdirSync(import.meta.dirname)
-  .filter((file) => file.endsWith('.ts') && file !== 'run.ts')
-  .map((file) => file.slice(0, -'.ts'.length));
+// `npm run bench` names the benchmarks; `npm run bench -- NAME` runs one: `NAME.ts`, or `NAME/bench.ts`.
+const files = readdirSync(import.meta.dirname, { recursive: true, encoding: 'utf8' });
+const benchmarks = new Map(
+  files.flatMap((file) => {
+    const [, name] = /^([a-z-]+)(?:\/bench)?\.ts$/.exec(file.replaceAll('\\', '/')) ?? [];
+    return name === undefined || name === 'run' ? [] : [[name, file]];
+  }),
+);
 const name = process.argv[2];
-if (name !== undefined && names.includes(name)) await import(`./${name}.ts`);
-else console.log(`npm run bench -- NAME, where NAME is one of: ${names.join(', ')}`);
+const file = benchmarks.get(name ?? '');
+if (file !== undefined) await import(`./${file}`);
+else console.log(`npm run bench -- NAME, where NAME is one of: ${[...benchmarks.keys()].sort().join(', ')}`);

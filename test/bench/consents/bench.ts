@@ -2,15 +2,15 @@ import { readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { mkdtemp } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { systemClock } from '../../src/clock.ts';
-import { ConsentRecords } from '../../src/consent/consent-records.ts';
-import { newGrantId } from '../../src/consent/consent.ts';
-import { silentLog } from '../../src/events.ts';
-import { openSqliteStore } from '../../src/storage/sqlite/sqlite.ts';
-import type { RecordToStore, Store } from '../../src/storage/store.ts';
-import { PagesBench } from '../authorization-server/customer/pages-bench.ts';
-import { openStore, redisSettings } from '../storage/redis/redis-contract.ts';
-import { startRedis } from '../storage/redis/redis-servers.ts';
+import { systemClock } from '../../../src/clock.ts';
+import { ConsentRecords } from '../../../src/consent/consent-records.ts';
+import { newGrantId } from '../../../src/consent/consent.ts';
+import { silentLog } from '../../../src/events.ts';
+import { openSqliteStore } from '../../../src/storage/sqlite/sqlite.ts';
+import type { RecordToStore, Store } from '../../../src/storage/store.ts';
+import { PagesBench } from '../../authorization-server/customer/pages-bench.ts';
+import { openStore, redisSettings } from '../../storage/redis/redis-contract.ts';
+import { startRedis } from '../../storage/redis/redis-servers.ts';
 
 // A store with a million consents: how long a find takes, and a page of the dashboard over TLS, of a customer with 20 of them.
 // `npm run bench -- consents [sqlite|redis] [count]`.
