@@ -160,10 +160,10 @@ export function accountsOf(psuId: string): readonly DemoAccount[] {
   return DEMO_CUSTOMERS.find((one) => one.psuId === psuId)?.accounts ?? [];
 }
 
-/** Whether a detail is for an account: one that it names, or any; a payment is in the currency of the account. */
+/** Whether a detail is for an account: one that it names, or any. */
 function isNamedIn(
-  { accounts, account, debtorAccount, instructedAmount }: Readonly<Record<string, unknown>>,
-  { accountId, iban, currency }: DemoAccount,
+  { accounts, account, debtorAccount }: Readonly<Record<string, unknown>>,
+  { accountId, iban }: DemoAccount,
 ): boolean {
   const named = Array.isArray(accounts)
     ? accounts
@@ -171,12 +171,6 @@ function isNamedIn(
   const numbers: readonly unknown[] = named.flatMap((one) =>
     typeof one === 'object' && one !== null ? Object.values(one) : [],
   );
-  const isPaidFrom = isOfCurrency(instructedAmount, currency);
   const own = [accountId, iban, iban.slice(BEFORE_SORT_CODE)];
-  return isPaidFrom && (named.length === 0 || own.some((number) => numbers.includes(number)));
-}
-
-function isOfCurrency(amount: unknown, currency: string): boolean {
-  if (typeof amount !== 'object' || amount === null || !('currency' in amount)) return true;
-  return amount.currency === currency;
+  return named.length === 0 || own.some((number) => numbers.includes(number));
 }
