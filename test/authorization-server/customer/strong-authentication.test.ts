@@ -12,7 +12,7 @@ afterAll(() => bench.close());
 afterEach(() => bench.renew());
 
 describe('two elements of different kinds (RTS article 4(1))', () => {
-  it('are password and generator; token, ID token and introspection name them (RFC 9470 §5)', async () => {
+  it('are password and generator; access token and ID token name them (RFC 9470 §5)', async () => {
     bench.bankWith(GENERATOR);
     const customer = await Customer.opens(bench.pages);
     await customer.send(bench.typed());
