@@ -15,7 +15,7 @@ const PHONE = { width: 360, height: 740 };
 const DESKTOP = { width: 1280, height: 900 };
 const PAYMENT = {
   type: 'payment_initiation',
-  instructedAmount: { currency: 'EUR', amount: '1234.50' },
+  instructedAmount: { currency: 'GBP', amount: '1234.50' },
   creditorName: 'Garden & Sons GmbH',
   creditorAccount: { iban: 'DE02100100109307118603' },
   remittanceInformationUnstructured: 'Invoice 17',
@@ -125,11 +125,11 @@ describe.skipIf(isChromiumMissing)(`the pages of a bank, in a real browser${chro
   }
 
   it.each([
-    ['en', PHONE, '€1,234.50'],
-    ['de', DESKTOP, '1.234,50\u00a0€'],
-    ['fr', PHONE, '1\u202f234,50\u00a0€'],
-    ['es', DESKTOP, '1234,50\u00a0€'],
-    ['pt', PHONE, '1234,50\u00a0€'],
+    ['en', PHONE, '£1,234.50'],
+    ['de', DESKTOP, '1.234,50\u00a0£'],
+    ['fr', PHONE, '1\u202f234,50\u00a0£GB'],
+    ['es', DESKTOP, '1234,50\u00a0GBP'],
+    ['pt', PHONE, '1234,50\u00a0£'],
   ] as const)(
     'a payment in %s, with amount and payee on each page (RTS article 5)',
     async (tag, viewport, amount) => {
@@ -212,7 +212,7 @@ describe.skipIf(isChromiumMissing)(`the pages of a bank, in a real browser${chro
       expect(await second.locator('h1').textContent()).toBe('The request could not be processed.');
       await second.locator('#again').click();
       await logIn(second);
-      expect(await second.locator('.amount').textContent()).toBe('€1,234.50');
+      expect(await second.locator('.amount').textContent()).toBe('£1,234.50');
       await logIn(first);
       expect(await first.locator('.amount').count()).toBe(0);
       for (const page of [second, first]) {
