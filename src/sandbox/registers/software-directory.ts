@@ -1,4 +1,5 @@
 import { randomBytes, randomUUID } from 'node:crypto';
+import { epochSeconds, systemClock } from '../../clock.ts';
 import { exportJWK, generateKeyPair, type JWK, SignJWT } from 'jose';
 
 /** A software of a TPP in the sandbox's directory. */
@@ -59,7 +60,7 @@ export class SoftwareDirectory {
     software: ListedSoftware,
     more: Readonly<Record<string, unknown>> = {},
   ): Promise<string> {
-    const now = Math.floor(Date.now() / 1000);
+    const now = epochSeconds(systemClock.now());
     const claims = { iss: STATEMENT_ISSUERS[shape], iat: now, ...CLAIMS[shape](software, now), ...more };
     return new SignJWT(claims)
       .setProtectedHeader({ alg: 'PS256', typ: 'JWT', kid: String(this.#publicJwk.kid) })

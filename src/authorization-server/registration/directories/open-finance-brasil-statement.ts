@@ -106,7 +106,7 @@ function assertOfCertificate(statement: StatementClaims, tpp: Tpp): void {
     throw statementRefusal(STATEMENT, `is of the organisation ${orgId}, which the certificate does not name`);
 }
 
-/** What the statement decides is repeated, and never chosen (section 7.1). */
+/** Members that the statement decides are repeated, and never chosen (section 7.1). */
 function assertMembers(members: Readonly<Record<string, unknown>>, jwksUri: string, tpp: Tpp): void {
   if (members.jwks !== undefined) throw memberRefusal('jwks', 'must not be sent by value (section 7.1)');
   if (members.jwks_uri !== jwksUri)
