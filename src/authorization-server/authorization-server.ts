@@ -6,7 +6,6 @@ import type { ConsentRecords } from '../consent/consent-records.ts';
 import type { ConsentUses } from '../consent/consent-uses.ts';
 import { Consents, type GrantEnder } from '../consent/consents.ts';
 import type { DetailTypes } from '../consent/details/detail-types.ts';
-import { OpenBankingError } from '../errors.ts';
 import type { Store } from '../storage/store.ts';
 import type { TppAuthenticator } from '../tpp/authenticate.ts';
 import { ClientGrants } from './models/client-grants.ts';
@@ -76,8 +75,13 @@ import {
   REGISTRATION_ROUTE,
   STATUS_LIST_PATH,
   STATUS_LIST_ROUTE,
+  whereOpen,
 } from './request/routes.ts';
-import { openRegistration, type RegistrationSettings } from './registration/opened-registration.ts';
+import {
+  openRegistration,
+  registrationSteps,
+  type RegistrationSettings,
+} from './registration/opened-registration.ts';
 import type { FollowedSigner } from './signing/signer.ts';
 import { serveStatusLists } from './token-status/status-lists.ts';
 import { type HolderCertificate, isHolderAuthorised } from './token-status/token-holder.ts';
@@ -105,8 +109,7 @@ export interface AuthorizationServerOptions
   /** Absent: the bank's own steps are the whole authentication of customers. */
   readonly sca: ScaOptions | undefined;
   readonly authenticator: TppAuthenticator;
-  /** Absent: no TPP registers a client by itself. */
-  readonly registration: RegistrationSettings | undefined;
+  readonly registration: RegistrationSettings;
   /** Whether this process knows that a certificate is revoked: its tokens end. */
   readonly isRevoked: (certificate: HolderCertificate) => boolean;
   /** Certificates that other processes found revoked. */
@@ -224,7 +227,7 @@ function stepsOf(
   const hasStrictTransportSecurity = new URL(issuer).hostname !== 'localhost';
   const metadata = discoveryOnBothListeners({ ...options, uiLocales: pages.languages.offered });
   const statusLists = serveStatusLists(tokenStatus.lists);
-  const registration = openRegistration(options.registration, options);
+  const registration = openRegistration(options);
   return {
     front: [
       accessLog(log, clientCertificate),
@@ -246,14 +249,14 @@ function stepsOf(
       errorHandler(pages),
       findRoute,
       at(ENDPOINTS.backchannel_authentication, whereOpen(options.ciba)),
-      at(REGISTRATION_ROUTE, whereOpen(registration)),
+      at(REGISTRATION_ROUTE, whereOpen(registration.endpoints)),
       formHead(options.clock),
       // A resource server is answered here; every other caller is a TPP, and has to prove that.
       at(ENDPOINTS.introspection, introspectForResourceServers(options, sources)),
       at(CLIENT_KEYS_ROUTE, serveClientKeys(options)),
       at(CONSENT_INFORMATION_ROUTE, serveConsentInformation(options)),
       from('tpp', tppGate(authenticator, clientCertificate, options)),
-      ...(registration === undefined ? [] : [at(REGISTRATION_ROUTE, registration.serve)]),
+      ...registrationSteps(registration),
       // The short ways take only forms that `checkForm` passes.
       at(ENDPOINTS.token, directClientCredentials(provider)),
       at(ENDPOINTS.introspection, signedIntrospection(provider)),
@@ -269,14 +272,6 @@ function stepsOf(
       at(ENDPOINTS.token, nameGrant(options.grantManagement)),
       at(GRANTS_ROUTE, grantsEndpoint(options, { ...sources, consents })),
     ],
-  };
-}
-
-/** @throws ERR_HTTP_NOT_FOUND where the part of the server is off */
-function whereOpen(part: object | undefined): Middleware {
-  return (ctx, next) => {
-    if (part === undefined) throw new OpenBankingError('ERR_HTTP_NOT_FOUND', { path: ctx.path });
-    return next();
   };
 }
 

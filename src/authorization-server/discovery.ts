@@ -4,6 +4,7 @@ import { type Profiles, responseModes } from './profiles/profiles.ts';
 import type { profileConfiguration } from './profiles/provider-configuration.ts';
 import { senderConstraintDiscovery } from './profiles/sender-constraint.ts';
 import { GRANT_ACTIONS, type GrantManagementRules } from './request/authorization-request/grant-action.ts';
+import { hasEndpoints, type RegistrationSettings } from './registration/opened-registration.ts';
 import { CONSENT_INFORMATION_PATH, ENDPOINTS, GRANTS_PATH, REGISTRATION_PATH } from './request/routes.ts';
 import { GRANT_MANAGEMENT_SCOPES } from './tokens/grant-management-scopes.ts';
 import { INTENT_CLAIM } from './request/authorization-request/named-access.ts';
@@ -55,12 +56,12 @@ function grantManagementEndpoint(mtlsUrl: URL): Record<string, string> {
 
 function mtlsEndpoints(
   mtlsUrl: URL,
-  { ciba, registration }: { readonly ciba: OpenCiba; readonly registration: object | undefined },
+  { ciba, registration }: { readonly ciba: OpenCiba; readonly registration: RegistrationSettings },
 ): Record<string, string> {
   const at = ([name, path]: readonly [string, string]) => [`${name}_endpoint`, new URL(path, mtlsUrl).href];
   const paths = {
     ...(ciba === undefined ? WITHOUT_CIBA : ON_MTLS),
-    ...(registration === undefined ? {} : { registration: REGISTRATION_PATH }),
+    ...(hasEndpoints(registration) ? { registration: REGISTRATION_PATH } : {}),
   };
   return Object.fromEntries(Object.entries(paths).map(at));
 }
@@ -82,8 +83,7 @@ export function discoveryOnBothListeners(urls: {
   readonly decrypter: Pick<Decrypter, 'keys'>;
   readonly ciba: OpenCiba;
   readonly grantManagement: OpenGrantManagement;
-  /** Undefined: TPPs cannot register clients. */
-  readonly registration: object | undefined;
+  readonly registration: RegistrationSettings;
 }): Middleware {
   const front = (path: string) => new URL(path, urls.issuer).href;
   const addresses = {
@@ -168,7 +168,7 @@ export function discoveryExtras(
   }: {
     readonly mtlsUrl: URL;
     readonly ciba: OpenCiba;
-    readonly registration: object | undefined;
+    readonly registration: RegistrationSettings;
     readonly grantManagement: OpenGrantManagement;
   },
   { clientAuthMethods, enabledJWA: { clientAuthSigningAlgValues } }: ReturnType<typeof profileConfiguration>,

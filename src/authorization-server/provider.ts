@@ -5,7 +5,11 @@ import type { ConsentUses } from '../consent/consent-uses.ts';
 import type { Log } from '../events.ts';
 import type { Ciba, CibaOptions } from './ciba/ciba.ts';
 import { type AccessJudge, apiScopes, type ApiScopesOptions } from './tokens/api-scopes.ts';
-import { assertClientAssertion, certificateSubjectMatches } from './clients/client-authentication.ts';
+import {
+  assertClientAssertion,
+  certificateSubjectMatches,
+  noteInactive,
+} from './clients/client-authentication.ts';
 import { clientMetadata, EXTRA_CLIENT_METADATA } from './clients/client-metadata.ts';
 import { addressedKeys, type KeysByAddress } from './clients/keys-by-address.ts';
 import type { Clients } from './clients/clients.ts';
@@ -33,6 +37,7 @@ import {
 import { grantManagementParameters } from './request/authorization-request/grant-action.ts';
 import { assertClaims } from './request/authorization-request/claims-parameter.ts';
 import { ENDPOINTS } from './request/routes.ts';
+import type { RegistrationSettings } from './registration/opened-registration.ts';
 import type { FollowedSigner } from './signing/signer.ts';
 import { grantedDetails, type GrantedDetailsOptions } from './tokens/granted-details.ts';
 import { authenticationClaims, tokenClaims, withinGrant } from './tokens/token-claims.ts';
@@ -46,7 +51,7 @@ export interface ProviderOptions extends ApiScopesOptions, GrantedDetailsOptions
   /** URL of the front channel; the issuer identifier (RFC 8414 §2). */
   readonly issuer: string;
   readonly mtlsUrl: URL;
-  readonly clients: Pick<Clients, 'findNamed' | 'findStored'>;
+  readonly clients: Pick<Clients, 'findNamed' | 'findStored' | 'findRecord'>;
   /** Profiles that clients may have; the first is that of a client without another. */
   readonly profiles: Profiles;
   readonly consentSeconds: number;
@@ -55,8 +60,7 @@ export interface ProviderOptions extends ApiScopesOptions, GrantedDetailsOptions
   /** Absent: CIBA is off. */
   readonly ciba: Pick<CibaOptions, 'rules' | 'privateHosts' | 'caPem' | 'proxy'> | undefined;
   readonly grantManagement: OpenGrantManagement;
-  /** Absent: no TPP registers a client by itself. */
-  readonly registration: object | undefined;
+  readonly registration: RegistrationSettings;
   readonly keysByAddress: KeysByAddress;
   /** Rotates for every client, also where its profile does not. */
   readonly rotatesRefreshTokens: boolean;
@@ -108,7 +112,9 @@ export function createProvider(options: ProviderOptions, parts: ProviderParts): 
     provider,
     {
       findNamed: (clientId) => options.clients.findNamed(clientId),
-      findStored: (clientId) => options.clients.findStored(clientId),
+      findStored: async (clientId) =>
+        (await options.clients.findStored(clientId)) ??
+        noteInactive(Provider.ctx, await options.clients.findRecord(clientId)),
     },
     (client) => clientMetadata(client, options.profiles),
     (client) => addressedKeys(client, options),

@@ -4,6 +4,7 @@ import { OpenBankingError } from '../../errors.ts';
 import type { Tpp } from '../../tpp/authenticate.ts';
 import type { AuthorisationStatus } from '../../tpp/authorisation-status.ts';
 import { matchesSubject } from '../../x509/certificate/subject-property.ts';
+import type { ClientRecord } from './client-records.ts';
 import { isClientOf, type RegisteredClient, tppOf } from './registered-client.ts';
 import { profileOf, type Profiles } from '../profiles/profiles.ts';
 import { findAudienceProblem } from '../request/assertion-audience.ts';
@@ -114,4 +115,20 @@ export function assertClientAssertion(options: AssertionOptions) {
       assertDpopRegistered(client, dpopOf(ctx));
     });
   };
+}
+
+/**
+ * Notes for answer and log that a client exists and may not act. Only its own TPP finds that out; to every other caller the
+ * client is unknown.
+ */
+export function noteInactive(
+  ctx: KoaContextWithOIDC | undefined,
+  record: ClientRecord | undefined,
+): undefined {
+  const tpp = ctx === undefined ? undefined : provenTpp(ctx);
+  if (ctx === undefined || tpp === undefined || record === undefined || record.status === 'ending') return;
+  const { authorizationNumber, nca } = tpp;
+  const { client, status } = record;
+  if (!isClientOf(client, { authorizationNumber, nca: nca.id })) return;
+  ctx.state.refusal ??= new OpenBankingError('ERR_CLIENT_NOT_ACTIVE', { clientId: client.client_id, status });
 }

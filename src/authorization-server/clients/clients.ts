@@ -255,7 +255,10 @@ export class Clients {
       if (status === to) return;
       if (found === undefined || status === 'ending') throw refusal(clientId, 'the store has no such client');
       if (from !== undefined && status !== from) throw refusal(clientId, `the client is ${status}`);
-      if (await this.change(found, { status: to })) return;
+      if (!(await this.change(found, { status: to }))) continue;
+      const { authorization_number: authorizationNumber } = found.record.client;
+      this.#options.log.emit('client.status', { clientId, authorizationNumber, outcome: to });
+      return;
     }
     throw new OpenBankingError('ERR_STORAGE_UNAVAILABLE', { operation: 'replace: the client changes' });
   }

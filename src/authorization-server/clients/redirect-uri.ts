@@ -7,7 +7,8 @@ export function findRedirectUriProblem(text: string): string | undefined {
   if (url === null) return 'must be a URL';
   if (!/^https:\/\//i.test(text)) return 'must be an https URL, also for loopback (FAPI 2.0 §5.3.2.2)';
   if (text.includes('#')) return 'must not have a fragment (RFC 6749 §3.1.2)';
-  if (url.username !== '' || url.password !== '') return 'must not have a user name or a password';
+  // Empty ones too, which a parsed URL does not show.
+  if (/^[^/]*\/\/[^/?#]*@/.test(text)) return 'must not have a user name or a password';
   if (text.includes('*')) return 'must not have a wildcard: redirect URIs are compared to the letter';
   if (/[^\x21-\x7e]|["<>\\^`{|}]/.test(text)) return 'must have the characters of a URI only (RFC 3986 §2)';
   return undefined;

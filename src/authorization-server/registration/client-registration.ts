@@ -15,8 +15,8 @@ import { knownMembers } from './registration-members.ts';
 import { memberRefusal, type ProvenStatement, type StatementProfile } from './statement-profile.ts';
 
 export interface RegistrationRules extends ClientRules {
-  /** Hosts of redirect URIs: any public name, or the names of the certificate only. */
-  readonly redirectHosts: 'any' | 'certificate';
+  /** Hosts of redirect URIs: any public name, the names of the certificate only, or these. */
+  readonly redirectHosts: 'any' | 'certificate' | readonly string[];
   /** For a sandbox. */
   readonly allowsLoopbackRedirects: boolean;
 }
@@ -28,7 +28,7 @@ export interface ProvenRegistration {
   readonly unknownMembers: StatementProfile['unknownMembers'];
 }
 
-const MAX_REDIRECT_URIS = 20;
+export const MAX_REDIRECT_URIS = 20;
 const MAX_URI = 2048;
 
 /**
@@ -121,7 +121,7 @@ function assertRedirects(
 }
 
 /** Why a redirect URI of a TPP cannot have this host. */
-export function findHostProblem(
+function findHostProblem(
   hostname: string,
   tpp: Tpp,
   {
@@ -135,9 +135,11 @@ export function findHostProblem(
   if (isOwnMachine || isAddress || !/[^.]\.[^.]/.test(hostname)) {
     return `has ${hostname}, which is no public host name`;
   }
-  return redirectHosts === 'any' || hostsOf(tpp).includes(hostname)
-    ? undefined
-    : `has ${hostname}, which is no name of the certificate (subjectAltName)`;
+  if (redirectHosts === 'any') return undefined;
+  const isOfCertificate = redirectHosts === 'certificate';
+  if ((isOfCertificate ? hostsOf(tpp) : redirectHosts).includes(hostname)) return undefined;
+  const source = isOfCertificate ? 'the certificate (subjectAltName)' : 'the list of the bank';
+  return `has ${hostname}, which is no name of ${source}`;
 }
 
 /** The host names of a certificate. A wildcard names no host. */
@@ -175,10 +177,11 @@ function assertAuthentication(client: RegisteredClient, metadata: Readonly<Recor
   const name = 'token_endpoint_auth_signing_alg';
   const algorithm = metadata[name];
   if (algorithm === undefined) return;
-  const isAtAddress = client.jwks_uri !== undefined;
-  const signs = isAtAddress || client.jwks?.keys.some((key) => algorithmOf({ ...key }) === algorithm);
-  if (method === 'private_key_jwt' && signs === true) return;
-  throw memberRefusal(name, 'must be the algorithm of a key of jwks, and is for private_key_jwt');
+  // The keys of an address are not read yet: an assertion of another algorithm is refused when it comes.
+  const isOfKey = client.jwks?.keys.some((key) => algorithmOf({ ...key }) === algorithm);
+  const isKnown = isOfKey ?? ['ES256', 'PS256', 'EdDSA'].some((one) => one === algorithm);
+  if (method === 'private_key_jwt' && isKnown) return;
+  throw memberRefusal(name, 'must be the algorithm of a key of the client, and is for private_key_jwt');
 }
 
 /** A subject that the certificate of this connection does not have would lock the client out. */

@@ -183,3 +183,11 @@ export function inOrder(steps: Readonly<Record<ListenerName, readonly Middleware
     return run(0);
   };
 }
+
+/** @throws ERR_HTTP_NOT_FOUND where the part of the server is off */
+export function whereOpen(part: object | undefined): Middleware {
+  return (ctx, next) => {
+    if (part === undefined) throw new OpenBankingError('ERR_HTTP_NOT_FOUND', { path: ctx.path });
+    return next();
+  };
+}

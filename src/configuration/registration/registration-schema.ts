@@ -60,6 +60,18 @@ export const registrationSchema = z
     allowLoopbackRedirects: z.boolean().default(false).meta({
       description: 'Lets TPPs register redirect URIs of their own machine. For a sandbox only.',
     }),
+    onFirstSight: z
+      .strictObject({
+        redirectHosts: z
+          .array(z.string().regex(/^[a-z0-9-]+(\.[a-z0-9-]+)+$/, 'must be a host name in lower case'))
+          .min(1)
+          .optional()
+          .meta({
+            description:
+              'With `onFirstSight: {}` a TPP needs no registration: a `client_id` that is the organizationIdentifier of its certificate works. These are the hosts that the redirect URIs of such clients may have; absent: the names of the certificate (subjectAltName).',
+          }),
+      })
+      .optional(),
     accessTokenRotation: z.boolean().default(false).meta({
       description:
         'Each answer to a registration access token brings the next one; the one before stays good until the next is used (RFC 7592 §5).',
@@ -67,17 +79,18 @@ export const registrationSchema = z
   })
   .prefault({});
 
-/** The registration of a validated value; undefined where it is off. */
+/** The registration of a validated value. */
 export function registrationOptions({
   profiles,
   accessTokenRotation,
   allowLoopbackRedirects,
+  onFirstSight,
   ...rest
 }: z.infer<typeof registrationSchema>): AuthorizationServerOptions['registration'] {
-  if (profiles.length === 0) return undefined;
   return {
     ...rest,
     statements: profiles,
+    onFirstSight: onFirstSight && (onFirstSight.redirectHosts ?? 'certificate'),
     rotatesAccessTokens: accessTokenRotation,
     allowsLoopbackRedirects: allowLoopbackRedirects,
   };

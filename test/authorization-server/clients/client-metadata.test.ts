@@ -115,12 +115,17 @@ describe('a client', () => {
     const options: Partial<ProviderOptions> = {
       issuer: 'https://bank.test',
       mtlsUrl: new URL('https://mtls.bank.test'),
-      clients: { findNamed: () => undefined, findStored: async () => undefined },
+      clients: {
+        findNamed: () => undefined,
+        findStored: async () => undefined,
+        findRecord: async () => undefined,
+      },
       secret: Buffer.alloc(32, 1),
       apiScopes: ['accounts'],
       detailTypes: new DetailTypes([], ['accounts']),
       profiles: PROFILES,
       customerClaims: [],
+      registration: { statements: [] } as never,
       acr: { acrValues: [] } as never,
       requiresDpopNonce: true,
       clock: systemClock,

@@ -24,10 +24,13 @@ export interface Registered {
 
 /** A TPP at the registration endpoints. */
 export class RegisteringTpp {
-  readonly #sandbox: TestSandbox;
+  readonly #sandbox: Pick<TestSandbox, 'send' | 'description'>;
   readonly certificate: CertificateFiles;
 
-  constructor(sandbox: TestSandbox, tpp: CertificateFiles | string = 'money-one') {
+  constructor(
+    sandbox: Pick<TestSandbox, 'send' | 'description'>,
+    tpp: CertificateFiles | string = 'money-one',
+  ) {
     this.#sandbox = sandbox;
     this.certificate = typeof tpp === 'string' ? tppNamed(sandbox.description, tpp) : tpp;
   }

@@ -20,7 +20,7 @@ describe('an algorithm without a key', () => {
       signer: { keys },
       decrypter: { keys: [] },
       ciba: undefined,
-      registration: undefined,
+      registration: { statements: [] } as never,
       grantManagement: undefined,
     });
     const offered = async () => {
