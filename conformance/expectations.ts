@@ -10,9 +10,9 @@ const expectationSchema = z.strictObject({
   combinations: z.string().min(1),
   /** Pattern of the modules' names. */
   modules: z.string().min(1),
-  /** A failure has no good reason. */
-  result: z.enum(['WARNING', 'REVIEW', 'SKIPPED']),
-  /** The conditions that warn: these, and no others. */
+  /** A failure has no good reason. INTERRUPTED: a module that the suite itself cannot run. */
+  result: z.enum(['WARNING', 'REVIEW', 'SKIPPED', 'INTERRUPTED']),
+  /** The conditions that warn, or at which the module breaks off: these, and no others. */
   conditions: z.array(z.string()).readonly().default([]),
   /** Signing keys with which the module ends so; absent = with any. */
   keys: z.array(z.enum(KEY_ALGORITHMS)).readonly().optional(),
