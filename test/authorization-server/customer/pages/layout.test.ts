@@ -2,9 +2,9 @@ import { mkdir, readFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import type { Browser, Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { Pages } from '../../../src/authorization-server/customer/pages/pages.ts';
-import { chromiumNote, isChromiumMissing, launchChromium } from './chromium.ts';
-import { htmlOf, LONG, SHOWN_PAGES } from './pages/shown-pages.ts';
+import { Pages } from '../../../../src/authorization-server/customer/pages/pages.ts';
+import { chromiumNote, isChromiumMissing, launchChromium } from '../chromium.ts';
+import { htmlOf, LONG, SHOWN_PAGES } from './shown-pages.ts';
 
 /** Of OAuth, of certificates and of our own code. */
 const PROTOCOL =
