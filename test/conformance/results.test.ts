@@ -16,7 +16,7 @@ const endings = [ended('one', 'PASSED'), ended('two', 'FAILED'), ended('three', 
 const facts = { commit: 'aaaaaaaaaa', date: '2026-11-29', suiteVersion: '5.2.4', expected: [] };
 const page = 'before\n<!-- results -->\n<!-- /results -->\nafter\n';
 const rowsOf = (text: string) =>
-  text.split('\n').filter((line) => /^\| `(sp|cc|ms|fapi1|ciba)-[\w-]+` \| \d/.test(line));
+  text.split('\n').filter((line) => /^\| `(sp|cc|ms|fapi1|uk|ciba)-[\w-]+` \| \d/.test(line));
 const whole = (combination: string) => ({ combination, endings, isWhole: true });
 
 describe('the table of results', () => {
