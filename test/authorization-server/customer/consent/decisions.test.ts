@@ -1,7 +1,7 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import type { Aspsp } from '../../../src/authorization-server/customer/bank/aspsp.ts';
-import { claimsOf, codeOf } from '../../durability/tpp.ts';
-import { accounts, Customer, PagesBench } from './pages-bench.ts';
+import type { Aspsp } from '../../../../src/authorization-server/customer/bank/aspsp.ts';
+import { claimsOf, codeOf } from '../../../durability/tpp.ts';
+import { accounts, Customer, PagesBench } from '../pages-bench.ts';
 
 let bench: PagesBench;
 /** Of the server's own clock: the provider's stays. */
