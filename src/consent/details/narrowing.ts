@@ -59,6 +59,29 @@ function isSame(wished: Json | undefined, allowed: Json | undefined): boolean {
 const ACCOUNT_ID = 'account-id';
 
 /**
+ * Why the customer cannot choose accounts for these details; undefined where that is possible. The choice is one for all of them,
+ * so they must not name different accounts: each would be allowed for the accounts of the others.
+ */
+export function findChoiceProblem(details: readonly AuthorizationDetail[]): string | undefined {
+  const wishes = details
+    .filter(({ type }) => type === 'account_information')
+    .map(({ accounts }) => canonicalJson(isChosen(accounts) ? [] : (accounts ?? [])));
+  return new Set(wishes).size < 2
+    ? undefined
+    : 'has accounts that are not the same in every account_information: ask for them in several requests';
+}
+
+/** Whether accounts are those that a customer chose before. */
+function isChosen(accounts: Json | undefined): boolean {
+  return (
+    Array.isArray(accounts) &&
+    accounts.every(
+      (one) => typeof one === 'object' && one !== null && 'scheme' in one && one.scheme === ACCOUNT_ID,
+    )
+  );
+}
+
+/**
  * The details as the customer has allowed them: account access for the accounts that the customer chose
  * (RFC 9396 §7.1). Everything else is as it was asked for.
  */

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { AuthorizationDetail } from '../../../src/consent/details/authorization-detail.ts';
 import { type DetailType, DetailTypes } from '../../../src/consent/details/detail-types.ts';
-import { allowedDetails } from '../../../src/consent/details/narrowing.ts';
+import { allowedDetails, findChoiceProblem } from '../../../src/consent/details/narrowing.ts';
 
 const own: DetailType = { type: 'own', scope: 'accounts', kind: 'other', findProblem: () => undefined };
 const types = new DetailTypes([own], ['accounts', 'payments', 'fundsconfirmations']);
@@ -83,5 +83,19 @@ describe('the details that a customer has allowed (RFC 9396 §7.1)', () => {
     const asked = { ...account, accounts: [{ iban: 'DE89370400440532013000' }] };
     expect(allowedDetails([asked, payment], ['1'])).toEqual([{ ...account, accounts: [ONE] }, payment]);
     expect(allowedDetails([payment], [])).toEqual([payment]);
+  });
+
+  it('are one choice of accounts for all, so that none is allowed for the accounts of another (K1)', () => {
+    const of = (...accounts: readonly (object | undefined)[]) =>
+      accounts.map(
+        (one) => ({ type: 'account_information', ...(one && { accounts: [one] }) }) as AuthorizationDetail,
+      );
+    const [iban, other] = [{ iban: 'DE89370400440532013000' }, { iban: 'GB29NWBK60161331926819' }];
+    expect(findChoiceProblem([...of(iban, iban), payment])).toBeUndefined();
+    expect(findChoiceProblem(of(undefined, undefined))).toBeUndefined();
+    // Chosen before, of an access that a request extends.
+    expect(findChoiceProblem(of(ONE, undefined, TWO))).toBeUndefined();
+    expect(findChoiceProblem(of(iban, other))).toContain('several requests');
+    expect(findChoiceProblem(of(iban, undefined))).toContain('several requests');
   });
 });

@@ -7,6 +7,7 @@ import type { AuthorizationDetail } from '../../../consent/details/authorization
 import { canonicalHash } from '../../../consent/details/canonical-hash.ts';
 import type { ConsentReference } from '../../../consent/details/consent-reference.ts';
 import { type DetailType, type DetailTypes, validUntilOf } from '../../../consent/details/detail-types.ts';
+import { findChoiceProblem } from '../../../consent/details/narrowing.ts';
 import { OpenBankingError } from '../../../errors.ts';
 import { type NamedAccess, namedAccessOf } from '../../request/authorization-request/named-access.ts';
 import { allowedClaims, type CustomerClaimRules } from '../claims/requested-claims.ts';
@@ -127,6 +128,8 @@ export class AskedAccesses {
     const isPayment = types.some(({ kind }) => kind === 'payment') || scopes.includes(PAYMENT_SCOPE);
     assertChangeable(earlier, isPayment);
     assertFitting(named, types);
+    const problem = findChoiceProblem(details);
+    if (problem !== undefined) throw new OpenBankingError('ERR_AUTHORIZATION_DETAILS', { problem });
     if (isPayment && details.length === 0 && !this.#options.allowsPaymentsByScope) throw unnamedPayment();
     const isRenewal = consent?.status === 'authorised';
     if (consent !== undefined) assertOpen(consent, types);
