@@ -6,10 +6,19 @@ import { connectTpp } from '../../../src/sandbox/demo/demo-tpp.ts';
 import { startTestSandbox, type TestSandbox } from '../running-sandbox.ts';
 import { RegisteringTpp } from './registering.ts';
 
+/** Of Money Two: a file names it in its place. */
+const FILED = 'PSDGB-FCA-900004';
 let sandbox: TestSandbox;
 beforeAll(async () => {
   sandbox = await startTestSandbox({
-    amendConfiguration: (value) => ({ ...value, registration: { onFirstSight: {} } }),
+    amendConfiguration: (value) => ({
+      ...value,
+      registration: { onFirstSight: {} },
+      // Those of the sandbox that have such a name already.
+      clients: (value.clients as readonly { readonly client_id: string }[]).filter(
+        ({ client_id: id }) => !id.startsWith('PSD') || id === FILED,
+      ),
+    }),
   });
 });
 afterAll(() => sandbox.stop());
@@ -62,18 +71,18 @@ describe('a client on first sight', () => {
   });
 
   it('is one for each TPP, however many requests come at once', async () => {
-    const clientId = idOf('money-two');
+    const clientId = idOf('accounts-app');
     const answers = await Promise.all(
-      Array.from({ length: 16 }, () => new RegisteringTpp(sandbox, 'money-two').token(clientId)),
+      Array.from({ length: 16 }, () => new RegisteringTpp(sandbox, 'accounts-app').token(clientId)),
     );
     expect(answers.map(({ status }) => status)).toEqual(answers.map(() => 200));
     expect(await sandbox.events({ event: 'client.first_sight', clientId })).toHaveLength(1);
   });
 
   it('is of the TPP of its name alone, and no TPP has the name of another (H6)', async () => {
-    const foreign = await new RegisteringTpp(sandbox, 'pay-by-bank').token(idOf('accounts-app'));
+    const foreign = await new RegisteringTpp(sandbox, 'accounts-app').token(idOf('pay-by-bank'));
     expect([foreign.status, foreign.json.error]).toEqual([400, 'invalid_client']);
-    expect(await sandbox.server.clients.findRecord(idOf('accounts-app'))).toBeUndefined();
+    expect(await sandbox.server.clients.findRecord(idOf('pay-by-bank'))).toBeUndefined();
     const used = await new RegisteringTpp(sandbox, 'pay-by-bank').token(idOf('money-one'));
     expect(used.text).toContain('ERR_TPP_CLIENT_MISMATCH');
   });
@@ -103,11 +112,18 @@ describe('a client on first sight', () => {
   });
 
   it('never comes back when the bank has ended it', async () => {
-    const tpp = new RegisteringTpp(sandbox, 'money-two');
-    const clientId = idOf('money-two');
+    const tpp = new RegisteringTpp(sandbox, 'accounts-app');
+    const clientId = idOf('accounts-app');
     await sandbox.server.clients.end(clientId);
     const refused = await tpp.token(clientId);
     expect([refused.status, refused.text]).toEqual([400, expect.stringContaining('has ended')]);
     expect(await sandbox.server.clients.findRecord(clientId)).toBeUndefined();
+  });
+
+  it('is not made where a file has its name: the file is what counts', async () => {
+    const refused = await pushed('money-two', FILED, 'https://money-two.tpp.example/callback');
+    expect([refused.status, refused.json.error]).toEqual([400, 'invalid_request']);
+    expect(await sandbox.server.clients.findRecord(FILED)).toBeUndefined();
+    expect((await sandbox.server.clients.find(FILED))?.client_id).toBe(FILED);
   });
 });
