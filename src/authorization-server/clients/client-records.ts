@@ -108,6 +108,12 @@ export class ClientRecords {
     return next === undefined ? { clients } : { clients, next };
   }
 
+  /** How many clients a TPP has in the store, up to `most`. */
+  async count(authorizationNumber: string, most: number): Promise<number> {
+    const [name, value] = indexOf({ authorizationNumber });
+    return (await this.#store.listPage(CLIENT, name, value, { limit: most })).records.length;
+  }
+
   /** Clients that have changed, or are about to, in the last minutes. */
   async changed(): Promise<readonly string[]> {
     return (await this.#store.listByIndex(CHANGED, 'all', ALL.all)).map(({ id }) => id);

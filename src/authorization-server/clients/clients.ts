@@ -188,6 +188,11 @@ export class Clients {
     return this.#records.page(selection, page);
   }
 
+  /** How many clients a TPP has in the store, up to `most`. */
+  count(authorizationNumber: string, most: number): Promise<number> {
+    return this.#records.count(authorizationNumber, most);
+  }
+
   /** Lets a client act that waits for the approval of the bank. @throws ERR_CLIENT_REGISTRATION */
   approve(clientId: string): Promise<void> {
     return this.#setStatus(clientId, 'awaiting-approval', 'active');

@@ -14,10 +14,10 @@ const HOUR_SECONDS = 3600;
 /** Bounds what one TPP can register, so that a valid certificate cannot fill the store. */
 export class TppQuotas {
   readonly #quotas: RegistrationQuotas;
-  readonly #clients: Pick<Clients, 'page'>;
+  readonly #clients: Pick<Clients, 'count'>;
   readonly #requests: RateLimiterMemory;
 
-  constructor(quotas: RegistrationQuotas, clients: Pick<Clients, 'page'>) {
+  constructor(quotas: RegistrationQuotas, clients: Pick<Clients, 'count'>) {
     this.#quotas = quotas;
     this.#clients = clients;
     this.#requests = new RateLimiterMemory({ points: quotas.requestsPerHour, duration: HOUR_SECONDS });
@@ -35,8 +35,7 @@ export class TppQuotas {
   /** @throws ERR_REGISTRATION_QUOTA when the TPP has more than `clients` clients, or with `more` of them would have */
   async assertRoom(authorizationNumber: string, { more }: { readonly more: 0 | 1 }): Promise<void> {
     const limit = this.#quotas.clients;
-    const { clients } = await this.#clients.page({ authorizationNumber }, { limit: limit + 1 });
-    if (clients.length + more <= limit) return;
+    if ((await this.#clients.count(authorizationNumber, limit + 1)) + more <= limit) return;
     throw new OpenBankingError('ERR_REGISTRATION_QUOTA', { authorizationNumber, limit });
   }
 }

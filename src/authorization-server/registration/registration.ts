@@ -25,7 +25,7 @@ import {
 import { UsedStatements } from './used-statements.ts';
 
 export interface RegistrationOptions {
-  readonly clients: Pick<Clients, 'add' | 'change' | 'end' | 'findToChange' | 'page'>;
+  readonly clients: Pick<Clients, 'add' | 'change' | 'count' | 'end' | 'findToChange'>;
   readonly store: Store;
   /** Keys the hashes of registration access tokens and statements; 32 bytes. */
   readonly secret: Buffer;

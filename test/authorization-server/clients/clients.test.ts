@@ -102,6 +102,32 @@ describe('a client in the store', () => {
     });
   }, 30_000);
 
+  it('that changes is another for every process at once, and disabled its tokens are dead until it is enabled', async () => {
+    const tpp = tppAs('stored-5');
+    await clients.register(client('stored-5', own()));
+    const tokens = [await tokenOf(tpp, one), await tokenOf(tpp, other)];
+    const lives = async () => [...(await tpp.areLive(one, tokens)), ...(await tpp.areLive(other, tokens))];
+    expect(await lives()).toEqual([true, true, true, true]);
+    const found = await clients.findToChange('stored-5');
+    if (found === undefined) throw new Error('it is not there');
+    const changed = { client: { ...found.record.client, scope: 'payments' } };
+    expect(await clients.change(found, changed)).toBe(true);
+    expect(await clients.change(found, changed)).toBe(false);
+    for (const at of [one, other]) {
+      expect((await tpp.clientCredentials(at)).text).toContain('invalid_scope');
+    }
+    await clients.disable('stored-5');
+    for (const at of [one, other]) expect((await tpp.clientCredentials(at)).status).toBe(400);
+    await expect.poll(lives, POLL).toEqual([false, false, false, false]);
+    await clients.enable('stored-5');
+    await expect.poll(lives, POLL).toEqual([true, true, true, true]);
+    await clients.end('stored-5');
+    await expect.poll(lives, POLL).toEqual([false, false, false, false]);
+    // No change of what was read before brings it back.
+    expect(await clients.change(found, changed)).toBe(false);
+    expect(await clients.findRecord('stored-5')).toBeUndefined();
+  }, 30_000);
+
   it('belongs to its TPP alone, and its tokens are bound as those of any client (RFC 8705 §3)', async () => {
     await clients.register(client('stored-2', own()));
     const foreign = Object.assign(new Tpp(bank, 'money-two'), { clientId: 'stored-2' });
