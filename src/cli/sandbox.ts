@@ -44,7 +44,7 @@ export function sandboxCommand(): Command {
     .option('--app-port <number>', "port of the demo bank's application, likewise (8447)", portNumber)
     .option(
       '--register-port <number>',
-      'port of the EBA register and the UK directory, likewise (8448)',
+      'port of the EBA register, the UK directory and the software statements, likewise (8448)',
       portNumber,
     )
     .option('--revocation-port <number>', 'port of the revocation service, chosen once', portNumber)
@@ -127,11 +127,13 @@ function welcome({ description, logFile, descriptionFile }: RunningSandbox): str
   ].join('\n');
 }
 
-function registerLines({ ebaRegisterUrl, ukDirectoryUrl, listOfListsUrl }: SandboxRegisters): string[] {
+function registerLines(registers: SandboxRegisters): string[] {
+  const { ebaRegisterUrl, ukDirectoryUrl, listOfListsUrl, softwareDirectoryUrl } = registers;
   return [
     `  EBA register           ${ebaRegisterUrl}`,
     `  UK directory           ${ukDirectoryUrl}`,
     `  trusted lists          ${listOfListsUrl}`,
+    `  software statements    ${softwareDirectoryUrl}/statements?tpp=money-one&market=uk-obie (POST)`,
   ];
 }
 

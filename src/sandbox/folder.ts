@@ -11,7 +11,12 @@ import { DEMO_CUSTOMERS } from './bank/customers.ts';
 import { SANDBOX_ORGANIZATION } from '../tpp/trust-files.ts';
 import type { Nca } from './pki/issue-options.ts';
 import { organizationIdentifierOf, TPP_PLANS, type TppPlan } from './pki/tpps.ts';
-import { FILE_METADATA, listsUrlOf, REGISTERED_TPP_PLANS } from './registers/register-plans.ts';
+import {
+  FILE_METADATA,
+  listsUrlOf,
+  REGISTERED_TPP_PLANS,
+  SOFTWARE_DIRECTORY,
+} from './registers/register-plans.ts';
 import { clientIdOf, moreClients } from './sandbox-clients.ts';
 import type { SandboxDescription, SandboxRegisters, SandboxTpp } from './sandbox-description.ts';
 import { certificateFiles, pathsOf, tppFiles } from './sandbox-paths.ts';
@@ -33,7 +38,7 @@ export interface Ports {
   readonly tpp: number;
   /** Of the demo bank's application. */
   readonly app: number;
-  /** Of the EBA register and the UK directory. */
+  /** Of the EBA register, the UK directory and the directory of software statements. */
   readonly register: number;
   /** Of the revocation service. The certificates point to it, so it is chosen with them and never changes. */
   readonly revocation: number;
@@ -172,6 +177,7 @@ function describeRegisters(folder: string, ports: Ports): SandboxRegisters | und
     folder,
     ebaRegisterUrl: `https://127.0.0.1:${ports.register}${FILE_METADATA}`,
     ukDirectoryUrl: `https://127.0.0.1:${ports.register}`,
+    softwareDirectoryUrl: `https://127.0.0.1:${ports.register}${SOFTWARE_DIRECTORY}`,
     listOfListsUrl: `${listsUrlOf(revocationUrlOf(ports))}/eu-lotl.xml`,
     officialJournalFile: registers.officialJournal,
     formerIssuer: certificateFiles(tpp('travel-pay', 'former-issuer')),

@@ -72,7 +72,12 @@ export async function sandboxConfiguration(
     revocation: { privateHosts: [revocationHost], coolDownSeconds: 1 },
     registry: { file: paths.registry, pollSeconds: 1 },
     // A TPP that is developed has its redirect URIs on its own machine.
-    registration: { profiles: [{ profile: 'certificate' }], allowLoopbackRedirects: true },
+    registration: {
+      profiles: [{ profile: 'certificate' }],
+      allowLoopbackRedirects: true,
+      // Tests of a TPP register again and again.
+      quotas: { clients: 100, requestsPerHour: 3600 },
+    },
     hostCountry: 'GB',
     acrValues: ['urn:openbanking:psd2:sca', 'urn:openbanking:psd2:ca'],
     defaultAcr: 'urn:openbanking:psd2:ca',

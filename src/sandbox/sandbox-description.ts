@@ -39,6 +39,8 @@ export interface SandboxRegisters {
   /** Origin of the UK directory. */
   readonly ukDirectoryUrl: string;
   readonly listOfListsUrl: string;
+  /** Base URL of the directory of software statements. */
+  readonly softwareDirectoryUrl: string;
   readonly officialJournalFile: string;
   /** A QWAC of `travel-pay`, of an issuer whose service was withdrawn before. */
   readonly formerIssuer: CertificateFiles;

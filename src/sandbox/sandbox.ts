@@ -88,7 +88,7 @@ export async function startSandbox(options: SandboxOptions): Promise<RunningSand
     started.push(await openRevocationService(folder, { port: ports.revocation, log }));
     if (description.registers !== undefined) {
       const url = new URL(new URL(description.registers.ebaRegisterUrl).origin);
-      started.push(await openRegisterService(folder, { url, log }));
+      started.push(await openRegisterService(folder, { url, log, tpps: description.tpps }));
     }
     const { store, automatesApprovals: isAutomated = false } = options;
     const messages = new PhoneMessages();

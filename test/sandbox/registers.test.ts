@@ -187,7 +187,7 @@ describe('the registers of the sandbox', () => {
 it('does not start on a port of the register that another process has', async () => {
   const { ebaRegisterUrl = '' } = sandbox.description.registers ?? {};
   const url = new URL(new URL(ebaRegisterUrl).origin);
-  await expect(openRegisterService(folder, { url, log: silentLog })).rejects.toMatchObject({
+  await expect(openRegisterService(folder, { url, log: silentLog, tpps: [] })).rejects.toMatchObject({
     code: 'ERR_CONFIG_INVALID',
   });
 });

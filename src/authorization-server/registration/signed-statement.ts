@@ -52,6 +52,12 @@ export function readJwt(
   return { text, header: { ...header, alg }, claims };
 }
 
+/** Whether a body has the form of a JWT with the certificate of its signer (`x5c`). Nothing of the body is verified. */
+export function isSealed(body: string): boolean {
+  const [, header = ''] = /^\s*([\w-]+)\./.exec(body) ?? [];
+  return /"x5c"\s*:/.test(Buffer.from(header, 'base64url').toString('utf8'));
+}
+
 /** @throws ERR_REGISTRATION_STATEMENT unless the key signed the JWT */
 export async function verifyJwt(
   { text, header: { alg }, claims }: UnprovenJwt,

@@ -2,7 +2,7 @@ import { createHash, randomUUID } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { exportJWK, importJWK, type JSONWebKeySet, type JWK, SignJWT } from 'jose';
 import * as oauth from 'openid-client';
-import { Agent, fetch } from 'undici';
+import { Agent, fetch, type RequestInit, type Response } from 'undici';
 import type { RawAnswer, SignedMessage } from './signed-message.ts';
 import type { CertificateFiles, SandboxDescription, SandboxTpp } from '../folder.ts';
 import type { SandboxClient } from '../sandbox-clients.ts';
@@ -16,7 +16,9 @@ export interface DemoTpp {
   readonly binding: { readonly DPoP?: oauth.DPoPHandle };
   /** Calls the bank's API over this TPP's certificate, with a proof of the DPoP key; without a token for ''. */
   call(path: string, accessToken: string, init?: ApiRequest): Promise<ApiAnswer>;
-  /** Sends a request as it is. */
+  /** A request to any address, over this TPP's certificate. */
+  fetch(url: string, init: RequestInit): Promise<Response>;
+  /** Sends a request to the bank as it is. */
   send(message: SignedMessage): Promise<RawAnswer>;
   /** The keys of signed answers, where the metadata of the API name them. */
   answerKeys(path: string): Promise<JSONWebKeySet>;
@@ -102,6 +104,7 @@ export async function connectTpp(options: DemoTppOptions): Promise<DemoTpp> {
       const ownHeaders = { ...(accessToken === '' ? {} : authorization), ...headers };
       return answerTo(url, { agent, method, json, headers: ownHeaders });
     },
+    fetch: (url, init) => fetch(url, { ...init, dispatcher: agent }),
     send: async ({ method, path, headers, body }) => {
       const response = await fetch(`${description.resourceUrl}${path}`, {
         dispatcher: agent,

@@ -10,6 +10,7 @@ import { showSixthAttempt } from './journeys/sixth-attempt.ts';
 import { showUk } from './journeys/uk-journey.ts';
 import { showSignatures } from './signature-walk.ts';
 import { showRegisters } from './register-walk.ts';
+import { showRegistration } from './registration-walk.ts';
 import { showProfiles } from './profile-walks.ts';
 import type { SandboxDescription } from '../folder.ts';
 import { answerOf, boundTo, type DemoStep, Walk } from './walk.ts';
@@ -40,6 +41,8 @@ export async function runDemo(
     await showSixthAttempt(walk);
     walk.begin('Signed requests and answers of the bank');
     await showSignatures(walk);
+    walk.begin('A TPP that registers its clients by itself');
+    await showRegistration(walk);
     walk.begin('Registers: who may act, and who may issue certificates');
     await showRegisters(walk);
     walk.begin('Requests that are refused');

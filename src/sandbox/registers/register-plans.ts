@@ -5,6 +5,9 @@ import type { WrittenParticipant } from './uk-directory.ts';
 /** Path of the file metadata of the EBA register. */
 export const FILE_METADATA = '/register/api/filemetadata';
 
+/** Path of the directory that issues software statements. */
+export const SOFTWARE_DIRECTORY = '/directory';
+
 /** Base URL of the trusted lists. They are signed, so that plain HTTP is enough. */
 export function listsUrlOf(revocationUrl: string): string {
   return `${revocationUrl}/trusted-lists`;

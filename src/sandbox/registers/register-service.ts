@@ -9,35 +9,38 @@ import { systemClock } from '../../clock.ts';
 import { invalidConfig } from '../../errors.ts';
 import type { Log } from '../../index.ts';
 import { pathsOf } from '../sandbox-paths.ts';
+import type { SandboxTpp } from '../sandbox-description.ts';
 import { fileMetadata } from './eba-writer.ts';
 import { isBulkFile, parseRegistersState, readPublishedCopy } from './publication.ts';
 import { FILE_METADATA, participantOf, UK_CLIENT_ID, UK_TPP_PLANS } from './register-plans.ts';
+import { softwareDirectory } from './software-directory-routes.ts';
 import { createUkDirectory, SCIM_PATH, TOKEN_PATH } from './uk-directory.ts';
 
 const DOWNLOADS = '/register/downloads/';
 
 /**
- * Serves the EBA register and the UK directory of a sandbox over HTTPS. The files are read for each answer, because another
+ * Serves the EBA register, the UK directory and the directory of software statements of a sandbox over HTTPS. The files are read for each answer, because another
  * process publishes. On loopback only: the sandbox's own server reads them.
  *
  * @throws ERR_CONFIG_INVALID when the port is taken
  */
 export async function openRegisterService(
   folder: string,
-  { url, log }: { readonly url: URL; readonly log: Log },
+  { url, log, tpps }: { readonly url: URL; readonly log: Log; readonly tpps: readonly SandboxTpp[] },
 ): Promise<{ close(): Promise<void> }> {
   const { root, registers } = pathsOf(folder);
   const [cert, key, ca] = await Promise.all(
     [registers.server.certificateFile, registers.server.keyFile, root].map((file) => readFile(file, 'utf8')),
   );
-  const [eba, directory] = [ebaRegister(folder, { url, log }), await ukDirectory(folder, url)];
-  // The directory asks for a certificate, the register does not.
+  const [eba, directory] = [ebaRegister(folder, url), await ukDirectory(folder, url)];
+  const open = servedBy([eba, softwareDirectory({ url, tpps })], log);
+  // The UK directory asks for a certificate, the others do not.
   const options = { cert, key, ca, requestCert: true, rejectUnauthorized: false };
   const server = createServer(options, (request, response) => {
     const path = request.url ?? '';
     const isOfDirectory = [TOKEN_PATH, SCIM_PATH].some((start) => path.startsWith(start));
     if (isOfDirectory) directory(request, response);
-    else void eba(request, response);
+    else void open(request, response);
   });
   try {
     server.listen(Number(url.port), '127.0.0.1');
@@ -57,9 +60,9 @@ export async function openRegisterService(
 }
 
 /** File metadata, and the ZIP that they name. */
-function ebaRegister(folder: string, { url, log }: { readonly url: URL; readonly log: Log }) {
+function ebaRegister(folder: string, url: URL): Router {
   const { published } = pathsOf(folder).registers;
-  const router = new Router()
+  return new Router()
     .get(FILE_METADATA, async (ctx) => {
       const { name, ...copy } = await readPublishedCopy(folder);
       ctx.body = fileMetadata({ path: name, context: `${url.origin}${DOWNLOADS}`, ...copy });
@@ -70,11 +73,14 @@ function ebaRegister(folder: string, { url, log }: { readonly url: URL; readonly
       ctx.type = 'application/zip';
       ctx.body = await readFile(published(file));
     });
+}
+
+function servedBy(routers: readonly Router[], log: Log) {
   const app = new Koa();
   app.on('error', (error: { readonly expose?: boolean }) => {
     if (error.expose !== true) log.emit('sandbox.unexpected', { error });
   });
-  app.use(router.routes()).use(router.allowedMethods());
+  for (const router of routers) app.use(router.routes()).use(router.allowedMethods());
   return app.callback();
 }
 

@@ -57,8 +57,21 @@ export function withRegisters(
     },
     refreshSeconds: REFRESH_SECONDS,
   };
+  const uk = {
+    profile: 'uk-obie',
+    directory: { jwksUri: `${registers.softwareDirectoryUrl}/jwks` },
+  };
+  const { profiles, ...registration } = configuration.registration as {
+    readonly profiles: readonly unknown[];
+  };
+  const { privateHosts, ...clientKeys } = configuration.clientKeys as {
+    readonly privateHosts: readonly string[];
+  };
   return {
     ...configuration,
+    // The UK first: the profile of certificates takes every JWT.
+    registration: { ...registration, profiles: [uk, ...profiles] },
+    clientKeys: { ...clientKeys, privateHosts: [...privateHosts, host(ukDirectoryUrl)] },
     trust: [...(configuration.trust as readonly unknown[]), lists],
     registry: { ...(configuration.registry as object), eba, ukDirectory },
   };

@@ -1,7 +1,7 @@
 import type { Clock } from '../../../clock.ts';
 import type { Tpp } from '../../../tpp/authenticate.ts';
 import { ATTRIBUTE } from '../../../x509/certificate/distinguished-name.ts';
-import { assertTimes, readJwt, type UnprovenJwt } from '../signed-statement.ts';
+import { assertTimes, isSealed, readJwt, type UnprovenJwt } from '../signed-statement.ts';
 import {
   addressClaim,
   type DirectorySettings,
@@ -49,8 +49,8 @@ export class CdrStatement implements StatementProfile {
     this.#options = options;
   }
 
-  isMeant({ mediaType }: RegistrationRequest): boolean {
-    return JWT_TYPES.includes(mediaType);
+  isMeant({ mediaType, body }: RegistrationRequest): boolean {
+    return JWT_TYPES.includes(mediaType) && !isSealed(body);
   }
 
   async verify({ tpp, body, current }: RegistrationRequest): Promise<ProvenStatement> {
