@@ -41,7 +41,6 @@ import { decryptRequest } from './request/authorization-request/encrypted-reques
 import { refuseNesting } from './request/authorization-request/nested-request.ts';
 import { requestEncryptionOf } from './profiles/encryption-rules.ts';
 import type { Decrypter } from './signing/decrypter.ts';
-import { sessionTakeover } from './customer/session-takeover.ts';
 import {
   introspectForResourceServers,
   type IntrospectionOptions,
@@ -239,7 +238,6 @@ function stepsOf(
       at(ENDPOINTS.authorization, postedAuthorization),
       at(ENDPOINTS.authorization, decrypting),
       at(ENDPOINTS.authorization, refuseNesting),
-      from('browser', sessionTakeover(provider)),
       from('browser', pageAssets(pages.branding)),
       from('browser', new Dashboard(options, { aspsp, strong, pages, consents }).serve),
       from('browser', interactions(options, parts)),

@@ -158,6 +158,24 @@ export function prepareAccessTokens(
 
 type AccessTokenModel = typed.AccessToken | typed.ClientCredentials;
 
+/**
+ * Calls `prepare` with the session of a request before the steps of its route. Internal: no hook of the provider comes
+ * between the reading of a session and its use.
+ */
+export function prepareSessions(
+  provider: typed.Provider,
+  prepare: (ctx: typed.KoaContextWithOIDC, session: typed.Session) => Promise<void>,
+): void {
+  const model = provider.Session;
+  const get = model.get.bind(model);
+  // The provider's own caller goes through this static method.
+  model.get = async (ctx) => {
+    const session = await get(ctx);
+    await prepare(ctx as typed.KoaContextWithOIDC, session);
+    return session;
+  };
+}
+
 /** A DPoP proof that is verified for its request. */
 export interface VerifiedProof {
   /** RFC 7638 thumbprint of the key. */

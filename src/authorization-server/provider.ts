@@ -24,6 +24,7 @@ import type { CustomerClaim } from './customer/claims/customer-claims.ts';
 import { essentialAcrRule } from './customer/authentication/authentication-requirements.ts';
 import type { ReleasedClaims } from './customer/claims/released-claims.ts';
 import { interactionPolicy } from './customer/interaction-policy.ts';
+import { takeOverSessions } from './customer/session-takeover.ts';
 import { PROMPT_SECONDS } from './customer/visits.ts';
 import { PROOF_ALGORITHMS } from './profiles/sender-constraint.ts';
 import {
@@ -108,6 +109,7 @@ export function createProvider(options: ProviderOptions, parts: ProviderParts): 
   (provider as EventEmitter).on('error', (error) => options.log.emit('server.unexpected', { error }));
   options.signer.follow((keys, holder) => replaceKeys(provider, providerKeys(holder, keys)));
   prepareAccessTokens(provider, bindToken);
+  takeOverSessions(provider);
   provideClients(
     provider,
     {

@@ -1,7 +1,7 @@
 import type { Context } from 'koa';
 import type { Client, Interaction, InteractionResults, Provider } from 'oidc-provider';
 import type { TppRecord } from '../../../tpp-registry/index.ts';
-import { isRefusal, OpenBankingError } from '../../errors.ts';
+import { OpenBankingError } from '../../errors.ts';
 import type { EventFields } from '../../events.ts';
 import { oauthAnswer } from '../request/oauth-error.ts';
 import { uiLocalesOf } from './authentication/hints.ts';
@@ -27,12 +27,18 @@ export interface OpenInteraction extends AuthorisedInteraction {
   readonly asked: AskedAccess;
 }
 
-/** The interaction of the request's path, for the browser that began it. @throws ERR_PSU_INPUT when there is none */
+/**
+ * The interaction of the request's path, for the browser that began it. In place of the provider's `interactionDetails`,
+ * which refuses it once another customer has logged in in another tab: every authorization has its own login.
+ *
+ * @throws ERR_PSU_INPUT when there is none
+ */
 export async function findInteraction(ctx: Context, provider: Provider): Promise<FoundInteraction> {
-  const interaction = await provider.interactionDetails(ctx.req, ctx.res).catch((cause: unknown) => {
-    if (isRefusal(cause)) throw cause;
-    throw new OpenBankingError('ERR_PSU_INPUT', { problem: 'there is no such interaction' }, { cause });
-  });
+  const uid = ctx.cookies.get(provider.cookieName('interaction'), { signed: true });
+  const interaction = uid === undefined ? undefined : await provider.Interaction.find(uid);
+  if (interaction === undefined) {
+    throw new OpenBankingError('ERR_PSU_INPUT', { problem: 'there is no such interaction' });
+  }
   // Every page of this request is in the language that the request prefers.
   ctx.state.uiLocales = uiLocalesOf(interaction.params);
   const { client_id: clientId, scope } = interaction.params;

@@ -1,42 +1,41 @@
-import type { Context, Middleware } from 'koa';
-import type { Interaction, Provider, Session } from 'oidc-provider';
+import type { Interaction, KoaContextWithOIDC, Provider, Session } from 'oidc-provider';
+import { prepareSessions } from '../provider-internals.ts';
 
 /**
- * Gives the session of a browser to the customer who has logged in now. A browser may still hold the session of another
- * customer, which has no meaning here: every authorization has its own login. For such a session the provider would
- * answer with a page that needs a script.
+ * Gives the session of a browser to the customer who has logged in for the authorization that goes on now. The browser may
+ * hold the session of another customer, of an earlier authorization or of another tab, which has no meaning here: every
+ * authorization has its own login. For such a session the provider would answer with a page that needs a script.
+ *
+ * The customer changes in this request alone, until the provider stores the session, and its identifier stays: two tabs
+ * that go on at once cannot change the session for each other, and none of them ends it. A session opens nothing by
+ * itself, so an old identifier is worth nothing.
  *
  * The proofs come first, and are those of the provider: the signed cookie of this authorization, whose end only the
  * browser that began it has, and the session that it began with. Without them the session stays as it is, and the
  * provider refuses the request.
  */
-export function sessionTakeover(provider: Provider): Middleware {
-  return async (ctx, next) => {
-    const uid = /^\/authorize\/([\w-]+)$/.exec(ctx.path)?.[1];
-    if (uid !== undefined && signedCookie(ctx, provider, 'resume') === uid)
-      await takeOver(ctx, provider, uid);
-    await next();
-  };
-}
-
-async function takeOver(ctx: Context, provider: Provider, uid: string): Promise<void> {
-  const cookie = signedCookie(ctx, provider, 'session');
-  if (cookie === undefined) return;
-  const [interaction, session] = await Promise.all([
-    provider.Interaction.find(uid),
-    provider.Session.find(cookie),
-  ]);
-  if (interaction === undefined || session === undefined || !isBegunWith(session, interaction)) return;
-  const psuId = interaction.result?.login?.accountId;
-  if (psuId === undefined || session.accountId === undefined || session.accountId === psuId) return;
-  session.loginAccount({ accountId: psuId, transient: true });
-  await session.persist();
+export function takeOverSessions(provider: Provider): void {
+  prepareSessions(provider, async (ctx, session) => {
+    const { accountId } = session;
+    const uid = provedResume(ctx, provider);
+    if (uid === undefined || accountId === undefined) return;
+    const interaction = await provider.Interaction.find(uid);
+    if (interaction === undefined || !isBegunWith(session, interaction)) return;
+    session.resetIdentifier = () => {};
+    const psuId = interaction.result?.login?.accountId;
+    if (psuId !== undefined && psuId !== accountId) {
+      session.loginAccount({ accountId: psuId, transient: true });
+    }
+  });
 }
 
 function isBegunWith(session: Session, { session: first }: Interaction): boolean {
   return first?.uid === undefined || first.uid === session.uid;
 }
 
-function signedCookie(ctx: Context, provider: Provider, name: 'resume' | 'session'): string | undefined {
-  return ctx.cookies.get(provider.cookieName(name), { signed: true });
+/** The interaction of the path, when the browser has its signed cookie. */
+function provedResume(ctx: KoaContextWithOIDC, provider: Provider): string | undefined {
+  const uid = /^\/authorize\/([\w-]+)$/.exec(ctx.path)?.[1];
+  const cookie = ctx.cookies.get(provider.cookieName('resume'), { signed: true });
+  return uid === cookie ? uid : undefined;
 }

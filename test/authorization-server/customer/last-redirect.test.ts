@@ -91,6 +91,6 @@ describe('the redirect that ends the way through the pages', () => {
         expect(text).not.toContain('Nothing has been shared');
       }
     }
-    expect(failed).toBe(11);
+    expect(failed).toBe(9);
   });
 });
