@@ -236,6 +236,18 @@ describe('after any accepted registration', () => {
     expect(accepted).toBeGreaterThan(80);
   });
 
+  it('an unknown member is dropped or refused as the statement profile says; every known one has its rule', () => {
+    const good = { redirect_uris: ['https://tpp.example/cb'], scope: 'openid accounts' };
+    for (const name of ['x-unknown', 'Redirect_uris', 'client_id#de', 'hasOwnProperty', '__proto__']) {
+      const metadata = JSON.parse(
+        `{"redirect_uris":["https://tpp.example/cb"],"${name}":["http://evil.example"]}`,
+      );
+      expect(judged(metadata)?.redirect_uris).toEqual(['https://tpp.example/cb']);
+      expect(judged(metadata, 'refuse')).toBeUndefined();
+    }
+    expect(judged({ ...good, 'logo_uri#de': 'https://tpp.example/x' }, 'refuse')).toBeDefined();
+  });
+
   it('any JSON, and any text, has an answer of RFC 7591', () => {
     fc.assert(
       fc.property(fc.oneof(fc.json(), fc.string()), (body) => {
