@@ -1,4 +1,3 @@
-import { createHmac } from 'node:crypto';
 import type { RequestListener } from 'node:http';
 import type { Middleware } from 'koa';
 import type { Provider } from 'oidc-provider';
@@ -84,6 +83,7 @@ import {
 import type { FollowedSigner } from './signing/signer.ts';
 import { serveStatusLists } from './token-status/status-lists.ts';
 import { type HolderCertificate, isHolderAuthorised } from './token-status/token-holder.ts';
+import { statusIdHash } from './token-status/revoked-grants.ts';
 import { TokenStatus } from './token-status/token-status.ts';
 import { tppGate } from './request/tpp-gate.ts';
 
@@ -278,7 +278,7 @@ function openTokenStatus(options: AuthorizationServerOptions): TokenStatus {
   return new TokenStatus({
     store,
     accessTokenSeconds: options.accessTokenSeconds,
-    hashId: (id) => createHmac('sha256', secret).update(`status\0${id}`).digest('base64url'),
+    hashId: statusIdHash(secret),
     authorisedHolders: async (holders) => {
       const find = await options.clients.finderOf(holders.map(({ clientId }) => clientId));
       const rules = { authorisationStatus, clients: { find }, isRevoked };

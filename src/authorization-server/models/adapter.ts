@@ -3,7 +3,7 @@ import { type Clock, epochSeconds } from '../../clock.ts';
 import { isRefusal } from '../../errors.ts';
 import type { Store, StoredRecord } from '../../storage/store.ts';
 import { errors, Provider } from '../provider-internals.ts';
-import type { GrantEnd } from '../token-status/token-status.ts';
+import type { GrantEnd } from '../token-status/revoked-grants.ts';
 import { GRANTED_MODELS, type GrantRevocation } from './grant-revocation.ts';
 import type { RecordLimits } from './record-limits.ts';
 import { identifierHash, PayloadEncryption } from '../../storage/record-protection.ts';

@@ -1,7 +1,7 @@
 import type { Clock } from '../../clock.ts';
 import { SingleFlight } from '../../remote/single-flight.ts';
 import type { Store } from '../../storage/store.ts';
-import type { GrantEnd, TokenStatus } from '../token-status/token-status.ts';
+import type { GrantEnd, RevokedGrants } from '../token-status/revoked-grants.ts';
 import { identifierHash } from '../../storage/record-protection.ts';
 
 /** Models of oidc-provider whose records end with their grant: each has `grantId` as an index. */
@@ -20,7 +20,7 @@ export interface GrantRevocationOptions {
   /** Keys the hashes of identifiers; 32 bytes. */
   readonly secret: Buffer;
   /** JWTs are not in the store and must end too. */
-  readonly tokenStatus: Pick<TokenStatus, 'revokeGrant' | 'isReplayed'>;
+  readonly tokenStatus: Pick<RevokedGrants, 'revokeGrant' | 'isReplayed'>;
 }
 
 /** How long nothing may be written under a revoked grant: longer than any request takes. */

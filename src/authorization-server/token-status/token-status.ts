@@ -2,19 +2,12 @@ import { type Clock, epochSeconds } from '../../clock.ts';
 import { OpenBankingError } from '../../errors.ts';
 import type { Store } from '../../storage/store.ts';
 import { keyOf, LIST_SIZE, listOf, SLACK_SECONDS, StatusListAllocator } from './status-list-allocator.ts';
+import { bitmapOf, GRANT_INDEX, type GrantEnd, RevokedGrants } from './revoked-grants.ts';
 import { StatusLists, type StatusListsOptions } from './status-lists.ts';
 import type { TokenHolder } from './token-holder.ts';
 
-/** Longest life of an access token that the configuration allows: a revocation must outlive the token. */
-const LONGEST_TOKEN_SECONDS = 3600;
-/** How long nothing may be issued under a grant that has ended: longer than any request takes. */
-const ENDED_SECONDS = 24 * 3600;
 /** A grant whose tokens are revoked one by one gets as many new indexes in one window. */
 const MAX_ATTEMPTS = 100;
-
-/** The index of a grant. */
-const INDEX = 'StatusEntry';
-const ENDED = 'StatusGrantEnded';
 
 export interface TokenStatusOptions extends Omit<StatusListsOptions, 'blocksOf' | 'revokedOf'> {
   readonly store: Store;
@@ -30,13 +23,6 @@ export interface StatusClaim {
 }
 
 /**
- * How a grant has ended. `replayed`: its code, or a refresh token that rotates, was used a second time (RFC 6749
- * §4.1.2, RFC 9700 §4.14.2).
- */
-export type GrantEnd = 'replayed' | 'ended';
-type GrantState = 'open' | GrantEnd;
-
-/**
  * Ends access tokens, also those that are JWTs: each token names an index of a list that we sign and serve. The bit of
  * the index is set when the token is revoked, and while the TPP, the client or the certificate of its holder is not
  * authorised.
@@ -48,6 +34,7 @@ export class TokenStatus {
   readonly lists: StatusLists;
   readonly #options: TokenStatusOptions;
   readonly #allocator: StatusListAllocator;
+  readonly #revoked: RevokedGrants;
 
   constructor(options: TokenStatusOptions) {
     this.#options = options;
@@ -57,6 +44,8 @@ export class TokenStatus {
       blocksOf: (list) => this.#allocator.blocksOf(list),
       revokedOf: (list) => options.store.findBits(bitmapOf(String(list))),
     });
+    const onRevoked = (list: number, index: number) => this.lists.noteRevoked(list, index);
+    this.#revoked = new RevokedGrants({ ...options, onRevoked });
   }
 
   /**
@@ -69,31 +58,25 @@ export class TokenStatus {
     // The end of a grant is written before the indexes of the grant are read. Here the index is written before the end
     // is read, so that one of the two requests sees the other.
     const index = await this.#indexOf(holder, grantId);
-    const state = await this.#stateOf(grantId);
+    const state = await this.#revoked.endOf(grantId);
     if (state === 'ended') throw grantRevoked();
-    if (state === 'replayed') await this.#revoke(index);
+    if (state === 'replayed') await this.#revoked.revoke(index);
     return this.#claimOf(index);
   }
 
   /** Every token of the grant is dead from now on, and no new one is issued under it. */
-  async revokeGrant(grantId: string, reason: GrantEnd): Promise<void> {
-    const { store, hashId } = this.#options;
-    const grant = hashId(grantId);
-    const end = { value: reason, expiresAt: this.#inSeconds(ENDED_SECONDS) };
-    // A replay stays known, whatever else ends the grant too.
-    await (reason === 'replayed' ? store.put(ENDED, grant, end) : store.putIfAbsent(ENDED, grant, end));
-    const records = await store.listByIndex(INDEX, 'grant', grant);
-    await Promise.all(records.map(({ value }) => this.#revoke(Number(value))));
+  revokeGrant(grantId: string, reason: GrantEnd): Promise<void> {
+    return this.#revoked.revokeGrant(grantId, reason);
   }
 
   /** Whether a second use has ended the grant. */
-  async isReplayed(grantId: string): Promise<boolean> {
-    return (await this.#stateOf(grantId)) === 'replayed';
+  isReplayed(grantId: string): Promise<boolean> {
+    return this.#revoked.isReplayed(grantId);
   }
 
   /** The tokens with this claim are dead from now on. */
   revoke({ status_list }: StatusClaim): Promise<void> {
-    return this.#revoke(this.#listOf(status_list.uri) * LIST_SIZE + status_list.idx);
+    return this.#revoked.revoke(this.#listOf(status_list.uri) * LIST_SIZE + status_list.idx);
   }
 
   /** Whether tokens with this claim may be used, as decided less than a second ago. */
@@ -115,35 +98,21 @@ export class TokenStatus {
     const { store, clock, hashId, accessTokenSeconds } = this.#options;
     const window = Math.floor(epochSeconds(clock.now()) / accessTokenSeconds);
     const id = hashId(JSON.stringify([grantId, keyOf(holder), window, attempt]));
-    let record = await store.find(INDEX, id);
+    let record = await store.find(GRANT_INDEX, id);
     if (record === undefined) {
       const index = await this.#allocator.allocate(holder);
-      const isFirst = await store.putIfAbsent(INDEX, id, {
+      const isFirst = await store.putIfAbsent(GRANT_INDEX, id, {
         value: index,
         expiresAt: this.#inSeconds(2 * accessTokenSeconds + SLACK_SECONDS),
         indexes: { grant: hashId(grantId) },
       });
       if (isFirst) return index;
       // Another request of the grant was faster.
-      record = await store.find(INDEX, id);
+      record = await store.find(GRANT_INDEX, id);
     }
     if (record === undefined) return undefined;
     const index = Number(record.value);
     return (await store.hasBit(bitmapOf(listOf(index)), index % LIST_SIZE)) ? undefined : index;
-  }
-
-  async #stateOf(grantId: string): Promise<GrantState> {
-    const { store, hashId } = this.#options;
-    const end = await store.find(ENDED, hashId(grantId));
-    if (end === undefined) return 'open';
-    return end.value === 'replayed' ? 'replayed' : 'ended';
-  }
-
-  async #revoke(index: number): Promise<void> {
-    const until = this.#inSeconds(LONGEST_TOKEN_SECONDS + SLACK_SECONDS);
-    const list = listOf(index);
-    await this.#options.store.setBit(bitmapOf(list), index % LIST_SIZE, until);
-    this.lists.noteRevoked(Number(list), index % LIST_SIZE);
   }
 
   #claimOf(index: number): StatusClaim {
@@ -158,11 +127,6 @@ export class TokenStatus {
   #inSeconds(seconds: number): Date {
     return new Date(this.#options.clock.now().getTime() + seconds * 1000);
   }
-}
-
-/** The revoked indexes of a list, as one bitmap: reading it costs the same with any number of revocations. */
-function bitmapOf(list: string): string {
-  return `token-status-${list}`;
 }
 
 function grantRevoked(): OpenBankingError<'ERR_STORAGE_REVOKED'> {
