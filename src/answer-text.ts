@@ -108,6 +108,7 @@ const SHOWN: Shown = {
   ERR_REGISTRATION_UNAPPROVED: ({ rule, problem }) => `${rule}: ${problem}`,
   ERR_REGISTRATION_QUOTA: ({ limit }) => `at most ${limit}`,
   ERR_REGISTRATION_LIMIT: ({ limit }) => `at most ${limit}`,
+  ERR_SELF_CHECK_LIMIT: ({ limit }) => `at most ${limit}`,
   ERR_CLIENT_NOT_ACTIVE: ({ status }) => status,
   ERR_HTTP_MALFORMED: problemOf,
   ERR_HTTP_MISDIRECTED: ({ expected }) => `expected ${expected}`,

@@ -51,7 +51,7 @@ const ORDERS: Readonly<Record<string, readonly (readonly string[])[]>> = {
     ['models'],
     ['tokens', 'customer'],
     ['ciba', 'registration', 'consent-information'],
-    ['bank-api', 'dashboard', 'grant-management'],
+    ['bank-api', 'dashboard', 'grant-management', 'self-check'],
   ],
   'src/configuration': [
     ['configured-files.ts', 'health-schema.ts'],

@@ -71,6 +71,7 @@ import {
   type ListenerName,
   noteListener,
   REGISTRATION_ROUTE,
+  SELF_CHECK_PATH,
   STATUS_LIST_PATH,
   STATUS_LIST_ROUTE,
   whereOpen,
@@ -80,6 +81,7 @@ import {
   registrationSteps,
   type RegistrationSettings,
 } from './registration/opened-registration.ts';
+import { selfCheck, type SelfCheckOptions } from './self-check/self-check.ts';
 import type { FollowedSigner } from './signing/signer.ts';
 import { serveStatusLists } from './token-status/status-lists.ts';
 import { type HolderCertificate, isHolderAuthorised } from './token-status/token-holder.ts';
@@ -91,7 +93,8 @@ export interface AuthorizationServerOptions
   extends ProviderOptions,
     InteractionOptions,
     IntrospectionOptions,
-    DashboardOptions {
+    DashboardOptions,
+    Pick<SelfCheckOptions, 'hasSelfCheck'> {
   readonly clients: Clients;
   readonly signer: FollowedSigner;
   readonly decrypter: Decrypter;
@@ -253,6 +256,8 @@ function stepsOf(
       at(ENDPOINTS.introspection, introspectForResourceServers(options, sources)),
       at(CLIENT_KEYS_ROUTE, serveClientKeys(options)),
       at(CONSENT_INFORMATION_ROUTE, serveConsentInformation(options)),
+      // A certificate that the gate refuses is answered too.
+      at(SELF_CHECK_PATH, selfCheck(options)),
       from('tpp', tppGate(authenticator, clientCertificate, options)),
       ...registrationSteps(registration),
       // The short ways take only forms that `checkForm` passes.

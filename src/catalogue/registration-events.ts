@@ -31,6 +31,10 @@ export const REGISTRATION_EVENTS = {
     ['requestId', 'clientId', 'authorizationNumber', 'certificate'],
     recorded,
   ),
+  'tpp.self_checked': info(
+    'the holder of a certificate has asked what this server makes of it (`outcome`: accepted, or the code of the refusal)',
+    ['requestId', 'authorizationNumber', 'certificate', 'outcome'],
+  ),
   'client.status': info(
     'the bank has given a client of the store another status (`outcome`)',
     ['clientId', 'authorizationNumber', 'outcome'],

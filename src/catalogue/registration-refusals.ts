@@ -33,6 +33,9 @@ export const REGISTRATION_REFUSALS = {
   ERR_REGISTRATION_CONFLICT: unavailable<{ clientId: string }>(
     'the registration was changed by another request at the same time: try again',
   ),
+  ERR_SELF_CHECK_LIMIT: limit<{ limit: number; seconds: number }>(
+    'more self-checks were asked for than may be in a minute (RFC 6585 section 4)',
+  ),
   ERR_CLIENT_NOT_ACTIVE: client<{ clientId: string; status: string }>(
     'the client is registered, and the bank has not approved it or has disabled it',
   ),

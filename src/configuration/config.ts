@@ -33,6 +33,7 @@ import {
   senderConstraintFields,
 } from './profile-schema.ts';
 import { registrationSchema } from './registration/registration-schema.ts';
+import { selfCheckSchema } from './registration/self-check-schema.ts';
 import { resourceServerSchema } from './resource-server-schema.ts';
 
 const httpsUrl = z.url({ protocol: /^https$/, error: 'must be an https URL' });
@@ -185,6 +186,7 @@ export const configSchema = z.strictObject({
     })
     .prefault({}),
   registration: registrationSchema,
+  selfCheck: selfCheckSchema,
   clients: z
     .array(clientSchema)
     .default([])

@@ -85,6 +85,21 @@ export class PackedRecords {
     return [...this.#placesOf(key)].map((at) => this.recordAt(at));
   }
 
+  /** Records of any key that have this text as a member, in order. Every byte is searched, and only what fits is parsed. */
+  findByMember(name: string, value: string, limit: number): unknown[] {
+    const text = Buffer.from(`${JSON.stringify(name)}:${JSON.stringify(value)}`);
+    const found: unknown[] = [];
+    for (let from = 0; found.length < limit; ) {
+      const place = this.#bytes.indexOf(text, from);
+      if (place === -1) break;
+      const at = this.#recordAround(place);
+      const record = this.recordAt(at);
+      if (Object(record)[name] === value) found.push(record);
+      from = this.#ends[at] ?? this.#bytes.length;
+    }
+    return found;
+  }
+
   /** Every record, in order. */
   records(): unknown[] {
     return Array.from({ length: this.size }, (_, at) => this.recordAt(at));
@@ -98,6 +113,16 @@ export class PackedRecords {
   recordAt(at: number): unknown {
     const start = this.#bytes.indexOf('\n', this.#startOf(at));
     return JSON.parse(this.#bytes.toString('utf8', start, this.#ends[at]));
+  }
+
+  #recordAround(place: number): number {
+    let [first, last] = [0, this.size - 1];
+    while (first < last) {
+      const middle = (first + last) >> 1;
+      if ((this.#ends[middle] ?? 0) > place) last = middle;
+      else first = middle + 1;
+    }
+    return first;
   }
 
   #startOf(at: number): number {

@@ -212,6 +212,7 @@ function createEndpoints(
     ciba: cibaOptions(config.ciba, config.outbound),
     grantManagement: grantManagementOptions(config.grantManagement),
     registration: registrationOptions(config.registration),
+    hasSelfCheck: config.selfCheck.enabled,
     hasDashboard: config.dashboard.enabled,
     keysByAddress,
     signer,

@@ -58,3 +58,21 @@ describe('found records', () => {
     expect(found.find('8999')).toEqual([]);
   });
 });
+
+describe('records by a member', () => {
+  it('are those whose own member has the text, and no more than asked for', () => {
+    const packed = packRecords([
+      ['a', { id: 'a', of: 'one' }],
+      ['b', { id: 'b', of: 'two', inner: { of: 'one' } }],
+      ['c', { id: 'c', of: 'one' }],
+      ['d', { id: 'd', of: 'three', note: '"of":"one"' }],
+      ['e', { id: 'e', of: 'one' }],
+    ]);
+    const idsOf = (value: string, limit: number) =>
+      packed.findByMember('of', value, limit).map((record) => Object(record).id);
+    expect(idsOf('one', 9)).toEqual(['a', 'c', 'e']);
+    expect(idsOf('one', 2)).toEqual(['a', 'c']);
+    expect(idsOf('on', 9)).toEqual([]);
+    expect(packRecords([]).findByMember('of', 'one', 9)).toEqual([]);
+  });
+});

@@ -5,6 +5,8 @@ export interface ClientFiles {
   /** The same object while the client is in use and its registration does not change. */
   find(clientId: string): RegisteredClient | undefined;
   has(clientId: string): boolean;
+  /** Clients of a TPP by its organizationIdentifier, at most `limit`. A search of the whole file: for questions, not for requests. */
+  listOfTpp(authorizationNumber: string, limit: number): readonly RegisteredClient[];
   /** Calls `take` when other clients are in use. */
   follow(take: (change: ClientChange) => void): void;
   close(): Promise<void>;

@@ -193,6 +193,11 @@ export class Clients {
     return this.#records.count(authorizationNumber, most);
   }
 
+  /** Clients of a TPP that files name, of any competent authority (NCA). */
+  namedOfTpp(authorizationNumber: string, limit: number): readonly RegisteredClient[] {
+    return this.#options.files.listOfTpp(authorizationNumber, limit);
+  }
+
   /** Lets a client act that waits for the approval of the bank. @throws ERR_CLIENT_REGISTRATION */
   approve(clientId: string): Promise<void> {
     return this.#setStatus(clientId, 'awaiting-approval', 'active');

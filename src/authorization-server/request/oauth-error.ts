@@ -119,6 +119,7 @@ export function oauthAnswer(error: OpenBankingError) {
         'ERR_CIBA_LIMIT',
         'ERR_DASHBOARD_BUSY',
         'ERR_REGISTRATION_LIMIT',
+        'ERR_SELF_CHECK_LIMIT',
       )
         ? { 'retry-after': String(error.details.seconds) }
         : {}),

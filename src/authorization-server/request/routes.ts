@@ -56,6 +56,9 @@ export const REGISTRATION_PATH = '/register';
 export const REGISTRATION_ROUTE = /^\/register(?:\/[^/]{1,512})?$/;
 const REGISTERED_CLIENT_ROUTE = /^\/register\/[^/]{1,512}$/;
 
+/** Where the holder of any certificate asks what this server makes of it. */
+export const SELF_CHECK_PATH = '/tpp/self-check';
+
 /** Where resource servers read about a consent; its percent-encoded identifier follows. */
 export const CONSENT_INFORMATION_PATH = '/consent-information/';
 export const CONSENT_INFORMATION_ROUTE = /^\/consent-information\/[^/]{1,512}$/;
@@ -111,6 +114,7 @@ const ROUTES: readonly Route[] = [
   { path: CLIENT_KEYS_ROUTE, methods: READ, callers: ['resource-server'] },
   { path: CONSENT_INFORMATION_ROUTE, methods: READ, callers: ['resource-server'] },
   { path: ENDPOINTS.revocation, methods: ['POST'], callers: ['tpp'] },
+  { path: SELF_CHECK_PATH, methods: READ, callers: ['tpp'] },
   { path: REGISTRATION_PATH, methods: ['POST'], callers: ['tpp'] },
   { path: REGISTERED_CLIENT_ROUTE, methods: ['GET', 'PUT', 'DELETE'], callers: ['tpp'] },
   { path: ENDPOINTS.userinfo, methods: ['GET', 'POST'], callers: ['tpp'] },

@@ -1,5 +1,5 @@
 import type { TppEvaluation } from '../../tpp/authenticate.ts';
-import { groupSteps, questionsLeft } from './decision-groups.ts';
+import { groupSteps, questionsLeft } from '../../tpp/decision-groups.ts';
 
 /** The decision for JSON, which leaves out what is undefined; the fields are those of the tree. */
 export function decisionJson(evaluation: TppEvaluation, at: Date) {

@@ -1,7 +1,7 @@
 import type { OpenBankingError } from '../../errors.ts';
 import type { TppEvaluation } from '../../tpp/authenticate.ts';
 import type { DecisionStep } from '../../tpp/decision.ts';
-import { type DecisionGroup, groupSteps, questionsLeft } from './decision-groups.ts';
+import { type DecisionGroup, groupSteps, questionsLeft } from '../../tpp/decision-groups.ts';
 import { mark, shown, timeText } from './shown-text.ts';
 
 /** The decision about a certificate as a tree: each rule with its clause, the one that refused marked. */

@@ -49,11 +49,14 @@ export async function openClientFiles(options: ClientFilesOptions): Promise<Clie
     openList = openFollowedList,
   } = options;
   const own = new Map(entries.map((entry) => [entry.client_id, registeredClient(entry)]));
+  const ownOfTpp = (number: string) =>
+    [...own.values()].filter((client) => client.authorization_number === number);
   const takers = new Set<Parameters<ClientFiles['follow']>[0]>();
   if (file === undefined) {
     return {
       find: (clientId) => own.get(clientId),
       has: (clientId) => own.has(clientId),
+      listOfTpp: (number, limit) => ownOfTpp(number).slice(0, limit),
       follow: () => undefined,
       close: async () => {},
     };
@@ -90,6 +93,10 @@ export async function openClientFiles(options: ClientFilesOptions): Promise<Clie
   return {
     find: (clientId) => own.get(clientId) ?? found.find(clientId)[0],
     has: (clientId) => own.has(clientId) || inUse.current.has(clientId),
+    listOfTpp: (number, limit) => {
+      const found = inUse.current.findByMember('authorization_number', number, limit);
+      return [...ownOfTpp(number), ...(found as RegisteredClient[])].slice(0, limit);
+    },
     follow: (take) => void takers.add(take),
     close: () => followed.close(),
   };

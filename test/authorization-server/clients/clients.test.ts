@@ -26,6 +26,7 @@ function filesOf(...named: RegisteredClient[]) {
   return {
     find,
     has: (clientId: string) => find(clientId) !== undefined,
+    listOfTpp: () => [],
     follow: (follower: typeof take) => {
       take = follower;
     },

@@ -1,7 +1,7 @@
-import type { TppEvaluation } from '../../tpp/authenticate.ts';
-import type { DecisionStep } from '../../tpp/decision.ts';
-import type { Certificate } from '../../x509/certificate/certificate.ts';
-import { shownName } from '../../x509/certificate/distinguished-name.ts';
+import type { TppEvaluation } from './authenticate.ts';
+import type { DecisionStep } from './decision.ts';
+import type { Certificate } from '../x509/certificate/certificate.ts';
+import { shownName } from '../x509/certificate/distinguished-name.ts';
 
 /** Steps that belong together: those of one certificate of the path, or those of one question. */
 export interface DecisionGroup {
