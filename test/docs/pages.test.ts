@@ -81,7 +81,7 @@ describe('the pages', () => {
 
   it('begin with a README that is read in three minutes, and a picture that loads at once', () => {
     expect(statSync(fileOf('README.md')).size).toBeLessThanOrEqual(README_BYTES);
-    expect(statSync(fileOf('docs/images/consent.png')).size).toBeLessThanOrEqual(PICTURE_BYTES);
+    expect(statSync(fileOf('docs/images/payment.png')).size).toBeLessThanOrEqual(PICTURE_BYTES);
   });
 
   it('name the Node that the project brings', () => {
