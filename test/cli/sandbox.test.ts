@@ -101,6 +101,7 @@ describe('tallystick sandbox and demo', () => {
     expect(steps.length).toBeGreaterThan(20);
     expect(steps.filter((step) => !step.isRight)).toEqual([]);
     const parts = steps.map(({ part }) => part);
+    expect(parts).toContain('A payment that a passkey confirms');
     expect(parts.filter((part) => part === 'A TPP that registers its clients by itself').length).toBe(29);
     expect(await stop(second)).toBe(0);
 

@@ -17,50 +17,81 @@ export type CustomerAnswer =
 
 const MAX_PAGES = 12;
 
-/**
- * Walks through the bank's pages as a browser without scripts does: keeps cookies, follows redirects and pages that lead
- * on, fills the forms. Answers with the URL at which the flow leaves the bank.
- */
+/** A browser without scripts: keeps cookies, and follows nothing by itself. */
+export class DemoBrowser {
+  readonly #agent: Agent;
+  readonly #cookies = new Map<string, string>();
+
+  private constructor(agent: Agent) {
+    this.#agent = agent;
+  }
+
+  static async open(caFile: string): Promise<DemoBrowser> {
+    return new DemoBrowser(new Agent({ connect: { ca: await readFile(caFile, 'utf8') } }));
+  }
+
+  async visit(
+    url: URL,
+    form?: URLSearchParams,
+  ): Promise<{ readonly status: number; readonly html: string; readonly location: string | null }> {
+    const response = await fetch(url, {
+      dispatcher: this.#agent,
+      redirect: 'manual',
+      method: form === undefined ? 'GET' : 'POST',
+      headers: {
+        accept: 'text/html',
+        cookie: [...this.#cookies].map(([name, value]) => `${name}=${value}`).join('; '),
+        ...(form === undefined ? {} : { origin: url.origin }),
+      },
+      ...(form === undefined ? {} : { body: form }),
+    });
+    keepCookies(this.#cookies, response.headers.getSetCookie());
+    const html = await response.text();
+    return { status: response.status, html, location: response.headers.get('location') ?? refreshOf(html) };
+  }
+
+  close(): Promise<void> {
+    return this.#agent.close();
+  }
+}
+
+/** Walks through the bank's pages in a browser of its own. Answers with the URL at which the flow leaves the bank. */
 export async function walkPages(
   start: URL,
   options: { readonly caFile: string; readonly answer: CustomerAnswer },
 ): Promise<URL> {
-  const agent = new Agent({ connect: { ca: await readFile(options.caFile, 'utf8') } });
-  const cookies = new Map<string, string>();
+  const browser = await DemoBrowser.open(options.caFile);
+  const isThere = ({ origin }: URL) => origin !== start.origin;
+  try {
+    return await walkTo(browser, start, { answer: options.answer, isThere });
+  } finally {
+    await browser.close();
+  }
+}
+
+/** Walks through the bank's pages: follows redirects and pages that lead on, and fills the forms, until a page leads there. */
+export async function walkTo(
+  browser: DemoBrowser,
+  start: URL,
+  { answer, isThere }: { readonly answer: CustomerAnswer; readonly isThere: (url: URL) => boolean },
+): Promise<URL> {
   let url = start;
   let form: URLSearchParams | undefined;
   let [isChosen, isRefused] = [false, false];
-  try {
-    for (let page = 0; page < MAX_PAGES; page += 1) {
-      const response = await fetch(url, {
-        dispatcher: agent,
-        redirect: 'manual',
-        method: form === undefined ? 'GET' : 'POST',
-        headers: {
-          accept: 'text/html',
-          cookie: [...cookies].map(([name, value]) => `${name}=${value}`).join('; '),
-          ...(form === undefined ? {} : { origin: url.origin }),
-        },
-        ...(form === undefined ? {} : { body: form }),
-      });
-      keepCookies(cookies, response.headers.getSetCookie());
-      const html = await response.text();
-      const location = response.headers.get('location') ?? refreshOf(html);
-      if (location !== null) {
-        url = new URL(location, url);
-        form = undefined;
-        if (url.origin !== start.origin) return url;
-      } else if (response.status === 200 || (isSecond(html) && !isRefused)) {
-        isRefused = response.status !== 200;
-        ({ form, isChosen } = await filledForm(html, { answer: options.answer, isChosen, isRefused }));
-      } else {
-        throw new Error(`the bank answered ${response.status}: ${textOf(html)}`);
-      }
+  for (let page = 0; page < MAX_PAGES; page += 1) {
+    const { status, html, location } = await browser.visit(url, form);
+    if (location !== null) {
+      url = new URL(location, url);
+      form = undefined;
+      if (isThere(url)) return url;
+    } else if (status === 200 || (isSecond(html) && !isRefused)) {
+      isRefused = status !== 200;
+      ({ form, isChosen } = await filledForm(html, { answer, isChosen, isRefused }));
+    } else {
+      throw new Error(`the bank answered ${status}: ${textOf(html)}`);
     }
-    throw new Error('the flow does not end');
-  } finally {
-    await agent.close();
   }
+  throw new Error('the flow does not end');
 }
 
 function keepCookies(cookies: Map<string, string>, fields: readonly string[]): void {

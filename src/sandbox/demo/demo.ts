@@ -5,6 +5,7 @@ import { showApprovals } from './approval-walk.ts';
 import { authorize } from './authorization-request.ts';
 import type { DemoTpp, DemoTppOptions } from './demo-tpp.ts';
 import { showBerlin } from './journeys/berlin-journey.ts';
+import { showPasskey } from './journeys/passkey-journey.ts';
 import { showRar } from './journeys/rar-journey.ts';
 import { showSixthAttempt } from './journeys/sixth-attempt.ts';
 import { showUk } from './journeys/uk-journey.ts';
@@ -37,6 +38,8 @@ export async function runDemo(
     await showBerlin(walk);
     walk.begin('The same by authorization details (RFC 9396)');
     await showRar(walk);
+    walk.begin('A payment that a passkey confirms');
+    await showPasskey(walk);
     walk.begin('A stranger who guesses passwords');
     await showSixthAttempt(walk);
     walk.begin('Signed requests and answers of the bank');
