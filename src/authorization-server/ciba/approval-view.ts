@@ -6,7 +6,7 @@ import type { ApprovalRequest } from '../customer/bank/decoupled-approval.ts';
 import { uiLocalesOf } from '../customer/authentication/hints.ts';
 import type { AskedAccess } from '../customer/consent/asked-access.ts';
 import { isOfApi } from '../customer/consent/granted-consent.ts';
-import { serviceOf } from '../customer/open-interaction.ts';
+import { serviceOf } from '../customer/consent/requester.ts';
 import { profileOf, type Profiles } from '../profiles/profiles.ts';
 import { consentView, shortTexts } from '../customer/pages/consent-view/consent-view.ts';
 import type { Languages } from '../customer/pages/words/languages.ts';

@@ -25,7 +25,7 @@ import {
 } from '../customer/consent/asked-access.ts';
 import { newGrantId } from '../../consent/consent.ts';
 import { claimNames, claimsOf } from '../request/authorization-request/claims-parameter.ts';
-import { serviceOf } from '../customer/open-interaction.ts';
+import { requesterOfAccess, serviceOf } from '../customer/consent/requester.ts';
 import type { ApprovalRecords } from './approval-records.ts';
 import { type ApprovalRules, approvalView, type AskedRecord } from './approval-view.ts';
 import type { OpenRequests } from './open-requests.ts';
@@ -231,8 +231,8 @@ export class CustomerApprovals implements Approvals {
     const { clientId, psuId, params } = record;
     const client = await this.#clientOf(record);
     const tpp = this.#options.authorisationStatus.verify(tppOf(client));
-    const { authorizationNumber, legalName } = tpp;
-    const requester = { service: serviceOf({ client, tpp }), legalName };
+    const { authorizationNumber } = tpp;
+    const requester = requesterOfAccess({ client, tpp, details: asked.details });
     const access = {
       ...{ grantId, clientId, authorizationNumber, psuId, accountIds, asked, requester },
       authentication: login,

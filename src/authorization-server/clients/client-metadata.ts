@@ -2,12 +2,13 @@ import type { ClientMetadata } from 'oidc-provider';
 import { profileMetadata } from '../profiles/client-rules.ts';
 import { findProfile, type Profiles } from '../profiles/profiles.ts';
 import { CIBA_MEMBERS } from './ciba-registration.ts';
-import { CIBA_GRANT, OPENID_SCOPES, type RegisteredClient } from './registered-client.ts';
+import { agentOf, CIBA_GRANT, OPENID_SCOPES, type RegisteredClient } from './registered-client.ts';
 
 /** Members of our own on the provider's client. */
 export const EXTRA_CLIENT_METADATA = [
   'authorization_number',
   'nca',
+  'software_on_behalf_of_org',
   'api_scope',
   'certificate_subject',
   'profile',
@@ -26,6 +27,7 @@ export function clientMetadata(client: RegisteredClient, profiles: Profiles): Cl
   const scopes = client.scope.split(' ').filter(Boolean);
   const profile = findProfile(client, profiles);
   if (profile === undefined) throw new TypeError(`the profile ${client.profile} is not allowed`);
+  const agent = agentOf(client);
   const redirects = client.grant_types.includes('authorization_code');
   return {
     client_id: client.client_id,
@@ -38,6 +40,7 @@ export function clientMetadata(client: RegisteredClient, profiles: Profiles): Cl
     scope: ['offline_access', ...scopes.filter((scope) => scope === 'openid')].join(' '),
     api_scope: scopes.filter((scope) => !OPENID_SCOPES.includes(scope)).join(' '),
     authorization_number: client.authorization_number,
+    ...(agent === undefined ? {} : { software_on_behalf_of_org: agent }),
     ...(client.nca === undefined ? {} : { nca: client.nca }),
     ...(client.jwks === undefined ? {} : { jwks: { keys: [...client.jwks.keys] } }),
     ...(client.jwks_uri === undefined ? {} : { jwks_uri: client.jwks_uri }),

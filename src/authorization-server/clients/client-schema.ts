@@ -3,6 +3,7 @@ import { canonicalNca } from '../../../tpp-registry/index.ts';
 import { type DeliveryMode, findCibaProblems } from './ciba-registration.ts';
 import { findKeysAddressProblem, findRedirectUriProblem } from './redirect-uri.ts';
 import { CONSENT_REFERENCES } from '../../consent/details/consent-reference.ts';
+import { shownText } from '../../consent/details/members.ts';
 import { findDetailTypeProblems } from '../profiles/detail-type-rules.ts';
 import { CIBA_GRANT, OPENID_SCOPES, type RegisteredClient } from './registered-client.ts';
 import { algorithmOf, findRegistrationProblems } from '../profiles/client-rules.ts';
@@ -85,6 +86,7 @@ export const clientSchema = z
   .strictObject({
     client_id: z.string().regex(/^[\x20-\x7e]{1,128}$/, 'must be 1 to 128 printable ASCII characters'),
     client_name: z.string().min(1).max(140),
+    software_on_behalf_of_org: shownText(140).optional(),
     authorization_number: identifier,
     nca: authority.optional(),
     token_endpoint_auth_method: z.enum(['tls_client_auth', 'private_key_jwt']),
@@ -218,6 +220,7 @@ export function registeredClient(client: ClientEntry): RegisteredClient {
   return {
     client_id: client.client_id,
     client_name: client.client_name,
+    software_on_behalf_of_org: client.software_on_behalf_of_org,
     authorization_number: client.authorization_number,
     token_endpoint_auth_method: client.token_endpoint_auth_method,
     redirect_uris: client.redirect_uris,

@@ -8,6 +8,8 @@ import type { SubjectProperty } from '../../x509/certificate/subject-property.ts
 export interface RegisteredClient extends ProfileChoices {
   readonly client_id: string;
   readonly client_name: string;
+  /** The organisation on whose behalf the service is offered, as customers know it (UK Directory). */
+  readonly software_on_behalf_of_org?: string | undefined;
   /** The TPP that the client belongs to: its organizationIdentifier (TS 119 495 cl. 5.2.1) ... */
   readonly authorization_number: string;
   /** ... and the competent authority, where the identifier does not name it. */
@@ -44,6 +46,11 @@ type AnyClient = RegisteredClient | Readonly<Record<string, unknown>>;
 /** The TPP that a client is registered for. */
 export function tppOf({ authorization_number: number, nca }: AnyClient): NamedTpp {
   return { authorizationNumber: String(number), nca: typeof nca === 'string' ? nca : undefined };
+}
+
+/** On whose behalf a client acts. */
+export function agentOf({ software_on_behalf_of_org: agent }: AnyClient): string | undefined {
+  return typeof agent === 'string' ? agent : undefined;
 }
 
 /**

@@ -6,6 +6,7 @@ import type { EventFields } from '../../events.ts';
 import { oauthAnswer } from '../request/oauth-error.ts';
 import { uiLocalesOf } from './authentication/hints.ts';
 import type { AskedAccess } from './consent/asked-access.ts';
+import { requesterOfAccess, serviceOf } from './consent/requester.ts';
 import type { RequesterView, StopReason } from './pages/page-views.ts';
 import type { Pages } from './pages/pages.ts';
 
@@ -113,22 +114,14 @@ async function keepResult(interaction: Interaction, result: InteractionResults):
 }
 
 /** The TPP that asks, as the pages name it. */
-export function requesterOf(open: AuthorisedInteraction): RequesterView {
-  const { tpp } = open;
+export function requesterOf({ client, tpp, asked }: OpenInteraction): RequesterView {
+  const { service, ...requester } = requesterOfAccess({ client, tpp, details: asked.details });
   return {
-    name: serviceOf(open),
-    legalName: tpp.legalName,
+    ...requester,
+    name: service,
     authorizationNumber: tpp.authorizationNumber,
     nca: tpp.nca.name ?? tpp.nca.id,
   };
-}
-
-/** The name of the TPP's service. */
-export function serviceOf({
-  client,
-  tpp,
-}: Pick<FoundInteraction, 'client'> & Partial<AuthorisedInteraction>): string {
-  return client.clientName ?? tpp?.tradingName ?? tpp?.legalName ?? 'the service';
 }
 
 /** The fields of every event of an interaction. */

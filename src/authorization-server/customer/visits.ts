@@ -8,6 +8,7 @@ import { oauthAnswer } from '../request/oauth-error.ts';
 import type { AskedAccesses } from './consent/asked-access.ts';
 import type { ConsentDecision } from './consent/consent-decision.ts';
 import type { Decisions } from './consent/decisions.ts';
+import { serviceOf } from './consent/requester.ts';
 import {
   type AuthorisedInteraction,
   findInteraction,
@@ -15,7 +16,6 @@ import {
   isFinished,
   type OpenInteraction,
   refuseInteraction,
-  serviceOf,
   stopInteraction,
 } from './open-interaction.ts';
 import type { OwnForms } from './own-forms.ts';

@@ -48,6 +48,7 @@ export function judgedClient(proven: ProvenRegistration, rules: RegistrationRule
     ...members,
     client_id: clientId,
     client_name: nameOf(members.client_name, statement),
+    software_on_behalf_of_org: statement.onBehalfOf,
     authorization_number: tpp.authorizationNumber,
     nca: tpp.nca.id,
     scope: scopeOf(members.scope, proven, rules),

@@ -26,6 +26,8 @@ export interface ProvenStatement {
   readonly metadata: Readonly<Record<string, unknown>>;
   /** Names that the client may show to customers; the first is for a client that names none. */
   readonly names: readonly [string, ...string[]];
+  /** The organisation on whose behalf the software acts, for customers. */
+  readonly onBehalfOf?: string | undefined;
   /** Redirect URIs that the statement allows. Absent: every one that the rules allow. */
   readonly redirectUris?: readonly string[] | undefined;
   /** Scopes that the statement allows, beside `openid`. Absent: those that the roles of the TPP allow, which always hold. */

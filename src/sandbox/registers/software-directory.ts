@@ -12,6 +12,8 @@ export interface ListedSoftware {
   readonly organisation: string;
   readonly jwksUri: string;
   readonly redirectUris: readonly string[];
+  /** The organisation on whose behalf the service is offered (UK). */
+  readonly onBehalfOf?: string | undefined;
 }
 
 /** The markets whose software statements the directory issues. */
@@ -77,6 +79,7 @@ const CLAIMS: Readonly<
     software_client_id: software.softwareId,
     software_client_name: software.name,
     software_environment: 'sandbox',
+    ...(software.onBehalfOf === undefined ? {} : { software_on_behalf_of_org: software.onBehalfOf }),
     software_mode: 'Test',
     software_version: '1.0',
     software_jwks_endpoint: software.jwksUri,

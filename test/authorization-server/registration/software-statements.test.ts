@@ -141,6 +141,17 @@ describe('the statement profile uk-obie', () => {
       },
     ]);
     expect((await tpp.token(registered.json.client_id)).status).toBe(200);
+    for (const [onBehalfOf, agent] of [
+      ['Budget & Co', 'Budget & Co'],
+      [' ', undefined],
+    ]) {
+      const statement = directory.statement('uk-obie', softwareOf({ onBehalfOf }));
+      const { json } = await register({}, { statement });
+      const client = await sandbox.server.clients.find(String(json.client_id));
+      expect(client?.software_on_behalf_of_org).toBe(agent);
+    }
+    const statement = directory.statement('uk-obie', softwareOf({ onBehalfOf: 'x'.repeat(141) }));
+    expect((await register({}, { statement })).status).toBe(400);
     for (const type of ['application/jose', 'application/jwt']) {
       const body = await requestOf({
         ...GOOD,

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import type { BankInteraction, BankInteractions } from '../../customer/bank-app/bank-interactions.ts';
 import { loginHintOf, uiLocalesOf } from '../../customer/authentication/hints.ts';
-import { serviceOf } from '../../customer/open-interaction.ts';
+import { serviceOf } from '../../customer/consent/requester.ts';
 import { consentView } from '../../customer/pages/consent-view/consent-view.ts';
 import type { Languages } from '../../customer/pages/words/languages.ts';
 import { type Operation, operation } from '../contract.ts';

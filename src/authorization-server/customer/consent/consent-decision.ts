@@ -20,9 +20,9 @@ import {
   type OpenInteraction,
   refuseInteraction,
   requesterOf,
-  serviceOf,
   stopInteraction,
 } from '../open-interaction.ts';
+import { requesterOfAccess, serviceOf } from './requester.ts';
 import type { OwnForms } from '../own-forms.ts';
 import type { Pages } from '../pages/pages.ts';
 import type { PageText } from '../pages/words/words.ts';
@@ -173,12 +173,13 @@ export class ConsentDecision {
     open: AuthorisedInteraction,
     { grantId, accountIds, asked }: AllowedAccess,
   ): Promise<void> {
-    const { authorizationNumber, legalName } = open.tpp;
+    const { client, tpp } = open;
+    const { authorizationNumber } = tpp;
     const access = {
       ...{ grantId, accountIds, asked, authorizationNumber },
-      clientId: open.client.clientId,
+      clientId: client.clientId,
       psuId: psuOf(open),
-      requester: { service: serviceOf(open), legalName },
+      requester: requesterOfAccess({ client, tpp, details: asked.details }),
       authentication: authenticationOf(open),
     };
     const created = await this.#parts.granted.make(access, claimNames(claimsOf(open.interaction.params)));

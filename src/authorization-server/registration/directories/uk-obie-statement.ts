@@ -81,6 +81,7 @@ export class UkObieStatement implements StatementProfile {
     return {
       metadata: this.#metadataOf(request, { jwksUri, redirectUris, clientId: current?.clientId }),
       names: namesOf(statement),
+      onBehalfOf: agentOf(statement),
       redirectUris,
       scopes: scopesAllowed(roles, apiScopes),
       softwareId,
@@ -180,4 +181,9 @@ function namesOf(statement: StatementClaims): [string, ...string[]] {
   const client = textClaim(statement, 'software_client_name', STATEMENT);
   const { org_name: organisation } = statement;
   return typeof organisation === 'string' ? [client, organisation] : [client];
+}
+
+/** The directory writes an agent that is none as an empty text. */
+function agentOf({ software_on_behalf_of_org: agent }: StatementClaims): string | undefined {
+  return typeof agent === 'string' && agent.trim() !== '' ? agent.trim() : undefined;
 }
