@@ -383,6 +383,20 @@ const ATTEMPTS: Readonly<Record<string, () => Promise<unknown>>> = {
     expect((await credentials(OWN)).status).toBe(200);
     await asksByCiba('poll');
   },
+  registration_endpoint: async () => {
+    const { registration_endpoint: endpoint, mtls_endpoint_aliases: aliases } = metadata as Record<
+      string,
+      unknown
+    >;
+    expect((aliases as Record<string, unknown>).registration_endpoint).toBe(endpoint);
+    const { status, json } = await sandbox.send(String(endpoint), {
+      certificate: tppNamed(sandbox.description, 'money-one'),
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify({ redirect_uris: ['https://app.money-one.tpp.example/callback'] }),
+    });
+    expect([status, json.client_id]).toEqual([201, expect.any(String)]);
+  },
   backchannel_authentication_endpoint: () => asksByCiba('poll'),
   backchannel_token_delivery_modes_supported: async () => {
     for (const mode of listOf('backchannel_token_delivery_modes_supported')) await asksByCiba(mode);
