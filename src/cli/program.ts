@@ -1,5 +1,6 @@
 import { Command } from 'commander';
 import { certificateCommand } from './certificate/certificate.ts';
+import { clientCommand } from './client/client.ts';
 import { conformanceCommand } from './conformance/conformance.ts';
 import { demoCommand } from './demo.ts';
 import { gatewayCommand } from './gateway.ts';
@@ -17,6 +18,7 @@ export function createProgram(): Command {
     .exitOverride()
     .addCommand(sandboxCommand())
     .addCommand(certificateCommand())
+    .addCommand(clientCommand())
     .addCommand(conformanceCommand())
     .addCommand(registryCommand())
     .addCommand(trustListCommand())
