@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { hasRedis, type RedisProcess, startRedis } from '../storage/redis/redis-servers.ts';
 import { type Bank, type BankProcess, openBank } from './bank.ts';
+import { CONSENT_RACES } from './consents/consent-races.ts';
 import { startJtiRacers } from './jti-races.ts';
 import { type Arena, expectNoneLive, openArena, RACES } from './races.ts';
 
@@ -46,6 +47,7 @@ describe.each([
   }, 60_000);
   afterAll(async () => {
     arena?.tpp.close();
+    arena?.berlin.close();
     await bank?.close();
   });
 
@@ -55,6 +57,16 @@ describe.each([
       // Eight walks through the pages take their time.
       const rounds = race === RACES['a pushed request'] ? 4 : ROUNDS;
       for (let round = 0; round < rounds; round += 1) await race(arena);
+      await expectNoneLive(arena);
+    },
+    120_000,
+  );
+
+  it.skipIf(!isThere).each(Object.entries(CONSENT_RACES))(
+    `%s (I2, K17)`,
+    async (_what, race) => {
+      const rounds = race === CONSENT_RACES['approves a payment once, of 64 approvals at once'] ? 2 : ROUNDS;
+      for (let round = 0; round < rounds; round += 1) await race(arena, round);
       await expectNoneLive(arena);
     },
     120_000,

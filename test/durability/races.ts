@@ -1,5 +1,6 @@
 import { expect } from 'vitest';
 import type { Bank, BankProcess } from './bank.ts';
+import { berlinTpp } from './consents/consent-races.ts';
 import { createProver } from '../authorization-server/dpop-prover.ts';
 import { type Answer, assertionOf, codeOf, Tpp, type Walk } from './tpp.ts';
 
@@ -8,6 +9,8 @@ export interface Arena {
   readonly bank: Bank;
   readonly processes: readonly [BankProcess, BankProcess];
   readonly tpp: Tpp;
+  /** The client of the same TPP that names consents of the bank. */
+  readonly berlin: Tpp;
   /** Access tokens of winners. As there were losers, none of them may live. */
   readonly dead: unknown[];
 }
@@ -130,5 +133,5 @@ export const RACES = {
 export async function openArena(bank: Bank): Promise<Arena> {
   const rotating = { refreshToken: { rotation: true }, dpop: { nonce: 'required' } };
   const processes = [await bank.start(rotating), await bank.start(rotating)] as const;
-  return { bank, processes, tpp: new Tpp(bank), dead: [] };
+  return { bank, processes, tpp: new Tpp(bank), berlin: berlinTpp(bank), dead: [] };
 }

@@ -27,6 +27,23 @@ export interface Walk {
   end(): Promise<Answer>;
 }
 
+/** A browser, and who uses it. */
+export interface Browser {
+  readonly cookies?: Map<string, string>;
+  /** Of the customers of the sandbox, when there is no `login`. */
+  readonly customer?: number;
+  readonly login?: { readonly username: string; readonly password: string };
+  /** The answer to the page that asks for a code. */
+  readonly secondAnswer?: () => string;
+}
+
+/** A customer at the page that asks whether the access is allowed, and the form that says yes. */
+export interface Question {
+  readonly cookies: Map<string, string>;
+  readonly path: string;
+  readonly form: URLSearchParams;
+}
+
 export interface Code {
   readonly code: string;
   readonly verifier: string;
@@ -132,42 +149,63 @@ export class Tpp {
   }
 
   /** The customer logs in and allows everything; the redirect that gives the code is not followed yet. */
-  async walk(
+  async walk(to: Pick<BankProcess, 'ports'>, requestUri: string, browser: Browser = {}): Promise<Walk> {
+    const question = await this.question(to, requestUri, browser);
+    const answer = served(await this.approve(to, question));
+    const path = onwardOf(answer);
+    if (path === undefined) throw new Error('the approval does not lead on');
+    return this.walkTo(to, { cookies: question.cookies, path });
+  }
+
+  /** The end of a walk that the answer to an approval leads to. */
+  walkTo(
+    to: Pick<BankProcess, 'ports'>,
+    { cookies, path: onward }: { readonly cookies: Map<string, string>; readonly path: string },
+  ): Walk {
+    const path = this.#pathOf(onward);
+    return { path, end: async () => kept(cookies, await this.browse(to, path, { cookies })) };
+  }
+
+  /** The customer logs in, up to the page that asks whether the access is allowed. */
+  async question(
     to: Pick<BankProcess, 'ports'>,
     requestUri: string,
-    browser: { readonly cookies?: Map<string, string>; readonly customer?: number } = {},
-  ): Promise<Walk> {
-    const { cookies = new Map<string, string>() } = browser;
-    const customer = this.#bank.description.customers[browser.customer ?? 0];
+    { cookies = new Map<string, string>(), customer: at = 0, ...more }: Browser = {},
+  ): Promise<Question> {
+    const customer = more.login ?? this.#bank.description.customers[at];
     const query = new URLSearchParams({ client_id: this.clientId, request_uri: requestUri });
     let path = `/authorize?${query}`;
     let form: URLSearchParams | undefined;
-    let isApproved = false;
     for (let step = 0; step < 12; step += 1) {
-      if (isApproved && form === undefined) {
-        const last = path;
-        return { path: last, end: async () => kept(cookies, await this.browse(to, last, { cookies })) };
-      }
       const sent = { cookies, ...(form === undefined ? {} : { form }) };
-      const answer = kept(cookies, await this.browse(to, path, sent));
-      isApproved = form?.get('action') === 'approve';
+      const answer = served(kept(cookies, await this.browse(to, path, sent)));
       form = undefined;
-      if (answer.status >= 400) throw new Error(`the pages: ${answer.status} ${answer.text.slice(0, 500)}`);
       const onward = onwardOf(answer);
       if (onward !== undefined) {
-        const next = new URL(onward, this.#bank.description.issuer);
-        path = next.pathname + next.search;
+        path = this.#pathOf(onward);
+        continue;
+      }
+      const { text } = answer;
+      if (text.includes('value="approve"')) return { cookies, path, form: approvalOf(text) };
+      form = new URLSearchParams({ csrf: valuesOf(text, 'csrf')[0] ?? '', action: 'login' });
+      if (text.includes('name="password"')) {
+        form.set('username', customer?.username ?? '');
+        form.set('password', customer?.password ?? '');
       } else {
-        form = new URLSearchParams({ csrf: valuesOf(answer.text, 'csrf')[0] ?? '' });
-        const isLogin = answer.text.includes('name="password"');
-        form.set('action', isLogin ? 'login' : 'approve');
-        if (isLogin) {
-          form.set('username', customer?.username ?? '');
-          form.set('password', customer?.password ?? '');
-        } else for (const account of valuesOf(answer.text, 'account')) form.append('account', account);
+        form.set('step', valuesOf(text, 'step')[0] ?? '');
+        form.set('answer', more.secondAnswer?.() ?? '');
       }
     }
     throw new Error('the flow does not end');
+  }
+
+  async approve(to: Pick<BankProcess, 'ports'>, { cookies, path, form }: Question): Promise<Answer> {
+    return kept(cookies, await this.browse(to, path, { cookies, form }));
+  }
+
+  #pathOf(onward: string): string {
+    const next = new URL(onward, this.#bank.description.issuer);
+    return next.pathname + next.search;
   }
 
   async code(to: Pick<BankProcess, 'ports'>): Promise<Code> {
@@ -311,6 +349,22 @@ export async function assertionOf(bank: Bank, name = 'money-one'): Promise<Recor
     client_assertion_type: 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer',
     client_assertion: assertion,
   };
+}
+
+/** The form that allows all accounts, or the first one for a payment. */
+export function approvalOf(page: string): URLSearchParams {
+  const form = new URLSearchParams({ csrf: valuesOf(page, 'csrf')[0] ?? '', action: 'approve' });
+  const accounts = valuesOf(page, 'account');
+  for (const account of page.includes('type="radio"') ? accounts.slice(0, 1) : accounts) {
+    form.append('account', account);
+  }
+  return form;
+}
+
+function served(answer: Answer): Answer {
+  const { status, text } = answer;
+  if (status >= 400) throw new Error(`the pages: ${status} ${text.slice(0, 500)}`);
+  return answer;
 }
 
 /** Where the browser goes after the answer: by a redirect, or by a page that leads on. */

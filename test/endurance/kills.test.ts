@@ -1,4 +1,5 @@
 import { afterAll, describe, expect, it } from 'vitest';
+import { findKillPoints, killAt, openApprovalTheatre } from '../durability/consents/approval-kills.ts';
 import { openBank } from '../durability/bank.ts';
 import {
   expectLedger,
@@ -48,3 +49,30 @@ describe('a server that is killed 200 times', () => {
     await bank.close();
   });
 });
+
+describe.each([
+  ['SQLite', true, async () => undefined],
+  [
+    'Redis',
+    hasRedis,
+    async () => {
+      redis = await startRedis({ lines: ['appendfsync always'] });
+      return { redis: { url: `redis://127.0.0.1:${redis.port}` } };
+    },
+  ],
+] as [string, boolean, () => Promise<object | undefined>][])(
+  'a server that is killed at each operation of an approval, on %s',
+  (name, isThere, storageOf) => {
+    it.skipIf(!isThere)('approves no payment twice, and the customer can go on (K17, R8)', async () => {
+      const bank = await openBank(await storageOf());
+      const theatre = await openApprovalTheatre(bank);
+      const points = await findKillPoints(theatre);
+      for (const point of points) await killAt(theatre, point);
+      const codes = theatre.ends.filter((end) => end === 'code').length;
+      console.log(`${name}: ${points.length} kills in an approval, ${codes} went on to a code`);
+      expect(codes).toBeGreaterThan(points.length / 2);
+      theatre.tpp.close();
+      await bank.close();
+    });
+  },
+);

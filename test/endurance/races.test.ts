@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, it } from 'vitest';
 import { type Bank, openBank } from '../durability/bank.ts';
+import { CONSENT_RACES } from '../durability/consents/consent-races.ts';
 import { startJtiRacers } from '../durability/jti-races.ts';
 import { type Arena, expectNoneLive, openArena, RACES } from '../durability/races.ts';
 import { hasRedis, type RedisProcess, startRedis } from '../storage/redis/redis-servers.ts';
@@ -28,6 +29,7 @@ describe.each([
   });
   afterAll(async () => {
     arena?.tpp.close();
+    arena?.berlin.close();
     await bank?.close();
   });
 
@@ -35,6 +37,14 @@ describe.each([
     `let exactly one of 64 at once use %s, ${ROUNDS} times, and leave a winner nothing where all die (J1, J2, J5, J8, I2, R12)`,
     async (_what, race) => {
       for (let round = 0; round < ROUNDS; round += 1) await race(arena);
+      await expectNoneLive(arena);
+    },
+  );
+
+  it.skipIf(!isThere).each(Object.entries(CONSENT_RACES))(
+    `%s, ${ROUNDS} times (I2, K17, R12)`,
+    async (_what, race) => {
+      for (let round = 0; round < ROUNDS; round += 1) await race(arena, round);
       await expectNoneLive(arena);
     },
   );
