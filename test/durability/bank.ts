@@ -104,10 +104,12 @@ export async function openBank(storage: object = { file: 'bank.sqlite' }): Promi
           const picked = pick(message);
           if (picked === undefined) return;
           child.off('message', onMessage);
+          child.off('exit', onExit);
           resolve(picked);
         };
+        const onExit = () => reject(new Error('the server process has ended'));
         child.on('message', onMessage);
-        child.once('exit', () => reject(new Error('the server process has ended')));
+        child.once('exit', onExit);
       });
     await report((message) => (message === 'ready' ? true : undefined));
     const end = async (signal: NodeJS.Signals) => {
