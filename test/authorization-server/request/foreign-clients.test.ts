@@ -158,7 +158,7 @@ describe('what changes the meaning of a request is refused, not ignored', () => 
       'authorization_details',
       { body: form({ ...plain, authorization_details: '[]' }) },
       400,
-      'ERR_PARAMETER_UNSUPPORTED',
+      'ERR_AUTHORIZATION_DETAILS',
     ],
     [
       'no scope',
@@ -188,7 +188,6 @@ describe('what changes the meaning of a request is refused, not ignored', () => 
   });
 
   it.each([
-    ['authorization_details', '[{"type":"payment_initiation"}]', 'invalid_authorization_details'],
     ['request_uri', 'urn:ietf:params:oauth:request_uri:x', 'invalid_request'],
     ['registration', '{}', 'registration_not_supported'],
     ['id_token_hint', 'a.b.c', 'invalid_request'],
@@ -207,8 +206,20 @@ describe('what changes the meaning of a request is refused, not ignored', () => 
     ['max_age', 'soon', 'invalid_request', 'ERR_REQUEST_INVALID'],
     ['resource', 'https://elsewhere.example/', 'invalid_target', 'ERR_REQUEST_INVALID'],
     ['scope', '', 'invalid_scope', 'ERR_SCOPE_MISSING'],
-    ['scope', 'openid AIS:1234', 'invalid_scope', 'ERR_SCOPE_UNKNOWN'],
-    ['scope', 'consent:1234', 'invalid_scope', 'ERR_SCOPE_UNKNOWN'],
+    [
+      'authorization_details',
+      '[{"type":"payment_initiation"}]',
+      'invalid_authorization_details',
+      'ERR_AUTHORIZATION_DETAILS',
+    ],
+    ['scope', 'openid AIS:1234', 'invalid_request', 'ERR_CONSENT_REFERENCE'],
+    ['scope', 'consent:1234', 'invalid_request', 'ERR_CONSENT_REFERENCE'],
+    [
+      'claims',
+      '{"id_token":{"openbanking_intent_id":{"value":"x"}}}',
+      'invalid_request',
+      'ERR_CONSENT_REFERENCE',
+    ],
     ['scope', 'openid profile', 'invalid_scope', 'ERR_SCOPE_UNKNOWN'],
   ])('at /par: %s %s', async (name, value, error, code) => {
     const answer = await java('/par', { ...TPP, body: form({ ...AUTHORIZATION_REQUEST, [name]: value }) });
@@ -220,7 +231,7 @@ describe('what changes the meaning of a request is refused, not ignored', () => 
     ['unknown_parameter', 'x'],
     ['acr_values', 'urn:openbanking:psd2:sca'],
     ['max_age', '300'],
-    ['claims', '{"id_token":{"openbanking_intent_id":{"value":"x"}}}'],
+    ['claims', '{"id_token":{"given_name":null}}'],
     ['prompt', 'login consent'],
     ['ui_locales', 'de-AT'],
     ['login_hint', 'alice'],
