@@ -73,7 +73,7 @@ describe('tallystick report certificates', () => {
   }, 30_000);
 
   it('names the reasons for which a certificate is refused, or will be', async () => {
-    const bank = join(folder, 'bank');
+    const bank = join(folder, 'another-bank');
     await mkdir(bank);
     const day = (days: number) => new Date(Date.now() + days * 86_400_000);
     const root = await createAuthority({ name: 'Root', notBefore: day(-100), notAfter: day(1000) });

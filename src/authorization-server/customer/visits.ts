@@ -32,7 +32,7 @@ interface Parts {
   readonly pages: Pages;
   readonly forms: OwnForms;
   readonly decisions: Pick<Decisions, 'find'>;
-  readonly consent: Pick<ConsentDecision, 'carryOut'>;
+  readonly consent: Pick<ConsentDecision, 'carryOut' | 'standing'>;
   readonly accesses: Pick<AskedAccesses, 'of'>;
   /** When the customer was active last, where no page of ours shows it. Epoch seconds. */
   readonly lastSeenElsewhere?: ((uid: string) => Promise<number | undefined>) | undefined;
@@ -92,13 +92,13 @@ export class Visits {
 
   /** After the end of an interaction, by the back button or by a reload: what the customer decided. */
   async #showDecided(ctx: Context, error: unknown): Promise<undefined> {
-    const { provider, pages, decisions } = this.#parts;
+    const { provider, pages, decisions, consent } = this.#parts;
     if (!isRefusal(error, 'ERR_PSU_INPUT')) throw error;
     const uid = ctx.cookies.get(provider.cookieName('interaction'), { signed: true });
     const isOwn = uid !== undefined && ctx.path === `/interaction/${uid}`;
     const decision = isOwn ? await decisions.find(uid) : undefined;
     if (decision === undefined) throw error;
-    pages.decided(ctx, decision);
+    pages.decided(ctx, await consent.standing(decision));
   }
 
   /** Undefined while the customer is in time. The customer may have been active in the application of the bank. */

@@ -150,6 +150,13 @@ export class ConsentDecision {
     return this.carryOut(ctx, open, decision);
   }
 
+  /** The decision as it stands: an approval that came after another one, or after the end of the consent, has allowed nothing. */
+  async standing(decision: Decision): Promise<Decision> {
+    if (decision.answer === 'ended' || (await this.#parts.granted.hasMade(decision.grantId))) return decision;
+    const { service } = decision;
+    return { answer: 'ended', service, error: 'invalid_request', description: 'the consent has changed' };
+  }
+
   /** Makes grant and consent of a decision, or ends the request; repeating it changes nothing. */
   async carryOut(ctx: Context, open: AuthorisedInteraction, decision: Decision): Promise<void> {
     const { pages, granted } = this.#parts;

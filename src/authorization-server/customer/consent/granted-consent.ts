@@ -11,7 +11,7 @@ import { OPENID_SCOPES } from '../../clients/registered-client.ts';
 import type { AskedContent } from './asked-access.ts';
 
 export interface GrantedConsentsOptions {
-  readonly consents: Pick<ConsentRecords, 'createAuthorised' | 'authorise' | 'reject'>;
+  readonly consents: Pick<ConsentRecords, 'createAuthorised' | 'authorise' | 'reject' | 'find'>;
   readonly resource: string;
   readonly clock: Clock;
 }
@@ -48,6 +48,12 @@ export class GrantedConsents {
     const { replacedGrantId } = consent;
     if (replacedGrantId !== undefined) await this.#parts.grants.endGrant(replacedGrantId);
     return isFirst ? consent : undefined;
+  }
+
+  /** Whether a consent has, or had until its renewal, this grant. @throws ERR_STORAGE_UNAVAILABLE */
+  async hasMade(grantId: string): Promise<boolean> {
+    const consent = await this.#options.consents.find(consentIdOf(grantId));
+    return consent !== undefined && [consent.grantId, consent.replacedGrantId].includes(grantId);
   }
 
   /** The customer does not want what a consent asks for. One that no longer waits stays as it is. */

@@ -409,6 +409,23 @@ describe('consents of the bank, named by a request', () => {
     );
   });
 
+  it('a payment that two approve at once is said to be confirmed to one of them only', async () => {
+    const consentId = await create('berlin@money-one', 'berlin-group', { details: [payment] });
+    const both = [
+      await atConsent('berlin@money-one', { scope: `PIS:${consentId}` }),
+      await atConsent('berlin@money-one', { scope: `PIS:${consentId}` }),
+    ];
+    const paths = both.map(({ path }) => path);
+    await Promise.all(both.map((customer) => approve(customer)));
+    const codes = both.map(({ page }) => codeOf(page));
+    expect(codes.filter((code) => code !== undefined)).toHaveLength(1);
+    for (const [at, customer] of both.entries()) {
+      await customer.reload(paths[at] ?? '');
+      const isTold = customer.page.text.includes('You have confirmed the payment');
+      expect(isTold).toBe(codes[at] !== undefined);
+    }
+  });
+
   it('an account access is renewed by its customer under the same identifier, and by no one else', async () => {
     const client = 'berlin@money-one';
     const consentId = await create(client, 'berlin-group');
