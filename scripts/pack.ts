@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { cpSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join, normalize, resolve } from 'node:path';
 
 // Makes the tarballs of the three packages from dist/. Each tarball holds the modules that its entries import, their
@@ -44,7 +44,7 @@ const PACKAGES: readonly Package[] = [
       'src/cli/main',
       'src/x509/crl/crl-worker',
       'src/storage/sqlite/sqlite-worker',
-      'src/server/client-list-worker',
+      'src/server/clients/client-list-worker',
       'src/tpp/block-list/block-list-worker',
       'src/trusted-lists/proving-worker',
       'src/trusted-lists/snapshot-worker',
@@ -142,13 +142,18 @@ function stage({ name, manifest, readme, exports, started = [], folders = [] }: 
   for (const one of folders) {
     cpSync(join(ROOT, 'dist', one), join(folder, 'dist', one), {
       recursive: true,
-      filter: (path) => !/\.[jt]s$/.test(path),
+      filter: (path) => !isModule(path),
     });
   }
   write(join(folder, 'package.json'), `${JSON.stringify(whole, null, 2)}\n`);
   write(join(folder, 'README.md'), readFileSync(join(ROOT, readme), 'utf8'));
   write(join(folder, 'LICENSE'), readFileSync(join(ROOT, 'LICENSE'), 'utf8'));
   return folder;
+}
+
+/** Whether a file is a module, which its importers bring along, and no script for a browser. */
+function isModule(path: string): boolean {
+  return path.endsWith('.ts') || (path.endsWith('.js') && existsSync(path.replace(/js$/, 'd.ts')));
 }
 
 /** @throws when an imported package is neither a dependency nor a peer */

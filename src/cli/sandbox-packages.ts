@@ -1,13 +1,7 @@
 import type { Command } from 'commander';
 
-/** Optional peers in package.json: certificates and registers of the sandbox, and the TPP of the demo. No server needs them. */
-export const SANDBOX_PACKAGES: readonly string[] = [
-  '@peculiar/x509',
-  'openid-client',
-  'reflect-metadata',
-  'undici',
-  'yazl',
-];
+/** Optional peers in package.json: registers of the sandbox, and the TPP of the demo. No server needs them. */
+export const SANDBOX_PACKAGES: readonly string[] = ['openid-client', 'undici', 'yazl'];
 
 /** Ends the command with one line when a package is missing. Called before a module that imports it. */
 export function requireSandboxPackages(command: Command): void {

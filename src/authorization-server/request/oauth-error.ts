@@ -120,6 +120,7 @@ export function oauthAnswer(error: OpenBankingError) {
         'ERR_DASHBOARD_BUSY',
         'ERR_REGISTRATION_LIMIT',
         'ERR_SELF_CHECK_LIMIT',
+        'ERR_BANK_ATTEMPTS',
       )
         ? { 'retry-after': String(error.details.seconds) }
         : {}),

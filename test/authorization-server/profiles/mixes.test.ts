@@ -47,6 +47,7 @@ async function metadataOf(
     profiles: profilesNamed(names, senderConstraints),
     apiScopes: ['accounts'],
     detailTypes: new DetailTypes([], ['accounts']),
+    registration: { statements: [] },
     customerClaims: [],
     acr: { acrValues: [] },
     clients: { findNamed: () => undefined },

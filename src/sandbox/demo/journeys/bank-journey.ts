@@ -1,6 +1,6 @@
 import type { CustomerAnswer } from '../demo-browser.ts';
 import type { ApiAnswer, ApiRequest, DemoTpp } from '../demo-tpp.ts';
-import { authorize, type RequestForm } from '../authorization-request.ts';
+import { authorize, type DemoAuthorization, type RequestForm } from '../authorization-request.ts';
 import { answerOnPhone } from '../phone.ts';
 import { confirmedBy, generatedCode } from '../second-element.ts';
 import type { Walk } from '../walk.ts';
@@ -54,6 +54,11 @@ export function customer(
   return { decision: 'allow', ...found, second };
 }
 
+/** An access that a customer has allowed, and its tokens. */
+export interface AllowedAccess extends Pick<DemoAuthorization, 'redeem'> {
+  readonly tokens: Awaited<ReturnType<DemoAuthorization['redeem']>>;
+}
+
 /** Has the customer allow an access, and redeems the code. */
 export async function allowed(
   walk: Walk,
@@ -63,7 +68,7 @@ export async function allowed(
     readonly form?: RequestForm;
     readonly parameters: Readonly<Record<string, string>>;
   },
-) {
+): Promise<AllowedAccess> {
   const { redeem } = await authorize(tpp, { caFile: walk.description.caFile, ...request });
   return { redeem, tokens: await redeem() };
 }
