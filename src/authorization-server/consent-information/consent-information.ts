@@ -99,7 +99,7 @@ function decoded(text: string): string {
   }
 }
 
-/** As RFC 9701 §5 has it: no `sub` and no `exp` of its own, so that it can never pass as an access token. */
+/** The signed answer. It has neither `sub` nor `exp` at its top, so it cannot pass as an access token (RFC 9701 §5). */
 function signed(
   information: Readonly<Record<string, unknown>>,
   server: RegisteredResourceServer,

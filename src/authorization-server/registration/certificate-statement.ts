@@ -4,7 +4,7 @@ import type { Clock } from '../../clock.ts';
 import { isRefusal } from '../../errors.ts';
 import type { Tpp, TppAuthenticator } from '../../tpp/authenticate.ts';
 import { isDeepJson, NESTING_RULE } from '../request/nesting.ts';
-import { assertTimes, readJwt, verifyJwt } from './signed-statement.ts';
+import { assertTimes, readJwt, verifyJwt, ownClaims } from './signed-statement.ts';
 import {
   JSON_TYPE,
   JWT_TYPES,
@@ -31,8 +31,6 @@ const NONE = 'the certificate is the statement here';
 const MAX_AGE_SECONDS = 300;
 /** Real chains have two to four. */
 const MAX_CERTIFICATES = 8;
-/** Claims of the JWT that are no metadata of the client. */
-const OF_THE_JWT: readonly string[] = ['iss', 'sub', 'aud', 'iat', 'exp', 'nbf', 'jti'];
 
 /**
  * The statement profile `certificate`: the certificate of the connection is the statement. It and the register name the TPP
@@ -84,7 +82,7 @@ export class CertificateStatement implements StatementProfile {
     }
     const claims = await verifyJwt(jwt, seal.certificate.publicKey, SEALED);
     this.#assertClaims(claims, tpp);
-    return Object.fromEntries(Object.entries(claims).filter(([name]) => !OF_THE_JWT.includes(name)));
+    return ownClaims(claims);
   }
 
   async #sealOf(der: Buffer, intermediates: readonly Buffer[]) {

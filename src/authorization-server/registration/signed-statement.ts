@@ -98,6 +98,12 @@ export interface TimeRules {
   readonly needsExpiry?: boolean;
 }
 
+/** The claims but those of the JWT itself (RFC 7519 §4.1), which are no metadata of a client. */
+export function ownClaims(claims: JWTPayload): Record<string, unknown> {
+  const { iss, sub, aud, iat, exp, nbf, jti, ...own } = claims;
+  return own;
+}
+
 function partOf(part: string, refuse: () => Error): Record<string, unknown> {
   try {
     const value: unknown = JSON.parse(Buffer.from(part, 'base64url').toString('utf8'));

@@ -55,7 +55,7 @@ export class DemoBrowser {
   }
 }
 
-/** Walks through the bank's pages in a browser of its own. Answers with the URL at which the flow leaves the bank. */
+/** Walks through the bank's pages in a new browser, and returns the URL at which the flow leaves the bank. */
 export async function walkPages(
   start: URL,
   options: { readonly caFile: string; readonly answer: CustomerAnswer },

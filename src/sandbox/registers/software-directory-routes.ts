@@ -49,7 +49,7 @@ export function softwareDirectory({
     });
 }
 
-/** Each TPP has one software, of its own name. */
+/** The software of a TPP: one, which has the name of the TPP. */
 function softwareOf(tpp: SandboxTpp, jwksUri: string): ListedSoftware {
   const registrationId = tpp.organizationIdentifier.split('-').at(-1) ?? '';
   return {

@@ -17,7 +17,7 @@ interface WebhookOptions {
 export const CONSENT_CHANGED = 'urn:tallystick:event:consent-changed';
 const TYPE = 'secevent+jwt';
 
-/** One address of the bank that receives changes: each a security event token in a POST of its own (RFC 8417, RFC 8935). */
+/** An address of the bank. Each change is sent there in one POST, as a security event token (RFC 8417, RFC 8935). */
 export class Webhook {
   readonly url: string;
   readonly #options: WebhookOptions;

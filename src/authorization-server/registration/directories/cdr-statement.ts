@@ -1,12 +1,12 @@
 import type { Clock } from '../../../clock.ts';
 import type { Tpp } from '../../../tpp/authenticate.ts';
 import { ATTRIBUTE } from '../../../x509/certificate/distinguished-name.ts';
-import { assertTimes, isSealed, readJwt, type UnprovenJwt } from '../signed-statement.ts';
+import { isSealed, readJwt, type UnprovenJwt, ownClaims } from '../signed-statement.ts';
 import {
   addressClaim,
   type DirectorySettings,
   type KeysAt,
-  ownClaims,
+  singleUseOf,
   type StatementClaims,
   subjectTexts,
   textClaim,
@@ -37,7 +37,6 @@ const STATEMENT = 'the software statement (Consumer Data Standards, Software Sta
 const ROLE = 'data-recipient-software-product';
 const UID = '0.9.2342.19200300.100.1.1';
 const REQUEST_AGE_SECONDS = 600;
-const OF_THE_JWT: readonly string[] = ['iss', 'sub', 'aud', 'iat', 'exp', 'nbf', 'jti'];
 
 /** The statement profile `cdr` (Australia): a JWT and a statement of the register, both signed with PS256. */
 export class CdrStatement implements StatementProfile {
@@ -74,11 +73,10 @@ export class CdrStatement implements StatementProfile {
     if (clientId !== undefined && sent !== undefined && sent !== clientId) {
       throw memberRefusal('client_id', `must be ${clientId}`);
     }
-    const rest = Object.entries(members).filter(([name]) => !OF_THE_JWT.includes(name));
     return {
       metadata: {
         redirect_uris: redirectUris,
-        ...Object.fromEntries(rest),
+        ...ownClaims(members),
         jwks_uri: jwksUri,
         profile: clientProfile,
         // The statement says which (section "Registration Validation").
@@ -96,19 +94,16 @@ export class CdrStatement implements StatementProfile {
 
   #assertRequest({ claims }: UnprovenJwt, softwareId: string): ProvenStatement['singleUse'] {
     const { clock, issuer } = this.#options;
-    const { iss, aud, jti, exp } = claims;
+    const { iss, aud } = claims;
     if (iss !== softwareId) throw statementRefusal(REQUEST, `must have iss ${softwareId}`);
     if (aud !== issuer) throw statementRefusal(REQUEST, `must have aud ${issuer}`);
-    if (typeof jti !== 'string' || jti === '' || jti.length > 64) {
-      throw statementRefusal(REQUEST, 'must have a jti of 1 to 64 characters');
-    }
-    assertTimes(claims, REQUEST, { clock, maxAgeSeconds: REQUEST_AGE_SECONDS, needsExpiry: true });
-    const latest = clock.now().getTime() + REQUEST_AGE_SECONDS * 1000;
-    const until = new Date(Number(exp) * 1000);
-    if (until.getTime() > latest) {
-      throw statementRefusal(REQUEST, `must have an exp within ${REQUEST_AGE_SECONDS} seconds`);
-    }
-    return { id: `${this.name} ${softwareId} ${jti}`, until };
+    return singleUseOf(claims, {
+      rule: REQUEST,
+      of: `${this.name} ${softwareId}`,
+      clock,
+      maxAgeSeconds: REQUEST_AGE_SECONDS,
+      maxLifeSeconds: REQUEST_AGE_SECONDS,
+    });
   }
 }
 

@@ -2,11 +2,11 @@ import type { Clock } from '../../../clock.ts';
 import type { Tpp } from '../../../tpp/authenticate.ts';
 import { ATTRIBUTE, formatName } from '../../../x509/certificate/distinguished-name.ts';
 import { membersOf } from '../certificate-statement.ts';
+import { ownClaims } from '../signed-statement.ts';
 import {
   addressClaim,
   type DirectorySettings,
   type KeysAt,
-  ownClaims,
   type StatementClaims,
   subjectTexts,
   textClaim,

@@ -13,7 +13,7 @@ import {
   type UnprovenJwt,
   verifyJwt,
 } from '../signed-statement.ts';
-import { statementRefusal, unapprovedRefusal } from '../statement-profile.ts';
+import { type ProvenStatement, statementRefusal, unapprovedRefusal } from '../statement-profile.ts';
 
 /** A directory that issues software statements (RFC 7591 §2.3). */
 export interface DirectorySettings {
@@ -110,11 +110,37 @@ export function textsClaim(claims: StatementClaims, name: string, rule: string):
 const MAX_TEXT = 512;
 const MAX_LIST = 100;
 
-/** Every claim of a statement but those of the JWT itself (RFC 7519 §4.1), which the answer would repeat as its own. */
-export function ownClaims(claims: StatementClaims): Record<string, unknown> {
-  const { iss, sub, aud, iat, exp, nbf, jti, ...own } = claims;
-  return own;
+/**
+ * The identifier of a request, which registers one client only: `jti`, until `exp`, which must be close by.
+ *
+ * @throws ERR_REGISTRATION_STATEMENT
+ */
+export function singleUseOf(
+  claims: JWTPayload,
+  { rule, of, clock, maxAgeSeconds, maxLifeSeconds }: RequestRules,
+): NonNullable<ProvenStatement['singleUse']> {
+  const { jti, exp } = claims;
+  if (typeof jti !== 'string' || jti === '' || jti.length > MAX_JTI) {
+    throw statementRefusal(rule, `must have a jti of 1 to ${MAX_JTI} characters`);
+  }
+  assertTimes(claims, rule, { clock, maxAgeSeconds, needsExpiry: true });
+  const until = new Date(Number(exp) * 1000);
+  if (until.getTime() > clock.now().getTime() + maxLifeSeconds * 1000) {
+    throw statementRefusal(rule, `must have an exp within ${maxLifeSeconds} seconds`);
+  }
+  return { id: `${of} ${jti}`, until };
 }
+
+export interface RequestRules {
+  readonly rule: string;
+  /** The profile and the software, whose requests have identifiers of their own. */
+  readonly of: string;
+  readonly clock: Clock;
+  readonly maxAgeSeconds: number;
+  readonly maxLifeSeconds: number;
+}
+
+const MAX_JTI = 64;
 
 /** Which roles of PSD2 the roles of a directory stand for. */
 export function pspRoles(

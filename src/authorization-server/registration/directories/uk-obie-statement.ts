@@ -2,12 +2,12 @@ import type { Clock } from '../../../clock.ts';
 import type { Tpp } from '../../../tpp/authenticate.ts';
 import { scopesAllowed } from '../../../tpp/authorisation-status.ts';
 import { ATTRIBUTE } from '../../../x509/certificate/distinguished-name.ts';
-import { assertTimes, isSealed, readJwt, type UnprovenJwt } from '../signed-statement.ts';
+import { isSealed, readJwt, type UnprovenJwt, ownClaims } from '../signed-statement.ts';
 import {
   addressClaim,
   type DirectorySettings,
   type KeysAt,
-  ownClaims,
+  singleUseOf,
   pspRoles,
   type StatementClaims,
   subjectTexts,
@@ -44,8 +44,6 @@ const ROLES = { AISP: 'PSP_AI', PISP: 'PSP_PI', CBPII: 'PSP_IC' } as const;
 const REQUEST_AGE_SECONDS = 3600;
 /** A request without `exp` close by is not good for longer. */
 const MAX_LIFE_SECONDS = 3600;
-/** Members of a request that say what the statement, or this server, says. */
-const OF_THE_JWT: readonly string[] = ['iss', 'sub', 'aud', 'iat', 'exp', 'nbf', 'jti'];
 const APPLICATION_TYPES: readonly unknown[] = ['web', 'native', 'mobile', undefined];
 
 /**
@@ -75,7 +73,7 @@ export class UkObieStatement implements StatementProfile {
     const jwksUri = addressClaim(statement, 'software_jwks_endpoint', STATEMENT);
     await verifyBySet(request, keys.at(jwksUri), REQUEST);
     const softwareId = textClaim(statement, 'software_id', STATEMENT);
-    const { id, until } = this.#assertRequest(request, softwareId);
+    const singleUse = this.#assertRequest(request, softwareId);
     const redirectUris = textsClaim(statement, 'software_redirect_uris', STATEMENT);
     const roles = pspRoles(textsClaim(statement, 'software_roles', STATEMENT), ROLES);
     return {
@@ -85,7 +83,7 @@ export class UkObieStatement implements StatementProfile {
       redirectUris,
       scopes: scopesAllowed(roles, apiScopes),
       softwareId,
-      singleUse: { id, until },
+      singleUse,
       repeated: {
         ...ownClaims(statement),
         software_statement: request.claims.software_statement,
@@ -94,9 +92,9 @@ export class UkObieStatement implements StatementProfile {
     };
   }
 
-  #assertRequest({ claims }: UnprovenJwt, softwareId: string): { readonly id: string; readonly until: Date } {
+  #assertRequest({ claims }: UnprovenJwt, softwareId: string): ProvenStatement['singleUse'] {
     const { clock, organisationId, issuer } = this.#options;
-    const { iss, aud, jti, exp } = claims;
+    const { iss, aud } = claims;
     if (iss !== softwareId) throw statementRefusal(REQUEST, `must have iss ${softwareId}`);
     if (claims.software_id !== undefined && claims.software_id !== softwareId) {
       throw memberRefusal('software_id', 'must be that of the software statement');
@@ -104,15 +102,13 @@ export class UkObieStatement implements StatementProfile {
     if (organisationId !== undefined && aud !== undefined && aud !== organisationId && aud !== issuer) {
       throw statementRefusal(REQUEST, `must have aud ${organisationId}`);
     }
-    if (typeof jti !== 'string' || jti === '' || jti.length > 64) {
-      throw statementRefusal(REQUEST, 'must have a jti of 1 to 64 characters');
-    }
-    assertTimes(claims, REQUEST, { clock, maxAgeSeconds: REQUEST_AGE_SECONDS, needsExpiry: true });
-    const until = new Date(Number(exp) * 1000);
-    if (until.getTime() > clock.now().getTime() + MAX_LIFE_SECONDS * 1000) {
-      throw statementRefusal(REQUEST, `must have an exp within ${MAX_LIFE_SECONDS} seconds`);
-    }
-    return { id: `${this.name} ${softwareId} ${jti}`, until };
+    return singleUseOf(claims, {
+      rule: REQUEST,
+      of: `${this.name} ${softwareId}`,
+      clock,
+      maxAgeSeconds: REQUEST_AGE_SECONDS,
+      maxLifeSeconds: MAX_LIFE_SECONDS,
+    });
   }
 
   #metadataOf(
@@ -139,7 +135,7 @@ export class UkObieStatement implements StatementProfile {
     return {
       response_types: ['code id_token'],
       redirect_uris: statement.redirectUris,
-      ...Object.fromEntries(Object.entries(rest).filter(([name]) => !OF_THE_JWT.includes(name))),
+      ...ownClaims(rest),
       jwks_uri: statement.jwksUri,
       profile: this.#options.clientProfile,
       ...(clientId === undefined ? {} : { client_id: clientId }),

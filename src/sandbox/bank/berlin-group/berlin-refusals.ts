@@ -18,7 +18,7 @@ const STATUSES = {
   ACCESS_EXCEEDED: 429,
 } as const;
 
-/** The code of a refusal of our protection, by the start of its own code. */
+/** Codes of the Berlin Group, by the start of the code of our refusal. */
 const BY_OWN_CODE = [
   ['ERR_CONSENT_ACCOUNT', 'RESOURCE_UNKNOWN'],
   ['ERR_CONSENT_', 'CONSENT_INVALID'],

@@ -44,7 +44,7 @@ const WORDS: Readonly<Record<string, Words>> = {
   },
 };
 const ENGLISH = WORDS.en as Words;
-/** No text of a TPP may push the code out of a message, or write lines of its own. */
+/** Characters of a text of a TPP in a message: a longer one could push the code out of it. */
 const MAX_NAME_LENGTH = 140;
 
 /** The message of a one-time code, in the customer's language: amount and payee come first (RTS article 5(1)(a)). */
