@@ -1,7 +1,7 @@
 import type { Command } from 'commander';
 
-/** Optional peers in package.json: registers of the sandbox, and the TPP of the demo. No server needs them. */
-export const SANDBOX_PACKAGES: readonly string[] = ['openid-client', 'undici', 'yazl'];
+/** Optional peers in package.json, for the registers of the sandbox. No server needs them. */
+export const SANDBOX_PACKAGES: readonly string[] = ['undici', 'yazl'];
 
 /** Ends the command with one line when a package is missing. Called before a module that imports it. */
 export function requireSandboxPackages(command: Command): void {
