@@ -2,6 +2,7 @@ import { BANK_API_EVENTS } from './catalogue/bank-api-events.ts';
 import { API_EVENTS } from './catalogue/api-events.ts';
 import { CONSENT_EVENTS } from './catalogue/consent-events.ts';
 import { REGISTRATION_EVENTS } from './catalogue/registration-events.ts';
+import { KEY_PAIR_EVENTS } from './catalogue/key-pair-events.ts';
 import { LOADED, NOT_LOADED, REGISTER_EVENTS } from './catalogue/register-events.ts';
 import {
   audited,
@@ -226,12 +227,7 @@ export const EVENTS = Object.freeze({
   'clients.loaded': info('a copy of the clients file is in use', LOADED),
   'clients.unshared': warn('ended clients were not exchanged with other processes', ['error']),
   'clients.refused': error('a copy of the clients file is bad; the last good one stays', NOT_LOADED),
-  'key-pair.loaded': info('a certificate and its key are in use for new connections', LOADED),
-  'key-pair.refused': error('a certificate and its key are bad; the last good pair stays', NOT_LOADED),
-  'key-pair.expiring': warn('a certificate of the server expires in `seconds`, or has expired', [
-    'file',
-    'seconds',
-  ]),
+  ...KEY_PAIR_EVENTS,
   'registry.loaded': info('a copy of the TPP registry is in use', LOADED),
   'registry.refused': error('a copy of the TPP registry is bad; the last good one stays', NOT_LOADED),
   'signing-keys.loaded': info('a copy of the signing keys is in use', LOADED),

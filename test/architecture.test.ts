@@ -75,6 +75,7 @@ const ORDERS: Readonly<Record<string, readonly (readonly string[])[]>> = {
     ['clients'],
     ['health.ts'],
     ['followed-key-pair.ts'],
+    ['own-certificate'],
     ['registers'],
     ['gateway', 'workers', 'bank'],
   ],

@@ -74,6 +74,13 @@ export const configSchema = z.strictObject({
     privateKeyFile: file.meta({
       description: 'PEM of its private key, not encrypted. Read again when it changes.',
     }),
+    ocspStapling: z.boolean().default(true).meta({
+      description:
+        'Whether handshakes show an OCSP answer about the certificate to clients that ask (RFC 6066 §8), where the certificate names a responder. Asked for ahead, within the limits of `revocation`.',
+    }),
+    issuersFile: file.optional().meta({
+      description: 'PEM of the issuer, for OCSP answers, where `certificateFile` does not hold it.',
+    }),
   }),
   clientCertificate: clientCertificateSchema,
   connections: connectionSchema,

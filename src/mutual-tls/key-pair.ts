@@ -1,10 +1,17 @@
 import { createPrivateKey, type KeyObject, X509Certificate } from 'node:crypto';
 import { invalidConfig, type OpenBankingError } from '../errors.ts';
+import { CERTIFICATE_BLOCK, findChainProblems } from './chain-problems.ts';
 
 /** A certificate with its chain, and its private key, as one end of a TLS connection uses them. */
 export interface KeyPair {
   readonly certificatePem: string;
   readonly privateKeyPem: string;
+  /** PEM of issuers that the chain may lack. */
+  readonly issuersPem: string;
+  /** DER of the certificate of the key, without its chain. */
+  readonly certificateDer: Buffer;
+  /** Faults of the chain that only some clients notice: one sentence each. */
+  readonly chainProblems: readonly string[];
   /** Until when the certificate is valid. */
   readonly notAfter: Date;
 }
@@ -15,12 +22,13 @@ export interface KeyPairOptions {
   /** The field above `certificateFile` and `privateKeyFile`, such as `tls`. */
   readonly place: string;
   readonly at: Date;
+  /** PEM of issuers that the chain may lack. Default: none. */
+  readonly issuersPem?: string;
 }
 
 /** RFC 9325 §4.5. */
 const MIN_RSA_BITS = 2048;
 const CURVES = ['prime256v1', 'secp384r1', 'secp521r1'];
-const CERTIFICATE_BLOCK = /-----BEGIN CERTIFICATE-----[\s\S]+?-----END CERTIFICATE-----/g;
 
 /**
  * Reads a certificate, its chain and its key, and proves that they belong together and are valid at `at`. Does not
@@ -31,7 +39,7 @@ const CERTIFICATE_BLOCK = /-----BEGIN CERTIFICATE-----[\s\S]+?-----END CERTIFICA
 export function parseKeyPair(
   certificatePem: string,
   privateKeyPem: string,
-  { place, at, ...files }: KeyPairOptions,
+  { place, at, issuersPem = '', ...files }: KeyPairOptions,
 ): KeyPair {
   const wrong = (field: 'certificateFile' | 'privateKeyFile', message: string, cause?: unknown) =>
     invalidConfig(files[field], [{ path: `${place}.${field}`, message }], cause);
@@ -49,7 +57,14 @@ export function parseKeyPair(
   if (validToDate <= at) throw wrong('certificateFile', `has expired on ${validToDate.toISOString()}`);
   if (validFromDate > at)
     throw wrong('certificateFile', `is not valid before ${validFromDate.toISOString()}`);
-  return Object.freeze({ certificatePem, privateKeyPem, notAfter: validToDate });
+  return Object.freeze({
+    certificatePem,
+    privateKeyPem,
+    certificateDer: own.raw,
+    issuersPem,
+    chainProblems: findChainProblems([own, ...others], { at, issuersPem }),
+    notAfter: validToDate,
+  });
 }
 
 type Wrong = (message: string, cause?: unknown) => OpenBankingError;

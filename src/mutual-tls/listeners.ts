@@ -47,7 +47,11 @@ export interface ListenerOptions {
   readonly connections?: ConnectionLimits;
   /** How long an idle connection is kept; default 65. */
   readonly keepAliveSeconds?: number;
+  /** The OCSP answer about the certificate of a handshake, for clients that ask for it (RFC 6066 §8). Default: none. */
+  readonly staple?: ((certificateDer: Buffer) => Buffer | undefined) | undefined;
 }
+
+type Stapled = (error: Error | null, answer: Buffer | null) => void;
 
 /**
  * An HTTPS listener that answers for one authority only (RFC 9110 §7.4): a foreign Host gets 421, an
@@ -75,6 +79,12 @@ export class Listener {
       this.#answer(request, response),
     );
     this.#open = new OpenConnections(this.#server);
+    const { staple } = options;
+    if (staple !== undefined) {
+      this.#server.on('OCSPRequest', (certificate: Buffer, _issuer: Buffer, callback: Stapled) => {
+        callback(null, staple(certificate) ?? null);
+      });
+    }
     this.#server.on('clientError', (error: NodeJS.ErrnoException, socket: Socket) => {
       this.#refuseBytes(error, socket);
     });

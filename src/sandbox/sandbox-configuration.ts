@@ -30,7 +30,11 @@ export async function sandboxConfiguration(
     mtlsUrl: description.mtlsUrl,
     listen: { host: bindAddressOf(description), front, mtls, health: 0 },
     connections: { exemptAddresses: LOOPBACK },
-    tls: { certificateFile: paths.server.certificateFile, privateKeyFile: paths.server.keyFile },
+    tls: {
+      certificateFile: paths.server.certificateFile,
+      privateKeyFile: paths.server.keyFile,
+      issuersFile: paths.root,
+    },
     storage: { file: paths.store, secretFile: paths.secret },
     signingKeysFile: paths.signingKeys,
     shutdown: { noticeSeconds: 0 },

@@ -1,5 +1,5 @@
 import type { Clock } from '../clock.ts';
-import { unreadable } from '../configuration/configured-files.ts';
+import { readRequired, unreadable } from '../configuration/configured-files.ts';
 import type { Log } from '../events.ts';
 import { type FollowedFile, openFollowedFile } from '../files/followed-file.ts';
 import { type KeyPair, parseKeyPair } from '../mutual-tls/key-pair.ts';
@@ -9,6 +9,8 @@ import { BackgroundLoop } from '../remote/background-loop.ts';
 export interface FollowedKeyPairOptions {
   readonly certificateFile: string;
   readonly privateKeyFile: string;
+  /** PEM of issuers that the certificate file may lack; read once. */
+  readonly issuersFile?: string | undefined;
   /** The field of the configuration above the files, such as `tls`. */
   readonly place: string;
   readonly clock: Clock;
@@ -18,8 +20,12 @@ export interface FollowedKeyPairOptions {
 }
 
 const CHECK_SECONDS = 12 * 3600;
+const DAY_SECONDS = 86_400;
 /** Two weeks: a missed renewal still leaves time for the ways of a bank. */
-const NOTICE_SECONDS = 14 * 86_400;
+const NOTICE_SECONDS = 14 * DAY_SECONDS;
+/** The end is reported once from 30 days on, and at each check from 7 days on. */
+const FIRST_REPORT_SECONDS = 30 * DAY_SECONDS;
+const EACH_REPORT_SECONDS = 7 * DAY_SECONDS;
 
 /**
  * A certificate and its key, read again when one of the two files changes. The two may be written one after the other:
@@ -30,11 +36,15 @@ export class FollowedKeyPair {
   readonly #takers: ((pair: KeyPair) => void)[] = [];
   readonly #file: FollowedFile<KeyPair>;
   readonly #expiry: BackgroundLoop;
+  #reportedEnd: number | undefined;
 
   /** @throws ERR_CONFIG_INVALID when a file is missing, or the two make no valid pair */
   static async open(options: FollowedKeyPairOptions): Promise<FollowedKeyPair> {
     const { certificateFile, privateKeyFile, place, clock, log, pollSeconds } = options;
     const takers: ((pair: KeyPair) => void)[] = [];
+    const { issuersFile } = options;
+    const issuersPem =
+      issuersFile === undefined ? '' : await readRequired(issuersFile, `${place}.issuersFile`);
     const file = await openFollowedFile<KeyPair>({
       file: certificateFile,
       secondFile: privateKeyFile,
@@ -42,15 +52,17 @@ export class FollowedKeyPair {
       log,
       pollSeconds,
       parse: (certificatePem, privateKeyPem) =>
-        parseKeyPair(certificatePem, privateKeyPem, { ...options, at: clock.now() }),
+        parseKeyPair(certificatePem, privateKeyPem, { ...options, issuersPem, at: clock.now() }),
       unreadable: (cause) => {
         const field = cause.path === privateKeyFile ? 'privateKeyFile' : 'certificateFile';
         return unreadable(options[field], `${place}.${field}`, cause);
       },
       onChange: (pair) => {
+        reportChain(options, pair);
         for (const take of takers) take(pair);
       },
     });
+    reportChain(options, file.current);
     return new FollowedKeyPair(options, file, takers);
   }
 
@@ -102,7 +114,18 @@ export class FollowedKeyPair {
 
   #reportExpiry(): void {
     const { certificateFile: file, log } = this.#options;
-    if (this.secondsLeft > NOTICE_SECONDS) return;
-    log.emit('key-pair.expiring', { file, seconds: Math.max(Math.floor(this.secondsLeft), 0) });
+    const { secondsLeft } = this;
+    const end = this.current.notAfter.getTime();
+    const isReported = this.#reportedEnd === end && secondsLeft > EACH_REPORT_SECONDS;
+    if (secondsLeft > FIRST_REPORT_SECONDS || isReported) return;
+    this.#reportedEnd = end;
+    log.emit('key-pair.expiring', { file, seconds: Math.max(Math.floor(secondsLeft), 0) });
   }
+}
+
+function reportChain({ certificateFile, place, log }: FollowedKeyPairOptions, pair: KeyPair): void {
+  if (pair.chainProblems.length === 0) return;
+  const path = `${place}.certificateFile`;
+  const problems = pair.chainProblems.map((message) => ({ path, message }));
+  log.emit('key-pair.chain', { file: certificateFile, problems });
 }

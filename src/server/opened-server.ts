@@ -30,6 +30,7 @@ import { connectionLimitOptions } from '../configuration/connection-schema.ts';
 import { createListener } from '../mutual-tls/listeners.ts';
 import { reloadFiles } from './file-reload.ts';
 import { FollowedKeyPair } from './followed-key-pair.ts';
+import { openStaple } from './own-certificate/opened-staple.ts';
 import { aspspOf } from './bank/opened-aspsp.ts';
 import { openBankApi } from './bank/opened-bank-api.ts';
 import { openResourceServers } from './followed-resource-servers.ts';
@@ -60,7 +61,8 @@ export async function openServer(config: Config, parts: ServerParts): Promise<Op
   const requestClientCertificate = clientCertificate.isTlsCertificateNeeded;
   const { keepAliveSeconds } = config.connections;
   const connections = createConnectionLimits({ log, ...connectionLimitOptions(config) });
-  const listen = { ...tls.current, keepAliveSeconds, connections, log };
+  const staple = openStaple(config, tls, { clock, log });
+  const listen = { ...tls.current, keepAliveSeconds, connections, log, staple: staple?.show };
   const front = createListener({ name: 'front', requestClientCertificate: false, ...listen });
   const mtls = createListener({ name: 'mtls', requestClientCertificate, ...listen });
   tls.follow((pair) => {
@@ -108,6 +110,7 @@ export async function openServer(config: Config, parts: ServerParts): Promise<Op
       await Promise.all([opened.seen.close(), consentUses.close()]);
       const files = [decision, clients, opened.signer, opened.resourceServers, tls];
       await Promise.all([...files, store].map((part) => part.close()));
+      await staple?.close();
       log.emit('server.stopped');
     },
   };

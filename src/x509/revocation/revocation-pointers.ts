@@ -52,10 +52,15 @@ export function ocspUrls(
   { certificate, issuer }: CheckedCertificate,
   policy: RevocationPolicy,
 ): readonly string[] {
-  const own = certificate.authorityInformationAccess.flatMap(({ method, location }) =>
+  return (findPin(issuer, policy)?.ocspUrls ?? namedOcspUrls(certificate)).slice(0, MAX_URLS);
+}
+
+/** The first addresses of responders that a certificate names itself. */
+export function namedOcspUrls({ authorityInformationAccess }: Certificate): readonly string[] {
+  const own = authorityInformationAccess.flatMap(({ method, location }) =>
     method === OCSP && location.kind === 'uri' ? [location.value] : [],
   );
-  return (findPin(issuer, policy)?.ocspUrls ?? own.filter(isHttp)).slice(0, MAX_URLS);
+  return own.filter(isHttp).slice(0, MAX_URLS);
 }
 
 /** The alternative addresses of the list of each distribution point (RFC 5280 §4.2.1.13), LDAP left out. */
