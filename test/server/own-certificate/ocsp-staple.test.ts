@@ -143,7 +143,7 @@ describe('the OCSP answer of a handshake (RFC 6066 section 8)', () => {
   it('is never shown after its end, nor for another certificate', async () => {
     const port = await open();
     await vi.waitFor(async () => expect(await shown(port)).not.toBeNull());
-    expect(staple.answerFor(authority.der)).toBeUndefined();
+    expect(staple.answerFor(Buffer.from(authority.der))).toBeUndefined();
     now += 8 * HOUR;
     expect((await shown(port))?.length ?? 0).toBe(0);
   });
