@@ -58,7 +58,7 @@ const ORDERS: Readonly<Record<string, readonly (readonly string[])[]>> = {
     ['configured-files.ts', 'health-schema.ts'],
     ['outbound-schema.ts'],
     ['tpp'],
-    ['consents', 'registration', 'protocols'],
+    ['consents', 'registration', 'protocols', 'keys'],
   ],
   'tpp-registry': [
     ['nca.ts', 'sliced-list.ts', 'record-fields.ts'],
@@ -76,7 +76,7 @@ const ORDERS: Readonly<Record<string, readonly (readonly string[])[]>> = {
     ['health.ts'],
     ['followed-key-pair.ts'],
     ['own-certificate'],
-    ['registers'],
+    ['registers', 'keys'],
     ['gateway', 'workers', 'bank'],
   ],
   'src/certificate-conformance': [['rules.ts'], ['folder'], ['target']],

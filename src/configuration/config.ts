@@ -32,6 +32,7 @@ import {
   profilesSchema,
   senderConstraintFields,
 } from './profile-schema.ts';
+import { findSigningKeyProblems, signingKeysSchema } from './keys/signing-keys-schema.ts';
 import { registrationSchema } from './registration/registration-schema.ts';
 import { selfCheckSchema } from './registration/self-check-schema.ts';
 import { resourceServerSchema } from './resource-server-schema.ts';
@@ -85,9 +86,11 @@ export const configSchema = z.strictObject({
   clientCertificate: clientCertificateSchema,
   connections: connectionSchema,
   storage: storageSchema,
-  signingKeysFile: file.meta({
-    description: 'Private JSON Web Key Set with an ES256 key; made when there is none.',
+  signingKeysFile: file.optional().meta({
+    description:
+      'Private JSON Web Key Set with an ES256 key; made when there is none. Either this or `signingKeys`.',
   }),
+  signingKeys: signingKeysSchema.optional(),
   workers: z.int().min(1).max(64).default(1).meta({
     description: 'Processes that serve requests; more than one share the ports of this machine.',
   }),
@@ -237,6 +240,7 @@ export function parseConfig(
     ...findAcrProblems(config, profiles),
     ...findScaProblems(config),
     ...findBankAppProblem(config),
+    ...findSigningKeyProblems(config),
     ...findDemandProblems(config, profiles),
     ...findDetailTypeProblems(config),
     ...findClientProblems(config.clients, rules),

@@ -8,7 +8,6 @@ import { KeysByAddress } from '../authorization-server/clients/keys-by-address.t
 import { clientKeysOptions } from '../configuration/registration/client-keys-schema.ts';
 import { RevokedCertificates } from '../authorization-server/token-status/revoked-certificates.ts';
 import { profilesNamed } from '../authorization-server/profiles/profiles.ts';
-import { openSigningKeys } from '../authorization-server/signing/signing-keys.ts';
 import { registrationOptions } from '../configuration/registration/registration-schema.ts';
 import { allowedDeliveryModes, cibaOptions } from '../configuration/protocols/ciba-schema.ts';
 import { scaOptions } from '../configuration/consents/sca-schema.ts';
@@ -36,6 +35,7 @@ import { openBankApi } from './bank/opened-bank-api.ts';
 import { openResourceServers } from './followed-resource-servers.ts';
 import { endWithConsents } from './clients/client-ends.ts';
 import { openClientFiles } from './clients/client-files.ts';
+import { openKeyring } from './keys/opened-keyring.ts';
 import { openSecret } from './opened-secret.ts';
 import { openStore } from './opened-store.ts';
 import { failingFast } from '../storage/request-scope.ts';
@@ -125,7 +125,7 @@ async function openParts(
   const [tls, secret, signer] = await Promise.all([
     FollowedKeyPair.open({ ...config.tls, place: 'tls', clock, log }),
     openSecret(config.storage.secretFile),
-    openSigningKeys({ file: config.signingKeysFile, clock, log, retainSeconds: retainKeysSeconds(config) }),
+    openKeyring(config, { clock, log }),
   ]);
   const { openList } = parts;
   const { clients: entries, clientsFile, apiScopes, acrValues } = config;
@@ -241,9 +241,4 @@ function createEndpoints(
     clock,
     log,
   });
-}
-
-/** Longest life of what a signing key has signed, with a margin for clocks. */
-export function retainKeysSeconds(config: Pick<Config, 'accessToken'>): number {
-  return Math.max(config.accessToken.lifetimeSeconds, 600) + 300;
 }

@@ -156,7 +156,7 @@ describe('the internals of oidc-provider that this program depends on', () => {
     const { provideClients, replaceKeys } = await import(
       '../../src/authorization-server/provider-internals.ts'
     );
-    const { createSigningKeys } = await import('../../src/authorization-server/signing/signing-keys.ts');
+    const { createSigningKeys } = await import('../../src/authorization-server/signing/kept-keys.ts');
     const { get } = await import('oidc-provider/lib/helpers/weak_cache.js');
     const provider = await madeProvider();
     const clients = new Map([['two', clientCalled('two')]]);
@@ -220,7 +220,7 @@ const clientCalled = (clientId: string) => ({
 
 async function madeProvider() {
   const { Provider } = await import('../../src/authorization-server/provider-internals.ts');
-  const { createSigningKeys } = await import('../../src/authorization-server/signing/signing-keys.ts');
+  const { createSigningKeys } = await import('../../src/authorization-server/signing/kept-keys.ts');
   return new Provider('https://as.example', {
     clients: [clientCalled('one')] as never,
     jwks: { keys: [...(await createSigningKeys()).keys] } as never,

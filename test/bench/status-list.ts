@@ -6,7 +6,7 @@ import { DatabaseSync } from 'node:sqlite';
 import { setImmediate as turn } from 'node:timers/promises';
 import { RevokedCertificates } from '../../src/authorization-server/token-status/revoked-certificates.ts';
 import { PrivateKeys } from '../../src/authorization-server/signing/private-keys.ts';
-import { createSigningKeys } from '../../src/authorization-server/signing/signing-keys.ts';
+import { createSigningKeys } from '../../src/authorization-server/signing/kept-keys.ts';
 import { isHolderAuthorised } from '../../src/authorization-server/token-status/token-holder.ts';
 import { LIST_SIZE } from '../../src/authorization-server/token-status/status-list-allocator.ts';
 import { TokenStatus } from '../../src/authorization-server/token-status/token-status.ts';

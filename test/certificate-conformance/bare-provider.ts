@@ -6,7 +6,7 @@ import type { AddressInfo } from 'node:net';
 import { once } from 'node:events';
 import type { TLSSocket } from 'node:tls';
 import { join } from 'node:path';
-import { createSigningKeys } from '../../src/authorization-server/signing/signing-keys.ts';
+import { createSigningKeys } from '../../src/authorization-server/signing/kept-keys.ts';
 import { Provider } from '../../src/authorization-server/provider-internals.ts';
 import type { PreparedFolder } from '../../src/certificate-conformance/folder/prepared-folder.ts';
 import { freePort } from '../../src/sandbox/ports.ts';

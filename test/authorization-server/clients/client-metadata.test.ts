@@ -6,7 +6,7 @@ import { SENDER_CONSTRAINTS } from '../../../src/authorization-server/profiles/s
 import { createProvider, type ProviderOptions } from '../../../src/authorization-server/provider.ts';
 import { type Provider, provideClients } from '../../../src/authorization-server/provider-internals.ts';
 import { PROFILES } from '../../../src/authorization-server/profiles/profiles.ts';
-import { createSigningKeys } from '../../../src/authorization-server/signing/signing-keys.ts';
+import { createSigningKeys } from '../../../src/authorization-server/signing/kept-keys.ts';
 import {
   clientSchema,
   findRuleProblems,

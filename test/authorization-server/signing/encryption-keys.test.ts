@@ -7,7 +7,8 @@ import {
   rotateSigningKeys,
   signingKeyStates,
 } from '../../../src/authorization-server/signing/signing-key-rotation.ts';
-import { type Keyring, openSigningKeys } from '../../../src/authorization-server/signing/signing-keys.ts';
+import type { Keyring } from '../../../src/authorization-server/signing/keyring.ts';
+import { openSigningKeys } from '../../../src/authorization-server/signing/signing-keys.ts';
 import { silentLog } from '../../../src/events.ts';
 import { TestClock } from '../../storage/store-contract.ts';
 

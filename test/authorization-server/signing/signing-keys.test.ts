@@ -6,11 +6,8 @@ import {
   rotateSigningKeys,
   signingKeyStates,
 } from '../../../src/authorization-server/signing/signing-key-rotation.ts';
-import {
-  openSigningKeys,
-  parseKeys,
-  presentKeys,
-} from '../../../src/authorization-server/signing/signing-keys.ts';
+import { parseKeys, presentKeys } from '../../../src/authorization-server/signing/kept-keys.ts';
+import { openSigningKeys } from '../../../src/authorization-server/signing/signing-keys.ts';
 import { systemClock } from '../../../src/clock.ts';
 import { isRefusal } from '../../../src/errors.ts';
 import { silentLog } from '../../../src/events.ts';

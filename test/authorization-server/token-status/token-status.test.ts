@@ -8,7 +8,7 @@ import type { RegisteredClient } from '../../../src/authorization-server/clients
 import { RevokedCertificates } from '../../../src/authorization-server/token-status/revoked-certificates.ts';
 import { PrivateKeys } from '../../../src/authorization-server/signing/private-keys.ts';
 import type { Signer } from '../../../src/authorization-server/signing/signer.ts';
-import { createSigningKeys } from '../../../src/authorization-server/signing/signing-keys.ts';
+import { createSigningKeys } from '../../../src/authorization-server/signing/kept-keys.ts';
 import {
   type HolderRules,
   isHolderAuthorised,

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { createServer } from 'node:https';
 import type { TLSSocket } from 'node:tls';
-import { createSigningKeys } from '../../../src/authorization-server/signing/signing-keys.ts';
+import { createSigningKeys } from '../../../src/authorization-server/signing/kept-keys.ts';
 import { Provider } from '../../../src/authorization-server/provider-internals.ts';
 
 // oidc-provider as it comes, with its in-memory adapter: the measure that our server is held against.
