@@ -139,7 +139,7 @@ function numberOf(flag: string, text: string, range: { readonly from: number; re
 }
 
 function settingsOf(file: string): Readonly<Record<string, unknown>> {
-  const settings = parseYaml(readFileSync(file, 'utf8'), file);
+  const { value: settings } = parseYaml(readFileSync(file, 'utf8'), file);
   if (typeof settings !== 'object' || settings === null || Array.isArray(settings)) {
     throw wrongFlag('--settings', `${file} must be a map of settings`);
   }

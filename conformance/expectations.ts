@@ -1,6 +1,7 @@
 import { matchesGlob } from 'node:path';
 import { z } from 'zod';
-import { parseValue, parseYaml } from '../src/configuration/yaml-document.ts';
+import { parseValue } from '../src/configuration/layers/parsed-value.ts';
+import { parseYaml } from '../src/configuration/yaml-document.ts';
 import { KEY_ALGORITHMS, type KeyAlgorithm } from './client-keys.ts';
 import { COMBINATIONS } from './combinations.ts';
 import type { ModuleEnding } from './module-run.ts';
@@ -29,7 +30,7 @@ export function expectationsFor(all: readonly Expectation[], key: KeyAlgorithm):
 
 /** @throws ERR_CONFIG_INVALID for another form, with the place of each problem */
 export function parseExpectations(text: string, source: string): readonly Expectation[] {
-  return parseValue(z.array(expectationSchema), parseYaml(text, source), source);
+  return parseValue(z.array(expectationSchema), { ...parseYaml(text, source), source });
 }
 
 /** The endings of the modules of one combination. */

@@ -32,6 +32,8 @@ import {
 export interface Problem {
   readonly path: string;
   readonly message: string;
+  /** Where the value comes from: `tallystick.yaml:12`, or a variable of the environment. */
+  readonly origin?: string;
 }
 
 type None = Record<never, never>;

@@ -32,7 +32,11 @@ export interface EventFields {
   readonly since?: string;
   readonly worker?: number;
   readonly outcome?: string;
-  readonly problems?: readonly { readonly path: string; readonly message: string }[];
+  readonly problems?: readonly {
+    readonly path: string;
+    readonly message: string;
+    readonly origin?: string;
+  }[];
   /** A refusal or fault: the log line shows its code, its details and the chain of its causes. */
   readonly error?: unknown;
 }

@@ -55,7 +55,8 @@ const ORDERS: Readonly<Record<string, readonly (readonly string[])[]>> = {
     ['bank-api', 'dashboard', 'grant-management', 'self-check'],
   ],
   'src/configuration': [
-    ['configured-files.ts', 'health-schema.ts'],
+    ['configured-files.ts', 'health-schema.ts', 'yaml-document.ts'],
+    ['layers'],
     ['outbound-schema.ts'],
     ['tpp'],
     ['consents', 'registration', 'protocols', 'keys'],

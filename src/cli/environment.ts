@@ -1,21 +1,18 @@
-import { ZodError } from 'zod';
 import type { Config } from '../configuration/config.ts';
-import { withEnvironmentProxy } from '../configuration/outbound-schema.ts';
-import { invalidConfig } from '../errors.ts';
+import type { GatewayConfig } from '../configuration/gateway-config.ts';
 
-/**
- * The configuration with the proxy of the environment, where it asks for it.
- *
- * @throws ERR_CONFIG_INVALID
+/*
+ * Every command reads its configuration here, so that all of them see the same values, whatever the environment sets.
  */
-export function withEnvironment(config: Config): Config {
-  try {
-    return { ...config, outbound: withEnvironmentProxy(config.outbound, process.env) };
-  } catch (cause) {
-    if (!(cause instanceof ZodError)) throw cause;
-    const problems = [
-      { path: 'HTTPS_PROXY or HTTP_PROXY', message: 'must be the http or https URL of a proxy' },
-    ];
-    throw invalidConfig('environment', problems, cause);
-  }
+
+/** The configuration of a server. @throws ERR_CONFIG_INVALID */
+export async function readConfig(file: string): Promise<Config> {
+  const { loadConfig } = await import('../configuration/config.ts');
+  return loadConfig(file, { environment: process.env });
+}
+
+/** The configuration of a gateway. @throws ERR_CONFIG_INVALID */
+export async function readGatewayConfig(file: string): Promise<GatewayConfig> {
+  const { loadGatewayConfig } = await import('../configuration/gateway-config.ts');
+  return loadGatewayConfig(file, { environment: process.env });
 }

@@ -1,5 +1,5 @@
 import { getSystemErrorMessage } from 'node:util';
-import { isRefusal, type OpenBankingError } from '../errors.ts';
+import { isRefusal, type OpenBankingError, type Problem } from '../errors.ts';
 
 /** The lines that a person reads when a command ends with this error. Only a fault of the program has a stack trace. */
 export function failureLines(error: unknown): string[] {
@@ -12,9 +12,14 @@ function refusalLines({ rule, message, details, cause }: OpenBankingError): stri
   const reason = cause instanceof Error ? [`  cause: ${cause.message}`] : [];
   if (!('source' in details && 'problems' in details))
     return [`${message} ${JSON.stringify(details)}`, ...reason];
-  const problems = details.problems.map(({ path, message }) => `  ${path || '(whole file)'}: ${message}`);
+  const problems = details.problems.map((problem) => `  ${problemLine(problem)}`);
   // The problem says already that a file cannot be read, and why.
   return [`${details.source}: ${rule}`, ...problems, ...(isSystemError(cause) ? [] : reason)];
+}
+
+/** `tallystick.yaml:12: clients[0].scope: …`, or without the origin where that is not known. */
+export function problemLine({ path, message, origin }: Problem): string {
+  return [...(origin === undefined ? [] : [origin]), path || '(whole file)', message].join(': ');
 }
 
 type SystemError = Error & { errno: number; code: string; syscall: string; path?: string } & {

@@ -1,4 +1,5 @@
 import { Command } from 'commander';
+import { readGatewayConfig } from './environment.ts';
 import { refuseUnsafeEnvironment, reloadOnSignal, stopOnSignal } from './process.ts';
 
 /** For closing files after the last connection. */
@@ -11,11 +12,10 @@ export function gatewayCommand(): Command {
     .requiredOption('--config <file>', 'the configuration, YAML or JSON')
     .action(async (flags: { readonly config: string }) => {
       refuseUnsafeEnvironment();
-      const [{ loadGatewayConfig }, { startGateway }] = await Promise.all([
-        import('../configuration/gateway-config.ts'),
+      const [config, { startGateway }] = await Promise.all([
+        readGatewayConfig(flags.config),
         import('../server/gateway/gateway-server.ts'),
       ]);
-      const config = await loadGatewayConfig(flags.config);
       const gateway = await startGateway(config, { source: flags.config });
       reloadOnSignal(() => gateway.reload());
       const { noticeSeconds, drainSeconds } = config.shutdown;

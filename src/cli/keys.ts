@@ -1,6 +1,7 @@
 import { Command, InvalidArgumentError } from 'commander';
 import type { KeyState } from '../authorization-server/signing/key-states.ts';
 import { type KeyPlace, PUBLISHED_AHEAD_SECONDS } from '../authorization-server/signing/keyring.ts';
+import { readConfig } from './environment.ts';
 
 interface RotationFlags {
   readonly config: string;
@@ -45,9 +46,9 @@ async function withKeys(
   file: string,
   work: (place: KeyPlace) => Promise<readonly KeyState[]>,
 ): Promise<void> {
-  const { loadConfig, silentLog, systemClock } = await import('../index.ts');
+  const { silentLog, systemClock } = await import('../index.ts');
   const { openKeyPlace } = await import('../server/keys/opened-keyring.ts');
-  const place = await openKeyPlace(await loadConfig(file), { clock: systemClock, log: silentLog });
+  const place = await openKeyPlace(await readConfig(file), { clock: systemClock, log: silentLog });
   try {
     print(await work(place));
   } finally {

@@ -3,6 +3,7 @@ import { Command, Option } from 'commander';
 import type { Config } from '../index.ts';
 import type { WorkerRole } from '../server/workers/worker-messages.ts';
 import { loadAspsp } from './aspsp-module.ts';
+import { readConfig } from './environment.ts';
 import { endWithin, refuseUnsafeEnvironment, reloadOnSignal, stopOnSignal } from './process.ts';
 
 /** For closing stores and files after the last connection. */
@@ -27,9 +28,7 @@ export function serveCommand(): Command {
     )
     .action(async (flags: Flags) => {
       refuseUnsafeEnvironment();
-      const { loadConfig } = await import('../configuration/config.ts');
-      const { withEnvironment } = await import('./environment.ts');
-      const config = withEnvironment(await loadConfig(flags.config));
+      const config = await readConfig(flags.config);
       if (flags.as !== undefined) await serveAs(flags.as, config, flags.config);
       else if (config.workers > 1) await watchWorkers(config);
       else await serve(config, flags.config);

@@ -1,6 +1,5 @@
-import { dirname, resolve } from 'node:path';
 import { z } from 'zod';
-import { invalidConfig, type Problem } from '../errors.ts';
+import type { Problem } from '../errors.ts';
 import { type Profiles, profilesNamed } from '../authorization-server/profiles/profiles.ts';
 import { allowedDeliveryModes, cibaSchema } from './protocols/ciba-schema.ts';
 import { bankAppSchema, findBankAppProblem } from './consents/bank-app-schema.ts';
@@ -13,7 +12,7 @@ import { connectionSchema } from './connection-schema.ts';
 import { dashboardSchema } from './consents/dashboard-schema.ts';
 import { grantManagementSchema } from './consents/grant-management-schema.ts';
 import { healthAddressSchema } from './health-schema.ts';
-import { readRequired, withAbsoluteFiles } from './configured-files.ts';
+import { withAbsoluteFiles } from './configured-files.ts';
 import { revocationSchema } from './tpp/revocation-schema.ts';
 import { shutdownSchema } from './shutdown-schema.ts';
 import { storageSchema } from './storage-schema.ts';
@@ -21,10 +20,11 @@ import { registrySchema } from './tpp/registry-schema.ts';
 import { trustSchema } from './tpp/trust-schema.ts';
 import { findScaProblems, scaSchema } from './consents/sca-schema.ts';
 import { pagesSchema } from './consents/pages-schema.ts';
-import { parseValue, parseYaml } from './yaml-document.ts';
+import { parseValue, type ValueToParse } from './layers/parsed-value.ts';
+import { type ConfigLayers, type OpenedConfig, readLayers } from './layers/read-layers.ts';
 import { WITHOUT_SLASH } from './issuer-schema.ts';
 import { clientKeysSchema } from './registration/client-keys-schema.ts';
-import { outboundSchema } from './outbound-schema.ts';
+import { outboundSchema, proxyOverrides } from './outbound-schema.ts';
 import {
   allowedConstraints,
   allowedProfiles,
@@ -210,13 +210,23 @@ export const configSchema = z.strictObject({
 export type Config = z.infer<typeof configSchema>;
 
 /**
- * Reads a configuration file (YAML or JSON). File names in it are relative to its folder.
+ * Reads a configuration file (YAML or JSON). File names in it are relative to its folder. Variables of the environment
+ * take the place of values of the file.
  *
  * @throws ERR_CONFIG_INVALID with every problem and its place
  */
-export async function loadConfig(path: string): Promise<Config> {
-  const text = await readRequired(path, '');
-  return parseConfig(parseYaml(text, path), { source: path, folder: dirname(resolve(path)) });
+export async function loadConfig(path: string, layers: ConfigLayers = {}): Promise<Config> {
+  return (await openConfig(path, layers)).config;
+}
+
+/**
+ * As `loadConfig`, with where each value comes from.
+ *
+ * @throws ERR_CONFIG_INVALID with every problem and its place
+ */
+export async function openConfig(path: string, layers: ConfigLayers): Promise<OpenedConfig<Config>> {
+  const { layered, toParse, folder } = await readLayers(configSchema, path, layers, proxyOverrides);
+  return { config: configOf(toParse, folder), layered };
 }
 
 /**
@@ -226,9 +236,17 @@ export async function loadConfig(path: string): Promise<Config> {
  */
 export function parseConfig(
   value: unknown,
-  from: { readonly source: string; readonly folder: string },
+  { source, folder }: { readonly source: string; readonly folder: string },
 ): Config {
-  const config = parseValue(configSchema, value, from.source);
+  return configOf({ value, source }, folder);
+}
+
+function configOf(toParse: ValueToParse, folder: string): Config {
+  return frozen(withAbsoluteFiles(parseValue(configSchema, toParse, findConfigProblems), folder));
+}
+
+/** The rules that concern several parts. */
+function findConfigProblems(config: Config): readonly Problem[] {
   const profiles = profilesNamed(
     allowedProfiles(config.profiles),
     allowedConstraints(config.senderConstraints),
@@ -236,7 +254,7 @@ export function parseConfig(
   const { apiScopes, acrValues } = config;
   const deliveryModes = allowedDeliveryModes(config.ciba);
   const rules = { apiScopes, acrValues, profiles, deliveryModes, detailScopes: detailScopesOf(config) };
-  const problems = [
+  return [
     ...findAcrProblems(config, profiles),
     ...findScaProblems(config),
     ...findBankAppProblem(config),
@@ -245,8 +263,6 @@ export function parseConfig(
     ...findDetailTypeProblems(config),
     ...findClientProblems(config.clients, rules),
   ];
-  if (problems.length > 0) throw invalidConfig(from.source, problems);
-  return frozen(withAbsoluteFiles(config, from.folder));
 }
 
 function findAcrProblems({ acrValues, defaultAcr }: Config, profiles: Profiles): readonly Problem[] {

@@ -1,14 +1,14 @@
-import { dirname, resolve } from 'node:path';
 import { z } from 'zod';
-import { invalidConfig } from '../errors.ts';
+import type { Problem } from '../errors.ts';
 import { clientCertificateSchema } from './client-certificate-schema.ts';
 import { connectionSchema } from './connection-schema.ts';
 import { healthAddressSchema } from './health-schema.ts';
-import { readRequired, withAbsoluteFiles } from './configured-files.ts';
+import { withAbsoluteFiles } from './configured-files.ts';
 import { WITHOUT_SLASH } from './issuer-schema.ts';
 import { ROLE_OIDS } from '../tpp/psp-role.ts';
 import { shutdownSchema } from './shutdown-schema.ts';
-import { parseValue, parseYaml } from './yaml-document.ts';
+import { parseValue } from './layers/parsed-value.ts';
+import { type ConfigLayers, type OpenedConfig, readLayers } from './layers/read-layers.ts';
 import type { PspRole } from '../../tpp-registry/record.ts';
 
 const ROLES = Object.keys(ROLE_OIDS) as readonly PspRole[];
@@ -174,20 +174,39 @@ export type GatewayConfig = z.infer<typeof gatewayConfigSchema>;
 export type GatewaySignatureConfig = z.infer<typeof signaturesSchema>;
 
 /**
- * Reads the configuration of a gateway (YAML or JSON). File names in it are relative to its folder.
+ * Reads the configuration of a gateway (YAML or JSON). File names in it are relative to its folder. Variables of the
+ * environment take the place of values of the file.
  *
  * @throws ERR_CONFIG_INVALID with every problem and its place
  */
-export async function loadGatewayConfig(path: string): Promise<GatewayConfig> {
-  const config = parseValue(gatewayConfigSchema, parseYaml(await readRequired(path, ''), path), path);
-  if (config.clientCertificate.proxyCertificates !== undefined && config.tls === undefined) {
+export async function loadGatewayConfig(path: string, layers: ConfigLayers = {}): Promise<GatewayConfig> {
+  return (await openGatewayConfig(path, layers)).config;
+}
+
+/**
+ * As `loadGatewayConfig`, with where each value comes from.
+ *
+ * @throws ERR_CONFIG_INVALID with every problem and its place
+ */
+export async function openGatewayConfig(
+  path: string,
+  layers: ConfigLayers,
+): Promise<OpenedConfig<GatewayConfig>> {
+  const { layered, toParse, folder } = await readLayers(gatewayConfigSchema, path, layers);
+  const config = parseValue(gatewayConfigSchema, toParse, findGatewayProblems);
+  return { config: withAbsoluteFiles(config, folder), layered };
+}
+
+function findGatewayProblems({ clientCertificate, tls, routes, signatures }: GatewayConfig): Problem[] {
+  const problems: Problem[] = [];
+  if (clientCertificate.proxyCertificates !== undefined && tls === undefined) {
     const message = 'need tls: without it the proxies present no certificate';
-    throw invalidConfig(path, [{ path: 'clientCertificate.proxyCertificates', message }]);
+    problems.push({ path: 'clientCertificate.proxyCertificates', message });
   }
-  const unsigned = config.routes.findIndex(({ signatures }) => signatures !== undefined);
-  if (config.signatures === undefined && unsigned >= 0) {
+  const unsigned = routes.findIndex((route) => route.signatures !== undefined);
+  if (signatures === undefined && unsigned >= 0) {
     const message = 'needs signatures: without it no format and no keys are named';
-    throw invalidConfig(path, [{ path: `routes[${unsigned}].signatures`, message }]);
+    problems.push({ path: `routes[${unsigned}].signatures`, message });
   }
-  return withAbsoluteFiles(config, dirname(resolve(path)));
+  return problems;
 }

@@ -1,9 +1,12 @@
 import { readFileSync } from 'node:fs';
 import { z } from 'zod';
 import { invalidConfig } from '../errors.ts';
+import type { Environment, Override } from './layers/environment.ts';
 import { type ProxySettings, proxyOfEnvironment } from '../remote/proxy.ts';
 
 const proxyUrl = z.url({ protocol: /^https?$/, error: 'must be the http or https URL of a proxy' });
+
+const EXCEPTION = /^(\*|(\*?\.)?[A-Za-z0-9.-]+(:\d{1,5})?)$/;
 
 /** `outbound` of a configuration file: the way of requests to responders and CRLs. */
 export const outboundSchema = z
@@ -13,9 +16,7 @@ export const outboundSchema = z
         'HTTP proxy for every request of this server to other hosts (OCSP, CRLs, trusted lists, registers, pings of CIBA), `http://proxy.example:3128`. The proxy resolves the names, so the proxy must refuse private addresses.',
     }),
     proxyExceptions: z
-      .array(
-        z.string().regex(/^(\*|(\*?\.)?[A-Za-z0-9.-]+(:\d{1,5})?)$/, 'must be a host, host:port or .domain'),
-      )
+      .array(z.string().regex(EXCEPTION, 'must be a host, host:port or .domain'))
       .default([])
       .meta({
         description:
@@ -35,23 +36,21 @@ export function proxyOf({ proxy, proxyExceptions }: OutboundValue): ProxySetting
   return proxy === undefined ? undefined : { url: proxy, exceptions: proxyExceptions };
 }
 
-/**
- * The same value with the proxy of the environment, where the value asks for it.
- *
- * @throws ZodError when the environment names no URL
- */
-export function withEnvironmentProxy(
-  value: OutboundValue,
-  environment: Readonly<Record<string, string | undefined>>,
-): OutboundValue {
-  if (!value.proxyFromEnvironment || value.proxy !== undefined) return value;
+/** The proxy of HTTPS_PROXY, HTTP_PROXY and NO_PROXY, where the value of a configuration asks for it. */
+export function proxyOverrides(value: unknown, environment: Environment): readonly Override[] {
+  const outbound: Readonly<Record<string, unknown>> = Object(Object(value).outbound);
+  if (outbound.proxyFromEnvironment !== true || outbound.proxy !== undefined) return [];
   const found = proxyOfEnvironment(environment);
-  if (found === undefined) return value;
-  return {
-    ...value,
-    proxy: proxyUrl.parse(found.url),
-    proxyExceptions: [...value.proxyExceptions, ...found.exceptions],
-  };
+  if (found === undefined) return [];
+  const known = Array.isArray(outbound.proxyExceptions) ? outbound.proxyExceptions : [];
+  // Addresses and networks in NO_PROXY are left out: no host name is like them.
+  const exceptions = [...known, ...found.exceptions.filter((one) => EXCEPTION.test(one))];
+  return [
+    { path: ['outbound', 'proxy'], value: found.url, origin: 'HTTPS_PROXY or HTTP_PROXY' },
+    ...(exceptions.length === known.length
+      ? []
+      : [{ path: ['outbound', 'proxyExceptions'], value: exceptions, origin: 'NO_PROXY' }]),
+  ];
 }
 
 /** An entry of a list of hosts that may have private addresses. */

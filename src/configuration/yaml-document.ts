@@ -1,41 +1,40 @@
-import { LineCounter, parseDocument } from 'yaml';
-import type { z } from 'zod';
+import { type Document, isAlias, isMap, isScalar, isSeq, LineCounter, type Node, parseDocument } from 'yaml';
 import { invalidConfig } from '../errors.ts';
 
 /** Longest name that a problem shows. */
 const MAX_NAME = 128;
+const MAX_ALIASES = 20;
+
+/** A text as YAML, and the lines of its parts. */
+export interface ParsedYaml {
+  readonly value: unknown;
+  /** The line of the value at the path, or of the nearest one around it; undefined for an empty document. */
+  lineOf(path: readonly PropertyKey[]): number | undefined;
+}
 
 /**
  * Reads a text as YAML (or JSON, which is YAML).
  *
  * @throws ERR_CONFIG_INVALID with the line of each problem
  */
-export function parseYaml(text: string, source: string): unknown {
+export function parseYaml(text: string, source: string): ParsedYaml {
   const lines = new LineCounter();
   const document = parseDocument(text, { lineCounter: lines, uniqueKeys: true, strict: true });
+  const lineAt = (offset: number) => lines.linePos(offset).line;
   if (document.errors.length > 0) {
     const problems = document.errors.map((error) => ({
-      path: `line ${lines.linePos(error.pos[0]).line}`,
+      path: `line ${lineAt(error.pos[0])}`,
       message: error.message.split('\n')[0] ?? '',
     }));
     throw invalidConfig(source, problems);
   }
-  return document.toJS({ maxAliasCount: 20 });
-}
-
-/**
- * The value as the schema reads it.
- *
- * @throws ERR_CONFIG_INVALID with every problem and its place
- */
-export function parseValue<T extends z.ZodType>(schema: T, value: unknown, source: string): z.infer<T> {
-  const result = schema.safeParse(value);
-  if (result.success) return result.data;
-  const problems = result.error.issues.map(({ path, message }) => ({
-    path: placeOf(path),
-    message: withClientName(message, value, path),
-  }));
-  throw invalidConfig(source, problems);
+  return {
+    value: document.toJS({ maxAliasCount: MAX_ALIASES }),
+    lineOf: (path) => {
+      const offset = offsetOf(document, path);
+      return offset === undefined ? undefined : lineAt(offset);
+    },
+  };
 }
 
 /** A message with the identifier of the client around a place, which people know better than its number. */
@@ -51,10 +50,25 @@ export function withClientName(message: string, value: unknown, path: readonly P
   return message;
 }
 
-/** `clients[0].jwks`, as people write it. */
-function placeOf(path: readonly PropertyKey[]): string {
-  return path
-    .map((part) => (typeof part === 'number' ? `[${part}]` : `.${String(part)}`))
-    .join('')
-    .replace(/^\./, '');
+/** Where the key or entry at the path begins, or the nearest one around it. */
+function offsetOf(document: Document, path: readonly PropertyKey[]): number | undefined {
+  let node: unknown = document.contents;
+  let offset = rangeOf(node);
+  for (const part of path) {
+    const within: unknown = isAlias(node) ? node.resolve(document) : node;
+    if (isMap(within)) {
+      const pair = within.items.find(({ key }) => (isScalar(key) ? String(key.value) : key) === part);
+      if (pair === undefined) return offset;
+      offset = rangeOf(pair.key) ?? offset;
+      node = pair.value;
+    } else if (isSeq(within) && typeof part === 'number' && within.items[part] !== undefined) {
+      node = within.items[part];
+      offset = rangeOf(node) ?? offset;
+    } else return offset;
+  }
+  return offset;
+}
+
+function rangeOf(node: unknown): number | undefined {
+  return (node as Node | null | undefined)?.range?.[0];
 }

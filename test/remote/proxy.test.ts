@@ -1,8 +1,12 @@
 import { createServer, type IncomingMessage, request, type Server } from 'node:http';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { type AddressInfo, connect } from 'node:net';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { parseConfig } from '../../src/configuration/config.ts';
-import { outboundSchema, proxyOf, withEnvironmentProxy } from '../../src/configuration/outbound-schema.ts';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
+import { loadConfig, parseConfig } from '../../src/configuration/config.ts';
+import { outboundSchema, proxyOverrides } from '../../src/configuration/outbound-schema.ts';
+import { isRefusal } from '../../src/errors.ts';
 import { Outbound, type OutboundOptions } from '../../src/remote/outbound.ts';
 import { isProxied, proxyOfEnvironment } from '../../src/remote/proxy.ts';
 
@@ -126,18 +130,31 @@ describe('outbound of the configuration', () => {
   const environment = { https_proxy: 'http://p.example:3128', NO_PROXY: 'localhost, .internal' };
 
   it('takes the environment by choice only, and the own proxy first', () => {
-    const value = (input: object) => outboundSchema.parse(input);
-    expect(proxyOf(withEnvironmentProxy(value({}), environment))).toBeUndefined();
-    expect(proxyOf(withEnvironmentProxy(value({ proxyFromEnvironment: true }), environment))).toEqual({
-      url: 'http://p.example:3128',
-      exceptions: ['localhost', '.internal'],
-    });
-    const own = value({ proxyFromEnvironment: true, proxy: 'http://own.example:8080' });
-    expect(proxyOf(withEnvironmentProxy(own, environment))?.url).toBe('http://own.example:8080');
+    const overridesOf = (outbound: object) =>
+      proxyOverrides({ outbound }, environment).map(({ path, value }) => [path.join('.'), value]);
+    expect(overridesOf({})).toEqual([]);
+    expect(overridesOf({ proxyFromEnvironment: true })).toEqual([
+      ['outbound.proxy', 'http://p.example:3128'],
+      ['outbound.proxyExceptions', ['localhost', '.internal']],
+    ]);
+    expect(overridesOf({ proxyFromEnvironment: true, proxy: 'http://own.example:8080' })).toEqual([]);
+    expect(proxyOverrides({ outbound: { proxyFromEnvironment: true } }, {})).toEqual([]);
     expect(proxyOfEnvironment({})).toBeUndefined();
-    expect(() =>
-      withEnvironmentProxy(value({ proxyFromEnvironment: true }), { HTTPS_PROXY: 'socks5://x' }),
-    ).toThrow('http or https');
+  });
+
+  it('names the variable of a proxy that is none', async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'tallystick-proxy-'));
+    onTestFinished(() => rm(folder, { recursive: true }));
+    const file = join(folder, 'tallystick.yaml');
+    await writeFile(file, 'outbound: { proxyFromEnvironment: true }');
+    const error = await loadConfig(file, { environment: { HTTPS_PROXY: 'socks5://x' } }).catch(
+      (caught: unknown) => caught,
+    );
+    expect(isRefusal(error, 'ERR_CONFIG_INVALID') && error.details.problems).toContainEqual({
+      path: 'outbound.proxy',
+      message: 'must be the http or https URL of a proxy',
+      origin: 'HTTPS_PROXY or HTTP_PROXY',
+    });
   });
 
   it.each([{ proxy: 'socks5://p.example' }, { proxy: 'p.example:3128' }, { proxyExceptions: ['a b'] }])(

@@ -6,7 +6,7 @@ import { silentLog } from '../../events.ts';
 import type { TppEvaluation } from '../../tpp/authenticate.ts';
 import { assertScopesAllowed } from '../../tpp/authorisation-status.ts';
 import type { TrustPreset } from '../../tpp/trust-profile.ts';
-import { withEnvironment } from '../environment.ts';
+import { readConfig } from '../environment.ts';
 import { openTppDecision } from '../../server/tpp-decision.ts';
 
 export interface VerifyOptions {
@@ -62,8 +62,7 @@ export async function configurationFrom(from: {
   readonly config?: string;
   readonly sandbox?: string;
 }): Promise<Config> {
-  const { loadConfig, parseConfig } = await import('../../configuration/config.ts');
-  if (from.config !== undefined) return withEnvironment(await loadConfig(from.config));
+  if (from.config !== undefined) return readConfig(from.config);
   const folder = resolve(from.sandbox ?? '');
   const [{ sandboxConfiguration }, { withRegisters }, { readDescription }] = await Promise.all([
     import('../../sandbox/sandbox-configuration.ts'),
@@ -75,5 +74,6 @@ export async function configurationFrom(from: {
     throw invalidConfig(folder, [{ path: '--sandbox', message: 'there is no sandbox in this folder' }]);
   }
   const configuration = withRegisters(await sandboxConfiguration(folder, description), folder, description);
+  const { parseConfig } = await import('../../configuration/config.ts');
   return parseConfig(configuration, { source: folder, folder });
 }
