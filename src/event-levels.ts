@@ -46,12 +46,21 @@ type FieldName = keyof EventFields;
 /** error = someone must act · warn = refused or degraded · info = lifecycle and grants · debug = counted only. */
 export type EventLevel = 'error' | 'warn' | 'info' | 'debug';
 
+export interface EventCounter {
+  readonly name: string;
+  readonly labels: readonly FieldName[];
+  /** The field by which the counter goes up. Default: by one. */
+  readonly amount?: 'count';
+}
+
 export interface EventDefinition {
   readonly level: EventLevel;
   readonly meaning: string;
   readonly fields: readonly FieldName[];
-  /** The counter that goes up by one with each event. Its labels are fields; `error` counts by its code. */
-  readonly counter?: { readonly name: string; readonly labels: readonly FieldName[] };
+  /** The counter that goes up with each event. Its labels are fields; `error` counts by its code. */
+  readonly counter?: EventCounter;
+  /** The histogram that takes `seconds` of each event. Its labels are fields. */
+  readonly timer?: { readonly name: string; readonly labels: readonly FieldName[] };
   /** Whether the event belongs into the audit record. Default false. */
   readonly isAudited?: boolean;
   /**
@@ -61,7 +70,7 @@ export interface EventDefinition {
   readonly isAlwaysWritten?: boolean;
 }
 
-type Uses = Pick<EventDefinition, 'counter' | 'isAudited' | 'isAlwaysWritten'>;
+type Uses = Pick<EventDefinition, 'counter' | 'timer' | 'isAudited' | 'isAlwaysWritten'>;
 
 const at =
   (level: EventLevel) =>
@@ -73,6 +82,10 @@ export const info = at('info');
 export const debug = at('debug');
 
 export const counted = (name: string, ...labels: readonly FieldName[]) => ({ counter: { name, labels } });
+/** Counted by the field `count`. */
+export const countedLines = (name: string) => ({ counter: { name, labels: [], amount: 'count' as const } });
+/** Timed by the field `seconds`. */
+export const timed = (name: string, ...labels: readonly FieldName[]) => ({ timer: { name, labels } });
 export const audited = { isAudited: true };
 /** Audited, and a decision that stands. */
 export const recorded = { isAudited: true, isAlwaysWritten: true };

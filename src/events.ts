@@ -7,12 +7,14 @@ import { LOADED, NOT_LOADED, REGISTER_EVENTS } from './catalogue/register-events
 import {
   audited,
   counted,
+  countedLines,
   debug,
   error,
   type EventDefinition,
   type EventFields,
   info,
   recorded,
+  timed,
   warn,
 } from './event-levels.ts';
 
@@ -61,10 +63,11 @@ export const EVENTS = Object.freeze({
   'gateway.started': info('the gateway accepts requests', ['issuer', 'count']),
   'gateway.stopped': info('the gateway has closed'),
 
-  'log.dropped': error('the log could not be written: `count` lines since `since` are missing', [
-    'count',
-    'since',
-  ]),
+  'log.dropped': error(
+    'the log could not be written: `count` lines since `since` are missing',
+    ['count', 'since'],
+    countedLines('tallystick_log_lines_lost_total'),
+  ),
   'log.sampled': warn('within a second, `count` more events of this `kind` came from busy sources', [
     'kind',
     'count',
@@ -193,8 +196,11 @@ export const EVENTS = Object.freeze({
 
   'revocation.answered': debug(
     'OCSP or CRL answered about a certificate: good, revoked, invalid or unavailable',
-    ['outcome'],
-    counted('tallystick_revocation_answers_total', 'outcome'),
+    ['outcome', 'seconds'],
+    {
+      ...counted('tallystick_revocation_answers_total', 'outcome'),
+      ...timed('tallystick_revocation_check_duration_seconds', 'outcome'),
+    },
   ),
   'revocation.revoked': warn('a certificate has been found revoked', ['certificateSerial'], recorded),
   'revocation.unknown': warn('the status of a certificate cannot be had', ['error']),
@@ -261,6 +267,16 @@ export interface Log {
 
 /** One use of events: log lines, counters or the audit record. Called in the order of the events; must not throw. */
 export type EventSink = (name: EventName, definition: EventDefinition, fields: EventFields) => void;
+
+/** The same log, which passes each event on to `sink` too. */
+export function alsoTo(log: Log, sink: EventSink): Log {
+  return Object.freeze({
+    emit: (name: EventName, fields: EventFields = {}) => {
+      log.emit(name, fields);
+      sink(name, EVENTS[name], fields);
+    },
+  });
+}
 
 /** A log that passes each event on to every sink. */
 export function logTo(...sinks: readonly EventSink[]): Log {

@@ -42,7 +42,11 @@ let standardOutput: LineOutput | undefined;
  * Sinks get every event.
  */
 export function createLog({ destination, file, level = 'info', sinks = [] }: LogOptions = {}): Log {
-  const onGap = ({ count, since }: Gap) => write('log.dropped', { count, since: since.toISOString() });
+  const onGap = ({ count, since }: Gap) => {
+    const gap = { count, since: since.toISOString() };
+    write('log.dropped', gap);
+    for (const sink of sinks) sink('log.dropped', EVENTS['log.dropped'], gap);
+  };
   const output = destination === undefined ? openOutput(file, onGap) : undefined;
   const lines = pino(
     {

@@ -73,6 +73,7 @@ const ORDERS: Readonly<Record<string, readonly (readonly string[])[]>> = {
   'src/trusted-lists': [['xml'], ['signature'], ['list']],
   'src/server': [
     ['listener-probe.ts', 'file-reload.ts'],
+    ['metrics'],
     ['clients'],
     ['health.ts'],
     ['followed-key-pair.ts'],
@@ -103,7 +104,7 @@ const OWNED: readonly { readonly name: RegExp; readonly owners: readonly string[
   { name: /^node:sqlite$/, owners: ['src/storage/sqlite/'] },
   { name: /^(@peculiar\/|asn1js|reflect-metadata)/, owners: ['src/x509/', 'src/tpp/', 'src/sandbox/'] },
   { name: /^(undici|openid-client)$/, owners: ['src/sandbox/', 'src/management/'] },
-  { name: /^prom-client$/, owners: ['src/server/metrics.ts'] },
+  { name: /^prom-client$/, owners: ['src/server/metrics/metrics.ts'] },
   { name: /^(xml-crypto|@xmldom\/xmldom)$/, owners: ['src/trusted-lists/'] },
   { name: /^ajv(\/|$)/, owners: ['src/consent/details/'] },
   { name: /^pino$/, owners: ['src/log.ts'] },

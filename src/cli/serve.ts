@@ -44,19 +44,20 @@ async function serve(config: Config, source: string): Promise<void> {
 
 /** A process that `watchWorkers` has started. */
 async function serveAs(role: WorkerRole, config: Config, source: string): Promise<void> {
-  const [{ createLog }, { serveAsWorker }] = await Promise.all([
-    import('../log.ts'),
+  const [{ openMetrics }, { sendLastMetrics, serveAsWorker }] = await Promise.all([
+    import('../server/metrics/opened-metrics.ts'),
     import('../server/workers/serve-as-worker.ts'),
   ]);
-  const log = createLog({ level: config.logLevel });
+  const { metrics, log } = openMetrics(config);
   const open = async () => {
-    if (role === 'stand-in') return (await import('../server/workers/stand-in.ts')).openStandIn(config, log);
+    if (role === 'stand-in')
+      return (await import('../server/workers/stand-in.ts')).openStandIn(config, { metrics, log });
     const [{ openServer }, { ReceivedLists }] = await Promise.all([
       import('../server/opened-server.ts'),
       import('../server/workers/shared-lists.ts'),
     ]);
     const aspsp = await loadAspsp(config, { source });
-    const opened = await openServer(config, { aspsp, log, openList: new ReceivedLists().open });
+    const opened = await openServer(config, { aspsp, log, metrics, openList: new ReceivedLists().open });
     opened.started();
     return opened;
   };
@@ -68,19 +69,20 @@ async function serveAs(role: WorkerRole, config: Config, source: string): Promis
   await serveAsWorker(server);
   endWithin(config.shutdown.drainSeconds + STOP_MARGIN_SECONDS);
   await server.stop();
+  await sendLastMetrics(server);
   // The bank's module may have left something open.
   process.exit(0);
 }
 
 async function watchWorkers(config: Config): Promise<void> {
-  const { createLog } = await import('../log.ts');
+  const { openMetrics } = await import('../server/metrics/opened-metrics.ts');
   const { Workers } = await import('../server/workers/workers.ts');
   const [, program = '', ...words] = process.argv;
   const workers = new Workers({
     config,
     // Lists are sent to workers as bytes.
     fork: (role) => fork(program, [...words, '--as', role], { serialization: 'advanced' }),
-    log: createLog({ level: config.logLevel }),
+    ...openMetrics(config),
   });
   const exitCode = await workers.start();
   if (exitCode !== undefined) process.exit(exitCode);

@@ -12,6 +12,7 @@ import { connectionSchema } from './connection-schema.ts';
 import { dashboardSchema } from './consents/dashboard-schema.ts';
 import { grantManagementSchema } from './consents/grant-management-schema.ts';
 import { healthAddressSchema } from './health-schema.ts';
+import { metricsSchema } from './metrics-schema.ts';
 import { withAbsoluteFiles } from './configured-files.ts';
 import { revocationSchema } from './tpp/revocation-schema.ts';
 import { shutdownSchema } from './shutdown-schema.ts';
@@ -184,6 +185,7 @@ export const configSchema = z.strictObject({
     .enum(['error', 'warn', 'info'])
     .default('info')
     .meta({ description: 'Least level that is logged.' }),
+  metrics: metricsSchema,
   clientLimits: z
     .strictObject({
       pushedRequestsPerMinute: z.int().min(1).default(600).meta({

@@ -5,6 +5,7 @@ import { createConnectionLimits } from '../mutual-tls/limits/connection-limits.t
 import { requestLimits } from '../mutual-tls/limits/request-limits.ts';
 import type { BoundAddress } from './listener-probe.ts';
 import { SingleFlight } from '../remote/single-flight.ts';
+import { METRICS_CONTENT_TYPE } from './metrics/metrics.ts';
 
 /** One thing that the health depends on. The texts are fixed, or error codes, never texts of another system. */
 export interface HealthPart {
@@ -35,12 +36,18 @@ export class HealthServer {
   readonly #ready: () => Promise<Readiness>;
   readonly #server: Server;
   readonly #asking = new SingleFlight<Readiness>();
+  readonly #metrics: (() => Promise<string>) | undefined;
+  #isLoopback = false;
   #phase: Phase = 'starting';
   #last: (Readiness & { readonly at: number }) | undefined;
 
-  /** `ready` is asked at most twice a second, however many ask this server. */
-  constructor(ready: () => Promise<Readiness>) {
+  /**
+   * `ready` is asked at most twice a second, however many ask this server. `metrics` are served at `/metrics` where the
+   * address is loopback.
+   */
+  constructor(ready: () => Promise<Readiness>, metrics?: () => Promise<string>) {
     this.#ready = ready;
+    this.#metrics = metrics;
     // A probe of HTTP/1.0 names no host.
     const limits = { ...requestLimits(KEEP_ALIVE_SECONDS), requireHostHeader: false };
     this.#server = createServer(limits, (request, response) => void this.#answer(request, response));
@@ -51,7 +58,9 @@ export class HealthServer {
   async listen({ host, port }: BoundAddress): Promise<number> {
     this.#server.listen({ host, port });
     await once(this.#server, 'listening');
-    return (this.#server.address() as AddressInfo).port;
+    const bound = this.#server.address() as AddressInfo;
+    this.#isLoopback = isLoopback(bound.address);
+    return bound.port;
   }
 
   /** The start is complete. */
@@ -75,6 +84,16 @@ export class HealthServer {
   async #answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
     request.resume();
     const isAsking = request.method === 'GET' || request.method === 'HEAD';
+    if (isAsking && this.#isLoopback && isMetricsRequest(request) && this.#metrics !== undefined) {
+      const text = await this.#metrics();
+      response.writeHead(200, {
+        'content-type': METRICS_CONTENT_TYPE,
+        'content-length': Buffer.byteLength(text),
+        'cache-control': 'no-store',
+      });
+      response.end(text);
+      return;
+    }
     const found = isAsking ? await this.#find(request.url?.split('?')[0]) : undefined;
     const status = found === undefined ? 404 : found.isReady ? 200 : 503;
     const parts = found?.parts.map(({ name, problem, notice }) => ({
@@ -120,6 +139,18 @@ export class HealthServer {
 export function readinessOf(...groups: readonly (readonly HealthPart[])[]): Readiness {
   const parts = groups.flat();
   return { isReady: parts.every(({ problem }) => problem === undefined), parts };
+}
+
+/** A page of a foreign site that a browser was led to names another host (DNS rebinding). */
+function isMetricsRequest({ url, headers }: IncomingMessage): boolean {
+  const host = URL.parse(`http://${headers.host ?? ''}`)?.hostname ?? '';
+  return (
+    url?.split('?')[0] === '/metrics' && (host === 'localhost' || isLoopback(host.replace(/^\[|\]$/g, '')))
+  );
+}
+
+function isLoopback(address: string): boolean {
+  return /^(?:::ffff:)?127\.\d+\.\d+\.\d+$/.test(address) || address === '::1';
 }
 
 function ofProcess(problem: string | undefined): Readiness {

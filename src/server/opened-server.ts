@@ -21,7 +21,6 @@ import { ConsentUses } from '../consent/consent-uses.ts';
 import { Consents } from '../consent/consents.ts';
 import { reportClientChain } from './client-chain-check.ts';
 import type { Log } from '../events.ts';
-import { createLog } from '../log.ts';
 import { createClientCertificateSource } from '../mutual-tls/client-certificate.ts';
 import { createConnectionLimits } from '../mutual-tls/limits/connection-limits.ts';
 import { allowedConstraints, allowedProfiles } from '../configuration/profile-schema.ts';
@@ -36,6 +35,7 @@ import { openResourceServers } from './followed-resource-servers.ts';
 import { endWithConsents } from './clients/client-ends.ts';
 import { openClientFiles } from './clients/client-files.ts';
 import { openKeyring } from './keys/opened-keyring.ts';
+import { openMetrics } from './metrics/opened-metrics.ts';
 import { openSecret } from './opened-secret.ts';
 import { openStore } from './opened-store.ts';
 import { failingFast } from '../storage/request-scope.ts';
@@ -51,7 +51,7 @@ import { openTppDecision } from './tpp-decision.ts';
 export async function openServer(config: Config, parts: ServerParts): Promise<OpenedServer> {
   const aspsp = aspspOf(config, parts.aspsp);
   const clock = parts.clock ?? systemClock;
-  const log = parts.log ?? createLog({ level: config.logLevel });
+  const { metrics, log } = openMetrics(config, parts);
   const opened = await openParts(config, parts, { clock, log });
   const { decision, clients, store, clientCertificate } = opened;
   const consents = new ConsentRecords({ store, clock, secret: opened.secret });
@@ -92,6 +92,7 @@ export async function openServer(config: Config, parts: ServerParts): Promise<Op
     front,
     mtls,
     bank: bankApi?.listener,
+    metrics,
     reload: () => reloadFiles(log),
     started: () => log.emit('server.started', { issuer: config.issuer, count: config.clients.length }),
     health: async () => [
@@ -112,6 +113,7 @@ export async function openServer(config: Config, parts: ServerParts): Promise<Op
       await Promise.all([...files, store].map((part) => part.close()));
       await staple?.close();
       log.emit('server.stopped');
+      if (parts.metrics === undefined) metrics.close();
     },
   };
 }

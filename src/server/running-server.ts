@@ -12,11 +12,14 @@ import type { TppRegistry } from '../../tpp-registry/index.ts';
 import type { TppAuthenticator } from '../tpp/authenticate.ts';
 import type { BlockList } from '../tpp/block-list/block-list.ts';
 import type { HealthPart } from './health.ts';
+import type { Metrics } from './metrics/metrics.ts';
 
 export interface ServerParts {
   /** Absent: the application of the bank (`bankApp`) asks customers. */
   readonly aspsp?: Aspsp | undefined;
   readonly log?: Log;
+  /** The metrics of this process, whose sink is one of `log` already. Default: new ones, which count the events of `log`. */
+  readonly metrics?: Metrics;
   readonly clock?: Clock;
   /** Used instead of the store that the configuration names, and closed with the server. */
   readonly store?: Store;
@@ -58,6 +61,7 @@ export interface OpenedServer {
   readonly mtls: Listener;
   /** Of the bank API, where the configuration has one. */
   readonly bank: Listener | undefined;
+  readonly metrics: Metrics;
   /** Logs that requests are accepted. */
   started(): void;
   /** The parts that the health depends on, without the listeners. */

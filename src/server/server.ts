@@ -14,16 +14,19 @@ import type { OpenedServer, RunningServer, ServerParts } from './running-server.
 export async function startServer(config: Config, parts: ServerParts): Promise<RunningServer> {
   const { listen, shutdown, bankApi } = config;
   let server: OpenedServer | undefined;
-  const health = new HealthServer(async () => {
-    const probe = async (name: string, address: BoundAddress) => ({
-      name,
-      problem: await probeListener(address),
-    });
-    const own = [probe('front', { host, port: ports.front }), probe('mtls', { host, port: ports.mtls })];
-    const all =
-      bankApi === undefined ? own : [...own, probe('bank', { ...bankApi.listen, port: ports.bank })];
-    return readinessOf(await Promise.all(all), (await server?.health()) ?? []);
-  });
+  const health = new HealthServer(
+    async () => {
+      const probe = async (name: string, address: BoundAddress) => ({
+        name,
+        problem: await probeListener(address),
+      });
+      const own = [probe('front', { host, port: ports.front }), probe('mtls', { host, port: ports.mtls })];
+      const all =
+        bankApi === undefined ? own : [...own, probe('bank', { ...bankApi.listen, port: ports.bank })];
+      return readinessOf(await Promise.all(all), (await server?.health()) ?? []);
+    },
+    async () => (await server?.metrics.text()) ?? '',
+  );
   const ports = { front: listen.front, mtls: listen.mtls, bank: 0 };
   const { host } = listen;
   await health.listen(listen.health);

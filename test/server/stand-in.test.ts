@@ -7,6 +7,7 @@ import { expect, it, onTestFinished } from 'vitest';
 import type { Config } from '../../src/configuration/config.ts';
 import { silentLog } from '../../src/events.ts';
 import { createAuthority } from '../../src/sandbox/pki/pki.ts';
+import { Metrics } from '../../src/server/metrics/metrics.ts';
 import { openStandIn } from '../../src/server/workers/stand-in.ts';
 
 const PERIOD = { notBefore: new Date('2020-01-01'), notAfter: new Date('2049-01-01') };
@@ -27,7 +28,7 @@ it('a stand-in has the limits of connections of its configuration, for both list
     clientCertificate: {},
     shutdown: { drainSeconds: 0 },
   } as unknown as Config;
-  const standIn = await openStandIn(config, silentLog);
+  const standIn = await openStandIn(config, { metrics: new Metrics(), log: silentLog });
   onTestFinished(() => standIn.stop());
   const dial = async (port: number): Promise<Socket> => {
     const socket = connectTcp(port, '127.0.0.1').resume();

@@ -1,6 +1,7 @@
 import type { Socket } from 'node:net';
 import type { Listener } from '../../mutual-tls/listeners.ts';
 import type { HealthPart } from '../health.ts';
+import type { Metrics } from '../metrics/metrics.ts';
 import type { FromWorker, ToWorker } from './worker-messages.ts';
 
 /** The parts of a server that the process that owns the ports asks for. */
@@ -8,6 +9,7 @@ export interface WorkerServer {
   readonly front: Listener;
   readonly mtls: Listener;
   readonly bank?: Listener | undefined;
+  readonly metrics: Metrics;
   health(): Promise<readonly HealthPart[]>;
   drain(): void;
 }
@@ -24,6 +26,9 @@ export async function serveAsWorker(server: WorkerServer): Promise<void> {
     else if ('healthOf' in message) {
       const { healthOf } = message;
       void server.health().then((parts) => send({ healthOf, parts }));
+    } else if ('metricsOf' in message) {
+      const { metricsOf } = message;
+      void server.metrics.json().then((metrics) => send({ metricsOf, metrics }));
     } else if ('connection' in message) {
       // First: a connection that ended this process would otherwise be handed to the next worker.
       send('accepted');
@@ -42,4 +47,13 @@ export async function serveAsWorker(server: WorkerServer): Promise<void> {
   });
   send('ready');
   await stopped;
+}
+
+/** Sends the counts that came after the last question. Called last before the process ends. */
+export async function sendLastMetrics({ metrics }: Pick<WorkerServer, 'metrics'>): Promise<void> {
+  const message: FromWorker = { metricsOf: 0, metrics: await metrics.json() };
+  await new Promise<void>((resolve) => {
+    if (process.connected) process.send?.(message, () => resolve());
+    else resolve();
+  });
 }

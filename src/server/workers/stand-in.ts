@@ -8,6 +8,7 @@ import { createConnectionLimits } from '../../mutual-tls/limits/connection-limit
 import { createListener } from '../../mutual-tls/listeners.ts';
 import { reloadFiles } from '../file-reload.ts';
 import { FollowedKeyPair } from '../followed-key-pair.ts';
+import type { Metrics } from '../metrics/metrics.ts';
 import type { WorkerServer } from './serve-as-worker.ts';
 
 const PAGE = `<!doctype html>
@@ -30,7 +31,10 @@ interface StandIn extends WorkerServer {
  *
  * @throws ERR_CONFIG_INVALID
  */
-export async function openStandIn(config: Config, log: Log): Promise<StandIn> {
+export async function openStandIn(
+  config: Config,
+  { metrics, log }: { readonly metrics: Metrics; readonly log: Log },
+): Promise<StandIn> {
   const tls = await FollowedKeyPair.open({ ...config.tls, place: 'tls', clock: systemClock, log });
   const connections = createConnectionLimits({ log, ...connectionLimitOptions(config) });
   const listen = { ...tls.current, requestClientCertificate: false, connections, log };
@@ -48,6 +52,7 @@ export async function openStandIn(config: Config, log: Log): Promise<StandIn> {
     front,
     mtls,
     bank,
+    metrics,
     health: async () => [],
     reload: () => reloadFiles(log),
     drain: () => {

@@ -1,4 +1,5 @@
 import type { HealthPart } from '../health.ts';
+import type { MetricsJson } from '../metrics/metrics.ts';
 
 /** The listeners of an authorization server; `bank` where there is a bank API. */
 export type ListenerName = 'front' | 'mtls' | 'bank';
@@ -12,11 +13,14 @@ export type ToWorker =
   | 'drain'
   | 'stop'
   | { readonly connection: ListenerName }
-  | { readonly healthOf: number };
+  | { readonly healthOf: number }
+  | { readonly metricsOf: number };
 
 export type FromWorker =
   | 'ready'
   | 'pong'
   | 'accepted'
   | 'signalled'
-  | { readonly healthOf: number; readonly parts: readonly HealthPart[] };
+  | { readonly healthOf: number; readonly parts: readonly HealthPart[] }
+  /** Question 0 was not asked: the last metrics before the end of the process. */
+  | { readonly metricsOf: number; readonly metrics: MetricsJson };

@@ -1,6 +1,8 @@
 import type { ChildProcess } from 'node:child_process';
 import type { Socket } from 'node:net';
 import type { HealthPart } from '../health.ts';
+import type { MetricsJson } from '../metrics/metrics.ts';
+import { Questions } from './questions.ts';
 import type { FromWorker, ListenerName, ToWorker } from './worker-messages.ts';
 
 const PING_MILLISECONDS = 500;
@@ -11,6 +13,8 @@ const STUCK_PINGS = 5;
 /** The bank's module and the store have their own, shorter limits. */
 const START_SECONDS = 120;
 const HEALTH_MILLISECONDS = 2000;
+/** Prometheus waits ten seconds by default. */
+const METRICS_MILLISECONDS = 1000;
 /** A connection that arrives without its descriptor is never accepted. */
 const ACCEPT_MILLISECONDS = 10_000;
 
@@ -41,8 +45,9 @@ export class WorkerProcess {
   #unanswered = 0;
   readonly #becameReady = Promise.withResolvers<void>();
   #handed: ((isAccepted: boolean) => void) | undefined;
-  #lastQuestion = 0;
-  readonly #questions = new Map<number, (parts: readonly HealthPart[] | undefined) => void>();
+  readonly #healthQuestions = new Questions<readonly HealthPart[]>(HEALTH_MILLISECONDS);
+  readonly #metricsQuestions = new Questions<MetricsJson>(METRICS_MILLISECONDS);
+  #lastMetrics: MetricsJson = [];
   readonly #pings: NodeJS.Timeout;
   readonly #startLimit: NodeJS.Timeout;
 
@@ -112,18 +117,17 @@ export class WorkerProcess {
 
   /** The parts of the worker's health; undefined when the worker does not answer. */
   health(): Promise<readonly HealthPart[] | undefined> {
-    this.#lastQuestion += 1;
-    const healthOf = this.#lastQuestion;
-    return new Promise((resolve) => {
-      const timer = setTimeout(() => end(undefined), HEALTH_MILLISECONDS);
-      const end = (parts: readonly HealthPart[] | undefined) => {
-        clearTimeout(timer);
-        this.#questions.delete(healthOf);
-        resolve(parts);
-      };
-      this.#questions.set(healthOf, end);
-      this.#send({ healthOf });
-    });
+    return this.#healthQuestions.ask((healthOf) => this.#send({ healthOf }));
+  }
+
+  /** The metrics of the worker; undefined when the worker does not answer. */
+  metrics(): Promise<MetricsJson | undefined> {
+    return this.#metricsQuestions.ask((metricsOf) => this.#send({ metricsOf }));
+  }
+
+  /** The last metrics that this process had from the worker. */
+  get lastMetrics(): MetricsJson {
+    return this.#lastMetrics;
   }
 
   /** From now on every answer of the worker ends its connection. */
@@ -157,8 +161,11 @@ export class WorkerProcess {
     else if (message === 'accepted') this.#handed?.(true);
     else if (message === 'ready') this.#started();
     else if (message === 'signalled') this.#options.onSignal?.();
-    else if ('healthOf' in message) this.#questions.get(message.healthOf)?.(message.parts);
-    else this.#options.onMessage?.(message);
+    else if ('healthOf' in message) this.#healthQuestions.answer(message.healthOf, message.parts);
+    else if ('metricsOf' in message) {
+      this.#lastMetrics = message.metrics;
+      this.#metricsQuestions.answer(message.metricsOf, message.metrics);
+    } else this.#options.onMessage?.(message);
   }
 
   #started(): void {
@@ -202,7 +209,8 @@ export class WorkerProcess {
     clearInterval(this.#pings);
     clearTimeout(this.#startLimit);
     this.#handed?.(false);
-    for (const end of this.#questions.values()) end(undefined);
+    this.#healthQuestions.end();
+    this.#metricsQuestions.end();
     this.#options.onChange();
   }
 }

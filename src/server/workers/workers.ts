@@ -4,7 +4,9 @@ import type { Config } from '../../configuration/config.ts';
 import { OpenBankingError } from '../../errors.ts';
 import type { Log } from '../../events.ts';
 import { type HealthPart, HealthServer, type Readiness } from '../health.ts';
+import type { Metrics } from '../metrics/metrics.ts';
 import { SharedLists } from './shared-lists.ts';
+import { SharedMetrics } from './shared-metrics.ts';
 import { SharedPorts } from './shared-ports.ts';
 import type { ListenerName, WorkerRole } from './worker-messages.ts';
 import { WorkerProcess } from './worker-process.ts';
@@ -14,6 +16,8 @@ export interface WorkersOptions {
   /** Starts a child process with a channel, as `node:child_process` makes one. */
   readonly fork: (role: WorkerRole) => ChildProcess;
   readonly log: Log;
+  /** The metrics of this process, which count the events of `log`. */
+  readonly metrics: Metrics;
 }
 
 /** A worker that ended is started again after this, and twice as long each time it ends soon after. */
@@ -38,6 +42,7 @@ export class Workers {
   readonly #options: WorkersOptions;
   readonly #ports: SharedPorts;
   readonly #lists: SharedLists;
+  readonly #metrics: SharedMetrics;
   readonly #health: HealthServer;
   /** By the number of the worker. */
   readonly #workers = new Map<number, WorkerProcess>();
@@ -48,7 +53,11 @@ export class Workers {
     this.#options = options;
     this.#ports = new SharedPorts(options.log);
     this.#lists = new SharedLists(options.log);
-    this.#health = new HealthServer(() => this.#readiness());
+    this.#metrics = new SharedMetrics(options.metrics);
+    this.#health = new HealthServer(
+      () => this.#readiness(),
+      () => this.#metrics.text(),
+    );
   }
 
   /**
@@ -134,6 +143,7 @@ export class Workers {
       onStuck: () => this.#options.log.emit('worker.stuck', { worker: number }),
     });
     this.#workers.set(number, worker);
+    this.#metrics.follow(worker);
     return worker;
   }
 
@@ -174,6 +184,7 @@ export class Workers {
       },
     });
     this.#standIn = standIn;
+    this.#metrics.follow(standIn);
     void standIn.ended.then(async () => {
       if (this.#standIn !== standIn) return;
       await sleep(STAND_IN_RESTART_MILLISECONDS);

@@ -83,11 +83,14 @@ export class RevocationRecord {
 
   async #ask(): Promise<UnprovenStatus | undefined> {
     const { log, coolDownSeconds } = this.#sources;
+    const startedAt = performance.now();
+    const answered = (outcome: string) =>
+      log.emit('revocation.answered', { outcome, seconds: (performance.now() - startedAt) / 1000 });
     try {
       const status = await this.#answer();
       this.#failure = undefined;
       this.#checkedAt = this.#now();
-      log.emit('revocation.answered', { outcome: status.status });
+      answered(status.status);
       return undefined;
     } catch (error) {
       if (!isUnproven(error)) throw error;
@@ -95,7 +98,7 @@ export class RevocationRecord {
       // One line when the failures begin, not one for each attempt.
       if (this.#failure === undefined) log.emit('revocation.unknown', { error });
       const outcome = error.code === 'ERR_CERT_REVOCATION_INVALID' ? 'invalid' : 'unavailable';
-      log.emit('revocation.answered', { outcome });
+      answered(outcome);
       this.#failure = { error, until: now + coolDownSeconds * 1000 };
       this.refreshAt = now + coolDownSeconds * 1000;
       return error;
