@@ -18,8 +18,9 @@ function refusalLines({ rule, message, details, cause }: OpenBankingError): stri
 }
 
 /** `tallystick.yaml:12: clients[0].scope: …`, or without the origin where that is not known. */
-export function problemLine({ path, message, origin }: Problem): string {
-  return [...(origin === undefined ? [] : [origin]), path || '(whole file)', message].join(': ');
+function problemLine({ path, message, origin }: Problem): string {
+  const where = [origin, path].filter((part) => part !== undefined && part !== '');
+  return [...(where.length === 0 ? ['(whole file)'] : where), message].join(': ');
 }
 
 type SystemError = Error & { errno: number; code: string; syscall: string; path?: string } & {

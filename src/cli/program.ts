@@ -1,6 +1,7 @@
 import { Command } from 'commander';
 import { certificateCommand } from './certificate/certificate.ts';
 import { clientCommand } from './client/client.ts';
+import { configCommand } from './config/config.ts';
 import { conformanceCommand } from './conformance/conformance.ts';
 import { demoCommand } from './demo.ts';
 import { gatewayCommand } from './gateway.ts';
@@ -26,7 +27,8 @@ export function createProgram(): Command {
     .addCommand(demoCommand())
     .addCommand(serveCommand())
     .addCommand(gatewayCommand())
-    .addCommand(keysCommand());
+    .addCommand(keysCommand())
+    .addCommand(configCommand());
   for (const command of program.commands.flatMap((one) => [one, ...one.commands])) command.exitOverride();
   return program;
 }
