@@ -29,6 +29,7 @@ const SHOWN: Shown = {
   ERR_CERT_EXPIRED: ({ subject, notAfter }) => within(subject, `notAfter is ${day(notAfter)}`),
   ERR_CERT_NOT_YET_VALID: ({ subject, notBefore }) => within(subject, `notBefore is ${day(notBefore)}`),
   ERR_CERT_UNTRUSTED: ({ subject, issuer }) => within(subject, `issuer ${issuer}`),
+  ERR_CERT_SELF_SIGNED: problemOf,
   ERR_CERT_SIGNATURE_INVALID: ({ subject, issuer }) => within(subject, `issuer ${issuer}`),
   ERR_CERT_NOT_A_CA: subjectOf,
   ERR_CERT_PATH_LENGTH: ({ subject, maximum }) => within(subject, `at most ${maximum}`),

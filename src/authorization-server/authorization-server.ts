@@ -57,6 +57,8 @@ import { nameGrant } from './grant-management/grant-id.ts';
 import { grantsEndpoint } from './grant-management/grants-endpoint.ts';
 import { revokeStructuredTokens } from './tokens/revocation.ts';
 import { serveClientKeys } from './tokens/client-keys.ts';
+import { openSelfSigned } from './clients/self-signed/self-signed-clients.ts';
+import { namedClient } from './tokens/presented-token.ts';
 import { userinfo } from './tokens/userinfo.ts';
 import type { RevokedCertificates } from './token-status/revoked-certificates.ts';
 import {
@@ -171,7 +173,6 @@ export function createAuthorizationServer(options: AuthorizationServerOptions): 
   const bankApp = openBankApp(options, { provider, accesses, calls: aspsp });
   const ofPages = { provider, aspsp, bankApp, strong, pages, consents, granted, accesses };
   provider.use(inOrder(stepsOf(options, { ...ofPages, tokenStatus, releasedClaims })));
-
   const callback = provider.callback();
   const handlerOf =
     (name: ListenerName): RequestListener =>
@@ -230,6 +231,7 @@ function stepsOf(
   const metadata = discoveryOnBothListeners({ ...options, uiLocales: pages.languages.offered });
   const statusLists = serveStatusLists(tokenStatus.lists);
   const registration = openRegistration(options);
+  const selfSigned = openSelfSigned(options, (ctx) => namedClient(ctx, sources));
   return {
     front: [
       accessLog(log, clientCertificate),
@@ -257,8 +259,8 @@ function stepsOf(
       at(CLIENT_KEYS_ROUTE, serveClientKeys(options)),
       at(CONSENT_INFORMATION_ROUTE, serveConsentInformation(options)),
       // A certificate that the gate refuses is answered too.
-      at(SELF_CHECK_PATH, selfCheck(options)),
-      from('tpp', tppGate(authenticator, clientCertificate, options)),
+      at(SELF_CHECK_PATH, selfCheck({ ...options, selfSigned })),
+      from('tpp', tppGate(authenticator, clientCertificate, { ...options, selfSigned })),
       ...registrationSteps(registration),
       // The short ways take only forms that `checkForm` passes.
       at(ENDPOINTS.token, directClientCredentials(provider)),

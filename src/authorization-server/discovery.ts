@@ -1,6 +1,6 @@
 import type { Middleware } from 'koa';
 import { OPENID_SCOPES } from './clients/registered-client.ts';
-import { type Profiles, responseModes } from './profiles/profiles.ts';
+import { type Profiles, responseModes, union } from './profiles/profiles.ts';
 import type { profileConfiguration } from './profiles/provider-configuration.ts';
 import { senderConstraintDiscovery } from './profiles/sender-constraint.ts';
 import { GRANT_ACTIONS, type GrantManagementRules } from './request/authorization-request/grant-action.ts';
@@ -124,6 +124,7 @@ export function discoveryOnBothListeners(urls: {
         // The hybrid flow is no reason to offer the implicit one, as the provider does.
         grant_types_supported: metadata.grant_types_supported?.filter((grant) => grant !== 'implicit'),
         response_modes_supported: [...responseModes(urls.profiles)],
+        token_endpoint_auth_methods_supported: union(urls.profiles, (profile) => profile.clientAuthMethods),
         scopes_supported: [
           ...OPENID_SCOPES,
           ...urls.apiScopes,
@@ -170,9 +171,11 @@ export function discoveryExtras(
     readonly ciba: OpenCiba;
     readonly registration: RegistrationSettings;
     readonly grantManagement: OpenGrantManagement;
+    readonly profiles: Profiles;
   },
-  { clientAuthMethods, enabledJWA: { clientAuthSigningAlgValues } }: ReturnType<typeof profileConfiguration>,
+  { enabledJWA: { clientAuthSigningAlgValues } }: ReturnType<typeof profileConfiguration>,
 ): Record<string, unknown> {
+  const clientAuthMethods = union(parts.profiles, (profile) => profile.clientAuthMethods);
   return {
     mtls_endpoint_aliases: {
       ...mtlsEndpoints(mtlsUrl, parts),

@@ -34,6 +34,9 @@ export const CERTIFICATE_REFUSALS = {
   ERR_CERT_UNTRUSTED: certificate<OfSubject & { issuer: string }>(
     'no path leads from the client certificate to a trust anchor (RFC 5280 section 6.1)',
   ),
+  ERR_CERT_SELF_SIGNED: certificate<WithProblem>(
+    'a self-signed certificate is good for the one client that has registered it, and for nothing else (RFC 8705 section 2.2)',
+  ),
   ERR_CERT_SIGNATURE_INVALID: certificate<OfSubject & { issuer: string }>(
     'a signature of the certificate path does not verify (RFC 5280 section 6.1.3)',
   ),

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import type { Problem } from '../errors.ts';
-import { type Profiles, profilesNamed } from '../authorization-server/profiles/profiles.ts';
+import type { Profiles } from '../authorization-server/profiles/profiles.ts';
 import { allowedDeliveryModes, cibaSchema } from './protocols/ciba-schema.ts';
 import { bankAppSchema, findBankAppProblem } from './consents/bank-app-schema.ts';
 import { bankApiSchema } from './consents/bank-api-schema.ts';
@@ -27,8 +27,7 @@ import { WITHOUT_SLASH } from './issuer-schema.ts';
 import { clientKeysSchema } from './registration/client-keys-schema.ts';
 import { outboundSchema, proxyOverrides } from './outbound-schema.ts';
 import {
-  allowedConstraints,
-  allowedProfiles,
+  clientProfiles,
   findDemandProblems,
   profilesSchema,
   senderConstraintFields,
@@ -249,10 +248,7 @@ function configOf(toParse: ValueToParse, folder: string): Config {
 
 /** The rules that concern several parts. */
 function findConfigProblems(config: Config): readonly Problem[] {
-  const profiles = profilesNamed(
-    allowedProfiles(config.profiles),
-    allowedConstraints(config.senderConstraints),
-  );
+  const profiles = clientProfiles(config);
   const { apiScopes, acrValues } = config;
   const deliveryModes = allowedDeliveryModes(config.ciba);
   const rules = { apiScopes, acrValues, profiles, deliveryModes, detailScopes: detailScopesOf(config) };

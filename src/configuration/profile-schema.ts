@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { PROFILE_NAMES, type Profiles } from '../authorization-server/profiles/profiles.ts';
+import { PROFILE_NAMES, type Profiles, profilesNamed } from '../authorization-server/profiles/profiles.ts';
 import {
   isBoundToKey,
   SENDER_CONSTRAINTS,
@@ -62,12 +62,32 @@ export function allowedConstraints({
   return [...new Set([first, ...allowed])];
 }
 
+/** The profiles of a configuration, as clients may have them. */
+export function clientProfiles(config: {
+  readonly profiles: z.infer<typeof profilesSchema>;
+  readonly senderConstraints: z.infer<typeof senderConstraintsSchema>;
+  readonly selfSignedCertificates: SelfSignedRule;
+}): Profiles {
+  return profilesNamed(
+    allowedProfiles(config.profiles),
+    allowedConstraints(config.senderConstraints),
+    config.selfSignedCertificates === 'accept-registered',
+  );
+}
+
+const SELF_SIGNED_RULES = ['refuse', 'accept-registered'] as const;
+type SelfSignedRule = (typeof SELF_SIGNED_RULES)[number];
+
 /** Fields of the configuration file about the proofs that access tokens and their clients need. */
 export const senderConstraintFields = {
   senderConstraints: senderConstraintsSchema,
   certificatesDemanded: z.enum(CERTIFICATE_DEMANDS).default('everywhere').meta({
     description:
       'Where TPPs must present their certificate. `where-tokens-are-issued`: a `private_key_jwt` client may push an authorization request without one, as FAPI 2.0 allows. `where-tokens-are-bound-to-one`: moreover, a `private_key_jwt` client with `sender_constraint: dpop` needs none at all.',
+  }),
+  selfSignedCertificates: z.enum(SELF_SIGNED_RULES).default('refuse').meta({
+    description:
+      '`accept-registered`: a client may authenticate by a self-signed certificate that it has registered in its keys (`self_signed_tls_client_auth`, [registration.md](registration.md)). Only where every entry of `trust` has the profile `own-ca`.',
   }),
   dpop: z
     .strictObject({
@@ -87,10 +107,14 @@ export function findDemandProblems(
     certificatesDemanded: demanded,
     dpop: { nonce },
     senderConstraints: { allowed },
+    selfSignedCertificates,
+    trust,
   }: {
     readonly certificatesDemanded: CertificateDemand;
     readonly dpop: { readonly nonce: 'off' | 'required' };
     readonly senderConstraints: z.infer<typeof senderConstraintsSchema>;
+    readonly selfSignedCertificates: SelfSignedRule;
+    readonly trust: readonly { readonly profile: string }[];
   },
   profiles: Profiles,
 ): readonly Problem[] {
@@ -105,5 +129,10 @@ export function findDemandProblems(
     const message = 'is required: senderConstraints.allowed must name certificate-and-dpop or dpop';
     problems.push({ path: 'dpop.nonce', message });
   }
+  trust.forEach(({ profile }, at) => {
+    if (selfSignedCertificates === 'refuse' || profile === 'own-ca') return;
+    const message = `is ${profile}: selfSignedCertificates are possible with own-ca only, as article 34 of the RTS and its UK form ask TPPs for certificates of a CA`;
+    problems.push({ path: `trust[${at}].profile`, message });
+  });
   return problems;
 }

@@ -3,12 +3,12 @@ import type { ClientFiles } from '../authorization-server/clients/client-source.
 import type { ClientRules } from '../authorization-server/clients/client-schema.ts';
 import { ClientGrants } from '../authorization-server/models/client-grants.ts';
 import { GrantRevocation } from '../authorization-server/models/grant-revocation.ts';
-import { profilesNamed } from '../authorization-server/profiles/profiles.ts';
+import { acceptsSelfSigned } from '../authorization-server/profiles/profiles.ts';
 import { RevokedGrants, statusIdHash } from '../authorization-server/token-status/revoked-grants.ts';
 import type { Clock } from '../clock.ts';
 import type { Config } from '../configuration/config.ts';
 import { detailScopesOf } from '../configuration/consents/detail-type-schema.ts';
-import { allowedConstraints, allowedProfiles } from '../configuration/profile-schema.ts';
+import { allowedConstraints, allowedProfiles, clientProfiles } from '../configuration/profile-schema.ts';
 import { allowedDeliveryModes } from '../configuration/protocols/ciba-schema.ts';
 import { ConsentRecords } from '../consent/consent-records.ts';
 import { Consents } from '../consent/consents.ts';
@@ -50,10 +50,10 @@ export async function openClientUpkeep(
   const senderConstraints = allowedConstraints(config.senderConstraints);
   const deliveryModes = allowedDeliveryModes(config.ciba);
   const detailScopes = detailScopesOf(config);
-  const named = profilesNamed(profiles, senderConstraints);
+  const named = clientProfiles(config);
   const ofFiles = { entries, apiScopes, profiles, senderConstraints, acrValues, deliveryModes, detailScopes };
   const secret = await openSecret(config.storage.secretFile);
-  const files = await openClientFiles({ ...ofFiles, file, log });
+  const files = await openClientFiles({ ...ofFiles, acceptsSelfSigned: acceptsSelfSigned(named), file, log });
   const store = await openStore(config.storage, { clock, log });
   const common = { store, clock, secret, log };
   const grantSeconds = config.consent.lifetimeSeconds + config.accessToken.lifetimeSeconds;

@@ -7,7 +7,7 @@ import { Clients } from '../authorization-server/clients/clients.ts';
 import { KeysByAddress } from '../authorization-server/clients/keys-by-address.ts';
 import { clientKeysOptions } from '../configuration/registration/client-keys-schema.ts';
 import { RevokedCertificates } from '../authorization-server/token-status/revoked-certificates.ts';
-import { profilesNamed } from '../authorization-server/profiles/profiles.ts';
+import { acceptsSelfSigned } from '../authorization-server/profiles/profiles.ts';
 import { registrationOptions } from '../configuration/registration/registration-schema.ts';
 import { allowedDeliveryModes, cibaOptions } from '../configuration/protocols/ciba-schema.ts';
 import { scaOptions } from '../configuration/consents/sca-schema.ts';
@@ -23,7 +23,7 @@ import { reportClientChain } from './client-chain-check.ts';
 import type { Log } from '../events.ts';
 import { createClientCertificateSource } from '../mutual-tls/client-certificate.ts';
 import { createConnectionLimits } from '../mutual-tls/limits/connection-limits.ts';
-import { allowedConstraints, allowedProfiles } from '../configuration/profile-schema.ts';
+import { allowedConstraints, allowedProfiles, clientProfiles } from '../configuration/profile-schema.ts';
 import { connectionLimitOptions } from '../configuration/connection-schema.ts';
 import { createListener } from '../mutual-tls/listeners.ts';
 import { reloadFiles } from './file-reload.ts';
@@ -145,6 +145,7 @@ async function openParts(
     openClientFiles({
       ...{ entries, apiScopes, profiles, senderConstraints, acrValues, deliveryModes },
       detailScopes: detailScopesOf(config),
+      acceptsSelfSigned: acceptsSelfSigned(clientProfiles(config)),
       file: clientsFile,
       log,
       openList,
@@ -158,7 +159,7 @@ async function openParts(
     files,
     store,
     secret,
-    profiles: profilesNamed(profiles, senderConstraints),
+    profiles: clientProfiles(config),
     deliveryModes,
     grantSeconds,
     clock,
@@ -206,7 +207,7 @@ function createEndpoints(
     resource: config.resource,
     apiScopes: config.apiScopes,
     detailTypes: openDetailTypes(config),
-    profiles: profilesNamed(allowedProfiles(config.profiles), allowedConstraints(config.senderConstraints)),
+    profiles: clientProfiles(config),
     accessTokenFormat: config.accessToken.format,
     accessTokenSeconds: config.accessToken.lifetimeSeconds,
     consentSeconds: config.consent.lifetimeSeconds,

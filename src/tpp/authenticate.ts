@@ -23,6 +23,8 @@ export interface Tpp {
   readonly tradingName?: string | undefined;
   /** Roles that certificate and registry both grant. */
   readonly roles: ReadonlySet<PspRole>;
+  /** The only client that the certificate proves, since it is self-signed (self-signed.ts). Absent: each client of the TPP. */
+  readonly onlyClient?: string;
   readonly certificate: {
     readonly thumbprint: string;
     readonly serialNumber: string;

@@ -25,6 +25,11 @@ const QUESTIONS: readonly {
     rules: ['QCStatements', 'PSD2 statement', 'QcType', 'QcCompliance', 'no QcSSCD', 'QcCClegislation'],
   },
   { title: 'identifier', rules: ['organizationIdentifier', 'competent authority'] },
+  {
+    title: 'self-signed',
+    rules: ['registered certificate', 'self-signed', 'key strength', 'validity'],
+    isOptional: true,
+  },
   { title: 'trusted list', rules: ['issuer qualified'], isOptional: true },
   { title: 'block list', rules: ['not blocked'] },
   { title: 'revocation', rules: ['not revoked'] },

@@ -1,7 +1,7 @@
 import type { PspRole } from '../../tpp-registry/index.ts';
 import { DerError, type DerReader, readAll, TAG } from '../x509/der/der.ts';
 import { decodeText } from '../x509/der/der-text.ts';
-import { isIsoCountry } from './iso-country.ts';
+import { isIsoCountry } from './organization-identifier.ts';
 import { isPspRole, isRightRoleName } from './psp-role.ts';
 
 /** The PSD2 statement (TS 119 495 cl. 5.1). Frozen. */

@@ -18,6 +18,9 @@ import { type RunningSandbox, startSandbox } from '../../src/sandbox/sandbox.ts'
 import { parsePem } from '../../src/x509/certificate/certificate.ts';
 import { readPage } from '../docs/pages.ts';
 import { corpus } from '../x509/corpora.ts';
+import { clientSchema } from '../../src/authorization-server/clients/client-schema.ts';
+import type { Config } from '../../src/configuration/config.ts';
+import { selfSigned } from '../authorization-server/clients/self-signed-certificates.ts';
 
 const MAIN = fileURLToPath(new URL('../../src/cli/main.ts', import.meta.url));
 const psd2 = corpus('pkilint-psd2');
@@ -266,6 +269,40 @@ describe('tallystick certificate verify', () => {
     expect(stdout).toContain('subject: CN=Tallystick Sandbox Revoked Issuing CA');
     expect(stdout).toContain('└─ not asked any more: registry, roles');
     expect(stdout).toContain('\nREFUSED  ERR_CERT_REVOKED: ');
+  });
+
+  it('makes the decision about a self-signed certificate for the client that is named (RFC 8705 §2.2)', async () => {
+    const { organizationIdentifier } = tppNamed(sandbox.description, 'money-one');
+    const own = await selfSigned(folder);
+    const config = await configurationFrom({ sandbox: folder });
+    const client = {
+      client_id: 'own',
+      client_name: 'Money One',
+      authorization_number: organizationIdentifier,
+      token_endpoint_auth_method: 'self_signed_tls_client_auth',
+      grant_types: ['client_credentials'],
+      scope: 'accounts',
+      jwks: { keys: [own.jwk] },
+    };
+    const accepting: Config = {
+      ...config,
+      selfSignedCertificates: 'accept-registered',
+      clients: [clientSchema.parse(client)],
+    };
+    const steps = async (clientId?: string, of: Config = accepting) => {
+      const evaluation = await verifyCertificate(of, {
+        ...{ der: own.der, intermediates: [], clock: systemClock, asksRevocation: true, scopes: [] },
+        ...(clientId === undefined ? {} : { clientId }),
+      });
+      return evaluation.steps.map(({ rule, refusal }) => refusal?.code ?? rule);
+    };
+    expect(await steps('own')).toEqual(
+      expect.arrayContaining(['registered certificate', 'self-signed', 'key strength', 'validity', 'roles']),
+    );
+    expect(await steps('own')).not.toContain('QCStatements');
+    expect(await steps('nobody')).toEqual(['ERR_CERT_SELF_SIGNED']);
+    expect(await steps()).toEqual(['ERR_CERT_SELF_SIGNED']);
+    expect(await steps('own', config)).toContain('ERR_CERT_UNTRUSTED');
   });
 
   it('refuses each of the broken set at one rule, the last, with the code that sandbox.json tells', async () => {

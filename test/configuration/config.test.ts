@@ -48,6 +48,45 @@ describe('the configuration', () => {
     expect(() => Object.assign(config.clients[0] ?? {}, { scope: 'more' })).toThrow(TypeError);
   });
 
+  it('takes self-signed certificates where the bank names that, and every trust profile is of its own CA', () => {
+    expect(parseConfig(valid, from).selfSignedCertificates).toBe('refuse');
+    const accepting = (...profiles: readonly string[]) => ({
+      ...valid,
+      selfSignedCertificates: 'accept-registered',
+      trust: profiles.map((profile) => ({ profile, anchorsFile: 'anchors.pem' })),
+    });
+    expect(problemsOf(accepting('own-ca', 'own-ca'))).toEqual([]);
+    for (const profile of ['eu-qualified', 'uk-directory']) {
+      expect(problemsOf(accepting('own-ca', profile))).toEqual([
+        { path: 'trust[1].profile', message: expect.stringContaining('article 34 of the RTS') },
+      ]);
+    }
+  });
+
+  it.each(['fapi1-advanced', 'fapi2-security', 'fapi2-message-signing', 'uk-open-banking'])(
+    'takes a client with a self-signed certificate of the profile %s only where it accepts them',
+    (profile) => {
+      const selfSigned = {
+        ...client,
+        profile,
+        token_endpoint_auth_method: 'self_signed_tls_client_auth',
+        jwks_uri: 'https://acme.example/jwks',
+      };
+      const value = { ...valid, profiles: { default: profile }, clients: [selfSigned] };
+      const acrValues = ['urn:openbanking:psd2:sca'];
+      const accepting = {
+        ...{ ...value, acrValues, defaultAcr: acrValues[0] },
+        selfSignedCertificates: 'accept-registered',
+        trust: [{ profile: 'own-ca', anchorsFile: 'anchors.pem' }],
+      };
+      const refusal = expect.stringContaining('token_endpoint_auth_method has self_signed_tls_client_auth');
+      expect(problemsOf(value)).toContainEqual({ path: 'clients', message: refusal });
+      expect(problemsOf(accepting)).toEqual(
+        profile === 'uk-open-banking' ? [{ path: 'clients', message: refusal }] : [],
+      );
+    },
+  );
+
   it('binds tokens to a certificate, and to a key alone only where that is named', () => {
     const config = parseConfig(valid, from);
     expect([config.senderConstraints, config.certificatesDemanded, config.dpop]).toEqual([

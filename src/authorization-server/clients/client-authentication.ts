@@ -22,17 +22,28 @@ const MAX_ASSERTION_SECONDS = 300;
 /** FAPI 2.0 §5.3.2.1: up to 10 s ahead must pass, more than 60 s must not. */
 const MAX_AHEAD_SECONDS = 60;
 
-/** @throws ERR_CERT_MISSING, ERR_TPP_CLIENT_MISMATCH */
+/**
+ * A self-signed certificate proves the client that has registered it, and that client is proved by nothing else.
+ *
+ * @throws ERR_CERT_MISSING, ERR_CERT_SELF_SIGNED, ERR_TPP_CLIENT_MISMATCH
+ */
 function assertOwnClient(tpp: Tpp | undefined, client: Client): void {
   if (tpp === undefined) throw new OpenBankingError('ERR_CERT_MISSING', {});
-  const { authorizationNumber, nca } = tpp;
+  const { authorizationNumber, nca, onlyClient } = tpp;
+  if (onlyClient !== (client.self_signed === true ? client.clientId : undefined)) {
+    const problem =
+      onlyClient === undefined
+        ? `client ${client.clientId} authenticates by the self-signed certificates of its keys only`
+        : `client ${client.clientId} has not registered this certificate`;
+    throw new OpenBankingError('ERR_CERT_SELF_SIGNED', { problem });
+  }
   if (isClientOf(client, { authorizationNumber, nca: nca.id })) return;
   throw new OpenBankingError('ERR_TPP_CLIENT_MISMATCH', { authorizationNumber, clientId: client.clientId });
 }
 
 /**
  * `tls_client_auth` (RFC 8705 §2.1.2): the client belongs to the proven TPP, and the certificate has the subject that
- * the client registered, if any. Synchronous: the provider does not await this hook.
+ * the client registered, if any. `self_signed_tls_client_auth` (§2.2): the TPP gate has proved the certificate for this client. Synchronous: the provider does not await this hook.
  */
 export function certificateSubjectMatches(ctx: KoaContextWithOIDC): boolean {
   const client = ctx.oidc.client;

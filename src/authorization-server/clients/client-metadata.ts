@@ -1,4 +1,5 @@
 import type { ClientMetadata } from 'oidc-provider';
+import { messageKeysOf } from '../profiles/key-use.ts';
 import { profileMetadata } from '../profiles/client-rules.ts';
 import { findProfile, type Profiles } from '../profiles/profiles.ts';
 import { CIBA_MEMBERS } from './ciba-registration.ts';
@@ -15,6 +16,7 @@ export const EXTRA_CLIENT_METADATA = [
   'signs_introspection',
   'sender_constraint',
   'consent_references',
+  'self_signed',
 ] as const;
 
 /**
@@ -29,10 +31,14 @@ export function clientMetadata(client: RegisteredClient, profiles: Profiles): Cl
   if (profile === undefined) throw new TypeError(`the profile ${client.profile} is not allowed`);
   const agent = agentOf(client);
   const redirects = client.grant_types.includes('authorization_code');
+  const isSelfSigned = client.token_endpoint_auth_method === 'self_signed_tls_client_auth';
+  const keys = messageKeysOf(client);
   return {
     client_id: client.client_id,
     client_name: client.client_name,
-    token_endpoint_auth_method: client.token_endpoint_auth_method,
+    // The TPP gate has compared a self-signed certificate; the hook of tls_client_auth ties it to its client.
+    token_endpoint_auth_method: isSelfSigned ? 'tls_client_auth' : client.token_endpoint_auth_method,
+    ...(isSelfSigned ? { self_signed: true } : {}),
     ...profileMetadata(profile, client),
     grant_types: [...client.grant_types],
     redirect_uris: redirects ? [...client.redirect_uris] : [],
@@ -42,7 +48,7 @@ export function clientMetadata(client: RegisteredClient, profiles: Profiles): Cl
     authorization_number: client.authorization_number,
     ...(agent === undefined ? {} : { software_on_behalf_of_org: agent }),
     ...(client.nca === undefined ? {} : { nca: client.nca }),
-    ...(client.jwks === undefined ? {} : { jwks: { keys: [...client.jwks.keys] } }),
+    ...(keys === undefined ? {} : { jwks: { keys: [...keys] } }),
     ...(client.jwks_uri === undefined ? {} : { jwks_uri: client.jwks_uri }),
     ...cibaMetadata(client),
     ...subjectMetadata(client),
@@ -54,7 +60,7 @@ export function clientMetadata(client: RegisteredClient, profiles: Profiles): Cl
  * its TPP alone, so that a renewed certificate needs no new registration: the identifier stands in.
  */
 function subjectMetadata(client: RegisteredClient): Partial<ClientMetadata> {
-  if (client.token_endpoint_auth_method !== 'tls_client_auth') return {};
+  if (client.token_endpoint_auth_method === 'private_key_jwt') return {};
   return client.subject === undefined
     ? { tls_client_auth_subject_dn: `organizationIdentifier=${client.authorization_number}` }
     : { [client.subject.property]: client.subject.value, certificate_subject: { ...client.subject } };

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { canonicalNca } from '../../../tpp-registry/index.ts';
 import { type DeliveryMode, findCibaProblems } from './ciba-registration.ts';
+import { findCertificateProblems } from './self-signed/registered-certificates.ts';
 import { findKeysAddressProblem, findRedirectUriProblem } from './redirect-uri.ts';
 import { CONSENT_REFERENCES } from '../../consent/details/consent-reference.ts';
 import { shownText } from '../../consent/details/members.ts';
@@ -9,6 +10,7 @@ import { CIBA_GRANT, OPENID_SCOPES, type RegisteredClient } from './registered-c
 import { algorithmOf, findRegistrationProblems } from '../profiles/client-rules.ts';
 import { findProfile, PROFILE_NAMES, PROFILES, type Profiles } from '../profiles/profiles.ts';
 import { CONTENT_ENCRYPTIONS, ENCRYPTION_ALGORITHMS } from '../signing/decrypter.ts';
+import { CLIENT_AUTH_METHODS } from '../profiles/profile.ts';
 import { SENDER_CONSTRAINTS } from '../profiles/sender-constraint.ts';
 import { isRefusal, type Problem } from '../../errors.ts';
 import { parseOrganizationIdentifier } from '../../tpp/organization-identifier.ts';
@@ -43,14 +45,14 @@ function findMemberProblem(jwk: Readonly<Record<string, unknown>>): string | und
   return 'must have a list of texts as "x5c"';
 }
 
-/** Why no assertion of this key can ever be accepted. Keys for encryption are not looked at. */
+/** Why no assertion of this key can ever be accepted. Keys for encryption and for TLS are not looked at. */
 function findAlgorithmProblem(jwk: Readonly<Record<string, unknown>>): string | undefined {
-  if (jwk.use === 'enc') return undefined;
+  if (jwk.use === 'enc' || jwk.use === 'tls') return undefined;
   const allowed = ALGORITHMS.join(', ');
   const fitting = algorithmOf(jwk);
   if (fitting === undefined) return `is of a curve without an algorithm for clients (${allowed})`;
   if (jwk.use !== undefined && jwk.use !== 'sig')
-    return 'has a use that is neither sig nor enc (RFC 7517 §4.2)';
+    return 'has a use that is not sig, enc or tls (RFC 7517 §4.2)';
   if (jwk.alg === undefined || jwk.alg === fitting) return undefined;
   return `has an alg that clients may not sign with, or that is not of its type: ${fitting} is`;
 }
@@ -89,7 +91,7 @@ export const clientSchema = z
     software_on_behalf_of_org: shownText(140).optional(),
     authorization_number: identifier,
     nca: authority.optional(),
-    token_endpoint_auth_method: z.enum(['tls_client_auth', 'private_key_jwt']),
+    token_endpoint_auth_method: z.enum(CLIENT_AUTH_METHODS),
     jwks: z.strictObject({ keys: z.array(publicJwk).min(1).max(20) }).optional(),
     jwks_uri: keysAddress.optional(),
     redirect_uris: z.array(redirectUri).default([]),
@@ -125,7 +127,7 @@ export const clientSchema = z
   .superRefine((value, context) => {
     const fault = (path: string, message: string) =>
       context.addIssue({ code: 'custom', path: [path], message });
-    const [, second] = subjectsOf(value);
+    const [first, second] = subjectsOf(value);
     if (
       value.token_endpoint_auth_method === 'private_key_jwt' &&
       value.jwks === undefined &&
@@ -141,6 +143,10 @@ export const clientSchema = z
     }
     if (value.nca === undefined && !/^PSD[A-Z]{2}-/.test(value.authorization_number)) {
       fault('nca', 'is required: the authorization_number does not name its authority');
+    }
+    for (const { path, message } of findCertificateProblems(value)) fault(path, message);
+    if (value.token_endpoint_auth_method === 'self_signed_tls_client_auth' && first !== undefined) {
+      fault(first.property, 'is for tls_client_auth: a self-signed certificate is compared as a whole');
     }
     const kids = value.jwks?.keys.map(({ kid }) => kid) ?? [];
     if (new Set(kids).size !== kids.length) fault('jwks', 'has two keys of one kid (FAPI 2.0 §5.4.3)');

@@ -2,18 +2,27 @@ import type { JWK } from 'jose';
 import { OpenBankingError } from '../../errors.ts';
 import { findJwkProblem, PRIVATE_MEMBERS } from '../../x509/certificate/public-jwk.ts';
 import { algorithmOf } from '../profiles/client-rules.ts';
+import { certificatesOf } from './self-signed/registered-certificates.ts';
 
 type Members = Readonly<Record<string, unknown>>;
 
 const MAX_KEYS = 50;
 
+/** The members of a JWK set that are of use. */
+export interface KeySet {
+  /** Public keys for signatures and for encryption. */
+  readonly keys: readonly JWK[];
+  /** Thumbprints (`x5t#S256`) of the certificates for TLS. */
+  readonly certificates: readonly string[];
+}
+
 /**
- * The usable public keys of a JWK set (RFC 7517 §5), for signatures and for encryption. Keys of other types, those for TLS
- * (`use: tls`), and certificates without `use: sig` are left out. Does not check the chain of `x5c`, which is never read.
+ * The usable keys of a JWK set (RFC 7517 §5). Keys of other types are left out. Keys for TLS (`use: tls`), and certificates
+ * without `use: sig`, are no keys for signatures. Does not check the chain of `x5c`.
  *
  * @throws ERR_OUTBOUND_ANSWER for a set that is not well formed or too long, or with a private, symmetric or weak key
  */
-export function parseKeySet(body: Buffer, host: string): readonly JWK[] {
+export function parseKeySet(body: Buffer, host: string): KeySet {
   const unusable = (problem: string, cause?: unknown) =>
     new OpenBankingError('ERR_OUTBOUND_ANSWER', { host, problem }, { cause });
   const keys = keysOf(body, unusable);
@@ -26,7 +35,10 @@ export function parseKeySet(body: Buffer, host: string): readonly JWK[] {
     if (problem !== undefined) throw unusable(`a key of the set ${problem}`);
     return true;
   });
-  return Object.freeze(usable.map((key) => Object.freeze(withoutCertificates(key))));
+  return Object.freeze({
+    keys: Object.freeze(usable.map((key) => Object.freeze(withoutCertificates(key)))),
+    certificates: Object.freeze(certificatesOf(keys)),
+  });
 }
 
 function keysOf(body: Buffer, unusable: (problem: string, cause?: unknown) => Error): readonly Members[] {

@@ -8,7 +8,7 @@ import { Outbound, type OutboundOptions } from '../../remote/outbound.ts';
 import { createRefreshable, type Refreshable } from '../../remote/refreshable.ts';
 import { usableKeys } from '../profiles/client-rules.ts';
 import { findProfile, type Profiles } from '../profiles/profiles.ts';
-import { parseKeySet } from './key-set.ts';
+import { type KeySet, parseKeySet } from './key-set.ts';
 import type { RegisteredClient } from './registered-client.ts';
 
 export interface KeysByAddressOptions extends Pick<OutboundOptions, 'caPem' | 'proxy'> {
@@ -30,6 +30,12 @@ export interface AddressedKeys {
   readonly mayRenew: boolean;
   /** The keys, read now where that may be. Never throws. */
   renew(): Promise<readonly JWK[]>;
+}
+
+/** The certificates for TLS there (`x5t#S256`), by the same rules. */
+export interface AddressedCertificates extends Pick<AddressedKeys, 'mayRenew'> {
+  certificates(): Promise<readonly string[]>;
+  renewedCertificates(): Promise<readonly string[]>;
 }
 
 const TIMEOUT_SECONDS = 3;
@@ -61,7 +67,7 @@ export class KeysByAddress {
   }
 
   /** The keys at an address. Nothing is read before they are asked for. */
-  at(address: string): AddressedKeys {
+  at(address: string): AddressedKeys & AddressedCertificates {
     const known = this.#sets.get(address);
     if (known !== undefined) return known;
     const set = new AddressedKeySet(address, { ...this.#options, read: () => this.#read(address) });
@@ -73,7 +79,7 @@ export class KeysByAddress {
     await Promise.all([this.#public.close(), this.#private.close()]);
   }
 
-  async #read(address: string): Promise<readonly JWK[]> {
+  async #read(address: string): Promise<KeySet> {
     const host = URL.parse(address)?.host ?? '';
     if (this.#underWay >= MAX_AT_ONCE) {
       throw new OpenBankingError('ERR_OUTBOUND_FAILED', { host, problem: 'too many requests are under way' });
@@ -97,15 +103,15 @@ export class KeysByAddress {
 
 interface KeySetOptions
   extends Pick<KeysByAddressOptions, 'maxAgeSeconds' | 'keptSeconds' | 'clock' | 'log'> {
-  readonly read: () => Promise<readonly JWK[]>;
+  readonly read: () => Promise<KeySet>;
 }
 
-const NONE: readonly JWK[] = Object.freeze([]);
+const NONE: KeySet = Object.freeze({ keys: Object.freeze([]), certificates: Object.freeze([]) });
 
-class AddressedKeySet implements AddressedKeys {
+class AddressedKeySet implements AddressedKeys, AddressedCertificates {
   readonly #host: string;
   readonly #options: KeySetOptions;
-  readonly #reading: Refreshable<readonly JWK[]>;
+  readonly #reading: Refreshable<KeySet>;
   #renewedAt = Number.NEGATIVE_INFINITY;
   #isFailing = false;
 
@@ -116,21 +122,37 @@ class AddressedKeySet implements AddressedKeys {
     this.#reading = createRefreshable({ read, clock, coolDownSeconds: COOL_DOWN_SECONDS });
   }
 
-  current(): Promise<readonly JWK[]> {
-    return this.#atMost(this.#options.maxAgeSeconds);
+  async current(): Promise<readonly JWK[]> {
+    return (await this.#known()).keys;
+  }
+
+  async renew(): Promise<readonly JWK[]> {
+    return (await this.#renewed()).keys;
+  }
+
+  async certificates(): Promise<readonly string[]> {
+    return (await this.#known()).certificates;
+  }
+
+  async renewedCertificates(): Promise<readonly string[]> {
+    return (await this.#renewed()).certificates;
   }
 
   get mayRenew(): boolean {
     return this.#now() - this.#renewedAt >= COOL_DOWN_SECONDS;
   }
 
-  renew(): Promise<readonly JWK[]> {
-    if (!this.mayRenew) return this.current();
+  #known(): Promise<KeySet> {
+    return this.#atMost(this.#options.maxAgeSeconds);
+  }
+
+  #renewed(): Promise<KeySet> {
+    if (!this.mayRenew) return this.#known();
     this.#renewedAt = this.#now();
     return this.#atMost(0);
   }
 
-  async #atMost(seconds: number): Promise<readonly JWK[]> {
+  async #atMost(seconds: number): Promise<KeySet> {
     const { keptSeconds, log } = this.#options;
     try {
       const { value } = await this.#reading.fresh(seconds);
@@ -159,7 +181,7 @@ export function addressedKeys(
   if (client.jwks_uri === undefined || profile === undefined) return undefined;
   const keys = keysByAddress.at(client.jwks_uri);
   let all: readonly JWK[] | undefined;
-  let usable = NONE;
+  let usable: readonly JWK[] = [];
   const allowed = (found: readonly JWK[]) => {
     if (found !== all) usable = usableKeys(profile, found);
     all = found;

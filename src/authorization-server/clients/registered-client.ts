@@ -2,6 +2,7 @@ import type { JWK } from 'jose';
 import { sameNca } from '../../../tpp-registry/nca.ts';
 import type { NamedTpp } from '../../tpp/authorisation-status.ts';
 import type { ProfileChoices } from '../profiles/client-rules.ts';
+import type { ClientAuthMethod } from '../profiles/profile.ts';
 import type { SubjectProperty } from '../../x509/certificate/subject-property.ts';
 
 /** The registration of a client by the bank, in the names of RFC 7591. */
@@ -14,7 +15,7 @@ export interface RegisteredClient extends ProfileChoices {
   readonly authorization_number: string;
   /** ... and the competent authority, where the identifier does not name it. */
   readonly nca?: string | undefined;
-  readonly token_endpoint_auth_method: 'tls_client_auth' | 'private_key_jwt';
+  readonly token_endpoint_auth_method: ClientAuthMethod;
   /** Public keys, of assertions and of request objects. */
   readonly jwks?: { readonly keys: readonly JWK[] } | undefined;
   /** The address of the keys, in place of `jwks`. */

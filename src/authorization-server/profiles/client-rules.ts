@@ -2,6 +2,7 @@ import type { ClientMetadata } from 'oidc-provider';
 import type { JWK } from 'jose';
 import type { ConsentReference } from '../../consent/details/consent-reference.ts';
 import { type SenderConstraint, senderConstraintMetadata } from './sender-constraint.ts';
+import { messageKeysOf } from './key-use.ts';
 import type { SignatureAlgorithm } from '../signing/signer.ts';
 import { type EncryptionChoices, encryptionMetadata, encryptionProblems } from './encryption-rules.ts';
 import type {
@@ -211,7 +212,7 @@ function algorithmProblems(profile: Profile, client: JudgedClient): readonly Reg
   const { request_object_signing_alg: chosen } = client;
   const signsRequests = isOn(profile.signedRequests, client.require_signed_request_object);
   const redirects = client.grant_types.includes('authorization_code');
-  const keys = client.jwks?.keys.filter(({ use }) => use !== 'enc');
+  const keys = messageKeysOf(client)?.filter(({ use }) => use !== 'enc');
   if (chosen !== undefined && profile.signedRequests === 'never') {
     problems.push({
       path: 'request_object_signing_alg',

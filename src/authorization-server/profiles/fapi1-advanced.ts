@@ -1,4 +1,4 @@
-import type { Profile } from './profile.ts';
+import { CLIENT_AUTH_METHODS, type Profile } from './profile.ts';
 
 /** FAPI 1.0 Part 2, Advanced (Final): the hybrid flow with its detached signature, or JARM. */
 export const fapi1Advanced: Profile = Object.freeze({
@@ -19,7 +19,7 @@ export const fapi1Advanced: Profile = Object.freeze({
   /** §5.2.2: S256 with pushed requests. */
   codeChallenge: 'pushed',
   nonce: 'openid',
-  clientAuthMethods: Object.freeze(['tls_client_auth', 'private_key_jwt'] as const),
+  clientAuthMethods: CLIENT_AUTH_METHODS,
   assertionAudience: 'issuer-or-endpoint',
   /** §8.6. */
   clientAlgorithms: Object.freeze(['PS256', 'ES256'] as const),

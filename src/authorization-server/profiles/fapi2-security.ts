@@ -1,4 +1,4 @@
-import type { Profile } from './profile.ts';
+import { CLIENT_AUTH_METHODS, type Profile } from './profile.ts';
 import { SENDER_CONSTRAINTS } from './sender-constraint.ts';
 
 /** FAPI 2.0 Security Profile (Final), with tokens that are bound to a certificate, a DPoP key or both. */
@@ -13,7 +13,7 @@ export const fapi2Security: Profile = Object.freeze({
   requestObject: Object.freeze({ lifetimeSeconds: 3600, ageSeconds: 3600 }),
   codeChallenge: 'always',
   nonce: 'optional',
-  clientAuthMethods: Object.freeze(['tls_client_auth', 'private_key_jwt'] as const),
+  clientAuthMethods: CLIENT_AUTH_METHODS,
   /** §5.3.2.1: the issuer as a string, no list. */
   assertionAudience: 'issuer',
   clientAlgorithms: Object.freeze(['PS256', 'ES256', 'EdDSA'] as const),

@@ -9,6 +9,8 @@ export const openFinanceBrasil: Profile = Object.freeze({
   /** §6.1: PS256 for every signature. */
   clientAlgorithms: Object.freeze(['PS256'] as const),
   serverAlgorithms: Object.freeze(['PS256'] as const),
+  /** With certificates of the directory only. */
+  clientAuthMethods: Object.freeze(['tls_client_auth', 'private_key_jwt'] as const),
   consentReferences: Object.freeze(['open-finance-brasil'] as const),
   market: Object.freeze({
     /** §5.2.2. */

@@ -3,7 +3,12 @@ import type { SenderConstraint } from './sender-constraint.ts';
 import type { SignatureAlgorithm } from '../signing/signer.ts';
 
 /** How a client authenticates (RFC 8705 §2, RFC 7523). */
-export type ClientAuthMethod = 'tls_client_auth' | 'private_key_jwt';
+export const CLIENT_AUTH_METHODS = Object.freeze([
+  'tls_client_auth',
+  'private_key_jwt',
+  'self_signed_tls_client_auth',
+] as const);
+export type ClientAuthMethod = (typeof CLIENT_AUTH_METHODS)[number];
 /** `code id_token` is the hybrid flow, whose ID token is the detached signature of the answer (FAPI 1 Advanced §5.2.2.1). */
 export type ResponseType = 'code' | 'code id_token';
 /** The modes with `jwt` are JARM. Without `form_post`: its page needs a script. */

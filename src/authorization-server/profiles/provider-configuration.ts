@@ -23,7 +23,10 @@ export function profileConfiguration(profiles: Profiles) {
     responseTypes: union(profiles, responseTypesOf),
     // FAPI 2.0 §5.3.2.2, FAPI 1 Part 1 §5.2.2: the redirect URI is always named.
     allowOmittingSingleRegisteredRedirectUri: false,
-    clientAuthMethods: union(profiles, (profile) => profile.clientAuthMethods),
+    // A client with a self-signed certificate is one of tls_client_auth to the provider (clients/client-metadata.ts).
+    clientAuthMethods: union(profiles, (profile) => profile.clientAuthMethods).filter(
+      (method) => method !== 'self_signed_tls_client_auth',
+    ),
     clientDefaults: {
       id_token_signed_response_alg: algorithm,
       authorization_signed_response_alg: algorithm,

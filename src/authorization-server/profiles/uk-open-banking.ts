@@ -6,6 +6,8 @@ export const ukOpenBanking: Profile = Object.freeze({
   ...fapi1Advanced,
   name: 'uk-open-banking',
   title: 'UK Open Banking, on FAPI 1.0 Advanced',
+  /** With certificates of the directory only. */
+  clientAuthMethods: Object.freeze(['tls_client_auth', 'private_key_jwt'] as const),
   consentReferences: Object.freeze(['openbanking_intent_id'] as const),
   market: Object.freeze({
     /** `sca`: strong customer authentication; `ca`: an exemption from it. */

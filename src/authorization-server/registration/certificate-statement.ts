@@ -21,6 +21,7 @@ export interface CertificateStatementOptions {
   /** The audience of a sealed registration. */
   readonly issuer: string;
   readonly unknownMembers: StatementProfile['unknownMembers'];
+  readonly allowsSelfSigned: boolean;
   readonly clock: Clock;
 }
 
@@ -43,11 +44,13 @@ const MAX_CERTIFICATES = 8;
 export class CertificateStatement implements StatementProfile {
   readonly name = 'certificate';
   readonly unknownMembers: StatementProfile['unknownMembers'];
+  readonly allowsSelfSigned: boolean;
   readonly #options: CertificateStatementOptions;
 
   constructor(options: CertificateStatementOptions) {
     this.#options = options;
     this.unknownMembers = options.unknownMembers;
+    this.allowsSelfSigned = options.allowsSelfSigned;
   }
 
   isMeant({ mediaType }: RegistrationRequest): boolean {

@@ -26,6 +26,8 @@ export interface ProvenRegistration {
   readonly tpp: Tpp;
   readonly statement: ProvenStatement;
   readonly unknownMembers: StatementProfile['unknownMembers'];
+  /** Default: no. */
+  readonly allowsSelfSigned?: boolean;
 }
 
 export const MAX_REDIRECT_URIS = 20;
@@ -64,6 +66,7 @@ export function judgedClient(proven: ProvenRegistration, rules: RegistrationRule
   const client = registeredClient(data);
   assertAuthentication(client, metadata);
   assertSubject(client, tpp);
+  assertCertified(client, proven);
   return client;
 }
 
@@ -183,6 +186,15 @@ function assertAuthentication(client: RegisteredClient, metadata: Readonly<Recor
   const isKnown = isOfKey ?? ['ES256', 'PS256', 'EdDSA'].some((one) => one === algorithm);
   if (method === 'private_key_jwt' && isKnown) return;
   throw memberRefusal(name, 'must be the algorithm of a key of the client, and is for private_key_jwt');
+}
+
+/** @throws ERR_REGISTRATION_METADATA */
+function assertCertified(
+  { token_endpoint_auth_method: method }: RegisteredClient,
+  { allowsSelfSigned = false }: ProvenRegistration,
+): void {
+  if (method !== 'self_signed_tls_client_auth' || allowsSelfSigned) return;
+  throw memberRefusal('token_endpoint_auth_method', `cannot be ${method} in this way of registering`);
 }
 
 /** A subject that the certificate of this connection does not have would lock the client out. */

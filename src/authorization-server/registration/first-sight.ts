@@ -35,7 +35,8 @@ export class FirstSight {
   /** @throws ERR_REGISTRATION_REDIRECT_URI, ERR_CLIENT_REGISTRATION for a TPP whose client the bank has ended */
   readonly serve: Middleware = async (ctx, next) => {
     const tpp = provenTpp(ctx);
-    if (tpp !== undefined) {
+    // A self-signed certificate is of a client that is there.
+    if (tpp !== undefined && tpp.onlyClient === undefined) {
       const form = await readForm(ctx);
       const isOwnName = form.get('client_id') === tpp.authorizationNumber;
       const redirectUri = isPush(ctx) ? (form.get('redirect_uri') ?? undefined) : undefined;

@@ -90,8 +90,8 @@ export class Registration {
       throw memberRefusal('client_id', 'is chosen by the server, and must not be sent');
     }
     const clientId = randomBytes(CLIENT_ID_BYTES).toString('base64url');
-    const { unknownMembers } = profile;
-    const client = judgedClient({ clientId, tpp, statement, unknownMembers }, rules);
+    const { unknownMembers, allowsSelfSigned } = profile;
+    const client = judgedClient({ clientId, tpp, statement, unknownMembers, allowsSelfSigned }, rules);
     await this.#used.use(statement.singleUse);
     const { token, hash } = this.#access.create();
     const record = await clients.add({
@@ -166,8 +166,11 @@ export class Registration {
     if (statement.softwareId !== registration.softwareId) {
       throw unapprovedRefusal('the statement of a change (RFC 7592 section 2.2)', 'is of other software');
     }
-    const { unknownMembers } = profile;
-    const judged = { clientId, tpp, statement: { ...statement, metadata }, unknownMembers };
+    const { unknownMembers, allowsSelfSigned } = profile;
+    const judged = {
+      ...{ clientId, tpp, unknownMembers, allowsSelfSigned },
+      statement: { ...statement, metadata },
+    };
     return {
       client: judgedClient(judged, this.#options.rules),
       registration: { ...registration, profile: profile.name, statement: statement.repeated },

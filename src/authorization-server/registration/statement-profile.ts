@@ -49,6 +49,8 @@ export interface StatementProfile {
   readonly name: string;
   /** Members that neither the standards nor this server know: dropped (RFC 7591 §2), or refused. */
   readonly unknownMembers: 'drop' | 'refuse';
+  /** Whether a client may have a self-signed certificate (RFC 8705 §2.2), where the bank accepts those at all. */
+  readonly allowsSelfSigned: boolean;
   /** Whether the request is of this profile, by its form alone. The first profile of the configuration that says so verifies. */
   isMeant(request: RegistrationRequest): boolean;
   /**

@@ -10,7 +10,12 @@ import { UkObieStatement } from './directories/uk-obie-statement.ts';
 
 /** One entry of `registration.profiles` of the configuration. */
 export type StatementSettings =
-  | { readonly profile: 'certificate'; readonly unknownMembers: StatementProfile['unknownMembers'] }
+  | {
+      readonly profile: 'certificate';
+      readonly unknownMembers: StatementProfile['unknownMembers'];
+      /** Whether clients may have self-signed certificates. */
+      readonly selfSignedCertificates: 'refuse' | 'accept';
+    }
   | OfDirectory<'uk-obie', { readonly organisationId?: string | undefined }>
   | OfDirectory<'open-finance-brasil'>
   | OfDirectory<'cdr'>;
@@ -35,7 +40,11 @@ export function createStatementProfile(settings: StatementSettings, parts: State
   const common = { ...parts, keys: parts.keysByAddress };
   switch (settings.profile) {
     case 'certificate':
-      return new CertificateStatement({ ...parts, unknownMembers: settings.unknownMembers });
+      return new CertificateStatement({
+        ...parts,
+        unknownMembers: settings.unknownMembers,
+        allowsSelfSigned: settings.selfSignedCertificates === 'accept',
+      });
     case 'uk-obie':
       return new UkObieStatement({ ...common, ...settings });
     case 'open-finance-brasil':

@@ -85,6 +85,12 @@ export const checkForm: Middleware = async (ctx, next) => {
   await next();
 };
 
+/** The client that the form of a request names; undefined at an endpoint without a form. @throws as `readForm` */
+export async function findNamedClient(ctx: Context): Promise<string | undefined> {
+  if (!FORM_ENDPOINTS.includes(ctx.path)) return undefined;
+  return (await readForm(ctx)).get('client_id') ?? undefined;
+}
+
 function hasBody(ctx: Context): boolean {
   return (ctx.request.length ?? 0) > 0 || ctx.req.headers['transfer-encoding'] !== undefined;
 }

@@ -18,13 +18,17 @@ import { ENDPOINTS } from './routes.ts';
  * Where the bank demands fewer certificates (`certificatesDemanded`), a request without one passes to the authentication
  * of its client, which decides by the client. A certificate that is presented is checked all the same.
  *
- * @throws ERR_CERT_MISSING, ERR_PROXY_UNTRUSTED, ERR_PROXY_HEADER, and the codes of `TppAuthenticator.authenticate`
+ * A self-signed certificate has a decision of its own where the bank accepts those that clients have registered.
+ *
+ * @throws ERR_CERT_MISSING, ERR_PROXY_UNTRUSTED, ERR_PROXY_HEADER, and the codes of `TppAuthenticator.authenticate` and
+ * `SelfSignedGate.authenticate`
  */
 export function tppGate(
   authenticator: TppAuthenticator,
   source: ClientCertificateSource,
-  rule: CertificateRule,
+  rule: CertificateRule & { readonly selfSigned: SelfSignedGate | undefined },
 ): Middleware {
+  const { selfSigned } = rule;
   return async (ctx, next) => {
     const { certificate, intermediates } = source.read(ctx.req);
     if (certificate === undefined) {
@@ -33,7 +37,10 @@ export function tppGate(
     }
     const { der, thumbprint } = certificate;
     ctx.state.certificate = certificate;
-    ctx.state.tpp = await authenticator.authenticate({ der, thumbprint, intermediates });
+    ctx.state.tpp =
+      selfSigned?.isMeant(certificate) === true
+        ? await selfSigned.authenticate(ctx, certificate)
+        : await authenticator.authenticate({ der, thumbprint, intermediates });
     await next();
   };
 }
@@ -49,6 +56,12 @@ export const CERTIFICATE_DEMANDS = Object.freeze([
 ] as const);
 
 export type CertificateDemand = (typeof CERTIFICATE_DEMANDS)[number];
+
+/** The decision about self-signed certificates. */
+export interface SelfSignedGate {
+  isMeant(certificate: PresentedCertificate): boolean;
+  authenticate(ctx: Context, certificate: PresentedCertificate): Promise<Tpp>;
+}
 
 export interface CertificateRule {
   readonly certificatesDemanded: CertificateDemand;

@@ -6,9 +6,9 @@ import type { ClientCertificateSource } from '../../mutual-tls/client-certificat
 import type { Tpp, TppAuthenticator } from '../../tpp/authenticate.ts';
 import { scopesAllowed } from '../../tpp/authorisation-status.ts';
 import { formatName } from '../../x509/certificate/distinguished-name.ts';
-import { matchesSubject } from '../../x509/certificate/subject-property.ts';
 import type { Clients } from '../clients/clients.ts';
-import { clientsOfTpp, type ListedClient } from '../clients/tpp-clients.ts';
+import type { SelfSignedClients } from '../clients/self-signed/self-signed-clients.ts';
+import { type ClientUse, clientsOfTpp, type ListedClient, useOf } from '../clients/tpp-clients.ts';
 import type { Profiles } from '../profiles/profiles.ts';
 import { hasEndpoints, type RegistrationSettings } from '../registration/opened-registration.ts';
 import { CheckLimits } from './check-limits.ts';
@@ -17,6 +17,8 @@ import { decisionAnswer } from './decision-answer.ts';
 export interface SelfCheckOptions {
   readonly hasSelfCheck: boolean;
   readonly authenticator: Pick<TppAuthenticator, 'evaluate'>;
+  /** Undefined: self-signed certificates are refused. */
+  readonly selfSigned: Pick<SelfSignedClients, 'isMeant' | 'evaluate'> | undefined;
   readonly clientCertificate: ClientCertificateSource;
   readonly clients: Pick<Clients, 'namedOfTpp' | 'findNamed' | 'page'>;
   readonly registration: RegistrationSettings;
@@ -37,7 +39,7 @@ const MAX_CLIENTS = 100;
  * @throws ERR_HTTP_NOT_FOUND where it is off, ERR_CERT_MISSING, ERR_SELF_CHECK_LIMIT, ERR_STORAGE_UNAVAILABLE
  */
 export function selfCheck(options: SelfCheckOptions): Middleware {
-  const { hasSelfCheck, authenticator, clientCertificate, clock, log } = options;
+  const { hasSelfCheck, authenticator, selfSigned, clientCertificate, clock, log } = options;
   const limits = new CheckLimits();
   return async (ctx) => {
     if (!hasSelfCheck) throw new OpenBankingError('ERR_HTTP_NOT_FOUND', { path: ctx.path });
@@ -46,7 +48,13 @@ export function selfCheck(options: SelfCheckOptions): Middleware {
     const { der, thumbprint } = certificate;
     ctx.state.certificate = certificate;
     await limits.count(thumbprint);
-    const evaluation = await authenticator.evaluate({ der, thumbprint, intermediates });
+    const evaluation =
+      selfSigned?.isMeant(certificate) === true
+        ? await selfSigned.evaluate(
+            certificate,
+            new URLSearchParams(ctx.querystring).get('client_id') ?? undefined,
+          )
+        : await authenticator.evaluate({ der, thumbprint, intermediates });
     const accepted = 'tpp' in evaluation ? await acceptedAnswer(evaluation.tpp, options) : undefined;
     ctx.set('cache-control', 'no-store');
     ctx.set('pragma', 'no-cache');
@@ -63,26 +71,23 @@ export function selfCheck(options: SelfCheckOptions): Middleware {
 
 /** The members of the answer for an accepted certificate. */
 async function acceptedAnswer(tpp: Tpp, { clients, apiScopes, profiles, registration }: SelfCheckOptions) {
-  const { authorizationNumber, nca, country, legalName, tradingName, roles } = tpp;
-  const listed = await clientsOfTpp(clients, { authorizationNumber, nca: nca.id }, MAX_CLIENTS);
+  const { authorizationNumber, nca, country, legalName, tradingName, roles, onlyClient } = tpp;
+  const ofTpp = await clientsOfTpp(clients, { authorizationNumber, nca: nca.id }, MAX_CLIENTS);
+  const listed = ofTpp.filter(({ client }) => onlyClient === undefined || client.client_id === onlyClient);
   const scopes = scopesAllowed(roles, apiScopes);
   return {
     tpp: { authorizationNumber, legalName, tradingName, nca, country, roles: [...roles] },
     scopes,
     clients: clientsByUse(listed, tpp),
-    registration: registrationAnswer(tpp, { registration, profiles, scopes }),
+    registration:
+      onlyClient !== undefined ? undefined : registrationAnswer(tpp, { registration, profiles, scopes }),
   };
 }
 
 /** Identifiers of the clients, by whether they can be used with this certificate. */
-function clientsByUse(listed: readonly ListedClient[], { certificate: { parsed } }: Tpp) {
-  const useOf = ({ client: { subject }, mayAct }: ListedClient) => {
-    if (!mayAct) return 'notActive';
-    const fits = subject === undefined || matchesSubject(parsed, subject.property, subject.value);
-    return fits ? 'usable' : 'ofAnotherSubject';
-  };
-  const idsOf = (use: ReturnType<typeof useOf>) =>
-    listed.filter((one) => useOf(one) === use).map(({ client }) => client.client_id);
+function clientsByUse(listed: readonly ListedClient[], tpp: Tpp) {
+  const idsOf = (use: ClientUse) =>
+    listed.filter((one) => useOf(one, tpp) === use).map(({ client }) => client.client_id);
   return {
     usable: idsOf('usable'),
     ofAnotherSubject: idsOf('ofAnotherSubject'),

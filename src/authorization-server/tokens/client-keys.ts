@@ -4,6 +4,7 @@ import type { ClientCertificateSource } from '../../mutual-tls/client-certificat
 import type { Clock } from '../../clock.ts';
 import type { Clients } from '../clients/clients.ts';
 import { addressedKeys, type KeysByAddress } from '../clients/keys-by-address.ts';
+import { messageKeysOf } from '../profiles/key-use.ts';
 import type { Profiles } from '../profiles/profiles.ts';
 import { CLIENT_KEYS_PATH } from '../request/routes.ts';
 import { type RegisteredResourceServer, ResourceServerIdentification } from './resource-servers.ts';
@@ -39,7 +40,7 @@ export function serveClientKeys(options: ClientKeysOptions): Middleware {
     if (client === undefined) {
       throw new OpenBankingError('ERR_HTTP_NOT_FOUND', { path: ctx.path.slice(0, 200) });
     }
-    const keys = client.jwks?.keys ?? (await addressedKeys(client, options)?.current()) ?? [];
+    const keys = messageKeysOf(client) ?? (await addressedKeys(client, options)?.current()) ?? [];
     ctx.set('cache-control', 'no-store');
     ctx.body = { keys: keys.filter(({ use }) => use !== 'enc') };
     ctx.type = 'application/jwk-set+json';

@@ -4,6 +4,8 @@ import type { Clock } from '../../clock.ts';
 import { OpenBankingError } from '../../errors.ts';
 import { hexPrefix } from '../../events.ts';
 import { PROOF_ALGORITHMS } from '../profiles/sender-constraint.ts';
+import { findNamedClient } from '../request/form.ts';
+import { ENDPOINTS, GRANTS_ROUTE } from '../request/routes.ts';
 import { gateCertificate } from '../request/tpp-gate.ts';
 import type { StatusClaim } from '../token-status/token-status.ts';
 import { findTokenClaims, type TokenSources } from './introspection.ts';
@@ -57,6 +59,21 @@ export async function presentedTokenClaims(
     throw new OpenBankingError('ERR_TOKEN_SCOPE', { needed: [neededScope], held });
   }
   return claims;
+}
+
+/**
+ * The client that a request names, in its form or by its access token: a hint, before anything is proved.
+ *
+ * @throws as `readForm`
+ */
+export async function namedClient(
+  ctx: Context,
+  sources: Pick<TokenSources, 'provider' | 'issuedTokens'>,
+): Promise<string | undefined> {
+  if (ctx.path !== ENDPOINTS.userinfo && !GRANTS_ROUTE.test(ctx.path)) return findNamedClient(ctx);
+  const [, , token] = CREDENTIALS.exec(ctx.headers.authorization ?? '') ?? [];
+  const claims = token === undefined ? undefined : await findTokenClaims(token, sources);
+  return claims === undefined ? undefined : String(claims.client_id);
 }
 
 /** @throws ERR_TOKEN_BINDING */

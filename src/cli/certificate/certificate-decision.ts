@@ -15,6 +15,7 @@ export interface VerifyFlags {
   readonly at?: Date;
   readonly profile?: TrustPreset;
   readonly scope: readonly string[];
+  readonly client?: string;
   readonly revocation: boolean;
   readonly json?: true;
 }
@@ -31,6 +32,7 @@ export async function printDecision(file: string, flags: VerifyFlags): Promise<b
     clock: flags.at === undefined ? systemClock : { now: () => at },
     asksRevocation,
     scopes: flags.scope,
+    ...(flags.client === undefined ? {} : { clientId: flags.client }),
     ...(flags.profile === undefined ? {} : { profile: flags.profile }),
   });
   if (flags.json === true) console.log(JSON.stringify(decisionJson(evaluation, at), undefined, 2));

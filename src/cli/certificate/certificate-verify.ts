@@ -7,6 +7,7 @@ import type { TppEvaluation } from '../../tpp/authenticate.ts';
 import { assertScopesAllowed } from '../../tpp/authorisation-status.ts';
 import type { TrustPreset } from '../../tpp/trust-profile.ts';
 import { readConfig } from '../environment.ts';
+import { evaluateSelfSigned } from './self-signed-verify.ts';
 import { openTppDecision } from '../../server/tpp-decision.ts';
 
 export interface VerifyOptions {
@@ -17,15 +18,21 @@ export interface VerifyOptions {
   /** Whether responders are asked. Their answers hold for the present only, so not for another time. */
   readonly asksRevocation: boolean;
   readonly scopes: readonly string[];
+  /** The client of a self-signed certificate. */
+  readonly clientId?: string;
 }
 
 /** Makes the decision that the server of a configuration would make, with the steps that led to it. */
 export async function verifyCertificate(config: Config, options: VerifyOptions): Promise<TppEvaluation> {
-  const { der, intermediates, clock, scopes } = options;
+  const { der, intermediates, clock, scopes, clientId } = options;
   const trust = profilesFor(config, options);
   const decision = await openTppDecision({ ...config, trust }, { clock, log: silentLog });
   try {
-    return withScopes(await decision.authenticator.evaluate({ der, intermediates }), scopes);
+    const { authenticator, authorisationStatus } = decision;
+    const evaluation =
+      (await evaluateSelfSigned(config, { der, authorisationStatus, clock, clientId })) ??
+      (await authenticator.evaluate({ der, intermediates }));
+    return withScopes(evaluation, scopes);
   } finally {
     await decision.close();
   }

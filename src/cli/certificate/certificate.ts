@@ -33,6 +33,7 @@ function verifyCommand(): Command {
     .option('--at <time>', 'decide as of this time, ISO 8601; revocation is then not asked for', time)
     .addOption(new Option('--profile <name>', 'judge by this trust profile only').choices(PRESETS))
     .option('--scope <scope>', 'a scope that the TPP asks for (repeatable)', collect, [])
+    .option('--client <client_id>', 'the client that has registered a self-signed certificate')
     .option('--no-revocation', 'ask no responder')
     .option('--json', 'as JSON')
     .action(async (file: string, flags: VerifyFlags, command: Command) => {

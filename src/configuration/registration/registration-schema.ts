@@ -14,7 +14,11 @@ const directoryOf = (maxAgeSeconds: number, issuer?: string) =>
 
 /** One way to register: `profile` names what is the statement. */
 const statementProfileSchema = z.discriminatedUnion('profile', [
-  z.strictObject({ profile: z.literal('certificate'), unknownMembers }),
+  z.strictObject({
+    profile: z.literal('certificate'),
+    unknownMembers,
+    selfSignedCertificates: z.enum(['refuse', 'accept']).default('refuse'),
+  }),
   z.strictObject({
     profile: z.literal('uk-obie'),
     directory: directoryOf(1800, 'OpenBanking Ltd'),
@@ -38,7 +42,7 @@ export const registrationSchema = z
   .strictObject({
     profiles: z.array(statementProfileSchema).max(8).default([]).meta({
       description:
-        'How TPPs may register clients by themselves: entries with `profile`: `certificate` (with `unknownMembers`: `drop`, the default of RFC 7591, or `refuse`), or `uk-obie`, `open-finance-brasil`, `cdr` with the `directory` of the software statements (`issuer`, `jwksUri`, `maxAgeSeconds`) and `clientProfile`. Without an entry there is no registration: [registration.md](registration.md).',
+        'How TPPs may register clients by themselves: entries with `profile`: `certificate` (with `unknownMembers`: `drop`, the default of RFC 7591, or `refuse`; and `selfSignedCertificates`: `refuse`, the default, or `accept`), or `uk-obie`, `open-finance-brasil`, `cdr` with the `directory` of the software statements (`issuer`, `jwksUri`, `maxAgeSeconds`) and `clientProfile`. Without an entry there is no registration: [registration.md](registration.md).',
     }),
     approval: z.enum(['automatic', 'manual']).default('automatic').meta({
       description: '`manual`: a client that a TPP registers may do nothing until the bank approves it.',

@@ -23,6 +23,8 @@ export interface ClientFilesOptions {
   readonly detailScopes?: Readonly<Record<string, string>>;
   /** Ways of CIBA that a client may have. Absent: CIBA is off. */
   readonly deliveryModes?: readonly DeliveryMode[];
+  /** Whether a client may authenticate by a self-signed certificate. Default: no. */
+  readonly acceptsSelfSigned?: boolean;
   /** YAML or JSON with `clients`, read again when it changes. */
   readonly file?: string | undefined;
   readonly log: Log;
@@ -72,6 +74,7 @@ export async function openClientFiles(options: ClientFilesOptions): Promise<Clie
         senderConstraints,
         acrValues,
         deliveryModes,
+        selfSigned: options.acceptsSelfSigned === true ? ['accepted'] : [],
         // Neither has a space.
         detailScopes: Object.entries(detailScopes).map((pair) => pair.join(' ')),
       },

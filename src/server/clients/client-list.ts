@@ -33,11 +33,12 @@ export const clientListReader: ListReader = {
       acrValues = [],
       deliveryModes = [],
       detailScopes = [],
+      selfSigned = [],
     } = source.facts ?? {};
     const rules = {
       apiScopes,
       acrValues,
-      profiles: profilesNamed(names, senderConstraints),
+      profiles: profilesNamed(names, senderConstraints, selfSigned.length > 0),
       deliveryModes: deliveryModes.filter(isDeliveryMode),
       detailScopes: Object.fromEntries(detailScopes.map((pair) => pair.split(' '))),
     };

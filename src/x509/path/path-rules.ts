@@ -120,8 +120,16 @@ export function findKeyRefusal(certificate: Certificate): OpenBankingError | und
   return new OpenBankingError(code, { subject: subjectOf(certificate), key });
 }
 
-/** Certificates count in whole seconds, so the fraction of the current one is dropped. */
 function checkValidity(certificate: Certificate, { at }: PathState): void {
+  assertValidAt(certificate, at);
+}
+
+/**
+ * Certificates count in whole seconds, so the fraction of the current one is dropped.
+ *
+ * @throws ERR_CERT_NOT_YET_VALID, ERR_CERT_EXPIRED
+ */
+export function assertValidAt(certificate: Certificate, at: Date): void {
   const second = Math.floor(at.getTime() / 1000) * 1000;
   const { notBefore, notAfter } = certificate;
   // An invalid date makes the comparison false, which refuses.

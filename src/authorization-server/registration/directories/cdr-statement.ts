@@ -42,6 +42,7 @@ const REQUEST_AGE_SECONDS = 600;
 export class CdrStatement implements StatementProfile {
   readonly name = 'cdr';
   readonly unknownMembers = 'drop';
+  readonly allowsSelfSigned = false;
   readonly #options: CdrStatementOptions;
 
   constructor(options: CdrStatementOptions) {

@@ -50,6 +50,7 @@ const SCOPES: Readonly<Record<string, readonly string[]>> = {
 export class OpenFinanceBrasilStatement implements StatementProfile {
   readonly name = 'open-finance-brasil';
   readonly unknownMembers = 'drop';
+  readonly allowsSelfSigned = false;
   readonly #options: BrazilStatementOptions;
 
   constructor(options: BrazilStatementOptions) {

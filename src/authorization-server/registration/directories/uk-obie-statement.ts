@@ -53,6 +53,7 @@ const APPLICATION_TYPES: readonly unknown[] = ['web', 'native', 'mobile', undefi
 export class UkObieStatement implements StatementProfile {
   readonly name = 'uk-obie';
   readonly unknownMembers = 'drop';
+  readonly allowsSelfSigned = false;
   readonly #options: UkStatementOptions;
 
   constructor(options: UkStatementOptions) {
