@@ -1,4 +1,5 @@
 import { API_REFUSALS } from './catalogue/api-refusals.ts';
+import { AUDIT_REFUSALS } from './catalogue/audit-refusals.ts';
 import { APPROVAL_REFUSALS } from './catalogue/approval-refusals.ts';
 import { BANK_API_REFUSALS } from './catalogue/bank-api-refusals.ts';
 import { CERTIFICATE_REFUSALS } from './catalogue/certificate-refusals.ts';
@@ -215,6 +216,7 @@ export const CATALOGUE = {
   ERR_SERVER_NOT_READY: unavailable<{ reason: string }>(
     'the server cannot serve requests at the moment: try again',
   ),
+  ...AUDIT_REFUSALS,
   ERR_STORAGE_UNAVAILABLE: unavailable<{ operation: string }>('the store is not available at present'),
   ERR_STORAGE_REVOKED: grant<{ kind: string }>('the grant has been revoked (RFC 6749 section 5.2)'),
   ERR_OUTBOUND_REFUSED: address<OfHost>('the address may not be fetched'),

@@ -1,5 +1,7 @@
 import { BANK_API_EVENTS } from './catalogue/bank-api-events.ts';
 import { API_EVENTS } from './catalogue/api-events.ts';
+import { AUDIT_EVENTS } from './catalogue/audit-events.ts';
+import { CUSTOMER_EVENTS } from './catalogue/customer-events.ts';
 import { CONSENT_EVENTS } from './catalogue/consent-events.ts';
 import { REGISTRATION_EVENTS } from './catalogue/registration-events.ts';
 import { KEY_PAIR_EVENTS } from './catalogue/key-pair-events.ts';
@@ -31,16 +33,16 @@ const REQUEST = [
   'certificate',
 ] as const;
 const REFUSED = [...REQUEST, 'address', 'interactionId', 'error'] as const;
-const CUSTOMER = ['requestId', 'clientId', 'authorizationNumber', 'scope'] as const;
 const WORKER_ENDED = ['worker', 'outcome', 'seconds'] as const;
 
 const refusals = counted('tallystick_refusals_total', 'listener', 'error');
+const auditedRefusals = { ...refusals, ...audited };
 const faults = counted('tallystick_faults_total');
 
 /** Every event of the program, each with its level, its fields and its uses. `docs/events.md` is this table. */
 export const EVENTS = Object.freeze({
-  'server.started': info('the authorization server accepts requests', ['issuer', 'count']),
-  'server.stopped': info('the authorization server has closed', ['count']),
+  'server.started': info('the authorization server accepts requests', ['issuer', 'count'], audited),
+  'server.stopped': info('the authorization server has closed', ['count'], audited),
   'server.unexpected': error(
     'a fault of the program ended a request',
     [...REQUEST, 'address', 'error'],
@@ -53,10 +55,15 @@ export const EVENTS = Object.freeze({
   'files.reloaded': info(
     'every followed file was checked on SIGHUP: `count` changed ones are in use, `problems` has the bad ones',
     ['count', 'problems'],
+    audited,
   ),
   'worker.died': error('a worker ended by `outcome`, and is started again after `seconds`', WORKER_ENDED),
   'worker.stuck': error('a worker did not answer for three seconds and is killed', ['worker']),
-  'worker.not_started': error('a worker or stand-in (`outcome`) could not start', ['outcome', 'error']),
+  'worker.not_started': error(
+    'a worker or stand-in (`outcome`) could not start',
+    ['outcome', 'error'],
+    audited,
+  ),
   'workers.away': error('no worker serves: a stand-in answers 503 until one does'),
   'workers.back': info('a worker serves again, and the stand-in ends'),
   'connections.lost': warn('`count` connections were closed before a worker had them', ['count']),
@@ -97,87 +104,35 @@ export const EVENTS = Object.freeze({
     counted('tallystick_connection_cuts_total', 'listener', 'error'),
   ),
   'connection.failed': error('the system refused to accept a connection', ['listener', 'error']),
-  'proxy.untrusted_header': warn('certificate headers came from a host that is no proxy', REFUSED, refusals),
-  'proxy.malformed_header': warn('the certificate header of a proxy cannot be read', REFUSED, refusals),
+  'proxy.untrusted_header': warn(
+    'certificate headers came from a host that is no proxy',
+    REFUSED,
+    auditedRefusals,
+  ),
+  'proxy.malformed_header': warn(
+    'the certificate header of a proxy cannot be read',
+    REFUSED,
+    auditedRefusals,
+  ),
 
   'token.issued': info('the token endpoint answered with tokens', [...REQUEST, 'grantType', 'scope'], {
     ...counted('tallystick_tokens_issued_total', 'grantType'),
     ...recorded,
   }),
-  'client.auth.refused': warn('a client, its TPP or its certificate was refused', REFUSED, {
-    ...refusals,
-    ...audited,
-  }),
-  'client.limited': warn('a client sent more requests than it may in a minute', REFUSED, refusals),
-  'grant.refused': warn('a code or a refresh token was refused', REFUSED, { ...refusals, ...audited }),
-  'dpop.refused': warn('a DPoP proof was refused', REFUSED, { ...refusals, ...audited }),
-  'request.refused': warn('a request breaks a rule of OAuth', REFUSED, refusals),
-  'dependency.unavailable': warn('a part that a decision needs did not answer', REFUSED, refusals),
+  'client.auth.refused': warn('a client, its TPP or its certificate was refused', REFUSED, auditedRefusals),
+  'client.limited': warn('a client sent more requests than it may in a minute', REFUSED, auditedRefusals),
+  'grant.refused': warn('a code or a refresh token was refused', REFUSED, auditedRefusals),
+  'dpop.refused': warn('a DPoP proof was refused', REFUSED, auditedRefusals),
+  'request.refused': warn('a request breaks a rule of OAuth', REFUSED, auditedRefusals),
+  'dependency.unavailable': warn('a part that a decision needs did not answer', REFUSED, auditedRefusals),
 
-  'psu.login.refused': warn('a customer sent wrong credentials', CUSTOMER, {
-    ...counted('tallystick_login_refusals_total'),
-    ...audited,
-  }),
-  'psu.login.blocked': warn('a customer failed too often and has to wait', CUSTOMER, {
-    ...counted('tallystick_login_blocks_total'),
-    ...audited,
-  }),
-  'psu.login.unmet': warn('a login did not meet what the request demands of it', [...CUSTOMER, 'error']),
-  'psu.passkey.changed': info(
-    'a customer has added or removed a passkey (`outcome`)',
-    ['requestId', 'outcome'],
-    audited,
-  ),
-  'psu.claims.missing': warn(
-    'the bank did not answer with claims about a customer: tokens went out without',
-    ['clientId', 'error'],
-  ),
-  'psu.login.stopped': warn('an authorization ended after too many failed attempts to log in', CUSTOMER, {
-    ...counted('tallystick_login_stops_total'),
-    ...audited,
-  }),
-  'psu.login.changed': warn(
-    'an authorization ended: the request was another one than the customer had seen',
-    CUSTOMER,
-    audited,
-  ),
-  'psu.login.impossible': warn(
-    'an authorization ended: the customer has no element that the request needs',
-    CUSTOMER,
-  ),
-  'consent.granted': info('a customer consented', [...CUSTOMER, 'consentId'], {
-    ...counted('tallystick_consents_granted_total'),
-    ...recorded,
-  }),
-  'consent.denied': info('a customer cancelled', CUSTOMER, {
-    ...counted('tallystick_consents_denied_total'),
-    ...recorded,
-  }),
-  'ciba.asked': info('the bank asks a customer on a device', CUSTOMER, {
-    ...counted('tallystick_ciba_requests_total'),
-    ...audited,
-  }),
-  'ciba.not_asked': warn('the bank could not ask a customer: the TPP gets `access_denied`', [
-    ...CUSTOMER,
-    'error',
-  ]),
-  'ciba.unknown_customer': info(
-    'a TPP sent a hint that names no customer',
-    ['requestId', 'clientId', 'authorizationNumber'],
-    { ...counted('tallystick_ciba_unknown_customers_total'), ...audited },
-  ),
+  ...CUSTOMER_EVENTS,
   'ciba.polled': debug(
     'a TPP asked for the answer of a customer before there was one, or too often',
     REFUSED,
     counted('tallystick_ciba_polls_total', 'error'),
   ),
-  'ciba.ended': info('a TPP was told that a request was denied or has expired', REFUSED, refusals),
-  'ciba.ping.sent': debug('a client was pinged', ['clientId'], counted('tallystick_ciba_pings_total')),
-  'ciba.ping.failed': warn(
-    'a client was not pinged, and has to poll; `url` is the host',
-    ['clientId', 'url', 'error'],
-    counted('tallystick_ciba_ping_failures_total'),
-  ),
+  'ciba.ended': info('a TPP was told that a request was denied or has expired', REFUSED, auditedRefusals),
   'tpp.certificate.ending': warn(
     'a certificate in use ends in at most 60, 14 or 3 days: its TPP needs a new one',
     ['authorizationNumber', 'certificate', 'count', 'since'],
@@ -185,12 +140,11 @@ export const EVENTS = Object.freeze({
   'tpp.certificate.unrecorded': warn('the certificates seen cannot be written to the store, or read', [
     'error',
   ]),
-  'tpp.encoding.tolerated': warn('a certificate deviates from TS 119 495 as its profile tolerates', [
-    'authorizationNumber',
-    'certificateSerial',
-    'issuer',
-    'problems',
-  ]),
+  'tpp.encoding.tolerated': warn(
+    'a certificate deviates from TS 119 495 as its profile tolerates',
+    ['authorizationNumber', 'certificateSerial', 'issuer', 'problems'],
+    audited,
+  ),
 
   ...API_EVENTS,
 
@@ -212,10 +166,14 @@ export const EVENTS = Object.freeze({
       ...recorded,
     },
   ),
-  'revocation.relaxed': warn('the configuration checks revocation less than the default', ['problems']),
+  'revocation.relaxed': warn(
+    'the configuration checks revocation less than the default',
+    ['problems'],
+    audited,
+  ),
   'revocation.fault': error('a fault of the program ended a revocation check', ['error'], faults),
   'revocation.refresh.failed': warn('a CRL cannot be renewed; the last one is in use', ['url', 'error']),
-  'revocation.crl.rollback': warn('a CRL is older than one that was seen', ['url']),
+  'revocation.crl.rollback': warn('a CRL is older than one that was seen', ['url'], audited),
   'revocation.kept.refused': warn('a copy on disk is damaged or no longer trusted', ['file', 'url', 'error']),
   'revocation.folder.failed': error('the folder of kept answers cannot be used', ['file', 'error']),
   'revocation.unshared': warn('other processes were not informed of a revoked certificate', ['error']),
@@ -228,28 +186,41 @@ export const EVENTS = Object.freeze({
   'storage.redis.unchecked': warn('the settings of a Redis server cannot be read', ['error']),
   'storage.redis.secrets': warn('a password or certificate for Redis cannot be read again', ['error']),
 
-  'block-list.loaded': info('a copy of the block list is in use', LOADED),
-  'block-list.refused': error('a copy of the block list is bad; the last good one stays', NOT_LOADED),
-  'clients.loaded': info('a copy of the clients file is in use', LOADED),
+  'block-list.loaded': info('a copy of the block list is in use', LOADED, audited),
+  'block-list.refused': error(
+    'a copy of the block list is bad; the last good one stays',
+    NOT_LOADED,
+    audited,
+  ),
+  'clients.loaded': info('a copy of the clients file is in use', LOADED, audited),
   'clients.unshared': warn('ended clients were not exchanged with other processes', ['error']),
-  'clients.refused': error('a copy of the clients file is bad; the last good one stays', NOT_LOADED),
+  'clients.refused': error('a copy of the clients file is bad; the last good one stays', NOT_LOADED, audited),
   ...KEY_PAIR_EVENTS,
-  'registry.loaded': info('a copy of the TPP registry is in use', LOADED),
-  'registry.refused': error('a copy of the TPP registry is bad; the last good one stays', NOT_LOADED),
-  'signing-keys.loaded': info('a copy of the signing keys is in use', LOADED),
-  'signing-keys.refused': error('a copy of the signing keys is bad; the last good one stays', NOT_LOADED),
+  'registry.loaded': info('a copy of the TPP registry is in use', LOADED, audited),
+  'registry.refused': error(
+    'a copy of the TPP registry is bad; the last good one stays',
+    NOT_LOADED,
+    audited,
+  ),
+  'signing-keys.loaded': info('a copy of the signing keys is in use', LOADED, audited),
+  'signing-keys.refused': error(
+    'a copy of the signing keys is bad; the last good one stays',
+    NOT_LOADED,
+    audited,
+  ),
   ...REGISTER_EVENTS,
+  ...AUDIT_EVENTS,
   ...CONSENT_EVENTS,
   ...BANK_API_EVENTS,
   ...REGISTRATION_EVENTS,
-  'registration.refused': warn('a registration of a TPP was refused', REFUSED, refusals),
-  'trust.loaded': info('a copy of a trust file is in use', LOADED),
+  'registration.refused': warn('a registration of a TPP was refused', REFUSED, auditedRefusals),
+  'trust.loaded': info('a copy of a trust file is in use', LOADED, audited),
   'trust.certificate.unreadable': warn('certificates of a trust file cannot be read, and are left out', [
     'file',
     'problems',
   ]),
-  'trust.anchor.unusable': warn('an anchor refuses every certificate below it', ['file', 'error']),
-  'trust.refused': error('a copy of a trust file is bad; the last good one stays', NOT_LOADED),
+  'trust.anchor.unusable': warn('an anchor refuses every certificate below it', ['file', 'error'], audited),
+  'trust.refused': error('a copy of a trust file is bad; the last good one stays', NOT_LOADED, audited),
 
   'bank.unexpected': error('a fault of the demo bank ended a request', ['error']),
   'sandbox.unexpected': error('a fault of the revocation service of the sandbox', ['error']),

@@ -80,7 +80,8 @@ function openOutput(file: string | undefined, onGap: (gap: Gap) => void): LineOu
   return standardOutput;
 }
 
-function lineOf({ fields: names }: EventDefinition, fields: EventFields): Record<string, unknown> {
+/** The members of a line: the fields of the definition and no other, each within its bound. */
+export function lineOf({ fields: names }: EventDefinition, fields: EventFields): Record<string, unknown> {
   const line: Record<string, unknown> = {};
   const room = { left: MAX_LINE_TEXT };
   for (const name of names) {

@@ -1,6 +1,7 @@
 import type { RequestListener } from 'node:http';
 import type { Middleware } from 'koa';
 import type { Provider } from 'oidc-provider';
+import { type AuditGate, OPEN_GATE } from '../audit/audit-gate.ts';
 import type { ConsentRecords } from '../consent/consent-records.ts';
 import type { ConsentUses } from '../consent/consent-uses.ts';
 import { Consents, type GrantEnder } from '../consent/consents.ts';
@@ -19,6 +20,7 @@ import { directIntrospection } from './tokens/direct-introspection.ts';
 import { directClientCredentials } from './tokens/direct-client-credentials.ts';
 import { discoveryOnBothListeners } from './discovery.ts';
 import { accessLog } from './request/access-log.ts';
+import { auditedAnswers, refuseUnaudited } from './request/audited-answers.ts';
 import { errorHandler, errorPage, listenForFaults } from './request/error-handler.ts';
 import { checkForm, formHead } from './request/form.ts';
 import { postedAuthorization } from './request/posted-authorization.ts';
@@ -50,6 +52,7 @@ import { pageAssets } from './customer/pages/page-assets.ts';
 import { pageHeaders } from './customer/pages/page-headers.ts';
 import { Pages } from './customer/pages/pages.ts';
 import type { Languages } from './customer/pages/words/languages.ts';
+import { openTokenStatus, type TokenStatusSettings } from './opened-token-status.ts';
 import { createProvider, type ProviderOptions } from './provider.ts';
 import { signedIntrospection } from './tokens/signed-introspection.ts';
 import { Dashboard, type DashboardOptions } from './dashboard/dashboard.ts';
@@ -60,7 +63,6 @@ import { serveClientKeys } from './tokens/client-keys.ts';
 import { openSelfSigned } from './clients/self-signed/self-signed-clients.ts';
 import { namedClient } from './tokens/presented-token.ts';
 import { userinfo } from './tokens/userinfo.ts';
-import type { RevokedCertificates } from './token-status/revoked-certificates.ts';
 import {
   at,
   CLIENT_KEYS_ROUTE,
@@ -74,7 +76,6 @@ import {
   noteListener,
   REGISTRATION_ROUTE,
   SELF_CHECK_PATH,
-  STATUS_LIST_PATH,
   STATUS_LIST_ROUTE,
   whereOpen,
 } from './request/routes.ts';
@@ -86,9 +87,7 @@ import {
 import { selfCheck, type SelfCheckOptions } from './self-check/self-check.ts';
 import type { FollowedSigner } from './signing/signer.ts';
 import { serveStatusLists } from './token-status/status-lists.ts';
-import { type HolderCertificate, isHolderAuthorised } from './token-status/token-holder.ts';
-import { statusIdHash } from './token-status/revoked-grants.ts';
-import { TokenStatus } from './token-status/token-status.ts';
+import type { TokenStatus } from './token-status/token-status.ts';
 import { tppGate } from './request/tpp-gate.ts';
 
 export interface AuthorizationServerOptions
@@ -96,6 +95,7 @@ export interface AuthorizationServerOptions
     InteractionOptions,
     IntrospectionOptions,
     DashboardOptions,
+    TokenStatusSettings,
     Pick<SelfCheckOptions, 'hasSelfCheck'> {
   readonly clients: Clients;
   readonly signer: FollowedSigner;
@@ -114,10 +114,8 @@ export interface AuthorizationServerOptions
   readonly sca: ScaOptions | undefined;
   readonly authenticator: TppAuthenticator;
   readonly registration: RegistrationSettings;
-  /** Whether this process knows that a certificate is revoked: its tokens end. */
-  readonly isRevoked: (certificate: HolderCertificate) => boolean;
-  /** Certificates that other processes found revoked. */
-  readonly revokedCertificates: Pick<RevokedCertificates, 'read'>;
+  /** The audit record, where there is one. */
+  readonly audit: AuditGate | undefined;
 }
 
 /** One handler for each listener; both lead to the same provider. */
@@ -210,7 +208,7 @@ function stepsOf(
   parts: StepParts,
 ): Record<ListenerName, readonly Middleware[]> {
   const { provider, aspsp, strong, pages, consents, tokenStatus, releasedClaims } = parts;
-  const { issuer, clientCertificate, authenticator, log } = options;
+  const { issuer, clientCertificate, authenticator, log, audit = OPEN_GATE } = options;
   const sources = {
     provider,
     tokenStatus,
@@ -234,10 +232,12 @@ function stepsOf(
   const selfSigned = openSelfSigned(options, (ctx) => namedClient(ctx, sources));
   return {
     front: [
+      auditedAnswers(audit, log, pages),
       accessLog(log, clientCertificate),
       errorHandler(pages),
       pageHeaders({ hasStrictTransportSecurity }),
       findRoute,
+      refuseUnaudited(audit),
       from('anyone', metadata),
       at(STATUS_LIST_ROUTE, statusLists),
       at(ENDPOINTS.authorization, postedAuthorization),
@@ -248,9 +248,11 @@ function stepsOf(
       from('browser', interactions(options, parts)),
     ],
     mtls: [
+      auditedAnswers(audit, log, pages),
       accessLog(log, clientCertificate),
       errorHandler(pages),
       findRoute,
+      refuseUnaudited(audit),
       at(ENDPOINTS.backchannel_authentication, whereOpen(options.ciba)),
       at(REGISTRATION_ROUTE, whereOpen(registration.endpoints)),
       formHead(options.clock),
@@ -278,23 +280,4 @@ function stepsOf(
       at(GRANTS_ROUTE, grantsEndpoint(options, { ...sources, consents })),
     ],
   };
-}
-
-function openTokenStatus(options: AuthorizationServerOptions): TokenStatus {
-  const { store, secret, clock, authorisationStatus, isRevoked } = options;
-  return new TokenStatus({
-    store,
-    accessTokenSeconds: options.accessTokenSeconds,
-    hashId: statusIdHash(secret),
-    authorisedHolders: async (holders) => {
-      const find = await options.clients.finderOf(holders.map(({ clientId }) => clientId));
-      const rules = { authorisationStatus, clients: { find }, isRevoked };
-      return (holder) => isHolderAuthorised(holder, rules);
-    },
-    revokedCertificates: options.revokedCertificates,
-    clock,
-    signer: options.signer,
-    issuer: options.issuer,
-    listBaseUrl: new URL(STATUS_LIST_PATH, options.issuer).href,
-  });
 }

@@ -1,4 +1,4 @@
-import { counted, error, info, recorded, warn } from '../event-levels.ts';
+import { audited, counted, error, info, recorded, warn } from '../event-levels.ts';
 
 const CALL = ['requestId', 'listener', 'method', 'route', 'status', 'caller'] as const;
 
@@ -10,16 +10,17 @@ export const BANK_API_EVENTS = {
   'bank.refused': warn(
     'a request to the bank API was refused',
     [...CALL, 'address', 'certificate', 'error'],
-    counted('tallystick_bank_refusals_total', 'error'),
+    { ...counted('tallystick_bank_refusals_total', 'error'), ...audited },
   ),
   'bank_app.sent': info('a customer was sent to the application of the bank, for the `count`th time', [
     ...CUSTOMER,
     'count',
   ]),
-  'bank_app.returned': info('a customer came back from the application of the bank (`outcome`)', [
-    ...CUSTOMER,
-    'outcome',
-  ]),
+  'bank_app.returned': info(
+    'a customer came back from the application of the bank (`outcome`)',
+    [...CUSTOMER, 'outcome'],
+    audited,
+  ),
   'bank.webhook.failed': warn(
     'the change `count` could not be delivered to an address of the bank: tried again after `seconds`',
     ['url', 'count', 'seconds', 'error'],

@@ -2,12 +2,11 @@ import { audited, counted, info, recorded, warn } from '../event-levels.ts';
 
 /** The events of consents. */
 export const CONSENT_EVENTS = {
-  'consent.changed': info('a consent has another status (`outcome`)', [
-    'clientId',
-    'authorizationNumber',
-    'consentId',
-    'outcome',
-  ]),
+  'consent.changed': info(
+    'a consent has another status (`outcome`)',
+    ['clientId', 'authorizationNumber', 'consentId', 'outcome'],
+    audited,
+  ),
   'dashboard.login': info(
     'a customer logged in to the dashboard; `outcome` has the methods',
     ['requestId', 'outcome'],

@@ -3,8 +3,12 @@ import { LOADED, NOT_LOADED } from './register-events.ts';
 
 /** The events of the certificates of the server. */
 export const KEY_PAIR_EVENTS = {
-  'key-pair.loaded': info('a certificate and its key are in use for new connections', LOADED),
-  'key-pair.refused': error('a certificate and its key are bad; the last good pair stays', NOT_LOADED),
+  'key-pair.loaded': info('a certificate and its key are in use for new connections', LOADED, audited),
+  'key-pair.refused': error(
+    'a certificate and its key are bad; the last good pair stays',
+    NOT_LOADED,
+    audited,
+  ),
   'key-pair.expiring': warn(
     'a certificate of the server expires in `seconds`, or has expired: reported at 30 days, and twice a day from 7 days on',
     ['file', 'seconds'],

@@ -5,6 +5,7 @@ import { allowedDeliveryModes, cibaSchema } from './protocols/ciba-schema.ts';
 import { bankAppSchema, findBankAppProblem } from './consents/bank-app-schema.ts';
 import { bankApiSchema } from './consents/bank-api-schema.ts';
 import { detailScopesOf, detailTypesSchema, findDetailTypeProblems } from './consents/detail-type-schema.ts';
+import { auditSchema } from './audit-schema.ts';
 import { clientCertificateSchema } from './client-certificate-schema.ts';
 import { CUSTOMER_CLAIM_NAMES } from '../authorization-server/customer/claims/customer-claims.ts';
 import { clientSchema, findClientProblems } from '../authorization-server/clients/client-schema.ts';
@@ -86,6 +87,7 @@ export const configSchema = z.strictObject({
   clientCertificate: clientCertificateSchema,
   connections: connectionSchema,
   storage: storageSchema,
+  audit: auditSchema,
   signingKeysFile: file.optional().meta({
     description:
       'Private JSON Web Key Set with an ES256 key; made when there is none. Either this or `signingKeys`.',

@@ -4,7 +4,8 @@ const file = z.string().min(1);
 const hostAndPort = z.string().regex(/^(\[[0-9A-Fa-f:]+\]|[^\s:[\]/@]+):\d{1,5}$/, 'must be host:port');
 const addresses = z.array(hostAndPort).min(1).max(100);
 
-const redis = z
+/** The connection to Redis. */
+export const redisSchema = z
   .strictObject({
     url: z
       .url({ protocol: /^rediss?$/, error: 'must be a redis: or rediss: URL' })
@@ -96,7 +97,7 @@ export const storageSchema = z
       description:
         '32 random bytes: key of hashes and encryption in the store, and of cookies; made when there is none.',
     }),
-    redis: redis.optional(),
+    redis: redisSchema.optional(),
   })
   .refine((value) => (value.file === undefined) !== (value.redis === undefined), {
     error: 'needs either file or redis',

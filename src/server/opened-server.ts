@@ -41,6 +41,7 @@ import { openStore } from './opened-store.ts';
 import { failingFast } from '../storage/request-scope.ts';
 import { SeenCertificates } from '../tpp/seen-certificates.ts';
 import type { OpenedServer, ServerParts } from './running-server.ts';
+import { openAudit } from './opened-audit.ts';
 import { openTppDecision } from './tpp-decision.ts';
 
 /**
@@ -51,12 +52,14 @@ import { openTppDecision } from './tpp-decision.ts';
 export async function openServer(config: Config, parts: ServerParts): Promise<OpenedServer> {
   const aspsp = aspspOf(config, parts.aspsp);
   const clock = parts.clock ?? systemClock;
-  const { metrics, log } = openMetrics(config, parts);
+  const { metrics, log: counting } = openMetrics(config, parts);
+  const { audit, log } = await openAudit(config.audit, { clock, log: counting });
   const opened = await openParts(config, parts, { clock, log });
   const { decision, clients, store, clientCertificate } = opened;
+  audit?.start({ log, store });
   const consents = new ConsentRecords({ store, clock, secret: opened.secret });
   const consentUses = new ConsentUses({ store, clock, log, consentSeconds: config.consent.lifetimeSeconds });
-  const endpoints = createEndpoints(config, opened, { aspsp, consents, consentUses, clock, log });
+  const endpoints = createEndpoints(config, opened, { aspsp, consents, consentUses, audit, clock, log });
   const { tls } = opened;
   const requestClientCertificate = clientCertificate.isTlsCertificateNeeded;
   const { keepAliveSeconds } = config.connections;
@@ -74,7 +77,7 @@ export async function openServer(config: Config, parts: ServerParts): Promise<Op
   const bankConsents = new Consents(consents, endpoints);
   await endWithConsents(clients, bankConsents, log);
   const ofBank = { endpoints, opened, consents: bankConsents, consentUses, connections };
-  const bankApi = await openBankApi(config, { ...ofBank, clock, log });
+  const bankApi = await openBankApi(config, { ...ofBank, audit, clock, log });
   const listeners = [front, mtls, ...(bankApi === undefined ? [] : [bankApi.listener])];
   return {
     running: {
@@ -110,9 +113,11 @@ export async function openServer(config: Config, parts: ServerParts): Promise<Op
       await opened.keysByAddress.close();
       await Promise.all([opened.seen.close(), consentUses.close()]);
       const files = [decision, clients, opened.signer, opened.resourceServers, tls];
-      await Promise.all([...files, store].map((part) => part.close()));
+      await Promise.all(files.map((part) => part.close()));
       await staple?.close();
       log.emit('server.stopped');
+      await audit?.close();
+      await store.close();
       if (parts.metrics === undefined) metrics.close();
     },
   };
@@ -188,11 +193,11 @@ async function openParts(
 function createEndpoints(
   config: Config,
   opened: Awaited<ReturnType<typeof openParts>>,
-  parts: Pick<AuthorizationServerOptions, 'aspsp' | 'consents' | 'consentUses' | 'clock' | 'log'>,
+  parts: Pick<AuthorizationServerOptions, 'aspsp' | 'audit' | 'consents' | 'consentUses' | 'clock' | 'log'>,
 ): AuthorizationServer {
   const { store, signer, secret, clients, resourceServers, clientCertificate, keysByAddress } = opened;
   const { authorisationStatus, revocation, authenticator } = opened.decision;
-  const { aspsp, consents, consentUses, clock, log } = parts;
+  const { aspsp, audit, consents, consentUses, clock, log } = parts;
   const revokedCertificates = new RevokedCertificates({
     store,
     clock,
@@ -234,6 +239,7 @@ function createEndpoints(
     resourceServers: resourceServers.all,
     isRevoked: (certificate) => revocation.isKnownRevoked(certificate),
     revokedCertificates,
+    audit,
     aspsp,
     pages: config.pages,
     aspspCallSeconds: config.aspspCallSeconds,

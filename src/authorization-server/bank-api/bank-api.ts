@@ -4,6 +4,7 @@ import { bodyParser } from '@koa/bodyparser';
 import Router from '@koa/router';
 import Koa, { type Context, type Middleware } from 'koa';
 import type { z } from 'zod';
+import { type AuditGate, OPEN_GATE } from '../../audit/audit-gate.ts';
 import type { Clock } from '../../clock.ts';
 import { OpenBankingError } from '../../errors.ts';
 import { type EventFields, hexPrefix, type Log } from '../../events.ts';
@@ -19,6 +20,8 @@ import { PROBLEM_TYPE, problemOf, requestFault } from './problem.ts';
 export interface BankApiOptions {
   readonly callers: readonly BankCaller[];
   readonly operations: readonly Operation[];
+  /** The audit record, where there is one: no change is answered without its line. */
+  readonly audit?: AuditGate | undefined;
   readonly clock: Clock;
   readonly log: Log;
 }
@@ -78,6 +81,9 @@ export class BankApi {
     const caller = callerOf(ctx);
     ctx.state.route = contract.path;
     assertMay(caller, contract.part);
+    const { log, audit = OPEN_GATE } = this.#options;
+    const isChange = contract.method !== 'get';
+    if (isChange) audit.assertAvailable();
     const gone = new AbortController();
     ctx.res.once('close', () => gone.abort());
     const answer = await run({
@@ -91,7 +97,9 @@ export class BankApi {
     // Cut to the schema: no member leaves that the document does not name.
     ctx.body = contract.answer.parse(answer);
     ctx.status = contract.status;
-    if (contract.method !== 'get') this.#options.log.emit('bank.called', callFields(ctx));
+    if (!isChange) return;
+    log.emit('bank.called', callFields(ctx));
+    await audit.durable();
   }
 
   #refuse(ctx: Context, error: unknown): void {

@@ -7,7 +7,7 @@ import { findRefusal, protocolRefusal, refusalEvent } from './oauth-error.ts';
 import { ENDPOINTS, listenerOf } from './routes.ts';
 import { actingTpp, gateCertificate } from './tpp-gate.ts';
 
-/** The outermost step: the id of the request, and one event for each token, refusal and fault. */
+/** The step around the error handler: the id of the request, and one event for each token, refusal and fault. */
 export function accessLog(log: Log, source: ClientCertificateSource): Middleware {
   return async (ctx, next) => {
     const requestId = randomUUID();
@@ -46,7 +46,8 @@ function tokenFields(ctx: Context): EventFields {
   };
 }
 
-function requestFields(ctx: Context): EventFields {
+/** The facts of a request that events name. */
+export function requestFields(ctx: Context): EventFields {
   const client = (ctx as Partial<KoaContextWithOIDC>).oidc?.client?.clientId;
   const tpp = actingTpp(ctx);
   const certificate = gateCertificate(ctx);

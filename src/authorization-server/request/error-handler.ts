@@ -126,7 +126,8 @@ function answerProtocolRefusal(ctx: Context, body: ErrorBody): void {
     ctx.status = 413;
 }
 
-function answerThrown(ctx: Context, error: unknown, pages: ErrorPages): void {
+/** Answers what a step has thrown: with a page, with the answer of OAuth, or with 500. */
+export function answerThrown(ctx: Context, error: unknown, pages: ErrorPages): void {
   const refusal = findRefusal(error);
   const status = refusal === undefined ? 500 : oauthAnswer(refusal).status;
   if (isPageWanted(ctx)) {

@@ -1,3 +1,4 @@
+import type { AuditGate } from '../../audit/audit-gate.ts';
 import type { AuthorizationServer } from '../../authorization-server/authorization-server.ts';
 import { approvalOperations } from '../../authorization-server/bank-api/operations/approval-operations.ts';
 import { BankApi } from '../../authorization-server/bank-api/bank-api.ts';
@@ -43,6 +44,7 @@ interface BankApiParts {
   readonly consents: Consents;
   readonly consentUses: ConsentUses;
   readonly connections: ConnectionLimits;
+  readonly audit: AuditGate | undefined;
   readonly clock: Clock;
   readonly log: Log;
 }
@@ -73,6 +75,7 @@ export async function openBankApi(config: Config, parts: BankApiParts): Promise<
   const api = new BankApi({
     callers: bankCallers(bankApi, anchors),
     operations: operationsOf(config, parts),
+    audit: parts.audit,
     clock,
     log,
   });

@@ -123,7 +123,7 @@ interface Operation {
 }
 
 /** Runs the work within the time of an operation. Every failure becomes ERR_STORAGE_UNAVAILABLE. */
-function inBudget<T>(
+export function inBudget<T>(
   { operation, problem, milliseconds }: Operation,
   work: (budget: Budget) => Promise<T>,
 ): Promise<T> {

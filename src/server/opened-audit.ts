@@ -1,0 +1,43 @@
+import { Audit } from '../audit/audit.ts';
+import { EndedChains } from '../audit/ended-chains.ts';
+import { FolderOutput } from '../audit/folder-output.ts';
+import { openAuditKey } from '../audit/signing-key.ts';
+import { StreamOutput } from '../audit/stream-output.ts';
+import type { Clock } from '../clock.ts';
+import type { Config } from '../configuration/config.ts';
+import { alsoTo, type Log } from '../events.ts';
+import { RedisStreams } from '../storage/redis/redis-streams.ts';
+
+/** The log of a server, and its audit record where the configuration has one. */
+export interface OpenedAudit {
+  /** Writes audited events to the record too. */
+  readonly log: Log;
+  readonly audit: Audit | undefined;
+}
+
+/**
+ * Opens the audit record.
+ *
+ * @throws ERR_CONFIG_INVALID, ERR_STORAGE_UNAVAILABLE
+ */
+export async function openAudit(
+  config: Config['audit'],
+  { clock, log }: { readonly clock: Clock; readonly log: Log },
+): Promise<OpenedAudit> {
+  if (config === undefined) return { log, audit: undefined };
+  const { folder, redis } = config;
+  const key = await openAuditKey(config.signingKeyFile);
+  const audit = await Audit.open({
+    key,
+    isRequired: config.required,
+    clock,
+    endedChains: folder === undefined ? undefined : new EndedChains(folder, clock),
+    openOutput: async (process) => {
+      if (redis !== undefined) return StreamOutput.open(await RedisStreams.open(redis, log), process);
+      const rotateBytes = config.rotateMegabytes * 1024 * 1024;
+      const rotateSeconds = config.rotateHours * 3600;
+      return FolderOutput.open({ folder: folder ?? '', process, rotateBytes, rotateSeconds, clock });
+    },
+  });
+  return { audit, log: alsoTo(log, audit.sink) };
+}
