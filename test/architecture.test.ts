@@ -66,6 +66,7 @@ const ORDERS: Readonly<Record<string, readonly (readonly string[])[]>> = {
     ['json-list.ts', 'yaml-list.ts'],
     ['list-document.ts'],
     ['record.ts'],
+    ['source-state.ts'],
     ['registry.ts', 'source.ts'],
     ['sources'],
   ],

@@ -3,6 +3,7 @@ import { OpenBankingError } from '../src/errors.ts';
 import type { Log } from '../src/events.ts';
 import type { TppRecord } from './record.ts';
 import type { TppRegistry } from './registry.ts';
+import type { SourceState } from './source-state.ts';
 import type { RegistrySource, SourceStatement } from './source.ts';
 
 /** The decision where two public sources say different things about one TPP. */
@@ -79,6 +80,11 @@ export class CombinedRegistry implements TppRegistry {
   list(): readonly TppRecord[] {
     const { own, sources } = this.#options;
     return [...(own?.list() ?? []), ...sources.flatMap(({ current }) => current.list())];
+  }
+
+  sources(): readonly SourceState[] {
+    const { own, sources } = this.#options;
+    return [...(own?.sources?.() ?? []), ...sources.map(({ current }) => current)];
   }
 
   get loadedAt(): Date {

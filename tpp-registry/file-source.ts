@@ -54,9 +54,11 @@ export async function openListedRegistry(
     },
   });
   const found = new FoundRecords(followed, unpackedRecord);
+  const list = () => Object.freeze(followed.current.records().map(unpackedRecord));
   return {
     find: (authorizationNumber, nca) => recordUnder(found.find(authorizationNumber), nca),
-    list: () => Object.freeze(followed.current.records().map(unpackedRecord)),
+    list,
+    sources: () => [{ name: 'own list', fetchedAt: loadedAt, size: followed.current.size, list }],
     get loadedAt() {
       return loadedAt;
     },

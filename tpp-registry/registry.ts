@@ -1,5 +1,6 @@
 import { canonicalNca } from './nca.ts';
 import type { TppRecord } from './record.ts';
+import type { SourceState } from './source-state.ts';
 
 /** The register of third-party providers, in memory, because every request reads it. */
 export interface TppRegistry {
@@ -14,6 +15,8 @@ export interface TppRegistry {
   explain?(authorizationNumber: string, nca?: string): readonly string[];
   /** Every record. Of a long registry the list takes a while to make: not for a request. */
   list(): readonly TppRecord[];
+  /** The copies that are in use, each of one source. Absent: the registry follows no source. */
+  sources?(): readonly SourceState[];
   /** When the records were read. */
   readonly loadedAt: Date;
   /** Stops watching the source. */

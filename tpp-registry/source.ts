@@ -1,5 +1,6 @@
 import type { OpenBankingError } from '../src/errors.ts';
 import type { TppRecord } from './record.ts';
+import type { SourceState } from './source-state.ts';
 
 /** A statement of one source about one TPP, at the present time. */
 export type SourceStatement =
@@ -15,11 +16,7 @@ export type SourceStatement =
     };
 
 /** A register that states who may act. In memory, because every request reads it. */
-export interface RegistrySource {
-  readonly name: string;
-  /** When its copy was last fetched or read. */
-  readonly fetchedAt: Date;
+export interface RegistrySource extends SourceState {
   /** Undefined where the source knows no such TPP, which proves nothing. */
   find(authorizationNumber: string, nca?: string): SourceStatement | undefined;
-  list(): readonly TppRecord[];
 }

@@ -5,7 +5,7 @@ export const CONSENT_EVENTS = {
   'consent.changed': info(
     'a consent has another status (`outcome`)',
     ['clientId', 'authorizationNumber', 'consentId', 'outcome'],
-    audited,
+    { ...counted('tallystick_consent_changes_total', 'outcome'), ...audited },
   ),
   'dashboard.login': info(
     'a customer logged in to the dashboard; `outcome` has the methods',

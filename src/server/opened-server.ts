@@ -3,6 +3,7 @@ import {
   type AuthorizationServerOptions,
   createAuthorizationServer,
 } from '../authorization-server/authorization-server.ts';
+import { routeName } from '../authorization-server/request/routes.ts';
 import { Clients } from '../authorization-server/clients/clients.ts';
 import { KeysByAddress } from '../authorization-server/clients/keys-by-address.ts';
 import { clientKeysOptions } from '../configuration/registration/client-keys-schema.ts';
@@ -35,6 +36,10 @@ import { openResourceServers } from './followed-resource-servers.ts';
 import { endWithConsents } from './clients/client-ends.ts';
 import { openClientFiles } from './clients/client-files.ts';
 import { openKeyring } from './keys/opened-keyring.ts';
+import { measuredRequests } from './metrics/measured-requests.ts';
+import { measuredStore } from './metrics/measured-store.ts';
+import type { Metrics } from './metrics/metrics.ts';
+import { followServer } from './metrics/server-gauges.ts';
 import { openMetrics } from './metrics/opened-metrics.ts';
 import { openSecret } from './opened-secret.ts';
 import { openStore } from './opened-store.ts';
@@ -54,7 +59,7 @@ export async function openServer(config: Config, parts: ServerParts): Promise<Op
   const clock = parts.clock ?? systemClock;
   const { metrics, log: counting } = openMetrics(config, parts);
   const { audit, log } = await openAudit(config.audit, { clock, log: counting });
-  const opened = await openParts(config, parts, { clock, log });
+  const opened = await openParts(config, parts, { clock, log, metrics });
   const { decision, clients, store, clientCertificate } = opened;
   audit?.start({ log, store });
   const consents = new ConsentRecords({ store, clock, secret: opened.secret });
@@ -71,14 +76,19 @@ export async function openServer(config: Config, parts: ServerParts): Promise<Op
   tls.follow((pair) => {
     for (const listener of [front, mtls]) listener.replaceCertificate(pair);
   });
-  front.serve(new URL(config.issuer), endpoints.handlers.front);
-  mtls.serve(new URL(config.mtlsUrl), endpoints.handlers.mtls);
+  const { handlers } = endpoints;
+  const measured = (listener: 'front' | 'mtls') =>
+    measuredRequests(handlers[listener], { listener, routeName }, metrics);
+  front.serve(new URL(config.issuer), measured('front'));
+  mtls.serve(new URL(config.mtlsUrl), measured('mtls'));
   if (requestClientCertificate) await reportClientChain(log);
   const bankConsents = new Consents(consents, endpoints);
   await endWithConsents(clients, bankConsents, log);
-  const ofBank = { endpoints, opened, consents: bankConsents, consentUses, connections };
+  const ofBank = { endpoints, opened, consents: bankConsents, consentUses, connections, metrics };
   const bankApi = await openBankApi(config, { ...ofBank, audit, clock, log });
   const listeners = [front, mtls, ...(bankApi === undefined ? [] : [bankApi.listener])];
+  const certificates = { tls, 'bankApi.tls': bankApi?.tls };
+  followServer(metrics, { ...opened, connections, certificates, clock });
   return {
     running: {
       issuer: config.issuer,
@@ -127,7 +137,7 @@ export async function openServer(config: Config, parts: ServerParts): Promise<Op
 async function openParts(
   config: Config,
   parts: ServerParts,
-  { clock, log }: { readonly clock: Clock; readonly log: Log },
+  { clock, log, metrics }: { readonly clock: Clock; readonly log: Log; readonly metrics: Metrics },
 ) {
   const [tls, secret, signer] = await Promise.all([
     FollowedKeyPair.open({ ...config.tls, place: 'tls', clock, log }),
@@ -157,7 +167,8 @@ async function openParts(
     }),
   ]);
   const resourceServers = await openResourceServers(config.resourceServers, log);
-  const store = failingFast(parts.store ?? (await openStore(config.storage, { clock, log })));
+  const opened = parts.store ?? (await openStore(config.storage, { clock, log }));
+  const store = failingFast(measuredStore(opened, metrics));
   seen = new SeenCertificates({ store, clock, log });
   const grantSeconds = config.consent.lifetimeSeconds + config.accessToken.lifetimeSeconds;
   const clients = await Clients.open({

@@ -53,6 +53,7 @@ export async function openTppDecision(
   return {
     authenticator,
     registry,
+    trust,
     blockList,
     revocation,
     authorisationStatus,

@@ -31,6 +31,7 @@ const REPORT_SECONDS = 3600;
 /** The issuers that trusted lists name, as anchors, and the rule for the certificates below them. Made for each snapshot. */
 export class ListedIssuers implements IssuerRule {
   readonly anchors: readonly Certificate[];
+  readonly lists: readonly ListState[];
   readonly #options: ListedIssuersOptions;
   readonly #listOfLists: ListState;
   readonly #byKey = new Map<string, Found[]>();
@@ -39,6 +40,7 @@ export class ListedIssuers implements IssuerRule {
   constructor(snapshot: TrustedListSnapshot, options: ListedIssuersOptions) {
     this.#options = options;
     this.#listOfLists = snapshot.listOfLists;
+    this.lists = [snapshot.listOfLists, ...snapshot.lists];
     const anchors = new Map<string, Certificate>();
     for (const issuer of snapshot.issuers.filter(issuesForWebsites)) {
       const list = snapshot.lists.find(({ territory }) => territory === issuer.territory);

@@ -63,6 +63,7 @@ export class SeenCertificates {
   #writing: Promise<void> = Promise.resolve();
   #isFailing = false;
   readonly #notices: BackgroundLoop;
+  #endsInUse: readonly Date[] | undefined;
 
   constructor(options: SeenCertificatesOptions) {
     this.#options = options;
@@ -116,11 +117,14 @@ export class SeenCertificates {
   async announceEnds(): Promise<void> {
     const { clock, log } = this.#options;
     const now = clock.now().getTime();
-    for (const seen of await this.list()) {
+    const isInUse = ({ seenAt }: SeenCertificate) =>
+      now - seenAt.getTime() <= IN_USE_DAYS * DAY_SECONDS * 1000;
+    const inUse = (await this.list()).filter(isInUse);
+    this.#endsInUse = inUse.map(({ notAfter }) => notAfter);
+    for (const seen of inUse) {
       const days = (seen.notAfter.getTime() - now) / (DAY_SECONDS * 1000);
       const due = NOTICE_DAYS.find((one) => days <= one);
-      const isInUse = now - seen.seenAt.getTime() <= IN_USE_DAYS * DAY_SECONDS * 1000;
-      if (days <= 0 || due === undefined || !isInUse || !(await this.#isFirst(seen, due))) continue;
+      if (days <= 0 || due === undefined || !(await this.#isFirst(seen, due))) continue;
       log.emit('tpp.certificate.ending', {
         authorizationNumber: seen.authorizationNumber,
         certificate: Buffer.from(seen.thumbprint, 'base64url').toString('hex').slice(0, 16),
@@ -128,6 +132,11 @@ export class SeenCertificates {
         since: seen.notAfter.toISOString(),
       });
     }
+  }
+
+  /** The ends of the certificates in use, as they were found at the last search for ends; undefined before the first. */
+  get endsInUse(): readonly Date[] | undefined {
+    return this.#endsInUse;
   }
 
   /** Waits for the writes that are under way, for two seconds at most: the next use of a certificate makes up for one. */

@@ -42,9 +42,18 @@ export interface TrustProfile {
   readonly issuers?: IssuerRule | undefined;
 }
 
+/** The age of a trusted list. */
+export interface ListAge {
+  readonly territory: string;
+  readonly fetchedAt: Date;
+  readonly nextUpdate?: Date | undefined;
+}
+
 /** A rule about the issuers of certificates that is applied at every decision. */
 export interface IssuerRule {
   refusalOf(path: VerifiedPath, at: Date): OpenBankingError | undefined;
+  /** The trusted lists that decide, the list of the lists first. */
+  readonly lists: readonly ListAge[];
   /** The evidence of the rule, for an explanation. */
   foundFor(path: VerifiedPath): string;
 }

@@ -16,6 +16,10 @@ export class FileSource implements RegistrySource {
     return this.#registry.loadedAt;
   }
 
+  get size(): number {
+    return this.#registry.sources?.()[0]?.size ?? this.list().length;
+  }
+
   find(authorizationNumber: string, nca?: string): SourceStatement | undefined {
     const record = this.#registry.find(authorizationNumber, nca);
     if (record === undefined) return undefined;

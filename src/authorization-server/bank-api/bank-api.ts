@@ -37,6 +37,7 @@ export class BankApi {
   readonly #options: BankApiOptions;
   readonly #callers: BankCallers;
   readonly #end = new AbortController();
+  readonly #routes: readonly { readonly name: string; readonly pattern: RegExp }[];
 
   constructor(options: BankApiOptions) {
     this.#options = options;
@@ -53,9 +54,19 @@ export class BankApi {
       const { method, path } = one.contract;
       router[method](path.replaceAll(/\{(\w+)\}/g, ':$1'), readBody, (ctx) => this.#run(ctx, one));
     }
+    const names = new Set([OPEN_API_PATH, ...options.operations.map(({ contract }) => contract.path)]);
+    this.#routes = [...names].map((name) => ({
+      name,
+      pattern: new RegExp(`^${name.replaceAll('.', '\\.').replaceAll(/\{\w+\}/g, '[^/]+')}$`),
+    }));
     app.use(router.routes());
     app.use((ctx) => refuseUnrouted(ctx, router));
     this.handler = app.callback();
+  }
+
+  /** The name of the route of a path, as its contract writes it; undefined for a path that is no route. */
+  routeName(path: string): string | undefined {
+    return this.#routes.find(({ pattern }) => pattern.test(path))?.name;
   }
 
   /** Ends the requests that wait. */

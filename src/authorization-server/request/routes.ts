@@ -81,6 +81,8 @@ const LISTENERS_OF: Readonly<Record<Caller, readonly ListenerName[]>> = {
 interface Route {
   /** The whole path, or a pattern of it. */
   readonly path: string | RegExp;
+  /** The name of a pattern in metrics and traces. */
+  readonly name?: string;
   readonly methods: readonly string[];
   readonly callers: readonly Caller[];
 }
@@ -91,10 +93,20 @@ const ROUTES: readonly Route[] = [
   { path: '/.well-known/openid-configuration', methods: READ, callers: ['anyone'] },
   { path: '/.well-known/oauth-authorization-server', methods: READ, callers: ['anyone'] },
   { path: ENDPOINTS.jwks, methods: READ, callers: ['anyone'] },
-  { path: STATUS_LIST_ROUTE, methods: READ, callers: ['anyone'] },
+  { path: STATUS_LIST_ROUTE, name: `${STATUS_LIST_PATH}{list}`, methods: READ, callers: ['anyone'] },
   { path: ENDPOINTS.authorization, methods: [...READ, 'POST'], callers: ['browser'] },
-  { path: /^\/authorize\/[\w-]{1,64}$/, methods: READ, callers: ['browser'] },
-  { path: /^\/interaction\/[\w-]{1,64}$/, methods: [...READ, 'POST'], callers: ['browser'] },
+  {
+    path: /^\/authorize\/[\w-]{1,64}$/,
+    name: '/authorize/{interaction}',
+    methods: READ,
+    callers: ['browser'],
+  },
+  {
+    path: /^\/interaction\/[\w-]{1,64}$/,
+    name: '/interaction/{interaction}',
+    methods: [...READ, 'POST'],
+    callers: ['browser'],
+  },
   { path: '/assets/bank.css', methods: READ, callers: ['browser'] },
   { path: '/assets/icon.svg', methods: READ, callers: ['browser'] },
   { path: '/assets/logo', methods: READ, callers: ['browser'] },
@@ -111,14 +123,29 @@ const ROUTES: readonly Route[] = [
   { path: ENDPOINTS.pushed_authorization_request, methods: ['POST'], callers: ['tpp'] },
   { path: ENDPOINTS.backchannel_authentication, methods: ['POST'], callers: ['tpp'] },
   { path: ENDPOINTS.introspection, methods: ['POST'], callers: ['resource-server', 'tpp'] },
-  { path: CLIENT_KEYS_ROUTE, methods: READ, callers: ['resource-server'] },
-  { path: CONSENT_INFORMATION_ROUTE, methods: READ, callers: ['resource-server'] },
+  {
+    path: CLIENT_KEYS_ROUTE,
+    name: `${CLIENT_KEYS_PATH}{client}`,
+    methods: READ,
+    callers: ['resource-server'],
+  },
+  {
+    path: CONSENT_INFORMATION_ROUTE,
+    name: `${CONSENT_INFORMATION_PATH}{consent}`,
+    methods: READ,
+    callers: ['resource-server'],
+  },
   { path: ENDPOINTS.revocation, methods: ['POST'], callers: ['tpp'] },
   { path: SELF_CHECK_PATH, methods: READ, callers: ['tpp'] },
   { path: REGISTRATION_PATH, methods: ['POST'], callers: ['tpp'] },
-  { path: REGISTERED_CLIENT_ROUTE, methods: ['GET', 'PUT', 'DELETE'], callers: ['tpp'] },
+  {
+    path: REGISTERED_CLIENT_ROUTE,
+    name: `${REGISTRATION_PATH}/{client}`,
+    methods: ['GET', 'PUT', 'DELETE'],
+    callers: ['tpp'],
+  },
   { path: ENDPOINTS.userinfo, methods: ['GET', 'POST'], callers: ['tpp'] },
-  { path: GRANTS_ROUTE, methods: ['GET', 'DELETE'], callers: ['tpp'] },
+  { path: GRANTS_ROUTE, name: `${GRANTS_PATH}{grant}`, methods: ['GET', 'DELETE'], callers: ['tpp'] },
 ];
 const EXACT: ReadonlyMap<string, Route> = new Map(
   ROUTES.flatMap((route) => (typeof route.path === 'string' ? [[route.path, route]] : [])),
@@ -126,6 +153,12 @@ const EXACT: ReadonlyMap<string, Route> = new Map(
 const PATTERNS = ROUTES.flatMap((route) =>
   route.path instanceof RegExp ? [{ pattern: route.path, route }] : [],
 );
+
+/** The name of the route of a path, for metrics and traces; undefined for a path that is no route. */
+export function routeName(path: string): string | undefined {
+  if (EXACT.has(path)) return path;
+  return PATTERNS.find(({ pattern }) => pattern.test(path))?.route.name;
+}
 
 /**
  * Passes only the routes of the listener, exactly as they are written: the provider's own router would also match

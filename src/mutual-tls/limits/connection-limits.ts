@@ -19,6 +19,13 @@ const SWEEP_MILLISECONDS = 1000;
 /** Charged to the address of a connection that was closed for its many requests: ten times what they cost. */
 const FLOOD_MILLISECONDS = 50;
 
+type ConnectionState = 'handshake' | 'idle' | 'busy';
+
+/** Open connections of one listener, by their state. */
+export interface ConnectionCount extends Readonly<Record<ConnectionState, number>> {
+  readonly listener: string;
+}
+
 type Refusal = OpenBankingError<'ERR_CONNECTION_LIMIT' | 'ERR_HANDSHAKE_BUDGET'>;
 
 /**
@@ -79,6 +86,22 @@ export class ConnectionLimits {
     server.on('error', (error: NodeJS.ErrnoException) => {
       if (error.syscall === 'accept') this.#log.emit('connection.failed', { listener, error });
     });
+  }
+
+  /** Most connections at a time. */
+  get most(): number {
+    return this.#settings.inAll;
+  }
+
+  /** The open connections of each listener: in their handshake, idle, and with a request. */
+  counts(): readonly ConnectionCount[] {
+    const counts = new Map<string, Record<ConnectionState, number>>();
+    for (const connection of this.#open) {
+      const of = counts.get(connection.listener) ?? { handshake: 0, idle: 0, busy: 0 };
+      counts.set(connection.listener, of);
+      of[this.#pending.has(connection) ? 'handshake' : this.#idle.has(connection) ? 'idle' : 'busy'] += 1;
+    }
+    return [...counts].map(([listener, of]) => ({ listener, ...of }));
   }
 
   #accept(connection: OpenConnection, serve: () => void): void {

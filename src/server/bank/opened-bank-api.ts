@@ -28,6 +28,8 @@ import { Outbound } from '../../remote/outbound.ts';
 import type { Store } from '../../storage/store.ts';
 import { openTrustFile } from '../../tpp/trust-files.ts';
 import { parseAnchor } from '../../x509/certificate/certificate.ts';
+import { measuredRequests } from '../metrics/measured-requests.ts';
+import type { Metrics } from '../metrics/metrics.ts';
 import { FollowedKeyPair } from '../followed-key-pair.ts';
 
 interface BankApiParts {
@@ -45,6 +47,7 @@ interface BankApiParts {
   readonly consentUses: ConsentUses;
   readonly connections: ConnectionLimits;
   readonly audit: AuditGate | undefined;
+  readonly metrics: Metrics;
   readonly clock: Clock;
   readonly log: Log;
 }
@@ -55,6 +58,7 @@ const MAX_WEBHOOK_ANSWER_BYTES = 16_384;
 /** The bank API of a server. */
 export interface OpenedBankApi {
   readonly listener: Listener;
+  readonly tls: FollowedKeyPair;
   /** Lets requests in flight end, and closes. */
   stop(drainSeconds: number): Promise<void>;
 }
@@ -89,9 +93,11 @@ export async function openBankApi(config: Config, parts: BankApiParts): Promise<
   });
   const webhooks = await openWebhooks(config, bankApi.webhooks, parts);
   tls.follow((pair) => listener.replaceCertificate(pair));
-  listener.serve(new URL(bankApi.url), api.handler);
+  const bank = { listener: 'bank', routeName: (path: string) => api.routeName(path) };
+  listener.serve(new URL(bankApi.url), measuredRequests(api.handler, bank, parts.metrics));
   return {
     listener,
+    tls,
     stop: async (drainSeconds) => {
       api.close();
       await listener.close(drainSeconds);

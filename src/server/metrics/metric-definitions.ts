@@ -59,13 +59,22 @@ export const METRICS = {
     '1 while the store reads and writes, else 0; of several processes the worst',
     'min',
   ),
+  tallystick_signing_up: gauge(
+    '1 while nothing is known against the place of the signing keys, else 0',
+    'min',
+  ),
   tallystick_registry_age_seconds: gauge(
     'time since a source of the TPP registry was fetched or read',
     'max',
     'source',
   ),
-  tallystick_registry_entries: gauge('TPPs of a source of the registry', 'max', 'source', 'status'),
-  tallystick_block_list_entries: gauge('blocked certificates and TPPs', 'max', 'kind'),
+  tallystick_registry_entries: gauge(
+    'TPPs of a source of the registry; of a source with more than 5,000 only in all (`status`: all)',
+    'max',
+    'source',
+    'status',
+  ),
+  tallystick_block_list_entries: gauge('certificates and TPPs of the block list', 'max'),
   tallystick_trusted_list_age_seconds: gauge('time since a trusted list was fetched', 'max', 'territory'),
   tallystick_trusted_list_next_update_timestamp_seconds: gauge(
     'when a trusted list must be replaced by a newer one',

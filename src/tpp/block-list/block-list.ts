@@ -43,6 +43,11 @@ export class BlockList {
     );
   }
 
+  /** How many certificates and TPPs are blocked. */
+  get size(): number {
+    return this.#source.current.size;
+  }
+
   isBlocked(subject: BlockSubject): boolean {
     return this.find(subject) !== undefined;
   }

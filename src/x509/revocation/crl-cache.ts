@@ -80,6 +80,11 @@ export class CrlCache {
     return status.status === 'unknown' ? undefined : status;
   }
 
+  /** The lists in memory. */
+  get held(): readonly CrlIndex[] {
+    return [...this.#lists.values()].flatMap(({ inMemory }) => inMemory ?? []);
+  }
+
   #statusOf(about: CheckedCertificate, policy: RevocationPolicy, crls: readonly CrlIndex[]) {
     return crlStatus(about.certificate, {
       issuer: about.issuer,

@@ -2,6 +2,7 @@ import { LRUCache } from 'lru-cache';
 import type { Clock } from '../../clock.ts';
 import type { Log } from '../../events.ts';
 import type { Certificate } from '../certificate/certificate.ts';
+import { shownName } from '../certificate/distinguished-name.ts';
 import { CrlIndexer } from '../crl/crl-indexer.ts';
 import { CrlCache } from './crl-cache.ts';
 import { OcspClient } from './ocsp-client.ts';
@@ -42,7 +43,15 @@ export interface Revocation {
   onRevoked(listener: (found: CheckedCertificate) => void): void;
   /** Makes the next tick ask again about a certificate that is known as good, since another process reports it. */
   askAgain(one: RevocationKey): void;
+  /** The certificate revocation lists in memory. */
+  readonly crls: readonly HeldCrl[];
   close(): Promise<void>;
+}
+
+export interface HeldCrl {
+  readonly issuer: string;
+  readonly nextUpdate: Date | undefined;
+  readonly count: number;
 }
 
 /** Refreshes at the same time: more would be a burst. */
@@ -71,6 +80,7 @@ interface CheckedPath {
 class RevocationChecker implements Revocation {
   readonly #options: RevocationOptions;
   readonly #sources: RevocationSources;
+  readonly #crls: CrlCache;
   readonly #records: LRUCache<string, RevocationRecord>;
   readonly #paths = new WeakMap<VerifiedPath, CheckedPath>();
   readonly #certificates = new WeakMap<Certificate, RevocationRecord>();
@@ -90,6 +100,7 @@ class RevocationChecker implements Revocation {
       },
     });
     const crls = new CrlCache({ ...options, coolDownSeconds });
+    this.#crls = crls;
     const ocsp = new OcspClient({
       io,
       clock,
@@ -139,6 +150,14 @@ class RevocationChecker implements Revocation {
 
   askAgain(one: RevocationKey): void {
     this.#records.get(nameOf(one))?.makeDue();
+  }
+
+  get crls(): readonly HeldCrl[] {
+    return this.#crls.held.map(({ issuer, nextUpdate, count }) => ({
+      issuer: shownName(issuer),
+      nextUpdate,
+      count,
+    }));
   }
 
   onRevoked(listener: (found: CheckedCertificate) => void): void {

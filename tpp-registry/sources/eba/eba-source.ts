@@ -61,6 +61,10 @@ export class EbaSource implements RegistrySource {
     return this.copy.state.fetchedAt;
   }
 
+  get size(): number {
+    return this.#byCode.size;
+  }
+
   find(authorizationNumber: string, nca?: string): SourceStatement | undefined {
     const now = this.#options.clock.now().getTime();
     const key = `${nca ?? ''} ${authorizationNumber}`;

@@ -38,6 +38,10 @@ export class UkDirectorySource implements RegistrySource {
     return this.copy.state.fetchedAt;
   }
 
+  get size(): number {
+    return this.#statements.size;
+  }
+
   find(authorizationNumber: string, nca?: string): SourceStatement | undefined {
     if (nca !== undefined && canonicalNca(nca) !== NCA.id) return undefined;
     return this.#statements.get(authorizationNumber);
