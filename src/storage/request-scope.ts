@@ -25,6 +25,7 @@ export function failingFast(store: Store): Store {
     findByIndex: bounded('find', store.findByIndex),
     listByIndex: bounded('find', store.listByIndex),
     listPage: bounded('find', store.listPage),
+    count: bounded('find', store.count),
     put: bounded('put', store.put),
     putIfAbsent: bounded('putIfAbsent', store.putIfAbsent),
     replace: bounded('replace', store.replace),

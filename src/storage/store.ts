@@ -20,6 +20,9 @@ export interface Store {
    */
   listPage(kind: string, name: string, value: string, page: PageRequest): Promise<RecordPage>;
 
+  /** How many records `listByIndex` returns, up to `most`. */
+  count(kind: string, name: string, value: string, most: number): Promise<number>;
+
   /**
    * Writes a record, replacing any other under the same id. A consumption mark survives the replacement.
    *

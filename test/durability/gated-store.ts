@@ -62,6 +62,7 @@ export function gatedStore(inner: Store, onParked: (operation: string) => void):
       findByIndex: gated('findByIndex', inner.findByIndex),
       listByIndex: gated('listByIndex', inner.listByIndex),
       listPage: gated('listPage', inner.listPage),
+      count: gated('count', inner.count),
       put: gated('put', inner.put),
       putIfAbsent: gated('putIfAbsent', inner.putIfAbsent),
       replace: gated('replace', inner.replace),

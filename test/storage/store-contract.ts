@@ -236,8 +236,12 @@ export function describeStore(name: string, open: (clock: Clock) => Promise<Stor
       expect(all.flat().toSorted()).toEqual(ids.toSorted());
       expect(await pagesOf('t', 45)).toHaveLength(1);
       expect(await pagesOf('none', 7)).toEqual([[]]);
+      const counts = ['t', 'u', 'none'].map((value) => store.count('Consent', 'tpp', value, 100));
+      expect(await Promise.all(counts)).toEqual([45, 1, 0]);
+      expect(await store.count('Consent', 'tpp', 't', 44)).toBe(44);
       clock.forward(1000);
       expect((await pagesOf('t', 4)).flat()).toHaveLength(15);
+      expect(await store.count('Consent', 'tpp', 't', 100)).toBe(15);
     });
 
     it('goes on after a record that has gone since, and from any text', async () => {

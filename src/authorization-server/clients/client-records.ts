@@ -109,9 +109,9 @@ export class ClientRecords {
   }
 
   /** How many clients a TPP has in the store, up to `most`. */
-  async count(authorizationNumber: string, most: number): Promise<number> {
+  count(authorizationNumber: string, most: number): Promise<number> {
     const [name, value] = indexOf({ authorizationNumber });
-    return (await this.#store.listPage(CLIENT, name, value, { limit: most })).records.length;
+    return this.#store.count(CLIENT, name, value, most);
   }
 
   /** Clients that have changed, or are about to, in the last minutes. */

@@ -24,6 +24,7 @@ export function measuredStore(store: Store, metrics: Pick<Metrics, 'observe'>): 
     findByIndex: timed('findByIndex', store.findByIndex),
     listByIndex: timed('listByIndex', store.listByIndex),
     listPage: timed('listPage', store.listPage),
+    count: timed('count', store.count),
     put: timed('put', store.put),
     putIfAbsent: timed('putIfAbsent', store.putIfAbsent),
     replace: timed('replace', store.replace),

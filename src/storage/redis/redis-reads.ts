@@ -60,6 +60,22 @@ export async function pageOfRecords(
     : { records };
 }
 
+/** How many live records this index has, up to `most`. A page may have fewer than it has registrations. */
+export async function countRecords(
+  parts: RedisParts,
+  of: { readonly kind: string; readonly index: string },
+  most: number,
+): Promise<number> {
+  let count = 0;
+  let after: string | undefined;
+  do {
+    const { records, next } = await pageOfRecords(parts, of, { after, limit: most - count });
+    count += records.length;
+    after = next;
+  } while (after !== undefined && count < most);
+  return count;
+}
+
 async function rowsOfMembers(
   { keys }: RedisParts,
   kind: string,

@@ -4,7 +4,7 @@ import type { Log } from '../../events.ts';
 import { type Budget, createRedisGroupWrite } from './redis-group-write.ts';
 import { createRedisKeys } from './redis-keys.ts';
 import { connectRedis } from './redis-primaries.ts';
-import { findRecord, listRecords, pageOfRecords } from './redis-reads.ts';
+import { countRecords, findRecord, listRecords, pageOfRecords } from './redis-reads.ts';
 import { ALLOCATE, CONSUME, HEALTH, SET_BIT } from './redis-scripts.ts';
 import type { RedisSettings } from './redis-settings.ts';
 import { deleteByIndex, deleteRecord, nonce, type RedisParts, writeRecord } from './redis-writes.ts';
@@ -72,6 +72,8 @@ function storeOver(parts: RedisParts, within: Within): Store {
     listByIndex: list,
     listPage: (kind, name, value, page) =>
       within('find', () => pageOfRecords(parts, { kind, index: keys.index(kind, name, value) }, page)),
+    count: (kind, name, value, most) =>
+      within('find', () => countRecords(parts, { kind, index: keys.index(kind, name, value) }, most)),
 
     put: async (kind, id, record) => {
       await within('put', (budget) => writeRecord(parts, { kind, id, record, mode: 'any' }, budget));

@@ -88,6 +88,10 @@ function preparedReads(database: DatabaseSync) {
        WHERE i.kind = :kind AND i.name = :name AND i.value = :value AND i.id > :after AND ${LIVE}
        ORDER BY i.id LIMIT :limit`,
     ),
+    count: database.prepare(
+      `SELECT count(*) AS count FROM (SELECT 1 FROM record_index i JOIN record r ON r.kind = i.kind AND r.id = i.id
+       WHERE i.kind = :kind AND i.name = :name AND i.value = :value AND ${LIVE} LIMIT :most)`,
+    ),
     bits: database.prepare(
       'SELECT part, bits FROM bitmap WHERE name = :bitmap AND part BETWEEN :first AND :last',
     ),
@@ -107,14 +111,6 @@ interface Parts {
 }
 
 function storeOver({ reader, writer, now, close }: Parts): Store {
-  const rowsByIndex = (kind: string, name: string, value: string) =>
-    waiting('find', READ_MILLISECONDS, () =>
-      reader.use(({ byIndex }) => byIndex.all({ kind, name, value, now: now() }) as unknown as Row[]),
-    );
-  const bitsOf = (bitmap: string, first: number, last: number) =>
-    waiting('find', READ_MILLISECONDS, () =>
-      reader.use(({ bits }) => bits.all({ bitmap, first, last }) as unknown as BitsRow[]),
-    );
   const toWrite = (kind: string, id: string, record: RecordToStore) => ({
     kind,
     id,
@@ -125,27 +121,7 @@ function storeOver({ reader, writer, now, close }: Parts): Store {
   });
 
   return {
-    find: async (kind, id) => {
-      const row = await waiting('find', READ_MILLISECONDS, () =>
-        reader.use(({ find }) => find.get({ kind, id, now: now() }) as unknown as Row | undefined),
-      );
-      return row === undefined ? undefined : recordOf(row);
-    },
-    findByIndex: async (kind, name, value) => {
-      const row = (await rowsByIndex(kind, name, value)).at(-1);
-      return row === undefined ? undefined : recordOf(row);
-    },
-    listByIndex: async (kind, name, value) => (await rowsByIndex(kind, name, value)).map(recordOf),
-    listPage: async (kind, name, value, { after = '', limit }) => {
-      const words = { kind, name, value, after, limit: limit + 1, now: now() };
-      const rows = await waiting('find', READ_MILLISECONDS, () =>
-        reader.use(({ page }) => page.all(words) as unknown as Row[]),
-      );
-      const records = rows.slice(0, limit).map(recordOf);
-      const last = records.at(-1);
-      return rows.length > limit && last !== undefined ? { records, next: last.id } : { records };
-    },
-
+    ...readsOver({ reader, now }),
     put: async (kind, id, record) => {
       await writer.write({ do: 'put', ...toWrite(kind, id, record) });
     },
@@ -163,10 +139,53 @@ function storeOver({ reader, writer, now, close }: Parts): Store {
       await writer.write({ do: 'deleteByIndex', kind, name, value, until: tombstoneUntil.getTime() });
     },
     allocate: async (counter, count) => Number(await writer.write({ do: 'allocate', counter, count })),
-
     setBit: async (bitmap, bit, expiresAt) => {
       await writer.write({ do: 'setBit', bitmap, bit, expires: expiresAt.getTime() });
     },
+
+    // A real write, since an empty transaction succeeds on a full or read-only disk.
+    isHealthy: () =>
+      writer.write({ do: 'allocate', counter: 'health', count: 1 }).then(
+        () => true,
+        () => false,
+      ),
+    close,
+  };
+}
+
+type Reads = Pick<
+  Store,
+  'find' | 'findByIndex' | 'listByIndex' | 'listPage' | 'count' | 'hasBit' | 'findBits'
+>;
+
+function readsOver({ reader, now }: Pick<Parts, 'reader' | 'now'>): Reads {
+  const read = <T>(work: (statements: ReturnType<typeof preparedReads>) => T) =>
+    waiting('find', READ_MILLISECONDS, () => reader.use(work));
+  const rowsByIndex = (kind: string, name: string, value: string) =>
+    read(({ byIndex }) => byIndex.all({ kind, name, value, now: now() }) as unknown as Row[]);
+  const bitsOf = (bitmap: string, first: number, last: number) =>
+    read(({ bits }) => bits.all({ bitmap, first, last }) as unknown as BitsRow[]);
+
+  return {
+    find: async (kind, id) => {
+      const row = await read(({ find }) => find.get({ kind, id, now: now() }) as unknown as Row | undefined);
+      return row === undefined ? undefined : recordOf(row);
+    },
+    findByIndex: async (kind, name, value) => {
+      const row = (await rowsByIndex(kind, name, value)).at(-1);
+      return row === undefined ? undefined : recordOf(row);
+    },
+    listByIndex: async (kind, name, value) => (await rowsByIndex(kind, name, value)).map(recordOf),
+    listPage: async (kind, name, value, { after = '', limit }) => {
+      const words = { kind, name, value, after, limit: limit + 1, now: now() };
+      const rows = await read(({ page }) => page.all(words) as unknown as Row[]);
+      const records = rows.slice(0, limit).map(recordOf);
+      const last = records.at(-1);
+      return rows.length > limit && last !== undefined ? { records, next: last.id } : { records };
+    },
+    count: (kind, name, value, most) =>
+      read(({ count }) => Number(count.get({ kind, name, value, most, now: now() })?.count)),
+
     hasBit: async (bitmap, bit) => {
       const part = Math.floor(bit / PART_BITS);
       const [row] = await bitsOf(bitmap, part, part);
@@ -178,14 +197,6 @@ function storeOver({ reader, writer, now, close }: Parts): Store {
       for (const row of rows) bits.set(row.bits, row.part * (PART_BITS / 8));
       return bits;
     },
-
-    // A real write, since an empty transaction succeeds on a full or read-only disk.
-    isHealthy: () =>
-      writer.write({ do: 'allocate', counter: 'health', count: 1 }).then(
-        () => true,
-        () => false,
-      ),
-    close,
   };
 }
 
