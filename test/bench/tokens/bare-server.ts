@@ -12,6 +12,8 @@ const options = JSON.parse(text) as {
   readonly clientId: string;
   readonly subject: string;
   readonly format: 'jwt' | 'opaque';
+  /** Whether anyone may register clients. */
+  readonly registers: boolean;
   readonly caFiles: readonly string[];
   readonly certificateFile: string;
   readonly keyFile: string;
@@ -38,6 +40,7 @@ const provider = new Provider(options.issuer, {
     devInteractions: { enabled: false },
     clientCredentials: { enabled: true },
     introspection: { enabled: true },
+    registration: { enabled: options.registers },
     mTLS: {
       enabled: true,
       tlsClientAuth: true,

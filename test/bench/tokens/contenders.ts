@@ -22,7 +22,11 @@ const here = (file: string) => fileURLToPath(new URL(file, import.meta.url));
 const MAIN = here('../../../src/cli/main.ts');
 
 /** Bare oidc-provider with its in-memory adapter. */
-export async function startBare(bank: Bank, format: 'jwt' | 'opaque'): Promise<Contender> {
+export async function startBare(
+  bank: Bank,
+  format: 'jwt' | 'opaque',
+  { registers = false }: { readonly registers?: boolean } = {},
+): Promise<Contender> {
   const paths = pathsOf(bank.folder);
   const tpp = bank.description.tpps.find(({ name }) => name === 'money-one');
   if (tpp === undefined) throw new Error('no TPP');
@@ -33,6 +37,7 @@ export async function startBare(bank: Bank, format: 'jwt' | 'opaque'): Promise<C
     clientId: tpp.clients.tls_client_auth.client_id,
     subject: new X509Certificate(readFileSync(tpp.certificateFile)).subject,
     format,
+    registers,
     caFiles: [paths.root, paths.intermediates],
     certificateFile: paths.server.certificateFile,
     keyFile: paths.server.keyFile,
