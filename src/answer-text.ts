@@ -79,6 +79,8 @@ const SHOWN: Shown = {
   ERR_CLIENT_ASSERTION: problemOf,
   ERR_CLIENT_SUBJECT_MISMATCH: ({ property }) => property,
   ERR_CLIENT_REGISTRATION: problemOf,
+  ERR_ADDRESS_LIMIT: ({ limit }) => `at most ${limit}`,
+  ERR_TPP_LIMIT: ({ limit }) => `at most ${limit}`,
   ERR_CLIENT_LIMIT: ({ limit }) => `at most ${limit}`,
   ERR_TOKEN_REQUEST: problemOf,
   ERR_TOKEN_INVALID: problemOf,

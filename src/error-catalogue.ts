@@ -1,10 +1,11 @@
-import { API_REFUSALS } from './catalogue/api-refusals.ts';
-import { AUDIT_REFUSALS } from './catalogue/audit-refusals.ts';
-import { APPROVAL_REFUSALS } from './catalogue/approval-refusals.ts';
-import { BANK_API_REFUSALS } from './catalogue/bank-api-refusals.ts';
-import { CERTIFICATE_REFUSALS } from './catalogue/certificate-refusals.ts';
-import { CONSENT_REFUSALS } from './catalogue/consent-refusals.ts';
-import { REGISTRATION_REFUSALS } from './catalogue/registration-refusals.ts';
+import { API_REFUSALS } from './catalogue/refusals/api-refusals.ts';
+import { AUDIT_REFUSALS } from './catalogue/refusals/audit-refusals.ts';
+import { APPROVAL_REFUSALS } from './catalogue/refusals/approval-refusals.ts';
+import { BANK_API_REFUSALS } from './catalogue/refusals/bank-api-refusals.ts';
+import { CERTIFICATE_REFUSALS } from './catalogue/refusals/certificate-refusals.ts';
+import { CONSENT_REFUSALS } from './catalogue/refusals/consent-refusals.ts';
+import { LOAD_REFUSALS } from './catalogue/refusals/load-refusals.ts';
+import { REGISTRATION_REFUSALS } from './catalogue/refusals/registration-refusals.ts';
 import {
   address,
   bank,
@@ -52,6 +53,7 @@ export const CATALOGUE = {
   ...CERTIFICATE_REFUSALS,
   ...CONSENT_REFUSALS,
   ...BANK_API_REFUSALS,
+  ...LOAD_REFUSALS,
   ...REGISTRATION_REFUSALS,
 
   // third-party providers: tpp/

@@ -1,11 +1,12 @@
-import { BANK_API_EVENTS } from './catalogue/bank-api-events.ts';
-import { API_EVENTS } from './catalogue/api-events.ts';
-import { AUDIT_EVENTS } from './catalogue/audit-events.ts';
-import { CUSTOMER_EVENTS } from './catalogue/customer-events.ts';
-import { CONSENT_EVENTS } from './catalogue/consent-events.ts';
-import { REGISTRATION_EVENTS } from './catalogue/registration-events.ts';
-import { KEY_PAIR_EVENTS } from './catalogue/key-pair-events.ts';
-import { LOADED, NOT_LOADED, REGISTER_EVENTS } from './catalogue/register-events.ts';
+import { BANK_API_EVENTS } from './catalogue/events/bank-api-events.ts';
+import { API_EVENTS } from './catalogue/events/api-events.ts';
+import { AUDIT_EVENTS } from './catalogue/events/audit-events.ts';
+import { CUSTOMER_EVENTS } from './catalogue/events/customer-events.ts';
+import { CONSENT_EVENTS } from './catalogue/events/consent-events.ts';
+import { LOAD_EVENTS } from './catalogue/events/load-events.ts';
+import { REGISTRATION_EVENTS } from './catalogue/events/registration-events.ts';
+import { KEY_PAIR_EVENTS } from './catalogue/events/key-pair-events.ts';
+import { LOADED, NOT_LOADED, REGISTER_EVENTS } from './catalogue/events/register-events.ts';
 import {
   audited,
   counted,
@@ -212,6 +213,7 @@ export const EVENTS = Object.freeze({
   ...AUDIT_EVENTS,
   ...CONSENT_EVENTS,
   ...BANK_API_EVENTS,
+  ...LOAD_EVENTS,
   ...REGISTRATION_EVENTS,
   'registration.refused': warn('a registration of a TPP was refused', REFUSED, auditedRefusals),
   'trust.loaded': info('a copy of a trust file is in use', LOADED, audited),

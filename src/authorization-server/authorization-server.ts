@@ -88,6 +88,7 @@ import { selfCheck, type SelfCheckOptions } from './self-check/self-check.ts';
 import type { FollowedSigner } from './signing/signer.ts';
 import { serveStatusLists } from './token-status/status-lists.ts';
 import type { TokenStatus } from './token-status/token-status.ts';
+import { type RequestRateOptions, RequestRates } from './request/request-rates.ts';
 import { tppGate } from './request/tpp-gate.ts';
 
 export interface AuthorizationServerOptions
@@ -102,6 +103,7 @@ export interface AuthorizationServerOptions
   readonly decrypter: Decrypter;
   readonly store: Store;
   readonly clientLimits: ClientLimits;
+  readonly requestRates: RequestRateOptions;
   readonly consents: ConsentRecords;
   readonly detailTypes: DetailTypes;
   readonly consentUses: ConsentUses;
@@ -218,17 +220,12 @@ function stepsOf(
     ...sources,
     findCustomerClaims: (psuId: string, consentId: string) => releasedClaims.ofUserinfo(psuId, consentId),
   };
-  const decrypting = decryptRequest({
-    decrypter: options.decrypter,
-    findEncryption: async (clientId) => {
-      const client = await options.clients.find(clientId);
-      return client === undefined ? undefined : requestEncryptionOf(client);
-    },
-  });
+  const decrypting = decryptingStep(options);
   const hasStrictTransportSecurity = new URL(issuer).hostname !== 'localhost';
   const metadata = discoveryOnBothListeners({ ...options, uiLocales: pages.languages.offered });
   const statusLists = serveStatusLists(tokenStatus.lists);
   const registration = openRegistration(options);
+  const rates = new RequestRates(options.requestRates, clientCertificate);
   const selfSigned = openSelfSigned(options, (ctx) => namedClient(ctx, sources));
   return {
     front: [
@@ -237,6 +234,7 @@ function stepsOf(
       errorHandler(pages),
       pageHeaders({ hasStrictTransportSecurity }),
       findRoute,
+      rates.ofAddress,
       refuseUnaudited(audit),
       from('anyone', metadata),
       at(STATUS_LIST_ROUTE, statusLists),
@@ -252,6 +250,7 @@ function stepsOf(
       accessLog(log, clientCertificate),
       errorHandler(pages),
       findRoute,
+      rates.ofStrangers,
       refuseUnaudited(audit),
       at(ENDPOINTS.backchannel_authentication, whereOpen(options.ciba)),
       at(REGISTRATION_ROUTE, whereOpen(registration.endpoints)),
@@ -263,6 +262,7 @@ function stepsOf(
       // A certificate that the gate refuses is answered too.
       at(SELF_CHECK_PATH, selfCheck({ ...options, selfSigned })),
       from('tpp', tppGate(authenticator, clientCertificate, { ...options, selfSigned })),
+      rates.ofTpp,
       ...registrationSteps(registration),
       // The short ways take only forms that `checkForm` passes.
       at(ENDPOINTS.token, directClientCredentials(provider)),
@@ -280,4 +280,14 @@ function stepsOf(
       at(GRANTS_ROUTE, grantsEndpoint(options, { ...sources, consents })),
     ],
   };
+}
+
+function decryptingStep({ decrypter, clients }: AuthorizationServerOptions): Middleware {
+  return decryptRequest({
+    decrypter,
+    findEncryption: async (clientId) => {
+      const client = await clients.find(clientId);
+      return client === undefined ? undefined : requestEncryptionOf(client);
+    },
+  });
 }

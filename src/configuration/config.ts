@@ -36,6 +36,7 @@ import {
 import { findSigningKeyProblems, signingKeysSchema } from './keys/signing-keys-schema.ts';
 import { registrationSchema } from './registration/registration-schema.ts';
 import { selfCheckSchema } from './registration/self-check-schema.ts';
+import { requestLimitsSchema } from './request-limits-schema.ts';
 import { resourceServerSchema } from './resource-server-schema.ts';
 
 const httpsUrl = z.url({ protocol: /^https$/, error: 'must be an https URL' });
@@ -198,6 +199,7 @@ export const configSchema = z.strictObject({
       }),
     })
     .prefault({}),
+  requestLimits: requestLimitsSchema,
   registration: registrationSchema,
   selfCheck: selfCheckSchema,
   clients: z

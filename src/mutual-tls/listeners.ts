@@ -9,6 +9,7 @@ import { type ErrorCode, isRefusal, OpenBankingError } from '../errors.ts';
 import type { Log } from '../events.ts';
 import { peerAddress } from './client-certificate.ts';
 import type { KeyPair } from './key-pair.ts';
+import { type Admission, refuseOverload } from './limits/admission.ts';
 import { type ConnectionLimits, createConnectionLimits } from './limits/connection-limits.ts';
 import { HANDSHAKE_TIMEOUT_SECONDS, requestLimits } from './limits/request-limits.ts';
 import { OpenConnections } from './open-connections.ts';
@@ -47,6 +48,8 @@ export interface ListenerOptions {
   readonly connections?: ConnectionLimits;
   /** How long an idle connection is kept; default 65. */
   readonly keepAliveSeconds?: number;
+  /** Refuses requests while the process has more of them than it can serve. Default: none is refused. */
+  readonly admission?: Admission | undefined;
   /** The OCSP answer about the certificate of a handshake, for clients that ask for it (RFC 6066 §8). Default: none. */
   readonly staple?: ((certificateDer: Buffer) => Buffer | undefined) | undefined;
 }
@@ -147,6 +150,11 @@ export class Listener {
   #answer(request: IncomingMessage, response: ServerResponse): void {
     if (this.#serving === undefined) {
       refuse(request, response, 503, new OpenBankingError('ERR_STORAGE_UNAVAILABLE', { operation: 'start' }));
+      return;
+    }
+    const { admission } = this.#options;
+    if (admission !== undefined && !admission.admits(response)) {
+      refuseOverload(request, response);
       return;
     }
     const refusal = misdirection(request, this.#serving.authority);

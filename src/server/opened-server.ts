@@ -26,10 +26,10 @@ import { createClientCertificateSource } from '../mutual-tls/client-certificate.
 import { createConnectionLimits } from '../mutual-tls/limits/connection-limits.ts';
 import { allowedConstraints, allowedProfiles, clientProfiles } from '../configuration/profile-schema.ts';
 import { connectionLimitOptions } from '../configuration/connection-schema.ts';
-import { createListener } from '../mutual-tls/listeners.ts';
+import { requestRateOptions } from '../configuration/request-limits-schema.ts';
 import { reloadFiles } from './file-reload.ts';
 import { FollowedKeyPair } from './followed-key-pair.ts';
-import { openStaple } from './own-certificate/opened-staple.ts';
+import { openPublicListeners } from './public-listeners.ts';
 import { aspspOf } from './bank/opened-aspsp.ts';
 import { openBankApi } from './bank/opened-bank-api.ts';
 import { openResourceServers } from './followed-resource-servers.ts';
@@ -67,20 +67,13 @@ export async function openServer(config: Config, parts: ServerParts): Promise<Op
   const endpoints = createEndpoints(config, opened, { aspsp, consents, consentUses, audit, clock, log });
   const { tls } = opened;
   const requestClientCertificate = clientCertificate.isTlsCertificateNeeded;
-  const { keepAliveSeconds } = config.connections;
   const connections = createConnectionLimits({ log, ...connectionLimitOptions(config) });
-  const staple = openStaple(config, tls, { clock, log });
-  const listen = { ...tls.current, keepAliveSeconds, connections, log, staple: staple?.show };
-  const front = createListener({ name: 'front', requestClientCertificate: false, ...listen });
-  const mtls = createListener({ name: 'mtls', requestClientCertificate, ...listen });
-  tls.follow((pair) => {
-    for (const listener of [front, mtls]) listener.replaceCertificate(pair);
-  });
-  const { handlers } = endpoints;
   const measured = (listener: 'front' | 'mtls') =>
-    measuredRequests(handlers[listener], { listener, routeName }, metrics);
-  front.serve(new URL(config.issuer), measured('front'));
-  mtls.serve(new URL(config.mtlsUrl), measured('mtls'));
+    measuredRequests(endpoints.handlers[listener], { listener, routeName }, metrics);
+  const handlers = { front: measured('front'), mtls: measured('mtls') };
+  const ofListeners = { tls, connections, requestClientCertificate, handlers, clock, log };
+  const publicListeners = openPublicListeners(config, ofListeners);
+  const { front, mtls } = publicListeners;
   if (requestClientCertificate) await reportClientChain(log);
   const bankConsents = new Consents(consents, endpoints);
   await endWithConsents(clients, bankConsents, log);
@@ -117,14 +110,13 @@ export async function openServer(config: Config, parts: ServerParts): Promise<Op
     },
     stop: async () => {
       const { drainSeconds } = config.shutdown;
-      await Promise.all([front, mtls].map((listener) => listener.close(drainSeconds)));
+      await publicListeners.close(drainSeconds);
       await bankApi?.stop(drainSeconds);
       await endpoints.close();
       await opened.keysByAddress.close();
       await Promise.all([opened.seen.close(), consentUses.close()]);
       const files = [decision, clients, opened.signer, opened.resourceServers, tls];
       await Promise.all(files.map((part) => part.close()));
-      await staple?.close();
       log.emit('server.stopped');
       await audit?.close();
       await store.close();
@@ -242,6 +234,7 @@ function createEndpoints(
     secret,
     store,
     clientLimits: config.clientLimits,
+    requestRates: requestRateOptions(config),
     consents,
     consentUses,
     authorisationStatus,

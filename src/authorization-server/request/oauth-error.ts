@@ -121,6 +121,8 @@ export function oauthAnswer(error: OpenBankingError) {
         'ERR_REGISTRATION_LIMIT',
         'ERR_SELF_CHECK_LIMIT',
         'ERR_BANK_ATTEMPTS',
+        'ERR_ADDRESS_LIMIT',
+        'ERR_TPP_LIMIT',
       )
         ? { 'retry-after': String(error.details.seconds) }
         : {}),

@@ -1,4 +1,4 @@
-import { audited, counted, error, info, recorded, warn } from '../event-levels.ts';
+import { audited, counted, error, info, recorded, warn } from '../../event-levels.ts';
 
 const CALL = ['requestId', 'listener', 'method', 'route', 'status', 'caller'] as const;
 

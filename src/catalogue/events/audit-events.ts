@@ -1,4 +1,4 @@
-import { counted, debug, error, info, recorded, warn } from '../event-levels.ts';
+import { counted, debug, error, info, recorded, warn } from '../../event-levels.ts';
 
 /** The events of the audit record. */
 export const AUDIT_EVENTS = {

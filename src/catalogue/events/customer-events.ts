@@ -1,4 +1,4 @@
-import { audited, counted, debug, info, recorded, warn } from '../event-levels.ts';
+import { audited, counted, debug, info, recorded, warn } from '../../event-levels.ts';
 
 const CUSTOMER = ['requestId', 'clientId', 'authorizationNumber', 'scope'] as const;
 

@@ -1,4 +1,4 @@
-import { bank, grant, limit, request } from '../error-classes.ts';
+import { bank, grant, limit, request } from '../../error-classes.ts';
 
 type None = Record<never, never>;
 

@@ -1,4 +1,4 @@
-import { unavailable } from '../error-classes.ts';
+import { unavailable } from '../../error-classes.ts';
 
 /** The refusals of the audit record: audit/. */
 export const AUDIT_REFUSALS = {

@@ -1,4 +1,4 @@
-import { audited, error, info, warn } from '../event-levels.ts';
+import { audited, error, info, warn } from '../../event-levels.ts';
 
 /** Fields of the events of a followed file. */
 export const LOADED = ['file', 'count'] as const;

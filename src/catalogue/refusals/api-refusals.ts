@@ -1,4 +1,4 @@
-import { bank, scope, signature, token, unavailable, type WithProblem } from '../error-classes.ts';
+import { bank, scope, signature, token, unavailable, type WithProblem } from '../../error-classes.ts';
 
 type None = Record<never, never>;
 type OfConsent = { consentId: string };

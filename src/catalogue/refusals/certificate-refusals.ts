@@ -1,4 +1,4 @@
-import { certificate, request, unavailable, type WithProblem } from '../error-classes.ts';
+import { certificate, request, unavailable, type WithProblem } from '../../error-classes.ts';
 
 type None = Record<never, never>;
 type OfSubject = { subject: string };

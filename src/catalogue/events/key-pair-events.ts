@@ -1,4 +1,4 @@
-import { audited, counted, error, info, warn } from '../event-levels.ts';
+import { audited, counted, error, info, warn } from '../../event-levels.ts';
 import { LOADED, NOT_LOADED } from './register-events.ts';
 
 /** The events of the certificates of the server. */

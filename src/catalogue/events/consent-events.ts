@@ -1,4 +1,4 @@
-import { audited, counted, info, recorded, warn } from '../event-levels.ts';
+import { audited, counted, info, recorded, warn } from '../../event-levels.ts';
 
 /** The events of consents. */
 export const CONSENT_EVENTS = {

@@ -1,4 +1,4 @@
-import { client, limit, request, token, tpp, unavailable, type WithProblem } from '../error-classes.ts';
+import { client, limit, request, token, tpp, unavailable, type WithProblem } from '../../error-classes.ts';
 
 type None = Record<never, never>;
 /** `rule` names the rule of the statement with its section. */

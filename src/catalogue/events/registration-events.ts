@@ -1,4 +1,4 @@
-import { counted, recorded, warn, info } from '../event-levels.ts';
+import { counted, recorded, warn, info } from '../../event-levels.ts';
 
 const CLIENT = ['requestId', 'clientId', 'authorizationNumber', 'certificate', 'outcome'] as const;
 

@@ -1,4 +1,4 @@
-import { client, grant, limit, request, type WithProblem } from '../error-classes.ts';
+import { client, grant, limit, request, type WithProblem } from '../../error-classes.ts';
 
 type None = Record<never, never>;
 

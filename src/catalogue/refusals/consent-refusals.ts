@@ -1,4 +1,4 @@
-import { bank, grant, limit, notFound, request, type WithProblem } from '../error-classes.ts';
+import { bank, grant, limit, notFound, request, type WithProblem } from '../../error-classes.ts';
 
 type None = Record<never, never>;
 type OfConsent = { consentId: string };

@@ -1,4 +1,4 @@
-import { counted, error, info, warn } from '../event-levels.ts';
+import { counted, error, info, warn } from '../../event-levels.ts';
 
 const API_REFUSED = [
   'interactionId',

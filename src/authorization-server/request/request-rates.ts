@@ -1,0 +1,94 @@
+import { BlockList, isIPv6 } from 'node:net';
+import type { Context, Middleware } from 'koa';
+import { type RateLimiterRes, RateLimiterMemory } from 'rate-limiter-flexible';
+import { OpenBankingError } from '../../errors.ts';
+import { addAddressRange } from '../../mutual-tls/address-ranges.ts';
+import type { ClientCertificateSource } from '../../mutual-tls/client-certificate.ts';
+import { networkOf } from '../../network-of.ts';
+import { actingTpp } from './tpp-gate.ts';
+
+/** Requests in a minute, in each process. */
+export interface RequestRateOptions {
+  /** Of one TPP whose certificate has been accepted. */
+  readonly perTpp: number;
+  /** Of one address on the front channel (IPv6: of one /64). */
+  readonly perAddress: number;
+  /** Of one address on the mTLS listener that are refused before their TPP is known. */
+  readonly refusedPerAddress: number;
+  /** Addresses and CIDR ranges without limits by address. */
+  readonly exemptAddresses: readonly string[];
+}
+
+const MINUTE_SECONDS = 60;
+
+/**
+ * Limits the requests of one address and of one TPP. The address of a request is the peer of its connection, or what a
+ * trusted proxy says. TPPs are counted by themselves: many may share an address.
+ */
+export class RequestRates {
+  readonly #source: ClientCertificateSource;
+  readonly #exempt = new BlockList();
+  readonly #tpps: RateLimiterMemory;
+  readonly #addresses: RateLimiterMemory;
+  readonly #refused: RateLimiterMemory;
+
+  constructor(options: RequestRateOptions, source: ClientCertificateSource) {
+    this.#source = source;
+    const limiter = (points: number) => new RateLimiterMemory({ points, duration: MINUTE_SECONDS });
+    this.#tpps = limiter(options.perTpp);
+    this.#addresses = limiter(options.perAddress);
+    this.#refused = limiter(options.refusedPerAddress);
+    for (const text of options.exemptAddresses) addAddressRange(this.#exempt, text, 'exemptAddresses');
+  }
+
+  /** A step of the front channel. @throws ERR_ADDRESS_LIMIT */
+  readonly ofAddress: Middleware = async (ctx, next) => {
+    const network = this.#networkOf(ctx);
+    if (network !== undefined) await this.#addresses.consume(network).catch(overAddress(this.#addresses));
+    await next();
+  };
+
+  /** A step of the mTLS listener, before the certificate is judged. @throws ERR_ADDRESS_LIMIT */
+  readonly ofStrangers: Middleware = async (ctx, next) => {
+    const network = this.#networkOf(ctx);
+    const spent = network === undefined ? null : await this.#refused.get(network);
+    if (spent !== null && spent.remainingPoints <= 0) overAddress(this.#refused)(spent);
+    try {
+      await next();
+    } catch (error) {
+      const isStranger = actingTpp(ctx) === undefined;
+      if (network !== undefined && isStranger) await this.#refused.penalty(network);
+      throw error;
+    }
+  };
+
+  /** A step of the mTLS listener, once the TPP is known. @throws ERR_TPP_LIMIT */
+  readonly ofTpp: Middleware = async (ctx, next) => {
+    const tpp = actingTpp(ctx);
+    if (tpp !== undefined) {
+      const { authorizationNumber } = tpp;
+      await this.#tpps.consume(authorizationNumber).catch((answer: RateLimiterRes) => {
+        const details = { authorizationNumber, limit: this.#tpps.points, seconds: secondsOf(answer) };
+        throw new OpenBankingError('ERR_TPP_LIMIT', details);
+      });
+    }
+    await next();
+  };
+
+  #networkOf(ctx: Context): string | undefined {
+    const address = this.#source.findAddress(ctx.req);
+    if (address === undefined) return undefined;
+    if (this.#exempt.check(address, isIPv6(address) ? 'ipv6' : 'ipv4')) return undefined;
+    return networkOf(address);
+  }
+}
+
+function overAddress({ points }: RateLimiterMemory) {
+  return (answer: RateLimiterRes): never => {
+    throw new OpenBankingError('ERR_ADDRESS_LIMIT', { limit: points, seconds: secondsOf(answer) });
+  };
+}
+
+function secondsOf({ msBeforeNext }: RateLimiterRes): number {
+  return Math.ceil(msBeforeNext / 1000);
+}

@@ -1,0 +1,136 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { answerText } from '../../answer-text.ts';
+import { OpenBankingError } from '../../errors.ts';
+import { type Log, silentLog } from '../../events.ts';
+
+export interface AdmissionOptions {
+  /** The delay of the event loop above which requests in flight become fewer. Default 50. */
+  readonly targetMilliseconds?: number | undefined;
+  /** Requests in flight that are always admitted. Default 128: some 50 ms of work. */
+  readonly fewest?: number;
+  readonly log?: Log;
+}
+
+const TARGET_MILLISECONDS = 50;
+const TURN_MILLISECONDS = 20;
+/** One late turn may be a collection of garbage; so many in a row are load. */
+const LATE_TURNS = 2;
+const FEWEST = 128;
+const MOST = 4096;
+/** A late loop alone may be the work of other programs of the machine: requests have to be slow as well. */
+const SLOW_MILLISECONDS = 150;
+/** The bound falls to this share at most in one turn. */
+const DEEPEST_CUT = 0.5;
+const GROWTH = 1.1;
+/** The load is over when no request was refused for so long. */
+const CALM_MILLISECONDS = 5000;
+
+/**
+ * Admits requests while the event loop keeps up. The requests in flight of one process are bounded. The bound falls while
+ * turns of the loop are late and requests are slow, and rises again otherwise: a request that waits for the bank or a
+ * browser is slow in a loop that is in time. A request beyond is refused before any
+ * work is done for it, so that an overloaded server goes on serving what it can, and answers the rest at once.
+ *
+ * @see Welsh and Culler, Adaptive overload control for busy internet servers (USITS 2003): the bound follows the delay
+ */
+export class Admission {
+  readonly #target: number;
+  readonly #fewest: number;
+  readonly #log: Log;
+  readonly #timer: NodeJS.Timeout;
+  #inFlight = 0;
+  /** Most requests in flight since the last turn. */
+  #peak = 0;
+  #bound = MOST;
+  /** Since the last turn, the answers and the sum of their times. */
+  #answered = 0;
+  #milliseconds = 0;
+  #late = 0;
+  #turnAt = performance.now();
+  #refused = 0;
+  #refusedAt = 0;
+
+  constructor(options: AdmissionOptions = {}) {
+    const { targetMilliseconds = TARGET_MILLISECONDS, fewest = FEWEST, log = silentLog } = options;
+    this.#target = targetMilliseconds;
+    this.#fewest = fewest;
+    this.#log = log;
+    this.#timer = setInterval(() => this.#turn(), TURN_MILLISECONDS).unref();
+  }
+
+  /** Whether a request is served. Such a request counts until its answer is over. */
+  admits(response: ServerResponse): boolean {
+    if (this.#inFlight >= this.#bound) {
+      this.#refuse();
+      return false;
+    }
+    this.#inFlight += 1;
+    if (this.#inFlight > this.#peak) this.#peak = this.#inFlight;
+    const startedAt = performance.now();
+    response.once('close', () => {
+      this.#inFlight -= 1;
+      this.#answered += 1;
+      this.#milliseconds += performance.now() - startedAt;
+    });
+    return true;
+  }
+
+  close(): void {
+    clearInterval(this.#timer);
+  }
+
+  #refuse(): void {
+    if (this.#refused === 0) this.#log.emit('server.overloaded', { count: this.#bound });
+    this.#refused += 1;
+    this.#refusedAt = performance.now();
+  }
+
+  #turn(): void {
+    const now = performance.now();
+    const isLate = now - this.#turnAt > TURN_MILLISECONDS + this.#target;
+    this.#late = isLate ? this.#late + 1 : 0;
+    const mean = this.#answered === 0 ? 0 : this.#milliseconds / this.#answered;
+    if (this.#late >= LATE_TURNS && mean > SLOW_MILLISECONDS) {
+      const share = Math.max(SLOW_MILLISECONDS / mean, DEEPEST_CUT);
+      this.#bound = Math.max(this.#fewest, Math.floor(Math.min(this.#bound, this.#peak) * share));
+    } else if (this.#peak >= this.#bound) {
+      this.#bound = Math.min(MOST, Math.ceil(this.#bound * GROWTH));
+    }
+    this.#answered = 0;
+    this.#milliseconds = 0;
+    this.#turnAt = now;
+    this.#peak = this.#inFlight;
+    if (this.#refused > 0 && now - this.#refusedAt > CALM_MILLISECONDS) {
+      this.#log.emit('server.relieved', { count: this.#refused });
+      this.#refused = 0;
+    }
+  }
+}
+
+const OVERLOADED = answerText(new OpenBankingError('ERR_SERVER_OVERLOADED', {}));
+const JSON_ANSWER = Buffer.from(
+  JSON.stringify({ error: 'temporarily_unavailable', error_description: OVERLOADED }),
+);
+/** A page that asks for itself again. */
+const PAGE = Buffer.from(
+  '<!doctype html><html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">' +
+    '<meta http-equiv="refresh" content="3"><title>One moment, please</title>' +
+    '<body style="font:1.1rem/1.5 sans-serif;margin:3rem 1rem;text-align:center">' +
+    '<h1>One moment, please</h1><p>Many people use this service now. The page tries again by itself.</p></html>',
+);
+const RETRY_SECONDS = '1';
+
+/** The answer to a request that was not admitted. As little work as an answer can be: written from ready bytes. */
+export function refuseOverload(request: IncomingMessage, response: ServerResponse): void {
+  const isPage = request.method === 'GET' && request.headers.accept?.includes('text/html') === true;
+  const body = isPage ? PAGE : JSON_ANSWER;
+  request.resume();
+  response.sendDate = false;
+  response.writeHead(503, {
+    'content-type': isPage ? 'text/html; charset=utf-8' : 'application/json',
+    'content-length': body.length,
+    'cache-control': 'no-store',
+    'retry-after': RETRY_SECONDS,
+  });
+  response.end(body);
+}
