@@ -5,6 +5,7 @@ import { BANK_API_REFUSALS } from './catalogue/refusals/bank-api-refusals.ts';
 import { CERTIFICATE_REFUSALS } from './catalogue/refusals/certificate-refusals.ts';
 import { CONSENT_REFUSALS } from './catalogue/refusals/consent-refusals.ts';
 import { LOAD_REFUSALS } from './catalogue/refusals/load-refusals.ts';
+import { MANAGEMENT_REFUSALS } from './catalogue/refusals/management-refusals.ts';
 import { REGISTRATION_REFUSALS } from './catalogue/refusals/registration-refusals.ts';
 import {
   address,
@@ -55,6 +56,7 @@ export const CATALOGUE = {
   ...BANK_API_REFUSALS,
   ...LOAD_REFUSALS,
   ...REGISTRATION_REFUSALS,
+  ...MANAGEMENT_REFUSALS,
 
   // third-party providers: tpp/
   ERR_TPP_IDENTIFIER_INVALID: tpp<OfSubject & WithProblem>(

@@ -18,6 +18,14 @@ export interface EventFields {
   readonly consentId?: string;
   /** The name of a caller of the bank API. */
   readonly caller?: string;
+  /** The name of an operator of the management API. */
+  readonly operator?: string;
+  /** The roles of the operator. */
+  readonly role?: string;
+  /** The object of an operator's change, such as a client. */
+  readonly target?: string;
+  /** The reason that an operator stated. */
+  readonly reason?: string;
   /** First 16 hexadecimal digits of SHA-256 over the certificate: enough to find it, not to bind to it. */
   readonly certificate?: string;
   readonly certificateSerial?: string;

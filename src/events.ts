@@ -4,6 +4,7 @@ import { AUDIT_EVENTS } from './catalogue/events/audit-events.ts';
 import { CUSTOMER_EVENTS } from './catalogue/events/customer-events.ts';
 import { CONSENT_EVENTS } from './catalogue/events/consent-events.ts';
 import { LOAD_EVENTS } from './catalogue/events/load-events.ts';
+import { MANAGEMENT_EVENTS } from './catalogue/events/management-events.ts';
 import { REGISTRATION_EVENTS } from './catalogue/events/registration-events.ts';
 import { KEY_PAIR_EVENTS } from './catalogue/events/key-pair-events.ts';
 import { LOADED, NOT_LOADED, REGISTER_EVENTS } from './catalogue/events/register-events.ts';
@@ -215,6 +216,7 @@ export const EVENTS = Object.freeze({
   ...BANK_API_EVENTS,
   ...LOAD_EVENTS,
   ...REGISTRATION_EVENTS,
+  ...MANAGEMENT_EVENTS,
   'registration.refused': warn('a registration of a TPP was refused', REFUSED, auditedRefusals),
   'trust.loaded': info('a copy of a trust file is in use', LOADED, audited),
   'trust.certificate.unreadable': warn('certificates of a trust file cannot be read, and are left out', [

@@ -3,6 +3,7 @@ import { certificateCommand } from './certificate/certificate.ts';
 import { clientCommand } from './client/client.ts';
 import { configCommand } from './config/config.ts';
 import { conformanceCommand } from './conformance/conformance.ts';
+import { consoleCommand } from './console.ts';
 import { demoCommand } from './demo.ts';
 import { gatewayCommand } from './gateway.ts';
 import { keysCommand } from './keys.ts';
@@ -28,6 +29,7 @@ export function createProgram(): Command {
     .addCommand(serveCommand())
     .addCommand(gatewayCommand())
     .addCommand(keysCommand())
+    .addCommand(consoleCommand())
     .addCommand(configCommand());
   for (const command of program.commands.flatMap((one) => [one, ...one.commands])) command.exitOverride();
   return program;

@@ -22,6 +22,7 @@ import { registrySchema } from './tpp/registry-schema.ts';
 import { trustSchema } from './tpp/trust-schema.ts';
 import { findScaProblems, scaSchema } from './consents/sca-schema.ts';
 import { pagesSchema } from './consents/pages-schema.ts';
+import { managementSchema } from './management/management-schema.ts';
 import { parseValue, type ValueToParse } from './layers/parsed-value.ts';
 import { type ConfigLayers, type OpenedConfig, readLayers } from './layers/read-layers.ts';
 import { WITHOUT_SLASH } from './issuer-schema.ts';
@@ -65,7 +66,7 @@ export const configSchema = z.strictObject({
       mtls: port.default(8444).meta({ description: 'Port of the mTLS listener.' }),
       health: healthAddressSchema.prefault(9000).meta({
         description:
-          'Where `/health/started`, `/health/ready` and `/health/live` are served, in plain HTTP: a port of loopback, or `host:port` for balancers and probes of a cluster.',
+          'Where `/health/started`, `/health/ready` and `/health/live` are served, in plain HTTP: a port of loopback, or `host:port` for balancers and probes of a cluster. On loopback it has the management API and the console too ([management.md](management.md)).',
       }),
     })
     .prefault({}),
@@ -162,6 +163,7 @@ export const configSchema = z.strictObject({
   resourceServers: z.array(resourceServerSchema).default([]),
   bankApi: bankApiSchema,
   bankApp: bankAppSchema,
+  management: managementSchema,
   aspspModule: file.optional().meta({
     description: 'JavaScript module whose export `createAspsp` plugs in the login and accounts of the bank.',
   }),

@@ -1,11 +1,17 @@
 import { once } from 'node:events';
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import {
+  createServer,
+  type IncomingMessage,
+  type RequestListener,
+  type Server,
+  type ServerResponse,
+} from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { createConnectionLimits } from '../mutual-tls/limits/connection-limits.ts';
 import { requestLimits } from '../mutual-tls/limits/request-limits.ts';
 import type { BoundAddress } from './listener-probe.ts';
+import { isLoopback } from './loopback.ts';
 import { SingleFlight } from '../remote/single-flight.ts';
-import { METRICS_CONTENT_TYPE } from './metrics/metrics.ts';
 
 /** One thing that the health depends on. The texts are fixed, or error codes, never texts of another system. */
 export interface HealthPart {
@@ -23,6 +29,7 @@ export interface Readiness {
 
 type Phase = 'starting' | 'started' | 'stopping';
 
+const HEALTH_PATH = /^\/health\//;
 const READY_MILLISECONDS = 500;
 /** More than balancers and probes of a cluster need. */
 const CONNECTIONS = { inAll: 256, perAddress: 64 };
@@ -36,21 +43,23 @@ export class HealthServer {
   readonly #ready: () => Promise<Readiness>;
   readonly #server: Server;
   readonly #asking = new SingleFlight<Readiness>();
-  readonly #metrics: (() => Promise<string>) | undefined;
-  #isLoopback = false;
   #phase: Phase = 'starting';
+  #isLocal = false;
   #last: (Readiness & { readonly at: number }) | undefined;
 
   /**
-   * `ready` is asked at most twice a second, however many ask this server. `metrics` are served at `/metrics` where the
-   * address is loopback.
+   * `ready` is asked at most twice a second, however many ask this server. `beside` answers the other paths, while the
+   * address is of loopback.
    */
-  constructor(ready: () => Promise<Readiness>, metrics?: () => Promise<string>) {
+  constructor(ready: () => Promise<Readiness>, beside?: RequestListener) {
     this.#ready = ready;
-    this.#metrics = metrics;
     // A probe of HTTP/1.0 names no host.
     const limits = { ...requestLimits(KEEP_ALIVE_SECONDS), requireHostHeader: false };
-    this.#server = createServer(limits, (request, response) => void this.#answer(request, response));
+    this.#server = createServer(limits, (request, response) => {
+      if (beside === undefined || !this.#isLocal || isHealthPath(request.url))
+        void this.answer(request, response);
+      else beside(request, response);
+    });
     createConnectionLimits(CONNECTIONS).limit(this.#server, 'health');
   }
 
@@ -59,7 +68,7 @@ export class HealthServer {
     this.#server.listen({ host, port });
     await once(this.#server, 'listening');
     const bound = this.#server.address() as AddressInfo;
-    this.#isLoopback = isLoopback(bound.address);
+    this.#isLocal = isLoopback(bound.address);
     return bound.port;
   }
 
@@ -81,19 +90,10 @@ export class HealthServer {
     await closed;
   }
 
-  async #answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
+  /** Answers a request of any listener. */
+  async answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
     request.resume();
     const isAsking = request.method === 'GET' || request.method === 'HEAD';
-    if (isAsking && this.#isLoopback && isMetricsRequest(request) && this.#metrics !== undefined) {
-      const text = await this.#metrics();
-      response.writeHead(200, {
-        'content-type': METRICS_CONTENT_TYPE,
-        'content-length': Buffer.byteLength(text),
-        'cache-control': 'no-store',
-      });
-      response.end(text);
-      return;
-    }
     const found = isAsking ? await this.#find(request.url?.split('?')[0]) : undefined;
     const status = found === undefined ? 404 : found.isReady ? 200 : 503;
     const parts = found?.parts.map(({ name, problem, notice }) => ({
@@ -141,16 +141,9 @@ export function readinessOf(...groups: readonly (readonly HealthPart[])[]): Read
   return { isReady: parts.every(({ problem }) => problem === undefined), parts };
 }
 
-/** A page of a foreign site that a browser was led to names another host (DNS rebinding). */
-function isMetricsRequest({ url, headers }: IncomingMessage): boolean {
-  const host = URL.parse(`http://${headers.host ?? ''}`)?.hostname ?? '';
-  return (
-    url?.split('?')[0] === '/metrics' && (host === 'localhost' || isLoopback(host.replace(/^\[|\]$/g, '')))
-  );
-}
-
-function isLoopback(address: string): boolean {
-  return /^(?:::ffff:)?127\.\d+\.\d+\.\d+$/.test(address) || address === '::1';
+/** Whether a request is for the health. */
+export function isHealthPath(url = ''): boolean {
+  return HEALTH_PATH.test(url);
 }
 
 function ofProcess(problem: string | undefined): Readiness {

@@ -31,6 +31,7 @@ import { reloadFiles } from './file-reload.ts';
 import { FollowedKeyPair } from './followed-key-pair.ts';
 import { openPublicListeners } from './public-listeners.ts';
 import { aspspOf } from './bank/opened-aspsp.ts';
+import { openManagement } from './management/opened-management.ts';
 import { openBankApi } from './bank/opened-bank-api.ts';
 import { openResourceServers } from './followed-resource-servers.ts';
 import { endWithConsents } from './clients/client-ends.ts';
@@ -99,6 +100,7 @@ export async function openServer(config: Config, parts: ServerParts): Promise<Op
     mtls,
     bank: bankApi?.listener,
     metrics,
+    manage: openManagement(config, { opened, audit, clock, log }),
     reload: () => reloadFiles(log),
     started: () => log.emit('server.started', { issuer: config.issuer, count: config.clients.length }),
     health: async () => [

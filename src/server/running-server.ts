@@ -6,6 +6,7 @@ import type { Clock } from '../clock.ts';
 import type { Consents } from '../consent/consents.ts';
 import type { Log } from '../events.ts';
 import type { OpenList } from '../files/followed-list.ts';
+import type { ManagementEndpoint } from '../management/managed-request.ts';
 import type { Listener } from '../mutual-tls/listeners.ts';
 import type { Store } from '../storage/store.ts';
 import type { TppRegistry } from '../../tpp-registry/index.ts';
@@ -62,6 +63,8 @@ export interface OpenedServer {
   /** Of the bank API, where the configuration has one. */
   readonly bank: Listener | undefined;
   readonly metrics: Metrics;
+  /** The management API and the console. */
+  readonly manage: ManagementEndpoint;
   /** Logs that requests are accepted. */
   started(): void;
   /** The parts that the health depends on, without the listeners. */

@@ -1,6 +1,10 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import { systemClock } from '../clock.ts';
 import type { Config } from '../configuration/config.ts';
+import { openMetrics } from './metrics/opened-metrics.ts';
 import { HealthServer, readinessOf } from './health.ts';
+import { ManagementEdge } from './management/management-edge.ts';
+import { type OpenedManagementListener, openManagementListener } from './management/management-listener.ts';
 import { type BoundAddress, probeListener } from './listener-probe.ts';
 export type { RunningServer, ServerParts } from './running-server.ts';
 import { openServer } from './opened-server.ts';
@@ -14,29 +18,31 @@ import type { OpenedServer, RunningServer, ServerParts } from './running-server.
 export async function startServer(config: Config, parts: ServerParts): Promise<RunningServer> {
   const { listen, shutdown, bankApi } = config;
   let server: OpenedServer | undefined;
-  const health = new HealthServer(
-    async () => {
-      const probe = async (name: string, address: BoundAddress) => ({
-        name,
-        problem: await probeListener(address),
-      });
-      const own = [probe('front', { host, port: ports.front }), probe('mtls', { host, port: ports.mtls })];
-      const all =
-        bankApi === undefined ? own : [...own, probe('bank', { ...bankApi.listen, port: ports.bank })];
-      return readinessOf(await Promise.all(all), (await server?.health()) ?? []);
-    },
-    async () => (await server?.metrics.text()) ?? '',
-  );
+  const { metrics, log } = openMetrics(config, parts);
+  const clock = parts.clock ?? systemClock;
+  const edge = new ManagementEdge({ endpoint: () => server?.manage, metrics: () => metrics.text(), log });
+  const health = new HealthServer(async () => {
+    const probe = async (name: string, address: BoundAddress) => ({
+      name,
+      problem: await probeListener(address),
+    });
+    const own = [probe('front', { host, port: ports.front }), probe('mtls', { host, port: ports.mtls })];
+    const all =
+      bankApi === undefined ? own : [...own, probe('bank', { ...bankApi.listen, port: ports.bank })];
+    return readinessOf(await Promise.all(all), (await server?.health()) ?? []);
+  }, edge.answerLoopback);
   const ports = { front: listen.front, mtls: listen.mtls, bank: 0 };
   const { host } = listen;
   await health.listen(listen.health);
+  let management: OpenedManagementListener | undefined;
   try {
-    server = await openServer(config, parts);
+    server = await openServer(config, { ...parts, clock, log, metrics });
     ports.front = await server.front.listen(listen.front, host);
     ports.mtls = await server.mtls.listen(listen.mtls, host);
     if (bankApi !== undefined && server.bank !== undefined) {
       ports.bank = await server.bank.listen(bankApi.listen.port, bankApi.listen.host);
     }
+    management = await openManagementListener(config, { edge, health, clock, log });
   } catch (error) {
     await Promise.all([health.close(), server?.stop()]);
     throw error;
@@ -50,6 +56,7 @@ export async function startServer(config: Config, parts: ServerParts): Promise<R
     drain();
     // A load balancer sends its new connections elsewhere before this server stops to accept them.
     await sleep(shutdown.noticeSeconds * 1000);
+    await management?.close();
     await stop();
     await health.close();
   };

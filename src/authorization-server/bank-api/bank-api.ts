@@ -1,21 +1,20 @@
 import { randomUUID } from 'node:crypto';
 import type { RequestListener } from 'node:http';
-import { bodyParser } from '@koa/bodyparser';
 import Router from '@koa/router';
-import Koa, { type Context, type Middleware } from 'koa';
-import type { z } from 'zod';
+import Koa, { type Context } from 'koa';
 import { type AuditGate, OPEN_GATE } from '../../audit/audit-gate.ts';
 import type { Clock } from '../../clock.ts';
-import { OpenBankingError } from '../../errors.ts';
 import { type EventFields, hexPrefix, type Log } from '../../events.ts';
 import { peerAddress } from '../../mutual-tls/client-certificate.ts';
 import { findSocketCertificate } from '../../mutual-tls/socket-certificate.ts';
 import { RequestScope } from '../../storage/request-scope.ts';
+import { PROBLEM_TYPE, problemOf } from '../operations/problem.ts';
+import { refuseUnrouted, RequestParts } from '../operations/request-parts.ts';
 import { findRefusal } from '../request/oauth-error.ts';
 import { assertMay, type BankCaller, BankCallers } from './bank-callers.ts';
 import type { Operation } from './contract.ts';
-import { openApiDocument } from './open-api.ts';
-import { PROBLEM_TYPE, problemOf, requestFault } from './problem.ts';
+import { bankApiDocument } from './document.ts';
+import { requestFault } from './request-fault.ts';
 
 export interface BankApiOptions {
   readonly callers: readonly BankCaller[];
@@ -26,10 +25,8 @@ export interface BankApiOptions {
   readonly log: Log;
 }
 
-/** A consent with a hundred payments; no request needs more. */
-const MAX_BODY = '256kb';
-const IDEMPOTENCY_KEY = /^[\x21-\x7e]{1,128}$/;
 const OPEN_API_PATH = '/openapi.json';
+const parts = new RequestParts(requestFault);
 
 /** The bank API: for the programs of the bank, and for no one else. */
 export class BankApi {
@@ -45,14 +42,14 @@ export class BankApi {
     const app = new Koa();
     app.use((ctx, next) => this.#answer(ctx, next));
     const router = new Router();
-    const document = openApiDocument(options.operations.map(({ contract }) => contract));
+    const document = bankApiDocument(options.operations);
     router.get(OPEN_API_PATH, (ctx) => {
       ctx.state.route = OPEN_API_PATH;
       ctx.body = document;
     });
     for (const one of options.operations) {
       const { method, path } = one.contract;
-      router[method](path.replaceAll(/\{(\w+)\}/g, ':$1'), readBody, (ctx) => this.#run(ctx, one));
+      router[method](path.replaceAll(/\{(\w+)\}/g, ':$1'), parts.readBody, (ctx) => this.#run(ctx, one));
     }
     const names = new Set([OPEN_API_PATH, ...options.operations.map(({ contract }) => contract.path)]);
     this.#routes = [...names].map((name) => ({
@@ -98,11 +95,11 @@ export class BankApi {
     const gone = new AbortController();
     ctx.res.once('close', () => gone.abort());
     const answer = await run({
-      params: parsed(contract.params, ctx.params, 'path'),
-      query: parsed(contract.query, { ...ctx.query }, 'query'),
-      body: parsed(contract.body, ctx.request.body ?? {}, 'body'),
+      params: parts.parsed(contract.params, ctx.params, 'path'),
+      query: parts.parsed(contract.query, { ...ctx.query }, 'query'),
+      body: parts.parsed(contract.body, ctx.request.body ?? {}, 'body'),
       caller: caller.name,
-      idempotencyKey: contract.isIdempotent ? idempotencyKeyOf(ctx) : '',
+      idempotencyKey: contract.isIdempotent ? parts.idempotencyKeyOf(ctx) : '',
       signal: AbortSignal.any([this.#end.signal, gone.signal]),
     });
     // Cut to the schema: no member leaves that the document does not name.
@@ -128,52 +125,6 @@ export class BankApi {
     };
     this.#options.log.emit(refusal === undefined ? 'server.unexpected' : 'bank.refused', fields);
   }
-}
-
-const readJson = bodyParser({
-  enableTypes: ['json'],
-  jsonLimit: MAX_BODY,
-  jsonStrict: true,
-  onError: (cause) => {
-    const isLarge = 'status' in cause && cause.status === 413;
-    throw isLarge
-      ? new OpenBankingError('ERR_HTTP_TOO_LARGE', { maximum: 262_144 })
-      : requestFault('body', 'must be a JSON object', cause);
-  },
-});
-
-/** @throws ERR_BANK_REQUEST for a body in another form than JSON */
-const readBody: Middleware = (ctx, next) => {
-  const isSent = ctx.req.headers['transfer-encoding'] !== undefined || (ctx.request.length ?? 0) > 0;
-  if (!isSent) return next();
-  if (ctx.is('application/json') !== 'application/json') {
-    throw requestFault('header.Content-Type', 'must be application/json');
-  }
-  return readJson(ctx, next);
-};
-
-function parsed<Schema extends z.ZodType>(schema: Schema, value: unknown, place: string): z.output<Schema> {
-  const { data, error } = schema.safeParse(value);
-  if (error === undefined) return data;
-  const [issue] = error.issues;
-  throw requestFault([place, ...(issue?.path ?? [])].join('.'), issue?.message ?? 'is not valid');
-}
-
-function idempotencyKeyOf(ctx: Context): string {
-  const key = ctx.get('idempotency-key');
-  if (!IDEMPOTENCY_KEY.test(key)) {
-    throw requestFault('header.Idempotency-Key', 'must be 1 to 128 printable ASCII characters');
-  }
-  return key;
-}
-
-/** @throws ERR_HTTP_METHOD, ERR_HTTP_NOT_FOUND */
-function refuseUnrouted(ctx: Context, router: Router): void {
-  const allowed = router.match(ctx.path, ctx.method).path.flatMap(({ methods }) => methods);
-  if (allowed.length > 0) {
-    throw new OpenBankingError('ERR_HTTP_METHOD', { method: ctx.method, allowed: [...new Set(allowed)] });
-  }
-  throw new OpenBankingError('ERR_HTTP_NOT_FOUND', { path: ctx.path.slice(0, 100) });
 }
 
 function callerOf(ctx: Context): BankCaller {

@@ -179,8 +179,13 @@ export class Clients {
     if (change.client !== undefined) {
       for (const problem of this.#problemsOf(change.client)) throw refusal(found.read.id, problem);
     }
-    this.#stored.delete(found.read.id);
-    return this.#records.replace(found, next);
+    const { client_id: clientId, authorization_number: authorizationNumber } = next.client;
+    this.#stored.delete(clientId);
+    if (!(await this.#records.replace(found, next))) return false;
+    if (next.status !== found.record.status) {
+      this.#options.log.emit('client.status', { clientId, authorizationNumber, outcome: next.status });
+    }
+    return true;
   }
 
   /** Clients of the store, a page at a time. */
@@ -265,10 +270,7 @@ export class Clients {
       if (status === to) return;
       if (found === undefined || status === 'ending') throw refusal(clientId, 'the store has no such client');
       if (from !== undefined && status !== from) throw refusal(clientId, `the client is ${status}`);
-      if (!(await this.change(found, { status: to }))) continue;
-      const { authorization_number: authorizationNumber } = found.record.client;
-      this.#options.log.emit('client.status', { clientId, authorizationNumber, outcome: to });
-      return;
+      if (await this.change(found, { status: to })) return;
     }
     throw new OpenBankingError('ERR_STORAGE_UNAVAILABLE', { operation: 'replace: the client changes' });
   }

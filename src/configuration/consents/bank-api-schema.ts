@@ -10,12 +10,15 @@ const httpsUrl = z.url({ protocol: /^https$/, error: 'must be an https URL' });
 const MAX_WEBHOOKS = 10;
 const SUBJECT = 'Subject of its certificate; exactly one of the five `tls_client_auth_*` (RFC 8705 §2.1.2).';
 
+export const callerNameField = z
+  .string()
+  .regex(/^[a-z0-9][a-z0-9._-]{0,63}$/, 'must be a short name in small letters');
+
 const callerSchema = z
   .strictObject({
-    name: z
-      .string()
-      .regex(/^[a-z0-9][a-z0-9._-]{0,63}$/, 'must be a short name in small letters')
-      .meta({ description: 'Names the program in the history of consents and in the log.' }),
+    name: callerNameField.meta({
+      description: 'Names the program in the history of consents and in the log.',
+    }),
     may: z.array(z.enum(BANK_API_PARTS)).min(1).meta({
       description:
         'The parts of the API that the program may use. The application for customers needs `interactions` only.',
@@ -74,25 +77,33 @@ export const bankApiSchema = z
     if (URL.canParse(url) && new URL(url).origin !== url.replace(/\/$/, '')) {
       context.addIssue({ code: 'custom', path: ['url'], message: 'must be an https URL without a path' });
     }
-    for (const [at, { name }] of callers.entries()) {
-      if (callers.findIndex((one) => one.name === name) === at) continue;
-      context.addIssue({
-        code: 'custom',
-        path: ['callers', at, 'name'],
-        message: 'is the name of another caller',
-      });
-    }
-    const subjects = callers.map((one) => JSON.stringify(subjectsOf(one)));
-    for (const [at, subject] of subjects.entries()) {
-      if (subjects.indexOf(subject) === at) continue;
-      context.addIssue({
-        code: 'custom',
-        path: ['callers', at],
-        message: 'has the subject of another caller',
-      });
-    }
+    refuseDoubledCallers(callers, context);
   })
   .optional();
+
+/** Two callers must have neither one name nor one subject. */
+export function refuseDoubledCallers(
+  callers: readonly (Parameters<typeof subjectsOf>[0] & { readonly name: string })[],
+  context: z.RefinementCtx,
+): void {
+  for (const [at, { name }] of callers.entries()) {
+    if (callers.findIndex((one) => one.name === name) === at) continue;
+    context.addIssue({
+      code: 'custom',
+      path: ['callers', at, 'name'],
+      message: 'is the name of another caller',
+    });
+  }
+  const subjects = callers.map((one) => JSON.stringify(subjectsOf(one)));
+  for (const [at, subject] of subjects.entries()) {
+    if (subjects.indexOf(subject) === at) continue;
+    context.addIssue({
+      code: 'custom',
+      path: ['callers', at],
+      message: 'has the subject of another caller',
+    });
+  }
+}
 
 /** The callers of a validated value; `anchors.current` is read at each use. */
 export function bankCallers(

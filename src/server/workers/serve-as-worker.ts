@@ -1,4 +1,5 @@
 import type { Socket } from 'node:net';
+import type { ManagementEndpoint } from '../../management/managed-request.ts';
 import type { Listener } from '../../mutual-tls/listeners.ts';
 import type { HealthPart } from '../health.ts';
 import type { Metrics } from '../metrics/metrics.ts';
@@ -11,6 +12,8 @@ export interface WorkerServer {
   readonly bank?: Listener | undefined;
   readonly metrics: Metrics;
   health(): Promise<readonly HealthPart[]>;
+  /** The management API; absent in a stand-in. */
+  readonly manage?: ManagementEndpoint | undefined;
   drain(): void;
 }
 
@@ -29,6 +32,10 @@ export async function serveAsWorker(server: WorkerServer): Promise<void> {
     } else if ('metricsOf' in message) {
       const { metricsOf } = message;
       void server.metrics.json().then((metrics) => send({ metricsOf, metrics }));
+    } else if ('manage' in message) {
+      const { id, request } = message.manage;
+      const answered = server.manage?.(request).catch(() => undefined);
+      void Promise.resolve(answered).then((answer) => send({ managed: { id, answer } }));
     } else if ('connection' in message) {
       // First: a connection that ended this process would otherwise be handed to the next worker.
       send('accepted');

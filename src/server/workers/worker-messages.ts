@@ -1,3 +1,4 @@
+import type { ManagedAnswer, ManagedRequest } from '../../management/managed-request.ts';
 import type { HealthPart } from '../health.ts';
 import type { MetricsJson } from '../metrics/metrics.ts';
 
@@ -14,7 +15,8 @@ export type ToWorker =
   | 'stop'
   | { readonly connection: ListenerName }
   | { readonly healthOf: number }
-  | { readonly metricsOf: number };
+  | { readonly metricsOf: number }
+  | { readonly manage: { readonly id: number; readonly request: ManagedRequest } };
 
 export type FromWorker =
   | 'ready'
@@ -23,4 +25,5 @@ export type FromWorker =
   | 'signalled'
   | { readonly healthOf: number; readonly parts: readonly HealthPart[] }
   /** Question 0 was not asked: the last metrics before the end of the process. */
-  | { readonly metricsOf: number; readonly metrics: MetricsJson };
+  | { readonly metricsOf: number; readonly metrics: MetricsJson }
+  | { readonly managed: { readonly id: number; readonly answer: ManagedAnswer | undefined } };

@@ -1,5 +1,6 @@
 import type { ChildProcess } from 'node:child_process';
 import type { Socket } from 'node:net';
+import type { ManagedAnswer, ManagedRequest } from '../../management/managed-request.ts';
 import type { HealthPart } from '../health.ts';
 import type { MetricsJson } from '../metrics/metrics.ts';
 import { Questions } from './questions.ts';
@@ -15,6 +16,8 @@ const START_SECONDS = 120;
 const HEALTH_MILLISECONDS = 2000;
 /** Prometheus waits ten seconds by default. */
 const METRICS_MILLISECONDS = 1000;
+/** Longer than an answer of the store or of the OpenID provider of the bank may take. */
+const MANAGE_MILLISECONDS = 20_000;
 /** A connection that arrives without its descriptor is never accepted. */
 const ACCEPT_MILLISECONDS = 10_000;
 
@@ -47,6 +50,7 @@ export class WorkerProcess {
   #handed: ((isAccepted: boolean) => void) | undefined;
   readonly #healthQuestions = new Questions<readonly HealthPart[]>(HEALTH_MILLISECONDS);
   readonly #metricsQuestions = new Questions<MetricsJson>(METRICS_MILLISECONDS);
+  readonly #managed = new Questions<ManagedAnswer | undefined>(MANAGE_MILLISECONDS);
   #lastMetrics: MetricsJson = [];
   readonly #pings: NodeJS.Timeout;
   readonly #startLimit: NodeJS.Timeout;
@@ -120,6 +124,11 @@ export class WorkerProcess {
     return this.#healthQuestions.ask((healthOf) => this.#send({ healthOf }));
   }
 
+  /** The answer of the management API in the worker; undefined when the worker does not answer. */
+  manage(request: ManagedRequest): Promise<ManagedAnswer | undefined> {
+    return this.#managed.ask((id) => this.#send({ manage: { id, request } }));
+  }
+
   /** The metrics of the worker; undefined when the worker does not answer. */
   metrics(): Promise<MetricsJson | undefined> {
     return this.#metricsQuestions.ask((metricsOf) => this.#send({ metricsOf }));
@@ -162,6 +171,7 @@ export class WorkerProcess {
     else if (message === 'ready') this.#started();
     else if (message === 'signalled') this.#options.onSignal?.();
     else if ('healthOf' in message) this.#healthQuestions.answer(message.healthOf, message.parts);
+    else if ('managed' in message) this.#managed.answer(message.managed.id, message.managed.answer);
     else if ('metricsOf' in message) {
       this.#lastMetrics = message.metrics;
       this.#metricsQuestions.answer(message.metricsOf, message.metrics);
@@ -211,6 +221,7 @@ export class WorkerProcess {
     this.#handed?.(false);
     this.#healthQuestions.end();
     this.#metricsQuestions.end();
+    this.#managed.end();
     this.#options.onChange();
   }
 }

@@ -1,10 +1,14 @@
 import type { ChildProcess } from 'node:child_process';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { systemClock } from '../../clock.ts';
 import type { Config } from '../../configuration/config.ts';
 import { OpenBankingError } from '../../errors.ts';
 import type { Log } from '../../events.ts';
+import type { ManagementEndpoint } from '../../management/managed-request.ts';
 import { type HealthPart, HealthServer, type Readiness } from '../health.ts';
 import type { Metrics } from '../metrics/metrics.ts';
+import { ManagementEdge } from '../management/management-edge.ts';
+import { type OpenedManagementListener, openManagementListener } from '../management/management-listener.ts';
 import { SharedLists } from './shared-lists.ts';
 import { SharedMetrics } from './shared-metrics.ts';
 import { SharedPorts } from './shared-ports.ts';
@@ -12,7 +16,7 @@ import type { ListenerName, WorkerRole } from './worker-messages.ts';
 import { WorkerProcess } from './worker-process.ts';
 
 export interface WorkersOptions {
-  readonly config: Pick<Config, 'workers' | 'listen' | 'shutdown' | 'bankApi'>;
+  readonly config: Pick<Config, 'workers' | 'listen' | 'shutdown' | 'bankApi' | 'management' | 'tls'>;
   /** Starts a child process with a channel, as `node:child_process` makes one. */
   readonly fork: (role: WorkerRole) => ChildProcess;
   readonly log: Log;
@@ -43,7 +47,9 @@ export class Workers {
   readonly #ports: SharedPorts;
   readonly #lists: SharedLists;
   readonly #metrics: SharedMetrics;
+  readonly #edge: ManagementEdge;
   readonly #health: HealthServer;
+  #management: OpenedManagementListener | undefined;
   /** By the number of the worker. */
   readonly #workers = new Map<number, WorkerProcess>();
   #standIn: WorkerProcess | undefined;
@@ -53,11 +59,11 @@ export class Workers {
     this.#options = options;
     this.#ports = new SharedPorts(options.log);
     this.#lists = new SharedLists(options.log);
+    const { log } = options;
     this.#metrics = new SharedMetrics(options.metrics);
-    this.#health = new HealthServer(
-      () => this.#readiness(),
-      () => this.#metrics.text(),
-    );
+    const metrics = () => this.#metrics.text();
+    this.#edge = new ManagementEdge({ endpoint: () => this.#managed(), metrics, log });
+    this.#health = new HealthServer(() => this.#readiness(), this.#edge.answerLoopback);
   }
 
   /**
@@ -94,6 +100,8 @@ export class Workers {
     await this.#ports.listen('front', listen.front, listen.host);
     await this.#ports.listen('mtls', listen.mtls, listen.host);
     if (bankApi !== undefined) await this.#ports.listen('bank', bankApi.listen.port, bankApi.listen.host);
+    const parts = { edge: this.#edge, health: this.#health, clock: systemClock, log: this.#options.log };
+    this.#management = await openManagementListener(this.#options.config, parts);
     return undefined;
   }
 
@@ -111,7 +119,7 @@ export class Workers {
     for (const one of processes) one.drain();
     // A load balancer sends its new connections elsewhere before this one stops to accept them.
     await sleep(noticeSeconds * 1000);
-    await this.#ports.close();
+    await Promise.all([this.#ports.close(), this.#management?.close()]);
     await Promise.all(processes.map((one) => one.stop(this.#stopSeconds)));
     await Promise.all([this.#health.close(), this.#lists.close()]);
     this.#options.log.emit('server.stopped', { count: processes.length });
@@ -199,6 +207,17 @@ export class Workers {
     this.#standIn = undefined;
     this.#options.log.emit('workers.back');
     void standIn.stop(this.#stopSeconds);
+  }
+
+  /** Passes a request of the management API on to a worker that serves; undefined when there is none. */
+  #managed(): ManagementEndpoint | undefined {
+    const worker = [...this.#workers.values()].find(({ isServing }) => isServing);
+    if (worker === undefined) return undefined;
+    return async (request) => {
+      const answer = await worker.manage(request);
+      if (answer !== undefined) return answer;
+      throw new OpenBankingError('ERR_SERVER_NOT_READY', { reason: 'the worker did not answer' });
+    };
   }
 
   async #readiness(): Promise<Readiness> {

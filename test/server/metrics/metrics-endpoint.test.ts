@@ -1,12 +1,13 @@
 import { request } from 'node:http';
 import { expect, it, onTestFinished } from 'vitest';
+import { silentLog } from '../../../src/events.ts';
 import { HealthServer, readinessOf } from '../../../src/server/health.ts';
+import { ManagementEdge } from '../../../src/server/management/management-edge.ts';
 
 async function served(host: string) {
-  const health = new HealthServer(
-    async () => readinessOf([]),
-    async () => 'tallystick_processes 1\n',
-  );
+  const metrics = async () => 'tallystick_processes 1\n';
+  const edge = new ManagementEdge({ endpoint: () => undefined, metrics, log: silentLog });
+  const health = new HealthServer(async () => readinessOf([]), edge.answerLoopback);
   const port = await health.listen({ host, port: 0 });
   onTestFinished(() => health.close());
   return (path: string, headers: Readonly<Record<string, string>> = {}, method = 'GET') =>
@@ -35,7 +36,7 @@ it('/metrics is text of Prometheus at the health listener of loopback', async ()
     body: 'tallystick_processes 1\n',
   });
   expect((await ask('/metrics', { host: 'localhost:9000' })).status).toBe(200);
-  expect((await ask('/metrics', {}, 'POST')).status).toBe(404);
+  expect((await ask('/metrics', {}, 'POST')).status).toBe(503);
 });
 
 it('/metrics is not served by a foreign name, nor where the listener is not of loopback (O5)', async () => {
@@ -46,7 +47,7 @@ it('/metrics is not served by a foreign name, nor where the listener is not of l
     'localhost.attacker.example',
     '[::2]',
   ])
-    expect((await ask('/metrics', { host })).status, host).toBe(404);
+    expect((await ask('/metrics', { host })).status, host).toBe(421);
   const open = await served('0.0.0.0');
   expect((await open('/metrics')).status).toBe(404);
   expect((await open('/health/live')).status).toBe(200);

@@ -18,7 +18,7 @@ import {
 } from './consent-contracts.ts';
 import { type Operation, operation } from '../contract.ts';
 import type { Creations } from './creations.ts';
-import { requestFault } from '../problem.ts';
+import { requestFault } from '../request-fault.ts';
 
 export interface ConsentOperationsParts {
   readonly consents: Consents;

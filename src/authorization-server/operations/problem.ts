@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { answerText } from '../../answer-text.ts';
-import { type ErrorClass, type ErrorCode, isRefusal, OpenBankingError } from '../../errors.ts';
+import { type ErrorClass, type ErrorCode, isRefusal, type OpenBankingError } from '../../errors.ts';
 
 /** The answer to a refused request (RFC 9457). */
 export const problemSchema = z
@@ -51,6 +51,14 @@ const STATUS_OF_CODE: Readonly<Partial<Record<ErrorCode, number>>> = {
   ERR_AUTHENTICATION_UNMET: 422,
   ERR_HTTP_TOO_LARGE: 413,
   ERR_STORAGE_REVOKED: 409,
+  ERR_CLIENT_REGISTRATION: 409,
+  ERR_MANAGEMENT_ROLE: 403,
+  ERR_MANAGEMENT_ORIGIN: 403,
+  ERR_MANAGEMENT_FORM: 403,
+  ERR_MANAGEMENT_LOGIN: 403,
+  ERR_MANAGEMENT_IDEMPOTENCY: 422,
+  ERR_MANAGEMENT_VERSION_MISSING: 428,
+  ERR_MANAGEMENT_VERSION: 412,
 };
 const RETRY_AFTER_SECONDS = 1;
 
@@ -63,9 +71,14 @@ export function problemOf(refusal: OpenBankingError | undefined, requestId: stri
   const { code, rule: title } = refusal;
   const status = statusOf(refusal);
   const detail = answerText(refusal).slice(code.length + 2);
-  const member = isRefusal(refusal, 'ERR_BANK_REQUEST') ? refusal.details.member : undefined;
+  const member = memberOf(refusal);
   const body = { status, code, title, detail, ...(member === undefined ? {} : { member }), requestId };
   return { status, headers: headersOf(refusal, status), body };
+}
+
+function memberOf(refusal: OpenBankingError): string | undefined {
+  if (isRefusal(refusal, 'ERR_BANK_REQUEST')) return refusal.details.member;
+  return isRefusal(refusal, 'ERR_MANAGEMENT_REQUEST') ? refusal.details.member : undefined;
 }
 
 /** The status of the answer to a refusal. */
@@ -76,14 +89,8 @@ export function statusOf({ code, class: errorClass }: Pick<OpenBankingError, 'co
 function headersOf(refusal: OpenBankingError, status: number): Readonly<Record<string, string>> {
   if (isRefusal(refusal, 'ERR_BANK_ATTEMPTS')) return { 'retry-after': String(refusal.details.seconds) };
   if (isRefusal(refusal, 'ERR_HTTP_METHOD')) return { allow: refusal.details.allowed.join(', ') };
-  return status === 503 ? { 'retry-after': String(RETRY_AFTER_SECONDS) } : {};
-}
-
-/** A fault of a request, with its place. */
-export function requestFault(
-  member: string,
-  problem: string,
-  cause?: unknown,
-): OpenBankingError<'ERR_BANK_REQUEST'> {
-  return new OpenBankingError('ERR_BANK_REQUEST', { member, problem }, { cause });
+  if (isRefusal(refusal, 'ERR_MANAGEMENT_UNKNOWN')) return { 'www-authenticate': 'Bearer' };
+  return status === 503 || isRefusal(refusal, 'ERR_MANAGEMENT_RUNNING')
+    ? { 'retry-after': String(RETRY_AFTER_SECONDS) }
+    : {};
 }

@@ -1,0 +1,58 @@
+import type { Clock } from '../../clock.ts';
+import type { Config } from '../../configuration/config.ts';
+import { managementCallers } from '../../configuration/management/management-schema.ts';
+import type { Log } from '../../events.ts';
+import { ManagementCallers } from '../../management/operators/management-callers.ts';
+import { createListener } from '../../mutual-tls/listeners.ts';
+import { openTrustFile } from '../../tpp/trust-files.ts';
+import { parseAnchor } from '../../x509/certificate/certificate.ts';
+import { FollowedKeyPair } from '../followed-key-pair.ts';
+import type { HealthServer } from '../health.ts';
+import type { ManagementEdge } from './management-edge.ts';
+
+export interface ManagementListenerParts {
+  readonly edge: ManagementEdge;
+  readonly health: HealthServer;
+  readonly clock: Clock;
+  readonly log: Log;
+}
+
+export interface OpenedManagementListener {
+  close(): Promise<void>;
+}
+
+const DRAIN_SECONDS = 2;
+
+/**
+ * Opens the listener with certificates, and binds its port; undefined where the configuration has none.
+ *
+ * @throws ERR_CONFIG_INVALID
+ */
+export async function openManagementListener(
+  config: Pick<Config, 'management' | 'tls'>,
+  { edge, health, clock, log }: ManagementListenerParts,
+): Promise<OpenedManagementListener | undefined> {
+  const { management } = config;
+  if (management === undefined) return undefined;
+  const [tls, anchors] = await Promise.all([
+    FollowedKeyPair.open({ ...(management.tls ?? config.tls), place: 'management.tls', clock, log }),
+    openTrustFile({ file: management.anchorsFile, path: 'management.anchorsFile', parse: parseAnchor, log }),
+  ]);
+  const callers = new ManagementCallers({ callers: managementCallers(management, anchors), anchors, clock });
+  const listener = createListener({
+    ...tls.current,
+    name: 'management',
+    requestClientCertificate: true,
+    log,
+  });
+  tls.follow((pair) => listener.replaceCertificate(pair));
+  const { url } = management;
+  listener.serve(new URL(url), edge.answersTls({ callers, url: new URL(url).origin, health }));
+  await listener.listen(management.listen.port, management.listen.host);
+  return {
+    close: async () => {
+      await listener.close(DRAIN_SECONDS);
+      await Promise.all([tls, anchors].map((part) => part.close()));
+    },
+  };
+}
