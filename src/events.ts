@@ -7,7 +7,7 @@ import { LOAD_EVENTS } from './catalogue/events/load-events.ts';
 import { MANAGEMENT_EVENTS } from './catalogue/events/management-events.ts';
 import { REGISTRATION_EVENTS } from './catalogue/events/registration-events.ts';
 import { KEY_PAIR_EVENTS } from './catalogue/events/key-pair-events.ts';
-import { LOADED, NOT_LOADED, REGISTER_EVENTS } from './catalogue/events/register-events.ts';
+import { COPY_REFUSED, LOADED, NOT_LOADED, REGISTER_EVENTS } from './catalogue/events/register-events.ts';
 import {
   audited,
   counted,
@@ -59,14 +59,22 @@ export const EVENTS = Object.freeze({
     ['count', 'problems'],
     audited,
   ),
-  'worker.died': error('a worker ended by `outcome`, and is started again after `seconds`', WORKER_ENDED),
+  'worker.died': error(
+    'a worker ended by `outcome`, and is started again after `seconds`',
+    WORKER_ENDED,
+    counted('tallystick_worker_ends_total'),
+  ),
   'worker.stuck': error('a worker did not answer for three seconds and is killed', ['worker']),
   'worker.not_started': error(
     'a worker or stand-in (`outcome`) could not start',
     ['outcome', 'error'],
     audited,
   ),
-  'workers.away': error('no worker serves: a stand-in answers 503 until one does'),
+  'workers.away': error(
+    'no worker serves: a stand-in answers 503 until one does',
+    [],
+    counted('tallystick_workers_away_total'),
+  ),
   'workers.back': info('a worker serves again, and the stand-in ends'),
   'connections.lost': warn('`count` connections were closed before a worker had them', ['count']),
   'gateway.started': info('the gateway accepts requests', ['issuer', 'count']),
@@ -192,23 +200,27 @@ export const EVENTS = Object.freeze({
   'block-list.refused': error(
     'a copy of the block list is bad; the last good one stays',
     NOT_LOADED,
-    audited,
+    COPY_REFUSED,
   ),
   'clients.loaded': info('a copy of the clients file is in use', LOADED, audited),
   'clients.unshared': warn('ended clients were not exchanged with other processes', ['error']),
-  'clients.refused': error('a copy of the clients file is bad; the last good one stays', NOT_LOADED, audited),
+  'clients.refused': error(
+    'a copy of the clients file is bad; the last good one stays',
+    NOT_LOADED,
+    COPY_REFUSED,
+  ),
   ...KEY_PAIR_EVENTS,
   'registry.loaded': info('a copy of the TPP registry is in use', LOADED, audited),
   'registry.refused': error(
     'a copy of the TPP registry is bad; the last good one stays',
     NOT_LOADED,
-    audited,
+    COPY_REFUSED,
   ),
   'signing-keys.loaded': info('a copy of the signing keys is in use', LOADED, audited),
   'signing-keys.refused': error(
     'a copy of the signing keys is bad; the last good one stays',
     NOT_LOADED,
-    audited,
+    COPY_REFUSED,
   ),
   ...REGISTER_EVENTS,
   ...AUDIT_EVENTS,
@@ -224,7 +236,7 @@ export const EVENTS = Object.freeze({
     'problems',
   ]),
   'trust.anchor.unusable': warn('an anchor refuses every certificate below it', ['file', 'error'], audited),
-  'trust.refused': error('a copy of a trust file is bad; the last good one stays', NOT_LOADED, audited),
+  'trust.refused': error('a copy of a trust file is bad; the last good one stays', NOT_LOADED, COPY_REFUSED),
 
   'bank.unexpected': error('a fault of the demo bank ended a request', ['error']),
   'sandbox.unexpected': error('a fault of the revocation service of the sandbox', ['error']),

@@ -1,5 +1,5 @@
 import { audited, counted, error, info, warn } from '../../event-levels.ts';
-import { LOADED, NOT_LOADED } from './register-events.ts';
+import { COPY_REFUSED, LOADED, NOT_LOADED } from './register-events.ts';
 
 /** The events of the certificates of the server. */
 export const KEY_PAIR_EVENTS = {
@@ -7,7 +7,7 @@ export const KEY_PAIR_EVENTS = {
   'key-pair.refused': error(
     'a certificate and its key are bad; the last good pair stays',
     NOT_LOADED,
-    audited,
+    COPY_REFUSED,
   ),
   'key-pair.expiring': warn(
     'a certificate of the server expires in `seconds`, or has expired: reported at 30 days, and twice a day from 7 days on',

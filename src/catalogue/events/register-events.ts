@@ -1,8 +1,10 @@
-import { audited, error, info, warn } from '../../event-levels.ts';
+import { audited, counted, error, info, warn } from '../../event-levels.ts';
 
 /** Fields of the events of a followed file. */
 export const LOADED = ['file', 'count'] as const;
 export const NOT_LOADED = ['file', 'problems', 'error'] as const;
+/** A copy that was refused, while the last good one stays. */
+export const COPY_REFUSED = { ...counted('tallystick_file_refusals_total'), ...audited };
 
 /** The events of registers and trusted lists. */
 export const REGISTER_EVENTS = {
@@ -10,7 +12,7 @@ export const REGISTER_EVENTS = {
   'eba-register.refused': error(
     'the file of the EBA register is bad; the last good one stays',
     NOT_LOADED,
-    audited,
+    COPY_REFUSED,
   ),
   'eba-register.renewed': info(
     'the newest copy of the EBA register was fetched and proved',
@@ -26,7 +28,7 @@ export const REGISTER_EVENTS = {
   'uk-directory.refused': error(
     'the file of the UK directory is bad; the last good one stays',
     NOT_LOADED,
-    audited,
+    COPY_REFUSED,
   ),
   'uk-directory.renewed': info('every participant of the UK directory was read', ['count'], audited),
   'uk-directory.incomplete': warn(
@@ -60,6 +62,6 @@ export const REGISTER_EVENTS = {
   'trusted-lists.refused': error(
     'a copy of what trusted lists prove is bad; the last good one stays',
     NOT_LOADED,
-    audited,
+    COPY_REFUSED,
   ),
 };
