@@ -41,7 +41,7 @@ export type ClientEnder = (clientId: string) => Promise<void>;
 const MAX_CACHED = 10_000;
 /** Status changes that meet are rare: each of them reads the record again. */
 const MAX_ATTEMPTS = 5;
-const RESUMED_AT_ONCE = 100;
+const RESUMED_PAGE = 100;
 
 /** The registered clients of the files and of the store, as a running server offers them to the bank. */
 export type RegisteredClients = Pick<
@@ -233,8 +233,12 @@ export class Clients {
 
   /** Finishes the ends that broke off. */
   async resumeEnds(): Promise<void> {
-    const { clients } = await this.#records.page({ status: 'ending' }, { limit: RESUMED_AT_ONCE });
-    for (const record of clients) await this.#finishEnd(record);
+    for (;;) {
+      const { clients } = await this.#records.page({ status: 'ending' }, { limit: RESUMED_PAGE });
+      if (clients.length === 0) return;
+      // A client that has ended is in no page.
+      for (const record of clients) await this.#finishEnd(record);
+    }
   }
 
   close(): Promise<void> {

@@ -287,6 +287,23 @@ describe('the clients of files and store', () => {
     expect(await isFound(clients, 'c299')).toBe(true);
   }, 30_000);
 
+  it('whose ends broke off are ended at the next start, however many they are', async () => {
+    const first = await open(filesOf());
+    first.endWith(() => Promise.reject(new Error('it breaks off')));
+    const ids = Array.from({ length: 101 }, (_, at) => `c${at}`);
+    for (const id of ids) {
+      await first.register(client(id));
+      await expect(first.end(id)).rejects.toThrow('it breaks off');
+      expect(await first.find(id)).toBeUndefined();
+    }
+    const second = await open(filesOf());
+    const ended: string[] = [];
+    second.endWith(async (id) => void ended.push(id));
+    await second.resumeEnds();
+    expect(new Set(ended)).toEqual(new Set(ids));
+    expect((await second.page('all', { limit: 1 })).clients).toEqual([]);
+  });
+
   it('of a file that is read at the start are alive, whatever ended before', async () => {
     const first = await open(filesOf());
     await first.register(client('a'));
