@@ -158,6 +158,14 @@ export async function freePorts(): Promise<Ports> {
   return { front: await freePort(), mtls: await freePort(), health: await freePort() };
 }
 
+/** The process that comes after one that has died, when it is ready. */
+export async function restarted(dead: BankProcess): Promise<BankProcess> {
+  await dead.exited;
+  const next = await dead.again();
+  while (!(await isReady(next))) await sleep(5);
+  return next;
+}
+
 /** Whether the process says that it is ready, on its health port. */
 export async function isReady({ ports }: Pick<BankProcess, 'ports'>): Promise<boolean> {
   const answer = await fetch(`http://127.0.0.1:${ports.health}/health/ready`).catch(() => undefined);

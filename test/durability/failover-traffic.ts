@@ -1,10 +1,17 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type Bank, type BankProcess, isReady } from './bank.ts';
+import {
+  isExpectedAtRegistration,
+  REGISTRATION,
+  RegistrationTraffic,
+} from './registrations/registration-traffic.ts';
 import { type Answer, type Code, type Seen, Tpp } from './tpp.ts';
 
 /** Traffic over mTLS and through the pages, and what its answers promised, to hold against the server later. */
 export interface FailoverTraffic {
   readonly counts: Readonly<Record<'answers' | 'unavailable' | 'redeemed' | 'revoked', number>>;
+  /** Clients that registered, changed, were deleted. */
+  readonly registrations: Pick<RegistrationTraffic, 'counts'>;
   /** Answers that should not have been, codes redeemed twice, revocations undone, tokens lost. */
   readonly faults: readonly string[];
   /** The longest that an answer took. */
@@ -24,7 +31,7 @@ const SAMPLE = 30;
 
 /** Two processes and those who use them, until `stop`. */
 export async function startFailoverTraffic(bank: Bank): Promise<FailoverTraffic> {
-  const processes = [await bank.start(), await bank.start()] as const;
+  const processes = [await bank.start(REGISTRATION), await bank.start(REGISTRATION)] as const;
   const traffic = new Traffic(bank, processes);
   let isOver = false;
   const repeat = async (work: (round: number) => Promise<void>) => {
@@ -33,6 +40,7 @@ export async function startFailoverTraffic(bank: Bank): Promise<FailoverTraffic>
   const loops = [
     ...Array.from({ length: FLOWS }, () => repeat((round) => traffic.flow(round))),
     repeat((round) => traffic.accessToken(round)),
+    repeat((round) => traffic.registrations.round(round)),
   ];
   return Object.assign(traffic, {
     stop: async () => {
@@ -53,8 +61,10 @@ class Traffic {
   readonly counts = { answers: 0, unavailable: 0, redeemed: 0, revoked: 0 };
   readonly faults: string[] = [];
   slowestMilliseconds = 0;
+  readonly registrations: RegistrationTraffic;
   readonly #processes: readonly [BankProcess, BankProcess];
   readonly #tpp: Tpp;
+  readonly #registering: Tpp;
   readonly #raced: RacedCode[] = [];
   readonly #alive: string[] = [];
   readonly #revokedRefresh: string[] = [];
@@ -63,11 +73,15 @@ class Traffic {
 
   constructor(bank: Bank, processes: readonly [BankProcess, BankProcess]) {
     this.#processes = processes;
-    this.#tpp = new Tpp(bank, 'money-one', (seen) => this.#note(seen));
+    this.#tpp = new Tpp(bank, 'money-one', (seen) => this.#note(seen, isExpected));
+    this.#registering = new Tpp(bank, 'money-one', (seen) => this.#note(seen, isExpectedAtRegistration));
+    const { faults } = this;
+    this.registrations = new RegistrationTraffic({ tpp: this.#registering, processes, faults });
   }
 
   close(): void {
     this.#tpp.close();
+    this.#registering.close();
   }
 
   /** A flow may end at any answer that says that it cannot be had now. */
@@ -111,6 +125,7 @@ class Traffic {
 
   async verify(): Promise<void> {
     await Promise.all([
+      this.registrations.verify(),
       this.#each(this.#raced, (raced, to) => this.#raceAgain(raced, to)),
       this.#each(this.#revokedRefresh, async (token, to) => {
         const { status } = await this.#answered(() => this.#tpp.refresh(to, token));
@@ -177,17 +192,17 @@ class Traffic {
     return round % 2 === 0 ? [one, two] : [two, one];
   }
 
-  #note({ path, answer, milliseconds }: Seen): void {
+  #note({ path, answer, milliseconds }: Seen, isGood: (path: string, answer: Answer) => boolean): void {
     this.counts.answers += 1;
     this.slowestMilliseconds = Math.max(this.slowestMilliseconds, milliseconds);
-    const where = path.replace(/[?].*$/, '').replace(/(interaction|authorize).+/, '$1/…');
+    const where = path.replace(/[?].*$/, '').replace(/(interaction|authorize|register).+/, '$1/…');
     const late = milliseconds > ANSWER_MILLISECONDS ? ` after ${Math.round(milliseconds)} ms` : '';
     if (answer instanceof Error) this.faults.push(`${where}: ${answer.message}${late}`);
     else if (answer.status === 503 && answer.headers['retry-after'] !== undefined) {
       this.counts.unavailable += 1;
       if (late !== '') this.faults.push(`${where}: 503${late}`);
       if (answer.headers.location !== undefined) this.faults.push(`${where}: 503 that leads somewhere`);
-    } else if (late !== '' || !isExpected(path, answer)) {
+    } else if (late !== '' || !isGood(path, answer)) {
       this.faults.push(`${where}: ${answer.status}${late} ${plain(answer.text)}`);
     }
   }

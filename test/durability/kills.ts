@@ -3,7 +3,7 @@ import { DatabaseSync } from 'node:sqlite';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { expect } from 'vitest';
 import type { RedisProcess } from '../storage/redis/redis-servers.ts';
-import { type Bank, type BankProcess, isReady } from './bank.ts';
+import { type Bank, type BankProcess, restarted } from './bank.ts';
 import { type Answer, Tpp } from './tpp.ts';
 
 /** Where a server dies again and again, and what its clients were told before: the store must agree. */
@@ -115,8 +115,7 @@ export function expectOneTokenSetPerGrant(bank: Bank): void {
 
 async function restart(theatre: Theatre): Promise<void> {
   const startedAt = performance.now();
-  theatre.server = await theatre.server.again();
-  while (!(await isReady(theatre.server))) await sleep(5);
+  theatre.server = await restarted(theatre.server);
   theatre.readySeconds.push((performance.now() - startedAt) / 1000);
   theatre.tpp.close();
 }
@@ -126,8 +125,8 @@ function momentOf(round: number): number {
   return (round * 7919) % 100;
 }
 
-/** A 503 is no answer yet, on a machine that has more to do than it can. */
-async function answered(ask: () => Promise<Answer>): Promise<Answer> {
+/** The answer, once it comes: a 503 is no answer yet, on a machine that has more to do than it can. */
+export async function answered(ask: () => Promise<Answer>): Promise<Answer> {
   for (let attempt = 1; ; attempt += 1) {
     const answer = await ask();
     if (answer.status !== 503 || attempt === 10) return answer;
@@ -136,7 +135,8 @@ async function answered(ask: () => Promise<Answer>): Promise<Answer> {
   }
 }
 
-function settled(work: Promise<unknown>): Promise<Answer | undefined> {
+/** The answer, or undefined when none came. */
+export function settled(work: Promise<unknown>): Promise<Answer | undefined> {
   return work.then(
     (answer) => answer as Answer,
     () => undefined,

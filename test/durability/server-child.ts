@@ -4,18 +4,18 @@ import { createLog, parseConfig, startServer, systemClock } from '../../src/inde
 import { demoAspsp } from '../../src/sandbox/bank/customers.ts';
 import { openRedisStore } from '../../src/storage/redis/redis.ts';
 import { openSqliteStore } from '../../src/storage/sqlite/sqlite.ts';
-import { type ConsentQuestion, type ConsentReply, replyTo } from './consents/consent-questions.ts';
+import { type BankQuestion, type BankReply, replyTo } from './commands/bank-questions.ts';
 import { type Gate, gatedStore } from './gated-store.ts';
 
 /*
  * A server process of its own, as a bank runs it, but for its store: the test may stop the process at a named
  * operation, to let something else happen first or to kill it there.
  */
-export type Command = Gate | ConsentQuestion | 'release' | 'trace' | 'end trace';
+export type Command = Gate | BankQuestion | 'release' | 'trace' | 'end trace';
 export type Report =
   | { readonly parkedAt: string }
   | { readonly operations: readonly string[] }
-  | ConsentReply
+  | BankReply
   | 'ready';
 
 const [, , file = ''] = process.argv;
@@ -36,7 +36,7 @@ process.on('message', (command: Command) => {
   if (command === 'release') gated.release();
   else if (command === 'trace') gated.trace();
   else if (command === 'end trace') tell({ operations: gated.trace() });
-  else if ('ask' in command) void replyTo(command, server.consents).then(tell);
+  else if ('ask' in command) void replyTo(command, server).then(tell);
   else gated.arm(command);
 });
 process.once('SIGTERM', () => {

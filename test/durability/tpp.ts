@@ -55,6 +55,8 @@ interface Outgoing {
   readonly path: string;
   readonly method: string;
   readonly form?: URLSearchParams;
+  /** Another body than a form, whose type is among the headers. */
+  readonly body?: string;
   readonly headers?: Record<string, string>;
 }
 
@@ -107,6 +109,36 @@ export class Tpp {
       path,
       method: 'POST',
       form: new URLSearchParams({ client_id: this.clientId, ...form }),
+    });
+  }
+
+  /** A registration at the mTLS listener, as a JWT, or as JSON. */
+  register(to: Pick<BankProcess, 'ports'>, body: string | object): Promise<Answer> {
+    return this.#registration(to, { path: '/register', method: 'POST', body });
+  }
+
+  /** A request of RFC 7592 about a client. */
+  manage(
+    to: Pick<BankProcess, 'ports'>,
+    { clientId, token }: { readonly clientId: string; readonly token: string },
+    change: { readonly method: 'GET' | 'PUT' | 'DELETE'; readonly body?: string | object },
+  ): Promise<Answer> {
+    const headers = { authorization: `Bearer ${token}` };
+    return this.#registration(to, { path: `/register/${clientId}`, headers, ...change });
+  }
+
+  #registration(
+    to: Pick<BankProcess, 'ports'>,
+    { body, ...sent }: Pick<Outgoing, 'path' | 'method' | 'headers'> & { readonly body?: string | object },
+  ): Promise<Answer> {
+    const at = { port: to.ports.mtls, host: new URL(this.#bank.description.mtlsUrl).host };
+    if (body === undefined) return this.#send({ ...at, ...sent });
+    const isJwt = typeof body === 'string';
+    return this.#send({
+      ...at,
+      ...sent,
+      headers: { ...sent.headers, 'content-type': isJwt ? 'application/jwt' : 'application/json' },
+      body: isJwt ? body : JSON.stringify(body),
     });
   }
 
@@ -284,7 +316,7 @@ export class Tpp {
     const key = `${options.port}`;
     const agent = this.#agents.get(key) ?? new Agent({ keepAlive: true, maxSockets: 256, ...this.#tls });
     this.#agents.set(key, agent);
-    const body = options.form?.toString();
+    const body = options.form?.toString() ?? options.body;
     return new Promise((resolve, reject) => {
       const outgoing = httpsRequest(
         {
@@ -296,13 +328,9 @@ export class Tpp {
           method: options.method,
           headers: {
             host: options.host,
+            ...(options.form === undefined ? {} : { 'content-type': 'application/x-www-form-urlencoded' }),
             ...options.headers,
-            ...(body === undefined
-              ? {}
-              : {
-                  'content-type': 'application/x-www-form-urlencoded',
-                  'content-length': Buffer.byteLength(body),
-                }),
+            ...(body === undefined ? {} : { 'content-length': Buffer.byteLength(body) }),
           },
         },
         (incoming) => {

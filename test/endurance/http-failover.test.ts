@@ -31,12 +31,13 @@ async function failAgainAndAgain(what: string, { traffic, times, fail, replicate
   await traffic.stop();
   const sorted = recoveries.toSorted((one, other) => one - other).map(Math.round);
   console.info(
-    `${what}: ${JSON.stringify(traffic.counts)}, slowest answer ${Math.round(traffic.slowestMilliseconds)} ms, ` +
+    `${what}: ${JSON.stringify({ ...traffic.counts, ...traffic.registrations.counts })}, slowest answer ${Math.round(traffic.slowestMilliseconds)} ms, ` +
       `back after ${sorted[sorted.length >> 1]} ms in the median, ${sorted.at(-1)} ms at most`,
   );
   expect(traffic.faults).toEqual([]);
   expect(traffic.counts.unavailable).toBeGreaterThan(0);
   expect(traffic.counts.redeemed).toBeGreaterThan(times);
+  expect(traffic.registrations.counts.deleted).toBeGreaterThan(times);
   expect(Math.max(...recoveries)).toBeLessThan(RECOVERY_MILLISECONDS);
 }
 

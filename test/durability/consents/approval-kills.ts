@@ -1,10 +1,9 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import { expect } from 'vitest';
-import { type Bank, type BankProcess, isReady } from '../bank.ts';
+import { type Bank, type BankProcess, restarted } from '../bank.ts';
+import { commanded, traced } from '../commands/commands.ts';
 import { authorisations, berlinTpp, isOver, newIntent } from './consent-races.ts';
-import { findConsent } from './consent-questions.ts';
+import { findConsent } from '../commands/bank-questions.ts';
 import type { Gate } from '../gated-store.ts';
-import type { Command } from '../server-child.ts';
 import { type Answer, approvalOf, codeOf, onwardOf, type Question, type Tpp } from '../tpp.ts';
 
 /** Where a server dies while a customer approves a payment, and the customer goes on with the next one. */
@@ -126,27 +125,6 @@ async function died(theatre: ApprovalTheatre, work: () => Promise<Answer>, where
     theatre.missed += 1;
     return commanded(server, 'release');
   }
-  await server.exited;
-  theatre.server = await server.again();
-  while (!(await isReady(theatre.server))) await sleep(5);
+  theatre.server = await restarted(server);
   theatre.tpp.close();
-}
-
-/** Gives a command, which the process has taken: the reply to a question without store operations comes after it. */
-async function commanded(server: BankProcess, command: Command): Promise<void> {
-  server.command(command);
-  await findConsent(server, '(none)');
-}
-
-async function traced(
-  server: BankProcess,
-  work: () => Promise<Answer>,
-): Promise<{ readonly answer: Answer; readonly operations: readonly string[] }> {
-  await commanded(server, 'trace');
-  const answer = await work();
-  const operations = server.report((report) =>
-    typeof report === 'object' && 'operations' in report ? report.operations : undefined,
-  );
-  server.command('end trace');
-  return { answer, operations: await operations };
 }

@@ -4,7 +4,7 @@ import type { AuthorizationDetail } from '../../../src/consent/details/authoriza
 import type { Consent } from '../../../src/consent/consent.ts';
 import { tppNamed } from '../../../src/sandbox/curl-lines.ts';
 import type { Bank, BankProcess } from '../bank.ts';
-import { consumeConsent, createConsent, findConsent, revokeConsent } from './consent-questions.ts';
+import { consumeConsent, createConsent, findConsent, revokeConsent } from '../commands/bank-questions.ts';
 import type { Arena } from '../races.ts';
 import { type Answer, type Code, codeOf, onwardOf, type Question, Tpp } from '../tpp.ts';
 
