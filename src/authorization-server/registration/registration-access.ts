@@ -17,8 +17,8 @@ export interface RegistrationAccessOptions {
 
 /** A client whose management is allowed to the caller, and how its tokens go on. */
 export interface ManagedClient extends FoundClient {
-  /** The next token, where tokens rotate. */
-  readonly nextToken: string | undefined;
+  /** For the answer, which has to have one (RFC 7592 §3): the next token where tokens rotate, otherwise that of the request. */
+  readonly accessToken: string;
   /** Hashes of the tokens that are good from now on. */
   readonly accessTokenHashes: readonly string[];
 }
@@ -58,9 +58,9 @@ export class RegistrationAccess {
     const isOwn = isClientOf(found.record.client, { authorizationNumber, nca: nca.id });
     const used = hashes.find((hash) => isSame(hash, this.#hashOf(token)));
     if (!isOwn || used === undefined) throw refused();
-    if (!this.#options.rotates) return { ...found, nextToken: undefined, accessTokenHashes: [used] };
+    if (!this.#options.rotates) return { ...found, accessToken: token, accessTokenHashes: [used] };
     const next = this.create();
-    return { ...found, nextToken: next.token, accessTokenHashes: [next.hash, used] };
+    return { ...found, accessToken: next.token, accessTokenHashes: [next.hash, used] };
   }
 
   #hashOf(token: string): string {

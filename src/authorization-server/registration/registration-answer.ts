@@ -16,8 +16,7 @@ export function registrationUri(mtlsUrl: URL, clientId: string): string {
 export interface AnswerOptions {
   readonly profiles: Profiles;
   readonly mtlsUrl: URL;
-  /** Absent: the caller has one, and keeps it. */
-  readonly accessToken?: string | undefined;
+  readonly accessToken: string;
 }
 
 /**
@@ -33,7 +32,7 @@ export function registrationAnswer(record: ClientRecord, options: AnswerOptions)
     client_id: client.client_id,
     client_id_issued_at: epochSeconds(new Date(createdAt)),
     registration_client_uri: registrationUri(mtlsUrl, client.client_id),
-    ...(accessToken === undefined ? {} : { registration_access_token: accessToken }),
+    registration_access_token: accessToken,
     ...(status === 'active' ? {} : { registration_status: status }),
   };
 }

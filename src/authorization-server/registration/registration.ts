@@ -129,7 +129,7 @@ export class Registration {
         !hasOtherTokens(managed) ||
         (await this.#options.clients.change(managed, { registration: withTokens(managed) }));
       if (!isDone) continue;
-      ctx.body = this.#answer(managed.record, managed.nextToken);
+      ctx.body = this.#answer(managed.record, managed.accessToken);
       return;
     }
     throw new OpenBankingError('ERR_REGISTRATION_CONFLICT', { clientId });
@@ -145,7 +145,7 @@ export class Registration {
       if (!(await this.#options.clients.change(managed, change))) continue;
       const record = { ...managed.record, ...change };
       this.#log('registration.changed', ctx, tpp, { clientId, outcome: record.status });
-      ctx.body = this.#answer(record, managed.nextToken);
+      ctx.body = this.#answer(record, managed.accessToken);
       return;
     }
     throw new OpenBankingError('ERR_REGISTRATION_CONFLICT', { clientId });
@@ -202,7 +202,7 @@ export class Registration {
     return { profile, statement: await profile.verify(request) };
   }
 
-  #answer(record: ClientRecord, accessToken: string | undefined): Record<string, unknown> {
+  #answer(record: ClientRecord, accessToken: string): Record<string, unknown> {
     const { mtlsUrl, rules } = this.#options;
     return registrationAnswer(record, { mtlsUrl, profiles: rules.profiles, accessToken });
   }
