@@ -48,6 +48,7 @@ export function judgedClient(proven: ProvenRegistration, rules: RegistrationRule
     // RFC 7591 §2.
     grant_types: ['authorization_code'],
     ...members,
+    ...withoutImplicit(members),
     client_id: clientId,
     client_name: nameOf(members.client_name, statement),
     software_on_behalf_of_org: statement.onBehalfOf,
@@ -68,6 +69,18 @@ export function judgedClient(proven: ProvenRegistration, rules: RegistrationRule
   assertSubject(client, tpp);
   assertCertified(client, proven);
   return client;
+}
+
+/**
+ * OpenID Connect Registration §2 asks for `implicit` beside `authorization_code` where the response is `code id_token`. The grant
+ * itself is never given: no token comes from the authorization endpoint.
+ */
+function withoutImplicit({ grant_types: grants, response_types: types }: Readonly<Record<string, unknown>>): {
+  readonly grant_types?: readonly unknown[];
+} {
+  const isHybrid = Array.isArray(types) && types.includes('code id_token');
+  if (!isHybrid || !Array.isArray(grants) || !grants.includes('authorization_code')) return {};
+  return { grant_types: grants.filter((grant) => grant !== 'implicit') };
 }
 
 type Issue = { readonly path: readonly PropertyKey[]; readonly message: string };

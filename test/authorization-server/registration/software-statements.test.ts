@@ -354,6 +354,7 @@ describe('statement profiles without a market in the sandbox', () => {
       softwareId: 'software-one',
       singleUse: { id: expect.stringMatching(/^open-finance-brasil /) },
     });
+    expect(await outcomeOf(send({ jwks_uri: undefined }))).toBe('registered');
     const now = Math.floor(Date.now() / 1000);
     const none = { software_statement_roles: [{ role: 'PAGTO', status: 'Inactive' }] };
     expect((await send({}, none)).scopes).toEqual([]);

@@ -32,6 +32,11 @@ export interface BrazilStatementOptions {
 
 const STATEMENT = 'the software statement (Open Finance Brasil DCR 1.0 section 7.1)';
 const UID = '0.9.2342.19200300.100.1.1';
+/** The server's choice where the client has none (section 7.1.1, "Applying Server Defaults"). */
+const ENCRYPTION = Object.freeze({
+  id_token_encrypted_response_alg: 'RSA-OAEP-256',
+  id_token_encrypted_response_enc: 'A256GCM',
+});
 /** Longer than a statement can register. */
 const USED_SECONDS = 3600;
 /** Regulatory roles and their scopes (Open Finance Brasil DCR 1.0 section 7.2). */
@@ -76,6 +81,7 @@ export class OpenFinanceBrasilStatement implements StatementProfile {
     const { client_id: clientId = current?.clientId, ...rest } = members;
     return {
       metadata: {
+        ...ENCRYPTION,
         ...rest,
         jwks_uri: jwksUri,
         profile: this.#options.clientProfile,
@@ -110,8 +116,9 @@ function assertOfCertificate(statement: StatementClaims, tpp: Tpp): void {
 /** Members that the statement decides are repeated, and never chosen (section 7.1). */
 function assertMembers(members: Readonly<Record<string, unknown>>, jwksUri: string, tpp: Tpp): void {
   if (members.jwks !== undefined) throw memberRefusal('jwks', 'must not be sent by value (section 7.1)');
-  if (members.jwks_uri !== jwksUri)
+  if (members.jwks_uri !== undefined && members.jwks_uri !== jwksUri) {
     throw memberRefusal('jwks_uri', 'must be software_jwks_uri of the statement (section 7.1)');
+  }
   if (!Array.isArray(members.redirect_uris) || members.redirect_uris.length === 0) {
     throw memberRefusal('redirect_uris', 'is required (section 7.1)');
   }
