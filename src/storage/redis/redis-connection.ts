@@ -116,7 +116,7 @@ function refreshSecrets(redis: Redis, settings: RedisSettings, log: Log): void {
 }
 
 /** Doubles at each failure, with a quarter of jitter, so that hosts do not reconnect all at once. */
-function retryDelay(times: number): number {
+export function retryDelay(times: number): number {
   const delay = Math.min(FIRST_RETRY_MILLISECONDS * 2 ** (times - 1), LAST_RETRY_MILLISECONDS);
   return delay * (0.75 + Math.random() * 0.25);
 }

@@ -1,7 +1,7 @@
 import { Cluster, Command, Redis } from 'ioredis';
 import { OpenBankingError } from '../../errors.ts';
 import type { Log } from '../../events.ts';
-import { createRedisClient } from './redis-connection.ts';
+import { createRedisClient, retryDelay } from './redis-connection.ts';
 import type { RedisSettings } from './redis-settings.ts';
 import { createRedisWatch, type RedisWatch } from './redis-watch.ts';
 
@@ -34,7 +34,10 @@ export async function connectRedis(settings: RedisSettings, log: Log): Promise<R
   const writer = createRedisClient(settings, log);
   const reader = settings.waitReplicas > 0 ? createRedisClient(settings, log) : writer;
   const clients = [...new Set([writer, reader])];
+  const closing = new AbortController();
+  for (const client of clients) reconnectAfterEnd(client, closing.signal);
   const close = () => {
+    closing.abort();
     for (const client of clients) client.disconnect();
   };
   try {
@@ -50,6 +53,20 @@ export async function connectRedis(settings: RedisSettings, log: Log): Promise<R
   }
   const { problem } = watch;
   return { isCluster: writer instanceof Cluster, reader, ...routesOf(writer), problem, close };
+}
+
+/**
+ * Connects again when ioredis has given up. Its failover detector closes an attempt to connect that is looking for the new
+ * primary, and the client then ends for good: a process would answer 503 until its restart.
+ */
+function reconnectAfterEnd(client: Redis | Cluster, closed: AbortSignal): void {
+  client.on('end', () => {
+    if (closed.aborted) return;
+    const connect = () => {
+      if (!closed.aborted) void Promise.allSettled([client.connect()]);
+    };
+    setTimeout(connect, retryDelay(1)).unref();
+  });
 }
 
 function routesOf(writer: Redis | Cluster): Pick<RedisPrimaries, 'primaryOf' | 'redirected'> {

@@ -32,7 +32,6 @@ export function createRedisWatch(log: Log): RedisWatch {
     client.on('ready', () => {
       if (faults.delete(client)) log.emit('storage.redis.back');
     });
-    client.on('end', () => faults.delete(client));
   };
   const followServer = (redis: Redis, isOfCluster: boolean) => {
     redis.on('end', () => problems.delete(redis));
@@ -54,6 +53,8 @@ export function createRedisWatch(log: Log): RedisWatch {
       else {
         client.on('+node', (node: Redis) => {
           followClient(node);
+          // A node that the Cluster has dropped. A client itself is connected again.
+          node.on('end', () => faults.delete(node));
           followServer(node, true);
         });
       }

@@ -1,7 +1,10 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import type { Redis } from 'ioredis';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { silentLog } from '../../../src/events.ts';
+import { connectRedis } from '../../../src/storage/redis/redis-primaries.ts';
 import { codeOf, describeRedisStore, inSeconds, openStore, redisSettings } from './redis-contract.ts';
 import { SENTINEL_NAME, type SentinelGroup, startSentinelGroup, until } from './redis-groups.ts';
 import { hasRedis } from './redis-servers.ts';
@@ -72,6 +75,22 @@ describe.skipIf(!hasRedis)('on a primary under Sentinel', () => {
     expect(await store.consume('Code', 'a')).toBe(true);
     await store.close();
   }, 60_000);
+
+  it('connects again when a failover is detected while the primary is being looked for (M3)', async () => {
+    const primaries = await connectRedis(redisSettings(address()), silentLog);
+    const reader = primaries.reader as Redis;
+    const ended = new Promise((resolve) => reader.once('end', resolve));
+    // The detector of the connection before closes the attempt that goes on.
+    reader.once('connecting', () =>
+      (Reflect.get(reader, 'connector') as { disconnect(): void }).disconnect(),
+    );
+    reader.disconnect(true);
+    await ended;
+    await expect.poll(() => reader.status).toBe('ready');
+    expect(await reader.ping()).toBe('PONG');
+    primaries.close();
+    await expect.poll(() => reader.status).toBe('end');
+  }, 30_000);
 
   it('has every mark and tombstone after a failover, and is back within 10 seconds (M3, R9)', async () => {
     const store = await openStore(redisSettings(address()));
