@@ -40,6 +40,7 @@ const FLOORS: readonly (readonly string[])[] = [
 const ORDERS: Readonly<Record<string, readonly (readonly string[])[]>> = {
   'src/x509': [['der'], ['certificate'], ['path'], ['crl', 'ocsp'], ['revocation']],
   'src/mutual-tls': [['address-ranges.ts'], ['limits']],
+  'src/audit': [['line'], ['reading'], ['verification', 'evidence']],
   'src/consent': [['details']],
   'src/storage': [['store.ts'], ['request-scope.ts'], ['sqlite', 'redis']],
   'src/authorization-server': [

@@ -1,8 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { OpenBankingError } from '../errors.ts';
 import type { AuditOutput } from './audit-output.ts';
-import { type LineContent, lineHash, lineText } from './audit-line.ts';
-import { MerkleTree } from './merkle-tree.ts';
+import { type LineContent, lineHash, lineText } from './line/audit-line.ts';
+import type { Covered } from './line/checkpoint.ts';
+import { MerkleTree } from './line/merkle-tree.ts';
 
 /** Some 8,000 lines, while the output does not take them. */
 const MAX_WAITING_CHARACTERS = 4 * 1024 * 1024;
@@ -27,14 +28,6 @@ export interface ChainOptions {
   readonly onRecovered: (since: Date) => void;
   /** Called when there is room again after lines were dropped. */
   readonly onGap: (gap: { readonly count: number; readonly since: Date }) => void;
-}
-
-/** The lines that a checkpoint covers. */
-export interface Covered {
-  readonly first: number;
-  readonly last: number;
-  /** The root of the Merkle tree over their hashes. */
-  readonly root: string;
 }
 
 interface Waiting {

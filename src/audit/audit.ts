@@ -8,13 +8,13 @@ import { BackgroundLoop } from '../remote/background-loop.ts';
 import type { Store } from '../storage/store.ts';
 import { AuditChain } from './audit-chain.ts';
 import type { AuditGate } from './audit-gate.ts';
-import { CHAIN_LINES } from './audit-line.ts';
+import { CHAIN_LINES } from './line/audit-line.ts';
 import type { AuditOutput } from './audit-output.ts';
-import { signedCheckpoint } from './checkpoint.ts';
+import { signedCheckpoint } from './line/checkpoint.ts';
 import type { EndedChains } from './ended-chains.ts';
 import { LastCheckpoint } from './last-checkpoint.ts';
-import { chainName } from './segment-name.ts';
-import type { AuditKey } from './signing-key.ts';
+import { chainName } from './line/segment-name.ts';
+import type { AuditKey } from './line/signing-key.ts';
 
 /** The form of the lines. */
 const VERSION = 1;

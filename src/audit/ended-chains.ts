@@ -3,12 +3,12 @@ import { hostname } from 'node:os';
 import { join } from 'node:path';
 import type { Clock } from '../clock.ts';
 import { takeFolderTurn } from '../files/folder-turn.ts';
-import { CHAIN_LINES, lineHash, lineText, parseLine, type ReadLine } from './audit-line.ts';
-import { parseCheckpoint, signedCheckpoint } from './checkpoint.ts';
+import { CHAIN_LINES, lineHash, lineText, parseLine, type ReadLine } from './line/audit-line.ts';
+import { parseCheckpoint, signedCheckpoint } from './line/checkpoint.ts';
 import type { LastCheckpoint } from './last-checkpoint.ts';
-import { MerkleTree } from './merkle-tree.ts';
-import { parseSegmentName, segmentName } from './segment-name.ts';
-import type { AuditKey } from './signing-key.ts';
+import { MerkleTree } from './line/merkle-tree.ts';
+import { parseSegmentName, segmentName } from './line/segment-name.ts';
+import type { AuditKey } from './line/signing-key.ts';
 
 /** A process of another host has ended when its file shows no life for so long; it shows some once a minute. */
 const SILENT_SECONDS = 180;

@@ -3,10 +3,7 @@ import { join } from 'node:path';
 import type { Clock } from '../clock.ts';
 import { invalidConfig } from '../errors.ts';
 import type { AuditBatch, AuditOutput } from './audit-output.ts';
-import { segmentName } from './segment-name.ts';
-
-/** Where the folder keeps certificates. */
-export const CERTIFICATES_FOLDER = 'certificates';
+import { CERTIFICATES_FOLDER, segmentName } from './line/segment-name.ts';
 
 export interface FolderOutputOptions {
   readonly folder: string;

@@ -1,6 +1,6 @@
 import { OpenBankingError } from '../errors.ts';
 import type { Store, StoredRecord } from '../storage/store.ts';
-import { type CheckpointLink, parseLink } from './checkpoint.ts';
+import { type CheckpointLink, parseLink } from './line/checkpoint.ts';
 
 const KIND = 'AuditCheckpoint';
 const ID = 'last';

@@ -1,4 +1,5 @@
 import { Command } from 'commander';
+import { auditCommand } from './audit/audit.ts';
 import { certificateCommand } from './certificate/certificate.ts';
 import { clientCommand } from './client/client.ts';
 import { configCommand } from './config/config.ts';
@@ -26,6 +27,7 @@ export function createProgram(): Command {
     .addCommand(trustListCommand())
     .addCommand(reportCommand())
     .addCommand(demoCommand())
+    .addCommand(auditCommand())
     .addCommand(serveCommand())
     .addCommand(gatewayCommand())
     .addCommand(keysCommand())

@@ -1,7 +1,10 @@
 import { Audit } from '../audit/audit.ts';
 import { EndedChains } from '../audit/ended-chains.ts';
 import { FolderOutput } from '../audit/folder-output.ts';
-import { openAuditKey } from '../audit/signing-key.ts';
+import { openAuditKey } from '../audit/line/signing-key.ts';
+import type { AuditSource } from '../audit/reading/audit-source.ts';
+import { FolderSource } from '../audit/reading/folder-source.ts';
+import { StreamSource } from '../audit/reading/stream-source.ts';
 import { StreamOutput } from '../audit/stream-output.ts';
 import type { Clock } from '../clock.ts';
 import type { Config } from '../configuration/config.ts';
@@ -40,4 +43,13 @@ export async function openAudit(
     },
   });
   return { audit, log: alsoTo(log, audit.sink) };
+}
+
+/** The record of a configuration, for reading. @throws ERR_STORAGE_UNAVAILABLE */
+export async function openAuditSource(
+  { folder, redis }: Pick<NonNullable<Config['audit']>, 'folder' | 'redis'>,
+  log: Log,
+): Promise<AuditSource> {
+  if (redis !== undefined) return new StreamSource(await RedisStreams.open(redis, log));
+  return new FolderSource(folder ?? '');
 }

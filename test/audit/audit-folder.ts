@@ -1,20 +1,25 @@
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { onTestFinished } from 'vitest';
+import { afterAll } from 'vitest';
 import { Audit } from '../../src/audit/audit.ts';
 import { EndedChains } from '../../src/audit/ended-chains.ts';
 import { FolderOutput } from '../../src/audit/folder-output.ts';
-import { openAuditKey } from '../../src/audit/signing-key.ts';
+import { openAuditKey } from '../../src/audit/line/signing-key.ts';
 import { type Clock, systemClock } from '../../src/clock.ts';
 import { type Log, logTo } from '../../src/events.ts';
 import { openSqliteStore } from '../../src/storage/sqlite/sqlite.ts';
 import type { Store } from '../../src/storage/store.ts';
 
+const cleanups: (() => unknown)[] = [];
+afterAll(async () => {
+  for (const cleanup of cleanups.toReversed()) await cleanup();
+});
+
 /** A folder of the test. */
 export function testFolder(): string {
   const folder = mkdtempSync(join(tmpdir(), 'tallystick-audit-'));
-  onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
+  cleanups.push(() => rmSync(folder, { recursive: true, force: true }));
   return folder;
 }
 
@@ -33,7 +38,7 @@ export async function openAuditFolder(): Promise<AuditFolder> {
     clock: systemClock,
     log: logTo(),
   });
-  onTestFinished(() => store.close());
+  cleanups.push(() => store.close());
   return { folder: join(folder, 'audit'), keyFile: join(folder, 'audit.key'), store };
 }
 

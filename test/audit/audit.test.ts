@@ -1,9 +1,9 @@
 import { createHash } from 'node:crypto';
 import { statSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
-import { isSigned, parseCheckpoint, parseLink } from '../../src/audit/checkpoint.ts';
-import { openAuditKey, parsePublicKey } from '../../src/audit/signing-key.ts';
-import { stableText } from '../../src/audit/stable-text.ts';
+import { isSigned, parseCheckpoint, parseLink } from '../../src/audit/line/checkpoint.ts';
+import { openAuditKey, parsePublicKey } from '../../src/audit/line/signing-key.ts';
+import { stableText } from '../../src/audit/line/stable-text.ts';
 import { filesOf, linesOf, openAuditFolder, startRecord } from './audit-folder.ts';
 
 const hashOf = (line: string) => createHash('sha256').update(line).digest('base64url');

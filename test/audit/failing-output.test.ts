@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { Audit } from '../../src/audit/audit.ts';
 import type { AuditBatch, AuditOutput } from '../../src/audit/audit-output.ts';
-import { openAuditKey } from '../../src/audit/signing-key.ts';
+import { openAuditKey } from '../../src/audit/line/signing-key.ts';
 import { systemClock } from '../../src/clock.ts';
 import { isRefusal } from '../../src/errors.ts';
 import { type EventFields, logTo } from '../../src/events.ts';

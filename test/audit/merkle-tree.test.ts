@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { lineHash } from '../../src/audit/audit-line.ts';
-import { MerkleTree, merkleProof, rootOfProof } from '../../src/audit/merkle-tree.ts';
+import { lineHash } from '../../src/audit/line/audit-line.ts';
+import { MerkleTree, merkleProof, rootOfProof } from '../../src/audit/line/merkle-tree.ts';
 
 describe('the Merkle tree of a checkpoint (RFC 6962 §2.1)', () => {
   it.each([1, 2, 3, 4, 5, 7, 8, 33])('proves each of %i lines, and no other line', (count) => {

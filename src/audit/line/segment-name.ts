@@ -18,3 +18,6 @@ export function parseSegmentName(
   const [, process, number] = NAME.exec(name) ?? [];
   return process === undefined ? undefined : { process, number: Number(number) };
 }
+
+/** The folder in the folder of the record that keeps certificates. */
+export const CERTIFICATES_FOLDER = 'certificates';

@@ -1,7 +1,6 @@
 import type { KeyObject } from 'node:crypto';
 import { z } from 'zod';
 import { CHAIN_LINES, type LinePlace } from './audit-line.ts';
-import type { Covered } from './audit-chain.ts';
 import { type AuditKey, isSignedBy } from './signing-key.ts';
 import { stableText } from './stable-text.ts';
 
@@ -34,6 +33,14 @@ const content = z.looseObject({
 
 /** A checkpoint, as it stands in a line. */
 export type Checkpoint = z.infer<typeof content>;
+
+/** The lines that a checkpoint covers. */
+export interface Covered {
+  readonly first: number;
+  readonly last: number;
+  /** The root of the Merkle tree over their hashes. */
+  readonly root: string;
+}
 
 export interface CheckpointFacts {
   readonly at: string;

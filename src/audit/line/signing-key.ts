@@ -7,8 +7,8 @@ import {
   sign,
   verify,
 } from 'node:crypto';
-import { invalidConfig } from '../errors.ts';
-import { creationProblem, readOrCreate } from '../files/created-file.ts';
+import { invalidConfig } from '../../errors.ts';
+import { creationProblem, readOrCreate } from '../../files/created-file.ts';
 
 /** ES256: ECDSA with P-256 and SHA-256, the signature as two numbers of 32 bytes (RFC 7518 §3.4). */
 const CURVE = 'prime256v1';

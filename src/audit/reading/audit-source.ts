@@ -1,0 +1,21 @@
+/** A part of the chain of one process: a file, or a stream. */
+export interface AuditSegment {
+  /** The name of the chain. */
+  readonly process: string;
+  /** The place of the part in its chain, from 1 upwards. */
+  readonly number: number;
+  /** The name of the file or stream. */
+  readonly name: string;
+  readonly bytes: number;
+  /** The octets of the lines in their order, in pieces of any size. */
+  chunks(): AsyncIterable<Buffer>;
+}
+
+/** An audit record that is read. */
+export interface AuditSource {
+  /** Every part, chain by chain, each chain in its order. */
+  segments(): Promise<readonly AuditSegment[]>;
+  /** A certificate in PEM by the hexadecimal SHA-256 of its DER; undefined where it was not kept. */
+  findCertificate(fingerprint: string): Promise<string | undefined>;
+  close(): Promise<void>;
+}
