@@ -7,6 +7,7 @@ import { CONSENT_REFUSALS } from './catalogue/refusals/consent-refusals.ts';
 import { LOAD_REFUSALS } from './catalogue/refusals/load-refusals.ts';
 import { MANAGEMENT_REFUSALS } from './catalogue/refusals/management-refusals.ts';
 import { REGISTRATION_REFUSALS } from './catalogue/refusals/registration-refusals.ts';
+import { SIGNING_REFUSALS } from './catalogue/refusals/signing-refusals.ts';
 import {
   address,
   bank,
@@ -56,6 +57,7 @@ export const CATALOGUE = {
   ...BANK_API_REFUSALS,
   ...LOAD_REFUSALS,
   ...REGISTRATION_REFUSALS,
+  ...SIGNING_REFUSALS,
   ...MANAGEMENT_REFUSALS,
 
   // third-party providers: tpp/

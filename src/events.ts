@@ -8,6 +8,7 @@ import { MANAGEMENT_EVENTS } from './catalogue/events/management-events.ts';
 import { REGISTRATION_EVENTS } from './catalogue/events/registration-events.ts';
 import { KEY_PAIR_EVENTS } from './catalogue/events/key-pair-events.ts';
 import { COPY_REFUSED, LOADED, NOT_LOADED, REGISTER_EVENTS } from './catalogue/events/register-events.ts';
+import { SIGNING_EVENTS } from './catalogue/events/signing-events.ts';
 import {
   audited,
   counted,
@@ -216,12 +217,7 @@ export const EVENTS = Object.freeze({
     NOT_LOADED,
     COPY_REFUSED,
   ),
-  'signing-keys.loaded': info('a copy of the signing keys is in use', LOADED, audited),
-  'signing-keys.refused': error(
-    'a copy of the signing keys is bad; the last good one stays',
-    NOT_LOADED,
-    COPY_REFUSED,
-  ),
+  ...SIGNING_EVENTS,
   ...REGISTER_EVENTS,
   ...AUDIT_EVENTS,
   ...CONSENT_EVENTS,

@@ -252,7 +252,7 @@ describe('package.json', () => {
   const { dependencies, peerDependencies, peerDependenciesMeta } = JSON.parse(read('package.json'));
 
   it('installs nothing with the server that only the sandbox or an API needs', () => {
-    const optional = [...SANDBOX_PACKAGES, '@opentelemetry/api', 'express', 'fastify'].sort();
+    const optional = [...SANDBOX_PACKAGES, '@opentelemetry/api', 'express', 'fastify', 'koffi'].sort();
     expect(Object.keys(peerDependencies).sort()).toEqual(optional);
     expect(peerDependenciesMeta).toEqual(
       Object.fromEntries(optional.map((name) => [name, { optional: true }])),

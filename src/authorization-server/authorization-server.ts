@@ -62,6 +62,7 @@ import { revokeStructuredTokens } from './tokens/revocation.ts';
 import { serveClientKeys } from './tokens/client-keys.ts';
 import { openSelfSigned } from './clients/self-signed/self-signed-clients.ts';
 import { namedClient } from './tokens/presented-token.ts';
+import { ableToSign } from './signing/signing-gate.ts';
 import { userinfo } from './tokens/userinfo.ts';
 import {
   at,
@@ -264,6 +265,8 @@ function stepsOf(
       from('tpp', tppGate(authenticator, clientCertificate, { ...options, selfSigned })),
       rates.ofTpp,
       ...registrationSteps(registration),
+      // An opaque access token needs no signature, and may come without an ID token.
+      ...(options.accessTokenFormat === 'jwt' ? [at(ENDPOINTS.token, ableToSign(options.signer))] : []),
       // The short ways take only forms that `checkForm` passes.
       at(ENDPOINTS.token, directClientCredentials(provider)),
       at(ENDPOINTS.introspection, signedIntrospection(provider)),

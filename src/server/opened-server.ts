@@ -105,6 +105,8 @@ export async function openServer(config: Config, parts: ServerParts): Promise<Op
     started: () => log.emit('server.started', { issuer: config.issuer, count: config.clients.length }),
     health: async () => [
       tls.health(),
+      // Without signatures the server still revokes, and answers about what it issued.
+      { name: 'signing keys', notice: opened.signer.problem },
       { name: 'store', problem: (await store.isHealthy()) ? undefined : 'does not read and write' },
     ],
     drain: () => {

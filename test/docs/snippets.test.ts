@@ -18,7 +18,12 @@ const gateway = parse(snippet('docs/proxies.md', 'gateway.yaml'));
 /** What reads a YAML snippet, by the comment in its first line. */
 const READERS: Readonly<Record<string, (yaml: string) => unknown>> = {
   'tallystick.yaml': (yaml) => parseConfig(parse(yaml), from),
-  'tallystick.yaml, in part': (yaml) => parseConfig({ ...whole, ...parse(yaml) }, from),
+  'tallystick.yaml, in part': (yaml) => {
+    const part = parse(yaml);
+    // The two names of the place of the keys are alternatives.
+    const { signingKeysFile, ...others } = whole;
+    return parseConfig({ ...others, ...('signingKeys' in part ? {} : { signingKeysFile }), ...part }, from);
+  },
   'clients.yaml': (yaml) => parseConfig({ ...whole, ...parse(yaml) }, from),
   'tpps.yaml': (yaml) => parseTppRecords(yaml, from),
   'overrides.yaml': (yaml) => parseOverrides(yaml, from.source),

@@ -33,6 +33,5 @@ export interface KeyPlace {
 /** Everything that this server signs or decrypts with. */
 export interface Keyring extends FollowedSigner, KeyPlace {
   readonly encryption: Decrypter;
-  /** Why no signature can be made now; undefined where nothing is known against it. */
   readonly problem: string | undefined;
 }

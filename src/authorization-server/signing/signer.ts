@@ -10,8 +10,8 @@ export interface PublishedKey extends JWK {
 }
 
 /**
- * The place where private keys are kept and sign: a file today (private-keys.ts). A PKCS#11 token or a KMS is one file
- * more that implements this. Whatever this server signs is signed here.
+ * The place where private keys are kept and sign: a file (private-keys.ts), a PKCS#11 token (pkcs11/pkcs11-keys.ts) or a KMS.
+ * This port makes every signature of this server.
  */
 export interface Signer {
   /** The keys that hold at the moment: the first of an algorithm signs, all are published. */
@@ -19,13 +19,15 @@ export interface Signer {
   /**
    * The signature of the data in the form of JWS (RFC 7518 §3), by the algorithm of the key.
    *
-   * @throws TypeError when there is no such key
+   * @throws TypeError when there is no such key; ERR_SIGNING_UNAVAILABLE when the token or KMS does not answer
    */
   sign(kid: string, data: Buffer): Promise<Buffer>;
 }
 
 /** A signer whose keys change while the server runs. */
 export interface FollowedSigner extends Signer {
+  /** Why no signature can be made now; undefined where nothing is known against it. */
+  readonly problem?: string | undefined;
   /** Calls `use` now, and whenever other keys hold, with the signer that has these keys. */
   follow(use: (keys: readonly PublishedKey[], signer: Pick<Signer, 'sign'>) => void): void;
   close(): Promise<void>;

@@ -69,6 +69,7 @@ export async function openSigningKeys(options: SigningKeyringOptions): Promise<K
       decrypt: (jwe, header) => followed.current.decrypter.decrypt(jwe, header),
     },
     follow: (use) => presented.follow(use),
+    // A file that cannot be read leaves the last good keys in memory.
     problem: undefined,
     states: () => signingKeyStates(options),
     rotate: async (order) => {

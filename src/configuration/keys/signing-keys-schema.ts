@@ -3,9 +3,49 @@ import type { Problem } from '../../errors.ts';
 
 const file = z.string().min(1);
 
-/** Where the signing keys are kept. */
+const pkcs11 = z
+  .strictObject({
+    moduleFile: file.meta({
+      description:
+        'The PKCS#11 library of the vendor, such as `/usr/lib/softhsm/libsofthsm2.so`. The library runs in a process of its own.',
+    }),
+    tokenLabel: z.string().min(1).max(32).optional().meta({
+      description: 'The label of the token. Either this or `slot`.',
+    }),
+    slot: z.int().min(0).max(0xffff_ffff).optional().meta({ description: 'The number of the slot.' }),
+    pinFile: file.meta({ description: 'File that holds the PIN of the user; read at each login.' }),
+    keyLabel: z
+      .string()
+      .regex(/^[\w.-]{1,32}$/, 'must be 1 to 32 letters, digits and "_.-"')
+      .default('tallystick')
+      .meta({
+        description:
+          'Keys of the token with this label sign; so do keys whose label goes on with `@` and a time, from that time: `tallystick@2026-12-01T00:00:00Z`.',
+      }),
+    sessions: z.int().min(1).max(64).default(8).meta({
+      description: 'Signatures that each process of this server makes at once.',
+    }),
+    timeoutMilliseconds: z.int().min(50).max(10_000).default(2000).meta({
+      description: 'The longest that a signature takes. Beyond: 503.',
+    }),
+    pollSeconds: z.int().min(1).max(300).default(10).meta({
+      description: 'How often the keys of the token are listed, so that new ones are found.',
+    }),
+  })
+  .refine((value) => (value.tokenLabel === undefined) !== (value.slot === undefined), {
+    error: 'needs either tokenLabel or slot',
+  });
+
+/** Where the signing keys are kept: a file or a PKCS#11 token. */
 export const signingKeysSchema = z.strictObject({
-  file: file.meta({ description: 'The same as `signingKeysFile`.' }),
+  file: file.optional().meta({
+    description: 'The same as `signingKeysFile`. One of `file` and `pkcs11` must be set.',
+  }),
+  pkcs11: pkcs11.optional(),
+  encryptionKeysFile: file.optional().meta({
+    description:
+      'Private JSON Web Key Set for encrypted request objects, which no token decrypts; with `file` they are in that file.',
+  }),
 });
 
 interface WithSigningKeys {
@@ -13,7 +53,7 @@ interface WithSigningKeys {
   readonly signingKeys?: z.infer<typeof signingKeysSchema> | undefined;
 }
 
-/** The two ways to name the place are alternatives. */
+/** The kinds of places are alternatives of each other. */
 export function findSigningKeyProblems({
   signingKeysFile,
   signingKeys,
@@ -23,5 +63,13 @@ export function findSigningKeyProblems({
       { path: 'signingKeysFile', message: 'exactly one of signingKeysFile and signingKeys must be set' },
     ];
   }
-  return [];
+  if (signingKeys === undefined) return [];
+  const { file: keyFile, pkcs11: token, encryptionKeysFile } = signingKeys;
+  const places = [keyFile, token].filter((one) => one !== undefined);
+  if (places.length !== 1) {
+    return [{ path: 'signingKeys', message: 'exactly one of file and pkcs11 must be set' }];
+  }
+  return keyFile === undefined || encryptionKeysFile === undefined
+    ? []
+    : [{ path: 'signingKeys.encryptionKeysFile', message: 'belongs to pkcs11' }];
 }
