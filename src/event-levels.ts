@@ -40,6 +40,8 @@ export interface EventFields {
   readonly since?: string;
   readonly worker?: number;
   readonly outcome?: string;
+  /** Names of fields of a configuration. */
+  readonly settings?: readonly string[];
   readonly problems?: readonly {
     readonly path: string;
     readonly message: string;

@@ -2,6 +2,7 @@ import { BANK_API_EVENTS } from './catalogue/events/bank-api-events.ts';
 import { API_EVENTS } from './catalogue/events/api-events.ts';
 import { AUDIT_EVENTS } from './catalogue/events/audit-events.ts';
 import { CUSTOMER_EVENTS } from './catalogue/events/customer-events.ts';
+import { CONFIGURATION_EVENTS } from './catalogue/events/configuration-events.ts';
 import { CONSENT_EVENTS } from './catalogue/events/consent-events.ts';
 import { LOAD_EVENTS } from './catalogue/events/load-events.ts';
 import { MANAGEMENT_EVENTS } from './catalogue/events/management-events.ts';
@@ -218,6 +219,7 @@ export const EVENTS = Object.freeze({
     COPY_REFUSED,
   ),
   ...SIGNING_EVENTS,
+  ...CONFIGURATION_EVENTS,
   ...REGISTER_EVENTS,
   ...AUDIT_EVENTS,
   ...CONSENT_EVENTS,

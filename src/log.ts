@@ -13,6 +13,7 @@ import {
 } from './events.ts';
 import { EventSampling } from './logging/event-sampling.ts';
 import { type Gap, LineOutput } from './logging/line-output.ts';
+import { LogLevel } from './logging/log-level.ts';
 
 /** Longest text of one field: a name in a certificate may hold 64 kB. */
 const MAX_TEXT = 512;
@@ -28,7 +29,7 @@ export interface LogOptions {
   /** A file to append to; made with mode 0600. */
   readonly file?: string;
   /** The least level that is written. Default `info`. */
-  readonly level?: EventLevel;
+  readonly level?: EventLevel | LogLevel;
   /** Further uses of events, such as counters. */
   readonly sinks?: readonly EventSink[];
 }
@@ -47,25 +48,30 @@ export function createLog({ destination, file, level = 'info', sinks = [] }: Log
     write('log.dropped', gap);
     for (const sink of sinks) sink('log.dropped', EVENTS['log.dropped'], gap);
   };
+  const least = level instanceof LogLevel ? level : new LogLevel(level);
   const output = destination === undefined ? openOutput(file, onGap) : undefined;
   const lines = pino(
     {
       base: null,
-      level,
+      level: least.current,
       messageKey: 'event',
       timestamp: pino.stdTimeFunctions.isoTime,
       formatters: { level: (label) => ({ level: label }) },
     },
     destination ?? output,
   );
+  const isWritten = ({ level: own }: EventDefinition) => {
+    if (lines.level !== least.current) lines.level = least.current;
+    return lines.isLevelEnabled(own);
+  };
   const write = (name: EventName, fields: EventFields) => {
     const definition: EventDefinition = EVENTS[name];
-    if (lines.isLevelEnabled(definition.level)) lines[definition.level](lineOf(definition, fields), name);
+    if (isWritten(definition)) lines[definition.level](lineOf(definition, fields), name);
   };
   const sampling = new EventSampling((kind, count) => write('log.sampled', { kind, count }));
   return logTo(
     (name, definition, fields) => {
-      if (!lines.isLevelEnabled(definition.level)) return;
+      if (!isWritten(definition)) return;
       if (!sampling.admits(name, definition, fields)) return;
       if (output?.hasRoom(definition.isAlwaysWritten === true) !== false) write(name, fields);
     },

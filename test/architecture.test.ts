@@ -83,7 +83,7 @@ const ORDERS: Readonly<Record<string, readonly (readonly string[])[]>> = {
   'src/tpp': [['block-list']],
   'src/trusted-lists': [['xml'], ['signature'], ['list']],
   'src/server': [
-    ['listener-probe.ts', 'file-reload.ts', 'loopback.ts'],
+    ['listener-probe.ts', 'file-reload.ts', 'reload', 'loopback.ts'],
     ['metrics'],
     ['clients'],
     ['health.ts'],

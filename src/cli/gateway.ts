@@ -1,4 +1,6 @@
 import { Command } from 'commander';
+import { LogLevel } from '../logging/log-level.ts';
+import { ReloadedConfig } from '../server/reload/live-settings.ts';
 import { readGatewayConfig } from './environment.ts';
 import { refuseUnsafeEnvironment, reloadOnSignal, stopOnSignal } from './process.ts';
 
@@ -12,12 +14,26 @@ export function gatewayCommand(): Command {
     .requiredOption('--config <file>', 'the configuration, YAML or JSON')
     .action(async (flags: { readonly config: string }) => {
       refuseUnsafeEnvironment();
-      const [config, { startGateway }] = await Promise.all([
+      const [config, { startGateway }, { createLog }] = await Promise.all([
         readGatewayConfig(flags.config),
         import('../server/gateway/gateway-server.ts'),
+        import('../log.ts'),
       ]);
-      const gateway = await startGateway(config, { source: flags.config });
-      reloadOnSignal(() => gateway.reload());
+      const file = flags.config;
+      const logLevel = new LogLevel(config.logLevel);
+      const log = createLog({ level: logLevel });
+      const gateway = await startGateway(config, { source: file, log });
+      const reloaded = new ReloadedConfig(config, {
+        file,
+        read: () => readGatewayConfig(file),
+        of: 'gateway',
+      });
+      reloadOnSignal(async () => {
+        await reloaded.reload(log, (next) => {
+          logLevel.current = next.logLevel;
+        });
+        await gateway.reload();
+      });
       const { noticeSeconds, drainSeconds } = config.shutdown;
       const withinSeconds = noticeSeconds + drainSeconds + STOP_MARGIN_SECONDS;
       await stopOnSignal(() => gateway.close(), { withinSeconds });

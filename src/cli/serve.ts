@@ -1,7 +1,8 @@
 import { fork } from 'node:child_process';
 import { Command, Option } from 'commander';
 import type { Config } from '../index.ts';
-import type { WorkerRole } from '../server/workers/worker-messages.ts';
+import { liveSettings, ReloadedConfig } from '../server/reload/live-settings.ts';
+import type { ToWorker, WorkerRole } from '../server/workers/worker-messages.ts';
 import { loadAspsp } from './aspsp-module.ts';
 import { readConfig } from './environment.ts';
 import { endWithin, refuseUnsafeEnvironment, reloadOnSignal, stopOnSignal } from './process.ts';
@@ -28,27 +29,39 @@ export function serveCommand(): Command {
     )
     .action(async (flags: Flags) => {
       refuseUnsafeEnvironment();
+      if (flags.as !== undefined) {
+        await serveAs(flags.as, flags.config);
+        return;
+      }
       const config = await readConfig(flags.config);
-      if (flags.as !== undefined) await serveAs(flags.as, config, flags.config);
-      else if (config.workers > 1) await watchWorkers(config);
+      if (config.workers > 1) await watchWorkers(config, flags.config);
       else await serve(config, flags.config);
     });
 }
 
 async function serve(config: Config, source: string): Promise<void> {
-  const { startServer } = await import('../server/server.ts');
-  const server = await startServer(config, { aspsp: await loadAspsp(config, { source }) });
-  reloadOnSignal(() => server.reload());
+  const [{ startServer }, { openMetrics }] = await Promise.all([
+    import('../server/server.ts'),
+    import('../server/metrics/opened-metrics.ts'),
+  ]);
+  const opened = openMetrics(config);
+  const server = await startServer(config, { aspsp: await loadAspsp(config, { source }), ...opened });
+  const reloaded = new ReloadedConfig(config, { file: source, read: () => readConfig(source), of: 'server' });
+  reloadOnSignal(async () => {
+    await reloaded.reload(opened.log, (next) => server.change(liveSettings(next)));
+    await server.reload();
+  });
   await stopOnSignal(() => server.close(), { withinSeconds: stopSeconds(config) + STOP_MARGIN_SECONDS });
 }
 
 /** A process that `watchWorkers` has started. */
-async function serveAs(role: WorkerRole, config: Config, source: string): Promise<void> {
-  const [{ openMetrics }, { sendLastMetrics, serveAsWorker }] = await Promise.all([
+async function serveAs(role: WorkerRole, source: string): Promise<void> {
+  const [{ openMetrics }, { receivedConfig, sendLastMetrics, serveAsWorker }] = await Promise.all([
     import('../server/metrics/opened-metrics.ts'),
     import('../server/workers/serve-as-worker.ts'),
   ]);
-  const { metrics, log } = openMetrics(config);
+  const config = await receivedConfig();
+  const { metrics, log, logLevel } = openMetrics(config);
   const open = async () => {
     if (role === 'stand-in')
       return (await import('../server/workers/stand-in.ts')).openStandIn(config, { metrics, log });
@@ -57,7 +70,13 @@ async function serveAs(role: WorkerRole, config: Config, source: string): Promis
       import('../server/workers/shared-lists.ts'),
     ]);
     const aspsp = await loadAspsp(config, { source });
-    const opened = await openServer(config, { aspsp, log, metrics, openList: new ReceivedLists().open });
+    const opened = await openServer(config, {
+      aspsp,
+      log,
+      logLevel,
+      metrics,
+      openList: new ReceivedLists().open,
+    });
     opened.started();
     return opened;
   };
@@ -74,19 +93,37 @@ async function serveAs(role: WorkerRole, config: Config, source: string): Promis
   process.exit(0);
 }
 
-async function watchWorkers(config: Config): Promise<void> {
-  const { openMetrics } = await import('../server/metrics/opened-metrics.ts');
-  const { Workers } = await import('../server/workers/workers.ts');
+async function watchWorkers(config: Config, source: string): Promise<void> {
+  const [{ openMetrics }, { Workers }] = await Promise.all([
+    import('../server/metrics/opened-metrics.ts'),
+    import('../server/workers/workers.ts'),
+  ]);
+  const opened = openMetrics(config);
+  let running = config;
   const [, program = '', ...words] = process.argv;
   const workers = new Workers({
     config,
-    // Lists are sent to workers as bytes.
-    fork: (role) => fork(program, [...words, '--as', role], { serialization: 'advanced' }),
-    ...openMetrics(config),
+    fork: (role) => {
+      // Lists are sent to workers as bytes.
+      const child = fork(program, [...words, '--as', role], { serialization: 'advanced' });
+      const message: ToWorker = { configuration: running };
+      child.send(message, () => undefined);
+      return child;
+    },
+    ...opened,
   });
   const exitCode = await workers.start();
   if (exitCode !== undefined) process.exit(exitCode);
-  reloadOnSignal(() => workers.reload());
+  const reloaded = new ReloadedConfig(config, { file: source, read: () => readConfig(source), of: 'server' });
+  reloadOnSignal(async () => {
+    await reloaded.reload(opened.log, (next) => {
+      const settings = liveSettings(next);
+      running = { ...config, ...settings };
+      opened.logLevel.current = settings.logLevel;
+      workers.change(settings);
+    });
+    workers.reload();
+  });
   await stopOnSignal(() => workers.close(), { withinSeconds: stopSeconds(config) + WATCH_MARGIN_SECONDS });
 }
 

@@ -46,6 +46,7 @@ import { openSecret } from './opened-secret.ts';
 import { openStore } from './opened-store.ts';
 import { failingFast } from '../storage/request-scope.ts';
 import { SeenCertificates } from '../tpp/seen-certificates.ts';
+import { changeSettings } from './reload/live-settings.ts';
 import type { OpenedServer, ServerParts } from './running-server.ts';
 import { openAudit } from './opened-audit.ts';
 import { openTppDecision } from './tpp-decision.ts';
@@ -58,14 +59,16 @@ import { openTppDecision } from './tpp-decision.ts';
 export async function openServer(config: Config, parts: ServerParts): Promise<OpenedServer> {
   const aspsp = aspspOf(config, parts.aspsp);
   const clock = parts.clock ?? systemClock;
-  const { metrics, log: counting } = openMetrics(config, parts);
+  const { metrics, logLevel, log: counting } = openMetrics(config, parts);
+  const clientLimits = { ...config.clientLimits };
   const { audit, log } = await openAudit(config.audit, { clock, log: counting });
   const opened = await openParts(config, parts, { clock, log, metrics });
   const { decision, clients, store, clientCertificate } = opened;
   audit?.start({ log, store });
   const consents = new ConsentRecords({ store, clock, secret: opened.secret });
   const consentUses = new ConsentUses({ store, clock, log, consentSeconds: config.consent.lifetimeSeconds });
-  const endpoints = createEndpoints(config, opened, { aspsp, consents, consentUses, audit, clock, log });
+  const ofCustomers = { aspsp, consents, consentUses };
+  const endpoints = createEndpoints(config, opened, { ...ofCustomers, clientLimits, audit, clock, log });
   const { tls } = opened;
   const requestClientCertificate = clientCertificate.isTlsCertificateNeeded;
   const connections = createConnectionLimits({ log, ...connectionLimitOptions(config) });
@@ -102,6 +105,7 @@ export async function openServer(config: Config, parts: ServerParts): Promise<Op
     metrics,
     manage: openManagement(config, { opened, audit, clock, log }),
     reload: () => reloadFiles(log),
+    change: (settings) => changeSettings(settings, { config, logLevel, clientLimits, connections }),
     started: () => log.emit('server.started', { issuer: config.issuer, count: config.clients.length }),
     health: async () => [
       tls.health(),
@@ -200,11 +204,14 @@ async function openParts(
 function createEndpoints(
   config: Config,
   opened: Awaited<ReturnType<typeof openParts>>,
-  parts: Pick<AuthorizationServerOptions, 'aspsp' | 'audit' | 'consents' | 'consentUses' | 'clock' | 'log'>,
+  parts: Pick<
+    AuthorizationServerOptions,
+    'aspsp' | 'audit' | 'consents' | 'consentUses' | 'clientLimits' | 'clock' | 'log'
+  >,
 ): AuthorizationServer {
   const { store, signer, secret, clients, resourceServers, clientCertificate, keysByAddress } = opened;
   const { authorisationStatus, revocation, authenticator } = opened.decision;
-  const { aspsp, audit, consents, consentUses, clock, log } = parts;
+  const { aspsp, audit, consents, consentUses, clientLimits, clock, log } = parts;
   const revokedCertificates = new RevokedCertificates({
     store,
     clock,
@@ -237,7 +244,7 @@ function createEndpoints(
     decrypter: signer.encryption,
     secret,
     store,
-    clientLimits: config.clientLimits,
+    clientLimits,
     requestRates: requestRateOptions(config),
     consents,
     consentUses,

@@ -8,6 +8,8 @@ import type { Log } from '../events.ts';
 import type { OpenList } from '../files/followed-list.ts';
 import type { ManagementEndpoint } from '../management/managed-request.ts';
 import type { Listener } from '../mutual-tls/listeners.ts';
+import type { LogLevel } from '../logging/log-level.ts';
+import type { LiveSettings } from './reload/live-settings.ts';
 import type { Store } from '../storage/store.ts';
 import type { TppRegistry } from '../../tpp-registry/index.ts';
 import type { TppAuthenticator } from '../tpp/authenticate.ts';
@@ -21,6 +23,8 @@ export interface ServerParts {
   readonly log?: Log;
   /** The metrics of this process, whose sink is one of `log` already. Default: new ones, which count the events of `log`. */
   readonly metrics?: Metrics;
+  /** Of `log`, for a change while the server runs. Default: that of a log of its own. */
+  readonly logLevel?: LogLevel;
   readonly clock?: Clock;
   /** Used instead of the store that the configuration names, and closed with the server. */
   readonly store?: Store;
@@ -49,6 +53,8 @@ export interface RunningServer {
   readonly authenticator: TppAuthenticator;
   /** Whether requests can be served now: not stopping, and the store reads and writes. */
   isReady(): Promise<boolean>;
+  /** Takes changed settings of the configuration into use: the log level, and the limits of clients and connections. */
+  change(settings: LiveSettings): void;
   /** Checks every followed file of this process now, and logs the outcome. */
   reload(): Promise<void>;
   /** Not ready, keep serving for a notice, drain, close everything. Calling it again is no error. */
@@ -57,7 +63,7 @@ export interface RunningServer {
 
 /** A server without ports: its listeners can listen, or be handed connections. */
 export interface OpenedServer {
-  readonly running: Omit<RunningServer, 'reload' | 'close'>;
+  readonly running: Omit<RunningServer, 'reload' | 'change' | 'close'>;
   readonly front: Listener;
   readonly mtls: Listener;
   /** Of the bank API, where the configuration has one. */
@@ -69,6 +75,8 @@ export interface OpenedServer {
   started(): void;
   /** The parts that the health depends on, without the listeners. */
   health(): Promise<readonly HealthPart[]>;
+  /** Takes changed settings of the configuration into use. */
+  change(settings: LiveSettings): void;
   /** Checks every followed file of this process now, and logs the outcome. */
   reload(): Promise<void>;
   /** From now on every answer ends its connection. */

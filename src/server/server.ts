@@ -49,7 +49,7 @@ export async function startServer(config: Config, parts: ServerParts): Promise<R
   }
   server.started();
   health.started();
-  const { running, reload, drain, stop } = server;
+  const { running, reload, change, drain, stop } = server;
   let closing: Promise<void> | undefined;
   const close = async () => {
     health.stopping();
@@ -63,6 +63,7 @@ export async function startServer(config: Config, parts: ServerParts): Promise<R
   return {
     ...running,
     reload,
+    change,
     isReady: async () => closing === undefined && (await running.isReady()),
     close: () => {
       closing ??= close();

@@ -2,6 +2,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { connect } from 'node:tls';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
@@ -17,13 +18,16 @@ const MAIN = fileURLToPath(new URL('../../src/cli/main.ts', import.meta.url));
 interface Line {
   readonly event: string;
   readonly count?: number;
-  readonly problems?: readonly { readonly path: string }[];
+  readonly issuer?: string;
+  readonly settings?: readonly string[];
+  readonly problems?: readonly { readonly path: string; readonly message: string }[];
 }
 
 describe.skipIf(process.platform === 'win32')('tallystick serve with two workers', () => {
   let bank: Bank;
   let server: ChildProcess;
   let ports: Ports;
+  let config: string;
   let output = '';
   let errors = '';
   beforeAll(async () => {
@@ -41,16 +45,16 @@ describe.skipIf(process.platform === 'win32')('tallystick serve with two workers
     };
     writeFileSync(join(bank.folder, 'bank.mjs'), BANK_MODULE);
     writeFileSync(join(bank.folder, 'blocked.yaml'), 'blocked: []');
-    const config = join(bank.folder, 'serve.json');
+    config = join(bank.folder, 'serve.json');
     writeFileSync(config, JSON.stringify(bank.configuration(ports, more)));
     server = spawn(process.execPath, [MAIN, 'serve', '--config', config]);
     server.stdout?.on('data', (chunk: Buffer) => (output += chunk.toString()));
     server.stderr?.on('data', (chunk: Buffer) => (errors += chunk.toString()));
     await vi.waitUntil(
       async () => (await isReady({ ports })) && eventsOf('server.started').length === 2,
-      50_000,
+      120_000,
     );
-  }, 90_000);
+  }, 150_000);
   afterAll(async () => {
     server?.kill('SIGKILL');
     await bank?.close();
@@ -123,6 +127,68 @@ describe.skipIf(process.platform === 'win32')('tallystick serve with two workers
     await reloaded(12);
     expect([errors, await isReady({ ports })]).toEqual(['', true]);
   }, 30_000);
+
+  it('takes a changed log level and limits from its configuration at SIGHUP, and names what needs a restart', async () => {
+    const lastOf = async (name: string, times: number) => {
+      await expect.poll(() => eventsOf(name).length, { timeout: 10_000 }).toBe(times);
+      return eventsOf(name).at(-1);
+    };
+    const good = readFileSync(config, 'utf8');
+    const before = JSON.parse(good);
+    const changed = {
+      ...before,
+      issuer: 'https://other.bank.example',
+      clientLimits: { ...before.clientLimits, pushedRequestsPerMinute: 1 },
+      connections: { ...before.connections, unreadSeconds: 5, keepAliveSeconds: 66 },
+    };
+    writeFileSync(config, JSON.stringify(changed));
+    server.kill('SIGHUP');
+    expect((await lastOf('configuration.reloaded', 7))?.settings?.toSorted()).toEqual([
+      'clientLimits.pushedRequestsPerMinute',
+      'connections.unreadSeconds',
+    ]);
+    expect((await lastOf('configuration.restart_needed', 1))?.problems).toEqual([
+      { path: 'issuer', message: 'needs a restart' },
+      { path: 'connections.keepAliveSeconds', message: 'needs a restart' },
+    ]);
+    const tpp = new Tpp(bank, 'money-two');
+    // Two workers, with a limit of one each.
+    const answers = async () => {
+      const all = [1, 2, 3, 4].map(() => tpp.pushed({ ports }).then(() => 'pushed', String));
+      return (await Promise.all(all)).map((text) => text.slice(0, 'Error: PAR: 429'.length));
+    };
+    await expect.poll(answers, { timeout: 10_000 }).toContain('Error: PAR: 429');
+
+    // A bad file changes nothing, and one event of one process names every problem.
+    writeFileSync(config, JSON.stringify({ ...changed, workers: 'many', accesToken: {} }));
+    server.kill('SIGHUP');
+    expect((await lastOf('configuration.refused', 1))?.problems?.map(({ path }) => path)).toEqual([
+      'workers',
+      '',
+    ]);
+    expect(await answers()).toContain('Error: PAR: 429');
+
+    // A worker that is started anew serves by what is in use, not by the file.
+    const [pid = 0] = workersOf(server);
+    process.kill(pid, 'SIGKILL');
+    await expect.poll(() => eventsOf('server.started').length, { timeout: 60_000 }).toBe(3);
+    expect(eventsOf('worker.not_started')).toEqual([]);
+    expect(eventsOf('server.started').map(({ issuer }) => issuer)).toEqual(
+      Array(3).fill(bank.description.issuer),
+    );
+
+    writeFileSync(config, good.replace('{', '{"logLevel":"error",'));
+    server.kill('SIGHUP');
+    await expect.poll(answers, { timeout: 10_000 }).toEqual(Array(4).fill('pushed'));
+    const length = output.length;
+    await tpp.clientCredentials({ ports });
+    await sleep(500);
+    expect(output.slice(length)).not.toContain('token.issued');
+    tpp.close();
+    writeFileSync(config, good);
+    server.kill('SIGHUP');
+    expect((await lastOf('configuration.reloaded', 9))?.settings).toEqual(['logLevel']);
+  }, 120_000);
 
   it('ends at SIGTERM while the reader of its log stands still', async () => {
     server.stdout?.removeAllListeners('data').pause();

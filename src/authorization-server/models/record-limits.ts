@@ -28,7 +28,12 @@ export class RecordLimits {
   readonly #browsers: RateLimiterMemory;
   readonly #others: RateLimiterMemory;
 
-  constructor({ pushedRequestsPerMinute, recordsPerMinute }: ClientLimits) {
+  readonly #limits: ClientLimits;
+
+  /** The limits are read at each record: changed ones count at once. */
+  constructor(limits: ClientLimits) {
+    const { pushedRequestsPerMinute, recordsPerMinute } = limits;
+    this.#limits = limits;
     this.#pushed = new RateLimiterMemory({ points: pushedRequestsPerMinute, duration: MINUTE_SECONDS });
     this.#browsers = new RateLimiterMemory({ points: recordsPerMinute, duration: MINUTE_SECONDS });
     this.#others = new RateLimiterMemory({ points: recordsPerMinute, duration: MINUTE_SECONDS });
@@ -43,6 +48,8 @@ export class RecordLimits {
     const clientId = Provider.ctx?.oidc.client?.clientId;
     if (clientId === undefined) return;
     const limiter = this.#limiterOf(model);
+    const { pushedRequestsPerMinute, recordsPerMinute } = this.#limits;
+    limiter.points = limiter === this.#pushed ? pushedRequestsPerMinute : recordsPerMinute;
     await limiter.consume(clientId).catch((answer: RateLimiterRes) => {
       const seconds = Math.ceil(answer.msBeforeNext / 1000);
       throw new OpenBankingError('ERR_CLIENT_LIMIT', { clientId, model, limit: limiter.points, seconds });

@@ -15,7 +15,7 @@ export interface AddressBudget {
 
 /** The budgets of all addresses. Bounded by the open connections and `MAX_RESTING`. */
 export class AddressBudgets {
-  readonly #share: number;
+  #share: number;
   readonly #now: () => number;
   readonly #open = new Map<string, AddressBudget>();
   readonly #resting = new Map<string, AddressBudget>();
@@ -24,6 +24,11 @@ export class AddressBudgets {
   constructor(percent: number, now: () => number) {
     this.#share = percent / 100;
     this.#now = now;
+  }
+
+  /** Changes the share of each address from now on. */
+  change(percent: number): void {
+    this.#share = percent / 100;
   }
 
   of(network: string): AddressBudget {

@@ -36,8 +36,8 @@ type Refusal = OpenBankingError<'ERR_CONNECTION_LIMIT' | 'ERR_HANDSHAKE_BUDGET'>
  * handshake or the connection that has been idle longest makes room.
  */
 export class ConnectionLimits {
-  readonly #settings: ConnectionSettings;
-  readonly #exempt = new BlockList();
+  #settings: ConnectionSettings;
+  #exempt: BlockList;
   readonly #log: Log;
   readonly #budgets: AddressBudgets;
   readonly #open = new Set<OpenConnection>();
@@ -53,10 +53,18 @@ export class ConnectionLimits {
     this.#settings = connectionSettings(options);
     this.#log = options.log ?? silentLog;
     this.#budgets = new AddressBudgets(this.#settings.handshakePercent, () => performance.now());
-    for (const text of options.exemptAddresses ?? []) {
-      if (/\/0+$/.test(text)) throw new TypeError(`exemptAddresses must not be everybody (${text})`);
-      addAddressRange(this.#exempt, text, 'exemptAddresses');
-    }
+    this.#exempt = exemptFrom(options);
+  }
+
+  /**
+   * Replaces the limits. New connections and requests are held against them; open connections over them stay.
+   *
+   * @throws TypeError for an exempt address that is none
+   */
+  change(options: Omit<ConnectionLimitOptions, 'log'>): void {
+    this.#exempt = exemptFrom(options);
+    this.#settings = connectionSettings(options);
+    this.#budgets.change(this.#settings.handshakePercent);
   }
 
   /**
@@ -273,4 +281,13 @@ export function createConnectionLimits(options: ConnectionLimitOptions = {}): Co
 
 function overLimit(limit: string, most: number): OpenBankingError<'ERR_CONNECTION_LIMIT'> {
   return new OpenBankingError('ERR_CONNECTION_LIMIT', { limit, most });
+}
+
+function exemptFrom({ exemptAddresses = [] }: ConnectionLimitOptions): BlockList {
+  const exempt = new BlockList();
+  for (const text of exemptAddresses) {
+    if (/\/0+$/.test(text)) throw new TypeError(`exemptAddresses must not be everybody (${text})`);
+    addAddressRange(exempt, text, 'exemptAddresses');
+  }
+  return exempt;
 }

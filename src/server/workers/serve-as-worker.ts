@@ -1,8 +1,11 @@
+import { once } from 'node:events';
 import type { Socket } from 'node:net';
+import type { Config } from '../../configuration/config.ts';
 import type { ManagementEndpoint } from '../../management/managed-request.ts';
 import type { Listener } from '../../mutual-tls/listeners.ts';
 import type { HealthPart } from '../health.ts';
 import type { Metrics } from '../metrics/metrics.ts';
+import type { LiveSettings } from '../reload/live-settings.ts';
 import type { FromWorker, ToWorker } from './worker-messages.ts';
 
 /** The parts of a server that the process that owns the ports asks for. */
@@ -15,6 +18,14 @@ export interface WorkerServer {
   /** The management API; absent in a stand-in. */
   readonly manage?: ManagementEndpoint | undefined;
   drain(): void;
+  /** Absent where no setting counts. */
+  change?(settings: LiveSettings): void;
+}
+
+/** The configuration that the parent process sends first: that of all processes, whatever the file holds by now. */
+export async function receivedConfig(): Promise<Config> {
+  const [message]: unknown[] = await once(process, 'message');
+  return (message as { readonly configuration: Config }).configuration;
 }
 
 /**
@@ -26,6 +37,7 @@ export async function serveAsWorker(server: WorkerServer): Promise<void> {
   const onMessage = (message: Exclude<ToWorker, 'stop'>, connection: Socket | undefined): void => {
     if (message === 'ping') send('pong');
     else if (message === 'drain') server.drain();
+    else if ('settings' in message) server.change?.(message.settings);
     else if ('healthOf' in message) {
       const { healthOf } = message;
       void server.health().then((parts) => send({ healthOf, parts }));

@@ -1,5 +1,7 @@
+import type { Config } from '../../configuration/config.ts';
 import type { ManagedAnswer, ManagedRequest } from '../../management/managed-request.ts';
 import type { HealthPart } from '../health.ts';
+import type { LiveSettings } from '../reload/live-settings.ts';
 import type { MetricsJson } from '../metrics/metrics.ts';
 
 /** The listeners of an authorization server; `bank` where there is a bank API. */
@@ -14,6 +16,10 @@ export type ToWorker =
   | 'drain'
   | 'stop'
   | { readonly connection: ListenerName }
+  /** The first message: what the worker serves by, in place of the file. */
+  | { readonly configuration: Config }
+  /** Settings that have changed since. */
+  | { readonly settings: LiveSettings }
   | { readonly healthOf: number }
   | { readonly metricsOf: number }
   | { readonly manage: { readonly id: number; readonly request: ManagedRequest } };

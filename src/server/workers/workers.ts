@@ -7,6 +7,7 @@ import type { Log } from '../../events.ts';
 import type { ManagementEndpoint } from '../../management/managed-request.ts';
 import { type HealthPart, HealthServer, type Readiness } from '../health.ts';
 import type { Metrics } from '../metrics/metrics.ts';
+import type { LiveSettings } from '../reload/live-settings.ts';
 import { ManagementEdge } from '../management/management-edge.ts';
 import { type OpenedManagementListener, openManagementListener } from '../management/management-listener.ts';
 import { SharedLists } from './shared-lists.ts';
@@ -103,6 +104,11 @@ export class Workers {
     const parts = { edge: this.#edge, health: this.#health, clock: systemClock, log: this.#options.log };
     this.#management = await openManagementListener(this.#options.config, parts);
     return undefined;
+  }
+
+  /** Every worker takes changed settings into use. */
+  change(settings: LiveSettings): void {
+    for (const worker of this.#workers.values()) worker.send({ settings }, () => undefined);
   }
 
   /** Every worker checks the files that it follows. */
