@@ -6,6 +6,8 @@ import type { PageRequest, Store } from '../../storage/store.ts';
 import { findRegistrationProblems } from '../profiles/client-rules.ts';
 import { findProfile, type Profiles } from '../profiles/profiles.ts';
 import { type DeliveryMode, findCibaProblems } from './ciba-registration.ts';
+import { clientEntry } from './client-entry.ts';
+import { clientSchema } from './client-schema.ts';
 import {
   CHANGE_SECONDS,
   type ClientPage,
@@ -17,7 +19,6 @@ import {
 } from './client-records.ts';
 import type { ClientFiles } from './client-source.ts';
 import { EndedClients } from './ended-clients.ts';
-import { findRedirectUriProblem } from './redirect-uri.ts';
 import type { RegisteredClient } from './registered-client.ts';
 
 export interface ClientsOptions {
@@ -136,8 +137,8 @@ export class Clients {
   /**
    * Adds a client of the bank to the store. Resolves when every process finds it.
    *
-   * @throws ERR_CLIENT_REGISTRATION when a file or the store has a client of this id, or had one that ended, for a redirect
-   * URI that no client may have, and for what its profile forbids
+   * @throws ERR_CLIENT_REGISTRATION when a file or the store has a client of this id, or had one that ended, and for what the
+   * schema of the clients of files or its profile forbids
    */
   async register(client: RegisteredClient): Promise<void> {
     await this.add({ client, status: 'active', origin: 'bank' });
@@ -147,7 +148,7 @@ export class Clients {
   async add(record: Omit<ClientRecord, 'createdAt' | 'changedAt'>): Promise<ClientRecord> {
     const { client } = record;
     const { client_id: clientId } = client;
-    for (const problem of this.#problemsOf(client)) throw refusal(clientId, problem);
+    for (const problem of this.#entryProblems(client)) throw refusal(clientId, problem);
     if (this.#options.files.has(clientId)) throw refusal(clientId, 'a file names a client of this id');
     if (await this.#ended.wasClient(clientId)) throw refusal(clientId, 'the client of this id has ended');
     const at = this.#options.clock.now().toISOString();
@@ -177,7 +178,7 @@ export class Clients {
   ): Promise<boolean> {
     const next = { ...found.record, ...change, changedAt: this.#options.clock.now().toISOString() };
     if (change.client !== undefined) {
-      for (const problem of this.#problemsOf(change.client)) throw refusal(found.read.id, problem);
+      for (const problem of this.#entryProblems(change.client)) throw refusal(found.read.id, problem);
     }
     const { client_id: clientId, authorization_number: authorizationNumber } = next.client;
     this.#stored.delete(clientId);
@@ -279,19 +280,22 @@ export class Clients {
     throw new OpenBankingError('ERR_STORAGE_UNAVAILABLE', { operation: 'replace: the client changes' });
   }
 
+  /** Of a client that comes in: the schema first, since a program of the bank may pass anything. */
+  #entryProblems(client: RegisteredClient): readonly string[] {
+    const { error } = clientSchema.safeParse(clientEntry(client));
+    const issues = error?.issues.map(({ path, message }) => `${path.join('.')} ${message}`);
+    return issues ?? this.#problemsOf(client);
+  }
+
   #problemsOf(client: RegisteredClient): readonly string[] {
     const profile = findProfile(client, this.#options.profiles);
     if (profile === undefined) return [`profile: ${client.profile} is not allowed by this server`];
     const { deliveryModes } = this.#options;
-    const ofUris = client.redirect_uris.flatMap((uri) => {
-      const problem = findRedirectUriProblem(uri);
-      return problem === undefined ? [] : [`redirect_uris: ${problem}`];
-    });
     const ofRules = [
       ...findRegistrationProblems(profile, client),
       ...findCibaProblems(client, deliveryModes),
     ];
-    return [...ofUris, ...ofRules.map(({ path, message }) => `${path} ${message}`)];
+    return ofRules.map(({ path, message }) => `${path} ${message}`);
   }
 }
 
