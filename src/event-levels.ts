@@ -16,7 +16,7 @@ export interface EventFields {
   readonly scope?: string;
   readonly grantType?: string;
   readonly consentId?: string;
-  /** The name of a caller of the bank API. */
+  /** The name of a caller of the bank API; of the command, user and host. */
   readonly caller?: string;
   /** The name of an operator of the management API. */
   readonly operator?: string;

@@ -23,7 +23,7 @@ export interface ClientUpkeep {
   /** Those of the store. A change counts in running servers within a second. */
   readonly clients: Clients;
   /** Those of the files, which win. */
-  readonly files: Pick<ClientFiles, 'find' | 'has'>;
+  readonly files: Pick<ClientFiles, 'find' | 'has' | 'listOfTpp'>;
   /** Rules of the configuration for every client. */
   readonly rules: ClientRules;
   /** Ends a client with every grant, token and consent. @throws ERR_CLIENT_REGISTRATION */

@@ -84,7 +84,13 @@ describe.each(STORAGES)('tallystick client, on %s, while the server runs', (name
       registration: { profile: 'certificate' },
     });
     expect(shown.stdout).not.toContain('Hash');
-    await client('disable', id);
+    const { stderr } = await client('disable', id);
+    expect(JSON.parse(stderr)).toMatchObject({
+      event: 'client.status',
+      clientId: id,
+      outcome: 'disabled',
+      caller: expect.stringMatching(/^.+@.+$/),
+    });
     await expect.poll(() => code(id), { timeout: 5000 }).toBe(400);
     expect((await client('approve', id)).stderr).toContain('the client is disabled');
     await client('enable', id);

@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process';
-import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -16,7 +16,11 @@ import { type RunningSandbox, startSandbox } from '../../src/sandbox/sandbox.ts'
 import { openTppDecision } from '../../src/server/tpp-decision.ts';
 import { openSqliteStore } from '../../src/storage/sqlite/sqlite.ts';
 import { SeenCertificates } from '../../src/tpp/seen-certificates.ts';
-import { parsePem } from '../../src/x509/certificate/certificate.ts';
+import { parseCertificate, parsePem } from '../../src/x509/certificate/certificate.ts';
+import { formatName } from '../../src/x509/certificate/distinguished-name.ts';
+import type { RegisteredClient } from '../../src/authorization-server/clients/registered-client.ts';
+import { renewal, reportCertificates } from '../../src/cli/report/certificate-report.ts';
+import { configurationFrom } from '../../src/cli/certificate/certificate-verify.ts';
 
 const MAIN = fileURLToPath(new URL('../../src/cli/main.ts', import.meta.url));
 let folder = '';
@@ -67,10 +71,65 @@ describe('tallystick report certificates', () => {
     expect(text.status).toBe(0);
     const [head, row] = (await ofSandbox('--csv')).stdout.split('\n');
     expect(head).toBe(
-      'authorizationNumber,legalName,daysLeft,notAfter,problems,issuer,serialNumber,fingerprint,key,signature,seenAt',
+      'authorizationNumber,legalName,daysLeft,notAfter,problems,issuer,serialNumber,fingerprint,key,signature,seenAt,clients,renewedBy,onlyThis',
     );
     expect(row).toMatch(new RegExp(`^${authorizationNumber},`));
   }, 30_000);
+
+  it('names the clients of each certificate', async () => {
+    const { description } = sandbox;
+    const config = await configurationFrom({ sandbox: folder });
+    const one = tppNamed(description, 'money-one');
+    const ids = [one.clients.tls_client_auth.client_id, one.clients.private_key_jwt.client_id];
+    const of = async () => {
+      const certificates = await reportCertificates(config);
+      return certificates.filter((each) => each.authorizationNumber === one.organizationIdentifier);
+    };
+    const original = await connectTpp({ description, tpp: one });
+    await oauth.clientCredentialsGrant(original.config, { scope: 'accounts' });
+    await original.close();
+    await expect.poll(async () => (await of()).length, { timeout: 10_000 }).toBe(1);
+    const [before] = await of();
+    expect(before?.clients).toEqual(expect.arrayContaining(ids));
+    expect(before?.renewedBy).toBeUndefined();
+    // A client of the old subject alone, then the renewed certificate.
+    const found = await sandbox.server.clients.find(ids[0] ?? '');
+    const value = formatName(
+      parseCertificate(parsePem(await readFile(one.certificateFile, 'utf8'))[0] ?? Buffer.alloc(0)).subject,
+    );
+    const bound = {
+      ...found,
+      client_id: 'bound',
+      subject: { property: 'tls_client_auth_subject_dn', value },
+    };
+    await sandbox.server.clients.register(bound as RegisteredClient);
+    const renewed = { ...one, ...one.renewed };
+    const tpp = await connectTpp({ description, tpp: renewed });
+    await oauth.clientCredentialsGrant(tpp.config, { scope: 'accounts' });
+    await tpp.close();
+    await expect.poll(async () => (await of()).length, { timeout: 10_000 }).toBe(2);
+    // The renewed certificate of the sandbox has the same subject.
+    for (const { clients } of await of()) expect(clients).toEqual(expect.arrayContaining([...ids, 'bound']));
+  }, 60_000);
+
+  it('names the clients that may use the old certificate alone after a renewal, of the same TPP only', () => {
+    const certificate = (fingerprint: string, day: number, clients: readonly string[], tpp = 'one') => ({
+      ...{ authorizationNumber: tpp, fingerprint, clients },
+      notAfter: new Date(Date.UTC(2027, 0, day)),
+    });
+    const all = [
+      certificate('old', 1, ['a', 'b', 'c']),
+      certificate('next', 2, ['a']),
+      certificate('last', 3, ['b']),
+      certificate('other', 4, ['c'], 'two'),
+    ];
+    expect(all.map((one) => renewal(one, all))).toEqual([
+      { renewedBy: 'last', onlyThis: ['c'] },
+      { renewedBy: 'last', onlyThis: ['a'] },
+      {},
+      {},
+    ]);
+  });
 
   it('names the reasons for which a certificate is refused, or will be', async () => {
     const bank = join(folder, 'another-bank');

@@ -36,12 +36,13 @@ export const REGISTRATION_EVENTS = {
     ['requestId', 'authorizationNumber', 'certificate', 'outcome'],
   ),
   'client.status': info(
-    'the bank has given a client of the store another status (`outcome`)',
-    ['clientId', 'authorizationNumber', 'outcome'],
+    'the bank has given a client of the store another status (`outcome`); of `tallystick client`: user and host (`caller`)',
+    ['clientId', 'authorizationNumber', 'outcome', 'caller'],
     recorded,
   ),
   'clients.end.unfinished': warn('the end of a client broke off: it is repeated at the next start', [
     'clientId',
+    'caller',
     'error',
   ]),
 };

@@ -1,8 +1,10 @@
+import { hostname, userInfo } from 'node:os';
 import { clientEntry } from '../../authorization-server/clients/client-entry.ts';
 import type { ClientRecord, ClientStatus } from '../../authorization-server/clients/client-records.ts';
 import { systemClock } from '../../clock.ts';
 import { OpenBankingError } from '../../errors.ts';
-import { silentLog } from '../../events.ts';
+import type { EventName, Log } from '../../events.ts';
+import { createLog } from '../../log.ts';
 import { type ClientUpkeep, openClientUpkeep } from '../../server/client-upkeep.ts';
 import { mark, shown } from '../certificate/shown-text.ts';
 import { registryConfiguration, type RegistryFlags } from '../registry/registry-report.ts';
@@ -21,7 +23,7 @@ export async function withClients<T>(
   flags: ClientFlags,
   work: (upkeep: ClientUpkeep) => Promise<T>,
 ): Promise<T> {
-  const parts = { clock: systemClock, log: silentLog };
+  const parts = { clock: systemClock, log: commandLog() };
   const upkeep = await openClientUpkeep(await registryConfiguration(flags), parts);
   try {
     return await work(upkeep);
@@ -29,6 +31,19 @@ export async function withClients<T>(
     await upkeep.close();
   }
 }
+
+/** The events that a running server has for the same change, on standard error, with the user and host of the command. */
+function commandLog(): Log {
+  const log = createLog({ destination: process.stderr });
+  const caller = `${userInfo().username}@${hostname()}`;
+  return {
+    emit: (event, fields) => {
+      if (OF_CHANGES.has(event)) log.emit(event, { ...fields, caller } as typeof fields);
+    },
+  };
+}
+
+const OF_CHANGES: ReadonlySet<EventName> = new Set(['client.status', 'clients.end.unfinished']);
 
 /** Prints a page of the clients of the store. @throws ERR_CONFIG_INVALID, ERR_STORAGE_UNAVAILABLE */
 export async function listClients(flags: ListFlags): Promise<void> {

@@ -3,7 +3,9 @@ import type { Config } from '../../configuration/config.ts';
 import { silentLog } from '../../events.ts';
 import { openStore } from '../../server/opened-store.ts';
 import { openTppDecision } from '../../server/tpp-decision.ts';
-import type { TppAuthenticator } from '../../tpp/authenticate.ts';
+import { type ClientUpkeep, openClientUpkeep } from '../../server/client-upkeep.ts';
+import { clientsOfTpp, useOf } from '../../authorization-server/clients/tpp-clients.ts';
+import type { Tpp, TppAuthenticator } from '../../tpp/authenticate.ts';
 import { type SeenCertificate, SeenCertificates } from '../../tpp/seen-certificates.ts';
 import { TLS_CLIENT_POLICY } from '../../x509/path/path.ts';
 import { parseCertificate } from '../../x509/certificate/certificate.ts';
@@ -28,8 +30,16 @@ export interface ReportedCertificate {
   readonly seenAt: Date;
   /** Reasons for which it is refused, or will be. */
   readonly problems: readonly string[];
+  /** Identifiers of the clients that may be used with it now; none for a certificate that is refused. */
+  readonly clients: readonly string[];
+  /** A certificate of the same TPP that ends later. Absent: there is none. */
+  readonly renewedBy?: string;
+  /** Clients that may be used with this certificate, and with none of the TPP that ends later: their subject ties them to it. */
+  readonly onlyThis?: readonly string[];
 }
 
+/** As many clients of a TPP as the report names, of the files and of the store each. */
+const MAX_CLIENTS = 100;
 const DAY_MILLISECONDS = 86_400_000;
 /** The first of the days at which the server reports an end. */
 const SOON_DAYS = 60;
@@ -44,19 +54,48 @@ export async function reportCertificates(config: Config): Promise<readonly Repor
   const parts = { clock: systemClock, log: silentLog };
   const store = await openStore(config.storage, parts);
   const seen = new SeenCertificates({ store, ...parts });
+  const upkeep = await openClientUpkeep(config, parts);
   try {
     const decision = await openTppDecision(offline(config), parts);
     try {
       const all: ReportedCertificate[] = [];
-      for (const one of await seen.list()) all.push(await reported(one, decision.authenticator));
-      return all;
+      for (const one of await seen.list()) all.push(await reported(one, { ...decision, upkeep }));
+      return all.map((one) => ({ ...one, ...renewal(one, all) }));
     } finally {
       await decision.close();
     }
   } finally {
     await seen.close();
-    await store.close();
+    await Promise.all([upkeep.close(), store.close()]);
   }
+}
+
+/** The clients of a TPP that may be used with its certificate. @throws ERR_STORAGE_UNAVAILABLE */
+async function usableClients(tpp: Tpp, { clients, files }: ClientUpkeep): Promise<readonly string[]> {
+  const { authorizationNumber, nca } = tpp;
+  const sources = {
+    namedOfTpp: (number: string, limit: number) => files.listOfTpp(number, limit),
+    findNamed: (clientId: string) => files.find(clientId),
+    page: (...args: Parameters<ClientUpkeep['clients']['page']>) => clients.page(...args),
+  };
+  const listed = await clientsOfTpp(sources, { authorizationNumber, nca: nca.id }, MAX_CLIENTS);
+  return listed.filter((one) => useOf(one, tpp) === 'usable').map(({ client }) => client.client_id);
+}
+
+type Renewable = Pick<ReportedCertificate, 'authorizationNumber' | 'notAfter' | 'clients' | 'fingerprint'>;
+
+/** The renewal of a certificate, and the clients that the renewal leaves behind. */
+export function renewal(
+  { authorizationNumber, notAfter, clients }: Renewable,
+  all: readonly Renewable[],
+): Pick<ReportedCertificate, 'renewedBy' | 'onlyThis'> {
+  const later = all.filter(
+    (one) => one.authorizationNumber === authorizationNumber && one.notAfter > notAfter,
+  );
+  const last = later.at(-1);
+  if (last === undefined) return {};
+  const elsewhere = new Set(later.flatMap((one) => one.clients));
+  return { renewedBy: last.fingerprint, onlyThis: clients.filter((id) => !elsewhere.has(id)) };
 }
 
 function offline(config: Config): Config {
@@ -73,7 +112,7 @@ function offline(config: Config): Config {
 
 async function reported(
   { authorizationNumber, legalName, seenAt, notAfter: pathEnd, chain }: SeenCertificate,
-  authenticator: TppAuthenticator,
+  { authenticator, upkeep }: { readonly authenticator: TppAuthenticator; readonly upkeep: ClientUpkeep },
 ): Promise<ReportedCertificate> {
   const [der = Buffer.alloc(0), ...intermediates] = chain.map((one) => Buffer.from(one, 'base64'));
   const certificate = parseCertificate(der);
@@ -101,5 +140,6 @@ async function reported(
     daysLeft,
     seenAt,
     problems,
+    clients: 'tpp' in decided ? await usableClients(decided.tpp, upkeep) : [],
   };
 }

@@ -18,6 +18,9 @@ const COLUMNS = [
   'key',
   'signature',
   'seenAt',
+  'clients',
+  'renewedBy',
+  'onlyThis',
 ] as const;
 
 /** Prints the certificates of TPPs; true when none has a problem. */
@@ -41,6 +44,11 @@ function printText(certificates: readonly ReportedCertificate[]): void {
         `    ${one.fingerprint.slice(0, 16)}, ${one.key}, ${one.signature}, issuer ${shown(one.issuer)}`,
       ),
     );
+    if (one.clients.length > 0) console.log(`    clients: ${shown(one.clients.join(', '))}`);
+    if (one.renewedBy !== undefined) {
+      const left = one.onlyThis?.length ? `, but not for ${shown(one.onlyThis.join(', '))}` : '';
+      console.log(`    renewed by ${one.renewedBy.slice(0, 16)}${left}`);
+    }
     for (const problem of one.problems) console.log(mark.bad(`    ${shown(problem)}`));
   }
   const bad = certificates.filter(({ problems }) => problems.length > 0).length;
@@ -53,7 +61,8 @@ function printCsv(certificates: readonly ReportedCertificate[]): void {
 }
 
 /** RFC 4180. A text that a spreadsheet would take for a formula begins with an apostrophe: names are of strangers. */
-function cell(value: ReportedCertificate[keyof ReportedCertificate]): string {
+function cell(value: ReportedCertificate[keyof ReportedCertificate] | undefined): string {
+  if (value === undefined) return '';
   if (typeof value === 'number') return String(value);
   const text =
     value instanceof Date ? value.toISOString() : typeof value === 'string' ? value : value.join('; ');
