@@ -288,14 +288,14 @@ export class Clients {
   }
 
   #problemsOf(client: RegisteredClient): readonly string[] {
-    const profile = findProfile(client, this.#options.profiles);
+    const { profiles, deliveryModes } = this.#options;
+    const profile = findProfile(client, profiles);
     if (profile === undefined) return [`profile: ${client.profile} is not allowed by this server`];
-    const { deliveryModes } = this.#options;
-    const ofRules = [
+    const problems = [
       ...findRegistrationProblems(profile, client),
       ...findCibaProblems(client, deliveryModes),
     ];
-    return ofRules.map(({ path, message }) => `${path} ${message}`);
+    return problems.map(({ path, message }) => `${path} ${message}`);
   }
 }
 
