@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { canonicalNca } from '../../../tpp-registry/index.ts';
 import { type DeliveryMode, findCibaProblems } from './ciba-registration.ts';
+import { clientEntry } from './client-entry.ts';
 import { findCertificateProblems } from './self-signed/registered-certificates.ts';
 import { findKeysAddressProblem, findRedirectUriProblem } from './redirect-uri.ts';
 import { CONSENT_REFERENCES } from '../../consent/details/consent-reference.ts';
@@ -219,6 +220,12 @@ function findScopeProblem(scope: string, apiScopes: readonly string[]): string |
     .split(' ')
     .filter((one) => one !== '' && !OPENID_SCOPES.includes(one) && !apiScopes.includes(one));
   return unknown.length === 0 ? undefined : `has scopes that are not in apiScopes: ${unknown.join(' ')}`;
+}
+
+/** Which rules of the schema a registration breaks, each with its member: a program of the bank may pass anything. */
+export function findSchemaProblems(client: RegisteredClient): readonly string[] {
+  const { error } = clientSchema.safeParse(clientEntry(client));
+  return error?.issues.map(({ path, message }) => `${path.join('.')} ${message}`) ?? [];
 }
 
 /** The registration that an entry describes. */

@@ -6,8 +6,7 @@ import type { PageRequest, Store } from '../../storage/store.ts';
 import { findRegistrationProblems } from '../profiles/client-rules.ts';
 import { findProfile, type Profiles } from '../profiles/profiles.ts';
 import { type DeliveryMode, findCibaProblems } from './ciba-registration.ts';
-import { clientEntry } from './client-entry.ts';
-import { clientSchema } from './client-schema.ts';
+import { findSchemaProblems } from './client-schema.ts';
 import {
   CHANGE_SECONDS,
   type ClientPage,
@@ -148,7 +147,8 @@ export class Clients {
   async add(record: Omit<ClientRecord, 'createdAt' | 'changedAt'>): Promise<ClientRecord> {
     const { client } = record;
     const { client_id: clientId } = client;
-    for (const problem of this.#entryProblems(client)) throw refusal(clientId, problem);
+    for (const problem of findSchemaProblems(client)) throw refusal(clientId, problem);
+    for (const problem of this.#problemsOf(client)) throw refusal(clientId, problem);
     if (this.#options.files.has(clientId)) throw refusal(clientId, 'a file names a client of this id');
     if (await this.#ended.wasClient(clientId)) throw refusal(clientId, 'the client of this id has ended');
     const at = this.#options.clock.now().toISOString();
@@ -178,7 +178,8 @@ export class Clients {
   ): Promise<boolean> {
     const next = { ...found.record, ...change, changedAt: this.#options.clock.now().toISOString() };
     if (change.client !== undefined) {
-      for (const problem of this.#entryProblems(change.client)) throw refusal(found.read.id, problem);
+      for (const problem of findSchemaProblems(change.client)) throw refusal(found.read.id, problem);
+      for (const problem of this.#problemsOf(change.client)) throw refusal(found.read.id, problem);
     }
     const { client_id: clientId, authorization_number: authorizationNumber } = next.client;
     this.#stored.delete(clientId);
@@ -280,21 +281,12 @@ export class Clients {
     throw new OpenBankingError('ERR_STORAGE_UNAVAILABLE', { operation: 'replace: the client changes' });
   }
 
-  /** Of a client that comes in: the schema first, since a program of the bank may pass anything. */
-  #entryProblems(client: RegisteredClient): readonly string[] {
-    const { error } = clientSchema.safeParse(clientEntry(client));
-    const issues = error?.issues.map(({ path, message }) => `${path.join('.')} ${message}`);
-    return issues ?? this.#problemsOf(client);
-  }
-
   #problemsOf(client: RegisteredClient): readonly string[] {
     const { profiles, deliveryModes } = this.#options;
     const profile = findProfile(client, profiles);
     if (profile === undefined) return [`profile: ${client.profile} is not allowed by this server`];
-    const problems = [
-      ...findRegistrationProblems(profile, client),
-      ...findCibaProblems(client, deliveryModes),
-    ];
+    const ofProfile = findRegistrationProblems(profile, client);
+    const problems = ofProfile.concat(findCibaProblems(client, deliveryModes));
     return problems.map(({ path, message }) => `${path} ${message}`);
   }
 }
