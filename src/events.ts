@@ -56,6 +56,7 @@ export const EVENTS = Object.freeze({
     'this release of Node (`outcome`) hides the intermediate certificates that a TPP sends: name them in `intermediatesFile`, or run another release',
     ['outcome'],
   ),
+  'files.shared': warn('the group of private files may read them (`problems`)', ['problems']),
   'files.reloaded': info(
     'every followed file was checked on SIGHUP: `count` changed ones are in use, `problems` has the bad ones',
     ['count', 'problems'],

@@ -1,9 +1,47 @@
 import { readFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { invalidConfig, type OpenBankingError } from '../errors.ts';
+import type { Log } from '../events.ts';
+import { findExposedFiles, type PrivateFile } from '../files/private-files.ts';
 
 /** The fields of a configuration that name a file or a folder. */
 const FILE_FIELD = /^(file|folder|aspspModule)$|File$/;
+
+/** Those of them that hold a secret. */
+const PRIVATE_FIELD = /(privateKey|secret|password|pin|credentials|signingKeys?|encryptionKeys)File$/i;
+
+/** The files of a configuration that hold secrets, each with its place. */
+export function privateFilesOf(config: object): readonly PrivateFile[] {
+  const found: PrivateFile[] = [];
+  const collect = (inner: unknown, path: string): void => {
+    if (typeof inner === 'string') {
+      if (PRIVATE_FIELD.test(path) || path === 'signingKeys.file') found.push({ path, file: inner });
+    } else if (typeof inner === 'object' && inner !== null) {
+      for (const [name, one] of Object.entries(inner)) collect(one, path === '' ? name : `${path}.${name}`);
+    }
+  };
+  collect(config, '');
+  return found;
+}
+
+/**
+ * Refuses private files that every user of the machine may read or change, and warns of those that their group may.
+ *
+ * @throws ERR_CONFIG_INVALID with each file, its mode and the command that ends the problem
+ */
+export async function assertPrivateFiles(config: object, source: string, log: Log): Promise<void> {
+  const exposed = await findExposedFiles(privateFilesOf(config));
+  const refused = exposed.filter(({ isForAll }) => isForAll);
+  if (refused.length > 0) {
+    throw invalidConfig(
+      source,
+      refused.map(({ path, message }) => ({ path, message })),
+    );
+  }
+  if (exposed.length > 0) {
+    log.emit('files.shared', { problems: exposed.map(({ path, message }) => ({ path, message })) });
+  }
+}
 
 /** The same value with every file name absolute; in the configuration, names are relative to its folder. */
 export function withAbsoluteFiles<T>(value: T, folder: string): T {

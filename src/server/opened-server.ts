@@ -14,6 +14,7 @@ import { allowedDeliveryModes, cibaOptions } from '../configuration/protocols/ci
 import { scaOptions } from '../configuration/consents/sca-schema.ts';
 import { grantManagementOptions } from '../configuration/consents/grant-management-schema.ts';
 import { detailScopesOf, openDetailTypes } from '../configuration/consents/detail-type-schema.ts';
+import { assertPrivateFiles } from '../configuration/configured-files.ts';
 import { clientCertificateOptions } from '../configuration/client-certificate-schema.ts';
 import { type Clock, systemClock } from '../clock.ts';
 import type { Config } from '../configuration/config.ts';
@@ -62,6 +63,7 @@ export async function openServer(config: Config, parts: ServerParts): Promise<Op
   const { metrics, logLevel, log: counting } = openMetrics(config, parts);
   const clientLimits = { ...config.clientLimits };
   const { audit, log } = await openAudit(config.audit, { clock, log: counting });
+  await assertPrivateFiles(config, 'configuration', log);
   const opened = await openParts(config, parts, { clock, log, metrics });
   const { decision, clients, store, clientCertificate } = opened;
   audit?.start({ log, store });

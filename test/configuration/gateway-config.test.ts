@@ -166,7 +166,7 @@ describe('a gateway with TLS and a pinned certificate of the proxy', () => {
     const { authority, one, two, server } = await createTestCertificates();
     await Promise.all([
       writeFile(join(folder, 'server.pem'), server.certificatePem),
-      writeFile(join(folder, 'server.key'), server.privateKeyPem),
+      writeFile(join(folder, 'server.key'), server.privateKeyPem, { mode: 0o600 }),
     ]);
     const pin = new X509Certificate(one.der).fingerprint256;
     const file = join(folder, 'pinned.yaml');
@@ -199,7 +199,7 @@ describe('a gateway with TLS and a pinned certificate of the proxy', () => {
       notAfter: new Date('2049-01-01'),
     });
     await writeFile(join(folder, 'server.pem'), renewed.certificatePem);
-    await writeFile(join(folder, 'server.key'), renewed.privateKeyPem);
+    await writeFile(join(folder, 'server.key'), renewed.privateKeyPem, { mode: 0o600 });
     await gateway.reload();
     const socket = connect({ port: gateway.port, servername: 'localhost', ca: authority.certificatePem });
     await once(socket, 'secureConnect');
@@ -215,7 +215,7 @@ describe('a gateway that asks about consents', () => {
     const write = ({ certificatePem, privateKeyPem }: typeof one) =>
       Promise.all([
         writeFile(join(folder, 'gateway.pem'), certificatePem),
-        writeFile(join(folder, 'gateway.key'), privateKeyPem),
+        writeFile(join(folder, 'gateway.key'), privateKeyPem, { mode: 0o600 }),
       ]);
     await write(one);
     const file = join(folder, 'consents.yaml');

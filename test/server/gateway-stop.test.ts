@@ -70,7 +70,7 @@ describe('a gateway', () => {
       notAfter: new Date('2049-01-01'),
     });
     await writeFile(join(folder, 'server.pem'), server.certificatePem);
-    await writeFile(join(folder, 'server.key'), server.privateKeyPem);
+    await writeFile(join(folder, 'server.key'), server.privateKeyPem, { mode: 0o600 });
     const tls = 'tls: { certificateFile: server.pem, privateKeyFile: server.key }';
     const { gateway, ask } = await start(`${tls}\nshutdown: { noticeSeconds: 0 }`);
     expect(await ask('ready')).toMatchObject({

@@ -431,7 +431,7 @@ describe('a registry of the UK directory', () => {
 
   it('presents its certificate: without one that the directory knows there is no token', async () => {
     await writeFile(join(folder, 'transport.pem'), stranger.certificatePem);
-    await writeFile(join(folder, 'transport.key'), stranger.privateKeyPem);
+    await writeFile(join(folder, 'transport.key'), stranger.privateKeyPem, { mode: 0o600 });
     await expect(opened()).rejects.toMatchObject({
       code: 'ERR_REGISTER_TOKEN',
       details: { problem: 'the answer has status 401, invalid_client' },
@@ -441,10 +441,12 @@ describe('a registry of the UK directory', () => {
   it('takes a renewed certificate and key of assertions without a restart', async () => {
     const { renew } = await opened();
     const other = generateKeyPairSync('rsa', { modulusLength: 2048 }).privateKey;
-    await writeFile(join(folder, 'signing.key'), other.export({ type: 'pkcs8', format: 'pem' }).toString());
+    await writeFile(join(folder, 'signing.key'), other.export({ type: 'pkcs8', format: 'pem' }).toString(), {
+      mode: 0o600,
+    });
     await renew();
     expect(faults()).toEqual(['ERR_REGISTER_TOKEN: the answer has status 401, invalid_client']);
-    await writeFile(join(folder, 'signing.key'), signingKeyPem);
+    await writeFile(join(folder, 'signing.key'), signingKeyPem, { mode: 0o600 });
     await renew();
     expect(faults()).toHaveLength(1);
   });

@@ -6,7 +6,7 @@ import type { AddressInfo } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { SecureContextOptions } from 'node:tls';
 import { type Clock, systemClock } from '../../clock.ts';
-import { readRequired } from '../../configuration/configured-files.ts';
+import { assertPrivateFiles, readRequired } from '../../configuration/configured-files.ts';
 import { clientCertificateOptions } from '../../configuration/client-certificate-schema.ts';
 import { connectionLimitOptions } from '../../configuration/connection-schema.ts';
 import { invalidConfig, OpenBankingError } from '../../errors.ts';
@@ -54,6 +54,7 @@ export async function startGateway(
   const clock = systemClock;
   const { listen, shutdown } = config;
   const { source } = parts;
+  await assertPrivateFiles(config, source, log);
   const { authorizer, files, caPem } = await openAuthorizer(config, { clock, log, source });
   const signatures =
     config.signatures && (await openSignatures(config.signatures, { source, clock, log, caPem }));

@@ -182,7 +182,7 @@ async function writeStrangers(folder: string): Promise<void> {
   ] as const) {
     const issued = await nobody.issue({ profile: 'qwac', subject: { commonName }, ...PERIOD });
     writeFileSync(join(folder, `${file}.pem`), issued.certificatePem);
-    writeFileSync(join(folder, `${file}.key`), issued.privateKeyPem);
+    writeFileSync(join(folder, `${file}.key`), issued.privateKeyPem, { mode: 0o600 });
   }
 }
 
@@ -190,7 +190,7 @@ async function writeApi(folder: string, authority: Authority): Promise<void> {
   const api = await authority.issue({ profile: 'qwac', subject: { commonName: 'accounts-api' }, ...PERIOD });
   writeFileSync(join(folder, 'api-ca.pem'), authority.certificatePem);
   writeFileSync(join(folder, 'api.pem'), api.chainPem);
-  writeFileSync(join(folder, 'api.key'), api.privateKeyPem);
+  writeFileSync(join(folder, 'api.key'), api.privateKeyPem, { mode: 0o600 });
 }
 
 function usageOf(pid: number): { cpuSeconds: number; megabytes: number } {

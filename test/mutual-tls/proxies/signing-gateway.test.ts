@@ -69,8 +69,8 @@ beforeAll(async () => {
   const file = (name: string) => join(proxy.folder, name);
   await Promise.all([
     writeFile(file('api.pem'), certificates.two.certificatePem),
-    writeFile(file('api.key'), certificates.two.privateKeyPem),
-    writeFile(file('answers.key'), bank.privateKeyPem),
+    writeFile(file('api.key'), certificates.two.privateKeyPem, { mode: 0o600 }),
+    writeFile(file('answers.key'), bank.privateKeyPem, { mode: 0o600 }),
     writeFile(
       file('gateway.yaml'),
       adapted(snippet('docs/http-signatures.md', 'gateway.yaml'), {
