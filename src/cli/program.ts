@@ -12,6 +12,7 @@ import { registryCommand } from './registry/registry.ts';
 import { reportCommand } from './report/report.ts';
 import { sandboxCommand } from './sandbox.ts';
 import { serveCommand } from './serve.ts';
+import { storeCommand } from './store/store.ts';
 import { trustListCommand } from './trust-list/trust-list.ts';
 
 /** The command `tallystick` with all its verbs. A wrong usage throws CommanderError. */
@@ -31,6 +32,7 @@ export function createProgram(): Command {
     .addCommand(serveCommand())
     .addCommand(gatewayCommand())
     .addCommand(keysCommand())
+    .addCommand(storeCommand())
     .addCommand(consoleCommand())
     .addCommand(configCommand());
   for (const command of program.commands.flatMap((one) => [one, ...one.commands])) command.exitOverride();

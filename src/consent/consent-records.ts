@@ -1,5 +1,5 @@
 import type { Clock } from '../clock.ts';
-import { OpenBankingError } from '../errors.ts';
+import { isRefusal, OpenBankingError } from '../errors.ts';
 import { identifierHash, PayloadEncryption } from '../storage/record-protection.ts';
 import type { RecordToStore, Store, StoredRecord } from '../storage/store.ts';
 import { ChangeFeed, type FeedPage } from './change-feed.ts';
@@ -268,4 +268,15 @@ function keptUntil({ status, expiresAt, statusChangedAt }: Consent): Date {
 
 function boundTo(consentId: string): string {
   return `${KIND}\0${consentId}`;
+}
+
+/** Whether a record of the store is a consent that was encrypted with this secret. */
+export function isConsentOf(secret: Buffer, { id, value }: Pick<StoredRecord, 'id' | 'value'>): boolean {
+  try {
+    new PayloadEncryption(secret).decrypt(value, boundTo(id));
+    return true;
+  } catch (error) {
+    if (isRefusal(error, 'ERR_STORAGE_UNAVAILABLE')) return false;
+    throw error;
+  }
 }

@@ -9,6 +9,8 @@ export interface RedisKeys {
   indexPrefix(kind: string): string;
   counter(name: string): string;
   bitmap(name: string): string;
+  /** The number of the schema, under which all other keys are written. */
+  readonly schema: string;
   /** Written by the health check, for `part` from 0; they lie in different slots. */
   health(part: number): string;
 }
@@ -22,6 +24,7 @@ export function createRedisKeys(prefix: string): RedisKeys {
     indexPrefix: (kind: string) => `${prefix}:index:{${kind}:`,
     counter: (name: string) => `${prefix}:counter:{${name}}`,
     bitmap: (name: string) => `${prefix}:bitmap:{${name}}`,
+    schema: `${prefix}:schema`,
     health: (part: number) => `${prefix}:health:{${part}}`,
   });
 }

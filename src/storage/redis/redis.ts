@@ -6,6 +6,7 @@ import { createRedisKeys } from './redis-keys.ts';
 import { connectRedis } from './redis-primaries.ts';
 import { countRecords, findRecord, listRecords, pageOfRecords } from './redis-reads.ts';
 import { ALLOCATE, CONSUME, HEALTH, SET_BIT } from './redis-scripts.ts';
+import { assertKnownRedisSchema } from './redis-schema.ts';
 import type { RedisSettings } from './redis-settings.ts';
 import { deleteByIndex, deleteRecord, nonce, type RedisParts, writeRecord } from './redis-writes.ts';
 import { replacedJson, type Store } from '../store.ts';
@@ -39,16 +40,23 @@ const HEALTH_PARTS = 8;
  * **Time.** The clock of the caller decides whether a record is live, as in every store. Redis removes keys by its own
  * clock, after the same duration and a margin, so the two clocks need not agree.
  *
- * @throws ERR_STORAGE_UNAVAILABLE when Redis does not answer, evicts keys, or is too old
+ * @throws ERR_STORAGE_UNAVAILABLE when Redis does not answer, evicts keys, is too old, or holds the schema of a newer version
  */
 export async function openRedisStore(options: RedisStoreOptions): Promise<Store> {
   const { settings, clock, log } = options;
   const primaries = await connectRedis(settings, log);
+  const keys = createRedisKeys(settings.keyPrefix);
+  try {
+    await assertKnownRedisSchema(primaries.reader, keys.schema);
+  } catch (error) {
+    primaries.close();
+    throw error;
+  }
   const wait = { replicas: settings.waitReplicas, milliseconds: settings.waitTimeoutMilliseconds };
   const parts: RedisParts = {
     primaries,
     group: createRedisGroupWrite(primaries, wait),
-    keys: createRedisKeys(settings.keyPrefix),
+    keys,
     now: () => clock.now().getTime(),
   };
   return storeOver(parts, (operation, work) =>

@@ -25,8 +25,10 @@ const BUSY = 5;
 const LOCKED = 6;
 const INPUT_OUTPUT = 10;
 const FULL = 13;
+/** CORRUPT, NOTADB. */
+const DAMAGED: readonly number[] = [11, 26];
 /** READONLY, IOERR, CORRUPT, CANTOPEN, NOTADB: the state of this connection may no longer match the file. */
-const BROKEN: readonly number[] = [8, 10, 11, 14, 26];
+const BROKEN: readonly number[] = [8, 10, 14, ...DAMAGED];
 /** Files up to this size are checked as a whole when they are opened: about a tenth of a second. */
 const MAX_CHECKED_BYTES = 64 * 1024 * 1024;
 /** Size to which the write-ahead log is truncated after a burst. */
@@ -94,6 +96,11 @@ export function makeFile(file: string): void {
 export function isBusy(error: unknown): boolean {
   const code = primaryCode(error);
   return code === BUSY || code === LOCKED;
+}
+
+/** True when the content of the file is no database, or a broken one. */
+export function isDamaged(error: unknown): boolean {
+  return DAMAGED.includes(primaryCode(error) ?? 0);
 }
 
 /** True when the disk, a quota or the cap on the file has no more room. */

@@ -46,7 +46,7 @@ export const MIGRATIONS: readonly string[] = [
  * @throws ERR_STORAGE_UNAVAILABLE for a file that a newer version has written
  */
 export function assertKnownSchema(database: DatabaseSync): void {
-  const version = versionOf(database);
+  const version = schemaOf(database);
   if (version > MIGRATIONS.length) {
     const operation = `open: the file has schema ${version}, this program knows ${MIGRATIONS.length}`;
     throw new OpenBankingError('ERR_STORAGE_UNAVAILABLE', { operation });
@@ -55,11 +55,11 @@ export function assertKnownSchema(database: DatabaseSync): void {
 
 /** Migrates the file to the schema of this program, in one transaction that other processes wait for. */
 export function migrate(database: DatabaseSync, steps: readonly string[] = MIGRATIONS): void {
-  if (versionOf(database) === steps.length) return;
+  if (schemaOf(database) === steps.length) return;
   database.exec('BEGIN IMMEDIATE');
   try {
     // Read again under the lock: another process may have migrated the file.
-    for (const step of steps.slice(versionOf(database))) database.exec(step);
+    for (const step of steps.slice(schemaOf(database))) database.exec(step);
     database.exec(`PRAGMA user_version = ${steps.length}`);
     database.exec('COMMIT');
   } catch (error) {
@@ -68,6 +68,7 @@ export function migrate(database: DatabaseSync, steps: readonly string[] = MIGRA
   }
 }
 
-function versionOf(database: DatabaseSync): number {
+/** The schema of a file; 0 for one that no program has written yet. */
+export function schemaOf(database: DatabaseSync): number {
   return Number(database.prepare('PRAGMA user_version').get()?.user_version);
 }

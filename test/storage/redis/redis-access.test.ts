@@ -7,6 +7,7 @@ import { isRefusal } from '../../../src/errors.ts';
 import type { Log, EventFields } from '../../../src/events.ts';
 import { createAuthority, type IssuedCertificate } from '../../../src/sandbox/pki/pki.ts';
 import { openRedisStore } from '../../../src/storage/redis/redis.ts';
+import { REDIS_SCHEMA } from '../../../src/storage/redis/redis-schema.ts';
 import type { RedisSettings } from '../../../src/storage/redis/redis-settings.ts';
 import { readPage } from '../../docs/pages.ts';
 import { codeOf, inSeconds, openStore, redisSettings } from './redis-contract.ts';
@@ -235,6 +236,22 @@ describe.skipIf(!hasRedis)('the way to Redis', () => {
     await server.admin.config('SET', 'maxmemory-policy', 'noeviction');
     await expect.poll(() => store.isHealthy(), { timeout: 5000 }).toBe(true);
     await store.close();
+    await server.kill();
+  });
+
+  it('refuses the keys of a newer version in one line, and leaves them as they are', async () => {
+    const server = await startRedis();
+    const settings = redisSettings({ url: `redis://127.0.0.1:${server.port}` });
+    const key = `${settings.keyPrefix}:schema`;
+    await (await openStore(settings)).close();
+    expect(await server.admin.get(key)).toBe(String(REDIS_SCHEMA));
+    await (await openStore(settings)).close();
+    for (const newer of [String(REDIS_SCHEMA + 1), 'two']) {
+      await server.admin.set(key, newer);
+      const problem = await problemOf(settings);
+      expect(problem).toContain(`open: Redis has schema ${newer}, this program knows ${REDIS_SCHEMA}`);
+      expect(await server.admin.keys('*')).toEqual([key]);
+    }
     await server.kill();
   });
 
