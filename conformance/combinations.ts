@@ -16,6 +16,7 @@ const SECURITY_PROFILE = 'fapi2-security-profile-final-test-plan';
 export const MESSAGE_SIGNING = 'fapi2-message-signing-final-test-plan';
 export const FAPI1_ADVANCED = 'fapi1-advanced-final-test-plan';
 export const CIBA = 'fapi-ciba-id1-test-plan';
+export const BRAZIL_DCR = 'fapi1-advanced-final-brazil-dcr-test-plan';
 /** The suite's name of UK Open Banking. */
 export const UK = 'openbanking_uk';
 
@@ -72,6 +73,12 @@ export const COMBINATIONS: readonly Combination[] = [
     { openid: { '': 'openid_connect' } },
     { fapi_profile: { '': UK } },
     { fapi_request_method: { '': 'signed_non_repudiation' } },
+    { fapi_response_mode: { '': 'plain_response' } },
+  ]),
+  ...combinationsOf('brazil-dcr', BRAZIL_DCR, [
+    { client_auth_type: { '': 'private_key_jwt' } },
+    { fapi_auth_request_method: { '': 'pushed' } },
+    { fapi_profile: { '': 'openbanking_brazil' } },
     { fapi_response_mode: { '': 'plain_response' } },
   ]),
   ...combinationsOf('ciba', CIBA, [

@@ -6,19 +6,27 @@ import { KEY_ALGORITHMS, type KeyAlgorithm } from './client-keys.ts';
 import { COMBINATIONS } from './combinations.ts';
 import type { ModuleEnding } from './module-run.ts';
 
-const expectationSchema = z.strictObject({
-  /** Pattern of the combinations' names. */
-  combinations: z.string().min(1),
-  /** Pattern of the modules' names. */
-  modules: z.string().min(1),
-  /** A failure has no good reason. INTERRUPTED: a module that the suite itself cannot run. */
-  result: z.enum(['WARNING', 'REVIEW', 'SKIPPED', 'INTERRUPTED']),
-  /** The conditions that warn, or at which the module breaks off: these, and no others. */
-  conditions: z.array(z.string()).readonly().default([]),
-  /** Signing keys with which the module ends so; absent = with any. */
-  keys: z.array(z.enum(KEY_ALGORITHMS)).readonly().optional(),
-  because: z.string().min(20),
-});
+const expectationSchema = z
+  .strictObject({
+    /** Pattern of the combinations' names. */
+    combinations: z.string().min(1),
+    /** Pattern of the modules' names. */
+    modules: z.string().min(1),
+    /**
+     * INTERRUPTED: a module that the suite itself cannot run. FAILED has a good reason only where a condition demands a party
+     * that no test of ours can have, and the module goes on after it.
+     */
+    result: z.enum(['WARNING', 'REVIEW', 'SKIPPED', 'INTERRUPTED', 'FAILED']),
+    /** The conditions that warn or fail, or at which the module breaks off: these, and no others. */
+    conditions: z.array(z.string()).readonly().default([]),
+    /** Signing keys with which the module ends so; absent = with any. */
+    keys: z.array(z.enum(KEY_ALGORITHMS)).readonly().optional(),
+    because: z.string().min(20),
+  })
+  .refine(({ result, conditions }) => result !== 'FAILED' || conditions.length > 0, {
+    path: ['conditions'],
+    error: 'must be named where a module fails',
+  });
 
 /** An ending other than PASSED that is right, and why. */
 export type Expectation = z.infer<typeof expectationSchema>;

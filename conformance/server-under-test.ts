@@ -2,10 +2,11 @@ import { join } from 'node:path';
 import { invalidConfig } from '../src/errors.ts';
 import { type RunningSandbox, startSandbox } from '../src/sandbox/sandbox.ts';
 import type { SandboxDescription } from '../src/sandbox/folder.ts';
-import type { Combination } from './combinations.ts';
+import { BrazilMarket } from './brazil/brazil-market.ts';
+import { BRAZIL_DCR, type Combination } from './combinations.ts';
 import { type ClientKey, createClientKey, type KeyAlgorithm } from './client-keys.ts';
 import { type Customer, suiteConfiguration } from './configuration.ts';
-import { clientsOf, type SuiteClient } from './registrations.ts';
+import { clientsOf, redirectUrisOf, type SuiteClient } from './registrations.ts';
 
 export interface ServerUnderTestOptions {
   readonly combinations: readonly Combination[];
@@ -39,16 +40,24 @@ export async function startServerUnderTest(options: ServerUnderTestOptions): Pro
     createClientKey(options.keyAlgorithm),
     createClientKey(options.keyAlgorithm),
   ]);
-  const { port, host } = options;
+  const { port, host, combinations } = options;
+  const folder = join(options.folder, 'sandbox');
+  const registering = combinations.filter(isRegistering);
+  const brazil =
+    registering.length === 0
+      ? undefined
+      : await BrazilMarket.prepare(join(options.folder, 'brazil'), keys[0], host);
   const portAt = (offset: number) => (port === 0 ? 0 : port + offset);
   const sandbox = await startSandbox({
-    folder: join(options.folder, 'sandbox'),
+    folder,
     isReset: true,
     ports: { front: portAt(0), mtls: portAt(1), resource: portAt(2), tpp: portAt(3), app: portAt(4) },
     certificatesDemanded: 'where-tokens-are-bound-to-one',
     automatesApprovals: true,
     amendConfiguration: (configuration, description) => {
-      const clients = options.combinations.flatMap((one) => clientsFor(one, description, keys, options));
+      const clients = combinations
+        .filter((one) => !isRegistering(one))
+        .flatMap((one) => clientsFor(one, description, keys, options));
       const registrations = clients.map(({ registration }) => registration);
       // Modules leave requests open, all for one customer.
       const ciba = { notifications: notificationsTo(options), openRequestsPerCustomer: 100 };
@@ -56,20 +65,31 @@ export async function startServerUnderTest(options: ServerUnderTestOptions): Pro
         allowed: ['fapi2-security', 'fapi2-message-signing', 'fapi1-advanced', 'uk-open-banking'],
       };
       const server = merged(configuration, { profiles, ciba, clients: registrations });
-      return merged(server, options.settings);
+      return merged(merged(server, brazil?.settings(server) ?? {}), options.settings);
     },
     ...(host === undefined ? {} : { host }),
   });
-  try {
-    return serverUnderTest(sandbox, keys, options);
-  } catch (error) {
+  const close = async () => {
+    await brazil?.close();
     await sandbox.close();
+  };
+  try {
+    const redirectUris = registering.flatMap((one) => redirectUrisOf(options.suite, aliasOf(one, options)));
+    await brazil?.open(folder, sandbox.description, redirectUris);
+    return serverUnderTest({ ...sandbox, close, brazil }, keys, options);
+  } catch (error) {
+    await close();
     throw error;
   }
 }
 
+/** Whether the suite registers its client itself. */
+function isRegistering({ plan }: Combination): boolean {
+  return plan === BRAZIL_DCR;
+}
+
 function serverUnderTest(
-  { description, close }: RunningSandbox,
+  { description, close, brazil }: RunningSandbox & { readonly brazil: BrazilMarket | undefined },
   keys: readonly ClientKey[],
   options: ServerUnderTestOptions,
 ): ServerUnderTest {
@@ -84,16 +104,18 @@ function serverUnderTest(
   }
   return {
     description,
-    configurationOf: (combination) => {
+    configurationOf: async (combination) => {
       const clients = clientsFor(combination, description, keys, options);
       const alias = aliasOf(combination, options);
-      return suiteConfiguration(combination, {
+      const configuration = await suiteConfiguration(combination, {
         sandbox: description,
         clients,
         customer,
         alias,
         suite: options.suite,
       });
+      if (brazil === undefined || !isRegistering(combination)) return configuration;
+      return { ...configuration, ...(await brazil.suiteMembers(description)) };
     },
     close,
   };

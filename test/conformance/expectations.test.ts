@@ -14,6 +14,7 @@ const expected = parseExpectations(
     { combinations: 'sp-*', modules: '*-reuse', result: 'WARNING', conditions: ['Odd'], because },
     { combinations: '*', modules: '*-page', result: 'REVIEW', because },
     { combinations: '*-mtls-*', modules: '*-skip', result: 'SKIPPED', because },
+    { combinations: 'far', modules: '*', result: 'FAILED', conditions: ['Absent'], because },
   ]),
   'expected.json',
 );
@@ -41,6 +42,13 @@ describe('an ending against what is expected', () => {
       'sp-a',
       ended('m-reuse', 'FAILED', 'Odd'),
       /expected as WARNING/,
+    ],
+    ['a failure of the expected condition', 'far', ended('m-happy', 'FAILED', 'Absent'), undefined],
+    [
+      'another failed condition beside it',
+      'far',
+      ended('m-happy', 'FAILED', 'Absent', 'Bad'),
+      /not expected: Bad/,
     ],
     ['a pass where a warning is expected', 'sp-a', ended('m-reuse', 'PASSED'), /better than expected/],
     ['a skip in another combination', 'x-dpop-y', ended('m-skip', 'SKIPPED'), /is not expected/],
@@ -95,7 +103,7 @@ describe('the file of expectations', () => {
   });
 
   it.each([
-    ['a failure', { combinations: '*', modules: '*', result: 'FAILED', because }],
+    ['a failure without its conditions', { combinations: '*', modules: '*', result: 'FAILED', because }],
     ['no reason', { combinations: '*', modules: '*', result: 'WARNING' }],
     ['a reason in a word', { combinations: '*', modules: '*', result: 'WARNING', because: 'known' }],
     ['a member of another name', { combinations: '*', module: '*', result: 'WARNING', because }],

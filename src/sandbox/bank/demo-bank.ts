@@ -22,6 +22,7 @@ import type { AuthorisedPayments } from './berlin-group/authorised-payments.ts';
 import { berlinBank } from './berlin-group/berlin-bank.ts';
 import type { BankAccount, Ledger } from './ledger.ts';
 import { isAmount } from './money.ts';
+import { brazilConsents } from './brazil/consents.ts';
 import { rarBank } from './rar/rar-bank.ts';
 import { ukBank } from './uk/uk-bank.ts';
 
@@ -125,6 +126,7 @@ export function demoBank(options: DemoBankOptions): RequestListener {
   app.use(ukBank(router, options.apis));
   app.use(berlinBank(router, options.apis, options.authorised));
   app.use(rarBank(router, options.apis));
+  app.use(brazilConsents(router, options.apis));
   app.use(router.routes());
   app.use(router.allowedMethods());
   return app.callback();

@@ -3,7 +3,7 @@ import { BasicConstraintsExtension } from '@peculiar/x509';
 import { keyUsageExtension, pointerExtensions, subjectExtensions } from './certificate-extensions.ts';
 import { certify, type IssuedCertificate, nameOf } from './certify.ts';
 import type { IssueOptions, Pointers, Validity } from './issue-options.ts';
-import { keyOf } from './keys.ts';
+import { type KeyType, keyOf } from './keys.ts';
 
 export type { IssuedCertificate } from './certify.ts';
 export type { IssueOptions } from './issue-options.ts';
@@ -18,6 +18,8 @@ export interface AuthorityOptions extends Validity {
   readonly name: string;
   readonly organization?: string;
   readonly country?: string;
+  /** Default `ec-p256`. */
+  readonly keyType?: KeyType;
   /** Absent: a self-signed root. */
   readonly parent?: Authority;
   /** Default: nowhere. */
@@ -29,11 +31,11 @@ const USER_ID = '0.9.2342.19200300.100.1.1';
 
 /** Makes a certification authority: a root, or an issuing CA under `parent`. */
 export async function createAuthority(options: AuthorityOptions): Promise<Authority> {
-  const { name, organization, country, parent, publishes } = options;
+  const { name, organization, country, keyType = 'ec-p256', parent, publishes } = options;
   // A root allows paths of any length, an issuing CA end entities only.
   const pathLength = parent === undefined ? undefined : 0;
   const own = await certify({
-    key: await keyOf('ec-p256'),
+    key: await keyOf(keyType),
     issuer: parent,
     subject: nameOf([
       ['C', country],
