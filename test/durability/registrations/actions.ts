@@ -178,7 +178,7 @@ async function remove(stage: Stage): Promise<Action> {
       expect([where, (await answered(() => tpp.post(stage.server, '/token', form))).status]).toEqual([
         ...[where, 400],
       ]);
-      await expect.poll(() => tpp.isLive(stage.server, accessToken)).toBe(false);
+      await expect.poll(() => tpp.isLive(stage.server, accessToken), { timeout: 10_000 }).toBe(false);
       stage.deleted.push({ clientId, token: client.token, refreshToken });
       tpp.close();
       return isDone;
