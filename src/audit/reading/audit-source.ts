@@ -7,6 +7,8 @@ export interface AuditSegment {
   /** The name of the file or stream. */
   readonly name: string;
   readonly bytes: number;
+  /** No line of the part is newer. */
+  readonly lastAt: Date;
   /** The octets of the lines in their order, in pieces of any size. */
   chunks(): AsyncIterable<Buffer>;
 }

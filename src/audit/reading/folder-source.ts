@@ -5,6 +5,7 @@ import { invalidConfig } from '../../errors.ts';
 import { CERTIFICATES_FOLDER, parseSegmentName } from '../line/segment-name.ts';
 import type { AuditSegment, AuditSource } from './audit-source.ts';
 
+const CLOCK_MARGIN_MILLISECONDS = 60_000;
 const CHUNK_BYTES = 1024 * 1024;
 
 /** A record in a folder. */
@@ -28,8 +29,10 @@ export class FolderSource implements AuditSource {
       const parsed = parseSegmentName(name);
       if (parsed === undefined) return [];
       const file = join(this.#folder, name);
-      const { size: bytes } = await stat(file);
-      return [{ ...parsed, name, bytes, chunks: () => chunksOf(file, bytes) }];
+      const { size: bytes, mtimeMs } = await stat(file);
+      // A clock of the file system may be behind that of the lines.
+      const lastAt = new Date(mtimeMs + CLOCK_MARGIN_MILLISECONDS);
+      return [{ ...parsed, name, bytes, lastAt, chunks: () => chunksOf(file, bytes) }];
     });
     return (await Promise.all(segments)).flat();
   }

@@ -3,6 +3,8 @@ import type { AuditSegment, AuditSource } from './audit-source.ts';
 
 /** Entries of one read; each holds the lines of one write. */
 const PAGE = 100;
+/** A stream has no time of its last change. */
+const FAR = new Date('9999-12-31T00:00:00Z');
 
 /** A record in streams of Redis. */
 export class StreamSource implements AuditSource {
@@ -17,7 +19,14 @@ export class StreamSource implements AuditSource {
     const names = await this.#streams.names();
     return names
       .toSorted()
-      .map((name) => ({ process: name, number: 1, name, bytes: 0, chunks: () => this.#chunks(name) }));
+      .map((name) => ({
+        process: name,
+        number: 1,
+        name,
+        bytes: 0,
+        lastAt: FAR,
+        chunks: () => this.#chunks(name),
+      }));
   }
 
   findCertificate(fingerprint: string): Promise<string | undefined> {
