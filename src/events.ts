@@ -7,6 +7,7 @@ import { CONSENT_EVENTS } from './catalogue/events/consent-events.ts';
 import { LOAD_EVENTS } from './catalogue/events/load-events.ts';
 import { MANAGEMENT_EVENTS } from './catalogue/events/management-events.ts';
 import { REGISTRATION_EVENTS } from './catalogue/events/registration-events.ts';
+import { TRACING_EVENTS } from './catalogue/events/tracing-events.ts';
 import { KEY_PAIR_EVENTS } from './catalogue/events/key-pair-events.ts';
 import { COPY_REFUSED, LOADED, NOT_LOADED, REGISTER_EVENTS } from './catalogue/events/register-events.ts';
 import { SIGNING_EVENTS } from './catalogue/events/signing-events.ts';
@@ -221,6 +222,7 @@ export const EVENTS = Object.freeze({
   ),
   ...SIGNING_EVENTS,
   ...CONFIGURATION_EVENTS,
+  ...TRACING_EVENTS,
   ...REGISTER_EVENTS,
   ...AUDIT_EVENTS,
   ...CONSENT_EVENTS,

@@ -12,6 +12,7 @@ import {
   logTo,
 } from './events.ts';
 import { EventSampling } from './logging/event-sampling.ts';
+import { tracing } from './tracing.ts';
 import { type Gap, LineOutput } from './logging/line-output.ts';
 import { LogLevel } from './logging/log-level.ts';
 
@@ -66,7 +67,10 @@ export function createLog({ destination, file, level = 'info', sinks = [] }: Log
   };
   const write = (name: EventName, fields: EventFields) => {
     const definition: EventDefinition = EVENTS[name];
-    if (isWritten(definition)) lines[definition.level](lineOf(definition, fields), name);
+    if (!isWritten(definition)) return;
+    const traceId = tracing().traceId();
+    const line = lineOf(definition, fields);
+    lines[definition.level](traceId === undefined ? line : { ...line, trace_id: traceId }, name);
   };
   const sampling = new EventSampling((kind, count) => write('log.sampled', { kind, count }));
   return logTo(

@@ -16,6 +16,7 @@ const KNOWN_TO_ALL = [
   'events.ts',
   'log.ts',
   'network-of.ts',
+  'tracing.ts',
 ];
 /**
  * The floors of the house, from the ground up. A file imports from its own room and from lower floors; rooms of one floor
@@ -85,6 +86,7 @@ const ORDERS: Readonly<Record<string, readonly (readonly string[])[]>> = {
   'src/server': [
     ['listener-probe.ts', 'file-reload.ts', 'reload', 'loopback.ts'],
     ['metrics'],
+    ['tracing'],
     ['clients'],
     ['health.ts'],
     ['followed-key-pair.ts'],
@@ -116,6 +118,7 @@ const OWNED: readonly { readonly name: RegExp; readonly owners: readonly string[
   { name: /^node:sqlite$/, owners: ['src/storage/sqlite/'] },
   { name: /^(@peculiar\/|asn1js|reflect-metadata)/, owners: ['src/x509/', 'src/tpp/', 'src/sandbox/'] },
   { name: /^(undici|openid-client)$/, owners: ['src/sandbox/', 'src/management/'] },
+  { name: /^@opentelemetry\/api$/, owners: ['src/server/tracing/'] },
   { name: /^prom-client$/, owners: ['src/server/metrics/metrics.ts'] },
   { name: /^(xml-crypto|@xmldom\/xmldom)$/, owners: ['src/trusted-lists/'] },
   { name: /^ajv(\/|$)/, owners: ['src/consent/details/'] },

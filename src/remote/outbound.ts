@@ -3,6 +3,7 @@ import { type IncomingMessage, request as requestHttp } from 'node:http';
 import { request as requestHttps } from 'node:https';
 import { BlockList, isIP, type LookupFunction } from 'node:net';
 import { isRefusal, OpenBankingError } from '../errors.ts';
+import { tracing } from '../tracing.ts';
 import { Agents } from './agents.ts';
 import type { ProxySettings } from './proxy.ts';
 
@@ -22,6 +23,8 @@ export interface OutboundOptions {
     | undefined;
   /** The proxy for requests, which then resolves the names: only literal addresses are judged here. Default: none. */
   readonly proxy?: ProxySettings | undefined;
+  /** Whether requests name the trace that they belong to: those to servers of the bank. Default false. */
+  readonly passesTrace?: boolean;
   /** From the DNS query to the last byte. */
   readonly timeoutSeconds: number;
   readonly maxBytes: number;
@@ -115,8 +118,19 @@ export class Outbound {
    * compressed; ERR_OUTBOUND_FAILED when there is none
    */
   async fetchBytes(text: string, request: OutboundRequest = {}): Promise<OutboundResponse> {
-    const { timeoutSeconds, maxBytes } = this.#options;
     const url = checkedUrl(text, this.#options);
+    const { method = 'GET' } = request;
+    // The host alone: a path may be a secret.
+    const facts = { 'http.request.method': method, 'server.address': url.hostname };
+    return tracing().span(`${method} ${url.hostname}`, facts, async (note) => {
+      const response = await this.#fetch(url, request);
+      note({ 'http.response.status_code': response.status });
+      return response;
+    });
+  }
+
+  async #fetch(url: URL, request: OutboundRequest): Promise<OutboundResponse> {
+    const { timeoutSeconds, maxBytes } = this.#options;
     const host = url.hostname;
     if (this.#isClosed) throw failed(host, 'the client is closed');
     const end = new AbortController();
@@ -163,6 +177,7 @@ export class Outbound {
           accept: '*/*',
           'accept-encoding': 'identity',
           'user-agent': 'tallystick',
+          ...(this.#options.passesTrace === true ? tracing().fields() : {}),
           ...request.headers,
         },
       };

@@ -38,6 +38,7 @@ import { openResourceServers } from './followed-resource-servers.ts';
 import { endWithConsents } from './clients/client-ends.ts';
 import { openClientFiles } from './clients/client-files.ts';
 import { openKeyring } from './keys/opened-keyring.ts';
+import { openTracing } from './tracing/opened-tracing.ts';
 import { measuredRequests } from './metrics/measured-requests.ts';
 import { measuredStore } from './metrics/measured-store.ts';
 import type { Metrics } from './metrics/metrics.ts';
@@ -64,6 +65,7 @@ export async function openServer(config: Config, parts: ServerParts): Promise<Op
   const clientLimits = { ...config.clientLimits };
   const { audit, log } = await openAudit(config.audit, { clock, log: counting });
   await assertPrivateFiles(config, 'configuration', log);
+  await openTracing(log);
   const opened = await openParts(config, parts, { clock, log, metrics });
   const { decision, clients, store, clientCertificate } = opened;
   audit?.start({ log, store });

@@ -9,6 +9,7 @@ import { Agent as HttpsAgent, request as requestHttps } from 'node:https';
 import { pipeline } from 'node:stream/promises';
 import { OpenBankingError } from '../../errors.ts';
 import { foldedName } from '../../mutual-tls/forwarded-fields.ts';
+import { tracing } from '../../tracing.ts';
 import type { FapiHeaders } from '../decision/protection.ts';
 import { IDENTITY_PREFIX } from './gateway-answer.ts';
 
@@ -41,6 +42,8 @@ const OF_CONNECTION = [
   'transfer-encoding',
   'upgrade',
 ];
+/** Passed on where they are good (W3C Trace Context §3.2). */
+const OF_TRACE = ['traceparent', 'tracestate'];
 const MAX_SOCKETS = 256;
 const TIMEOUT_SECONDS = 30;
 
@@ -67,7 +70,7 @@ export function forwardTo({ origin, caPem, timeoutSeconds = TIMEOUT_SECONDS }: U
       port,
       method: request.method,
       path: request.url,
-      headers: requestFields(request.rawHeaders, { ...identity, host: target.host }),
+      headers: requestFields(request.rawHeaders, { ...identity, ...tracing().fields(), host: target.host }),
       agent,
     });
     sent.setTimeout(timeoutSeconds * 1000, () => sent.destroy(new Error('no answer in time')));
@@ -92,7 +95,8 @@ function exchanged(request: IncomingMessage, sent: ClientRequest): Promise<Incom
 
 /** The client's fields as they came, without those of the connection and without any that looks like one of ours. */
 function requestFields(raw: readonly string[], ours: Readonly<Record<string, string>>): readonly string[] {
-  const isOurs = (name: string) => name in ours || foldedName(name).startsWith(IDENTITY_PREFIX);
+  const isOurs = (name: string) =>
+    name in ours || OF_TRACE.includes(name) || foldedName(name).startsWith(IDENTITY_PREFIX);
   const passed = passedOn(raw, isOurs);
   // Without a length, a body is framed anew: Node would send that of a DELETE without any frame.
   const isChunked = raw.some((name, at) => at % 2 === 0 && name.toLowerCase() === 'transfer-encoding');

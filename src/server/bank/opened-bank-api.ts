@@ -136,6 +136,7 @@ function openWebhooks(
         timeoutSeconds: WEBHOOK_SECONDS,
         maxBytes: MAX_WEBHOOK_ANSWER_BYTES,
         allowPrivateAddresses: allowPrivateAddress,
+        passesTrace: true,
         caPem:
           caFile === undefined ? undefined : await readRequired(caFile, `bankApi.webhooks[${at}].caFile`),
         proxy: proxyOf(config.outbound),

@@ -14,6 +14,9 @@ import type { GatewayConfig } from '../../configuration/gateway-config.ts';
 import type { Log } from '../../events.ts';
 import { reloadFiles } from '../file-reload.ts';
 import { FollowedAuthorizer } from './followed-authorizer.ts';
+import { traceRefusal } from '../metrics/opened-metrics.ts';
+import { tracedRequests } from '../metrics/measured-requests.ts';
+import { openTracing } from '../tracing/opened-tracing.ts';
 import { FollowedKeyPair } from '../followed-key-pair.ts';
 import { type GatewaySignatures, openSignatures } from './gateway-signatures.ts';
 import { type HealthPart, HealthServer, readinessOf } from '../health.ts';
@@ -50,7 +53,7 @@ export async function startGateway(
   config: GatewayConfig,
   parts: { readonly source: string; readonly log?: Log },
 ): Promise<RunningGateway> {
-  const log = parts.log ?? createLog({ level: config.logLevel });
+  const log = parts.log ?? createLog({ level: config.logLevel, sinks: [traceRefusal] });
   const clock = systemClock;
   const { listen, shutdown } = config;
   const { source } = parts;
@@ -61,7 +64,9 @@ export async function startGateway(
   const upstream = await upstreamOf(config);
   const gateway = openGateway(config, { authorizer, log, source, signatures, upstream });
   const keyPair = config.tls && (await FollowedKeyPair.open({ ...config.tls, place: 'tls', clock, log }));
-  const server = createGatewayServer(config, gateway, keyPair);
+  await openTracing(log);
+  const traced = tracedRequests(gateway, { listener: 'gateway', routeName: () => undefined });
+  const server = createGatewayServer(config, traced, keyPair);
   const connections = new OpenConnections(server);
   createConnectionLimits({ log, ...connectionLimitOptions(config) }).limit(server, 'gateway');
   const health = new HealthServer(async () => readinessOf(await healthOf(server, keyPair)));

@@ -1,4 +1,5 @@
 import type { RequestListener } from 'node:http';
+import { traceFieldsOf, tracing } from '../../tracing.ts';
 import { OTHER } from './label-values.ts';
 import type { Metrics } from './metrics.ts';
 
@@ -12,21 +13,44 @@ export interface MeasuredListener {
 /** The status of an answer that the caller did not wait for. */
 const CUT = 'cut';
 
-/** The same handler, whose requests are timed from their head to the end of their answer. */
+/** The same handler, whose requests are timed from their head to the end of their answer, and have a span. */
 export function measuredRequests(
   handler: RequestListener,
   { listener, routeName }: MeasuredListener,
   metrics: Pick<Metrics, 'observe'>,
 ): RequestListener {
+  return tracedRequests(handler, { listener, routeName }, ({ route, status, seconds }) => {
+    const labels = { listener, route, status: status === undefined ? CUT : String(status) };
+    metrics.observe('tallystick_http_request_duration_seconds', labels, seconds);
+  });
+}
+
+interface Answered {
+  readonly route: string;
+  /** Undefined for an answer that the caller did not wait for. */
+  readonly status: number | undefined;
+  readonly seconds: number;
+}
+
+/** The same handler, whose requests have a span. */
+export function tracedRequests(
+  handler: RequestListener,
+  { listener, routeName }: MeasuredListener,
+  onAnswered: (answered: Answered) => void = () => undefined,
+): RequestListener {
   return (request, response) => {
     const startedAt = performance.now();
-    response.once('close', () => {
-      const status = response.writableFinished ? String(response.statusCode) : CUT;
-      const route = routeName(pathOf(request.url)) ?? OTHER;
-      const seconds = (performance.now() - startedAt) / 1000;
-      metrics.observe('tallystick_http_request_duration_seconds', { listener, route, status }, seconds);
+    const { method = '' } = request;
+    const route = routeName(pathOf(request.url)) ?? OTHER;
+    const fields = traceFieldsOf(request.headers);
+    tracing().request({ listener, method, route, fields }, (end) => {
+      response.once('close', () => {
+        const status = response.writableFinished ? response.statusCode : undefined;
+        onAnswered({ route, status, seconds: (performance.now() - startedAt) / 1000 });
+        end(status);
+      });
+      handler(request, response);
     });
-    handler(request, response);
   };
 }
 

@@ -1,7 +1,8 @@
+import { tracing } from '../../tracing.ts';
 import type { Store } from '../../storage/store.ts';
 import type { Metrics } from './metrics.ts';
 
-/** The same store, whose operations are timed. */
+/** The same store, whose operations are timed, and have a span. */
 export function measuredStore(store: Store, metrics: Pick<Metrics, 'observe'>): Store {
   const timed = <A extends readonly unknown[], R>(operation: string, work: (...words: A) => Promise<R>) => {
     const done = { operation, outcome: 'done' };
@@ -10,7 +11,10 @@ export function measuredStore(store: Store, metrics: Pick<Metrics, 'observe'>): 
       const startedAt = performance.now();
       let outcome = refused;
       try {
-        const result = await work(...words);
+        const traces = tracing();
+        const result = await (traces.hasSpans
+          ? traces.span(`store ${operation}`, { 'db.operation.name': operation }, () => work(...words))
+          : work(...words));
         outcome = done;
         return result;
       } finally {

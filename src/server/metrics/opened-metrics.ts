@@ -1,7 +1,9 @@
 import type { Config } from '../../configuration/config.ts';
-import { alsoTo, type Log } from '../../events.ts';
+import { alsoTo, type EventSink, type Log } from '../../events.ts';
 import { createLog } from '../../log.ts';
 import { LogLevel } from '../../logging/log-level.ts';
+import { tracing } from '../../tracing.ts';
+import { labelValue } from './label-values.ts';
 import { Metrics } from './metrics.ts';
 
 /** The metrics of a process, and the log whose events they count. */
@@ -20,8 +22,14 @@ export function openMetrics(
   const metrics = given.metrics ?? new Metrics({ hasTppLabel: config.metrics.tppLabel });
   const logLevel = given.logLevel ?? new LogLevel(config.logLevel);
   if (given.log === undefined) {
-    return { metrics, logLevel, log: createLog({ level: logLevel, sinks: [metrics.sink] }) };
+    return { metrics, logLevel, log: createLog({ level: logLevel, sinks: [metrics.sink, traceRefusal] }) };
   }
-  const log = given.metrics === undefined ? alsoTo(given.log, metrics.sink) : given.log;
-  return { metrics, logLevel, log };
+  if (given.metrics !== undefined) return { metrics, logLevel, log: given.log };
+  return { metrics, logLevel, log: alsoTo(alsoTo(given.log, metrics.sink), traceRefusal) };
 }
+
+/** The code of a refusal, at the span of its request. */
+export const traceRefusal: EventSink = (_name, _definition, { status, error }) => {
+  if (error !== undefined && status !== undefined)
+    tracing().note({ 'error.type': labelValue('error', error) });
+};
