@@ -17,11 +17,33 @@ export function exitCodeOf(error: unknown): ExitCode {
   return isRefusal(error) ? (OTHERS[error.class] ?? 1) : 3;
 }
 
-/** Refuses settings of the process that silently weaken TLS. @throws ERR_CONFIG_INVALID */
+/** Variables by which Node weakens TLS, or writes keys or requests into a file or the log (threats.md, O8). */
+const UNSAFE_VARIABLES: Readonly<Record<string, (value: string) => string | undefined>> = {
+  NODE_TLS_REJECT_UNAUTHORIZED: (value) => (value === '0' ? 'must not be 0' : undefined),
+  SSLKEYLOGFILE: () => 'must not be set: it names a file for the keys of TLS connections',
+  NODE_DEBUG: () => 'must not be set: it writes requests to the log',
+  NODE_DEBUG_NATIVE: () => 'must not be set: it writes requests to the log',
+};
+/** Flags of Node that do. */
+const UNSAFE_FLAG =
+  /^--(inspect|debug-port|tls-min-v1\.[01]$|tls-keylog|insecure-http-parser$|openssl-legacy-provider$)/;
+
+/** Refuses settings of the process that weaken TLS, open a debugger or write down secrets. @throws ERR_CONFIG_INVALID */
 export function refuseUnsafeEnvironment(): void {
-  if (process.env.NODE_TLS_REJECT_UNAUTHORIZED === '0') {
-    throw invalidConfig('environment', [{ path: 'NODE_TLS_REJECT_UNAUTHORIZED', message: 'must not be 0' }]);
-  }
+  const { NODE_OPTIONS = '' } = process.env;
+  const ofVariables = Object.entries(UNSAFE_VARIABLES).flatMap(([path, problemOf]) => {
+    const value = process.env[path] ?? '';
+    const message = value === '' ? undefined : problemOf(value);
+    return message === undefined ? [] : [{ path, message }];
+  });
+  const ofFlags = [
+    ...process.execArgv.map((flag) => ({ path: 'node', flag })),
+    ...NODE_OPTIONS.split(/[\s"]+/).map((flag) => ({ path: 'NODE_OPTIONS', flag })),
+  ].flatMap(({ path, flag }) =>
+    UNSAFE_FLAG.test(flag) ? [{ path, message: `must not have ${flag.split('=')[0]}` }] : [],
+  );
+  const problems = [...ofVariables, ...ofFlags];
+  if (problems.length > 0) throw invalidConfig('environment', problems);
 }
 
 export interface StopOptions {

@@ -6,6 +6,7 @@ import { configCommand } from './config/config.ts';
 import { conformanceCommand } from './conformance/conformance.ts';
 import { consoleCommand } from './console.ts';
 import { demoCommand } from './demo.ts';
+import { doctorCommand } from './doctor/doctor.ts';
 import { gatewayCommand } from './gateway.ts';
 import { keysCommand } from './keys.ts';
 import { registryCommand } from './registry/registry.ts';
@@ -34,7 +35,8 @@ export function createProgram(): Command {
     .addCommand(keysCommand())
     .addCommand(storeCommand())
     .addCommand(consoleCommand())
-    .addCommand(configCommand());
+    .addCommand(configCommand())
+    .addCommand(doctorCommand());
   for (const command of program.commands.flatMap((one) => [one, ...one.commands])) command.exitOverride();
   return program;
 }

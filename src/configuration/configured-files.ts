@@ -54,6 +54,17 @@ export function withAbsoluteFiles<T>(value: T, folder: string): T {
   return absolute(value, '') as T;
 }
 
+/** Every file and folder that a configuration names, each with its place: `trust[0].anchorsFile`. */
+export function filesIn(value: unknown, path = ''): { readonly path: string; readonly file: string }[] {
+  if (Array.isArray(value)) return value.flatMap((one, at) => filesIn(one, `${path}[${at}]`));
+  if (typeof value !== 'object' || value === null) return [];
+  return Object.entries(value).flatMap(([name, inner]) => {
+    const place = path === '' ? name : `${path}.${name}`;
+    const isFile = typeof inner === 'string' && FILE_FIELD.test(name);
+    return isFile ? [{ path: place, file: inner }] : filesIn(inner, place);
+  });
+}
+
 /**
  * The text of a file that a configuration names at `path`; `source` is the configuration, by default the file itself.
  *

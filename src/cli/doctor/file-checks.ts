@@ -1,0 +1,136 @@
+import { constants } from 'node:fs';
+import { access, stat, statfs } from 'node:fs/promises';
+import { dirname } from 'node:path';
+import { systemClock } from '../../clock.ts';
+import { filesIn } from '../../configuration/configured-files.ts';
+import type { Config } from '../../configuration/config.ts';
+import { FollowedKeyPair } from '../../server/followed-key-pair.ts';
+import { openKeyPlace } from '../../server/keys/opened-keyring.ts';
+import { openResourceServers } from '../../server/followed-resource-servers.ts';
+import { openTppDecision } from '../../server/tpp-decision.ts';
+import { offlineRegistry } from '../registry/registry-report.ts';
+import { timeText } from '../certificate/shown-text.ts';
+import type { Check, Findings } from './findings.ts';
+
+/** Made by a server where there is none. */
+const MADE = /(^|\.)(storage\.file|storage\.secretFile|signingKeysFile|signingKeys\.file|\w*[fF]older)$/;
+/** Files whose content nobody else may read. */
+const PRIVATE =
+  /(privateKeyFile|KeyFile|secretFile|signingKeysFile|signingKeys\.file|passwordFile|pinFile)$/i;
+const BY_OTHERS = 0o007;
+const LITTLE_ROOM_BYTES = 1024 ** 3;
+const NO_ROOM_BYTES = 100 * 1024 ** 2;
+
+/** The checks of the files that a configuration names, by the parts that read them at a start. */
+export function fileChecks(config: Config): readonly Check[] {
+  const clock = systemClock;
+  return [
+    { name: 'files', run: (findings) => checkFiles(config, findings) },
+    {
+      name: 'tls',
+      run: async (findings) => {
+        const { tls, bankApi, management } = config;
+        const pairs = { tls, 'bankApi.tls': bankApi?.tls, 'management.tls': management?.tls };
+        for (const [place, files] of Object.entries(pairs)) {
+          if (files === undefined) continue;
+          const pair = await FollowedKeyPair.open({ ...files, place, clock, log: findings.log });
+          const end = timeText(pair.current.notAfter);
+          findings.ok(`${place}: the certificate fits its key, and is valid until ${end}`);
+          await pair.close();
+        }
+      },
+    },
+    {
+      name: 'trust',
+      run: async (findings) => {
+        const decision = await openTppDecision(offline(config), { clock, log: findings.log });
+        await decision.close();
+        findings.ok('trust anchors, registry and block list can be read');
+      },
+    },
+    {
+      name: 'resource-servers',
+      run: async (findings) => {
+        if (config.resourceServers.length === 0) return;
+        const opened = await openResourceServers(config.resourceServers, findings.log);
+        await opened.close();
+        findings.ok('the CAs of resource servers can be read');
+      },
+    },
+    { name: 'signing-keys', run: (findings) => checkSigningKeys(config, findings) },
+  ];
+}
+
+async function checkFiles(config: Config, findings: Findings): Promise<void> {
+  const files = filesIn(config);
+  await Promise.all(files.map((one) => checkFile(one, findings)));
+  if (findings.all.length === 0) findings.ok(`${files.length} files and folders are there, and may be used`);
+  const folders = files.filter(({ path }) => MADE.test(path)).map(({ file }) => dirname(file));
+  const rooms = await Promise.all(
+    [...new Set(folders)].map(async (folder) => {
+      const { bavail, bsize } = await statfs(folder).catch(() => ({ bavail: Number.NaN, bsize: 0 }));
+      return { folder, free: bavail * bsize };
+    }),
+  );
+  for (const { folder, free } of rooms) {
+    const shown = `${folder} has ${Math.floor(free / 1024 ** 2)} MB of room`;
+    if (free < NO_ROOM_BYTES) findings.problem(shown, 'make room: a store that cannot write refuses tokens');
+    else if (free < LITTLE_ROOM_BYTES) findings.warning(shown, 'make room');
+  }
+}
+
+async function checkFile(
+  { path, file }: { readonly path: string; readonly file: string },
+  findings: Findings,
+): Promise<void> {
+  const found = await stat(file).catch(() => undefined);
+  if (found === undefined) {
+    if (!MADE.test(path)) {
+      findings.problem(`${path}: ${file} is missing`, 'put the file there, or change the name');
+      return;
+    }
+    const isWritable = await access(dirname(file), constants.W_OK).then(
+      () => true,
+      () => false,
+    );
+    if (!isWritable)
+      findings.problem(`${path}: ${file} cannot be made`, `let this user write into ${dirname(file)}`);
+    return;
+  }
+  const isReadable = await access(file, constants.R_OK).then(
+    () => true,
+    () => false,
+  );
+  if (!isReadable) findings.problem(`${path}: ${file} cannot be read by this user`, `chown or chmod ${file}`);
+  const isOpen = process.platform !== 'win32' && PRIVATE.test(path) && (found.mode & BY_OTHERS) !== 0;
+  if (isOpen) findings.problem(`${path}: ${file} can be read by every user`, `chmod 600 ${file}`);
+}
+
+async function checkSigningKeys(config: Config, findings: Findings): Promise<void> {
+  const file = config.signingKeysFile ?? config.signingKeys?.file;
+  const isThere =
+    file === undefined ||
+    (await stat(file)
+      .then(() => true)
+      .catch(() => false));
+  if (!isThere) {
+    findings.ok(`${file} is made at the first start`);
+    return;
+  }
+  const place = await openKeyPlace(config, { clock: systemClock, log: findings.log });
+  try {
+    const states = await place.states();
+    const signing = states.filter(({ state }) => state === 'signing');
+    findings.ok(`${states.length} keys, ${signing.length} of them sign`);
+  } finally {
+    await place.close();
+  }
+}
+
+/** The same configuration, of which nothing is fetched and nothing is kept. */
+function offline(config: Config): Config {
+  const { folder: _kept, ...revocation } = config.revocation;
+  // The trusted lists have a check of their own.
+  const trust = config.trust.filter(({ lists }) => lists === undefined);
+  return { ...config, trust, revocation, registry: offlineRegistry(config.registry) };
+}
