@@ -19,6 +19,6 @@ export async function examine(file: string): Promise<readonly Finding[]> {
     return findings.all;
   }
   findings.ok(`${file} is valid`);
-  const checks = [...processChecks(config, file), ...fileChecks(config), ...networkChecks(config)];
+  const checks = [...processChecks(config, file), ...fileChecks(config, file), ...networkChecks(config)];
   return [...findings.all, ...(await findingsOf(checks, CHECK_SECONDS))];
 }

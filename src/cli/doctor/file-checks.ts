@@ -2,7 +2,7 @@ import { constants } from 'node:fs';
 import { access, stat, statfs } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { systemClock } from '../../clock.ts';
-import { filesIn } from '../../configuration/configured-files.ts';
+import { assertPrivateFiles, filesIn } from '../../configuration/configured-files.ts';
 import type { Config } from '../../configuration/config.ts';
 import { FollowedKeyPair } from '../../server/followed-key-pair.ts';
 import { openKeyPlace } from '../../server/keys/opened-keyring.ts';
@@ -14,18 +14,21 @@ import type { Check, Findings } from './findings.ts';
 
 /** Made by a server where there is none. */
 const MADE = /(^|\.)(storage\.file|storage\.secretFile|signingKeysFile|signingKeys\.file|\w*[fF]older)$/;
-/** Files whose content nobody else may read. */
-const PRIVATE =
-  /(privateKeyFile|KeyFile|secretFile|signingKeysFile|signingKeys\.file|passwordFile|pinFile)$/i;
-const BY_OTHERS = 0o007;
 const LITTLE_ROOM_BYTES = 1024 ** 3;
 const NO_ROOM_BYTES = 100 * 1024 ** 2;
 
 /** The checks of the files that a configuration names, by the parts that read them at a start. */
-export function fileChecks(config: Config): readonly Check[] {
+export function fileChecks(config: Config, source: string): readonly Check[] {
   const clock = systemClock;
   return [
     { name: 'files', run: (findings) => checkFiles(config, findings) },
+    {
+      name: 'private-files',
+      run: async (findings) => {
+        await assertPrivateFiles(config, source, findings.log);
+        findings.ok('keys and secrets are closed to other users');
+      },
+    },
     {
       name: 'tls',
       run: async (findings) => {
@@ -102,8 +105,6 @@ async function checkFile(
     () => false,
   );
   if (!isReadable) findings.problem(`${path}: ${file} cannot be read by this user`, `chown or chmod ${file}`);
-  const isOpen = process.platform !== 'win32' && PRIVATE.test(path) && (found.mode & BY_OTHERS) !== 0;
-  if (isOpen) findings.problem(`${path}: ${file} can be read by every user`, `chmod 600 ${file}`);
 }
 
 async function checkSigningKeys(config: Config, findings: Findings): Promise<void> {
