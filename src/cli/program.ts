@@ -13,12 +13,14 @@ import { registryCommand } from './registry/registry.ts';
 import { reportCommand } from './report/report.ts';
 import { sandboxCommand } from './sandbox.ts';
 import { serveCommand } from './serve.ts';
+import { completionCommand } from './shell/completion.ts';
+import { versionCommand } from './shell/version.ts';
 import { storeCommand } from './store/store.ts';
 import { trustListCommand } from './trust-list/trust-list.ts';
 
 /** The command `tallystick` with all its verbs. A wrong usage throws CommanderError. */
 export function createProgram(): Command {
-  const program = new Command('tallystick')
+  const program: Command = new Command('tallystick')
     .description('Open Banking (FAPI / PSD2) authorization server with certificate-bound tokens')
     .exitOverride()
     .addCommand(sandboxCommand())
@@ -36,7 +38,9 @@ export function createProgram(): Command {
     .addCommand(storeCommand())
     .addCommand(consoleCommand())
     .addCommand(configCommand())
-    .addCommand(doctorCommand());
+    .addCommand(doctorCommand())
+    .addCommand(completionCommand(() => program))
+    .addCommand(versionCommand());
   for (const command of program.commands.flatMap((one) => [one, ...one.commands])) command.exitOverride();
   return program;
 }
