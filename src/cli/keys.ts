@@ -8,6 +8,7 @@ interface RotationFlags {
   readonly delay: number;
   readonly compromised?: true;
   readonly encryption?: true;
+  readonly key?: readonly string[];
 }
 
 /** `tallystick keys`: the signing keys of a configuration, and new ones without a restart. */
@@ -27,12 +28,14 @@ export function keysCommand(): Command {
     )
     .option('--encryption', 'make keys for encrypted request objects too, where there are none')
     .option('--compromised', 'drop the old keys at once: every token that they signed is refused')
+    .option('--key <id...>', 'keys that were made in the KMS, with signingKeys.kms')
     .action((flags: RotationFlags) =>
       withKeys(flags.config, (place) =>
         place.rotate({
           delaySeconds: flags.delay,
           isCompromised: flags.compromised === true,
           withEncryption: flags.encryption === true,
+          ...(flags.key === undefined ? {} : { keyIds: flags.key }),
         }),
       ),
     );

@@ -30,8 +30,8 @@ export class CircuitBreaker {
   /** @throws ERR_OUTBOUND_FAILED while the circuit of `url` is open, and whatever `fetch` throws */
   async run<T>(url: string, fetch: () => Promise<T>): Promise<T> {
     const failed = this.#failures.get(url) ?? { count: 0, at: 0 };
-    const now = this.#options.clock.now().getTime() / 1000;
-    if (failed.count >= MAX_FAILURES && now - failed.at < this.#options.coolDownSeconds) {
+    const now = this.#now();
+    if (this.isOpen(url)) {
       const host = URL.parse(url)?.host ?? '';
       throw new OpenBankingError('ERR_OUTBOUND_FAILED', { host, problem: 'it did not answer a moment ago' });
     }
@@ -45,5 +45,19 @@ export class CircuitBreaker {
       } else if (isRefusal(error, 'ERR_OUTBOUND_ANSWER')) this.#failures.delete(url);
       throw error;
     }
+  }
+
+  /** Whether a request to `url` would be refused now. */
+  isOpen(url: string): boolean {
+    const failed = this.#failures.get(url);
+    return (
+      failed !== undefined &&
+      failed.count >= MAX_FAILURES &&
+      this.#now() - failed.at < this.#options.coolDownSeconds
+    );
+  }
+
+  #now(): number {
+    return this.#options.clock.now().getTime() / 1000;
   }
 }

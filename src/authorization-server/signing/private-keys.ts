@@ -65,7 +65,7 @@ const SIGNATURES: Readonly<Record<SignatureAlgorithm, (data: Buffer, key: KeyObj
  *
  *     Ecdsa-Sig-Value ::= SEQUENCE { r INTEGER, s INTEGER }
  */
-function joseSignature(der: Buffer): Buffer {
+export function joseSignature(der: Buffer): Buffer {
   const raw = Buffer.alloc(2 * PART_BYTES);
   let at = 2;
   for (const end of [PART_BYTES, 2 * PART_BYTES]) {

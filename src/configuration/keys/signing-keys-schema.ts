@@ -36,15 +36,40 @@ const pkcs11 = z
     error: 'needs either tokenLabel or slot',
   });
 
-/** Where the signing keys are kept: a file or a PKCS#11 token. */
+const kms = z.strictObject({
+  region: z
+    .string()
+    .regex(/^[a-z0-9-]{1,64}$/, 'must be the name of a region')
+    .meta({ description: 'The region of AWS KMS.' }),
+  url: z
+    .url({ protocol: /^https$/, error: 'must be an https URL' })
+    .optional()
+    .meta({
+      description: 'The address of the service, where it is not the public one of the region.',
+    }),
+  credentialsFile: file.meta({
+    description:
+      'JSON with `AccessKeyId`, `SecretAccessKey` and, of a role, `SessionToken`, as `aws configure export-credentials` writes it. Read again when it is older than five seconds.',
+  }),
+  keysFile: file.meta({
+    description: 'The list of the keys, without secrets: `tallystick keys rotate --key` writes it.',
+  }),
+  caFile: file.optional().meta({ description: 'PEM of the only CAs that are trusted for the service.' }),
+  timeoutMilliseconds: z.int().min(50).max(5000).default(1000).meta({
+    description: 'The longest that one try of a signature takes; a second one follows a failure. Then: 503.',
+  }),
+});
+
+/** Where the signing keys are kept: a file, a PKCS#11 token or a KMS. */
 export const signingKeysSchema = z.strictObject({
   file: file.optional().meta({
-    description: 'The same as `signingKeysFile`. One of `file` and `pkcs11` must be set.',
+    description: 'The same as `signingKeysFile`. One of `file`, `pkcs11` and `kms` must be set.',
   }),
   pkcs11: pkcs11.optional(),
+  kms: kms.optional(),
   encryptionKeysFile: file.optional().meta({
     description:
-      'Private JSON Web Key Set for encrypted request objects, which no token decrypts; with `file` they are in that file.',
+      'Private JSON Web Key Set for encrypted request objects, which no token or KMS decrypts; with `file` they are in that file.',
   }),
 });
 
@@ -64,12 +89,12 @@ export function findSigningKeyProblems({
     ];
   }
   if (signingKeys === undefined) return [];
-  const { file: keyFile, pkcs11: token, encryptionKeysFile } = signingKeys;
-  const places = [keyFile, token].filter((one) => one !== undefined);
+  const { file: keyFile, pkcs11: token, kms: service, encryptionKeysFile } = signingKeys;
+  const places = [keyFile, token, service].filter((one) => one !== undefined);
   if (places.length !== 1) {
-    return [{ path: 'signingKeys', message: 'exactly one of file and pkcs11 must be set' }];
+    return [{ path: 'signingKeys', message: 'exactly one of file, pkcs11 and kms must be set' }];
   }
   return keyFile === undefined || encryptionKeysFile === undefined
     ? []
-    : [{ path: 'signingKeys.encryptionKeysFile', message: 'belongs to pkcs11' }];
+    : [{ path: 'signingKeys.encryptionKeysFile', message: 'belongs to pkcs11 and kms' }];
 }

@@ -1,6 +1,8 @@
 import { EncryptionKeyFile } from '../../authorization-server/signing/encryption-key-file.ts';
 import type { Keyring, KeyPlace } from '../../authorization-server/signing/keyring.ts';
-import { Pkcs11Keys, type Pkcs11Options } from '../../authorization-server/signing/pkcs11/pkcs11-keys.ts';
+import { AwsKms } from '../../authorization-server/signing/kms/aws-kms.ts';
+import { KmsKeys } from '../../authorization-server/signing/kms/kms-keys.ts';
+import { Pkcs11Keys } from '../../authorization-server/signing/pkcs11/pkcs11-keys.ts';
 import {
   type KeyFileOptions,
   rotateSigningKeys,
@@ -9,6 +11,7 @@ import {
 import { openSigningKeys } from '../../authorization-server/signing/signing-keys.ts';
 import type { Clock } from '../../clock.ts';
 import type { Config } from '../../configuration/config.ts';
+import { caPemOf, proxyOf } from '../../configuration/outbound-schema.ts';
 import type { Log } from '../../events.ts';
 
 interface KeyParts {
@@ -16,7 +19,7 @@ interface KeyParts {
   readonly log: Log;
 }
 
-type KeyConfig = Pick<Config, 'signingKeysFile' | 'signingKeys' | 'accessToken'>;
+type KeyConfig = Pick<Config, 'signingKeysFile' | 'signingKeys' | 'accessToken' | 'outbound'>;
 
 /**
  * Opens the place of the signing keys that the configuration names, for a server.
@@ -24,9 +27,8 @@ type KeyConfig = Pick<Config, 'signingKeysFile' | 'signingKeys' | 'accessToken'>
  * @throws ERR_CONFIG_INVALID when the place cannot be used
  */
 export async function openKeyring(config: KeyConfig, parts: KeyParts): Promise<Keyring> {
-  const pkcs11 = pkcs11Of(config, parts);
-  if (pkcs11 === undefined) return openSigningKeys({ ...keyFileOf(config, parts.clock), ...parts });
-  const keys = await Pkcs11Keys.open(pkcs11);
+  const keys = await outsideKeys(config, parts);
+  if (keys === undefined) return openSigningKeys({ ...keyFileOf(config, parts.clock), ...parts });
   return keys.follow().catch(async (error: unknown) => {
     await keys.close();
     throw error;
@@ -35,8 +37,8 @@ export async function openKeyring(config: KeyConfig, parts: KeyParts): Promise<K
 
 /** The same place for a command, which makes no signature. */
 export async function openKeyPlace(config: KeyConfig, parts: KeyParts): Promise<KeyPlace> {
-  const pkcs11 = pkcs11Of(config, parts);
-  if (pkcs11 !== undefined) return Pkcs11Keys.open(pkcs11);
+  const keys = await outsideKeys(config, parts);
+  if (keys !== undefined) return keys;
   const options = keyFileOf(config, parts.clock);
   return {
     states: () => signingKeyStates(options),
@@ -45,13 +47,24 @@ export async function openKeyPlace(config: KeyConfig, parts: KeyParts): Promise<
   };
 }
 
-function pkcs11Of(config: KeyConfig, { clock, log }: KeyParts): Pkcs11Options | undefined {
-  const { pkcs11, encryptionKeysFile: file } = config.signingKeys ?? {};
-  if (pkcs11 === undefined) return undefined;
-  const { keyLabel, timeoutMilliseconds, pollSeconds, ...token } = pkcs11;
+/** Keys that are kept outside this program; undefined for a file. */
+async function outsideKeys(
+  config: KeyConfig,
+  { clock, log }: KeyParts,
+): Promise<Pkcs11Keys | KmsKeys | undefined> {
+  const { pkcs11, kms, encryptionKeysFile: file } = config.signingKeys ?? {};
   const retainSeconds = retainKeysSeconds(config);
   const encryption = new EncryptionKeyFile({ file, clock, retainSeconds });
-  return { token, keyLabel, timeoutMilliseconds, pollSeconds, retainSeconds, encryption, clock, log };
+  const common = { retainSeconds, encryption, clock, log };
+  if (pkcs11 !== undefined) {
+    const { keyLabel, timeoutMilliseconds, pollSeconds, ...token } = pkcs11;
+    return Pkcs11Keys.open({ token, keyLabel, timeoutMilliseconds, pollSeconds, ...common });
+  }
+  if (kms === undefined) return undefined;
+  const { keysFile, caFile, ...settings } = kms;
+  const caPem = caFile === undefined ? undefined : caPemOf(caFile, 'signingKeys.kms.caFile');
+  const service = new AwsKms({ ...settings, caPem, proxy: proxyOf(config.outbound), clock, log });
+  return new KmsKeys({ keysFile, service, ...common });
 }
 
 function keyFileOf({ signingKeysFile, signingKeys, accessToken }: KeyConfig, clock: Clock): KeyFileOptions {

@@ -45,8 +45,8 @@ describe('signingKeys', () => {
   it.each([
     ['neither form', {}, 'exactly one of signingKeysFile and signingKeys'],
     ['both forms', { signingKeysFile: 'a', signingKeys: { file: 'b' } }, 'exactly one of signingKeysFile'],
-    ['no place', { signingKeys: {} }, 'exactly one of file and'],
-    ['two places', { signingKeys: { file: 'a', pkcs11 } }, 'exactly one of file and'],
+    ['no place', { signingKeys: {} }, 'exactly one of file, pkcs11 and kms'],
+    ['two places', { signingKeys: { file: 'a', pkcs11 } }, 'exactly one of file, pkcs11 and kms'],
     [
       'a file of encryption keys beside another file',
       { signingKeys: { file: 'a', encryptionKeysFile: 'b' } },
