@@ -77,7 +77,7 @@ const ORDERS: Readonly<Record<string, readonly (readonly string[])[]>> = {
     ['operators'],
     ['managed-request.ts'],
     ['operations'],
-    ['repetitions.ts'],
+    ['repetitions.ts', 'management-state.ts'],
     ['management.ts'],
     ['console'],
   ],

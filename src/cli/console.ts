@@ -9,10 +9,10 @@ interface Flags {
   readonly token?: true;
 }
 
-/** `tallystick console`: the proof of a person on this machine, for the management API. */
+/** `tallystick console`: the proof of a person on this machine,, for the console and the management API. */
 export function consoleCommand(): Command {
   return new Command('console')
-    .description('a bearer token for the management API on this machine')
+    .description('a one-time link to the console of a server on this machine, good for two minutes')
     .requiredOption('--config <file>', 'the configuration of the server')
     .addOption(
       new Option('--role <role...>', 'what you may do')
@@ -20,7 +20,7 @@ export function consoleCommand(): Command {
         .default(['viewer']),
     )
     .option('--name <name>', 'to whom changes are attributed; default: your account on this machine')
-    .requiredOption('--token', 'print a bearer token for programs, good for 15 minutes')
+    .option('--token', 'print a bearer token for programs, good for 15 minutes')
     .action(async (flags: Flags) => {
       const [{ openSecret }, { LocalTickets }, { systemClock }, { readConfig }] = await Promise.all([
         import('../server/opened-secret.ts'),
@@ -32,6 +32,12 @@ export function consoleCommand(): Command {
       const secret = await openSecret(config.storage.secretFile);
       const tickets = new LocalTickets({ secret, clock: systemClock });
       const name = (flags.name ?? userInfo().username).slice(0, 64);
-      console.log(tickets.create('bearer', { name, roles: flags.role }));
+      const operator = { name, roles: flags.role };
+      const { host, port } = config.listen.health;
+      if (flags.token === true) console.log(tickets.create('bearer', operator));
+      else
+        console.log(
+          `http://${host.includes(':') ? `[${host}]` : host}:${port}/console/enter?ticket=${tickets.create('link', operator)}`,
+        );
     });
 }

@@ -7,11 +7,12 @@ import { findRefusal } from '../authorization-server/request/oauth-error.ts';
 import { OpenBankingError } from '../errors.ts';
 import { RequestScope } from '../storage/request-scope.ts';
 import { managementDocument } from './document.ts';
-import type { ManagementEndpoint, RequestOrigin } from './managed-request.ts';
+import type { ManagementEndpoint } from './managed-request.ts';
 import { type Management, requestFault } from './management.ts';
 import type { ManagementOperation } from './operations/contract.ts';
 import type { LocalTickets } from './operators/local-tickets.ts';
 import type { Operator } from './operators/operator.ts';
+import { type ManagementState, stateOf } from './management-state.ts';
 import { RequestChannel } from './request-channel.ts';
 
 export interface ManagementApiOptions {
@@ -19,14 +20,6 @@ export interface ManagementApiOptions {
   readonly tickets: LocalTickets;
   /** The pages below `/console`, with their own entrance and their own refusals. */
   readonly console?: Middleware | undefined;
-}
-
-/** The facts of a request that all middleware shares. */
-export interface ManagementState {
-  readonly requestId: string;
-  readonly origin: RequestOrigin;
-  operator?: Operator;
-  route?: string;
 }
 
 const OPEN_API_PATH = '/openapi.json';
@@ -141,11 +134,6 @@ export class ManagementApi {
         : { operator: operator.name, role: operator.roles.join(' ') }),
     });
   }
-}
-
-/** The state that `ManagementApi` has set. */
-export function stateOf(ctx: Context): ManagementState {
-  return ctx.state as ManagementState;
 }
 
 /**

@@ -47,6 +47,7 @@ import { openMetrics } from './metrics/opened-metrics.ts';
 import { openSecret } from './opened-secret.ts';
 import { openStore } from './opened-store.ts';
 import { failingFast } from '../storage/request-scope.ts';
+import { StoredBlocks } from '../tpp/block-list/stored-blocks.ts';
 import { SeenCertificates } from '../tpp/seen-certificates.ts';
 import { changeSettings } from './reload/live-settings.ts';
 import type { OpenedServer, ServerParts } from './running-server.ts';
@@ -107,7 +108,7 @@ export async function openServer(config: Config, parts: ServerParts): Promise<Op
     mtls,
     bank: bankApi?.listener,
     metrics,
-    manage: openManagement(config, { opened, audit, clock, log }),
+    manage: openManagement(config, { opened, consents: bankConsents, consentUses, audit, clock, log }),
     reload: () => reloadFiles(log),
     change: (settings) => changeSettings(settings, { config, logLevel, clientLimits, connections }),
     started: () => log.emit('server.started', { issuer: config.issuer, count: config.clients.length }),
@@ -126,7 +127,7 @@ export async function openServer(config: Config, parts: ServerParts): Promise<Op
       await bankApi?.stop(drainSeconds);
       await endpoints.close();
       await opened.keysByAddress.close();
-      await Promise.all([opened.seen.close(), consentUses.close()]);
+      await Promise.all([opened.seen.close(), opened.blocks.close(), consentUses.close()]);
       const files = [decision, clients, opened.signer, opened.resourceServers, tls];
       await Promise.all(files.map((part) => part.close()));
       log.emit('server.stopped');
@@ -154,11 +155,13 @@ async function openParts(
   const deliveryModes = allowedDeliveryModes(config.ciba);
   const senderConstraints = allowedConstraints(config.senderConstraints);
   let seen: SeenCertificates | undefined;
+  const blocks = new StoredBlocks({ clock, log });
   const [decision, files] = await Promise.all([
     openTppDecision(config, {
       clock,
       log,
       openList,
+      blocks,
       onAccepted: (credential, { legalName }) => seen?.note(credential, legalName),
     }),
     openClientFiles({
@@ -174,6 +177,7 @@ async function openParts(
   const opened = parts.store ?? (await openStore(config.storage, { clock, log }));
   const store = failingFast(measuredStore(opened, metrics));
   seen = new SeenCertificates({ store, clock, log });
+  await blocks.follow(store);
   const grantSeconds = config.consent.lifetimeSeconds + config.accessToken.lifetimeSeconds;
   const clients = await Clients.open({
     files,
@@ -201,6 +205,7 @@ async function openParts(
     resourceServers,
     store,
     seen,
+    blocks,
     clientCertificate,
   };
 }

@@ -6,7 +6,7 @@ import { relaxedRevocations } from '../configuration/tpp/revocation-schema.ts';
 import { type OpenList, openFollowedList } from '../files/followed-list.ts';
 import { createTppAuthenticator, type TppAuthenticatorOptions } from '../tpp/authenticate.ts';
 import { AuthorisationStatus } from '../tpp/authorisation-status.ts';
-import { createBlockList, openFileBlockList } from '../tpp/block-list/block-list.ts';
+import { type BlockList, createBlockList, openFileBlockList } from '../tpp/block-list/block-list.ts';
 import { openTrust } from './registers/opened-trust.ts';
 import { openRevocation } from '../x509/revocation/revocation.ts';
 import { openRegistry } from './registers/opened-registry.ts';
@@ -24,19 +24,22 @@ export async function openTppDecision(
     readonly log: Log;
     readonly openList?: OpenList | undefined;
     readonly onAccepted?: TppAuthenticatorOptions['onAccepted'];
+    /** Blocks beside those of the file. Default: none. */
+    readonly blocks?: Pick<BlockList, 'find' | 'size'> | undefined;
   },
 ) {
-  const { clock, log, openList = openFollowedList, onAccepted } = parts;
+  const { clock, log, openList = openFollowedList, onAccepted, blocks } = parts;
   const openProfile = (one: Config['trust'][number], at: number) =>
     openTrust(one, { place: `trust[${at}]`, outbound: config.outbound, log, clock, openList });
   const [trust, registry] = await Promise.all([
     Promise.all(config.trust.map(openProfile)),
     openRegistry(config, { clock, log, openList }),
   ]);
-  const blockList =
+  const fileBlocks =
     config.blockList === undefined
       ? createBlockList([])
       : await openFileBlockList({ ...config.blockList, log }, openList);
+  const blockList = blocks === undefined ? fileBlocks : fileBlocks.beside(blocks);
   const revocation = openRevocation({ ...config.revocation, proxy: proxyOf(config.outbound), clock, log });
   const problems = relaxedRevocations(config.trust);
   if (problems.length > 0) log.emit('revocation.relaxed', { problems });
@@ -54,11 +57,12 @@ export async function openTppDecision(
     authenticator,
     registry,
     trust,
+    fileBlocks,
     blockList,
     revocation,
     authorisationStatus,
     close: async () => {
-      await Promise.all([registry, blockList, revocation, ...trust].map((part) => part.close()));
+      await Promise.all([registry, fileBlocks, revocation, ...trust].map((part) => part.close()));
     },
   };
 }

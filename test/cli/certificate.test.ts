@@ -10,7 +10,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { readCertificateFacts } from '../../src/cli/certificate/certificate-facts.ts';
 import { certificateText } from '../../src/cli/certificate/certificate-text.ts';
 import { configurationFrom, verifyCertificate } from '../../src/cli/certificate/certificate-verify.ts';
-import { decisionJson } from '../../src/cli/certificate/decision-json.ts';
+import { decisionJson } from '../../src/tpp/decision-groups.ts';
 import { systemClock } from '../../src/clock.ts';
 import { tppNamed } from '../../src/sandbox/curl-lines.ts';
 import { createAuthority } from '../../src/sandbox/pki/pki.ts';

@@ -19,5 +19,6 @@ export const MANAGEMENT_EVENTS = {
     ['requestId', 'listener', 'operator', 'role', 'kind', 'address'],
     recorded,
   ),
+  'blocks.unread': warn('the blocks of the store cannot be read; the last known ones count', ['error']),
   'management.left': info('an operator ended a session of the console', ['requestId', 'operator'], recorded),
 };

@@ -4,7 +4,7 @@ import type { TrustPreset } from '../../tpp/trust-profile.ts';
 import { readCertificateFacts } from './certificate-facts.ts';
 import { readCertificates } from './certificate-input.ts';
 import { configurationFrom, verifyCertificate } from './certificate-verify.ts';
-import { decisionJson } from './decision-json.ts';
+import { decisionJson } from '../../tpp/decision-groups.ts';
 import { decisionTree } from './decision-tree.ts';
 import { mark, shown, timeText } from './shown-text.ts';
 

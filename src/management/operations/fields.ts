@@ -25,3 +25,8 @@ export const clientIdField = z.string().min(1).max(128);
 export function afterOf(page: { readonly after?: string | undefined; readonly limit: number }) {
   return { limit: page.limit, ...(page.after === undefined ? {} : { after: page.after }) };
 }
+
+/** Days until an instant, rounded up; 0 when it has passed. */
+export function daysUntil(end: Date, now: Date): number {
+  return Math.max(Math.ceil((end.getTime() - now.getTime()) / 86_400_000), 0);
+}

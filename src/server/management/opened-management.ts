@@ -1,21 +1,40 @@
 import type { AuditGate } from '../../audit/audit-gate.ts';
 import type { Clients } from '../../authorization-server/clients/clients.ts';
-import { profilesNamed } from '../../authorization-server/profiles/profiles.ts';
+import type { KeyPlace } from '../../authorization-server/signing/keyring.ts';
 import type { Clock } from '../../clock.ts';
 import type { Config } from '../../configuration/config.ts';
 import { detailScopesOf } from '../../configuration/consents/detail-type-schema.ts';
-import { allowedConstraints, allowedProfiles } from '../../configuration/profile-schema.ts';
+import { clientProfiles } from '../../configuration/profile-schema.ts';
 import { allowedDeliveryModes } from '../../configuration/protocols/ciba-schema.ts';
+import type { ConsentUses } from '../../consent/consent-uses.ts';
+import type { Consents } from '../../consent/consents.ts';
 import type { Log } from '../../events.ts';
 import type { ManagementEndpoint } from '../../management/managed-request.ts';
 import { ManagementApi } from '../../management/management-api.ts';
 import { Management } from '../../management/management.ts';
-import { managementOperations } from '../../management/operations/operations.ts';
+import { managementOperations, type ManagementParts } from '../../management/operations/operations.ts';
+import { Entrance } from '../../management/console/entrance.ts';
 import { LocalTickets } from '../../management/operators/local-tickets.ts';
+import { OperatorSessions } from '../../management/operators/operator-sessions.ts';
 import type { Store } from '../../storage/store.ts';
+import type { StoredBlocks } from '../../tpp/block-list/stored-blocks.ts';
+import type { SeenCertificates } from '../../tpp/seen-certificates.ts';
 
 interface ManagementServerParts {
-  readonly opened: { readonly clients: Clients; readonly store: Store; readonly secret: Buffer };
+  readonly opened: {
+    readonly clients: Clients;
+    readonly store: Store;
+    readonly secret: Buffer;
+    readonly signer: KeyPlace;
+    readonly seen: SeenCertificates;
+    readonly blocks: StoredBlocks;
+    readonly decision: Pick<
+      ManagementParts,
+      'registry' | 'authorisationStatus' | 'authenticator' | 'trust' | 'revocation' | 'fileBlocks'
+    >;
+  };
+  readonly consents: Consents;
+  readonly consentUses: ConsentUses;
   readonly audit: AuditGate | undefined;
   readonly clock: Clock;
   readonly log: Log;
@@ -24,15 +43,20 @@ interface ManagementServerParts {
 /** Builds the management API of a process that serves. */
 export function openManagement(config: Config, parts: ManagementServerParts): ManagementEndpoint {
   const { audit, clock, log } = parts;
-  const { clients, store, secret } = parts.opened;
+  const { clients, store, secret, signer, seen, blocks, decision } = parts.opened;
   const { apiScopes, acrValues } = config;
-  const profiles = profilesNamed(
-    allowedProfiles(config.profiles),
-    allowedConstraints(config.senderConstraints),
-  );
+  const profiles = clientProfiles(config);
   const deliveryModes = allowedDeliveryModes(config.ciba);
   const rules = { apiScopes, acrValues, profiles, deliveryModes, detailScopes: detailScopesOf(config) };
-  const operations = managementOperations({ clients, rules });
+  const { consents, consentUses } = parts;
+  const operations = managementOperations({
+    ...decision,
+    ...{ clients, rules, consents, consentUses, seen, blocks, clock },
+    keys: signer,
+  });
   const management = new Management({ operations, store, secret, audit, clock, log });
-  return new ManagementApi({ management, tickets: new LocalTickets({ secret, clock }) }).endpoint;
+  const tickets = new LocalTickets({ secret, clock });
+  const sessions = new OperatorSessions({ store, secret, clock });
+  const entrance = new Entrance({ management, sessions, tickets, store, log });
+  return new ManagementApi({ management, tickets, console: entrance.middleware }).endpoint;
 }

@@ -22,30 +22,34 @@ interface NamedCertificate {
   readonly serialNumber: string;
 }
 
+type OtherBlocks = Pick<BlockList, 'find' | 'size'>;
+
 /** Certificates and TPPs that this bank does not serve. In memory and synchronous, for every request. */
 export class BlockList {
   readonly #source: FollowedFile<PackedRecords>;
   readonly #found: FoundRecords<Block>;
+  readonly #others: OtherBlocks | undefined;
 
-  constructor(source: FollowedFile<PackedRecords>) {
+  /** `others` are asked about what the source does not block. */
+  constructor(source: FollowedFile<PackedRecords>, others?: OtherBlocks) {
     this.#source = source;
+    this.#others = others;
     this.#found = new FoundRecords(source, unpackedBlock);
   }
 
   /** The block of the certificate, or else of its TPP. */
-  find({ authorizationNumber, nca, certificate }: BlockSubject): Block | undefined {
-    if (this.#source.current.size === 0) return undefined;
-    return (
-      this.#certificateBlock(certificate) ??
-      this.#found
-        .find(keyOfTpp(authorizationNumber))
-        .find((block) => block.kind === 'tpp' && isUnder(block, nca))
-    );
+  find(subject: BlockSubject): Block | undefined {
+    return (this.#source.current.size === 0 ? undefined : this.#own(subject)) ?? this.#others?.find(subject);
+  }
+
+  /** This list with the blocks of another. */
+  beside(others: OtherBlocks): BlockList {
+    return new BlockList(this.#source, others);
   }
 
   /** How many certificates and TPPs are blocked. */
   get size(): number {
-    return this.#source.current.size;
+    return this.#source.current.size + (this.#others?.size ?? 0);
   }
 
   isBlocked(subject: BlockSubject): boolean {
@@ -57,9 +61,26 @@ export class BlockList {
     return this.#source.reload();
   }
 
+  /** The first blocks of the list. Each is parsed: not for many. */
+  first(limit: number): readonly Block[] {
+    const { current } = this.#source;
+    return Array.from({ length: Math.min(limit, current.size) }, (_, at) =>
+      unpackedBlock(current.recordAt(at)),
+    );
+  }
+
   /** Stops watching the source. */
   close(): Promise<void> {
     return this.#source.close();
+  }
+
+  #own({ authorizationNumber, nca, certificate }: BlockSubject): Block | undefined {
+    return (
+      this.#certificateBlock(certificate) ??
+      this.#found
+        .find(keyOfTpp(authorizationNumber))
+        .find((block) => block.kind === 'tpp' && isUnder(block, nca))
+    );
   }
 
   #certificateBlock(certificate: NamedCertificate | undefined): CertificateBlock | undefined {
