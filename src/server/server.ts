@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { systemClock } from '../clock.ts';
 import type { Config } from '../configuration/config.ts';
+import { serverCertificateGauges } from './metrics/server-gauges.ts';
 import { openMetrics } from './metrics/opened-metrics.ts';
 import { HealthServer, readinessOf } from './health.ts';
 import { ManagementEdge } from './management/management-edge.ts';
@@ -43,6 +44,8 @@ export async function startServer(config: Config, parts: ServerParts): Promise<R
       ports.bank = await server.bank.listen(bankApi.listen.port, bankApi.listen.host);
     }
     management = await openManagementListener(config, { edge, health, clock, log });
+    const certificates = { 'management.tls': management?.tls };
+    metrics.follow(() => serverCertificateGauges({ certificates }));
   } catch (error) {
     await Promise.all([health.close(), server?.stop()]);
     throw error;
@@ -59,6 +62,7 @@ export async function startServer(config: Config, parts: ServerParts): Promise<R
     await management?.close();
     await stop();
     await health.close();
+    if (parts.metrics === undefined) metrics.close();
   };
   return {
     ...running,

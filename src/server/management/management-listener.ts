@@ -18,6 +18,7 @@ export interface ManagementListenerParts {
 }
 
 export interface OpenedManagementListener {
+  readonly tls: FollowedKeyPair;
   close(): Promise<void>;
 }
 
@@ -50,6 +51,7 @@ export async function openManagementListener(
   listener.serve(new URL(url), edge.answersTls({ callers, url: new URL(url).origin, health }));
   await listener.listen(management.listen.port, management.listen.host);
   return {
+    tls,
     close: async () => {
       await listener.close(DRAIN_SECONDS);
       await Promise.all([tls, anchors].map((part) => part.close()));

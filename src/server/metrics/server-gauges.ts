@@ -124,7 +124,10 @@ function tppCertificateGauges({ seen }: MeasuredParts, now: number): readonly Ga
   }));
 }
 
-function serverCertificateGauges({ certificates }: MeasuredParts): readonly GaugeSample[] {
+/** When the certificates of listeners end. */
+export function serverCertificateGauges({
+  certificates,
+}: Pick<MeasuredParts, 'certificates'>): readonly GaugeSample[] {
   return Object.entries(certificates).flatMap(([place, pair]) =>
     pair === undefined
       ? []

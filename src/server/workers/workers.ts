@@ -7,6 +7,7 @@ import type { Log } from '../../events.ts';
 import type { ManagementEndpoint } from '../../management/managed-request.ts';
 import { type HealthPart, HealthServer, type Readiness } from '../health.ts';
 import type { Metrics } from '../metrics/metrics.ts';
+import { serverCertificateGauges } from '../metrics/server-gauges.ts';
 import type { LiveSettings } from '../reload/live-settings.ts';
 import { ManagementEdge } from '../management/management-edge.ts';
 import { type OpenedManagementListener, openManagementListener } from '../management/management-listener.ts';
@@ -103,6 +104,8 @@ export class Workers {
     if (bankApi !== undefined) await this.#ports.listen('bank', bankApi.listen.port, bankApi.listen.host);
     const parts = { edge: this.#edge, health: this.#health, clock: systemClock, log: this.#options.log };
     this.#management = await openManagementListener(this.#options.config, parts);
+    const certificates = { 'management.tls': this.#management?.tls };
+    this.#options.metrics.follow(() => serverCertificateGauges({ certificates }));
     return undefined;
   }
 
