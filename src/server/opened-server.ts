@@ -37,7 +37,7 @@ import { openBankApi } from './bank/opened-bank-api.ts';
 import { openResourceServers } from './followed-resource-servers.ts';
 import { endWithConsents } from './clients/client-ends.ts';
 import { openClientFiles } from './clients/client-files.ts';
-import { openKeyring } from './keys/opened-keyring.ts';
+import { openKeyring, startRotations } from './keys/opened-keyring.ts';
 import { openTracing } from './tracing/opened-tracing.ts';
 import { measuredRequests } from './metrics/measured-requests.ts';
 import { measuredStore } from './metrics/measured-store.ts';
@@ -128,7 +128,7 @@ export async function openServer(config: Config, parts: ServerParts): Promise<Op
       await endpoints.close();
       await opened.keysByAddress.close();
       await Promise.all([opened.seen.close(), opened.blocks.close(), consentUses.close()]);
-      const files = [decision, clients, opened.signer, opened.resourceServers, tls];
+      const files = [decision, clients, opened.rotations, opened.signer, opened.resourceServers, tls];
       await Promise.all(files.map((part) => part.close()));
       log.emit('server.stopped');
       await audit?.close();
@@ -200,6 +200,7 @@ async function openParts(
     secret,
     keysByAddress,
     signer,
+    rotations: startRotations(config, { keys: signer, store, clock, log }),
     decision,
     clients,
     resourceServers,

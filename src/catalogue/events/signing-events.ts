@@ -16,4 +16,6 @@ export const SIGNING_EVENTS = {
     { ...counted('tallystick_signing_keys_away_total'), ...audited },
   ),
   'signing-keys.back': info('the module or service that keeps the signing keys answers again', [], audited),
+  'signing-keys.rotated': info('`count` new signing keys were made on schedule', ['count'], audited),
+  'signing-keys.not_rotated': error('the signing keys could not be rotated on schedule', ['error'], audited),
 };

@@ -67,6 +67,10 @@ export const signingKeysSchema = z.strictObject({
   }),
   pkcs11: pkcs11.optional(),
   kms: kms.optional(),
+  rotateDays: z.int().min(1).max(3650).optional().meta({
+    description:
+      'New keys are made when the newest has signed for so many days, by one of all processes that share the store. Not with `kms`. Absent: only by `tallystick keys rotate`.',
+  }),
   encryptionKeysFile: file.optional().meta({
     description:
       'Private JSON Web Key Set for encrypted request objects, which no token or KMS decrypts; with `file` they are in that file.',
@@ -93,6 +97,10 @@ export function findSigningKeyProblems({
   const places = [keyFile, token, service].filter((one) => one !== undefined);
   if (places.length !== 1) {
     return [{ path: 'signingKeys', message: 'exactly one of file, pkcs11 and kms must be set' }];
+  }
+  if (service !== undefined && signingKeys.rotateDays !== undefined) {
+    const message = 'is not for keys of a KMS, which are made there: add each by keys rotate --key';
+    return [{ path: 'signingKeys.rotateDays', message }];
   }
   return keyFile === undefined || encryptionKeysFile === undefined
     ? []

@@ -4,6 +4,10 @@ import { AwsKms } from '../../authorization-server/signing/kms/aws-kms.ts';
 import { KmsKeys } from '../../authorization-server/signing/kms/kms-keys.ts';
 import { Pkcs11Keys } from '../../authorization-server/signing/pkcs11/pkcs11-keys.ts';
 import {
+  RotationSchedule,
+  type RotationScheduleOptions,
+} from '../../authorization-server/signing/rotation-schedule.ts';
+import {
   type KeyFileOptions,
   rotateSigningKeys,
   signingKeyStates,
@@ -33,6 +37,16 @@ export async function openKeyring(config: KeyConfig, parts: KeyParts): Promise<K
     await keys.close();
     throw error;
   });
+}
+
+/** Starts the schedule of rotations, where the configuration has one. */
+export function startRotations(
+  { signingKeys }: Pick<Config, 'signingKeys'>,
+  parts: Omit<RotationScheduleOptions, 'rotateDays'>,
+): Pick<RotationSchedule, 'close'> {
+  const rotateDays = signingKeys?.rotateDays;
+  if (rotateDays === undefined) return { close: () => Promise.resolve() };
+  return new RotationSchedule({ ...parts, rotateDays });
 }
 
 /** The same place for a command, which makes no signature. */

@@ -57,6 +57,11 @@ describe('signingKeys', () => {
       { signingKeys: { pkcs11: { ...pkcs11, slot: 1 } } },
       'needs either tokenLabel or slot',
     ],
+    [
+      'a schedule for keys of a KMS',
+      { signingKeys: { kms: { region: 'eu-central-1', credentialsFile: 'a', keysFile: 'b' }, rotateDays: 90 } },
+      'rotateDays: is not for keys of a KMS',
+    ],
     ['another label', { signingKeys: { pkcs11: { ...pkcs11, keyLabel: 'a@b' } } }, 'must be 1 to 32 letters'],
   ])('refuses %s', (_name, more, problem) => {
     expect(problemsOf(more).join()).toContain(problem);
