@@ -1,3 +1,11 @@
+/** A rule of a decision: where it is written, the fact that it was applied to, and the code by which it refused. */
+interface DecidedRule {
+  readonly rule: string;
+  readonly clause: string;
+  readonly found?: string;
+  readonly refused?: string;
+}
+
 /**
  * The facts that an event may carry. There is no field for a token, a key, a cookie, a request body or a full
  * certificate, so none of these can reach a log.
@@ -16,6 +24,8 @@ export interface EventFields {
   readonly scope?: string;
   readonly grantType?: string;
   readonly consentId?: string;
+  /** A customer, by a hash under a key of `storage.secretFile`. */
+  readonly psu?: string;
   /** The name of a caller of the bank API; of the command, user and host. */
   readonly caller?: string;
   /** The name of an operator of the management API. */
@@ -28,6 +38,8 @@ export interface EventFields {
   readonly reason?: string;
   /** First 16 hexadecimal digits of SHA-256 over the certificate: enough to find it, not to bind to it. */
   readonly certificate?: string;
+  /** Hexadecimal SHA-256 of a certificate that is kept beside the audit record. */
+  readonly fingerprint?: string;
   readonly certificateSerial?: string;
   readonly issuer?: string;
   readonly url?: string;
@@ -47,6 +59,8 @@ export interface EventFields {
     readonly message: string;
     readonly origin?: string;
   }[];
+  /** The rules of a decision about a certificate, in the order in which they were applied. */
+  readonly steps?: readonly DecidedRule[];
   /** A refusal or fault: the log line shows its code, its details and the chain of its causes. */
   readonly error?: unknown;
 }

@@ -84,6 +84,7 @@ const ORDERS: Readonly<Record<string, readonly (readonly string[])[]>> = {
   'src/tpp': [['block-list']],
   'src/trusted-lists': [['xml'], ['signature'], ['list']],
   'src/server': [
+    ['audit'],
     ['listener-probe.ts', 'file-reload.ts', 'reload', 'loopback.ts'],
     ['metrics'],
     ['tracing'],

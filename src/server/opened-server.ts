@@ -51,7 +51,8 @@ import { StoredBlocks } from '../tpp/block-list/stored-blocks.ts';
 import { SeenCertificates } from '../tpp/seen-certificates.ts';
 import { changeSettings } from './reload/live-settings.ts';
 import type { OpenedServer, ServerParts } from './running-server.ts';
-import { openAudit } from './opened-audit.ts';
+import type { Audit } from '../audit/audit.ts';
+import { openAudit } from './audit/opened-audit.ts';
 import { openTppDecision } from './tpp-decision.ts';
 
 /**
@@ -67,7 +68,7 @@ export async function openServer(config: Config, parts: ServerParts): Promise<Op
   const { audit, log } = await openAudit(config.audit, { clock, log: counting });
   await assertPrivateFiles(config, 'configuration', log);
   await openTracing(log);
-  const opened = await openParts(config, parts, { clock, log, metrics });
+  const opened = await openParts(config, parts, { audit, clock, log, metrics });
   const { decision, clients, store, clientCertificate } = opened;
   audit?.start({ log, store });
   const consents = new ConsentRecords({ store, clock, secret: opened.secret });
@@ -142,7 +143,17 @@ export async function openServer(config: Config, parts: ServerParts): Promise<Op
 async function openParts(
   config: Config,
   parts: ServerParts,
-  { clock, log, metrics }: { readonly clock: Clock; readonly log: Log; readonly metrics: Metrics },
+  {
+    audit,
+    clock,
+    log,
+    metrics,
+  }: {
+    readonly audit: Audit | undefined;
+    readonly clock: Clock;
+    readonly log: Log;
+    readonly metrics: Metrics;
+  },
 ) {
   const [tls, secret, signer] = await Promise.all([
     FollowedKeyPair.open({ ...config.tls, place: 'tls', clock, log }),
@@ -162,6 +173,7 @@ async function openParts(
       log,
       openList,
       blocks,
+      audit,
       onAccepted: (credential, { legalName }) => seen?.note(credential, legalName),
     }),
     openClientFiles({

@@ -1,9 +1,11 @@
+import type { Audit } from '../audit/audit.ts';
 import type { Clock } from '../clock.ts';
 import type { Config } from '../configuration/config.ts';
 import type { Log } from '../events.ts';
 import { proxyOf } from '../configuration/outbound-schema.ts';
 import { relaxedRevocations } from '../configuration/tpp/revocation-schema.ts';
 import { type OpenList, openFollowedList } from '../files/followed-list.ts';
+import { DecisionChanges } from './audit/decision-changes.ts';
 import { createTppAuthenticator, type TppAuthenticatorOptions } from '../tpp/authenticate.ts';
 import { AuthorisationStatus } from '../tpp/authorisation-status.ts';
 import { type BlockList, createBlockList, openFileBlockList } from '../tpp/block-list/block-list.ts';
@@ -23,12 +25,14 @@ export async function openTppDecision(
     readonly clock: Clock;
     readonly log: Log;
     readonly openList?: OpenList | undefined;
+    /** Reports decisions that changed, and keeps their certificates. */
+    readonly audit?: Pick<Audit, 'keepCertificate'> | undefined;
     readonly onAccepted?: TppAuthenticatorOptions['onAccepted'];
     /** Blocks beside those of the file. Default: none. */
     readonly blocks?: Pick<BlockList, 'find' | 'size'> | undefined;
   },
 ) {
-  const { clock, log, openList = openFollowedList, onAccepted, blocks } = parts;
+  const { clock, log, openList = openFollowedList, audit, onAccepted, blocks } = parts;
   const openProfile = (one: Config['trust'][number], at: number) =>
     openTrust(one, { place: `trust[${at}]`, outbound: config.outbound, log, clock, openList });
   const [trust, registry] = await Promise.all([
@@ -53,8 +57,13 @@ export async function openTppDecision(
     log,
     ...(onAccepted === undefined ? {} : { onAccepted }),
   });
+  const keepCertificate = (fingerprint: string, pem: string) =>
+    audit?.keepCertificate(fingerprint, pem) ?? Promise.resolve();
   return {
-    authenticator,
+    authenticator:
+      audit === undefined
+        ? authenticator
+        : new DecisionChanges({ authenticator, clock, log, keepCertificate }),
     registry,
     trust,
     fileBlocks,

@@ -1,3 +1,4 @@
+import { X509Certificate } from 'node:crypto';
 import { readdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -50,6 +51,18 @@ describe('a server with an audit record', () => {
       .join('');
     expect(issued.length).toBeGreaterThan(5);
     expect(issued.filter((id) => !lines.includes(id))).toEqual([]);
+    // The first decision of each process about the certificate, with its rules, and the certificate itself.
+    const decisions = lines.split('\n').filter((line) => line.includes('"event":"tpp.decision.changed"'));
+    const [decision] = decisions.map((line) => JSON.parse(line));
+    expect(decision).toMatchObject({
+      outcome: 'accepted',
+      authorizationNumber: expect.stringMatching(/^PSD/),
+    });
+    expect(decision.steps.length).toBeGreaterThan(5);
+    const pem = readFileSync(join(folder, 'certificates', `${decision.fingerprint}.pem`));
+    expect(new X509Certificate(pem).fingerprint256.replaceAll(':', '').toLowerCase()).toBe(
+      decision.fingerprint,
+    );
 
     const key = await openAuditKey(join(bank.folder, 'audit.key'));
     const store = await openSqliteStore({

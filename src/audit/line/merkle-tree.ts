@@ -40,14 +40,52 @@ export class MerkleTree {
 /** A neighbour on the way from a leaf to the root, and the side on which the neighbour lies. */
 export type ProofStep = readonly ['left' | 'right', string];
 
-/** The neighbours that lead from the leaf `index` to the root, the lowest first (RFC 6962 §2.1.1). */
-export function merkleProof(leaves: readonly Buffer[], index: number): readonly ProofStep[] {
-  if (leaves.length < 2) return [];
-  const half = 2 ** Math.ceil(Math.log2(leaves.length) - 1);
-  const [left, right] = [leaves.slice(0, half), leaves.slice(half)];
-  return index < half
-    ? [...merkleProof(left, index), ['right', rootOf(right)]]
-    : [...merkleProof(right, index - half), ['left', rootOf(left)]];
+/** The proofs of the lines of one tree. The root of each part is computed once. */
+export class MerkleProofs {
+  readonly #leaves: readonly Buffer[];
+  readonly #roots = new Map<string, string>();
+
+  constructor(leaves: readonly Buffer[]) {
+    this.#leaves = leaves;
+  }
+
+  /** The neighbours that lead from the leaf `index` to the root, the lowest first (RFC 6962 §2.1.1). */
+  of(index: number): readonly ProofStep[] {
+    const steps: ProofStep[] = [];
+    let [start, end] = [0, this.#leaves.length];
+    while (end - start > 1) {
+      const middle = start + halfOf(end - start);
+      if (index < middle) {
+        steps.push(['right', this.#rootOf(middle, end)]);
+        end = middle;
+      } else {
+        steps.push(['left', this.#rootOf(start, middle)]);
+        start = middle;
+      }
+    }
+    return steps.toReversed();
+  }
+
+  #rootOf(start: number, end: number): string {
+    const key = `${start} ${end}`;
+    const known = this.#roots.get(key);
+    if (known !== undefined) return known;
+    const root = this.#compute(start, end);
+    this.#roots.set(key, root);
+    return root;
+  }
+
+  #compute(start: number, end: number): string {
+    if (end - start === 1) return (this.#leaves[start] ?? Buffer.alloc(HASH_BYTES)).toString('base64url');
+    const middle = start + halfOf(end - start);
+    const [left, right] = [this.#rootOf(start, middle), this.#rootOf(middle, end)];
+    return nodeOf(Buffer.from(left, 'base64url'), Buffer.from(right, 'base64url')).toString('base64url');
+  }
+}
+
+/** The largest power of two below the number of leaves (RFC 6962 §2.1). */
+function halfOf(leaves: number): number {
+  return 2 ** Math.ceil(Math.log2(leaves) - 1);
 }
 
 /** The root to which a proof leads. */
@@ -58,12 +96,6 @@ export function rootOfProof(leaf: Buffer, steps: readonly ProofStep[]): string {
     root = side === 'left' ? nodeOf(neighbour, root) : nodeOf(root, neighbour);
   }
   return root.toString('base64url');
-}
-
-function rootOf(leaves: readonly Buffer[]): string {
-  const tree = new MerkleTree();
-  for (const leaf of leaves) tree.add(leaf);
-  return tree.root();
 }
 
 const node = Buffer.alloc(1 + 2 * HASH_BYTES, NODE);

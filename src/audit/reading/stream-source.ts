@@ -17,16 +17,14 @@ export class StreamSource implements AuditSource {
   /** @throws ERR_STORAGE_UNAVAILABLE */
   async segments(): Promise<readonly AuditSegment[]> {
     const names = await this.#streams.names();
-    return names
-      .toSorted()
-      .map((name) => ({
-        process: name,
-        number: 1,
-        name,
-        bytes: 0,
-        lastAt: FAR,
-        chunks: () => this.#chunks(name),
-      }));
+    return names.toSorted().map((name) => ({
+      process: name,
+      number: 1,
+      name,
+      bytes: 0,
+      lastAt: FAR,
+      chunks: () => this.#chunks(name),
+    }));
   }
 
   findCertificate(fingerprint: string): Promise<string | undefined> {

@@ -1,3 +1,4 @@
+import { psuName } from '../customer/psu-name.ts';
 import type { BackchannelAuthenticationRequest, Client, Provider } from 'oidc-provider';
 import { z } from 'zod';
 import { type Clock, epochSeconds } from '../../clock.ts';
@@ -34,6 +35,8 @@ import { textOf } from './request-rules.ts';
 
 interface CustomerApprovalsOptions extends ApprovalRules {
   readonly authorisationStatus: AuthorisationStatus;
+  /** Names customers in events. */
+  readonly secret: Buffer;
   readonly clock: Clock;
   readonly log: Log;
 }
@@ -240,7 +243,10 @@ export class CustomerApprovals implements Approvals {
     const created = await this.#parts.granted.make(access, claimNames(claimsOf(params)));
     if (created !== undefined) {
       const { consentId } = created;
-      this.#options.log.emit('consent.granted', { ...eventFields(record), authorizationNumber, consentId });
+      this.#options.log.emit('consent.granted', {
+        ...{ ...eventFields(record), authorizationNumber, consentId },
+        psu: psuName(this.#options.secret)(psuId),
+      });
     }
     const { amr = [], acr, authTime } = login ?? {};
     Object.assign(request, { grantId, amr: [...amr], acr, authTime, rar: tokenDetails(asked, accountIds) });

@@ -61,7 +61,7 @@ export function interactions(
   const attempts = new LoginAttempts({ store, clock, secret });
   const { profiles } = options;
   const { acrValues } = options.acr;
-  const login = new Authentication({ aspsp, acrValues, attempts, pages, strong, clock, log });
+  const login = new Authentication({ aspsp, acrValues, attempts, pages, strong, secret, clock, log });
   const occasions = new InteractionOccasions({ acrValues, profiles, pages, forms, issuer, log });
   const decisions = new Decisions({ store, clock, secret });
   const consent = new ConsentDecision(options, { granted, aspsp, pages, forms, decisions });

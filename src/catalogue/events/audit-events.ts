@@ -51,6 +51,15 @@ export const AUDIT_EVENTS = {
     ['error'],
     counted('tallystick_audit_checkpoint_failures_total'),
   ),
+  'tpp.decision.changed': info(
+    'the decision about a certificate (`outcome`: accepted, or the code of the refusal) is the first, or another one than before',
+    ['authorizationNumber', 'fingerprint', 'outcome', 'steps'],
+    recorded,
+  ),
+  'tpp.decision.unexplained': warn(
+    'the decision about a certificate could not be made again for the audit record',
+    ['fingerprint', 'error'],
+  ),
   'audit.certificate.unkept': warn('a certificate cannot be kept beside the audit record', [
     'certificate',
     'error',

@@ -4,6 +4,11 @@ const CUSTOMER = ['requestId', 'clientId', 'authorizationNumber', 'scope'] as co
 
 /** The events of a customer's authentication and decision. */
 export const CUSTOMER_EVENTS = {
+  'psu.authenticated': info(
+    'a customer has authenticated; `outcome` has the methods',
+    [...CUSTOMER, 'psu', 'outcome'],
+    { ...counted('tallystick_customer_authentications_total'), ...recorded },
+  ),
   'psu.login.refused': warn('a customer sent wrong credentials', CUSTOMER, {
     ...counted('tallystick_login_refusals_total'),
     ...audited,
@@ -40,7 +45,7 @@ export const CUSTOMER_EVENTS = {
     CUSTOMER,
     audited,
   ),
-  'consent.granted': info('a customer consented', [...CUSTOMER, 'consentId'], {
+  'consent.granted': info('a customer consented', [...CUSTOMER, 'psu', 'consentId'], {
     ...counted('tallystick_consents_granted_total'),
     ...recorded,
   }),

@@ -8,7 +8,7 @@ import { systemClock } from '../../clock.ts';
 import type { Config } from '../../configuration/config.ts';
 import { invalidConfig } from '../../errors.ts';
 import { silentLog } from '../../events.ts';
-import { openAuditSource } from '../../server/opened-audit.ts';
+import { openAuditSource } from '../../server/audit/opened-audit.ts';
 import { openStore } from '../../server/opened-store.ts';
 import { registryConfiguration } from '../registry/registry-report.ts';
 

@@ -1,17 +1,13 @@
 import { Command, InvalidArgumentError, Option } from 'commander';
 import type { AuditFlags } from './audit-record.ts';
+import type { ExportFlags } from './audit-export.ts';
 import type { VerifyFlags } from './audit-verify.ts';
 
 /** `tallystick audit`: the audit record of a server, also while servers run. */
 export function auditCommand(): Command {
   const verify = onRecord('verify')
     .description('find every changed, missing or added line; exit code 1 when there is one')
-    .addOption(
-      new Option(
-        '--folder <folder>',
-        'the folder of a record, in place of a configuration; needs --key',
-      ).conflicts(['config', 'sandbox']),
-    )
+    .addOption(folderOption())
     .option('--key <files...>', 'public keys of checkpoints in PEM, beside that of the configuration')
     .option(
       '--since <number>',
@@ -23,6 +19,18 @@ export function auditCommand(): Command {
       const { printVerification } = await import('./audit-verify.ts');
       if (!(await printVerification(flags))) process.exitCode = 1;
     });
+  const bundle = onRecord('export')
+    .description('write what the record has about a TPP, for a supervisor (PSD2 article 68, RTS article 29)')
+    .addOption(folderOption())
+    .option('--key <files...>', 'public keys of checkpoints in PEM, beside that of the configuration')
+    .requiredOption('--tpp <number>', 'the authorization number: PSDGB-FCA-123456')
+    .requiredOption('--from <time>', 'the first day or instant', instant)
+    .requiredOption('--to <time>', 'the day or instant at which the time ends', instant)
+    .requiredOption('--out <path>', 'a new folder, or a new file whose name ends in .zip')
+    .action(async (flags: ExportFlags) => {
+      const { exportEvidence } = await import('./audit-export.ts');
+      await exportEvidence(flags);
+    });
   const key = onRecord('key')
     .description('print the public key that verifies the checkpoints, in PEM')
     .action(async (flags: AuditFlags) => {
@@ -32,6 +40,7 @@ export function auditCommand(): Command {
   return new Command('audit')
     .description('verify and export the audit record')
     .addCommand(verify)
+    .addCommand(bundle)
     .addCommand(key);
 }
 
@@ -39,6 +48,23 @@ function onRecord(name: string): Command {
   return new Command(name)
     .addOption(new Option('--config <file>', 'the configuration of the server').conflicts('sandbox'))
     .option('--sandbox <folder>', 'the folder of a sandbox, in place of a configuration');
+}
+
+function folderOption(): Option {
+  return new Option(
+    '--folder <folder>',
+    'the folder of a record, in place of a configuration; needs --key',
+  ).conflicts(['config', 'sandbox']);
+}
+
+function instant(text: string): Date {
+  const at = new Date(text);
+  if (!/^\d{4}-\d\d-\d\d/.test(text) || Number.isNaN(at.getTime())) {
+    throw new InvalidArgumentError(
+      'must be a day or an instant of RFC 3339: 2026-11-29, 2026-11-29T10:00:00Z',
+    );
+  }
+  return at;
 }
 
 function wholeNumber(text: string): number {

@@ -42,6 +42,7 @@ function processOn(store: Store, psuId: string, events: string[]): Authenticatio
     attempts: new LoginAttempts({ store, clock, secret }),
     pages: { login: () => {}, factor: () => {} } as unknown as Pages,
     strong: openStrongParts({ ...options, sca: { factors: ['totp'] } }),
+    secret,
     clock,
     log,
   });

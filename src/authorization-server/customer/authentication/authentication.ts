@@ -13,6 +13,7 @@ import { FactorSteps } from './factor-steps.ts';
 import type { Factor } from './factors/factor.ts';
 import type { LoginAttempts } from './login-attempts.ts';
 import type { Occasion, Progress, Proved } from './occasion.ts';
+import { psuName } from '../psu-name.ts';
 import { acrOf, type Level, ScaPolicy } from './sca-policy.ts';
 import type { StrongAuthentications } from './strong-authentications.ts';
 
@@ -24,6 +25,8 @@ export interface AuthenticationOptions {
   readonly pages: Pages;
   /** Absent: the bank's own steps are the whole authentication. */
   readonly strong?: StrongAuthenticationParts | undefined;
+  /** Names customers in events. */
+  readonly secret: Buffer;
   readonly clock: Clock;
   readonly log: Log;
 }
@@ -46,10 +49,12 @@ export class Authentication {
   readonly #bank: BankSteps;
   readonly #policy: ScaPolicy | undefined;
   readonly #factors: FactorSteps | undefined;
+  readonly #nameOf: (psuId: string) => string;
 
   constructor(options: AuthenticationOptions) {
     const { strong, clock } = options;
     this.#options = options;
+    this.#nameOf = psuName(options.secret);
     this.#attempts = new AttemptCounts(options.attempts);
     this.#bank = new BankSteps({ ...options, attempts: this.#attempts });
     this.#policy = strong && new ScaPolicy({ ...strong, clock });
@@ -129,6 +134,7 @@ export class Authentication {
     }
     const { linkHash } = progress;
     const amr = isStrong(kinds) ? [...new Set([...proved.amr, 'mfa'])] : proved.amr;
+    log.emit('psu.authenticated', { ...occasion.events, psu: this.#nameOf(psuId), outcome: amr.join(' ') });
     return occasion.finish(ctx, { psuId, amr, acr, authTime, linkHash, isStrong: login.isStrong });
   }
 }

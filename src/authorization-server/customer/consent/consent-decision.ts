@@ -25,11 +25,14 @@ import {
 import { requesterOfAccess, serviceOf } from './requester.ts';
 import type { OwnForms } from '../own-forms.ts';
 import type { Pages } from '../pages/pages.ts';
+import { psuName } from '../psu-name.ts';
 import type { PageText } from '../pages/words/words.ts';
 import { claimNames, claimsOf } from '../../request/authorization-request/claims-parameter.ts';
 import type { CustomerClaimRules } from '../claims/requested-claims.ts';
 
 interface ConsentDecisionOptions extends CustomerClaimRules {
+  /** Names customers in events. */
+  readonly secret: Buffer;
   readonly log: Log;
 }
 
@@ -193,6 +196,7 @@ export class ConsentDecision {
     if (created === undefined) return;
     this.#options.log.emit('consent.granted', {
       ...interactionFields(ctx, open),
+      psu: psuName(this.#options.secret)(access.psuId),
       consentId: created.consentId,
     });
   }

@@ -1,15 +1,15 @@
-import { Audit } from '../audit/audit.ts';
-import { EndedChains } from '../audit/ended-chains.ts';
-import { FolderOutput } from '../audit/folder-output.ts';
-import { openAuditKey } from '../audit/line/signing-key.ts';
-import type { AuditSource } from '../audit/reading/audit-source.ts';
-import { FolderSource } from '../audit/reading/folder-source.ts';
-import { StreamSource } from '../audit/reading/stream-source.ts';
-import { StreamOutput } from '../audit/stream-output.ts';
-import type { Clock } from '../clock.ts';
-import type { Config } from '../configuration/config.ts';
-import { alsoTo, type Log } from '../events.ts';
-import { RedisStreams } from '../storage/redis/redis-streams.ts';
+import { Audit } from '../../audit/audit.ts';
+import { EndedChains } from '../../audit/ended-chains.ts';
+import { FolderOutput } from '../../audit/folder-output.ts';
+import { openAuditKey } from '../../audit/line/signing-key.ts';
+import type { AuditSource } from '../../audit/reading/audit-source.ts';
+import { FolderSource } from '../../audit/reading/folder-source.ts';
+import { StreamSource } from '../../audit/reading/stream-source.ts';
+import { StreamOutput } from '../../audit/stream-output.ts';
+import type { Clock } from '../../clock.ts';
+import type { Config } from '../../configuration/config.ts';
+import { alsoTo, type Log } from '../../events.ts';
+import { RedisStreams } from '../../storage/redis/redis-streams.ts';
 
 /** The log of a server, and its audit record where the configuration has one. */
 export interface OpenedAudit {
