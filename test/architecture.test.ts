@@ -74,7 +74,7 @@ const ORDERS: Readonly<Record<string, readonly (readonly string[])[]>> = {
     ['sources'],
   ],
   'src/management': [
-    ['operators'],
+    ['operators', 'activity'],
     ['managed-request.ts'],
     ['operations'],
     ['repetitions.ts', 'management-state.ts'],
@@ -88,6 +88,7 @@ const ORDERS: Readonly<Record<string, readonly (readonly string[])[]>> = {
     ['listener-probe.ts', 'file-reload.ts', 'reload', 'loopback.ts'],
     ['metrics'],
     ['tracing'],
+    ['log'],
     ['clients'],
     ['health.ts'],
     ['followed-key-pair.ts'],
@@ -127,7 +128,8 @@ const OWNED: readonly { readonly name: RegExp; readonly owners: readonly string[
   { name: /^pino$/, owners: ['src/log.ts'] },
   { name: /^(koa|@koa\/.*)$/, owners: ['src/authorization-server/', 'src/management/', 'src/sandbox/'] },
   { name: /^zod-openapi$/, owners: ['src/authorization-server/operations/'] },
-  { name: /^(eta\/core|koa-helmet)$/, owners: ['src/authorization-server/customer/'] },
+  { name: /^eta\/core$/, owners: ['src/authorization-server/customer/', 'src/management/console/'] },
+  { name: /^koa-helmet$/, owners: ['src/authorization-server/customer/'] },
   {
     name: /^(otpauth|@simplewebauthn\/server)$/,
     owners: ['src/authorization-server/customer/authentication/', 'src/sandbox/'],

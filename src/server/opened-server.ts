@@ -38,12 +38,10 @@ import { openResourceServers } from './followed-resource-servers.ts';
 import { endWithConsents } from './clients/client-ends.ts';
 import { openClientFiles } from './clients/client-files.ts';
 import { openKeyring, startRotations } from './keys/opened-keyring.ts';
-import { openTracing } from './tracing/opened-tracing.ts';
 import { measuredRequests } from './metrics/measured-requests.ts';
 import { measuredStore } from './metrics/measured-store.ts';
 import type { Metrics } from './metrics/metrics.ts';
 import { followServer } from './metrics/server-gauges.ts';
-import { openMetrics } from './metrics/opened-metrics.ts';
 import { openSecret } from './opened-secret.ts';
 import { openStore } from './opened-store.ts';
 import { failingFast } from '../storage/request-scope.ts';
@@ -52,7 +50,7 @@ import { SeenCertificates } from '../tpp/seen-certificates.ts';
 import { changeSettings } from './reload/live-settings.ts';
 import type { OpenedServer, ServerParts } from './running-server.ts';
 import type { Audit } from '../audit/audit.ts';
-import { openAudit } from './audit/opened-audit.ts';
+import { openLog } from './log/opened-log.ts';
 import { openTppDecision } from './tpp-decision.ts';
 
 /**
@@ -63,14 +61,13 @@ import { openTppDecision } from './tpp-decision.ts';
 export async function openServer(config: Config, parts: ServerParts): Promise<OpenedServer> {
   const aspsp = aspspOf(config, parts.aspsp);
   const clock = parts.clock ?? systemClock;
-  const { metrics, logLevel, log: counting } = openMetrics(config, parts);
+  const { metrics, logLevel, audit, activity, log } = await openLog(config, parts, clock);
   const clientLimits = { ...config.clientLimits };
-  const { audit, log } = await openAudit(config.audit, { clock, log: counting });
   await assertPrivateFiles(config, 'configuration', log);
-  await openTracing(log);
   const opened = await openParts(config, parts, { audit, clock, log, metrics });
   const { decision, clients, store, clientCertificate } = opened;
   audit?.start({ log, store });
+  activity.start({ log, store });
   const consents = new ConsentRecords({ store, clock, secret: opened.secret });
   const consentUses = new ConsentUses({ store, clock, log, consentSeconds: config.consent.lifetimeSeconds });
   const ofCustomers = { aspsp, consents, consentUses };
@@ -92,6 +89,13 @@ export async function openServer(config: Config, parts: ServerParts): Promise<Op
   const listeners = [front, mtls, ...(bankApi === undefined ? [] : [bankApi.listener])];
   const certificates = { tls, 'bankApi.tls': bankApi?.tls };
   followServer(metrics, { ...opened, connections, certificates, clock });
+  const health = async () => [
+    tls.health(),
+    // Without signatures the server still revokes, and answers about what it issued.
+    { name: 'signing keys', notice: opened.signer.problem },
+    { name: 'store', problem: (await store.isHealthy()) ? undefined : 'does not read and write' },
+  ];
+  const ofManagement = { opened, consentUses, activity, health, ownCertificates: certificates, audit };
   return {
     running: {
       issuer: config.issuer,
@@ -109,16 +113,11 @@ export async function openServer(config: Config, parts: ServerParts): Promise<Op
     mtls,
     bank: bankApi?.listener,
     metrics,
-    manage: openManagement(config, { opened, consents: bankConsents, consentUses, audit, clock, log }),
+    manage: openManagement(config, { ...ofManagement, consents: bankConsents, clock, log }),
     reload: () => reloadFiles(log),
     change: (settings) => changeSettings(settings, { config, logLevel, clientLimits, connections }),
     started: () => log.emit('server.started', { issuer: config.issuer, count: config.clients.length }),
-    health: async () => [
-      tls.health(),
-      // Without signatures the server still revokes, and answers about what it issued.
-      { name: 'signing keys', notice: opened.signer.problem },
-      { name: 'store', problem: (await store.isHealthy()) ? undefined : 'does not read and write' },
-    ],
+    health,
     drain: () => {
       for (const listener of listeners) listener.drain();
     },
@@ -128,7 +127,7 @@ export async function openServer(config: Config, parts: ServerParts): Promise<Op
       await bankApi?.stop(drainSeconds);
       await endpoints.close();
       await opened.keysByAddress.close();
-      await Promise.all([opened.seen.close(), opened.blocks.close(), consentUses.close()]);
+      await Promise.all([opened.seen.close(), opened.blocks.close(), consentUses.close(), activity.close()]);
       const files = [decision, clients, opened.rotations, opened.signer, opened.resourceServers, tls];
       await Promise.all(files.map((part) => part.close()));
       log.emit('server.stopped');

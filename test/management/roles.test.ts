@@ -15,6 +15,8 @@ const MAY: Readonly<Record<string, readonly Role[]>> = {
   readCertificate: NOT_VIEWER,
   listClients: ALL,
   readClient: ALL,
+  readOverview: ALL,
+  listRefusals: ALL,
   createClient: OF_CLIENTS,
   changeClient: OF_CLIENTS,
   approveClient: OF_CLIENTS,

@@ -19,6 +19,9 @@ export const MANAGEMENT_EVENTS = {
     ['requestId', 'listener', 'operator', 'role', 'kind', 'address'],
     recorded,
   ),
+  'management.activity.unshared': warn('the figures of the console were not shared with other processes', [
+    'error',
+  ]),
   'blocks.unread': warn('the blocks of the store cannot be read; the last known ones count', ['error']),
   'management.left': info('an operator ended a session of the console', ['requestId', 'operator'], recorded),
 };

@@ -6,6 +6,7 @@ import type { ClientParts } from './client-views.ts';
 import { type ConsentParts, consentOperations } from './consent-operations.ts';
 import { type KeyParts, keyOperations } from './key-operations.ts';
 import { operatorOperations } from './operator-operations.ts';
+import { type OverviewParts, overviewOperations } from './overview-operations.ts';
 import { type RegisterParts, registerOperations } from './register-operations.ts';
 import { type TppParts, tppOperations } from './tpp-operations.ts';
 
@@ -15,6 +16,7 @@ export type ManagementParts = ClientParts &
   TppParts &
   CertificateParts &
   BlockParts &
+  OverviewParts &
   KeyParts &
   RegisterParts;
 
@@ -22,6 +24,7 @@ export type ManagementParts = ClientParts &
 export function managementOperations(parts: ManagementParts) {
   return {
     ...operatorOperations(),
+    ...overviewOperations(parts),
     ...tppOperations(parts),
     ...certificateOperations(parts),
     ...clientOperations(parts),

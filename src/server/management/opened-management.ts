@@ -13,6 +13,8 @@ import type { ManagementEndpoint } from '../../management/managed-request.ts';
 import { ManagementApi } from '../../management/management-api.ts';
 import { Management } from '../../management/management.ts';
 import { managementOperations, type ManagementParts } from '../../management/operations/operations.ts';
+import type { Activity } from '../../management/activity/activity.ts';
+import { ConsolePages } from '../../management/console/console-pages.ts';
 import { Entrance } from '../../management/console/entrance.ts';
 import { LocalTickets } from '../../management/operators/local-tickets.ts';
 import { OperatorSessions } from '../../management/operators/operator-sessions.ts';
@@ -35,6 +37,9 @@ interface ManagementServerParts {
   };
   readonly consents: Consents;
   readonly consentUses: ConsentUses;
+  readonly activity: Activity;
+  readonly health: ManagementParts['health'];
+  readonly ownCertificates: ManagementParts['ownCertificates'];
   readonly audit: AuditGate | undefined;
   readonly clock: Clock;
   readonly log: Log;
@@ -52,11 +57,13 @@ export function openManagement(config: Config, parts: ManagementServerParts): Ma
   const operations = managementOperations({
     ...decision,
     ...{ clients, rules, consents, consentUses, seen, blocks, clock },
+    ...{ activity: parts.activity, health: parts.health, ownCertificates: parts.ownCertificates },
     keys: signer,
   });
   const management = new Management({ operations, store, secret, audit, clock, log });
   const tickets = new LocalTickets({ secret, clock });
   const sessions = new OperatorSessions({ store, secret, clock });
-  const entrance = new Entrance({ management, sessions, tickets, store, log });
+  const pages = new ConsolePages({ management }).middleware;
+  const entrance = new Entrance({ management, sessions, tickets, store, log, pages });
   return new ManagementApi({ management, tickets, console: entrance.middleware }).endpoint;
 }
