@@ -26,6 +26,8 @@ export interface ClientUpkeep {
   readonly files: Pick<ClientFiles, 'find' | 'has' | 'listOfTpp'>;
   /** Rules of the configuration for every client. */
   readonly rules: ClientRules;
+  /** Every consent; ending one ends its grant and tokens too. */
+  readonly consents: Pick<Consents, 'find' | 'revoke'>;
   /** Ends a client with every grant, token and consent. @throws ERR_CLIENT_REGISTRATION */
   end(clientId: string): Promise<void>;
   close(): Promise<void>;
@@ -64,17 +66,19 @@ export async function openClientUpkeep(
     deliveryModes,
     grantSeconds,
   });
+  const tokenStatus = new RevokedGrants({ store, clock, hashId: statusIdHash(secret) });
+  const grants = new GrantRevocation({ store, clock, secret, tokenStatus });
+  const endGrant = (grantId: string) => grants.revoke(grantId, 'ended');
+  const consents = new Consents(new ConsentRecords(common), { endGrant });
   return {
     clients,
     files,
     rules: { apiScopes, acrValues, profiles: named, deliveryModes, detailScopes },
+    consents,
     end: async (clientId) => {
-      const tokenStatus = new RevokedGrants({ store, clock, hashId: statusIdHash(secret) });
-      const grants = new GrantRevocation({ store, clock, secret, tokenStatus });
       const clientGrants = new ClientGrants({ ...common, grants });
-      const endGrant = (grantId: string) => grants.revoke(grantId, 'ended');
       clients.endWith((id) => clientGrants.end(id));
-      await endWithConsents(clients, new Consents(new ConsentRecords(common), { endGrant }), log);
+      await endWithConsents(clients, consents, log);
       await clients.end(clientId);
     },
     close: async () => {

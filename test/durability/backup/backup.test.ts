@@ -2,8 +2,11 @@ import { execFile } from 'node:child_process';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { decodeProtectedHeader } from 'jose';
+import { decodeJwt, decodeProtectedHeader } from 'jose';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { systemClock } from '../../../src/clock.ts';
+import { silentLog } from '../../../src/events.ts';
+import { openAudit } from '../../../src/server/opened-audit.ts';
 import { type Bank, type BankProcess, openBank } from '../bank.ts';
 import { Tpp } from '../tpp.ts';
 
@@ -49,11 +52,30 @@ async function isPublished(server: BankProcess, token: unknown): Promise<boolean
   return keys.some(({ kid }) => kid === decodeProtectedHeader(String(token)).kid);
 }
 
+const AUDIT = {
+  shutdown: { noticeSeconds: 0 },
+  audit: { folder: 'audit', signingKeyFile: 'audit-key.pem' },
+};
+
+/** Writes into the record as another process of the server would. */
+async function record(events: (log: Awaited<ReturnType<typeof openAudit>>['log']) => void): Promise<void> {
+  const { audit, log } = await openAudit(
+    {
+      ...{ folder: inFolder('audit'), signingKeyFile: inFolder('audit-key.pem') },
+      ...{ required: true, rotateMegabytes: 64, rotateHours: 24 },
+    },
+    { clock: systemClock, log: silentLog },
+  );
+  events(log);
+  await audit?.close();
+}
+
 describe('backup and restore, as docs/backup.md has them', () => {
-  it('bring back the store of the backup, and what to do about what was ended since', async () => {
-    const server = await bank.start({ shutdown: { noticeSeconds: 0 } });
+  it('bring back the store of the backup, and end again what was ended since', async () => {
+    const server = await bank.start(AUDIT);
     const [kept, ended] = [await consented(server), await consented(server)];
     const backup = inFolder('backup.sqlite');
+    const since = systemClock.now().toISOString();
     expect(await tallystick('store', 'backup', '--out', backup)).toMatchObject({ status: 0, stderr: '' });
     const again = await tallystick('store', 'backup', '--out', backup);
     expect([again.status, again.stderr]).toEqual([2, expect.stringContaining('is there already')]);
@@ -62,6 +84,11 @@ describe('backup and restore, as docs/backup.md has them', () => {
 
     expect((await tpp.revoke(server, ended.refresh_token)).status).toBe(200);
     expect((await tpp.refresh(server, ended.refresh_token)).status).toBe(400);
+    const consentId = String(decodeJwt(String(ended.access_token)).consent_id);
+    await record((log) => {
+      log.emit('dashboard.access.ended', { clientId: tpp.clientId, consentId });
+      log.emit('client.status', { clientId: 'made-since', outcome: 'disabled' });
+    });
     const later = await consented(server);
     const inUse = await tallystick('store', 'restore', '--from', backup);
     expect([inUse.status, inUse.stderr]).toEqual([3, expect.stringContaining('has the store open')]);
@@ -73,19 +100,32 @@ describe('backup and restore, as docs/backup.md has them', () => {
     const rotated = await tallystick('keys', 'rotate', '--compromised');
     expect([rotated.status, rotated.stderr]).toEqual([0, '']);
 
+    const repeat = async (...words: readonly string[]) =>
+      JSON.parse((await tallystick('store', 'repeat-ends', '--since', since, '--json', ...words)).stdout)
+        .repeated;
+    const found = [
+      { kind: 'consent', id: consentId, outcome: 'ended' },
+      { kind: 'client', id: 'made-since', outcome: 'absent' },
+    ];
+    // The danger of every restore: a consent that was ended after the backup is there again.
+    expect(await repeat('--dry-run')).toEqual(found);
+    expect(await repeat()).toEqual(found);
+    expect((await repeat())[0]).toEqual({ ...found[0], outcome: 'over' });
+
     const after = await server.again();
-    expect((await tpp.refresh(after, kept.refresh_token)).status).toBe(200);
-    // The danger of every restore: a grant that was ended after the backup is there again.
-    const revived = await tpp.refresh(after, ended.refresh_token);
-    expect(revived.status).toBe(200);
+    const alive = await tpp.refresh(after, kept.refresh_token);
+    expect(alive.status).toBe(200);
+    expect((await tpp.refresh(after, ended.refresh_token)).json.error).toBe('invalid_grant');
     expect((await tpp.refresh(after, later.refresh_token)).json.error).toBe('invalid_grant');
     // The JWTs of before have lost their key, whatever was revoked; those since have the new one.
     expect(await isPublished(after, ended.access_token)).toBe(false);
-    expect(await isPublished(after, revived.json.access_token)).toBe(true);
+    expect(await isPublished(after, alive.json.access_token)).toBe(true);
     await after.stop();
-  }, 180_000);
+    // The record goes on over the restore.
+    expect((await tallystick('audit', 'verify')).status).toBe(0);
+  }, 240_000);
 
-  it('end everything at once with another secret, which `store check` notices', async () => {
+  it('are noticed by `store check` when the secret is another', async () => {
     const secret = readFileSync(inFolder('bank.secret'), 'utf8');
     writeFileSync(inFolder('bank.secret'), `${Buffer.alloc(32, 7).toString('base64url')}\n`);
     const checked = await tallystick('store', 'check');

@@ -1,0 +1,153 @@
+import { type AuditEntry, AuditSearch } from '../../audit/reading/audit-search.ts';
+import { systemClock } from '../../clock.ts';
+import { invalidConfig, OpenBankingError } from '../../errors.ts';
+import { silentLog } from '../../events.ts';
+import { type ClientUpkeep, openClientUpkeep } from '../../server/client-upkeep.ts';
+import { openAuditSource } from '../../server/opened-audit.ts';
+import { mark, shown } from '../certificate/shown-text.ts';
+import { readConfig } from '../environment.ts';
+
+export interface RepeatFlags {
+  readonly config: string;
+  readonly since: Date;
+  readonly dryRun?: true;
+  readonly json?: true;
+}
+
+/** Events whose `consentId` is a consent that has ended, whatever else they say. */
+const CONSENT_ENDS = ['dashboard.access.ended', 'grant.revoked'];
+const ENDED_STATUSES = ['revoked', 'rejected', 'consumed'];
+const EVENTS = [...CONSENT_ENDS, 'consent.changed', 'client.status', 'registration.deleted'];
+const PAGE = 1000;
+const BY_REPETITION = Object.freeze({
+  by: { kind: 'server' },
+  reason: 'ended before, and alive again after a restore of the store',
+} as const);
+
+/** Consents and clients that a record names as ended. */
+interface Ends {
+  readonly consents: readonly string[];
+  readonly disabledClients: readonly string[];
+  readonly deletedClients: readonly string[];
+}
+
+type Outcome = 'ended' | 'over' | 'absent';
+
+interface Repeated {
+  readonly kind: 'consent' | 'client';
+  readonly id: string;
+  readonly outcome: Outcome;
+}
+
+/** Ends everything again that the audit record names as ended. @throws ERR_CONFIG_INVALID, ERR_STORAGE_UNAVAILABLE */
+export async function repeatEnds({ config: source, since, dryRun, json }: RepeatFlags): Promise<void> {
+  const config = await readConfig(source);
+  const { audit } = config;
+  if (audit === undefined) {
+    const message = 'is not configured: there is no record of what was ended';
+    throw invalidConfig(source, [{ path: 'audit', message }]);
+  }
+  const record = await openAuditSource(audit, silentLog);
+  const ends = await readEnds(new AuditSearch(record), since).finally(() => record.close());
+  const upkeep = await openClientUpkeep(config, { clock: systemClock, log: silentLog });
+  const work = new Repetition(upkeep, dryRun === true);
+  const repeated = await work.repeat(ends).finally(() => upkeep.close());
+  if (json === true) console.log(JSON.stringify({ isDryRun: dryRun === true, repeated }, undefined, 2));
+  else for (const line of linesOf(repeated, dryRun === true)) console.log(line);
+}
+
+/** The ends of a record from a time on. @throws ERR_STORAGE_UNAVAILABLE when the record is too long to be read as a whole */
+async function readEnds(search: AuditSearch, since: Date): Promise<Ends> {
+  const entries: AuditEntry[] = [];
+  for (const event of EVENTS) entries.push(...(await allOf(search, event, since)));
+  // The last status of a client counts.
+  entries.sort((a, b) => (a.at < b.at ? -1 : 1));
+  const consents = new Set<string>();
+  const clients = new Map<string, string>();
+  for (const { event, members } of entries) {
+    const { consentId, clientId, outcome } = members;
+    if (isConsentEnd(event, outcome) && typeof consentId === 'string') consents.add(consentId);
+    if (typeof clientId !== 'string') continue;
+    if (event === 'registration.deleted') clients.set(clientId, 'ending');
+    if (event === 'client.status' && clients.get(clientId) !== 'ending')
+      clients.set(clientId, String(outcome));
+  }
+  const named = (status: string) => [...clients].flatMap(([id, own]) => (own === status ? [id] : []));
+  return { consents: [...consents], disabledClients: named('disabled'), deletedClients: named('ending') };
+}
+
+function isConsentEnd(event: string, outcome: unknown): boolean {
+  if (event === 'consent.changed') return ENDED_STATUSES.includes(String(outcome));
+  return CONSENT_ENDS.includes(event);
+}
+
+async function allOf(search: AuditSearch, event: string, from: Date): Promise<readonly AuditEntry[]> {
+  const found: AuditEntry[] = [];
+  let after: string | undefined;
+  do {
+    const page = await search.find({ event, from, to: systemClock.now(), limit: PAGE, after });
+    if (!page.isComplete) {
+      const operation = 'repeat-ends: the record since then is too long to be read at once';
+      throw new OpenBankingError('ERR_STORAGE_UNAVAILABLE', { operation });
+    }
+    found.push(...page.entries);
+    after = page.next;
+  } while (after !== undefined);
+  return found;
+}
+
+class Repetition {
+  readonly #upkeep: ClientUpkeep;
+  readonly #isDryRun: boolean;
+
+  constructor(upkeep: ClientUpkeep, isDryRun: boolean) {
+    this.#upkeep = upkeep;
+    this.#isDryRun = isDryRun;
+  }
+
+  async repeat({ consents, disabledClients, deletedClients }: Ends): Promise<readonly Repeated[]> {
+    const repeated: Repeated[] = [];
+    for (const id of consents) repeated.push({ kind: 'consent', id, outcome: await this.#endConsent(id) });
+    for (const id of disabledClients) {
+      const disable = () => this.#upkeep.clients.disable(id);
+      repeated.push({ kind: 'client', id, outcome: await this.#endClient(id, 'disabled', disable) });
+    }
+    for (const id of deletedClients) {
+      const end = () => this.#upkeep.end(id);
+      repeated.push({ kind: 'client', id, outcome: await this.#endClient(id, 'ending', end) });
+    }
+    return repeated;
+  }
+
+  async #endConsent(id: string): Promise<Outcome> {
+    const { consents } = this.#upkeep;
+    const consent = await consents.find(id);
+    if (consent === undefined) return 'absent';
+    const isOpen = consent.status === 'authorised' || consent.status === 'awaiting-authorisation';
+    // The grant of a consent that is over may be alive all the same.
+    if (!this.#isDryRun) await consents.revoke(id, BY_REPETITION);
+    return isOpen ? 'ended' : 'over';
+  }
+
+  async #endClient(id: string, status: string, end: () => Promise<void>): Promise<Outcome> {
+    const record = await this.#upkeep.clients.findRecord(id);
+    if (record === undefined) return 'absent';
+    // Only an active client can be disabled.
+    if (status === 'disabled' && record.status !== 'active') return 'over';
+    if (!this.#isDryRun) await end();
+    return 'ended';
+  }
+}
+
+function linesOf(repeated: readonly Repeated[], isDryRun: boolean): readonly string[] {
+  const words: Readonly<Record<Outcome, string>> = {
+    ended: isDryRun ? 'would be ended again' : 'ended again',
+    over: 'is over',
+    absent: 'is not in the store',
+  };
+  const count = repeated.filter(({ outcome }) => outcome === 'ended').length;
+  return [
+    ...repeated.map(({ kind, id, outcome }) => `${mark.passed()} ${kind} ${shown(id)}: ${words[outcome]}`),
+    `${count} of ${repeated.length} ${isDryRun ? 'would be ended again' : 'ended again'}`,
+  ];
+}
