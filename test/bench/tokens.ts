@@ -12,12 +12,14 @@ import {
 /*
  * client_credentials tokens over mTLS on 16 kept connections, with every check on and the token in a durable store,
  * beside bare oidc-provider with its in-memory adapter. The contenders take turns in each round; a ratio compares two
- * that ran one after the other, and the median of the rounds is told. Words after the name: rounds and seconds.
+ * that ran one after the other, and the median of the rounds is told. Words after the name: rounds and seconds, and
+ * `audit` for the cost of the audit record alone.
  */
-const [, , , rounds = '7', seconds = '2'] = process.argv;
+const [, , , rounds = '7', seconds = '2', only] = process.argv;
 const WARM_TOKENS = 8000;
 const bank = await openBank();
-const redis = hasRedis ? await startRedis() : undefined;
+const isOfAudit = only === 'audit';
+const redis = hasRedis && !isOfAudit ? await startRedis() : undefined;
 const onRedis = { secretFile: 'bank.secret', redis: { url: `redis://127.0.0.1:${redis?.port}` } };
 const format = (name: string) => ({ accessToken: { format: name } });
 
@@ -28,6 +30,13 @@ const add = async (contender: Promise<Contender>) => {
 };
 const pairs: [contender: number, measure: number][] = [];
 for (const name of ['opaque', 'jwt'] as const) {
+  if (isOfAudit) {
+    const without = await add(startOwn(bank, `ours, SQLite, ${name}`, format(name)));
+    const audit = { folder: `audit-${name}`, signingKeyFile: 'audit.key' };
+    const own = startOwn(bank, `ours, SQLite, ${name}, audit`, { ...format(name), audit });
+    pairs.push([await add(own), without]);
+    continue;
+  }
   const bare = await add(startBare(bank, name));
   const sqlite = await add(startOwn(bank, `ours, SQLite, ${name}`, format(name)));
   pairs.push([sqlite, bare]);
