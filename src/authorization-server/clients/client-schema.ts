@@ -23,7 +23,7 @@ const ALGORITHMS = [...new Set(PROFILES.flatMap(({ clientAlgorithms }) => client
 /** Algorithms of this server's signatures. */
 const serverAlgorithm = z.enum(['ES256', 'PS256']).optional();
 const SUBJECT =
-  'Narrows the client to one subject of the certificates of its TPP; one of the five at most (RFC 8705 §2.1.2).';
+  'With `tls_client_auth`: narrows the client to one subject of the certificates of its TPP; one of the five at most (RFC 8705 §2.1.2).';
 
 const encryptionAlgorithm = z.enum(ENCRYPTION_ALGORITHMS).optional();
 const contentEncryption = z.enum(CONTENT_ENCRYPTIONS).optional();
@@ -88,7 +88,7 @@ const authority = z
 export const clientSchema = z
   .strictObject({
     client_id: z.string().regex(/^[\x20-\x7e]{1,128}$/, 'must be 1 to 128 printable ASCII characters'),
-    client_name: z.string().min(1).max(140),
+    client_name: shownText(256),
     software_on_behalf_of_org: shownText(140).optional(),
     authorization_number: identifier,
     nca: authority.optional(),
@@ -146,8 +146,8 @@ export const clientSchema = z
       fault('nca', 'is required: the authorization_number does not name its authority');
     }
     for (const { path, message } of findCertificateProblems(value)) fault(path, message);
-    if (value.token_endpoint_auth_method === 'self_signed_tls_client_auth' && first !== undefined) {
-      fault(first.property, 'is for tls_client_auth: a self-signed certificate is compared as a whole');
+    if (value.token_endpoint_auth_method !== 'tls_client_auth' && first !== undefined) {
+      fault(first.property, 'is for tls_client_auth, and compared for no other method (RFC 8705 §2.1.2)');
     }
     const kids = value.jwks?.keys.map(({ kid }) => kid) ?? [];
     if (new Set(kids).size !== kids.length) fault('jwks', 'has two keys of one kid (FAPI 2.0 §5.4.3)');

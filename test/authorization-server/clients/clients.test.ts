@@ -251,7 +251,7 @@ describe('the clients of files and store', () => {
       });
     }
     await expect(clients.end('filed')).rejects.toMatchObject({ code: 'ERR_CLIENT_REGISTRATION' });
-    for (const bad of [{ client_name: 'x'.repeat(141) }, { nca: 'XX-NONE' }, { grant_types: [] }]) {
+    for (const bad of [{ client_name: 'x'.repeat(257) }, { nca: 'XX-NONE' }, { grant_types: [] }]) {
       await expect(clients.register({ ...client('bad'), ...bad })).rejects.toMatchObject({
         code: 'ERR_CLIENT_REGISTRATION',
         details: { problem: expect.stringContaining(Object.keys(bad)[0] ?? '') },
