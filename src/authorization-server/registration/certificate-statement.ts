@@ -9,6 +9,7 @@ import {
   JSON_TYPE,
   JWT_TYPES,
   memberRefusal,
+  namesInRegister,
   type ProvenStatement,
   type RegistrationRequest,
   type StatementProfile,
@@ -63,10 +64,7 @@ export class CertificateStatement implements StatementProfile {
     if (metadata.software_statement !== undefined) {
       throw unapprovedRefusal(`${NONE} (RFC 7591 section 2.3)`, 'software_statement cannot be judged');
     }
-    return {
-      metadata,
-      names: tpp.tradingName === undefined ? [tpp.legalName] : [tpp.tradingName, tpp.legalName],
-    };
+    return { metadata, names: namesInRegister(tpp) };
   }
 
   async #unsealed(text: string, tpp: Tpp): Promise<Readonly<Record<string, unknown>>> {

@@ -2,6 +2,7 @@ import { isIP } from 'node:net';
 import { isRefusal } from '../../errors.ts';
 import type { Tpp } from '../../tpp/authenticate.ts';
 import { assertScopesAllowed, scopesAllowed } from '../../tpp/authorisation-status.ts';
+import { isHostName } from '../../x509/certificate/general-name.ts';
 import { matchesSubject } from '../../x509/certificate/subject-property.ts';
 import {
   type ClientRules,
@@ -159,10 +160,10 @@ function findHostProblem(
   return `has ${hostname}, which is no name of ${source}`;
 }
 
-/** The host names of a certificate. A wildcard names no host. */
+/** The host names of a certificate. A wildcard names no host, and neither does a name with a trailing dot. */
 function hostsOf({ certificate: { parsed } }: Tpp): readonly string[] {
   return parsed.subjectAlternativeNames.flatMap((name) =>
-    name.kind === 'dns' && !name.value.includes('*') ? [name.value.toLowerCase()] : [],
+    name.kind === 'dns' && isHostName(name.value) ? [name.value.toLowerCase()] : [],
   );
 }
 

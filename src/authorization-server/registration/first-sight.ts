@@ -9,6 +9,7 @@ import { readForm } from '../request/form.ts';
 import { isPush, provenTpp } from '../request/tpp-gate.ts';
 import { judgedClient, MAX_REDIRECT_URIS, type RegistrationRules } from './client-registration.ts';
 import type { RegistrationOptions } from './registration.ts';
+import { namesInRegister } from './statement-profile.ts';
 
 export interface FirstSightOptions {
   readonly clients: Pick<Clients, 'add' | 'change' | 'findNamed' | 'findToChange'>;
@@ -92,16 +93,15 @@ export class FirstSight {
   }
 
   #clientOf(tpp: Tpp, redirectUris: readonly string[]): RegisteredClient {
-    const { authorizationNumber: clientId, tradingName, legalName } = tpp;
+    const { authorizationNumber: clientId } = tpp;
     const redirects = redirectUris.length === 0 ? [] : ['authorization_code', 'refresh_token'];
     const metadata = {
       grant_types: [...redirects, 'client_credentials'],
       redirect_uris: redirectUris,
       token_endpoint_auth_method: 'tls_client_auth',
     };
-    const names = [tradingName ?? legalName] as const;
     return judgedClient(
-      { clientId, tpp, statement: { metadata, names }, unknownMembers: 'refuse' },
+      { clientId, tpp, statement: { metadata, names: namesInRegister(tpp) }, unknownMembers: 'refuse' },
       this.#options.rules,
     );
   }

@@ -62,6 +62,20 @@ export interface StatementProfile {
   verify(request: RegistrationRequest): Promise<ProvenStatement>;
 }
 
+/**
+ * The names of a TPP in its register, as a client may have them. Registers have names with spaces at the ends, and in others
+ * a character that no person sees: such a name would keep the TPP out.
+ */
+export function namesInRegister({
+  authorizationNumber,
+  legalName,
+  tradingName = legalName,
+}: Pick<Tpp, 'authorizationNumber' | 'legalName' | 'tradingName'>): readonly [string, ...string[]] {
+  const seen = [tradingName, legalName].map((name) => name.replace(/[\p{C}\p{Z}]+/gu, ' ').trim());
+  const [first = authorizationNumber, ...others] = new Set(seen.filter((name) => name !== ''));
+  return [first, ...others];
+}
+
 /** The statement is not well formed, is not signed as it must be, or does not belong to this TPP. `rule` has its section. */
 export function statementRefusal(rule: string, problem: string, cause?: unknown): OpenBankingError {
   return new OpenBankingError('ERR_REGISTRATION_STATEMENT', { rule, problem }, { cause });

@@ -11,6 +11,7 @@ import type { SelfSignedClients } from '../clients/self-signed/self-signed-clien
 import { type ClientUse, clientsOfTpp, type ListedClient, useOf } from '../clients/tpp-clients.ts';
 import type { Profiles } from '../profiles/profiles.ts';
 import { hasEndpoints, type RegistrationSettings } from '../registration/opened-registration.ts';
+import { namesInRegister } from '../registration/statement-profile.ts';
 import { CheckLimits } from './check-limits.ts';
 import { decisionAnswer } from './decision-answer.ts';
 
@@ -97,7 +98,7 @@ function clientsByUse(listed: readonly ListedClient[], tpp: Tpp) {
 
 /** The result of a registration with this certificate; undefined where a TPP cannot register. */
 function registrationAnswer(
-  { legalName, tradingName, certificate: { parsed } }: Tpp,
+  tpp: Tpp,
   facts: Pick<SelfCheckOptions, 'registration' | 'profiles'> & { readonly scopes: readonly string[] },
 ) {
   const { registration, profiles, scopes } = facts;
@@ -106,10 +107,10 @@ function registrationAnswer(
   return {
     statementProfiles: statements.map(({ profile }) => profile),
     approval,
-    clientNames: tradingName === undefined ? [legalName] : [tradingName, legalName],
+    clientNames: namesInRegister(tpp),
     scope: ['openid', ...scopes].join(' '),
     profiles: profiles.map(({ name }) => name),
     redirectHosts,
-    tls_client_auth_subject_dn: formatName(parsed.subject),
+    tls_client_auth_subject_dn: formatName(tpp.certificate.parsed.subject),
   };
 }

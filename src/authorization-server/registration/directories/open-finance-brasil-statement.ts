@@ -100,10 +100,11 @@ export class OpenFinanceBrasilStatement implements StatementProfile {
 function assertOfCertificate(statement: StatementClaims, tpp: Tpp): void {
   const softwareId = textClaim(statement, 'software_id', STATEMENT);
   const orgId = textClaim(statement, 'org_id', STATEMENT);
-  if (!subjectTexts(tpp, UID).includes(softwareId)) {
+  const [uid, ...others] = subjectTexts(tpp, UID);
+  if (uid !== softwareId || others.length > 0) {
     throw statementRefusal(
       STATEMENT,
-      `is of the software ${softwareId}, which is not the UID of the certificate`,
+      `is of the software ${softwareId}, which is not the UID of the certificate, or not its only one`,
     );
   }
   const isOwn =

@@ -161,11 +161,15 @@ function assertOfTpp(statement: StatementClaims, tpp: Tpp): void {
   const { registration_id: registration } = (statement.organisation_competent_authority_claims ?? {}) as {
     readonly registration_id?: unknown;
   };
+  const [, own] = /^PSDGB-FCA-(\d+)$/.exec(tpp.authorizationNumber) ?? [];
+  const isRegistered = typeof registration === 'string' && /^\d+$/.test(registration);
+  // A unit is any text that the issuer has taken: beside another number of the authority it proves nothing.
+  const isOther = own !== undefined && isRegistered && registration !== own;
   const isOwn =
     names.includes(orgId) ||
     tpp.authorizationNumber === `PSDGB-OB-Unknown${orgId}` ||
-    (typeof registration === 'string' && tpp.authorizationNumber === `PSDGB-FCA-${registration}`);
-  if (!isOwn) {
+    (own !== undefined && registration === own);
+  if (isOther || !isOwn) {
     throw statementRefusal(
       STATEMENT,
       `is of the organisation ${orgId}, and the connection is of ${tpp.authorizationNumber}`,
