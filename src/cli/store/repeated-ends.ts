@@ -3,7 +3,7 @@ import { systemClock } from '../../clock.ts';
 import { invalidConfig, OpenBankingError } from '../../errors.ts';
 import { silentLog } from '../../events.ts';
 import { type ClientUpkeep, openClientUpkeep } from '../../server/client-upkeep.ts';
-import { openAuditSource } from '../../server/opened-audit.ts';
+import { openAuditSource } from '../../server/audit/opened-audit.ts';
 import { mark, shown } from '../certificate/shown-text.ts';
 import { readConfig } from '../environment.ts';
 

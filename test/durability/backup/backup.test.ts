@@ -6,7 +6,7 @@ import { decodeJwt, decodeProtectedHeader } from 'jose';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { systemClock } from '../../../src/clock.ts';
 import { silentLog } from '../../../src/events.ts';
-import { openAudit } from '../../../src/server/opened-audit.ts';
+import { openAudit } from '../../../src/server/audit/opened-audit.ts';
 import { type Bank, type BankProcess, openBank } from '../bank.ts';
 import { Tpp } from '../tpp.ts';
 
