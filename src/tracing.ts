@@ -25,8 +25,8 @@ export type TracedWork<T> = (note: (facts: SpanFacts) => void) => Promise<T>;
 export interface Tracing {
   /** Whether spans are made. Otherwise trace fields of a request are only passed on. */
   readonly hasSpans: boolean;
-  /** Runs the handler of a request, which calls `end` once with the status of the answer. */
-  request(request: TracedRequest, handle: (end: (status: number | undefined) => void) => void): void;
+  /** Returns the result of the handler of a request, which calls `end` once with the status of the answer. */
+  request<T>(request: TracedRequest, handle: (end: (status: number | undefined) => void) => T): T;
   /** Runs work in a span of its own, as a part of the present one. */
   span<T>(name: string, facts: SpanFacts, work: TracedWork<T>): Promise<T>;
   /** Adds facts to the present span. */
@@ -63,9 +63,9 @@ class PassedOnTraces implements Tracing {
   readonly hasSpans = false;
   readonly #fields = new AsyncLocalStorage<TraceFields>();
 
-  request({ fields }: TracedRequest, handle: (end: () => void) => void): void {
+  request<T>({ fields }: TracedRequest, handle: (end: () => void) => T): T {
     // Also without fields: a pipelined request begins in the context of the one before.
-    this.#fields.run(fields, handle, () => undefined);
+    return this.#fields.run(fields, handle, () => undefined);
   }
 
   span<T>(_name: string, _facts: SpanFacts, work: TracedWork<T>): Promise<T> {

@@ -1,4 +1,3 @@
-import type { RequestListener } from 'node:http';
 import type { Middleware } from 'koa';
 import type { Provider } from 'oidc-provider';
 import { type AuditGate, OPEN_GATE } from '../audit/audit-gate.ts';
@@ -6,6 +5,7 @@ import type { ConsentRecords } from '../consent/consent-records.ts';
 import type { ConsentUses } from '../consent/consent-uses.ts';
 import { Consents, type GrantEnder } from '../consent/consents.ts';
 import type { DetailTypes } from '../consent/details/detail-types.ts';
+import type { RequestHandler } from '../mutual-tls/limits/admission.ts';
 import type { Store } from '../storage/store.ts';
 import type { TppAuthenticator } from '../tpp/authenticate.ts';
 import { ClientGrants } from './models/client-grants.ts';
@@ -123,7 +123,7 @@ export interface AuthorizationServerOptions
 
 /** One handler for each listener; both lead to the same provider. */
 export interface AuthorizationServer extends GrantEnder {
-  readonly handlers: Readonly<Record<ListenerName, RequestListener>>;
+  readonly handlers: Readonly<Record<ListenerName, RequestHandler>>;
   /** The answers of customers who were asked on a device. Undefined where CIBA is off. */
   readonly approvals: Approvals | undefined;
   /** The answers of customers in the bank's app, as an element of their authentication. Undefined where `sca` is off. */
@@ -176,10 +176,10 @@ export function createAuthorizationServer(options: AuthorizationServerOptions): 
   provider.use(inOrder(stepsOf(options, { ...ofPages, tokenStatus, releasedClaims })));
   const callback = provider.callback();
   const handlerOf =
-    (name: ListenerName): RequestListener =>
+    (name: ListenerName): RequestHandler =>
     (request, response) => {
       noteListener(request, name);
-      void callback(request, response);
+      return callback(request, response);
     };
   return {
     handlers: { front: handlerOf('front'), mtls: handlerOf('mtls') },

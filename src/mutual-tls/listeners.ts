@@ -1,6 +1,6 @@
 import { constants } from 'node:crypto';
 import { once } from 'node:events';
-import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http';
+import type { IncomingMessage, ServerResponse } from 'node:http';
 import { createServer, type Server, type ServerOptions } from 'node:https';
 import type { AddressInfo, Socket } from 'node:net';
 import type { SecureContextOptions, TLSSocket } from 'node:tls';
@@ -9,7 +9,7 @@ import { type ErrorCode, isRefusal, OpenBankingError } from '../errors.ts';
 import type { Log } from '../events.ts';
 import { peerAddress } from './client-certificate.ts';
 import type { KeyPair } from './key-pair.ts';
-import { type Admission, refuseOverload } from './limits/admission.ts';
+import { type Admission, refuseOverload, type RequestHandler } from './limits/admission.ts';
 import { type ConnectionLimits, createConnectionLimits } from './limits/connection-limits.ts';
 import { HANDSHAKE_TIMEOUT_SECONDS, requestLimits } from './limits/request-limits.ts';
 import { OpenConnections } from './open-connections.ts';
@@ -54,6 +54,11 @@ export interface ListenerOptions {
   readonly staple?: ((certificateDer: Buffer) => Buffer | undefined) | undefined;
 }
 
+interface Serving {
+  readonly authority: string;
+  readonly handler: RequestHandler;
+}
+
 type Stapled = (error: Error | null, answer: Buffer | null) => void;
 
 /**
@@ -67,7 +72,7 @@ export class Listener {
   readonly #options: ListenerOptions;
   readonly #server: Server;
   /** Undefined until `serve`. */
-  #serving: { readonly authority: string; readonly handler: RequestListener } | undefined;
+  #serving: Serving | undefined;
   readonly #open: OpenConnections;
   #isFed = false;
   /** Connections whose handshake failed, which Node reports as a client error as well. */
@@ -82,6 +87,8 @@ export class Listener {
       this.#answer(request, response),
     );
     this.#open = new OpenConnections(this.#server);
+    // node:http would answer any other expectation than 100-continue by itself, beside every limit.
+    this.#server.on('checkExpectation', (...exchange) => this.#server.emit('request', ...exchange));
     const { staple } = options;
     if (staple !== undefined) {
       this.#server.on('OCSPRequest', (certificate: Buffer, _issuer: Buffer, callback: Stapled) => {
@@ -114,7 +121,7 @@ export class Listener {
   }
 
   /** Starts to serve: `publicUrl` is the only authority that this listener answers for. */
-  serve(publicUrl: URL, handler: RequestListener): void {
+  serve(publicUrl: URL, handler: RequestHandler): void {
     this.#serving = { authority: publicUrl.host.toLowerCase(), handler };
   }
 
@@ -148,22 +155,31 @@ export class Listener {
   }
 
   #answer(request: IncomingMessage, response: ServerResponse): void {
-    if (this.#serving === undefined) {
+    const serving = this.#serving;
+    if (serving === undefined) {
       refuse(request, response, 503, new OpenBankingError('ERR_STORAGE_UNAVAILABLE', { operation: 'start' }));
       return;
     }
+    const serve = () => this.#serve(request, response, serving);
     const { admission } = this.#options;
-    if (admission !== undefined && !admission.admits(response)) {
-      refuseOverload(request, response);
-      return;
-    }
-    const refusal = misdirection(request, this.#serving.authority);
-    if (refusal === undefined) this.#serving.handler(request, response);
-    else {
-      const address = peerAddress(request.socket);
-      this.#log.emit('http.misdirected', { listener: this.name, address, error: refusal });
-      refuse(request, response, refusal.code === 'ERR_HTTP_MISDIRECTED' ? 421 : 400, refusal);
-    }
+    if (admission === undefined) serve();
+    else if (!admission.serve(request, response, serve)) refuseOverload(request, response);
+  }
+
+  #serve(request: IncomingMessage, response: ServerResponse, to: Serving): unknown {
+    const refusal = isExpecting(request)
+      ? malformed('the expectation of the request is not known')
+      : misdirection(request, to.authority);
+    if (refusal === undefined) return to.handler(request, response);
+    const address = peerAddress(request.socket);
+    this.#log.emit('http.misdirected', { listener: this.name, address, error: refusal });
+    refuse(
+      request,
+      response,
+      refusal.code === 'ERR_HTTP_MISDIRECTED' ? 421 : isExpecting(request) ? 417 : 400,
+      refusal,
+    );
+    return undefined;
   }
 
   #refuseBytes(error: NodeJS.ErrnoException, socket: Socket): void {
@@ -210,6 +226,11 @@ function serverOptions(options: ListenerOptions): ServerOptions {
     handshakeTimeout: HANDSHAKE_TIMEOUT_SECONDS * 1000,
     ...requestLimits(options.keepAliveSeconds ?? KEEP_ALIVE_SECONDS),
   };
+}
+
+/** Whether a request expects anything but the one expectation that is defined (RFC 9110 §10.1.1). */
+function isExpecting({ headers }: IncomingMessage): boolean {
+  return headers.expect !== undefined && headers.expect.toLowerCase() !== '100-continue';
 }
 
 function misdirection(request: IncomingMessage, authority: string): OpenBankingError<ErrorCode> | undefined {

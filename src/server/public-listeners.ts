@@ -1,8 +1,7 @@
-import type { RequestListener } from 'node:http';
 import type { Clock } from '../clock.ts';
 import type { Config } from '../configuration/config.ts';
 import type { Log } from '../events.ts';
-import { Admission } from '../mutual-tls/limits/admission.ts';
+import { Admission, type RequestHandler } from '../mutual-tls/limits/admission.ts';
 import type { ConnectionLimits } from '../mutual-tls/limits/connection-limits.ts';
 import { createListener, type Listener } from '../mutual-tls/listeners.ts';
 import type { FollowedKeyPair } from './followed-key-pair.ts';
@@ -12,7 +11,7 @@ interface ListenerParts {
   readonly tls: FollowedKeyPair;
   readonly connections: ConnectionLimits;
   readonly requestClientCertificate: boolean;
-  readonly handlers: Readonly<Record<'front' | 'mtls', RequestListener>>;
+  readonly handlers: Readonly<Record<'front' | 'mtls', RequestHandler>>;
   readonly clock: Clock;
   readonly log: Log;
 }

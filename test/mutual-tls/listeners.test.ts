@@ -269,6 +269,20 @@ describe('closing', () => {
   });
 });
 
+describe('an expectation (RFC 9110 §10.1.1)', () => {
+  const headOf = (expectation: string) =>
+    `POST / HTTP/1.1\r\nHost: localhost:${listeners.mtls.port}\r\nExpect: ${expectation}\r\n` +
+    'Connection: close\r\nContent-Length: 0\r\n\r\n';
+
+  it('is refused when it is not known', async () => {
+    expect(await exchange(headOf('miracles'))).toMatch(/^HTTP\/1\.1 417 .*ERR_HTTP_MALFORMED/s);
+  });
+
+  it('is met when it asks to go on', async () => {
+    expect(await exchange(headOf('100-continue'))).toMatch(/^HTTP\/1\.1 100 Continue\r\n\r\nHTTP\/1\.1 200 /);
+  });
+});
+
 describe('a connection that another process has accepted', () => {
   it('is served, kept, and ended with the listener', async () => {
     const server = await root.issue({ profile: 'server', subject: { commonName: 'localhost' }, ...PERIOD });

@@ -2,12 +2,23 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { answerText } from '../../answer-text.ts';
 import { OpenBankingError } from '../../errors.ts';
 import { type Log, silentLog } from '../../events.ts';
+import { AdmittedRequest } from './admitted-request.ts';
+
+/**
+ * Serves a request. A promise that is returned ends with the work on the request, also when the caller has left before.
+ * As the listeners of node:http, a handler may return anything else.
+ */
+export type RequestHandler = (request: IncomingMessage, response: ServerResponse) => unknown;
 
 export interface AdmissionOptions {
   /** The delay of the event loop above which requests in flight become fewer. Default 50. */
   readonly targetMilliseconds?: number | undefined;
   /** Requests in flight that are always admitted. Default 128: some 50 ms of work. */
   readonly fewest?: number;
+  /** Requests in flight at most. Default 4096. */
+  readonly most?: number;
+  /** The load is over when no request was refused, and the bound did not fall, for so long. Default 5000. */
+  readonly calmMilliseconds?: number;
   readonly log?: Log;
 }
 
@@ -22,7 +33,6 @@ const SLOW_MILLISECONDS = 150;
 /** The bound falls to this share at most in one turn. */
 const DEEPEST_CUT = 0.5;
 const GROWTH = 1.1;
-/** The load is over when no request was refused for so long. */
 const CALM_MILLISECONDS = 5000;
 
 /**
@@ -31,47 +41,63 @@ const CALM_MILLISECONDS = 5000;
  * browser is slow in a loop that is in time. A request beyond is refused before any
  * work is done for it, so that an overloaded server goes on serving what it can, and answers the rest at once.
  *
+ * A request whose caller has left counts until the work on it ends: callers that lose patience add no work beyond the
+ * bound. A request that waits for its caller, for a body or for an answer to be read, takes no place of others.
+ *
  * @see Welsh and Culler, Adaptive overload control for busy internet servers (USITS 2003): the bound follows the delay
  */
 export class Admission {
   readonly #target: number;
   readonly #fewest: number;
+  readonly #most: number;
+  readonly #calmMilliseconds: number;
   readonly #log: Log;
   readonly #timer: NodeJS.Timeout;
+  readonly #open = new Set<AdmittedRequest>();
+  /** Open requests that do not wait for their callers. */
   #inFlight = 0;
   /** Most requests in flight since the last turn. */
   #peak = 0;
-  #bound = MOST;
+  #bound: number;
   /** Since the last turn, the answers and the sum of their times. */
   #answered = 0;
   #milliseconds = 0;
   #late = 0;
   #turnAt = performance.now();
   #refused = 0;
-  #refusedAt = 0;
+  /** When a request was refused, or the bound fell. */
+  #loadedAt = 0;
 
   constructor(options: AdmissionOptions = {}) {
-    const { targetMilliseconds = TARGET_MILLISECONDS, fewest = FEWEST, log = silentLog } = options;
-    this.#target = targetMilliseconds;
-    this.#fewest = fewest;
-    this.#log = log;
+    this.#target = options.targetMilliseconds ?? TARGET_MILLISECONDS;
+    this.#fewest = options.fewest ?? FEWEST;
+    this.#most = options.most ?? MOST;
+    this.#bound = this.#most;
+    this.#calmMilliseconds = options.calmMilliseconds ?? CALM_MILLISECONDS;
+    this.#log = options.log ?? silentLog;
     this.#timer = setInterval(() => this.#turn(), TURN_MILLISECONDS).unref();
   }
 
-  /** Whether a request is served. Such a request counts until its answer is over. */
-  admits(response: ServerResponse): boolean {
+  /** Serves a request; false for one that is not served because there are too many. */
+  serve(request: IncomingMessage, response: ServerResponse, handler: RequestHandler): boolean {
     if (this.#inFlight >= this.#bound) {
       this.#refuse();
       return false;
     }
-    this.#inFlight += 1;
-    if (this.#inFlight > this.#peak) this.#peak = this.#inFlight;
-    const startedAt = performance.now();
+    const admitted = new AdmittedRequest(request, response, performance.now());
+    this.#open.add(admitted);
+    this.#count(1);
     response.once('close', () => {
-      this.#inFlight -= 1;
-      this.#answered += 1;
-      this.#milliseconds += performance.now() - startedAt;
+      admitted.close(performance.now());
+      this.#endIfOver(admitted);
     });
+    const ended = () => {
+      admitted.serve();
+      this.#endIfOver(admitted);
+    };
+    const work = handler(request, response);
+    if (work instanceof Promise) void work.finally(ended);
+    else ended();
     return true;
   }
 
@@ -82,25 +108,54 @@ export class Admission {
   #refuse(): void {
     if (this.#refused === 0) this.#log.emit('server.overloaded', { count: this.#bound });
     this.#refused += 1;
-    this.#refusedAt = performance.now();
+    this.#loadedAt = performance.now();
+  }
+
+  #count(change: 1 | -1): void {
+    this.#inFlight += change;
+    if (this.#inFlight > this.#peak) this.#peak = this.#inFlight;
+  }
+
+  #endIfOver(admitted: AdmittedRequest): void {
+    if (!admitted.isOver || !this.#open.delete(admitted)) return;
+    if (admitted.isWorking) this.#count(-1);
+    const milliseconds = admitted.millisecondsOfWork(performance.now());
+    if (milliseconds === undefined) return;
+    this.#answered += 1;
+    this.#milliseconds += milliseconds;
+  }
+
+  /** Requests that wait for their callers now, or no longer. */
+  #follow(now: number): void {
+    for (const admitted of this.#open) {
+      const wasWorking = admitted.isWorking;
+      admitted.follow(now);
+      if (admitted.isWorking !== wasWorking) this.#count(wasWorking ? -1 : 1);
+      this.#endIfOver(admitted);
+    }
   }
 
   #turn(): void {
     const now = performance.now();
+    this.#follow(now);
     const isLate = now - this.#turnAt > TURN_MILLISECONDS + this.#target;
     this.#late = isLate ? this.#late + 1 : 0;
     const mean = this.#answered === 0 ? 0 : this.#milliseconds / this.#answered;
     if (this.#late >= LATE_TURNS && mean > SLOW_MILLISECONDS) {
       const share = Math.max(SLOW_MILLISECONDS / mean, DEEPEST_CUT);
       this.#bound = Math.max(this.#fewest, Math.floor(Math.min(this.#bound, this.#peak) * share));
-    } else if (this.#peak >= this.#bound) {
-      this.#bound = Math.min(MOST, Math.ceil(this.#bound * GROWTH));
+      this.#loadedAt = now;
+    } else if (!isLate && this.#peak >= this.#bound) {
+      this.#bound = Math.min(this.#most, Math.ceil(this.#bound * GROWTH));
     }
     this.#answered = 0;
     this.#milliseconds = 0;
     this.#turnAt = now;
     this.#peak = this.#inFlight;
-    if (this.#refused > 0 && now - this.#refusedAt > CALM_MILLISECONDS) {
+    if (now - this.#loadedAt <= this.#calmMilliseconds) return;
+    // A bound of an earlier load is no measure of the next requests.
+    this.#bound = this.#most;
+    if (this.#refused > 0) {
       this.#log.emit('server.relieved', { count: this.#refused });
       this.#refused = 0;
     }

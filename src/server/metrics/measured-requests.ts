@@ -1,4 +1,4 @@
-import type { RequestListener } from 'node:http';
+import type { RequestHandler } from '../../mutual-tls/limits/admission.ts';
 import { traceFieldsOf, tracing } from '../../tracing.ts';
 import { OTHER } from './label-values.ts';
 import type { Metrics } from './metrics.ts';
@@ -15,10 +15,10 @@ const CUT = 'cut';
 
 /** The same handler, whose requests are timed from their head to the end of their answer, and have a span. */
 export function measuredRequests(
-  handler: RequestListener,
+  handler: RequestHandler,
   { listener, routeName }: MeasuredListener,
   metrics: Pick<Metrics, 'observe'>,
-): RequestListener {
+): RequestHandler {
   return tracedRequests(handler, { listener, routeName }, ({ route, status, seconds }) => {
     const labels = { listener, route, status: status === undefined ? CUT : String(status) };
     metrics.observe('tallystick_http_request_duration_seconds', labels, seconds);
@@ -34,22 +34,22 @@ interface Answered {
 
 /** The same handler, whose requests have a span. */
 export function tracedRequests(
-  handler: RequestListener,
+  handler: RequestHandler,
   { listener, routeName }: MeasuredListener,
   onAnswered: (answered: Answered) => void = () => undefined,
-): RequestListener {
+): RequestHandler {
   return (request, response) => {
     const startedAt = performance.now();
     const { method = '' } = request;
     const route = routeName(pathOf(request.url)) ?? OTHER;
     const fields = traceFieldsOf(request.headers);
-    tracing().request({ listener, method, route, fields }, (end) => {
+    return tracing().request({ listener, method, route, fields }, (end) => {
       response.once('close', () => {
         const status = response.writableFinished ? response.statusCode : undefined;
         onAnswered({ route, status, seconds: (performance.now() - startedAt) / 1000 });
         end(status);
       });
-      handler(request, response);
+      return handler(request, response);
     });
   };
 }

@@ -22,10 +22,10 @@ export class OpenTelemetryTracing implements Tracing {
     return isSpanContextValid(this.#tracer.startSpan('probe', {}, ROOT_CONTEXT).spanContext());
   }
 
-  request(
+  request<T>(
     { listener, method, route, fields }: TracedRequest,
-    handle: (end: (status: number | undefined) => void) => void,
-  ): void {
+    handle: (end: (status: number | undefined) => void) => T,
+  ): T {
     const { context, trace, SpanKind, SpanStatusCode } = this.#api;
     const known = METHODS.includes(method) ? method : OTHER_METHOD;
     const attributes = {
@@ -41,7 +41,7 @@ export class OpenTelemetryTracing implements Tracing {
       if (status === undefined || status >= 500) span.setStatus({ code: SpanStatusCode.ERROR });
       span.end();
     };
-    context.with(trace.setSpan(parent, span), handle, undefined, end);
+    return context.with(trace.setSpan(parent, span), handle, undefined, end);
   }
 
   async span<T>(name: string, attributes: SpanFacts, work: TracedWork<T>): Promise<T> {

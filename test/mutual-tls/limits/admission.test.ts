@@ -1,9 +1,15 @@
-import { Agent, createServer, request, type RequestListener, type Server } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import { once } from 'node:events';
+import { Agent, createServer, request, type Server } from 'node:http';
+import { type AddressInfo, connect, type Socket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, describe, expect, it } from 'vitest';
 import type { EventName } from '../../../src/events.ts';
-import { Admission, refuseOverload } from '../../../src/mutual-tls/limits/admission.ts';
+import {
+  Admission,
+  type AdmissionOptions,
+  refuseOverload,
+  type RequestHandler,
+} from '../../../src/mutual-tls/limits/admission.ts';
 
 interface Answer {
   readonly status: number;
@@ -15,20 +21,22 @@ let server: Server;
 let admission: Admission;
 let agent: Agent;
 let events: EventName[];
+let sockets: Socket[];
 afterEach(async () => {
+  for (const socket of sockets) socket.destroy();
   admission.close();
   agent.destroy();
   server.closeAllConnections();
   await new Promise((resolve) => server.close(resolve));
 });
 
-async function open(handler: RequestListener): Promise<void> {
+async function open(handler: RequestHandler, options: AdmissionOptions = { fewest: 16 }): Promise<void> {
   events = [];
-  admission = new Admission({ fewest: 16, log: { emit: (name) => void events.push(name) } });
+  sockets = [];
+  admission = new Admission({ log: { emit: (name) => void events.push(name) }, ...options });
   agent = new Agent({ keepAlive: true, maxSockets: 300 });
   server = createServer((incoming, response) => {
-    if (admission.admits(response)) handler(incoming, response);
-    else refuseOverload(incoming, response);
+    if (!admission.serve(incoming, response, handler)) refuseOverload(incoming, response);
   });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
 }
@@ -65,7 +73,7 @@ async function overload(): Promise<readonly Answer[]> {
 }
 
 /** Work of three milliseconds that nothing else can run beside. */
-const busy: RequestListener = (_incoming, response) => {
+const busy: RequestHandler = (_incoming, response) => {
   setImmediate(() => {
     const until = performance.now() + 3;
     // Nothing else runs.
@@ -74,9 +82,27 @@ const busy: RequestListener = (_incoming, response) => {
   });
 };
 
+/** Waits for others, and keeps the loop free. */
+const slow: RequestHandler = (_incoming, response) => void sleep(600).then(() => response.end('done'));
+
+/** A caller that sends these bytes, and reads nothing. */
+async function caller(bytes: string): Promise<Socket> {
+  const socket = connect((server.address() as AddressInfo).port, '127.0.0.1');
+  sockets.push(socket);
+  socket.on('error', () => undefined);
+  await once(socket, 'connect');
+  socket.write(bytes);
+  return socket;
+}
+
+const statusOf = async () => (await ask()).status;
+const GET = 'GET / HTTP/1.1\r\nHost: bank\r\n\r\n';
+
 describe('admission by the delay of the event loop', () => {
-  it('refuses requests at once, with Retry-After, while more come than can be served', async () => {
-    await open(busy);
+  it('refuses requests at once, with Retry-After, while more come than can be served, and none later', async () => {
+    let isSlow = false;
+    const handler: RequestHandler = (...exchange) => (isSlow ? slow : busy)(...exchange);
+    await open(handler, { fewest: 16, calmMilliseconds: 200 });
     const answers = await overload();
     expect(new Set(answers.map(({ status }) => status))).toEqual(new Set([200, 503]));
     const refused = answers.find(({ status, body }) => status === 503 && body.startsWith('{'));
@@ -89,13 +115,93 @@ describe('admission by the delay of the event loop', () => {
     expect(page?.body).toContain('http-equiv="refresh"');
     expect(events).toContain('server.overloaded');
     // Served again as soon as the load is over.
-    await expect.poll(async () => (await ask()).status).toBe(200);
+    await expect.poll(statusOf).toBe(200);
+    // The bound of an earlier load is no measure of the next requests.
+    await expect.poll(() => events).toContain('server.relieved');
+    isSlow = true;
+    const statuses = await Promise.all(Array.from({ length: 300 }, statusOf));
+    expect(new Set(statuses)).toEqual(new Set([200]));
   });
 
   it('serves requests that wait for others, however many and slow, while the loop is in time', async () => {
-    await open((_incoming, response) => void sleep(600).then(() => response.end('done')));
-    const statuses = await Promise.all(Array.from({ length: 300 }, async () => (await ask()).status));
+    await open(slow);
+    const statuses = await Promise.all(Array.from({ length: 300 }, statusOf));
     expect(new Set(statuses)).toEqual(new Set([200]));
     expect(events).toEqual([]);
   });
+
+  it('counts a request whose caller has left until the work on it has ended', async () => {
+    const { promise: work, resolve: endWork } = Promise.withResolvers<void>();
+    let begun = 0;
+    let isOver = false;
+    const handler: RequestHandler = async (_incoming, response) => {
+      begun += 1;
+      if (!isOver) await work;
+      response.end('done');
+    };
+    await open(handler, { fewest: 4, most: 4, calmMilliseconds: 60_000 });
+    const callers = await Promise.all(Array.from({ length: 4 }, () => caller(GET)));
+    await expect.poll(() => begun).toBe(4);
+    for (const socket of callers) socket.destroy();
+    await expect.poll(() => connectionCount()).toBe(0);
+    expect(await statusOf()).toBe(503);
+    isOver = true;
+    endWork();
+    await expect.poll(statusOf).toBe(200);
+  });
+
+  it('gives no place to requests whose bodies have not come, until they are there (N1)', async () => {
+    const { promise: work, resolve: endWork } = Promise.withResolvers<void>();
+    let whole = 0;
+    const handler: RequestHandler = async (incoming, response) => {
+      if (incoming.method === 'POST') {
+        for await (const _bytes of incoming);
+        whole += 1;
+        await work;
+      }
+      response.end('done');
+    };
+    await open(handler, { fewest: 4, most: 4 });
+    const head = 'POST / HTTP/1.1\r\nHost: bank\r\nContent-Length: 4\r\n\r\nab';
+    const callers = await Promise.all(Array.from({ length: 4 }, () => caller(head)));
+    await expect.poll(statusOf).toBe(200);
+    for (const socket of callers) socket.write('cd');
+    await expect.poll(() => whole).toBe(4);
+    await expect.poll(statusOf).toBe(503);
+    endWork();
+    await expect.poll(statusOf).toBe(200);
+  });
+
+  it('gives no place to answers that their callers do not read (N1)', async () => {
+    let isLong = true;
+    const handler: RequestHandler = (_incoming, response) =>
+      void response.end(isLong ? Buffer.alloc(8_000_000) : 'done');
+    await open(handler, { fewest: 4, most: 4 });
+    await Promise.all(Array.from({ length: 4 }, async () => (await caller(GET)).pause()));
+    await expect.poll(() => connectionCount()).toBe(4);
+    isLong = false;
+    await expect.poll(statusOf).toBe(200);
+  });
+
+  it('recovers the places of pipelined requests whose connection has ended', async () => {
+    let begun = 0;
+    let isOver = false;
+    const handler: RequestHandler = (_incoming, response) => {
+      begun += 1;
+      if (isOver) response.end('done');
+    };
+    await open(handler, { fewest: 4, most: 4 });
+    const socket = await caller(GET.repeat(4));
+    await expect.poll(() => begun).toBe(4);
+    expect(await statusOf()).toBe(503);
+    isOver = true;
+    socket.destroy();
+    await expect.poll(statusOf).toBe(200);
+  });
 });
+
+function connectionCount(): Promise<number> {
+  return new Promise((resolve, reject) => {
+    server.getConnections((error, count) => (error === null ? resolve(count) : reject(error)));
+  });
+}
