@@ -36,6 +36,8 @@ export interface Attack {
   readonly leastServed?: number;
   /** Longest time until all is as before, in seconds. Default 10. */
   readonly longestRecovery?: number;
+  /** Bounds of what the attack may leave behind. */
+  readonly most?: { readonly linesASecond: number; readonly storeMegabytes: number };
   /** Attacks until the time is over; the text that it resolves to stands in the report. */
   run(target: Target): Promise<string>;
 }

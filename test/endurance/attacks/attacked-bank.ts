@@ -1,6 +1,6 @@
 import { type ChildProcess, fork, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { openSync, readFileSync, writeFileSync } from 'node:fs';
+import { openSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
@@ -30,6 +30,8 @@ export interface AttackedServer {
   attack(seconds: number): Promise<string>;
   /** CPU seconds and resident megabytes of all processes of the server. */
   usage(): { readonly cpuSeconds: number; readonly megabytes: number };
+  /** Lines of the log, and megabytes of the store with its write-ahead log. */
+  left(): { readonly lines: number; readonly storeMegabytes: number };
   stop(): Promise<void>;
 }
 
@@ -51,7 +53,8 @@ export const createAspsp = async () => demoAspsp();`,
         mtls: Number(new URL(bank.description.mtlsUrl).port),
         health: await freePort(),
       };
-      const server = serve(bank, attack, ports);
+      const store = join(bank.folder, `attacked-${performance.now()}.sqlite`);
+      const server = serve(bank, attack, { ports, store });
       const gatewayPort = attack.measured === 'gateway' ? await freePort() : 0;
       await until(() => isReady({ ports }));
       const gateway = gatewayPort === 0 ? undefined : await startGateway(bank, gatewayPort);
@@ -60,6 +63,10 @@ export const createAspsp = async () => demoAspsp();`,
         gatewayPort,
         attack: (seconds) => run(attack, targetOf(bank, { ports, gatewayPort, server, seconds })),
         usage: () => usageOf(server.pid ?? 0),
+        left: () => ({
+          lines: readFileSync(logOf(bank), 'utf8').split('\n').length - 1,
+          storeMegabytes: Math.ceil((bytesOf(store) + bytesOf(`${store}-wal`)) / 1e6),
+        }),
         stop: async () => {
           gateway?.kill('SIGKILL');
           for (const pid of childrenOf(server.pid ?? 0)) process.kill(pid, 'SIGKILL');
@@ -72,11 +79,18 @@ export const createAspsp = async () => demoAspsp();`,
   };
 }
 
-function serve(bank: Bank, attack: Attack, ports: Ports): ChildProcess {
+const logOf = ({ folder }: Bank) => join(folder, 'attacked.json.log');
+const bytesOf = (file: string) => statSync(file, { throwIfNoEntry: false })?.size ?? 0;
+
+function serve(
+  bank: Bank,
+  attack: Attack,
+  { ports, store }: { readonly ports: Ports; readonly store: string },
+): ChildProcess {
   const file = join(bank.folder, 'attacked.json');
   const more = {
     aspspModule: 'aspsp.ts',
-    storage: { file: `attacked-${performance.now()}.sqlite`, secretFile: 'bank.secret' },
+    storage: { file: store, secretFile: 'bank.secret' },
     accessToken: { format: 'opaque' },
     // As a bank runs it: the limits by address count for loopback too.
     connections: undefined,
@@ -92,7 +106,7 @@ function serve(bank: Bank, attack: Attack, ports: Ports): ChildProcess {
     ...attack.configuration,
   };
   writeFileSync(file, JSON.stringify(bank.configuration(ports, more)));
-  const out = attack.log === 'full' ? openSync('/dev/full', 'w') : openSync(`${file}.log`, 'w');
+  const out = attack.log === 'full' ? openSync('/dev/full', 'w') : openSync(logOf(bank), 'w');
   const limit = attack.descriptors === undefined ? '' : `ulimit -n ${attack.descriptors}; `;
   return spawn('bash', ['-c', `${limit}exec "$0" "$@"`, process.execPath, MAIN, 'serve', '--config', file], {
     stdio: ['ignore', attack.log === 'not read' ? 'pipe' : out, 'ignore'],

@@ -1,18 +1,6 @@
-import type { Socket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Attack } from './attack.ts';
-import { identityOf, inLoops, plainSocket, settled, tlsSocket } from './sockets.ts';
-
-const openOf = (sockets: readonly Socket[]) => sockets.filter((socket) => !socket.destroyed).length;
-
-async function opened<S extends Socket>(count: number, open: () => S): Promise<S[]> {
-  const sockets: S[] = [];
-  for (let number = 0; number < count; number += 1) {
-    sockets.push(open());
-    if (number % 100 === 99) await sleep(20);
-  }
-  return sockets;
-}
+import { identityOf, inLoops, openOf, opened, plainSocket, settled, tlsSocket } from './sockets.ts';
 
 export const CONNECTION_ATTACKS: readonly Attack[] = [
   {

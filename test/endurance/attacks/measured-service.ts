@@ -14,6 +14,7 @@ export interface Served {
   readonly asked: number;
   readonly answered: number;
   readonly medianMilliseconds: number;
+  readonly p99Milliseconds: number;
   readonly longestMilliseconds: number;
 }
 
@@ -68,6 +69,7 @@ export async function measure(ask: Ask, signal: AbortSignal): Promise<Served> {
     asked: times.length,
     answered,
     medianMilliseconds: Math.round(sorted[sorted.length >> 1] ?? Number.NaN),
+    p99Milliseconds: Math.round(sorted[Math.ceil(sorted.length * 0.99) - 1] ?? Number.NaN),
     longestMilliseconds: Math.round(sorted.at(-1) ?? Number.NaN),
   };
 }

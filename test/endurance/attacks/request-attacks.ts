@@ -1,39 +1,6 @@
-import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
 import type { Attack, Target } from './attack.ts';
-import {
-  formRequest,
-  type Identity,
-  identityOf,
-  inLoops,
-  plainSocket,
-  statusOf,
-  tlsSocket,
-} from './sockets.ts';
-
-/** A certificate of nobody whose name is of characters that do not show. */
-const strangerOf = ({ strangerFolder }: Target, name: string): Identity => ({
-  cert: readFileSync(join(strangerFolder, `${name}.pem`), 'utf8'),
-  key: readFileSync(join(strangerFolder, `${name}.key`), 'utf8'),
-});
-
-const pushed = ({ clientId, redirectUri }: Target, more: Readonly<Record<string, string>>) => ({
-  client_id: clientId,
-  response_type: 'code',
-  redirect_uri: redirectUri,
-  scope: 'openid accounts',
-  code_challenge: 'E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM',
-  code_challenge_method: 'S256',
-  ...more,
-});
-
-function statuses() {
-  const counts = new Map<number, number>();
-  return {
-    count: (status: number) => void counts.set(status, (counts.get(status) ?? 0) + 1),
-    text: () => [...counts].map(([status, count]) => `${count} × ${status || 'no answer'}`).join(', '),
-  };
-}
+import { pushed, strangerOf } from './forms.ts';
+import { formRequest, identityOf, inLoops, plainSocket, statuses, statusOf, tlsSocket } from './sockets.ts';
 
 const names = (title: string, file: string): Attack => ({
   name: title,
