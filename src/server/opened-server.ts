@@ -65,14 +65,13 @@ export async function openServer(config: Config, parts: ServerParts): Promise<Op
   const clientLimits = { ...config.clientLimits };
   await assertPrivateFiles(config, 'configuration', log);
   const opened = await openParts(config, parts, { audit, clock, log, metrics });
-  const { decision, clients, store, clientCertificate } = opened;
+  const { decision, clients, store, clientCertificate, tls } = opened;
   audit?.start({ log, store });
   activity.start({ log, store });
   const consents = new ConsentRecords({ store, clock, secret: opened.secret });
   const consentUses = new ConsentUses({ store, clock, log, consentSeconds: config.consent.lifetimeSeconds });
   const ofCustomers = { aspsp, consents, consentUses };
   const endpoints = createEndpoints(config, opened, { ...ofCustomers, clientLimits, audit, clock, log });
-  const { tls } = opened;
   const requestClientCertificate = clientCertificate.isTlsCertificateNeeded;
   const connections = createConnectionLimits({ log, ...connectionLimitOptions(config) });
   const measured = (listener: 'front' | 'mtls') =>
@@ -84,8 +83,8 @@ export async function openServer(config: Config, parts: ServerParts): Promise<Op
   if (requestClientCertificate) await reportClientChain(log);
   const bankConsents = new Consents(consents, endpoints);
   await endWithConsents(clients, bankConsents, log);
-  const ofBank = { endpoints, opened, consents: bankConsents, consentUses, connections, metrics };
-  const bankApi = await openBankApi(config, { ...ofBank, audit, clock, log });
+  const common = { opened, consents: bankConsents, consentUses, audit, clock, log };
+  const bankApi = await openBankApi(config, { ...common, endpoints, connections, metrics });
   const listeners = [front, mtls, ...(bankApi === undefined ? [] : [bankApi.listener])];
   const certificates = { tls, 'bankApi.tls': bankApi?.tls };
   followServer(metrics, { ...opened, connections, certificates, clock });
@@ -95,7 +94,8 @@ export async function openServer(config: Config, parts: ServerParts): Promise<Op
     { name: 'signing keys', notice: opened.signer.problem },
     { name: 'store', problem: (await store.isHealthy()) ? undefined : 'does not read and write' },
   ];
-  const ofManagement = { opened, consentUses, activity, health, ownCertificates: certificates, audit };
+  const ofManagement = { ...common, activity, health, ownCertificates: certificates };
+  const management = await openManagement(config, ofManagement);
   return {
     running: {
       issuer: config.issuer,
@@ -113,7 +113,7 @@ export async function openServer(config: Config, parts: ServerParts): Promise<Op
     mtls,
     bank: bankApi?.listener,
     metrics,
-    manage: openManagement(config, { ...ofManagement, consents: bankConsents, clock, log }),
+    manage: management.endpoint,
     reload: () => reloadFiles(log),
     change: (settings) => changeSettings(settings, { config, logLevel, clientLimits, connections }),
     started: () => log.emit('server.started', { issuer: config.issuer, count: config.clients.length }),
@@ -124,7 +124,7 @@ export async function openServer(config: Config, parts: ServerParts): Promise<Op
     stop: async () => {
       const { drainSeconds } = config.shutdown;
       await publicListeners.close(drainSeconds);
-      await bankApi?.stop(drainSeconds);
+      await Promise.all([bankApi?.stop(drainSeconds), management.close()]);
       await endpoints.close();
       await opened.keysByAddress.close();
       await Promise.all([opened.seen.close(), opened.blocks.close(), consentUses.close(), activity.close()]);

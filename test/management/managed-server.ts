@@ -46,10 +46,16 @@ export interface ManagedServer {
 
 /** A sandbox whose server has both listeners of the management API. */
 export async function startManaged(
-  { amend }: { readonly amend?: (own: Record<string, unknown>) => Record<string, unknown> } = {},
+  {
+    amend,
+    tlsPort,
+  }: {
+    readonly amend?: (own: Record<string, unknown>) => Record<string, unknown>;
+    readonly tlsPort?: number;
+  } = {},
   options: Pick<SandboxOptions, 'store'> = {},
 ): Promise<ManagedServer> {
-  const ports = { local: await freePort(), tls: await freePort() };
+  const ports = { local: await freePort(), tls: tlsPort ?? (await freePort()) };
   const programs = await createPrograms();
   let secretFile = '';
   const sandbox = await startTestSandbox({

@@ -33,6 +33,7 @@ const MAY: Readonly<Record<string, readonly Role[]>> = {
   readBlock: ALL,
   createBlock: ['operator'],
   liftBlock: ['operator'],
+  searchAudit: ALL,
 };
 const operations = Object.values(managementOperations({} as never)).map(({ contract }) => contract);
 

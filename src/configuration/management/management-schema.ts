@@ -4,6 +4,7 @@ import type { ManagementCaller } from '../../management/operators/management-cal
 import { ROLES } from '../../management/operators/operator.ts';
 import type { Certificate } from '../../x509/certificate/certificate.ts';
 import { callerNameField, refuseDoubledCallers } from '../consents/bank-api-schema.ts';
+import { openidSchema } from './openid-schema.ts';
 import { healthAddressSchema } from '../health-schema.ts';
 
 const file = z.string().min(1);
@@ -44,9 +45,13 @@ export const managementSchema = z
       description:
         "PEM of the bank's own CA for the client certificates, which everyone presents; of no CA that issues to TPPs. Read again when it changes.",
     }),
-    callers: z.array(callerSchema).min(1),
+    callers: z.array(callerSchema).default([]),
+    openid: openidSchema.optional(),
   })
-  .superRefine(({ url, callers }, context) => {
+  .superRefine(({ url, callers, openid }, context) => {
+    if (callers.length === 0 && openid === undefined) {
+      context.addIssue({ code: 'custom', path: ['callers'], message: 'or openid is required' });
+    }
     if (URL.canParse(url) && new URL(url).origin !== url.replace(/\/$/, '')) {
       context.addIssue({ code: 'custom', path: ['url'], message: 'must be an https URL without a path' });
     }

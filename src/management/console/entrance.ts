@@ -11,7 +11,8 @@ import { stateOf } from '../management-state.ts';
 import type { LocalTickets } from '../operators/local-tickets.ts';
 import type { Operator } from '../operators/operator.ts';
 import type { OperatorSession, OperatorSessions } from '../operators/operator-sessions.ts';
-import { renderNotice } from './notice.ts';
+import type { OpenidLogin } from '../operators/openid-login.ts';
+import { renderNotice, renderReturn } from './notice.ts';
 
 export interface EntranceOptions {
   readonly management: Pick<Management, 'report'>;
@@ -19,6 +20,8 @@ export interface EntranceOptions {
   readonly tickets: LocalTickets;
   readonly store: Store;
   readonly log: Log;
+  /** Where operators log in who have no certificate of their own; on the listener with certificates only. */
+  readonly login?: OpenidLogin | undefined;
   /** The pages, which find the operator with `sessionOf`. A form that is not of the session does not reach them. */
   readonly pages?: Middleware | undefined;
 }
@@ -26,6 +29,9 @@ export interface EntranceOptions {
 /** Of all requests below `/console`. */
 const POLICY =
   "default-src 'none'; style-src 'self'; img-src 'self' data:; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
+const LOGIN_COOKIE = '__Host-tallystick-login';
+/** Longest address that a login leads back to. */
+const MAX_RETURN = 1024;
 const sessions = new WeakMap<Context, OperatorSession>();
 
 /** The session of a request that the entrance has let through. */
@@ -47,6 +53,7 @@ export class Entrance {
     this.#options = options;
     const router = new Router({ prefix: '/console' });
     router.get('/enter', (ctx) => this.#enter(ctx));
+    router.get('/callback', (ctx) => this.#finishLogin(ctx));
     router.post(
       '/leave',
       (ctx, next) => this.#admit(ctx, next),
@@ -85,6 +92,31 @@ export class Entrance {
     ctx.redirect('/console');
   }
 
+  /** @throws ERR_MANAGEMENT_UNKNOWN where no login is possible */
+  async #beginLogin(ctx: Context): Promise<void> {
+    const { login } = this.#options;
+    const isPage = ctx.method === 'GET' && stateOf(ctx).origin.listener === 'management';
+    if (login === undefined || !isPage) throw new OpenBankingError('ERR_MANAGEMENT_UNKNOWN', {});
+    const { url, browser } = await login.begin(ctx.url.slice(0, MAX_RETURN));
+    ctx.append(
+      'set-cookie',
+      `${LOGIN_COOKIE}=${browser}; Path=/; HttpOnly; SameSite=Lax; Secure; Max-Age=600`,
+    );
+    ctx.redirect(url);
+  }
+
+  /** The provider sent the browser here, so the next request must be of a page of our own: it carries the cookie. */
+  async #finishLogin(ctx: Context): Promise<void> {
+    const { login } = this.#options;
+    if (login === undefined || stateOf(ctx).origin.listener !== 'management') {
+      throw new OpenBankingError('ERR_HTTP_NOT_FOUND', { path: ctx.path });
+    }
+    const { operator, returnTo } = await login.finish(ctx.search, cookieIn(ctx, LOGIN_COOKIE));
+    await this.#open(ctx, operator);
+    ctx.append('set-cookie', `${LOGIN_COOKIE}=; Path=/; HttpOnly; SameSite=Lax; Secure; Max-Age=0`);
+    renderReturn(ctx, returnTo);
+  }
+
   async #open(ctx: Context, operator: Operator): Promise<OperatorSession> {
     const { origin, requestId } = stateOf(ctx);
     const session = await this.#options.sessions.open(operator, origin.listener);
@@ -105,7 +137,10 @@ export class Entrance {
     const { origin } = stateOf(ctx);
     const found = await this.#find(ctx);
     const session = found ?? (origin.operator && (await this.#open(ctx, origin.operator)));
-    if (session === undefined) throw new OpenBankingError('ERR_MANAGEMENT_UNKNOWN', {});
+    if (session === undefined) {
+      await this.#beginLogin(ctx);
+      return;
+    }
     stateOf(ctx).operator = session.operator;
     sessions.set(ctx, session);
     if (ctx.method === 'GET' || ctx.method === 'HEAD') return next();
@@ -121,7 +156,7 @@ export class Entrance {
   /** A session that a certificate opened counts with this certificate only, and with its present roles. */
   async #find(ctx: Context): Promise<OperatorSession | undefined> {
     const { origin } = stateOf(ctx);
-    const session = await this.#options.sessions.find(cookieIn(ctx), origin.listener);
+    const session = await this.#options.sessions.find(cookieIn(ctx, cookieName(ctx)), origin.listener);
     if (session?.operator.by !== 'certificate') return session;
     const { operator } = origin;
     return operator?.name === session.operator.name ? { ...session, operator } : undefined;
@@ -168,8 +203,8 @@ function cookieOf(ctx: Context, id: string): string {
   return `${cookieName(ctx)}=${id}; Path=/; HttpOnly; SameSite=Strict${secure}`;
 }
 
-function cookieIn(ctx: Context): string {
-  const start = `${cookieName(ctx)}=`;
+function cookieIn(ctx: Context, name: string): string {
+  const start = `${name}=`;
   const found = ctx
     .get('cookie')
     .split(';')

@@ -29,6 +29,18 @@ export function renderNotice(
 `;
 }
 
+/** A page that leads on to an address of the console, by a request of its own. */
+export function renderReturn(ctx: Context, path: string): void {
+  const address = escaped(path.startsWith('/console') ? path : '/console');
+  ctx.type = 'text/html; charset=utf-8';
+  ctx.body = `<!doctype html>
+<html lang="en"><meta charset="utf-8"><meta http-equiv="refresh" content="0;url=${address}">
+<title>Tallystick</title>
+<p><a href="${address}">Go on to the console</a></p>
+</html>
+`;
+}
+
 function escaped(text: string): string {
   return text.replaceAll(/[&<>"']/g, (one) => `&#${one.charCodeAt(0)};`);
 }

@@ -1,3 +1,4 @@
+import { type AuditParts, auditOperations } from './audit-operations.ts';
 import { type BlockParts, blockOperations } from './block-operations.ts';
 import { type CertificateParts, certificateOperations } from './certificate-operations.ts';
 import { clientOperations } from './client-operations.ts';
@@ -18,7 +19,8 @@ export type ManagementParts = ClientParts &
   BlockParts &
   OverviewParts &
   KeyParts &
-  RegisterParts;
+  RegisterParts &
+  AuditParts;
 
 /** All operations, by their `operationId`. */
 export function managementOperations(parts: ManagementParts) {
@@ -33,5 +35,6 @@ export function managementOperations(parts: ManagementParts) {
     ...keyOperations(parts),
     ...registerOperations(parts),
     ...blockOperations(parts),
+    ...auditOperations(parts),
   };
 }

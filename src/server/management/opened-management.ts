@@ -1,4 +1,5 @@
 import type { AuditGate } from '../../audit/audit-gate.ts';
+import { AuditSearch } from '../../audit/reading/audit-search.ts';
 import type { Clients } from '../../authorization-server/clients/clients.ts';
 import type { KeyPlace } from '../../authorization-server/signing/keyring.ts';
 import type { Clock } from '../../clock.ts';
@@ -21,6 +22,8 @@ import { OperatorSessions } from '../../management/operators/operator-sessions.t
 import type { Store } from '../../storage/store.ts';
 import type { StoredBlocks } from '../../tpp/block-list/stored-blocks.ts';
 import type { SeenCertificates } from '../../tpp/seen-certificates.ts';
+import { openAuditSource } from '../audit/opened-audit.ts';
+import { openLogin } from './opened-login.ts';
 
 interface ManagementServerParts {
   readonly opened: {
@@ -45,8 +48,17 @@ interface ManagementServerParts {
   readonly log: Log;
 }
 
-/** Builds the management API of a process that serves. */
-export function openManagement(config: Config, parts: ManagementServerParts): ManagementEndpoint {
+/** The management API of a process that serves. */
+export interface OpenedManagement {
+  readonly endpoint: ManagementEndpoint;
+  close(): Promise<void>;
+}
+
+/** Builds the management API of a process that serves. @throws ERR_CONFIG_INVALID */
+export async function openManagement(
+  config: Config,
+  parts: ManagementServerParts,
+): Promise<OpenedManagement> {
   const { audit, clock, log } = parts;
   const { clients, store, secret, signer, seen, blocks, decision } = parts.opened;
   const { apiScopes, acrValues } = config;
@@ -54,16 +66,25 @@ export function openManagement(config: Config, parts: ManagementServerParts): Ma
   const deliveryModes = allowedDeliveryModes(config.ciba);
   const rules = { apiScopes, acrValues, profiles, deliveryModes, detailScopes: detailScopesOf(config) };
   const { consents, consentUses } = parts;
+  const source = config.audit && (await openAuditSource(config.audit, log));
+  const login = await openLogin(config, { store, secret, clock });
   const operations = managementOperations({
     ...decision,
     ...{ clients, rules, consents, consentUses, seen, blocks, clock },
     ...{ activity: parts.activity, health: parts.health, ownCertificates: parts.ownCertificates },
     keys: signer,
+    auditSearch: source && new AuditSearch(source),
   });
   const management = new Management({ operations, store, secret, audit, clock, log });
   const tickets = new LocalTickets({ secret, clock });
   const sessions = new OperatorSessions({ store, secret, clock });
   const pages = new ConsolePages({ management }).middleware;
-  const entrance = new Entrance({ management, sessions, tickets, store, log, pages });
-  return new ManagementApi({ management, tickets, console: entrance.middleware }).endpoint;
+  const entrance = new Entrance({ management, sessions, tickets, store, log, pages, login: login?.login });
+  const { endpoint } = new ManagementApi({ management, tickets, console: entrance.middleware });
+  return {
+    endpoint,
+    close: async () => {
+      await Promise.all([source?.close(), login?.close()]);
+    },
+  };
 }
