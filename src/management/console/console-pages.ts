@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import Router from '@koa/router';
 import type { Context, Middleware } from 'koa';
-import { OpenBankingError } from '../../errors.ts';
+import { isRefusal, OpenBankingError } from '../../errors.ts';
 import type { Management } from '../management.ts';
 import type { managementOperations } from '../operations/operations.ts';
 import { ACTIONS, type Action } from './actions.ts';
@@ -180,7 +180,25 @@ export class ConsolePages {
   }
 
   async #audit(ctx: Context): Promise<void> {
-    this.#show(ctx, 'audit', 'Audit', {});
+    const asked = Object.assign(
+      {},
+      ...['tpp', 'client', 'event', 'from', 'to', 'after'].map((name) => textIn(ctx.query, name)),
+    ) as Readonly<Record<string, string>>;
+    const { from, to, ...others } = asked;
+    const query = {
+      limit: PAGE,
+      ...others,
+      ...(from === undefined ? {} : { from: `${from}T00:00:00Z` }),
+      ...(to === undefined ? {} : { to: `${to}T23:59:59.999Z` }),
+    };
+    const { value } = await this.#management
+      .call('searchAudit', { ...callerOf(ctx), query })
+      .catch((error: unknown) => {
+        if (isRefusal(error, 'ERR_MANAGEMENT_NOT_FOUND')) return { value: { next: undefined } };
+        throw error;
+      });
+    const more = new URLSearchParams({ ...asked, after: value.next ?? '' }).toString();
+    this.#show(ctx, 'audit', 'Audit', { ...value, asked, more });
   }
 
   async #confirm(ctx: Context, action: Action, problem?: string): Promise<void> {
