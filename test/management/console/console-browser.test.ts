@@ -1,5 +1,8 @@
+import { mkdtempSync, rmSync } from 'node:fs';
 import { mkdir, readFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import type { Browser, BrowserContext, Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import type { Role } from '../../../src/management/operators/operator.ts';
@@ -16,12 +19,20 @@ const { SCREENSHOTS } = process.env;
 const PHONE = { width: 360, height: 740 };
 const DESKTOP = { width: 1280, height: 900 };
 
+const auditFolder = mkdtempSync(join(tmpdir(), 'tallystick-console-'));
+afterAll(() => rmSync(auditFolder, { recursive: true, force: true }));
+
 describe.skipIf(isChromiumMissing)(`the console in a real browser, without scripts${chromiumNote}`, () => {
   let server: ManagedServer;
   let browser: Browser;
   let open: BrowserContext | undefined;
   beforeAll(async () => {
-    server = await startManaged();
+    server = await startManaged({
+      amend: (own) => ({
+        ...own,
+        audit: { folder: join(auditFolder, 'record'), signingKeyFile: join(auditFolder, 'audit-key.json') },
+      }),
+    });
     browser = await launchChromium();
     await token('money-one');
     await token('money-two');
@@ -139,6 +150,18 @@ describe.skipIf(isChromiumMissing)(`the console in a real browser, without scrip
     await confirm(page, 'Of the <b>console</b>', 'asked by the TPP');
     expect(page.url()).toBe(at('/console/clients'));
     expect((await call('/v1/clients/of-the-console')).status).toBe(404);
+  });
+
+  it('finds in the audit record who changed what', async () => {
+    const page = await enter(['viewer']);
+    await page.getByRole('link', { name: 'Audit' }).click();
+    await page.getByLabel('Event').fill('management.changed');
+    await page.getByRole('button', { name: 'Search' }).click();
+    expect(await bodyOf(page)).toMatch(/management\.changed[\s\S]*asked by the TPP/);
+    await page.getByLabel('From').fill('2020-01-01');
+    await page.getByLabel('To').fill('2020-01-02');
+    await page.getByRole('button', { name: 'Search' }).click();
+    expect(await bodyOf(page)).toContain('No line found');
   });
 
   it('offers no change to a viewer, and refuses the page of one', async () => {
