@@ -65,7 +65,7 @@ describe('service to others under an attack, and after it', () => {
       rows.push(
         `| ${name} | ${served.answered} of ${served.asked} | ${timesOf(served)} | ` +
           `${quiet.answered} of ${quiet.asked}, ${timesOf(quiet)} | ${cpuPercent.toFixed(0)} % | ` +
-          `${before.megabytes}, ${megabytes}, ${server.usage().megabytes} MB | ` +
+          `${[before.megabytes, megabytes, server.usage().megabytes].map(Math.round).join(', ')} MB | ` +
           `${lines}, ${left.storeMegabytes} MB | ${again} | ${await report} |`,
       );
       console.log(rows.at(-1));

@@ -1,6 +1,6 @@
 import { type ChildProcess, fork, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { openSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { openSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
@@ -23,13 +23,21 @@ export interface AttackedBank {
   close(): Promise<void>;
 }
 
+interface Usage {
+  readonly cpuSeconds: number;
+  readonly megabytes: number;
+  readonly descriptors: number;
+}
+
 export interface AttackedServer {
   readonly ports: Ports;
   readonly gatewayPort: number;
   /** Starts the attack; resolves to its report. */
   attack(seconds: number): Promise<string>;
-  /** CPU seconds and resident megabytes of all processes of the server. */
-  usage(): { readonly cpuSeconds: number; readonly megabytes: number };
+  /** CPU seconds, resident megabytes and open descriptors of all processes of the server. */
+  usage(): Usage;
+  /** The log so far. */
+  log(): string;
   /** Lines of the log, and megabytes of the store with its write-ahead log. */
   left(): { readonly lines: number; readonly storeMegabytes: number };
   stop(): Promise<void>;
@@ -63,6 +71,7 @@ export const createAspsp = async () => demoAspsp();`,
         gatewayPort,
         attack: (seconds) => run(attack, targetOf(bank, { ports, gatewayPort, server, seconds })),
         usage: () => usageOf(server.pid ?? 0),
+        log: () => readFileSync(logOf(bank), 'utf8'),
         left: () => ({
           lines: readFileSync(logOf(bank), 'utf8').split('\n').length - 1,
           storeMegabytes: Math.ceil((bytesOf(store) + bytesOf(`${store}-wal`)) / 1e6),
@@ -207,18 +216,19 @@ async function writeApi(folder: string, authority: Authority): Promise<void> {
   writeFileSync(join(folder, 'api.key'), api.privateKeyPem, { mode: 0o600 });
 }
 
-function usageOf(pid: number): { cpuSeconds: number; megabytes: number } {
-  let [ticks, pages] = [0, 0];
+function usageOf(pid: number): Usage {
+  let [ticks, pages, descriptors] = [0, 0, 0];
   for (const one of [pid, ...childrenOf(pid)]) {
     try {
       const fields = readFileSync(`/proc/${one}/stat`, 'utf8').split(') ')[1]?.split(' ') ?? [];
       ticks += Number(fields[11]) + Number(fields[12]);
       pages += Number(readFileSync(`/proc/${one}/statm`, 'utf8').split(' ')[1]);
+      descriptors += readdirSync(`/proc/${one}/fd`).length;
     } catch {
       // The process has ended.
     }
   }
-  return { cpuSeconds: ticks / 100, megabytes: Math.round((pages * 4096) / 1e6) };
+  return { cpuSeconds: ticks / 100, megabytes: (pages * 4096) / 1e6, descriptors };
 }
 
 async function until(is: () => Promise<boolean>): Promise<void> {
