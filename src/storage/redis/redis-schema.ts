@@ -1,4 +1,4 @@
-import type { Cluster, Redis } from 'ioredis';
+import { type Cluster, type Redis, ReplyError } from 'ioredis';
 import { OpenBankingError } from '../../errors.ts';
 
 /**
@@ -16,11 +16,20 @@ export const REDIS_SCHEMA = 1;
 export async function assertKnownRedisSchema(redis: Redis | Cluster, key: string): Promise<void> {
   try {
     const noted = await redis.get(key);
-    if (noted === null) await redis.set(key, REDIS_SCHEMA, 'NX');
+    if (noted === null) await note(redis, key);
     else if (!isKnown(noted)) throw unknownSchema(noted);
   } catch (cause) {
     if (cause instanceof OpenBankingError) throw cause;
     throw new OpenBankingError('ERR_STORAGE_UNAVAILABLE', { operation: `open: ${cause}` }, { cause });
+  }
+}
+
+async function note(redis: Redis | Cluster, key: string): Promise<void> {
+  try {
+    await redis.set(key, REDIS_SCHEMA, 'NX');
+  } catch (error) {
+    // A primary that has too few replicas, or no room, takes no writes for now: the next start notes the schema.
+    if (!(error instanceof ReplyError)) throw error;
   }
 }
 
