@@ -59,7 +59,9 @@ describe('signingKeys', () => {
     ],
     [
       'a schedule for keys of a KMS',
-      { signingKeys: { kms: { region: 'eu-central-1', credentialsFile: 'a', keysFile: 'b' }, rotateDays: 90 } },
+      {
+        signingKeys: { kms: { region: 'eu-central-1', credentialsFile: 'a', keysFile: 'b' }, rotateDays: 90 },
+      },
       'rotateDays: is not for keys of a KMS',
     ],
     ['another label', { signingKeys: { pkcs11: { ...pkcs11, keyLabel: 'a@b' } } }, 'must be 1 to 32 letters'],
