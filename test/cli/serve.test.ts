@@ -113,7 +113,7 @@ describe('tallystick serve', () => {
         () => 0,
       );
     await expect.poll(() => statusOf('/health/ready'), { timeout: 10_000, message: output }).toBe(200);
-    expect([await statusOf('/health/live'), await statusOf('/')]).toEqual([200, 404]);
+    expect([await statusOf('/health/live'), await statusOf('/')]).toEqual([200, 401]);
 
     const connected = await connectTpp({ description, tpp });
     const granted = await oauth.clientCredentialsGrant(connected.config, { scope: 'accounts' });

@@ -70,7 +70,7 @@ describe.skipIf(process.platform === 'win32')('tallystick serve with two workers
     return eventsOf('files.reloaded').slice(-2);
   };
   const write = (file: string, text: string) => {
-    writeFileSync(`${file}.new`, text);
+    writeFileSync(`${file}.new`, text, { mode: 0o600 });
     renameSync(`${file}.new`, file);
   };
 
