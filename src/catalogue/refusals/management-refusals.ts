@@ -5,7 +5,7 @@ type None = Record<never, never>;
 /** The refusals of the management API and the console: management/. */
 export const MANAGEMENT_REFUSALS = {
   ERR_MANAGEMENT_UNKNOWN: client<None>(
-    'the caller is no operator: there is no certificate of `management.callers`, no bearer token of `tallystick console --token`, and no session of the console',
+    'the caller is no operator: by a certificate, a token of tallystick console, or a session',
   ),
   ERR_MANAGEMENT_ROLE: client<{ operator: string; right: string }>(
     'no role of the operator allows this (docs/management.md)',
@@ -22,10 +22,10 @@ export const MANAGEMENT_REFUSALS = {
   ERR_MANAGEMENT_IDEMPOTENCY: request<None>('the Idempotency-Key was used for another change'),
   ERR_MANAGEMENT_RUNNING: grant<None>('a request with this Idempotency-Key is being carried out'),
   ERR_MANAGEMENT_VERSION_MISSING: request<None>(
-    'a change names in If-Match the ETag of what it changes (RFC 9110 §13.1.1, RFC 6585 §3)',
+    'a change names in If-Match the ETag of what it changes (RFC 9110 section 13.1.1, RFC 6585 section 3)',
   ),
   ERR_MANAGEMENT_VERSION: request<{ found: string }>(
-    'If-Match names another version than the present one: read it again (RFC 9110 §13.1.1)',
+    'If-Match names another version than the present one: read it again (RFC 9110 section 13.1.1)',
   ),
   ERR_MANAGEMENT_NOT_FOUND: notFound<{ kind: string; id: string }>('there is no such thing here'),
   ERR_MANAGEMENT_FIXED: grant<{ kind: string; id: string }>(

@@ -24,8 +24,8 @@ export interface AdmissionOptions {
 
 const TARGET_MILLISECONDS = 50;
 const TURN_MILLISECONDS = 20;
-/** One late turn may be a collection of garbage; so many in a row are load. */
-const LATE_TURNS = 2;
+/** The share of the newest turn in the mean delay: a collection of garbage alone stays below the target. */
+const NEWEST_SHARE = 0.3;
 const FEWEST = 128;
 const MOST = 4096;
 /** A late loop alone may be the work of other programs of the machine: requests have to be slow as well. */
@@ -62,7 +62,8 @@ export class Admission {
   /** Since the last turn, the answers and the sum of their times. */
   #answered = 0;
   #milliseconds = 0;
-  #late = 0;
+  /** The mean delay of turns. Turns that read requests are short, and those that serve them long. */
+  #delay = 0;
   #turnAt = performance.now();
   #refused = 0;
   /** When a request was refused, or the bound fell. */
@@ -138,10 +139,11 @@ export class Admission {
   #turn(): void {
     const now = performance.now();
     this.#follow(now);
-    const isLate = now - this.#turnAt > TURN_MILLISECONDS + this.#target;
-    this.#late = isLate ? this.#late + 1 : 0;
+    const newest = Math.max(now - this.#turnAt - TURN_MILLISECONDS, 0);
+    this.#delay += NEWEST_SHARE * (newest - this.#delay);
+    const isLate = this.#delay > this.#target;
     const mean = this.#answered === 0 ? 0 : this.#milliseconds / this.#answered;
-    if (this.#late >= LATE_TURNS && mean > SLOW_MILLISECONDS) {
+    if (isLate && mean > SLOW_MILLISECONDS) {
       const share = Math.max(SLOW_MILLISECONDS / mean, DEEPEST_CUT);
       this.#bound = Math.max(this.#fewest, Math.floor(Math.min(this.#bound, this.#peak) * share));
       this.#loadedAt = now;

@@ -72,6 +72,8 @@ async function overload(): Promise<readonly Answer[]> {
   return answers;
 }
 
+const quick: RequestHandler = (_incoming, response) => response.end('done');
+
 /** Work of three milliseconds that nothing else can run beside. */
 const busy: RequestHandler = (_incoming, response) => {
   setImmediate(() => {
@@ -100,9 +102,11 @@ const GET = 'GET / HTTP/1.1\r\nHost: bank\r\n\r\n';
 
 describe('admission by the delay of the event loop', () => {
   it('refuses requests at once, with Retry-After, while more come than can be served, and none later', async () => {
-    let isSlow = false;
-    const handler: RequestHandler = (...exchange) => (isSlow ? slow : busy)(...exchange);
-    await open(handler, { fewest: 16, calmMilliseconds: 200 });
+    let serve = quick;
+    await open((...exchange) => serve(...exchange), { fewest: 16, calmMilliseconds: 200 });
+    // All connections at once: one opens in each turn of a busy loop.
+    await Promise.all(Array.from({ length: 300 }, () => ask()));
+    serve = busy;
     const answers = await overload();
     expect(new Set(answers.map(({ status }) => status))).toEqual(new Set([200, 503]));
     const refused = answers.find(({ status, body }) => status === 503 && body.startsWith('{'));
@@ -118,7 +122,7 @@ describe('admission by the delay of the event loop', () => {
     await expect.poll(statusOf).toBe(200);
     // The bound of an earlier load is no measure of the next requests.
     await expect.poll(() => events).toContain('server.relieved');
-    isSlow = true;
+    serve = slow;
     const statuses = await Promise.all(Array.from({ length: 300 }, statusOf));
     expect(new Set(statuses)).toEqual(new Set([200]));
   });
