@@ -54,7 +54,7 @@ const PACKAGES: readonly Package[] = [
       'tpp-registry/sources/uk-directory/directory-worker',
       'src/sandbox/pki/make-files',
     ],
-    folders: ['src/authorization-server/customer/pages'],
+    folders: ['src/authorization-server/customer/pages', 'src/management/console'],
   },
   {
     name: '@tallystick/resource-server',
