@@ -42,6 +42,7 @@ const PACKAGES: readonly Package[] = [
     },
     started: [
       'src/cli/main',
+      'src/authorization-server/signing/pkcs11/token-child',
       'src/x509/crl/crl-worker',
       'src/storage/sqlite/sqlite-worker',
       'src/server/clients/client-list-worker',
