@@ -29,7 +29,7 @@ const NEWEST_SHARE = 0.3;
 const FEWEST = 128;
 const MOST = 4096;
 /** A late loop alone may be the work of other programs of the machine: requests have to be slow as well. */
-const SLOW_MILLISECONDS = 150;
+const SLOW_MILLISECONDS = 75;
 /** The bound falls to this share at most in one turn. */
 const DEEPEST_CUT = 0.5;
 const GROWTH = 1.1;
