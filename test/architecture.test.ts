@@ -57,7 +57,7 @@ const ORDERS: Readonly<Record<string, readonly (readonly string[])[]>> = {
     ['bank-api', 'dashboard', 'grant-management', 'self-check'],
   ],
   'src/configuration': [
-    ['configured-files.ts', 'health-schema.ts', 'yaml-document.ts'],
+    ['configured-files.ts', 'health-schema.ts', 'callers', 'yaml-document.ts'],
     ['layers'],
     ['outbound-schema.ts'],
     ['tpp'],

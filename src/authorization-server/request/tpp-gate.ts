@@ -18,7 +18,7 @@ import { ENDPOINTS } from './routes.ts';
  * Where the bank demands fewer certificates (`certificatesDemanded`), a request without one passes to the authentication
  * of its client, which decides by the client. A certificate that is presented is checked all the same.
  *
- * A self-signed certificate has a decision of its own where the bank accepts those that clients have registered.
+ * Where the bank accepts self-signed certificates that clients have registered, another decision judges these.
  *
  * @throws ERR_CERT_MISSING, ERR_PROXY_UNTRUSTED, ERR_PROXY_HEADER, and the codes of `TppAuthenticator.authenticate` and
  * `SelfSignedGate.authenticate`

@@ -1,7 +1,7 @@
 import { isEncryptionKey } from './encryption-keys.ts';
 import { type KeptKey, presentKeys, useFrom } from './kept-keys.ts';
 
-/** A key without its secrets, and what it is for at a time. */
+/** A key without its secrets, with its state at one time. */
 export interface KeyState {
   readonly kid: string;
   readonly alg: string;

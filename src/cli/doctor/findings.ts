@@ -36,7 +36,7 @@ export class Findings {
     this.#add('problem', message, advice);
   }
 
-  /** A refusal is one problem for each of its own; any other error is one. */
+  /** A refusal that lists problems becomes one finding for each of them; any other error becomes one finding. */
   failed(error: unknown, advice?: string): void {
     if (isRefusal(error, 'ERR_CONFIG_INVALID')) {
       const { source, problems } = error.details;

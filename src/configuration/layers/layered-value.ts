@@ -2,7 +2,7 @@ import type { Override } from './environment.ts';
 import type { KeyPath } from './schema-keys.ts';
 import type { ParsedYaml } from '../yaml-document.ts';
 
-/** The value of a configuration file, with the values that take the place of some of its own. */
+/** The value of a configuration file, in which variables of the environment have replaced some values. */
 export class LayeredValue {
   readonly value: unknown;
   readonly source: string;

@@ -13,7 +13,7 @@ export const REDACTED = '(redacted)';
 /** Fields that hold a secret itself. The name of a file that holds one is no secret. */
 const SECRET_FIELD = /(secret|password|passphrase|pin|token)$/i;
 
-/** Every value that holds no others, with its origin; secrets are redacted, as is all that a file of its own holds. */
+/** Every single value with its origin. Secrets are redacted, and so is each value that was read from a `_FILE`. */
 export function shownValues(value: unknown, layered: LayeredValue, path: KeyPath = []): ShownValue[] {
   if (isWithParts(value)) {
     const parts: [string | number, unknown][] = Array.isArray(value)

@@ -29,7 +29,7 @@ export function renderNotice(
 `;
 }
 
-/** A page that leads on to an address of the console, by a request of its own. */
+/** A page from which the browser goes on to an address of the console: the new request carries the strict cookie. */
 export function renderReturn(ctx: Context, path: string): void {
   const address = escaped(path.startsWith('/console') ? path : '/console');
   ctx.type = 'text/html; charset=utf-8';

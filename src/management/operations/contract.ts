@@ -96,17 +96,7 @@ export function creating<P extends z.ZodType, S extends z.ZodRawShape, A extends
   described: Described<P, None, z.ZodType, A> & { readonly body: S },
   run: Run<P, None, WithReason<S>, A, undefined>,
 ): ManagementOperation<P, None, WithReason<S>, A> {
-  const contract = {
-    method: 'post' as const,
-    isVersioned: true,
-    refusals: [],
-    ...described,
-    query: none,
-    body: withReason(described.body),
-    kind: 'creation' as const,
-    status: 201 as const,
-    isIdempotent: true,
-  };
+  const contract = { ...reasoned(described), kind: 'creation' as const, status: 201 as const };
   return { contract, run: run as ManagementOperation['run'] };
 }
 
@@ -129,19 +119,24 @@ export function changing<
   },
   run: Run<P, None, WithReason<S>, A, Record>,
 ): ManagementOperation<P, None, WithReason<S>, A> {
-  const contract = {
+  const contract = { ...reasoned(described), kind: 'change' as const, status: 200 as const };
+  const find = present.find as NonNullable<ManagementOperation['present']>['find'];
+  return { contract, present: { schema: present.schema, find }, run: run as ManagementOperation['run'] };
+}
+
+/** The members that creations and changes share. */
+function reasoned<P extends z.ZodType, S extends z.ZodRawShape, A extends z.ZodType>(
+  described: Described<P, None, z.ZodType, A> & { readonly body: S },
+) {
+  return {
     method: 'post' as const,
     isVersioned: true,
     refusals: [],
     ...described,
     query: none,
     body: withReason(described.body),
-    kind: 'change' as const,
-    status: 200 as const,
     isIdempotent: true,
   };
-  const find = present.find as NonNullable<ManagementOperation['present']>['find'];
-  return { contract, present: { schema: present.schema, find }, run: run as ManagementOperation['run'] };
 }
 
 type WithReason<S extends z.ZodRawShape> = z.ZodObject<S & { reason: typeof reasonSchema }, z.core.$strict>;
