@@ -3,6 +3,7 @@ import { isRefusal, type OpenBankingError } from '../errors.ts';
 import type { EventName, Log } from '../events.ts';
 import { BackgroundLoop } from '../remote/background-loop.ts';
 import { SingleFlight } from '../remote/single-flight.ts';
+import { assertUnexposed, type PrivateFile } from './private-files.ts';
 
 type FollowedName = EventName extends infer Name
   ? Name extends `${infer File}.loaded`
@@ -35,6 +36,8 @@ export interface FollowedFileOptions<T> extends Omit<FollowedSourceOptions<T>, '
   readonly parse: (content: string, second: string) => T | Promise<T>;
   /** The refusal for a file that is missing or may not be read. */
   readonly unreadable: (cause: NodeJS.ErrnoException) => OpenBankingError;
+  /** The one of the files that holds a secret: a copy that every user of the machine may read is bad. */
+  readonly privateFile?: PrivateFile;
 }
 
 /** The content of a file that is read again when it changes. */
@@ -183,7 +186,8 @@ class PolledFile<T> implements FollowedFile<T>, CheckedFile {
 }
 
 async function read<T>(options: FollowedFileOptions<T>): Promise<T> {
-  const { parse, unreadable } = options;
+  const { parse, unreadable, privateFile } = options;
+  if (privateFile !== undefined) assertUnexposed(privateFile);
   const contents = filesOf(options).map((file) => readFile(file, 'utf8'));
   const [content = '', second = ''] = await Promise.all(contents).catch((cause: NodeJS.ErrnoException) => {
     throw unreadable(cause);

@@ -48,6 +48,7 @@ export class FollowedKeyPair {
     const file = await openFollowedFile<KeyPair>({
       file: certificateFile,
       secondFile: privateKeyFile,
+      privateFile: { path: `${place}.privateKeyFile`, file: privateKeyFile },
       name: 'key-pair',
       log,
       pollSeconds,

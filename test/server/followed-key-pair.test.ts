@@ -1,5 +1,5 @@
 import { createPrivateKey, generateKeyPairSync, X509Certificate } from 'node:crypto';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { request } from 'node:https';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -43,7 +43,7 @@ const open = (change: { now?: () => Date; log?: Log; pollSeconds?: number } = {}
   });
 const write = (certificatePem: string | Uint8Array, privateKeyPem: string | Uint8Array) => {
   writeFileSync(files.certificateFile, certificatePem);
-  writeFileSync(files.privateKeyFile, privateKeyPem);
+  writeFileSync(files.privateKeyFile, privateKeyPem, { mode: 0o600 });
 };
 const encrypted = (pem: string, type: 'pkcs8' | 'sec1') =>
   createPrivateKey(pem)
@@ -226,6 +226,35 @@ describe('a certificate and its key that are renewed', () => {
     kept.destroy();
     await Promise.all([listener.close(), pair.close()]);
   });
+
+  it.skipIf(process.platform === 'win32')(
+    'are refused while every user of the machine may read the key, as at the next start',
+    async () => {
+      write(first.certificatePem, first.privateKeyPem);
+      const events: [string, EventFields | undefined][] = [];
+      const pair = await open({
+        log: { emit: (name, fields?: EventFields) => void events.push([name, fields]) },
+      });
+      const refusals = () => events.filter(([name]) => name === 'key-pair.refused');
+      rmSync(files.privateKeyFile);
+      writeFileSync(files.certificateFile, second.certificatePem);
+      writeFileSync(files.privateKeyFile, second.privateKeyPem, { mode: 0o644 });
+      await expect.poll(() => pair.isOutdated).toBe(true);
+      await expect
+        .poll(() => refusals().at(-1)?.[1]?.problems)
+        .toEqual([
+          { path: 'tls.privateKeyFile', message: expect.stringContaining('(mode 0644): run chmod 600') },
+        ]);
+      expect(pair.current.certificatePem).toBe(first.certificatePem);
+      const count = refusals().length;
+      await new Promise((resolve) => setTimeout(resolve, 100));
+      expect(refusals()).toHaveLength(count);
+      chmodSync(files.privateKeyFile, 0o600);
+      await expect.poll(() => pair.current.certificatePem).toBe(second.certificatePem);
+      expect(pair.isOutdated).toBe(false);
+      await pair.close();
+    },
+  );
 
   it('have warnings before the certificate expires', async () => {
     write(first.certificatePem, first.privateKeyPem);

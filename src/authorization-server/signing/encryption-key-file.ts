@@ -44,6 +44,7 @@ export class EncryptionKeyFile {
       (file &&
         (await openFollowedFile<LoadedKeys>({
           file,
+          privateFile: { path: PLACE, file },
           name: 'signing-keys',
           log,
           parse: (content) => loaded(content, file),

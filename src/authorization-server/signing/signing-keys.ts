@@ -40,6 +40,7 @@ export async function openSigningKeys(options: SigningKeyringOptions): Promise<K
   });
   const followed = await openFollowedFile<LoadedKeys>({
     file,
+    privateFile: { path: place ?? 'signingKeysFile', file },
     name: 'signing-keys',
     log,
     pollSeconds,

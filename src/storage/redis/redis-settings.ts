@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { type ConnectionOptions, createSecureContext } from 'node:tls';
 import { OpenBankingError } from '../../errors.ts';
+import { assertUnexposed } from '../../files/private-files.ts';
 
 /** The address of Redis and the options of its connections. Exactly one of `url`, `sentinels` and `nodes` is set. */
 export interface RedisSettings {
@@ -53,13 +54,13 @@ export function readRedisSecrets(settings: RedisSettings): RedisSecrets {
   const tls = readTls(settings);
   return {
     ...(usernameFile === undefined ? {} : { username: readLine(usernameFile, 'usernameFile') }),
-    ...(passwordFile === undefined ? {} : { password: readLine(passwordFile, 'passwordFile') }),
+    ...(passwordFile === undefined ? {} : { password: readPrivate(passwordFile, 'passwordFile').trim() }),
     ...(sentinelUsernameFile === undefined
       ? {}
       : { sentinelUsername: readLine(sentinelUsernameFile, 'sentinelUsernameFile') }),
     ...(sentinelPasswordFile === undefined
       ? {}
-      : { sentinelPassword: readLine(sentinelPasswordFile, 'sentinelPasswordFile') }),
+      : { sentinelPassword: readPrivate(sentinelPasswordFile, 'sentinelPasswordFile').trim() }),
     ...(tls === undefined ? {} : { tls }),
   };
 }
@@ -71,7 +72,7 @@ function readTls({ url, tls }: RedisSettings): ConnectionOptions | undefined {
     minVersion: 'TLSv1.2',
     ...(caFile === undefined ? {} : { ca: read(caFile, 'tls.caFile') }),
     ...(certificateFile === undefined ? {} : { cert: read(certificateFile, 'tls.certificateFile') }),
-    ...(privateKeyFile === undefined ? {} : { key: read(privateKeyFile, 'tls.privateKeyFile') }),
+    ...(privateKeyFile === undefined ? {} : { key: readPrivate(privateKeyFile, 'tls.privateKeyFile') }),
     ...(serverName === undefined ? {} : { servername: serverName }),
   };
   try {
@@ -85,6 +86,11 @@ function readTls({ url, tls }: RedisSettings): ConnectionOptions | undefined {
 
 function readLine(file: string, field: string): string {
   return read(file, field).trim();
+}
+
+function readPrivate(file: string, field: string): string {
+  assertUnexposed({ path: `storage.redis.${field}`, file });
+  return read(file, field);
 }
 
 function read(file: string, field: string): string {

@@ -93,7 +93,7 @@ describe('keys for encryption to this server', () => {
       const { privateKey } = await generateKeyPair('ES256', { extractable: true });
       const { keys } = JSON.parse(await readFile(file, 'utf8')) as { readonly keys: readonly JWK[] };
       const other = { ...(await exportJWK(privateKey)), alg, use: 'enc', kid: 'other' };
-      await writeFile(file, JSON.stringify({ keys: [...keys, other] }));
+      await writeFile(file, JSON.stringify({ keys: [...keys, other] }), { mode: 0o600 });
       const opening = openSigningKeys({ file, clock, log: silentLog, retainSeconds: RETAIN });
       await expect(opening).rejects.toMatchObject({ code: 'ERR_CONFIG_INVALID' });
     },
@@ -105,7 +105,7 @@ describe('keys for encryption to this server', () => {
     );
     const { keys } = JSON.parse(await readFile(file, 'utf8')) as { readonly keys: readonly JWK[] };
     const weak = { ...privateKey.export({ format: 'jwk' }), alg: 'RSA-OAEP-256', use: 'enc', kid: 'weak' };
-    await writeFile(file, JSON.stringify({ keys: [...keys, weak] }));
+    await writeFile(file, JSON.stringify({ keys: [...keys, weak] }), { mode: 0o600 });
     const opening = openSigningKeys({ file, clock, log: silentLog, retainSeconds: RETAIN });
     await expect(opening).rejects.toMatchObject({ code: 'ERR_CONFIG_INVALID' });
   });

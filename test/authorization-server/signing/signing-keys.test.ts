@@ -1,4 +1,4 @@
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { chmod, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -97,6 +97,23 @@ describe('signing keys', () => {
     await ring.close();
   });
 
+  it.skipIf(process.platform === 'win32')(
+    'stay as they are while every user of the machine may read the file',
+    async () => {
+      const ring = await open();
+      const kids = () => ring.keys.map(({ kid }) => kid).join();
+      const before = kids();
+      await rotate();
+      await chmod(file, 0o644);
+      await new Promise((resolve) => setTimeout(resolve, 200));
+      expect(kids()).toBe(before);
+      await expect(open()).rejects.toMatchObject({ code: 'ERR_CONFIG_INVALID' });
+      await chmod(file, 0o600);
+      await expect.poll(kids).not.toBe(before);
+      await ring.close();
+    },
+  );
+
   it('never hold a member of ours in what is published or signs', async () => {
     await (await open()).close();
     await rotate();
@@ -119,7 +136,7 @@ describe('signing keys', () => {
     ],
     ['has a time in words', '{"keys":[{"alg":"ES256","kid":"a","d":"x","use_from":"now"}]}'],
   ])('are refused when the file %s', async (_what, content) => {
-    await writeFile(file, content);
+    await writeFile(file, content, { mode: 0o600 });
     expect(isRefusal(await open().catch((error: unknown) => error), 'ERR_CONFIG_INVALID')).toBe(true);
   });
 });

@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -192,6 +192,25 @@ describe.skipIf(!hasRedis)('the way to Redis', () => {
     await store.close();
     await server.kill();
   });
+
+  it.skipIf(process.platform === 'win32')(
+    'leaves a changed password alone that every user of the machine may read',
+    async () => {
+      const server = await startRedis();
+      await server.admin.config('SET', 'requirepass', 'first');
+      const passwordFile = inFolder('exposed', 'first');
+      const { log, told } = listeningLog();
+      const settings = redisSettings({ url: `redis://127.0.0.1:${server.port}`, passwordFile });
+      const store = await openRedisStore({ settings, clock: systemClock, log });
+      writeFileSync(passwordFile, 'second');
+      chmodSync(passwordFile, 0o644);
+      await server.admin.call('CLIENT', 'KILL', 'TYPE', 'normal', 'SKIPME', 'yes');
+      await expect.poll(() => told.map(({ event }) => event)).toContain('storage.redis.secrets');
+      await expect.poll(() => store.isHealthy(), { timeout: 5000 }).toBe(true);
+      await store.close();
+      await server.kill();
+    },
+  );
 
   it.each(['allkeys-lru', 'volatile-ttl'])('refuses a Redis that may evict: %s (M7)', async (policy) => {
     const server = await startRedis({ lines: [`maxmemory-policy ${policy}`] });

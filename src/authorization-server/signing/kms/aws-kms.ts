@@ -3,6 +3,7 @@ import { readFile } from 'node:fs/promises';
 import type { Clock } from '../../../clock.ts';
 import { isRefusal, OpenBankingError } from '../../../errors.ts';
 import type { Log } from '../../../events.ts';
+import { findExposure } from '../../../files/private-files.ts';
 import { CircuitBreaker } from '../../../remote/circuit-breaker.ts';
 import { Outbound } from '../../../remote/outbound.ts';
 import type { ProxySettings } from '../../../remote/proxy.ts';
@@ -41,6 +42,7 @@ export class AwsKms implements KeyService {
   readonly #breaker: CircuitBreaker;
   #underWay = 0;
   #isAway = false;
+  #exposure: string | undefined;
   #credentials: { readonly value: Credentials; readonly readAt: number } | undefined;
 
   constructor(options: AwsKmsOptions) {
@@ -153,6 +155,7 @@ export class AwsKms implements KeyService {
     if (this.#credentials !== undefined && now - this.#credentials.readAt < CREDENTIAL_SECONDS) {
       return this.#credentials.value;
     }
+    if (this.#credentials !== undefined && this.#isExposed()) return this.#credentials.value;
     const content = await readFile(this.#options.credentialsFile).catch((cause: NodeJS.ErrnoException) => {
       throw unavailable(`the file of credentials cannot be read: ${cause.code}`, cause);
     });
@@ -164,6 +167,18 @@ export class AwsKms implements KeyService {
     const value = { accessKeyId: id, secretAccessKey: secret, sessionToken };
     this.#credentials = { value, readAt: now };
     return value;
+  }
+
+  /** Whether every user of the machine may read renewed credentials, which are left alone then: one event. */
+  #isExposed(): boolean {
+    const { credentialsFile: file, log } = this.#options;
+    const path = 'signingKeys.kms.credentialsFile';
+    const message = findExposure({ path, file });
+    if (message !== undefined && this.#exposure !== message) {
+      log.emit('signing-keys.refused', { file, problems: [{ path, message }] });
+    }
+    this.#exposure = message;
+    return message !== undefined;
   }
 }
 

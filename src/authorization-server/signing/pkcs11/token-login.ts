@@ -1,4 +1,5 @@
 import { readFile } from 'node:fs/promises';
+import { findExposure } from '../../../files/private-files.ts';
 import { Cryptoki, CryptokiError } from './cryptoki.ts';
 import { Token } from './token.ts';
 import type { TokenSettings } from './token-messages.ts';
@@ -71,6 +72,8 @@ async function infoOf(
 }
 
 async function logIn(library: Cryptoki, session: Handle, pinFile: string): Promise<void> {
+  const exposure = findExposure({ path: 'signingKeys.pkcs11.pinFile', file: pinFile });
+  if (exposure !== undefined) throw new Error(exposure);
   const content = await readFile(pinFile);
   const end = content.findLastIndex((byte) => byte !== 0x0a && byte !== 0x0d) + 1;
   const pin = content.subarray(0, end);

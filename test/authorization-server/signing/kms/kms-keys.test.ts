@@ -1,4 +1,4 @@
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { chmod, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { compactVerify, importJWK } from 'jose';
@@ -170,6 +170,24 @@ describe('keys of a KMS', () => {
     expect(await refusalOf(jwsBy(ring, 'ES256'))).toBe('no refusal');
     await ring.close();
   });
+
+  it.skipIf(process.platform === 'win32')(
+    'are asked for with the credentials before, while every user of the machine may read the renewed ones',
+    async () => {
+      const ring = await follow();
+      await jwsBy(ring, 'ES256');
+      await writeCredentials('wrong');
+      await chmod(file('credentials.json'), 0o644);
+      clock.forward(6);
+      expect(await refusalOf(jwsBy(ring, 'ES256'))).toBe('no refusal');
+      expect(await refusalOf(jwsBy(ring, 'ES256'))).toBe('no refusal');
+      expect(events.filter((name) => name === 'signing-keys.refused')).toHaveLength(1);
+      await chmod(file('credentials.json'), 0o600);
+      expect(await refusalOf(jwsBy(ring, 'ES256'))).toContain('AccessDeniedException');
+      await writeCredentials(CREDENTIALS.secretAccessKey);
+      await ring.close();
+    },
+  );
 
   it('come with keys for encryption of a file', async () => {
     const withFile = open(file('encryption.json'));
