@@ -111,6 +111,7 @@ function welcome({ description, logFile, descriptionFile }: RunningSandbox): str
     `  key of alice's codes   ${description.customers[0]?.totpSecret ?? ''}, for an authenticator app`,
     `  all of it, for tools   ${descriptionFile}`,
     `  log                    ${logFile}`,
+    `  audit record           ${description.audit.folder}`,
     '',
     'A token by certificate, and a call to the bank with it:',
     '',

@@ -154,6 +154,7 @@ export async function describeSandbox(
     tppUrl,
     appUrl: at(facts.ports.app),
     caFile: paths.root,
+    audit: { ...paths.audit, storeFile: paths.store },
     revocationUrl: revocationUrlOf(facts.ports),
     ...(registers === undefined ? {} : { registers }),
     tpps: plans.map((plan) => describeTpp(folder, plan, { redirectUris, tppUrl })),
@@ -245,7 +246,7 @@ async function removeSandbox(folder: string): Promise<void> {
     ...['pki', 'tpps', 'broken', 'bank'].map((name) => join(folder, name)),
     ...[paths.registers.folder, ...Object.values(paths.kept)],
     ...[paths.state, paths.description, paths.registry, paths.secret, paths.signingKeys],
-    ...[paths.log, paths.revocations],
+    ...[paths.log, paths.revocations, paths.audit.folder, paths.audit.keyFile],
     ...['', '-wal', '-shm'].map((suffix) => paths.store + suffix),
   ];
   await Promise.all(made.map((path) => rm(path, { recursive: true, force: true })));

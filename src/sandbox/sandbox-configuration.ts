@@ -14,13 +14,15 @@ export interface SandboxRules {
   readonly certificatesDemanded?: CertificateDemand | undefined;
   /** Customers authenticate with two elements. Default: the password is enough, for tests of a TPP that fill its form. */
   readonly strongAuthentication?: boolean | undefined;
+  /** Whether the server keeps an audit record. Default true; tests that ask for many tokens go without. */
+  readonly isAudited?: boolean | undefined;
 }
 
 /** The configuration of a sandbox's server, before it is validated. */
 export async function sandboxConfiguration(
   folder: string,
   description: SandboxDescription,
-  { certificatesDemanded, strongAuthentication = false }: SandboxRules = {},
+  { certificatesDemanded, strongAuthentication = false, isAudited = true }: SandboxRules = {},
 ): Promise<Readonly<Record<string, unknown>>> {
   const paths = pathsOf(folder);
   const [front, mtls] = [description.issuer, description.mtlsUrl].map((url) => Number(new URL(url).port));
@@ -37,6 +39,7 @@ export async function sandboxConfiguration(
     },
     storage: { file: paths.store, secretFile: paths.secret },
     signingKeysFile: paths.signingKeys,
+    ...(isAudited ? { audit: { folder: paths.audit.folder, signingKeyFile: paths.audit.keyFile } } : {}),
     shutdown: { noticeSeconds: 0 },
     resource: description.resourceUrl,
     resourceServers: [

@@ -12,6 +12,8 @@ export interface SandboxDescription {
   /** The demo bank's application on the customer's phone, for a browser. */
   readonly appUrl: string;
   readonly caFile: string;
+  /** The audit record of the server: its folder, the key of its checkpoints, the store with the last one. */
+  readonly audit: { readonly folder: string; readonly keyFile: string; readonly storeFile: string };
   /** Base URL of the PKI's revocation service: `/ocsp`, `/root.crl`, `/issuing-ca.crl`. Plain HTTP. */
   readonly revocationUrl: string;
   /** The public registers that the sandbox plays; absent: it was made without. */

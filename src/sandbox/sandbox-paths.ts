@@ -37,6 +37,7 @@ export function pathsOf(folder: string) {
     store: at('tallystick.sqlite'),
     secret: at('secret'),
     signingKeys: at('signing-keys.json'),
+    audit: { folder: at('audit'), keyFile: at('audit.key') },
     log: at('tallystick.log'),
     tpp: (name: string, file: string) => at('tpps', name, file),
     broken: (name: string) => certificateFiles(at('broken', name, 'qwac')),

@@ -43,6 +43,7 @@ export async function startTestSandbox(
   const sandbox = await startSandbox({
     folder,
     ports: { front: 0, mtls: 0, resource: 0, tpp: 0 },
+    isAudited: false,
     ...options,
   });
   const agents = new Map<string, Agent>();

@@ -76,8 +76,11 @@ describe('tallystick sandbox and demo', () => {
     const walked = await run(process.execPath, [MAIN, 'demo', '--dir', folder]);
     expect(walked.stdout).toContain('Every step did what it should.');
     expect(walked.stdout).not.toContain('✗');
+    expect(walked.stdout).toMatch(/✓ tallystick audit verify: whole: \d{3,} lines of 1 process/);
     const { refreshToken, accessToken } = await consentedTokens(before);
     expect(await stop(first)).toBe(0);
+    const record = await run(process.execPath, [MAIN, 'audit', 'verify', '--sandbox', folder]);
+    expect(record.stdout).toMatch(/^✓ whole: \d{3,} lines of 1 processes in 1 files/);
 
     // Without a flag each port is the one of the last run.
     const second = await start([]);

@@ -60,14 +60,14 @@ export async function openBank(storage: object = { file: 'bank.sqlite' }): Promi
   const folder = mkdtempSync(join(tmpdir(), 'tallystick-bank-'));
   // Only for its certificates, registry and ports.
   const ports = { front: 0, mtls: 0, resource: 0, tpp: 0 };
-  const sandbox = await startSandbox({ folder, ports });
+  const sandbox = await startSandbox({ folder, ports, isAudited: false });
   await sandbox.close();
   const { description } = sandbox;
   const revocation = await openRevocationService(folder, {
     port: Number(new URL(description.revocationUrl).port),
     log: silentLog,
   });
-  const base = (await sandboxConfiguration(folder, description)) as {
+  const base = (await sandboxConfiguration(folder, description, { isAudited: false })) as {
     readonly trust: readonly { readonly revocation: object }[];
     readonly clients: readonly object[];
   };

@@ -1,9 +1,11 @@
 import * as oauth from 'openid-client';
+import { systemClock } from '../../clock.ts';
 import { tppNamed } from '../curl-lines.ts';
 import { clientNamed } from '../sandbox-clients.ts';
 import { showApprovals } from './approval-walk.ts';
 import { authorize } from './authorization-request.ts';
 import type { DemoTpp, DemoTppOptions } from './demo-tpp.ts';
+import { showAudit } from './journeys/audit-journey.ts';
 import { showBerlin } from './journeys/berlin-journey.ts';
 import { showPasskey } from './journeys/passkey-journey.ts';
 import { showRar } from './journeys/rar-journey.ts';
@@ -22,6 +24,7 @@ export async function runDemo(
   report: (step: DemoStep) => void,
 ): Promise<boolean> {
   const walk = new Walk(description, report);
+  const since = systemClock.now();
   try {
     walk.begin('Tokens, and the certificate or key to which they are bound');
     await showBinding(walk);
@@ -50,6 +53,8 @@ export async function runDemo(
     await showRegisters(walk);
     walk.begin('Requests that are refused');
     await showRefusals(walk);
+    walk.begin('The audit record of this walk');
+    await showAudit(walk, { since });
   } finally {
     await walk.close();
   }
