@@ -97,10 +97,13 @@ const rowOf = async (name: string, to: Contender, as: string, more: Partial<Burs
   return { name, to, burst: { path: '/introspect', body, ...more } };
 };
 const rows = [
-  await rowOf('bare, by the TPP', bare, clientId, { path: '/token/introspection' }),
+  await rowOf('bare, by the TPP', bare, clientId),
   await rowOf('ours, by the TPP', opaque, clientId),
   await rowOf('ours, opaque, by an API', opaque, 'accounts-api', ofApi),
-  await rowOf('ours, opaque, by an API, signed', opaque, 'accounts-api', { ...ofApi, accept: SIGNED }),
+  await rowOf('ours, opaque, by an API, signed', opaque, 'accounts-api', {
+    ...ofApi,
+    headers: { accept: SIGNED },
+  }),
   await rowOf('ours, JWT, by an API', jwt, 'accounts-api', ofApi),
 ];
 

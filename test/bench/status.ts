@@ -77,7 +77,7 @@ async function load({ url, child: api }: Api, agent: Agent, atOnce: number) {
   return { rate: count / (ROUND_MILLISECONDS / 1000), own, issuing };
 }
 
-const cpuOf = (process: ChildProcess) => cpuSecondsOf({ name: '', port: 0, host: '', child: process });
+const cpuOf = (process: ChildProcess) => cpuSecondsOf({ child: process });
 
 const apis = [await openApi(2), await openApi(0)];
 for (const atOnce of AT_ONCE) {

@@ -413,7 +413,7 @@ export function claimsOf(jwt: string): Record<string, unknown> {
 }
 
 /** The answer, when the browser has kept its cookies. */
-function kept(cookies: Map<string, string>, answer: Answer): Answer {
+export function kept(cookies: Map<string, string>, answer: Answer): Answer {
   for (const field of [answer.headers['set-cookie'] ?? []].flat()) {
     const [pair = ''] = field.split(';');
     cookies.set(pair.slice(0, pair.indexOf('=')), pair.slice(pair.indexOf('=') + 1));

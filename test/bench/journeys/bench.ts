@@ -43,6 +43,7 @@ const burst = async (time: number): Promise<JourneyTally> => {
   const answer = once(walker, 'message');
   walker.send({
     ...{ description, ports, seconds: time, atOnce: Number(atOnce), firstCustomer: customers },
+    way: 'strong',
   } satisfies JourneyBurst);
   const [tally] = await answer;
   return tally as JourneyTally;

@@ -91,7 +91,13 @@ async function bare({ bank, tpps, seconds }: RegistrationBench): Promise<Contend
     };
     return { ...tpp, bodies: [JSON.stringify(body)] };
   });
-  const order = async () => ({ ...ORDER, path: '/reg', contentType: 'application/json', lines, seconds });
+  const order = async () => ({
+    ...ORDER,
+    path: '/register',
+    contentType: 'application/json',
+    lines,
+    seconds,
+  });
   return { name: 'bare oidc-provider, memory', server, order };
 }
 

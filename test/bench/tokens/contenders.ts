@@ -1,13 +1,15 @@
 import { X509Certificate } from 'node:crypto';
-import { type ChildProcess, fork, spawn } from 'node:child_process';
+import { type ChildProcess, execFileSync, fork, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { readFileSync, writeFileSync } from 'node:fs';
+import { openSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { pathsOf } from '../../../src/sandbox/folder.ts';
-import { BANK_MODULE, type Bank, freePorts, isReady } from '../../durability/bank.ts';
+import type { SandboxTpp } from '../../../src/sandbox/sandbox-description.ts';
+import { BANK_MODULE, type Bank, freePorts, isReady, type Ports } from '../../durability/bank.ts';
 import { freePort } from '../../../src/sandbox/ports.ts';
+import type { BareOptions } from './bare-server.ts';
 import type { Burst, Tally } from './generator.ts';
 
 /** A server that is measured. */
@@ -16,10 +18,16 @@ export interface Contender {
   readonly port: number;
   readonly host: string;
   readonly child: ChildProcess;
+  /** Of our server, and of bare oidc-provider, which has one port for all. */
+  readonly ports: Ports;
+  /** Other processes whose work is the contender's too: its Redis. */
+  readonly besides?: readonly number[];
 }
 
 const here = (file: string) => fileURLToPath(new URL(file, import.meta.url));
 const MAIN = here('../../../src/cli/main.ts');
+/** Beyond its first workers, and the first second of a server. */
+const SETTLING_MILLISECONDS = 2000;
 
 /** Bare oidc-provider with its in-memory adapter. */
 export async function startBare(
@@ -28,80 +36,126 @@ export async function startBare(
   { registers = false }: { readonly registers?: boolean } = {},
 ): Promise<Contender> {
   const paths = pathsOf(bank.folder);
-  const tpp = bank.description.tpps.find(({ name }) => name === 'money-one');
-  if (tpp === undefined) throw new Error('no TPP');
   const port = await freePort();
-  const options = {
-    port,
+  const options: BareOptions = {
+    ...{ port, format, registers },
     issuer: bank.description.issuer,
-    clientId: tpp.clients.tls_client_auth.client_id,
-    subject: new X509Certificate(readFileSync(tpp.certificateFile)).subject,
-    format,
-    registers,
+    resource: bank.description.resourceUrl,
+    clients: bareClients(bank),
     caFiles: [paths.root, paths.intermediates],
     certificateFile: paths.server.certificateFile,
     keyFile: paths.server.keyFile,
   };
   const child = spawn(process.execPath, [here('./bare-server.ts'), JSON.stringify(options)], {
-    stdio: ['ignore', 'ignore', 'inherit'],
+    // Its warnings about what is for developers only.
+    stdio: ['ignore', 'ignore', openSync(join(bank.folder, `bare-${port}.err`), 'w')],
   });
-  await sleep(2500);
-  return { name: `bare, memory, ${format}`, port, host: new URL(bank.description.issuer).host, child };
+  await sleep(SETTLING_MILLISECONDS);
+  const ports = { front: port, mtls: port, health: 0 };
+  return {
+    ...{ name: `bare, memory, ${format}`, port, ports, child },
+    host: new URL(bank.description.issuer).host,
+  };
 }
 
-/** `tallystick serve`, with every check on. */
-export async function startOwn(bank: Bank, name: string, more: object): Promise<Contender> {
+/** The two clients of the TPP that sends the requests, as our server has them. */
+function bareClients(bank: Bank): BareOptions['clients'] {
+  const tpp = tppOf(bank);
+  const { d, ...publicKey } = JSON.parse(readFileSync(tpp.signingKeyFile, 'utf8')) as Record<string, string>;
+  const { tls_client_auth: mtls, private_key_jwt: jwt } = tpp.clients;
+  const common = {
+    tls_client_certificate_bound_access_tokens: true,
+    grant_types: ['client_credentials', 'authorization_code', 'refresh_token'],
+    scope: 'openid accounts',
+  };
+  return [
+    {
+      ...{ ...common, client_id: mtls.client_id, response_types: ['code'] },
+      redirect_uris: [...mtls.redirect_uris],
+      token_endpoint_auth_method: 'tls_client_auth',
+      tls_client_auth_subject_dn: new X509Certificate(readFileSync(tpp.certificateFile)).subject,
+    },
+    {
+      ...{ ...common, client_id: jwt.client_id, response_types: ['code'] },
+      redirect_uris: [...jwt.redirect_uris],
+      token_endpoint_auth_method: 'private_key_jwt',
+      token_endpoint_auth_signing_alg: 'ES256',
+      jwks: { keys: [publicKey] },
+    },
+  ];
+}
+
+/** The TPP that sends the requests. */
+export function tppOf(bank: Bank): SandboxTpp {
+  const tpp = bank.description.tpps.find(({ name }) => name === 'money-one');
+  if (tpp === undefined) throw new Error('no TPP');
+  return tpp;
+}
+
+/** `tallystick serve`, with every check on, and its log in a file. */
+export async function startOwn(
+  bank: Bank,
+  name: string,
+  { bankModule = BANK_MODULE, ...more }: { readonly bankModule?: string; readonly [member: string]: unknown },
+): Promise<Contender> {
   const ports = await freePorts();
-  const file = join(bank.folder, `${name.replaceAll(/\W+/g, '-')}.json`);
-  writeFileSync(join(bank.folder, 'bank.mjs'), BANK_MODULE);
-  writeFileSync(file, JSON.stringify(bank.configuration(ports, { aspspModule: 'bank.mjs', ...more })));
-  const child = spawn(process.execPath, [MAIN, 'serve', '--config', file], {
-    stdio: ['ignore', 'ignore', 'inherit'],
+  const file = join(bank.folder, name.replaceAll(/\W+/g, '-'));
+  writeFileSync(`${file}.mjs`, bankModule);
+  const configuration = bank.configuration(ports, { aspspModule: `${file}.mjs`, ...more });
+  writeFileSync(`${file}.json`, JSON.stringify(configuration));
+  const child = spawn(process.execPath, [MAIN, 'serve', '--config', `${file}.json`], {
+    stdio: ['ignore', openSync(`${file}.log`, 'w'), 'inherit'],
   });
   while (!(await isReady({ ports }))) await sleep(50);
-  // Workers beyond the first.
-  await sleep(2000);
-  return { name, port: ports.mtls, host: new URL(bank.description.mtlsUrl).host, child };
+  await sleep(SETTLING_MILLISECONDS);
+  return { name, ports, port: ports.mtls, host: new URL(bank.description.mtlsUrl).host, child };
 }
 
 /** A generator in a process of its own. */
-export function startGenerator(bank: Bank) {
+export function startLoad() {
   const child = fork(here('./generator.ts'), { execPath: process.execPath, execArgv: [] });
-  const tpp = bank.description.tpps.find(({ name }) => name === 'money-one');
-  if (tpp === undefined) throw new Error('no TPP');
   return {
     pid: child.pid ?? 0,
     close: () => void child.kill(),
-    burst: async (
-      to: Contender,
-      seconds: number,
-      { connections = 16, ...more }: Partial<Burst> = {},
-    ): Promise<Tally> => {
+    send: async (burst: Burst): Promise<Tally> => {
       const answer = once(child, 'message');
-      child.send({
-        port: to.port,
-        host: to.host,
-        body: `grant_type=client_credentials&scope=accounts&client_id=${tpp.clients.tls_client_auth.client_id}`,
-        seconds,
-        connections,
-        caFile: bank.description.caFile,
-        certificateFile: tpp.certificateFile,
-        keyFile: tpp.keyFile,
-        ...more,
-      } satisfies Burst);
+      child.send(burst);
       const [tally] = await answer;
       return tally as Tally;
     },
   };
 }
 
-/** CPU seconds that a server and its workers have used. Linux. */
-export function cpuSecondsOf({ child }: Contender): number {
+export type Generator = ReturnType<typeof startGenerator>;
+
+/** A generator that sends as a TPP of the bank; a token by client credentials, unless another burst is asked for. */
+export function startGenerator(bank: Bank) {
+  const load = startLoad();
+  const tpp = tppOf(bank);
+  return {
+    ...load,
+    burst: ({ port, host }: Contender, seconds: number, more: Partial<Burst> = {}): Promise<Tally> =>
+      load.send({
+        ...{ port, host, seconds, connections: 16, caFile: bank.description.caFile },
+        ...{ certificateFile: tpp.certificateFile, keyFile: tpp.keyFile },
+        body: `grant_type=client_credentials&scope=accounts&client_id=${tpp.clients.tls_client_auth.client_id}`,
+        ...more,
+      }),
+  };
+}
+
+/** Holds processes, and what they start later, to one core. Linux. */
+export function pin(core: number, ...pids: readonly (number | undefined)[]): void {
+  for (const pid of pids) execFileSync('taskset', ['-apc', String(core), String(pid)], { stdio: 'ignore' });
+}
+
+/** CPU seconds that a server, its workers and the processes besides have used. Linux. */
+export function cpuSecondsOf({ child, besides = [] }: Pick<Contender, 'child' | 'besides'>): number {
   const whole = (pid: number): number =>
     childrenOf(pid)
       .map(whole)
       .reduce((sum, one) => sum + one, cpuSecondsOfProcess(pid));
-  return whole(child.pid ?? 0);
+  return [child.pid ?? 0, ...besides].map(whole).reduce((sum, one) => sum + one, 0);
 }
 
 /** CPU seconds of one process, with all of its threads. Linux. */

@@ -1,92 +1,136 @@
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
-import { connect, type TLSSocket } from 'node:tls';
+import { connect, type ConnectionOptions, type TLSSocket } from 'node:tls';
 
-/** What the generator is asked for, and what it tells. It runs in a process of its own and does as little as it can. */
+/** A certificate and its key, as PEM. */
+export interface Identity {
+  readonly certificatePem: string;
+  readonly keyPem: string;
+}
+
+/** What the generator is asked for. It runs in a process of its own and does as little as it can. */
 export interface Burst {
   readonly port: number;
   readonly host: string;
   /** Default: the token endpoint. */
   readonly path?: string;
-  readonly accept?: string;
+  /** Default: `POST` of a form. */
+  readonly method?: 'GET' | 'POST';
+  readonly headers?: Readonly<Record<string, string>>;
   readonly body: string;
+  /** Sent in turns in place of `body`. */
+  readonly bodies?: readonly string[];
+  /** Each of `bodies` is sent once, and the last one ends the burst. */
+  readonly isOnce?: boolean;
+  /** Default 200. */
+  readonly expected?: number;
   readonly seconds: number;
   readonly connections: number;
   readonly caFile: string;
   readonly certificateFile: string;
   readonly keyFile: string;
+  /** A new connection for each request; its handshake is part of the request's time. */
+  readonly isFresh?: boolean;
+  /** The same, each connection with the next of these; the last one ends the burst. */
+  readonly identities?: readonly Identity[];
+  /** Whether the tally has the bodies of the answers. */
+  readonly keepsAnswers?: boolean;
 }
 export interface Tally {
   readonly count: number;
   readonly errors: number;
+  /** The first answer with another status. */
+  readonly firstError?: string | undefined;
   readonly seconds: number;
   readonly p50: number;
   readonly p99: number;
+  readonly answers: readonly string[];
 }
 
 const END_OF_HEADERS = Buffer.from('\r\n\r\n');
 
 async function burst(options: Burst): Promise<Tally> {
-  const request = Buffer.from(
-    `POST ${options.path ?? '/token'} HTTP/1.1\r\nhost: ${options.host}\r\ncontent-type: application/x-www-form-urlencoded\r\n` +
-      (options.accept === undefined ? '' : `accept: ${options.accept}\r\n`) +
-      `content-length: ${Buffer.byteLength(options.body)}\r\n\r\n${options.body}`,
-  );
+  const { bodies = [options.body], identities, keepsAnswers = false } = options;
+  const isFresh = options.isFresh === true || identities !== undefined;
+  const own = { cert: readFileSync(options.certificateFile), key: readFileSync(options.keyFile) };
   const tls = {
-    host: '127.0.0.1',
-    port: options.port,
-    servername: 'localhost',
+    ...{ host: '127.0.0.1', port: options.port, servername: 'localhost', ALPNProtocols: ['http/1.1'] },
     ca: readFileSync(options.caFile),
-    cert: readFileSync(options.certificateFile),
-    key: readFileSync(options.keyFile),
-    ALPNProtocols: ['http/1.1'],
   };
-  const sockets = await Promise.all(
-    Array.from({ length: options.connections }, async () => {
-      const socket = connect(tls);
-      await once(socket, 'secureConnect');
-      socket.setNoDelay(true);
-      return socket;
-    }),
-  );
+  const requests = bodies.map((body) => requestOf(options, body));
+  const expected = `HTTP/1.1 ${options.expected ?? 200}`;
+  const answers: string[] = [];
   const times: number[] = [];
-  let errors = 0;
+  let [sent, errors] = [0, 0];
+  let firstError: string | undefined;
+
+  const sockets = isFresh
+    ? []
+    : await Promise.all(Array.from({ length: options.connections }, () => connected({ ...tls, ...own })));
   const startedAt = performance.now();
   const until = startedAt + options.seconds * 1000;
-  await Promise.all(sockets.map((socket) => loop(socket)));
+  await Promise.all(Array.from({ length: options.connections }, (_, at) => loop(sockets[at])));
   const seconds = (performance.now() - startedAt) / 1000;
   for (const socket of sockets) socket.destroy();
   times.sort((a, b) => a - b);
   const at = (share: number) => times[Math.floor(share * (times.length - 1))] ?? 0;
-  return { count: times.length, errors, seconds, p50: at(0.5), p99: at(0.99) };
+  return { count: times.length, errors, firstError, seconds, p50: at(0.5), p99: at(0.99), answers };
 
-  function loop(socket: TLSSocket): Promise<void> {
-    return new Promise((resolve, reject) => {
-      let received: Buffer = Buffer.alloc(0);
-      let sentAt = performance.now();
-      socket.on('error', reject);
-      socket.on('close', () => resolve());
-      socket.on('data', (chunk: Buffer) => {
-        received = received.length === 0 ? chunk : Buffer.concat([received, chunk]);
-        const head = received.indexOf(END_OF_HEADERS);
-        if (head < 0) return;
-        const headers = received.toString('latin1', 0, head);
-        const length = Number(/content-length: (\d+)/i.exec(headers)?.[1]);
-        if (received.length < head + 4 + length) return;
-        const now = performance.now();
-        if (headers.startsWith('HTTP/1.1 200')) times.push(now - sentAt);
-        else errors += 1;
-        received = Buffer.alloc(0);
-        if (now > until) {
-          resolve();
-          return;
-        }
-        sentAt = now;
-        socket.write(request);
-      });
-      socket.write(request);
-    });
+  async function loop(kept: TLSSocket | undefined): Promise<void> {
+    while (performance.now() < until) {
+      const number = sent;
+      const identity = identities?.[number];
+      const isOver = options.isOnce === true && number >= bodies.length;
+      if (isOver || (identities !== undefined && identity === undefined)) return;
+      sent += 1;
+      const sentAt = performance.now();
+      const as = identity === undefined ? own : { cert: identity.certificatePem, key: identity.keyPem };
+      const socket = kept ?? (await connected({ ...tls, ...as }));
+      const answer = await exchanged(socket, requests[number % requests.length] ?? Buffer.alloc(0));
+      if (kept === undefined) socket.destroy();
+      if (answer.startsWith(expected)) times.push(performance.now() - sentAt);
+      else {
+        errors += 1;
+        firstError ??= answer;
+      }
+      if (keepsAnswers) answers.push(answer.slice(answer.indexOf('\r\n\r\n') + END_OF_HEADERS.length));
+    }
   }
+}
+
+function requestOf({ path = '/token', method = 'POST', host, headers = {} }: Burst, body: string): Buffer {
+  const form = { 'content-type': 'application/x-www-form-urlencoded' };
+  const fields = Object.entries({
+    ...{ host, ...(method === 'POST' ? form : {}), ...headers },
+    ...(method === 'POST' ? { 'content-length': String(Buffer.byteLength(body)) } : {}),
+  });
+  const head = fields.map(([name, value]) => `${name}: ${value}\r\n`).join('');
+  return Buffer.from(`${method} ${path} HTTP/1.1\r\n${head}\r\n${body}`);
+}
+
+async function connected(options: ConnectionOptions): Promise<TLSSocket> {
+  const socket = connect(options);
+  await once(socket, 'secureConnect');
+  return socket.setNoDelay(true);
+}
+
+/** The answer, whose length its header has. */
+function exchanged(socket: TLSSocket, request: Buffer): Promise<string> {
+  return new Promise((resolve, reject) => {
+    let received: Buffer = Buffer.alloc(0);
+    const onEnd = () => reject(new Error('the connection has ended'));
+    const onData = (chunk: Buffer) => {
+      received = received.length === 0 ? chunk : Buffer.concat([received, chunk]);
+      const head = received.indexOf(END_OF_HEADERS);
+      if (head < 0) return;
+      const length = Number(/content-length: (\d+)/i.exec(received.toString('latin1', 0, head))?.[1] ?? 0);
+      if (received.length < head + END_OF_HEADERS.length + length) return;
+      socket.off('data', onData).off('close', onEnd).off('error', reject);
+      resolve(received.toString('latin1'));
+    };
+    socket.on('data', onData).once('close', onEnd).once('error', reject);
+    socket.write(request);
+  });
 }
 
 process.on('message', (options: Burst) => {

@@ -48,6 +48,7 @@ export interface ProxyOptions {
 export interface RunningProxy {
   readonly port: number;
   readonly folder: string;
+  readonly child: ChildProcess;
   close(): Promise<void>;
 }
 
@@ -99,6 +100,7 @@ export async function startProxy(name: ProxyName, options: ProxyOptions): Promis
   return {
     port,
     folder,
+    child,
     close: async () => {
       const ended = new Promise((resolve) => child.once('exit', resolve));
       if (child.exitCode === null) {
