@@ -1,13 +1,11 @@
-import { execFileSync } from 'node:child_process';
 import { createPublicKey, generateKeyPairSync, type KeyObject } from 'node:crypto';
 import { once } from 'node:events';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer, type Server } from 'node:https';
 import { createRequire } from 'node:module';
 import type { AddressInfo } from 'node:net';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { createAuthority } from '../../../../src/sandbox/pki/pki.ts';
+import { ecdsaOver, pssOver } from './digest-signature.ts';
 
 /** An implementation of Signature Version 4 by others. */
 const aws4: {
@@ -21,7 +19,10 @@ export const CREDENTIALS = {
   sessionToken: 'session+1',
 };
 
-export type KmsFault = 'none' | 'hang' | 'error' | 'throttle' | 'once' | 'denied';
+/** Of an answer that comes, but late: below the time limit of one try. */
+const SLOW_MILLISECONDS = 300;
+
+export type KmsFault = 'none' | 'hang' | 'slow' | 'error' | 'throttle' | 'once' | 'denied';
 
 /** A KMS that speaks the protocol of AWS: it verifies the signature of each request, and signs. */
 export class KmsServer {
@@ -45,6 +46,7 @@ export class KmsServer {
       kms.requests += 1;
       const chunks: Buffer[] = [];
       for await (const chunk of request) chunks.push(chunk);
+      if (kms.fault === 'slow') await sleep(SLOW_MILLISECONDS);
       const answer = kms.#answer(request.headers, Buffer.concat(chunks).toString());
       if (answer === undefined) return;
       response.writeHead(answer.status, { 'content-type': 'application/x-amz-json-1.1' });
@@ -120,18 +122,8 @@ function onlySigned(expected: string | undefined, found: string): string | undef
   return names(expected) === names(found) ? expected : `other headers: ${names(expected)}`;
 }
 
-/** Signs a digest by openssl: Node signs only digests that it makes itself. */
 function signed(key: KeyObject, message: string, algorithm: string): string {
-  const folder = mkdtempSync(join(tmpdir(), 'tallystick-kms-'));
-  try {
-    const [keyFile, digestFile] = [join(folder, 'key.pem'), join(folder, 'digest')];
-    writeFileSync(keyFile, key.export({ format: 'pem', type: 'pkcs8' }), { mode: 0o600 });
-    writeFileSync(digestFile, Buffer.from(message, 'base64'));
-    const pss = ['-pkeyopt', 'rsa_padding_mode:pss', '-pkeyopt', 'rsa_pss_saltlen:32'];
-    const words = ['pkeyutl', '-sign', '-inkey', keyFile, '-in', digestFile];
-    const padding = algorithm === 'RSASSA_PSS_SHA_256' ? pss : [];
-    return execFileSync('openssl', [...words, ...padding, '-pkeyopt', 'digest:sha256']).toString('base64');
-  } finally {
-    rmSync(folder, { recursive: true });
-  }
+  const digest = Buffer.from(message, 'base64');
+  const signature = algorithm === 'RSASSA_PSS_SHA_256' ? pssOver(digest, key) : ecdsaOver(digest, key);
+  return signature.toString('base64');
 }

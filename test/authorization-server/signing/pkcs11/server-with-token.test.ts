@@ -68,7 +68,7 @@ describe.skipIf(NO_SOFT_HSM !== undefined)('an authorization server whose keys a
     expect(stdout).toContain(String(decodeProtectedHeader(String(json.access_token)).kid));
   }, 90_000);
 
-  it('refuses with 503 while the module hangs, serves others, and keeps the code for later', async () => {
+  it('refuses with 503 while the module hangs (SIGSTOP), serves others, and keeps the code for later (N15)', async () => {
     const code = await tpp.code(server);
     stopped = await tokenProcessOf(server.child.pid ?? 0);
     process.kill(stopped, 'SIGSTOP');
@@ -83,4 +83,18 @@ describe.skipIf(NO_SOFT_HSM !== undefined)('an authorization server whose keys a
     // The server has killed it.
     expect(() => process.kill(stopped ?? 0, 'SIGKILL')).toThrow('ESRCH');
   });
+
+  it('comes back by itself when the process of the module was killed, and keeps the code for later', async () => {
+    const code = await tpp.code(server);
+    process.kill(await tokenProcessOf(server.child.pid ?? 0), 'SIGKILL');
+    await expect.poll(async () => (await clientCredentials()).status, { interval: 20 }).toBe(503);
+    const [exchanged, pushed] = await Promise.all([tpp.exchange(server, code), tpp.pushed(server)]);
+    expect(pushed.requestUri).toMatch(/^urn:/);
+    // The new process may be there already.
+    if (exchanged.status !== 200) {
+      expect([exchanged.status, exchanged.json.error]).toEqual([503, 'temporarily_unavailable']);
+      await expect.poll(async () => (await clientCredentials()).status, { timeout: 15_000 }).toBe(200);
+      expect((await tpp.exchange(server, code)).status).toBe(200);
+    }
+  }, 30_000);
 });
