@@ -164,6 +164,7 @@ describe('the public names', () => {
         'type IntrospectionOptions',
         'type IssuerClientKeys',
         'type IssuerClientKeysOptions',
+        'type IssuerQuestion',
         'type KeysOf',
         'type Log',
         'type MessageSignatureOptions',

@@ -26,6 +26,7 @@ export type {
   ConsentOptions,
   DpopOptions,
   IntrospectionOptions,
+  IssuerQuestion,
 } from './decision/authorizer-options.ts';
 export { type ChallengeFacts, type RefusalAnswer, refusalAnswer } from './decision/challenge.ts';
 export type {

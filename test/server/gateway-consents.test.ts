@@ -1,6 +1,6 @@
 import { once } from 'node:events';
 import { readFile, writeFile } from 'node:fs/promises';
-import { createServer, type Server } from 'node:http';
+import { createServer, request, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { X509Certificate } from 'node:crypto';
@@ -11,6 +11,7 @@ import { loadGatewayConfig } from '../../src/configuration/gateway-config.ts';
 import { silentLog } from '../../src/events.ts';
 import { demoAspsp } from '../../src/sandbox/bank/customers.ts';
 import { tppNamed } from '../../src/sandbox/curl-lines.ts';
+import { freePort } from '../../src/sandbox/ports.ts';
 import { startGateway } from '../../src/server/gateway/gateway-server.ts';
 import { type RunningServer, startServer } from '../../src/server/server.ts';
 import { allowAccess } from '../authorization-server/consent-information/allowed-access.ts';
@@ -21,6 +22,7 @@ let bank: TestBank;
 let server: RunningServer;
 let gateway: Awaited<ReturnType<typeof startGateway>>;
 let api: Server;
+let health: number;
 /** The consents that the API was given. */
 const given: { readonly accountIds: readonly string[] }[] = [];
 
@@ -34,6 +36,7 @@ beforeAll(async () => {
     response.end('served');
   }).listen(0, '127.0.0.1');
   await once(api, 'listening');
+  health = await freePort();
   const file = join(bank.folder, 'gateway.yaml');
   await writeFile(file, stringify(gatewayConfig((api.address() as AddressInfo).port)));
   gateway = await startGateway(await loadGatewayConfig(file), { source: file, log: silentLog });
@@ -49,7 +52,7 @@ function gatewayConfig(port: number): object {
   const { issuer, mtlsUrl, resourceUrl, caFile } = bank.description;
   const { certificateFile, keyFile } = bank.apis.accounts;
   return {
-    listen: { port: 0 },
+    listen: { port: 0, health },
     issuer,
     audience: resourceUrl,
     caFile,
@@ -99,5 +102,30 @@ describe('an API in another language, behind a gateway and a real authorization 
     await server.consents.revoke(consentId);
     const isEnded = async () => expect([401, 403]).toContain((await ask('acc-1001'))[0]);
     await vi.waitFor(isEnded, { timeout: 5000, interval: 200 });
+  });
+
+  it('counts requests, refusals by their code, and questions to the issuer at its health listener', async () => {
+    const answer = await fetch(`http://127.0.0.1:${health}/metrics`);
+    const text = await answer.text();
+    expect(answer.headers.get('content-type')).toContain('text/plain; version=0.0.4');
+    for (const line of [
+      /^tallystick_http_request_duration_seconds_count\{listener="gateway",route="other",status="403"\} [1-9]/m,
+      /^tallystick_api_refusals_total\{code="ERR_CONSENT_ACCOUNT"\} 2$/m,
+      /^tallystick_issuer_question_duration_seconds_count\{question="consent",outcome="answered"\} [1-9]/m,
+      /^process_cpu_user_seconds_total /m,
+    ])
+      expect(text).toMatch(line);
+    // Nothing but metrics and health, and not to a page of another site.
+    const statusOf = (path: string, host = `127.0.0.1:${health}`) =>
+      new Promise((resolve, reject) => {
+        request({ port: health, host: '127.0.0.1', path, headers: { host } }, (found) => {
+          found.resume();
+          resolve(found.statusCode);
+        })
+          .on('error', reject)
+          .end();
+      });
+    expect(await statusOf('/v1/clients')).toBe(404);
+    expect(await statusOf('/metrics', 'attacker.example')).toBe(421);
   });
 });

@@ -55,6 +55,16 @@ export interface AuthorizerOptions {
   /** Bounds of the token cache: tokens (default 100,000) and bytes (default 256 MiB). */
   readonly memory?: { readonly maxTokens?: number; readonly maxBytes?: number };
   readonly clock?: Clock;
+  /** Called after each question to the issuer, for the metrics of the API. Must not throw. */
+  readonly onQuestion?: ((question: IssuerQuestion) => void) | undefined;
+}
+
+/** A question about a token or a consent that the issuer was asked, and not answered from memory. */
+export interface IssuerQuestion {
+  readonly kind: 'introspection' | 'consent';
+  /** `failed`: no answer, or one with a fault of the issuer (5xx). */
+  readonly outcome: 'answered' | 'failed';
+  readonly seconds: number;
 }
 
 export interface IntrospectionOptions {

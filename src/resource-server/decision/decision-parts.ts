@@ -5,6 +5,7 @@ import {
   type AuthorizerOptions,
   httpsUrl,
   type IntrospectionOptions,
+  type IssuerQuestion,
   nonEmpty,
   secondsWithin,
 } from './authorizer-options.ts';
@@ -118,7 +119,8 @@ function proofs(
     throw new TypeError('introspection must be given exactly when opaque tokens are taken');
   }
   const { introspection } = options;
-  const ask = introspection === undefined ? undefined : asker(introspection, rules, connection);
+  const counted = { ask: observed('introspection', connection.ask, options) };
+  const ask = introspection === undefined ? undefined : asker(introspection, rules, counted);
   const proveStructured = async (token: string) => ({
     ...(await verifyStructuredToken(token, rules)),
     // A key that has left the issuer's set must not live on in what was proved with it.
@@ -134,7 +136,7 @@ function proofs(
 function asker(
   options: IntrospectionOptions,
   rules: TokenRules,
-  connection: IssuerConnection,
+  connection: Pick<IssuerConnection, 'ask'>,
 ): (token: string, caller: string) => Promise<ProvenToken> {
   const endpoint = httpsUrl(options.endpoint, 'introspection.endpoint');
   // RFC 7662 §2.2 leaves caching to the resource server; what is revoked must show (threats.md L6).
@@ -157,7 +159,27 @@ function asker(
   };
 }
 
-function consentsOf({ consents: given, caPem }: AuthorizerOptions, rules: TokenRules) {
+/** The same question, which is observed when its answer is there. */
+function observed(
+  kind: IssuerQuestion['kind'],
+  ask: IssuerConnection['ask'],
+  { onQuestion }: Pick<AuthorizerOptions, 'onQuestion'>,
+): IssuerConnection['ask'] {
+  if (onQuestion === undefined) return ask;
+  return async (url, request) => {
+    const startedAt = performance.now();
+    let outcome: IssuerQuestion['outcome'] = 'failed';
+    try {
+      const answer = await ask(url, request);
+      if (answer.status < 500) outcome = 'answered';
+      return answer;
+    } finally {
+      onQuestion({ kind, outcome, seconds: (performance.now() - startedAt) / 1000 });
+    }
+  };
+}
+
+function consentsOf({ consents: given, caPem, onQuestion }: AuthorizerOptions, rules: TokenRules) {
   if (given === undefined) return undefined;
   const endpoint = httpsUrl(given.endpoint, 'consents.endpoint');
   if (!endpoint.endsWith('/')) throw new TypeError('consents.endpoint must end with a slash');
@@ -171,7 +193,7 @@ function consentsOf({ consents: given, caPem }: AuthorizerOptions, rules: TokenR
     maxAgeSeconds: secondsWithin([0, 5], 'consents.maxAgeSeconds', maxAgeSeconds),
     maxConsents: memory?.maxConsents ?? MAX_CONSENTS,
     maxBytes: memory?.maxBytes ?? MAX_CONSENT_BYTES,
-    ask,
+    ask: observed('consent', ask, { onQuestion }),
   });
   return { source, close };
 }

@@ -11,11 +11,13 @@ import { clientCertificateOptions } from '../../configuration/client-certificate
 import { connectionLimitOptions } from '../../configuration/connection-schema.ts';
 import { invalidConfig, OpenBankingError } from '../../errors.ts';
 import type { GatewayConfig } from '../../configuration/gateway-config.ts';
-import type { Log } from '../../events.ts';
+import { alsoTo, type Log } from '../../events.ts';
 import { reloadFiles } from '../file-reload.ts';
 import { FollowedAuthorizer } from './followed-authorizer.ts';
+import { LoopbackMetrics } from '../metrics/loopback-metrics.ts';
+import { measuredRequests } from '../metrics/measured-requests.ts';
+import { Metrics } from '../metrics/metrics.ts';
 import { traceRefusal } from '../metrics/opened-metrics.ts';
-import { tracedRequests } from '../metrics/measured-requests.ts';
 import { openTracing } from '../tracing/opened-tracing.ts';
 import { FollowedKeyPair } from '../followed-key-pair.ts';
 import { type GatewaySignatures, openSignatures } from './gateway-signatures.ts';
@@ -53,23 +55,26 @@ export async function startGateway(
   config: GatewayConfig,
   parts: { readonly source: string; readonly log?: Log },
 ): Promise<RunningGateway> {
-  const log = parts.log ?? createLog({ level: config.logLevel, sinks: [traceRefusal] });
+  const metrics = new Metrics();
+  const given = parts.log ?? createLog({ level: config.logLevel });
+  const log = alsoTo(alsoTo(given, metrics.sink), traceRefusal);
   const clock = systemClock;
   const { listen, shutdown } = config;
   const { source } = parts;
   await assertPrivateFiles(config, source, log);
-  const { authorizer, files, caPem } = await openAuthorizer(config, { clock, log, source });
+  const { authorizer, files, caPem } = await openAuthorizer(config, { clock, log, source, metrics });
   const signatures =
     config.signatures && (await openSignatures(config.signatures, { source, clock, log, caPem }));
   const upstream = await upstreamOf(config);
   const gateway = openGateway(config, { authorizer, log, source, signatures, upstream });
   const keyPair = config.tls && (await FollowedKeyPair.open({ ...config.tls, place: 'tls', clock, log }));
   await openTracing(log);
-  const traced = tracedRequests(gateway, { listener: 'gateway', routeName: () => undefined });
-  const server = createGatewayServer(config, traced, keyPair);
+  const measured = measuredRequests(gateway, { listener: 'gateway', routeName: () => undefined }, metrics);
+  const server = createGatewayServer(config, measured, keyPair);
   const connections = new OpenConnections(server);
   createConnectionLimits({ log, ...connectionLimitOptions(config) }).limit(server, 'gateway');
-  const health = new HealthServer(async () => readinessOf(await healthOf(server, keyPair)));
+  const beside = new LoopbackMetrics(metrics);
+  const health = new HealthServer(async () => readinessOf(await healthOf(server, keyPair)), beside.answer);
   if (listen.health !== undefined) await health.listen(listen.health);
   server.listen(listen.port, listen.host);
   await once(server, 'listening');
@@ -84,6 +89,7 @@ export async function startGateway(
       await sleep(shutdown.noticeSeconds * 1000);
       await connections.close(shutdown.drainSeconds);
       await Promise.all([authorizer, keyPair, health, signatures, ...files].map((part) => part?.close()));
+      metrics.close();
       log.emit('gateway.stopped');
     },
   };
@@ -174,7 +180,11 @@ function createGatewayServer(
 /** The decision point, made anew when the CA of the issuer or the gateway's own certificate changes. */
 async function openAuthorizer(
   { issuer, audience, caFile, introspection, consents, senderConstraints, status, dpop }: GatewayConfig,
-  { source, ...parts }: { readonly clock: Clock; readonly log: Log; readonly source: string },
+  {
+    source,
+    metrics,
+    ...parts
+  }: { readonly clock: Clock; readonly log: Log; readonly source: string; readonly metrics: Metrics },
 ) {
   const authority =
     caFile === undefined
@@ -202,6 +212,8 @@ async function openAuthorizer(
       senderConstraints,
       status,
       dpop,
+      onQuestion: ({ kind: question, outcome, seconds }) =>
+        metrics.observe('tallystick_issuer_question_duration_seconds', { question, outcome }, seconds),
     });
   const authorizer = configured(source, () => new FollowedAuthorizer(make));
   return { authorizer, files: [authority, own, asker], caPem };

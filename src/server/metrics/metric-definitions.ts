@@ -41,6 +41,12 @@ export const METRICS = {
     REMOTE_SECONDS,
     'outcome',
   ),
+  tallystick_issuer_question_duration_seconds: histogram(
+    'of a gateway: time until the issuer answered about a token or a consent that was not in memory (`outcome`: answered, failed)',
+    REMOTE_SECONDS,
+    'question',
+    'outcome',
+  ),
   tallystick_build_info: gauge('always 1: the release in use', 'first', 'version', 'node', 'openssl'),
   tallystick_processes: gauge('processes that answered for these metrics', 'sum'),
   tallystick_event_loop_delay_seconds: gauge(

@@ -1,8 +1,9 @@
 import { spawnSync } from 'node:child_process';
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { parse } from 'yaml';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, onTestFinished } from 'vitest';
 import { eventCounters } from '../../../src/server/metrics/event-counters.ts';
 import { type MetricDefinition, METRICS } from '../../../src/server/metrics/metric-definitions.ts';
 import { Metrics } from '../../../src/server/metrics/metrics.ts';
@@ -69,6 +70,8 @@ async function expectKnown(expressions: readonly string[]): Promise<void> {
   }
 }
 
+const hasPromtool = spawnSync('promtool', ['--version']).status === 0;
+
 describe('deploy/prometheus/alerts.yaml', () => {
   it('names metrics and labels that exist', () => expectKnown(rules.map(({ expr }) => expr)));
 
@@ -92,7 +95,6 @@ describe('deploy/prometheus/alerts.yaml', () => {
     expect(names).toEqual(rules.flatMap(({ alert }) => [`raises ${alert}`, `leaves ${alert}`]));
   });
 
-  const hasPromtool = spawnSync('promtool', ['--version']).status === 0;
   it.skipIf(!hasPromtool)(
     'raises and leaves each alert as promtool tries it (skipped without promtool)',
     () => {
@@ -117,6 +119,30 @@ describe('deploy/prometheus/alerts.yaml', () => {
 describe('deploy/grafana/tallystick.json', () => {
   it('names metrics and labels that exist', () =>
     expectKnown(panels.flatMap(({ targets = [] }) => targets.map(({ expr }) => expr))));
+
+  it.skipIf(!hasPromtool)(
+    'has expressions that Prometheus understands (skipped without promtool)',
+    () => {
+      const folder = mkdtempSync(join(tmpdir(), 'tallystick-dashboard-'));
+      onTestFinished(() => rmSync(folder, { recursive: true }));
+      const written = panels.flatMap(({ targets = [] }) => targets.map(({ expr }) => expr));
+      // The values that Grafana puts in place of its variables.
+      const expressions = written.map((expr) =>
+        expr.replaceAll('$__rate_interval', '1m').replaceAll('$__range', '1h').replaceAll('$instance', '.*'),
+      );
+      const recorded = expressions.map((expr, at) => ({ record: `tallystick:panel_${at}`, expr }));
+      const file = join(folder, 'rules.yaml');
+      writeFileSync(file, JSON.stringify({ groups: [{ name: 'dashboard', rules: recorded }] }));
+      const { status, stdout, stderr } = spawnSync('promtool', ['check', 'rules', file], {
+        encoding: 'utf8',
+      });
+      expect({ status, said: `${stdout}${stderr}` }).toEqual({
+        status: 0,
+        said: expect.stringContaining(`${expressions.length} rules found`),
+      });
+    },
+    60_000,
+  );
 
   it('is a dashboard that Grafana can import: a title, a source to choose, panels with ids of their own', () => {
     expect(dashboard).toMatchObject({ title: 'Tallystick', uid: 'tallystick', schemaVersion: 39 });
