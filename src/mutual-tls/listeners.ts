@@ -57,6 +57,7 @@ export interface ListenerOptions {
 interface Serving {
   readonly authority: string;
   readonly handler: RequestHandler;
+  readonly isForAnyHost: (request: IncomingMessage) => boolean;
 }
 
 type Stapled = (error: Error | null, answer: Buffer | null) => void;
@@ -120,9 +121,16 @@ export class Listener {
     return (this.#server.address() as AddressInfo).port;
   }
 
-  /** Starts to serve: `publicUrl` is the only authority that this listener answers for. */
-  serve(publicUrl: URL, handler: RequestHandler): void {
-    this.#serving = { authority: publicUrl.host.toLowerCase(), handler };
+  /**
+   * Starts to serve: `publicUrl` is the only authority that this listener answers for. A request of `isForAnyHost` may name
+   * another one; its handler must not build a URL or a decision on the host.
+   */
+  serve(
+    publicUrl: URL,
+    handler: RequestHandler,
+    isForAnyHost: (request: IncomingMessage) => boolean = () => false,
+  ): void {
+    this.#serving = { authority: publicUrl.host.toLowerCase(), handler, isForAnyHost };
   }
 
   /** Serves a connection that another process has accepted; called instead of `listen`. */
@@ -170,7 +178,8 @@ export class Listener {
     const refusal = isExpecting(request)
       ? malformed('the expectation of the request is not known')
       : misdirection(request, to.authority);
-    if (refusal === undefined) return to.handler(request, response);
+    const isAllowed = refusal?.code === 'ERR_HTTP_MISDIRECTED' && to.isForAnyHost(request);
+    if (refusal === undefined || isAllowed) return to.handler(request, response);
     const address = peerAddress(request.socket);
     this.#log.emit('http.misdirected', { listener: this.name, address, error: refusal });
     refuse(

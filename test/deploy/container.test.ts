@@ -59,7 +59,7 @@ describe('deploy/Containerfile', () => {
     expect(text).not.toContain('latest');
   });
 
-  it('installs by the lock file alone, and runs no script of a package', () => {
+  it('installs by the lock file alone, and runs no script of a package (O7)', () => {
     const installs = stages
       .flatMap(({ run }) => run)
       .filter((line) => /\bnpm (ci|i|install|prune)\b/.test(line));

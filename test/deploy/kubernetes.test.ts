@@ -186,6 +186,21 @@ describe('deploy/kubernetes', () => {
     ]);
   });
 
+  it('is scraped by its pods, under the name of its certificate, as a caller that the configuration names', () => {
+    const { rule_files, scrape_configs } = parse(read('deploy/prometheus/kubernetes.yaml'));
+    expect(rule_files).toEqual(['alerts.yaml']);
+    const [job] = scrape_configs;
+    expect([job.job_name, job.scheme, job.tls_config.server_name]).toEqual([
+      'tallystick',
+      'https',
+      new URL(config.management?.url ?? '').host,
+    ]);
+    expect(config.management?.callers).toMatchObject([{ name: 'prometheus', roles: ['viewer'] }]);
+    const [found] = job.kubernetes_sd_configs;
+    expect([found.namespaces.names, found.selectors[0].label]).toEqual([['tallystick'], 'app=tallystick']);
+    expect([...ports.keys()]).toContain(job.relabel_configs[0].regex);
+  });
+
   const hasKubectl = spawnSync('kubectl', ['version', '--client']).status === 0;
   it.skipIf(!hasKubectl)('is put together by kustomize', () => {
     const text = execFileSync('kubectl', ['kustomize', fileOf(FOLDER)], { encoding: 'utf8' });

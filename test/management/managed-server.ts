@@ -38,8 +38,10 @@ export interface ManagedServer {
   readonly urls: { readonly local: string; readonly tls: string };
   /** Calls the loopback listener with a bearer token of these roles, or without one. */
   local(roles?: readonly Role[]): Promise<Call>;
-  /** Calls the other listener with a certificate, or without one. */
-  tls(holder?: Holder): Promise<Call>;
+  /** Calls the other listener with a certificate, or without one; `url` names another listener of the server. */
+  tls(holder?: Holder, url?: string): Promise<Call>;
+  /** PEM of the certificate of a holder and of its key. */
+  keyPair(holder: Holder): { readonly cert?: string; readonly key?: string };
   tickets(): Promise<LocalTickets>;
   stop(): Promise<void>;
 }
@@ -77,6 +79,7 @@ export async function startManaged(
   return {
     sandbox,
     urls,
+    keyPair: programs.keyPair,
     tickets,
     local: async (roles) => {
       const token =
@@ -85,11 +88,11 @@ export async function startManaged(
           : (await tickets()).create('bearer', { name: roles.join('+'), roles });
       return (path, request = {}) => send(`${urls.local}${path}`, withBearer(request, token));
     },
-    tls: async (holder) => {
+    tls: async (holder, url = urls.tls) => {
       const ca = await readFile(sandbox.description.caFile, 'utf8');
       const agent = new Agent({ connect: { ca, ...(holder === undefined ? {} : programs.keyPair(holder)) } });
       agents.push(agent);
-      return (path, request = {}) => send(`${urls.tls}${path}`, request, agent);
+      return (path, request = {}) => send(`${url}${path}`, request, agent);
     },
     stop: async () => {
       await Promise.all(agents.map((agent) => agent.destroy()));

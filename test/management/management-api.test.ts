@@ -1,6 +1,7 @@
 import { once } from 'node:events';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { type IncomingMessage, request } from 'node:http';
+import { gzipSync } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { managementDocument } from '../../src/management/document.ts';
 import { managementOperations } from '../../src/management/operations/operations.ts';
@@ -150,6 +151,37 @@ describe('a change', () => {
       code: 'ERR_MANAGEMENT_VERSION',
     });
     expect(refused).toHaveLength(2);
+  });
+});
+
+describe('a body', () => {
+  const send = async (body: Buffer | string, headers: Readonly<Record<string, string>> = {}) => {
+    const token = (await server.tickets()).create('bearer', { name: 'ana', roles: ['operator'] });
+    const sent = request(`${server.urls.local}/v1/blocks`, {
+      method: 'POST',
+      headers: {
+        authorization: `Bearer ${token}`,
+        'content-type': 'application/json',
+        'idempotency-key': 'body',
+        ...headers,
+      },
+    });
+    sent.end(body);
+    const [answer] = (await once(sent, 'response')) as [IncomingMessage];
+    const text = Buffer.concat(await answer.toArray()).toString();
+    return { status: answer.statusCode, code: JSON.parse(text).code };
+  };
+
+  it('is not unpacked (N14), has a bound, and does not reach a prototype (N3, N4)', async () => {
+    const packed = gzipSync(Buffer.alloc(1_000_000, ' '));
+    const refused = { status: 400, code: 'ERR_MANAGEMENT_REQUEST' };
+    expect(await send(packed, { 'content-encoding': 'gzip' })).toEqual(refused);
+    expect(await send('{}', { 'content-encoding': 'br' })).toEqual(refused);
+    expect((await send(' '.repeat(300_000))).status).toBe(413);
+    expect(await send('['.repeat(100_000))).toEqual(refused);
+    expect(await send('{"__proto__":{"reason":"polluted"},"reason":"by a test"}')).toEqual(refused);
+    expect(Object.hasOwn(Object.prototype, 'reason')).toBe(false);
+    expect(await send('{"reason":"by a test"}', { 'content-type': 'text/plain' })).toEqual(refused);
   });
 });
 

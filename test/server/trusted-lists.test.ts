@@ -431,7 +431,7 @@ describe('a trust profile of trusted lists', () => {
     expect(faults()).toContainEqual(expect.stringMatching(/does not name the territory BB/));
   });
 
-  it('keeps serving while lists are proved: the event loop is not held', async () => {
+  it('keeps serving while lists are proved: the event loop is not held (N15)', async () => {
     publish();
     const { renew } = await opened();
     const turns = vi.fn();

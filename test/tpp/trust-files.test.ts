@@ -183,7 +183,7 @@ describe('trust files', () => {
       /certificate 2, .*acme\.example.* is not a certification authority/,
     ],
     [
-      'the root of a sandbox (G15)',
+      'the root of a sandbox (G15, O6)',
       async () =>
         (await createAuthority({ name: 'Any', organization: SANDBOX_ORGANIZATION, ...PERIOD }))
           .certificatePem,
@@ -196,7 +196,7 @@ describe('trust files', () => {
     });
   });
 
-  it('that are not there stop the start, and the root of a sandbox is taken where that is said (G15)', async () => {
+  it('that are not there stop the start, and the root of a sandbox is taken where that is said (G15, O6)', async () => {
     await expect(open(join(folder, 'none.pem'))).rejects.toMatchObject({ code: 'ERR_CONFIG_INVALID' });
     await expect(
       open(fileOf(root.certificatePem), { intermediatesFile: join(folder, 'none.pem') }),

@@ -38,6 +38,10 @@ export class RequestParts {
     if (ctx.is('application/json') !== 'application/json') {
       throw this.#fault('header.Content-Type', 'must be application/json');
     }
+    // A short body may become a long one.
+    if (!['', 'identity'].includes(ctx.get('content-encoding').toLowerCase())) {
+      throw this.#fault('header.Content-Encoding', 'must be absent');
+    }
     return this.#readJson(ctx, next);
   };
 

@@ -77,10 +77,8 @@ export class ManagementEdge {
         await health.answer(request, response);
         return;
       }
-      const path = request.url?.split('?')[0];
       const { metrics } = this.#options;
-      const isReading = request.method === 'GET' || request.method === 'HEAD';
-      if (path === METRICS_PATH && isReading && metrics !== undefined) {
+      if (asksForMetrics(request) && metrics !== undefined) {
         if (!maySeeMetrics) throw new OpenBankingError('ERR_MANAGEMENT_UNKNOWN', {});
         request.resume();
         send(response, textAnswer(await metrics()));
@@ -119,6 +117,14 @@ export class ManagementEdge {
       body: Buffer.from(JSON.stringify(shown)),
     });
   }
+}
+
+/**
+ * Whether a request reads the metrics. Prometheus finds pods by their addresses, and names one as the host: on the listener with
+ * certificates that is answered, since the certificate proves the caller and no browser accepts ours for another name.
+ */
+export function asksForMetrics({ method, url }: IncomingMessage): boolean {
+  return (method === 'GET' || method === 'HEAD') && url?.split('?')[0] === METRICS_PATH;
 }
 
 /** @throws ERR_CERT_MISSING, ERR_MANAGEMENT_UNKNOWN for a certificate of another CA */

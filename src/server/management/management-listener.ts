@@ -8,7 +8,7 @@ import { openTrustFile } from '../../tpp/trust-files.ts';
 import { parseAnchor } from '../../x509/certificate/certificate.ts';
 import { FollowedKeyPair } from '../followed-key-pair.ts';
 import type { HealthServer } from '../health.ts';
-import type { ManagementEdge } from './management-edge.ts';
+import { asksForMetrics, type ManagementEdge } from './management-edge.ts';
 
 export interface ManagementListenerParts {
   readonly edge: ManagementEdge;
@@ -48,7 +48,8 @@ export async function openManagementListener(
   });
   tls.follow((pair) => listener.replaceCertificate(pair));
   const { url } = management;
-  listener.serve(new URL(url), edge.answersTls({ callers, url: new URL(url).origin, health }));
+  const answer = edge.answersTls({ callers, url: new URL(url).origin, health });
+  listener.serve(new URL(url), answer, asksForMetrics);
   await listener.listen(management.listen.port, management.listen.host);
   return {
     tls,

@@ -121,7 +121,7 @@ const AUTHORIZATION_REQUEST = {
   code_challenge_method: 'S256',
 };
 
-describe('what changes the meaning of a request is refused, not ignored', () => {
+describe('what changes the meaning of a request is refused, not ignored (N14)', () => {
   const TPP = { tpp: 'money-one' };
   const GZIP = { 'content-encoding': 'gzip' };
   it.each<[title: string, sent: Sent, status: number, code: string]>([
