@@ -182,6 +182,15 @@ describe('a body', () => {
     expect(await send('{"__proto__":{"reason":"polluted"},"reason":"by a test"}')).toEqual(refused);
     expect(Object.hasOwn(Object.prototype, 'reason')).toBe(false);
     expect(await send('{"reason":"by a test"}', { 'content-type': 'text/plain' })).toEqual(refused);
+    // A caller who breaks off ends nothing but the request.
+    const broken = request(`${server.urls.local}/v1/blocks`, {
+      method: 'POST',
+      headers: { 'content-length': '100' },
+    });
+    broken.on('error', () => undefined).write('{');
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    broken.destroy();
+    expect((await send('{}')).status).toBe(400);
   });
 });
 

@@ -70,7 +70,10 @@ export class ManagementEdge {
       void this.#answer(request, response, () => admitted(request, { callers, url, health }));
     };
   }
+
   async #answer(request: IncomingMessage, response: ServerResponse, admit: () => Admitted): Promise<void> {
+    // A connection that has ended has no address.
+    const address = peerAddress(request.socket);
     try {
       const { origin, maySeeMetrics, health } = admit();
       if (health !== undefined && isHealthPath(request.url)) {
@@ -84,7 +87,7 @@ export class ManagementEdge {
         send(response, textAnswer(await metrics()));
       } else send(response, await this.#passOn(request, origin));
     } catch (error) {
-      this.#refuse(request, response, error);
+      this.#refuse(request, response, { address, error });
     }
   }
 
@@ -104,11 +107,15 @@ export class ManagementEdge {
     return endpoint({ method: request.method ?? 'GET', url: request.url ?? '/', headers, body, origin });
   }
 
-  #refuse(request: IncomingMessage, response: ServerResponse, error: unknown): void {
+  #refuse(
+    request: IncomingMessage,
+    response: ServerResponse,
+    { address, error }: { readonly address: string; readonly error: unknown },
+  ): void {
     request.resume();
     const refusal = isRefusal(error) ? error : undefined;
     const { status, headers, body } = problemOf(refusal, '');
-    const fields = { method: request.method ?? '', status, address: peerAddress(request.socket), error };
+    const fields = { method: request.method ?? '', status, address, error };
     this.#options.log.emit(refusal === undefined ? 'server.unexpected' : 'management.refused', fields);
     const { requestId: _none, ...shown } = body;
     send(response, {
@@ -139,7 +146,9 @@ function admitted(request: IncomingMessage, { callers, url, health }: TlsListene
 async function boundedBody(request: IncomingMessage): Promise<Buffer> {
   const pieces: Buffer[] = [];
   let length = 0;
-  for await (const piece of request as AsyncIterable<Buffer>) {
+  // The connection stays, for the answer.
+  const received = request.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>;
+  for await (const piece of received) {
     length += piece.length;
     if (length > MAX_BODY_BYTES)
       throw new OpenBankingError('ERR_HTTP_TOO_LARGE', { maximum: MAX_BODY_BYTES });
