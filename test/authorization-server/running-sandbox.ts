@@ -6,6 +6,7 @@ import { vi } from 'vitest';
 import { tppNamed } from '../../src/sandbox/curl-lines.ts';
 import type { CertificateFiles, SandboxDescription } from '../../src/sandbox/folder.ts';
 import { type RunningSandbox, type SandboxOptions, startSandbox } from '../../src/sandbox/sandbox.ts';
+import { layFolder } from '../sandbox/made-folders.ts';
 
 /** A sandbox in a folder of its own, on free ports, with the means to talk to it. */
 export interface TestSandbox extends RunningSandbox {
@@ -40,11 +41,15 @@ export async function startTestSandbox(
   > = {},
 ): Promise<TestSandbox> {
   const folder = await mkdtemp(join(tmpdir(), 'tallystick-test-'));
+  const freeFolder = await layFolder(folder);
   const sandbox = await startSandbox({
     folder,
     ports: { front: 0, mtls: 0, resource: 0, tpp: 0 },
     isAudited: false,
     ...options,
+  }).catch(async (error: unknown) => {
+    await freeFolder();
+    throw error;
   });
   const agents = new Map<string, Agent>();
   const agentFor = async (certificate: CertificateFiles | undefined): Promise<Agent> => {
@@ -95,6 +100,7 @@ export async function startTestSandbox(
     stop: async () => {
       await Promise.all([...agents.values()].map((agent) => agent.destroy()));
       await sandbox.close();
+      await freeFolder();
       await rm(folder, { recursive: true, force: true });
     },
   };

@@ -21,20 +21,24 @@ import { corpus } from '../x509/corpora.ts';
 import { clientSchema } from '../../src/authorization-server/clients/client-schema.ts';
 import type { Config } from '../../src/configuration/config.ts';
 import { selfSigned } from '../authorization-server/clients/self-signed-certificates.ts';
+import { layFolder } from '../sandbox/made-folders.ts';
 
 const MAIN = fileURLToPath(new URL('../../src/cli/main.ts', import.meta.url));
 const psd2 = corpus('pkilint-psd2');
 let folder: string;
 let sandbox: RunningSandbox;
+let freeFolder: () => Promise<void>;
 let good: string;
 
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'tallystick-certificate-'));
+  freeFolder = await layFolder(folder);
   sandbox = await startSandbox({ folder, ports: { front: 0, mtls: 0, resource: 0, tpp: 0 } });
   good = tppNamed(sandbox.description, 'money-one').certificateFile;
-}, 30_000);
+}, 120_000);
 afterAll(async () => {
   await sandbox.close();
+  await freeFolder();
   await rm(folder, { recursive: true, force: true });
 });
 

@@ -21,16 +21,20 @@ import { formatName } from '../../src/x509/certificate/distinguished-name.ts';
 import type { RegisteredClient } from '../../src/authorization-server/clients/registered-client.ts';
 import { renewal, reportCertificates } from '../../src/cli/report/certificate-report.ts';
 import { configurationFrom } from '../../src/cli/certificate/certificate-verify.ts';
+import { layFolder } from '../sandbox/made-folders.ts';
 
 const MAIN = fileURLToPath(new URL('../../src/cli/main.ts', import.meta.url));
 let folder = '';
 let sandbox: RunningSandbox;
+let freeFolder: () => Promise<void>;
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'tallystick-report-'));
+  freeFolder = await layFolder(folder);
   sandbox = await startSandbox({ folder, ports: { front: 0, mtls: 0, resource: 0, tpp: 0 } });
-}, 30_000);
+}, 120_000);
 afterAll(async () => {
   await sandbox.close();
+  await freeFolder();
   await rm(folder, { recursive: true, force: true });
 });
 

@@ -14,6 +14,7 @@ import { connectTpp } from '../../src/sandbox/demo/demo-tpp.ts';
 import { pathsOf } from '../../src/sandbox/folder.ts';
 import { freePort } from '../../src/sandbox/ports.ts';
 import { type RunningSandbox, startSandbox } from '../../src/sandbox/sandbox.ts';
+import { layFolder } from '../sandbox/made-folders.ts';
 
 const MAIN = fileURLToPath(new URL('../../src/cli/main.ts', import.meta.url));
 const BANK = `export const createAspsp = async () => ({
@@ -24,13 +25,18 @@ const BANK = `export const createAspsp = async () => ({
 
 let folder: string;
 let sandbox: RunningSandbox;
+let freeFolder: () => Promise<void>;
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'tallystick-serve-'));
   // Only for its certificates, registry and free ports.
+  freeFolder = await layFolder(folder);
   sandbox = await startSandbox({ folder, ports: { front: 0, mtls: 0, resource: 0, tpp: 0 } });
   await sandbox.close();
 });
-afterAll(() => rm(folder, { recursive: true, force: true }));
+afterAll(async () => {
+  await freeFolder();
+  await rm(folder, { recursive: true, force: true });
+});
 
 /** What a resource server reads in the status list of a token. */
 async function isStatusSet(token: string, dispatcher: Agent): Promise<boolean> {
@@ -112,7 +118,7 @@ describe('tallystick serve', () => {
         ({ status }) => status,
         () => 0,
       );
-    await expect.poll(() => statusOf('/health/ready'), { timeout: 10_000, message: output }).toBe(200);
+    await expect.poll(() => statusOf('/health/ready'), { timeout: 30_000, message: output }).toBe(200);
     expect([await statusOf('/health/live'), await statusOf('/')]).toEqual([200, 401]);
 
     const connected = await connectTpp({ description, tpp });

@@ -11,6 +11,7 @@ import { openRevocationService } from '../../src/sandbox/revocation/revocation-s
 import { sandboxConfiguration } from '../../src/sandbox/sandbox-configuration.ts';
 import { startSandbox } from '../../src/sandbox/sandbox.ts';
 import { freePort } from '../../src/sandbox/ports.ts';
+import { layFolder } from '../sandbox/made-folders.ts';
 import type { Command, Report } from './server-child.ts';
 
 /** The files of a bank that several server processes share. */
@@ -60,6 +61,7 @@ export async function openBank(storage: object = { file: 'bank.sqlite' }): Promi
   const folder = mkdtempSync(join(tmpdir(), 'tallystick-bank-'));
   // Only for its certificates, registry and ports.
   const ports = { front: 0, mtls: 0, resource: 0, tpp: 0 };
+  const freeFolder = await layFolder(folder);
   const sandbox = await startSandbox({ folder, ports, isAudited: false });
   await sandbox.close();
   const { description } = sandbox;
@@ -149,6 +151,7 @@ export async function openBank(storage: object = { file: 'bank.sqlite' }): Promi
       for (const child of running) child.kill('SIGKILL');
       while (running.size > 0) await sleep(10);
       await revocation.close();
+      await freeFolder();
       rmSync(folder, { recursive: true, force: true });
     },
   };

@@ -7,6 +7,7 @@ import { tppNamed } from '../../src/sandbox/curl-lines.ts';
 import {
   type CertificateFiles,
   describeSandbox,
+  keptState,
   makeFolder,
   pathsOf,
   type SandboxDescription,
@@ -15,6 +16,7 @@ import { freePort } from '../../src/sandbox/ports.ts';
 import { replaceFile } from '../../src/files/created-file.ts';
 import { createAuthority } from '../../src/sandbox/pki/pki.ts';
 import { systemClock } from '../../src/clock.ts';
+import { layFolder } from '../sandbox/made-folders.ts';
 
 /** The files of a bank with TPPs, resource servers and everything that can be taken away from a token. */
 export interface TestBank {
@@ -36,9 +38,13 @@ export async function createTestBank(options: { readonly format: 'jwt' | 'opaque
   const now = systemClock.now();
   const [front, mtls, resource] = [await freePort(), await freePort(), await freePort()];
   const ports = { front, mtls, resource, revocation: 0, tpp: 0, app: 0, register: 0 };
-  const notAfter = await makeFolder(folder, { ports, now });
-  const description = await describeSandbox(folder, { notAfter, ports, redirectUris: [] });
+  // Nothing asks the revocation service that its certificates name.
+  await (await layFolder(folder))();
+  const made = await keptState(folder, { isReset: false, now });
   const paths = pathsOf(folder);
+  await rm(paths.registers.folder, { recursive: true, force: true });
+  const notAfter = made?.notAfter ?? (await makeFolder(folder, { ports, now }));
+  const description = await describeSandbox(folder, { notAfter, ports, redirectUris: [] });
   const [clients, blocks] = [join(folder, 'clients.yaml'), join(folder, 'blocks.yaml')];
   await Promise.all([replaceFile(clients, clientsText(description)), replaceFile(blocks, NOBODY_BLOCKED)]);
   const { apis, anchorsFile } = await createApiCertificates(folder, now);

@@ -20,17 +20,21 @@ import { readRegistersState } from '../../src/sandbox/registers/publication.ts';
 import { withdrawIssuer, withdrawTpp } from '../../src/sandbox/registers/withdrawal.ts';
 import { revokeInSandbox } from '../../src/sandbox/revocation/revoke.ts';
 import { type RunningSandbox, startSandbox } from '../../src/sandbox/sandbox.ts';
+import { layFolder } from './made-folders.ts';
 
 const MAIN = fileURLToPath(new URL('../../src/cli/main.ts', import.meta.url));
 const free = { front: 0, mtls: 0, resource: 0, tpp: 0 };
 let folder: string;
 let sandbox: RunningSandbox;
+let freeFolder: () => Promise<void>;
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'tallystick-registers-'));
+  freeFolder = await layFolder(folder);
   sandbox = await startSandbox({ folder, ports: free });
 }, 60_000);
 afterAll(async () => {
   await sandbox.close();
+  await freeFolder();
   await rm(folder, { recursive: true, force: true });
 });
 

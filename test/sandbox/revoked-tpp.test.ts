@@ -8,16 +8,20 @@ import { tppNamed } from '../../src/sandbox/curl-lines.ts';
 import { connectTpp } from '../../src/sandbox/demo/demo-tpp.ts';
 import { type RevocationTarget, revokeInSandbox } from '../../src/sandbox/revocation/revoke.ts';
 import { type RunningSandbox, startSandbox } from '../../src/sandbox/sandbox.ts';
+import { layFolder } from './made-folders.ts';
 
 const free = { front: 0, mtls: 0, resource: 0, tpp: 0 };
 let folder: string;
 let sandbox: RunningSandbox;
+let freeFolder: () => Promise<void>;
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'tallystick-revoked-'));
+  freeFolder = await layFolder(folder);
   sandbox = await startSandbox({ folder, ports: free });
-}, 30_000);
+}, 120_000);
 afterAll(async () => {
   await sandbox.close();
+  await freeFolder();
   await rm(folder, { recursive: true, force: true });
 });
 
