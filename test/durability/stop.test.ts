@@ -19,7 +19,7 @@ const notice = (noticeSeconds: number) => ({ shutdown: { noticeSeconds } });
 
 describe('a server that is told to stop', () => {
   it('is not ready, serves during the notice, ends what is in flight, and then its connections (M15)', async () => {
-    const server = await bank.start(notice(1));
+    const server = await bank.start(notice(3));
     expect((await tpp.clientCredentials(server)).headers.connection).toBe('keep-alive');
     const code = await tpp.code(server);
     server.command({ at: 4, when: 'after', what: 'park' });
@@ -32,10 +32,10 @@ describe('a server that is told to stop', () => {
     await expect.poll(() => isReady(server)).toBe(false);
     const during = await tpp.clientCredentials(server);
     expect([during.status, during.headers.connection]).toEqual([200, 'close']);
-    await sleep(1200);
     // The notice is over: nobody new is let in, and what is in flight is still waited for.
     const later = new Tpp(bank);
-    expect(await later.clientCredentials(server).catch(({ code }) => code)).toBe('ECONNREFUSED');
+    const ask = () => later.clientCredentials(server).catch(({ code }) => code);
+    await expect.poll(ask, { timeout: 20_000 }).toBe('ECONNREFUSED');
     expect(server.child.exitCode).toBe(null);
     server.command('release');
     const answer = await inFlight;
@@ -45,7 +45,7 @@ describe('a server that is told to stop', () => {
     const again = await server.again();
     expect((await tpp.refresh(again, answer.json.refresh_token)).status).toBe(200);
     await again.kill();
-  }, 60_000);
+  }, 120_000);
 
   it('cuts what does not end in time', async () => {
     const server = await bank.start({ shutdown: { noticeSeconds: 0, drainSeconds: 1 } });
@@ -76,7 +76,7 @@ describe('a server that is told to stop', () => {
     let isOver = false;
     let served = 0;
     const wrong: string[] = [];
-    const clients = Array.from({ length: 8 }, async () => {
+    const clients = Array.from({ length: 4 }, async () => {
       const client = new Tpp(bank);
       while (!isOver) {
         const status = await client.clientCredentials(through).then(
@@ -85,6 +85,8 @@ describe('a server that is told to stop', () => {
         );
         served += 1;
         if (status !== '200') wrong.push(status);
+        // The server that starts needs the machine too.
+        await sleep(5);
       }
       client.close();
     });
@@ -101,6 +103,6 @@ describe('a server that is told to stop', () => {
     await Promise.all(clients);
     balancer.close();
     expect(wrong).toEqual([]);
-    expect(served).toBeGreaterThan(100);
-  }, 60_000);
+    expect(served).toBeGreaterThan(50);
+  }, 120_000);
 });

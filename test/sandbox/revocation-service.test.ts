@@ -32,7 +32,7 @@ beforeAll(async () => {
   url = `http://127.0.0.1:${ports.revocation}`;
   await makeFolder(folder, { ports, now: new Date() });
   service = await openRevocationService(folder, { port: ports.revocation, log });
-}, 30_000);
+}, 120_000);
 afterAll(async () => {
   await service.close();
   await rm(folder, { recursive: true, force: true });

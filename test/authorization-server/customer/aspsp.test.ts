@@ -43,7 +43,7 @@ let bench: PagesBench;
 
 beforeAll(async () => {
   bench = await PagesBench.open();
-}, 30_000);
+}, 120_000);
 afterAll(() => bench.close());
 afterEach(() => {
   bench.logged = [];

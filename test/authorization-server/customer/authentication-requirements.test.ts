@@ -17,7 +17,7 @@ beforeAll(async () => {
     {},
     { acrValues: [SCA, CA], defaultAcr: CA, customerClaims: ['name', 'email'] },
   );
-}, 30_000);
+}, 120_000);
 afterAll(() => bench.close());
 afterEach(() => {
   bench.current = {};

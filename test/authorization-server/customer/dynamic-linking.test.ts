@@ -16,7 +16,7 @@ const details = (...all: object[]) => ({ authorization_details: JSON.stringify(a
 let bench: ScaBench;
 beforeAll(async () => {
   bench = await ScaBench.open();
-}, 30_000);
+}, 120_000);
 afterAll(() => bench.close());
 afterEach(() => bench.renew());
 

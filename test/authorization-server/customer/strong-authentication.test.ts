@@ -7,7 +7,7 @@ import { APP, GENERATOR, isAtConsent, others, SCA, ScaBench, TELEPHONE } from '.
 let bench: ScaBench;
 beforeAll(async () => {
   bench = await ScaBench.open();
-}, 30_000);
+}, 120_000);
 afterAll(() => bench.close());
 afterEach(() => bench.renew());
 

@@ -19,7 +19,7 @@ beforeAll(async () => {
   bank = await createTestBank({ format: 'opaque' });
   const config = { ...bank.config, clientLimits: CLIENT_LIMITS };
   server = await startServer(parseConfig(config, { source: 'test', folder: bank.folder }), { aspsp, log });
-}, 30_000);
+}, 120_000);
 afterAll(async () => {
   await server.close();
   await bank.remove();

@@ -122,7 +122,9 @@ describe.skipIf(!hasRedis)('an authorization server whose Redis', () => {
     // What a busy test machine adds it does not add each time.
     const replays: Awaited<ReturnType<typeof slowly>>[] = [];
     const refreshes: typeof replays = [];
-    for (let attempt = 0; attempt < 3; attempt += 1) {
+    const fastest = (asked: typeof replays) => Math.min(...asked.map(({ milliseconds }) => milliseconds));
+    const isInTime = () => Math.max(fastest(refreshes), fastest(replays)) < SLOW_ANSWER_MILLISECONDS;
+    for (let attempt = 0; attempt < 3 && !isInTime(); attempt += 1) {
       const code = await tpp.code(to);
       const { json } = await tpp.exchange(to, code);
       refreshes.push(await slowly(() => tpp.refresh(to, json.refresh_token)));
@@ -130,12 +132,11 @@ describe.skipIf(!hasRedis)('an authorization server whose Redis', () => {
     }
     tpp.close();
     await bank.close();
-    const fastest = (asked: typeof replays) => Math.min(...asked.map(({ milliseconds }) => milliseconds));
-    expect(refreshes.map(({ status }) => status)).toEqual([200, 200, 200]);
-    expect(replays.map(({ status }) => status)).toEqual([400, 400, 400]);
+    expect(new Set(refreshes.map(({ status }) => status))).toEqual(new Set([200]));
+    expect(new Set(replays.map(({ status }) => status))).toEqual(new Set([400]));
     expect(fastest(refreshes)).toBeLessThan(SLOW_ANSWER_MILLISECONDS);
     expect(fastest(replays)).toBeLessThan(SLOW_ANSWER_MILLISECONDS);
-  });
+  }, 60_000);
 });
 
 /** Of a customer's way through the pages, from the first redirect to the code. */

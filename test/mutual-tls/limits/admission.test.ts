@@ -38,6 +38,8 @@ async function open(handler: RequestHandler, options: AdmissionOptions = { fewes
   server = createServer((incoming, response) => {
     if (!admission.serve(incoming, response, handler)) refuseOverload(incoming, response);
   });
+  // On a busy machine a connection may wait longer than Node's five seconds, and end as its next request is sent.
+  server.keepAliveTimeout = 120_000;
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
 }
 

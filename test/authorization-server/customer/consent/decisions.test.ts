@@ -9,7 +9,7 @@ let offsetSeconds = 0;
 
 beforeAll(async () => {
   bench = await PagesBench.open({ clock: { now: () => new Date(Date.now() + offsetSeconds * 1000) } });
-}, 30_000);
+}, 120_000);
 afterAll(() => bench.close());
 afterEach(() => {
   bench.current = {};
