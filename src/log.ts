@@ -21,6 +21,9 @@ const MAX_TEXT = 512;
 /** Longest chain of causes in a line. */
 const MAX_CAUSES = 4;
 
+/** Text that JSON writes as it is, an octet for each character. */
+const PLAIN = /^[\x20\x21\x23-\x5b\x5d-\x7e]*$/;
+
 /** Longest text of all fields of a line, in bytes as written: strangers fill whole lists. */
 const MAX_LINE_TEXT = 4096;
 
@@ -90,8 +93,16 @@ function openOutput(file: string | undefined, onGap: (gap: Gap) => void): LineOu
   return standardOutput;
 }
 
+/** The line of the latest event: the log and the audit record ask for it one after the other. */
+let latest: { readonly of: EventFields; readonly line: Readonly<Record<string, unknown>> } | undefined;
+
 /** The members of a line: the fields of the definition and no other, each within its bound. */
-export function lineOf({ fields: names }: EventDefinition, fields: EventFields): Record<string, unknown> {
+export function lineOf(definition: EventDefinition, fields: EventFields): Readonly<Record<string, unknown>> {
+  if (latest?.of !== fields) latest = { of: fields, line: boundedLine(definition, fields) };
+  return latest.line;
+}
+
+function boundedLine({ fields: names }: EventDefinition, fields: EventFields): Record<string, unknown> {
   const line: Record<string, unknown> = {};
   const room = { left: MAX_LINE_TEXT };
   for (const name of names) {
@@ -132,6 +143,6 @@ function bounded(value: unknown, room: Room): unknown {
 function boundedText(text: string, room: Room): string {
   const most = Math.max(Math.min(MAX_TEXT, room.left), 0);
   const kept = text.length > most ? `${text.slice(0, most)}…` : text;
-  room.left -= Buffer.byteLength(JSON.stringify(kept));
+  room.left -= PLAIN.test(kept) ? kept.length + 2 : Buffer.byteLength(JSON.stringify(kept));
   return kept;
 }

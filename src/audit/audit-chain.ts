@@ -9,8 +9,10 @@ import { MerkleTree } from './line/merkle-tree.ts';
 const MAX_WAITING_CHARACTERS = 4 * 1024 * 1024;
 /** Lines for whose durability no request waits are gathered for so long. */
 const GATHERED_MILLISECONDS = 100;
-/** Lines for which requests wait: a sync for each of them would cost more than the line. */
-const URGENT_MILLISECONDS = 2;
+/** Turns of the event loop in which lines for which requests wait are gathered. */
+const MAX_TURNS = 4;
+/** Lines that wait for their text and hash: made together, they cost half as much. */
+const MAX_UNHASHED = 256;
 /** A write that has not ended by then counts as failed, although it may still succeed. */
 const WRITE_MILLISECONDS = 2000;
 const RETRY_MILLISECONDS = 250;
@@ -30,8 +32,17 @@ export interface ChainOptions {
   readonly onGap: (gap: { readonly count: number; readonly since: Date }) => void;
 }
 
+/** An event on its way into the chain. */
+export interface ChainEntry {
+  readonly at: Date;
+  readonly event: string;
+  readonly members: Readonly<Record<string, unknown>>;
+}
+
 interface Waiting {
+  readonly unhashed: ChainEntry[];
   text: string;
+  /** The sequence number of the last line in the text. */
   last: number;
   /** Of those who wait for the durability of the batch. */
   settled: PromiseWithResolvers<void> | undefined;
@@ -53,7 +64,8 @@ export class AuditChain {
   #failure: unknown;
   #gap: { readonly count: number; readonly since: Date } | undefined;
   #timer: NodeJS.Timeout | undefined;
-  #isUrgent = false;
+  /** Turns since a request waits for lines that are not yet on their way; 0 when none waits. */
+  #turn = 0;
   #writing: Promise<void> = Promise.resolve();
   #isClosing = false;
 
@@ -66,13 +78,15 @@ export class AuditChain {
   }
 
   /** Appends a line; drops and counts the line when there is no room. */
-  append(content: LineContent): void {
-    if (this.#pending.text.length + (this.#inFlight?.text.length ?? 0) >= MAX_WAITING_CHARACTERS) {
-      this.#gap = { count: (this.#gap?.count ?? 0) + 1, since: this.#gap?.since ?? this.#options.now() };
+  append(entry: ChainEntry): void {
+    const { unhashed, text } = this.#pending;
+    if (text.length + (this.#inFlight?.text.length ?? 0) >= MAX_WAITING_CHARACTERS) {
+      this.#gap = { count: (this.#gap?.count ?? 0) + 1, since: this.#gap?.since ?? entry.at };
       return;
     }
-    this.#add(content);
-    this.#schedule(false);
+    unhashed.push(entry);
+    if (unhashed.length === MAX_UNHASHED) this.#hashPending();
+    this.#gather();
   }
 
   /** Appends a checkpoint of all lines that no checkpoint covers yet, and returns its place. */
@@ -82,25 +96,26 @@ export class AuditChain {
       place: { readonly sequence: number; readonly previous: string },
     ) => LineContent,
   ) {
+    this.#hashPending();
     const covered = { first: this.#firstUncovered, last: this.#sequence, root: this.#tree.root() };
     const place = { sequence: this.#sequence + 1, previous: this.#previous };
     this.#tree.clear();
     this.#firstUncovered = place.sequence;
     this.#add(contentOf(covered, place));
-    this.#schedule(false);
+    this.#gather();
     return { sequence: place.sequence, hash: this.#previous };
   }
 
   /** Resolves when every line so far is durable. @throws ERR_AUDIT_UNAVAILABLE */
   durable(): Promise<void> {
-    const batch = this.#pending.last > 0 ? this.#pending : this.#inFlight;
+    const batch = isEmpty(this.#pending) ? this.#inFlight : this.#pending;
     if (batch === undefined) return Promise.resolve();
     if (this.isFailing) return Promise.reject(this.unavailable());
     if (batch.settled === undefined) {
       batch.settled = Promise.withResolvers();
       batch.settled.promise.catch(() => undefined);
     }
-    this.#schedule(true);
+    this.#writeSoon();
     return batch.settled.promise;
   }
 
@@ -112,9 +127,7 @@ export class AuditChain {
   /** Writes what waits, as far as the output takes it within some seconds. */
   async close(): Promise<void> {
     clearTimeout(this.#timer);
-    this.#timer = undefined;
-    if (this.#inFlight === undefined) this.#writing = this.#flush();
-    await Promise.race([this.#writing, sleep(CLOSE_MILLISECONDS)]);
+    await Promise.race([this.#writeAll(), sleep(CLOSE_MILLISECONDS)]);
     this.#isClosing = true;
     await this.#options.output.close();
   }
@@ -123,36 +136,63 @@ export class AuditChain {
     this.#sequence += 1;
     const { process } = this.#options;
     const line = lineText(content, { process, sequence: this.#sequence, previous: this.#previous });
-    const hashed = lineHash(line);
-    this.#tree.add(hashed);
-    this.#previous = hashed.toString('base64url');
+    this.#previous = lineHash(line);
+    this.#tree.add(this.#previous);
     this.#pending.text += `${line}\n`;
     this.#pending.last = this.#sequence;
   }
 
-  #schedule(isUrgent: boolean): void {
-    if (this.#inFlight !== undefined || (this.#timer !== undefined && (this.#isUrgent || !isUrgent))) return;
-    clearTimeout(this.#timer);
-    this.#isUrgent = isUrgent;
-    this.#timer = setTimeout(
-      () => {
-        this.#timer = undefined;
-        this.#writing = this.#flush();
-      },
-      isUrgent ? URGENT_MILLISECONDS : GATHERED_MILLISECONDS,
-    );
-    if (!isUrgent) this.#timer.unref();
+  #hashPending(): void {
+    const { unhashed } = this.#pending;
+    for (const { at, event, members } of unhashed) this.#add({ at: at.toISOString(), event, ...members });
+    unhashed.length = 0;
   }
 
-  async #flush(): Promise<void> {
-    while (this.#pending.last > 0 && !this.#isClosing) {
-      const batch = this.#pending;
-      this.#inFlight = batch;
-      this.#pending = emptyBatch();
-      await this.#write(batch);
-      this.#inFlight = undefined;
-      this.#reportGap();
+  /** Writes within the time in which lines are gathered. */
+  #gather(): void {
+    this.#timer ??= setTimeout(() => {
+      this.#timer = undefined;
+      this.#begin();
+    }, GATHERED_MILLISECONDS).unref();
+  }
+
+  /** Writes after a turn of the event loop that brought no further line, so that a busy server writes many at once. */
+  #writeSoon(): void {
+    if (this.#turn > 0 || this.#inFlight !== undefined) return;
+    const takeTurn = (before: number) => {
+      this.#turn += 1;
+      setImmediate(() => {
+        const isMore = this.#pending.unhashed.length > before;
+        if (isMore && this.#turn < MAX_TURNS && this.#inFlight === undefined)
+          takeTurn(this.#pending.unhashed.length);
+        else this.#begin();
+      });
+    };
+    takeTurn(this.#pending.unhashed.length);
+  }
+
+  async #writeAll(): Promise<void> {
+    while (this.#inFlight !== undefined || !isEmpty(this.#pending)) {
+      this.#begin();
+      await this.#writing;
     }
+  }
+
+  #begin(): void {
+    this.#turn = 0;
+    if (this.#inFlight === undefined && !isEmpty(this.#pending)) this.#writing = this.#writePending();
+  }
+
+  async #writePending(): Promise<void> {
+    this.#hashPending();
+    const batch = this.#pending;
+    this.#inFlight = batch;
+    this.#pending = emptyBatch();
+    await this.#write(batch);
+    this.#inFlight = undefined;
+    this.#reportGap();
+    if (this.#pending.settled !== undefined) this.#writeSoon();
+    else if (!isEmpty(this.#pending)) this.#gather();
   }
 
   async #write(batch: Waiting): Promise<void> {
@@ -198,5 +238,9 @@ export class AuditChain {
 }
 
 function emptyBatch(): Waiting {
-  return { text: '', last: 0, settled: undefined };
+  return { unhashed: [], text: '', last: 0, settled: undefined };
+}
+
+function isEmpty({ unhashed, text }: Waiting): boolean {
+  return unhashed.length === 0 && text === '';
 }

@@ -63,9 +63,9 @@ export class Audit implements AuditGate {
     });
     this.sink = this.#createSink();
     this.#chain.append({
-      at: this.#now(),
+      at: options.clock.now(),
       event: CHAIN_LINES.opened,
-      ...{ version: VERSION, host: hostname(), pid: process.pid, key: options.key.id },
+      members: { version: VERSION, host: hostname(), pid: process.pid, key: options.key.id },
     });
   }
 
@@ -152,10 +152,11 @@ export class Audit implements AuditGate {
   }
 
   #createSink(): EventSink {
+    const { clock } = this.#options;
     const sampling = new EventSampling((kind, count) => this.#log.emit('audit.summed', { kind, count }));
     return (name, definition, fields) => {
       if (definition.isAudited !== true || !sampling.admits(name, definition, fields)) return;
-      this.#chain.append({ at: this.#now(), event: name, ...lineOf(definition, fields) });
+      this.#chain.append({ at: clock.now(), event: name, members: lineOf(definition, fields) });
     };
   }
 

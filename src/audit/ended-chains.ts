@@ -38,9 +38,9 @@ interface ChainEnd {
   readonly process: string;
   readonly file: string;
   readonly last: ReadLine;
-  readonly lastHash: Buffer;
+  readonly lastHash: string;
   /** Hashes of the lines from the last checkpoint on. */
-  readonly uncovered: readonly Buffer[];
+  readonly uncovered: readonly string[];
   /** Octets behind the last whole line. */
   readonly torn: Buffer;
   /** Whether the last line lacks nothing but its line break. */
@@ -112,18 +112,17 @@ export class EndedChains {
     const handle = await open(end.file, 'a');
     try {
       const at = this.#clock.now().toISOString();
-      const tornFacts = { bytes: torn.length, hash: lineHash(torn).toString('base64url') };
+      const tornFacts = { bytes: torn.length, hash: lineHash(torn) };
       const content = {
         ...{ at, event: CHAIN_LINES.completed, by },
         ...(torn.length === 0 ? {} : { torn: tornFacts }),
       };
       const uncovered = [...end.uncovered];
-      const chain = { sequence: end.last.sequence, previous: end.lastHash.toString('base64url') };
+      const chain = { sequence: end.last.sequence, previous: end.lastHash };
       const append = async (line: string, prefix = '') => {
-        const hashed = lineHash(line);
-        uncovered.push(hashed);
         chain.sequence += 1;
-        chain.previous = hashed.toString('base64url');
+        chain.previous = lineHash(line);
+        uncovered.push(chain.previous);
         await handle.write(`${prefix}${line}\n`);
         await handle.datasync();
       };
@@ -181,7 +180,7 @@ async function readPart(file: string, from: 'start' | 'end'): Promise<string> {
 
 async function readEnd(process: string, files: readonly string[]): Promise<ChainEnd | undefined> {
   const file = files.at(-1) ?? '';
-  let hashes: Buffer[] = [];
+  let hashes: string[] = [];
   let last: ReadLine | undefined;
   let torn: Buffer = Buffer.alloc(0);
   let lacksLineBreak = false;
@@ -209,7 +208,7 @@ async function readEnd(process: string, files: readonly string[]): Promise<Chain
   return { process, file, last, lastHash, uncovered: hashes, torn, lacksLineBreak };
 }
 
-function rootOf(leaves: readonly Buffer[]): string {
+function rootOf(leaves: readonly string[]): string {
   const tree = new MerkleTree();
   for (const leaf of leaves) tree.add(leaf);
   return tree.root();

@@ -1,4 +1,4 @@
-import { type FileHandle, mkdir, open, utimes, writeFile } from 'node:fs/promises';
+import { constants, type FileHandle, mkdir, open, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Clock } from '../clock.ts';
 import { invalidConfig } from '../errors.ts';
@@ -14,6 +14,10 @@ export interface FolderOutputOptions {
   readonly rotateSeconds: number;
   readonly clock: Clock;
 }
+
+/** Every write returns when its octets are on the disk, which costs one call instead of two. */
+const NEW_DURABLE =
+  constants.O_WRONLY | constants.O_APPEND | constants.O_CREAT | constants.O_EXCL | constants.O_DSYNC;
 
 interface OpenFile {
   readonly name: string;
@@ -33,7 +37,7 @@ export class FolderOutput implements AuditOutput {
   /** Octets of the batch under way, and how many of them are written. */
   #bytes: Buffer | undefined;
   #written = 0;
-  /** After a failed sync the system may have dropped what it had taken, and would not say so again. */
+  /** A write that failed after the system took its octets: it may have dropped them, and would not say so again. */
   #isLost = false;
 
   private constructor(options: FolderOutputOptions, file: OpenFile) {
@@ -61,15 +65,16 @@ export class FolderOutput implements AuditOutput {
       this.#written = 0;
     }
     const file = this.#file;
-    while (this.#written < this.#bytes.length) {
-      const { bytesWritten } = await file.handle.write(this.#bytes, this.#written);
-      this.#written += bytesWritten;
-      file.size += bytesWritten;
-    }
-    await file.handle.datasync().catch((error: unknown) => {
-      this.#isLost = true;
+    try {
+      while (this.#written < this.#bytes.length) {
+        const { bytesWritten } = await file.handle.write(this.#bytes, this.#written);
+        this.#written += bytesWritten;
+        file.size += bytesWritten;
+      }
+    } catch (error) {
+      this.#isLost = (await file.handle.stat()).size !== file.size;
       throw error;
-    });
+    }
     this.#bytes = undefined;
   }
 
@@ -104,7 +109,7 @@ export class FolderOutput implements AuditOutput {
 
 async function openFile({ folder, process, clock }: FolderOutputOptions, number: number): Promise<OpenFile> {
   const name = segmentName(process, number);
-  const handle = await open(join(folder, name), 'ax', 0o600);
+  const handle = await open(join(folder, name), NEW_DURABLE, 0o600);
   try {
     // The name is durable before the first line is.
     const parent = await open(folder, 'r');

@@ -50,7 +50,7 @@ describe('the evidence about a TPP (PSD2 article 68(5), RTS article 29)', () => 
       const checkpoint = parseCheckpoint(JSON.parse(signed));
       if (checkpoint === undefined) throw new Error('no checkpoint');
       expect(isSigned(checkpoint, new Map([[key.id, key.publicKey]]))).toBe(true);
-      const leaf = createHash('sha256').update(text).digest();
+      const leaf = createHash('sha256').update(text).digest('base64url');
       expect(rootOfProof(leaf, proof?.steps ?? [])).toBe(checkpoint.covers.root);
     }
     expect([...evidence.certificates]).toEqual([[FINGERPRINT, 'a certificate\n']]);

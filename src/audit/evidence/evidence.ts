@@ -60,7 +60,7 @@ class Range {
   readonly #query: EvidenceQuery;
   readonly #needle: Buffer;
   readonly #prefixes: ReadonlySet<string>;
-  #leaves: Buffer[] = [];
+  #leaves: string[] = [];
   #chosen: { readonly index: number; readonly text: string; readonly line: ReadLine }[] = [];
 
   constructor(query: EvidenceQuery, prefixes: ReadonlySet<string>) {
@@ -71,15 +71,14 @@ class Range {
 
   /** At a checkpoint: its hash, and the chosen lines that it covers. */
   take(bytes: Buffer): { readonly hash: string; readonly lines: readonly EvidenceLine[] } | undefined {
-    const hashed = lineHash(bytes);
+    const hash = lineHash(bytes);
     const line = parseLine(bytes.toString());
     const isCheckpoint = line?.event === CHAIN_LINES.checkpoint;
-    const hash = hashed.toString('base64url');
     const covered = isCheckpoint ? { hash, lines: this.#end(hash) } : undefined;
     if (line !== undefined && this.#isChosen(bytes, line)) {
       this.#chosen.push({ index: this.#leaves.length, text: bytes.toString(), line });
     }
-    this.#leaves.push(hashed);
+    this.#leaves.push(hash);
     return covered;
   }
 
@@ -108,7 +107,7 @@ class Range {
   }
 
   #hashAt(index: number): string {
-    return (this.#leaves[index] ?? Buffer.alloc(0)).toString('base64url');
+    return this.#leaves[index] ?? '';
   }
 }
 

@@ -1,5 +1,5 @@
 import { hash } from 'node:crypto';
-import { stableText } from './stable-text.ts';
+import { safeText } from './stable-text.ts';
 
 /** The place of a line in the chain of its process. */
 export interface LinePlace {
@@ -27,12 +27,12 @@ export interface LineContent {
 
 /** A line, without its line break. */
 export function lineText(content: LineContent, place: LinePlace): string {
-  return stableText({ ...content, ...place });
+  return safeText({ ...content, ...place });
 }
 
-/** SHA-256 over a line, without its line break. */
-export function lineHash(line: string | Uint8Array): Buffer {
-  return hash('sha256', line, 'buffer');
+/** SHA-256 over a line, without its line break, in base64url. */
+export function lineHash(line: string | Uint8Array): string {
+  return hash('sha256', line, 'base64url');
 }
 
 /** A line that was read: its place, its event, and all its members. */

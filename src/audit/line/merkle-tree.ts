@@ -5,7 +5,8 @@ const NODE = 1;
 const HASH_BYTES = 32;
 
 interface Peak {
-  readonly hash: Buffer;
+  /** In base64url, as every hash here. */
+  readonly hash: string;
   readonly leaves: number;
 }
 
@@ -13,7 +14,7 @@ interface Peak {
 export class MerkleTree {
   readonly #peaks: Peak[] = [];
 
-  add(leaf: Buffer): void {
+  add(leaf: string): void {
     let peak: Peak = { hash: leaf, leaves: 1 };
     for (let last = this.#peaks.at(-1); last?.leaves === peak.leaves; last = this.#peaks.at(-1)) {
       peak = { hash: nodeOf(last.hash, peak.hash), leaves: last.leaves * 2 };
@@ -26,10 +27,7 @@ export class MerkleTree {
   root(): string {
     const last = this.#peaks.at(-1);
     if (last === undefined) return '';
-    const root = this.#peaks
-      .slice(0, -1)
-      .reduceRight((right, { hash: left }) => nodeOf(left, right), last.hash);
-    return root.toString('base64url');
+    return this.#peaks.slice(0, -1).reduceRight((right, { hash: left }) => nodeOf(left, right), last.hash);
   }
 
   clear(): void {
@@ -42,10 +40,10 @@ export type ProofStep = readonly ['left' | 'right', string];
 
 /** The proofs of the lines of one tree. The root of each part is computed once. */
 export class MerkleProofs {
-  readonly #leaves: readonly Buffer[];
+  readonly #leaves: readonly string[];
   readonly #roots = new Map<string, string>();
 
-  constructor(leaves: readonly Buffer[]) {
+  constructor(leaves: readonly string[]) {
     this.#leaves = leaves;
   }
 
@@ -76,10 +74,9 @@ export class MerkleProofs {
   }
 
   #compute(start: number, end: number): string {
-    if (end - start === 1) return (this.#leaves[start] ?? Buffer.alloc(HASH_BYTES)).toString('base64url');
+    if (end - start === 1) return this.#leaves[start] ?? '';
     const middle = start + halfOf(end - start);
-    const [left, right] = [this.#rootOf(start, middle), this.#rootOf(middle, end)];
-    return nodeOf(Buffer.from(left, 'base64url'), Buffer.from(right, 'base64url')).toString('base64url');
+    return nodeOf(this.#rootOf(start, middle), this.#rootOf(middle, end));
   }
 }
 
@@ -89,19 +86,18 @@ function halfOf(leaves: number): number {
 }
 
 /** The root to which a proof leads. */
-export function rootOfProof(leaf: Buffer, steps: readonly ProofStep[]): string {
-  let root = leaf;
-  for (const [side, text] of steps) {
-    const neighbour = Buffer.from(text, 'base64url');
-    root = side === 'left' ? nodeOf(neighbour, root) : nodeOf(root, neighbour);
-  }
-  return root.toString('base64url');
+export function rootOfProof(leaf: string, steps: readonly ProofStep[]): string {
+  return steps.reduce(
+    (root, [side, neighbour]) => (side === 'left' ? nodeOf(neighbour, root) : nodeOf(root, neighbour)),
+    leaf,
+  );
 }
 
 const node = Buffer.alloc(1 + 2 * HASH_BYTES, NODE);
 
-function nodeOf(left: Buffer, right: Buffer): Buffer {
-  left.copy(node, 1);
-  right.copy(node, 1 + HASH_BYTES);
-  return hash('sha256', node, 'buffer');
+function nodeOf(left: string, right: string): string {
+  node.fill(0, 1);
+  node.write(left, 1, HASH_BYTES, 'base64url');
+  node.write(right, 1 + HASH_BYTES, HASH_BYTES, 'base64url');
+  return hash('sha256', node, 'base64url');
 }

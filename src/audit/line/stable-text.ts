@@ -6,7 +6,12 @@ const STEERING = /[\u007f-\u009f\u00ad\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2
  * there, characters that steer a terminal are escaped.
  */
 export function stableText(value: unknown): string {
-  return JSON.stringify(sorted(value)).replace(STEERING, escaped);
+  return safeText(sorted(value));
+}
+
+/** JSON without characters that steer a terminal. */
+export function safeText(value: unknown): string {
+  return JSON.stringify(value).replace(STEERING, escaped);
 }
 
 function sorted(value: unknown): unknown {

@@ -90,8 +90,7 @@ export class ChainCheck {
   take(bytes: Buffer): void {
     this.#line += 1;
     this.#lines += 1;
-    const hashed = lineHash(bytes);
-    const hash = hashed.toString('base64url');
+    const hash = lineHash(bytes);
     const place = { file: this.#file, line: this.#line };
     const read = parseLine(bytes.toString());
     if (read === undefined) {
@@ -102,7 +101,7 @@ export class ChainCheck {
     }
     this.#settleUnreadable(read);
     if (read.process !== this.#options.process) this.#fault('added', place, 'a line of another chain');
-    else if (this.#follows(read, hash, place)) this.#accept(read, hashed, { hash, place });
+    else if (this.#follows(read, hash, place)) this.#accept(read, { hash, place });
   }
 
   /** Takes the octets behind the last line break, and returns every fault. */
@@ -163,12 +162,12 @@ export class ChainCheck {
     return false;
   }
 
-  #accept(read: ReadLine, hashed: Buffer, at: { readonly hash: string; readonly place: Place }): void {
+  #accept(read: ReadLine, at: { readonly hash: string; readonly place: Place }): void {
     if (this.#isFinal && read.event !== CHAIN_LINES.checkpoint) {
       this.#fault('added', at.place, 'a line behind the end of the chain');
     }
     if (read.event === CHAIN_LINES.checkpoint) this.#takeCheckpoint(read, at);
-    this.#tree.add(hashed);
+    this.#tree.add(at.hash);
     this.#recent.set(read.sequence, at.hash);
     this.#recent.delete(read.sequence - REMEMBERED);
     this.#sequence = read.sequence;
