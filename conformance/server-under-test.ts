@@ -53,6 +53,8 @@ export async function startServerUnderTest(options: ServerUnderTestOptions): Pro
     isReset: true,
     ports: { front: portAt(0), mtls: portAt(1), resource: portAt(2), tpp: portAt(3), app: portAt(4) },
     certificatesDemanded: 'where-tokens-are-bound-to-one',
+    // The plans of FAPI 1.0 know no suite of TLS 1.2 for EC keys (FAPI 1.0 Advanced §8.5).
+    serverKeyType: 'rsa-2048',
     automatesApprovals: true,
     amendConfiguration: (configuration, description) => {
       const clients = combinations

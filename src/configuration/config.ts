@@ -34,6 +34,7 @@ import {
   profilesSchema,
   senderConstraintFields,
 } from './profile-schema.ts';
+import { secondPairSchema } from './callers/second-pair-schema.ts';
 import { findSigningKeyProblems, signingKeysSchema } from './keys/signing-keys-schema.ts';
 import { registrationSchema } from './registration/registration-schema.ts';
 import { selfCheckSchema } from './registration/self-check-schema.ts';
@@ -85,6 +86,7 @@ export const configSchema = z.strictObject({
     issuersFile: file.optional().meta({
       description: 'PEM of the issuer, for OCSP answers, where `certificateFile` does not hold it.',
     }),
+    second: secondPairSchema,
   }),
   clientCertificate: clientCertificateSchema,
   connections: connectionSchema,

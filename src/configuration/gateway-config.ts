@@ -5,6 +5,7 @@ import { connectionSchema } from './connection-schema.ts';
 import { healthAddressSchema } from './health-schema.ts';
 import { withAbsoluteFiles } from './configured-files.ts';
 import { WITHOUT_SLASH } from './issuer-schema.ts';
+import { secondPairSchema } from './callers/second-pair-schema.ts';
 import { ROLE_OIDS } from '../tpp/psp-role.ts';
 import { shutdownSchema } from './shutdown-schema.ts';
 import { parseValue } from './layers/parsed-value.ts';
@@ -80,7 +81,7 @@ export const gatewayConfigSchema = z.strictObject({
       health: healthAddressSchema.optional(),
     })
     .prefault({}),
-  tls: z.strictObject({ certificateFile: file, privateKeyFile: file }).optional(),
+  tls: z.strictObject({ certificateFile: file, privateKeyFile: file, second: secondPairSchema }).optional(),
   issuer: httpsUrl.refine(...WITHOUT_SLASH),
   /** Resource identifier of the APIs: the audience of access tokens. */
   audience: z.url(),

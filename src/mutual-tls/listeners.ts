@@ -8,22 +8,11 @@ import { answerText } from '../answer-text.ts';
 import { type ErrorCode, isRefusal, OpenBankingError } from '../errors.ts';
 import type { Log } from '../events.ts';
 import { peerAddress } from './client-certificate.ts';
-import type { KeyPair } from './key-pair.ts';
+import { type ServedPair, servedPems, SUITES } from './key-pair.ts';
 import { type Admission, refuseOverload, type RequestHandler } from './limits/admission.ts';
 import { type ConnectionLimits, createConnectionLimits } from './limits/connection-limits.ts';
 import { HANDSHAKE_TIMEOUT_SECONDS, requestLimits } from './limits/request-limits.ts';
 import { OpenConnections } from './open-connections.ts';
-
-/** TLS 1.3, and for TLS 1.2 the suites that BCP 195 recommends (RFC 9325 §4.2), for RSA and for EC keys. */
-const CIPHERS = [
-  'TLS_AES_256_GCM_SHA384',
-  'TLS_AES_128_GCM_SHA256',
-  'TLS_CHACHA20_POLY1305_SHA256',
-  'ECDHE-ECDSA-AES128-GCM-SHA256',
-  'ECDHE-RSA-AES128-GCM-SHA256',
-  'ECDHE-ECDSA-AES256-GCM-SHA384',
-  'ECDHE-RSA-AES256-GCM-SHA384',
-].join(':');
 
 /** Longer than a load balancer keeps an idle connection (60 s), so that the load balancer is the one that closes. */
 const KEEP_ALIVE_SECONDS = 65;
@@ -32,12 +21,9 @@ const LINGER_SECONDS = 2;
 /** How long `close` waits, by default, for requests in flight before it cuts their connections. */
 const DRAIN_SECONDS = 8;
 
-export interface ListenerOptions {
+export interface ListenerOptions extends ServedPair {
   /** Names the listener in logs: `front`, `mtls`, `resource`. */
   readonly name: string;
-  /** PEM of the server certificate and its intermediates, with an RSA or EC key. */
-  readonly certificatePem: string;
-  readonly privateKeyPem: string;
   /**
    * Whether to request a certificate from the peer. TLS itself never requires one: our code decides, so that
    * each refusal has its reason. No list of CAs is sent.
@@ -50,8 +36,11 @@ export interface ListenerOptions {
   readonly keepAliveSeconds?: number;
   /** Refuses requests while the process has more of them than it can serve. Default: none is refused. */
   readonly admission?: Admission | undefined;
-  /** The OCSP answer about the certificate of a handshake, for clients that ask for it (RFC 6066 §8). Default: none. */
-  readonly staple?: ((certificateDer: Buffer) => Buffer | undefined) | undefined;
+  /**
+   * The OCSP answer about the certificate of a handshake, for clients that ask for it (RFC 6066 §8). The socket is that of
+   * a client that names the server. Default: none.
+   */
+  readonly staple?: ((socket: TLSSocket | undefined) => Buffer | undefined) | undefined;
 }
 
 interface Serving {
@@ -76,6 +65,8 @@ export class Listener {
   #serving: Serving | undefined;
   readonly #open: OpenConnections;
   #isFed = false;
+  /** The connection whose ClientHello is read at this moment. */
+  #greeting: TLSSocket | undefined;
   /** Connections whose handshake failed, which Node reports as a client error as well. */
   readonly #notTls = new WeakSet<Socket>();
   readonly #refused = new WeakSet<Socket>();
@@ -84,16 +75,17 @@ export class Listener {
     this.name = options.name;
     this.#log = options.log;
     this.#options = options;
-    this.#server = createServer(serverOptions(options), (request, response) =>
-      this.#answer(request, response),
+    const { staple } = options;
+    this.#server = createServer(
+      { ...serverOptions(options), ...(staple === undefined ? {} : { SNICallback: this.#noteGreeting() }) },
+      (request, response) => this.#answer(request, response),
     );
     this.#open = new OpenConnections(this.#server);
     // node:http would answer any other expectation than 100-continue by itself, beside every limit.
     this.#server.on('checkExpectation', (...exchange) => this.#server.emit('request', ...exchange));
-    const { staple } = options;
     if (staple !== undefined) {
-      this.#server.on('OCSPRequest', (certificate: Buffer, _issuer: Buffer, callback: Stapled) => {
-        callback(null, staple(certificate) ?? null);
+      this.#server.on('OCSPRequest', (_certificate: Buffer, _issuer: Buffer, callback: Stapled) => {
+        callback(null, staple(this.#greeting) ?? null);
       });
     }
     this.#server.on('clientError', (error: NodeJS.ErrnoException, socket: Socket) => {
@@ -144,12 +136,9 @@ export class Listener {
     this.#server.emit('connection', connection);
   }
 
-  /** New handshakes use this certificate; connections that are open stay. */
-  replaceCertificate({ certificatePem, privateKeyPem }: KeyPair): void {
-    const { requestClientCertificate } = this.#options;
-    this.#server.setSecureContext(
-      contextOptions({ certificatePem, privateKeyPem, requestClientCertificate }),
-    );
+  /** New handshakes use these certificates; connections that are open stay. */
+  replaceCertificate(pair: ServedPair): void {
+    this.#server.setSecureContext(contextOptions(pair, this.#options.requestClientCertificate));
   }
 
   /** From now on every answer ends its connection; new ones are served still. */
@@ -160,6 +149,18 @@ export class Listener {
   /** Stops accepting, lets requests in flight end within `drainSeconds` (default 8), and closes. */
   close(drainSeconds = DRAIN_SECONDS): Promise<void> {
     return this.#open.close(drainSeconds);
+  }
+
+  /** Node names no connection in its event about OCSP, which is emitted within this callback. */
+  #noteGreeting() {
+    const note = (socket: TLSSocket, done: () => void) => {
+      this.#greeting = socket;
+      done();
+      this.#greeting = undefined;
+    };
+    return function greeted(this: TLSSocket, _name: string, done: (error: Error | null) => void) {
+      note(this, () => done(null));
+    };
   }
 
   #answer(request: IncomingMessage, response: ServerResponse): void {
@@ -211,24 +212,20 @@ export function createListener(options: ListenerOptions): Listener {
   return new Listener(options);
 }
 
-function contextOptions(
-  options: Pick<ListenerOptions, 'certificatePem' | 'privateKeyPem' | 'requestClientCertificate'>,
-): SecureContextOptions {
+function contextOptions(pair: ServedPair, requestClientCertificate: boolean): SecureContextOptions {
   return {
-    cert: options.certificatePem,
-    key: options.privateKeyPem,
+    ...servedPems(pair),
     minVersion: 'TLSv1.2',
     maxVersion: 'TLSv1.3',
-    ciphers: CIPHERS,
-    honorCipherOrder: true,
+    ...SUITES,
     secureOptions:
-      constants.SSL_OP_NO_RENEGOTIATION | (options.requestClientCertificate ? constants.SSL_OP_NO_TICKET : 0),
+      constants.SSL_OP_NO_RENEGOTIATION | (requestClientCertificate ? constants.SSL_OP_NO_TICKET : 0),
   };
 }
 
 function serverOptions(options: ListenerOptions): ServerOptions {
   return {
-    ...contextOptions(options),
+    ...contextOptions(options, options.requestClientCertificate),
     requestCert: options.requestClientCertificate,
     rejectUnauthorized: false,
     ALPNProtocols: ['http/1.1'],

@@ -10,6 +10,7 @@ import { cibaClientsOf } from './ciba-clients.ts';
 import { DEMO_CUSTOMERS } from './bank/customers.ts';
 import { SANDBOX_ORGANIZATION } from '../tpp/trust-files.ts';
 import type { Nca } from './pki/issue-options.ts';
+import type { KeyType } from './pki/keys.ts';
 import { organizationIdentifierOf, TPP_PLANS, type TppPlan } from './pki/tpps.ts';
 import {
   FILE_METADATA,
@@ -89,6 +90,8 @@ export interface FolderContent {
   readonly nca?: Nca | undefined;
   /** Makes the public registers too, and the TPPs in them. */
   readonly hasRegisters: boolean;
+  /** The key of the server certificate. */
+  readonly serverKeyType: KeyType;
 }
 
 /**
@@ -106,6 +109,7 @@ export async function makeFolder(
     readonly authorityPrefix?: string;
     readonly nca?: Nca | undefined;
     readonly hasRegisters?: boolean;
+    readonly serverKeyType?: KeyType | undefined;
   },
 ): Promise<string> {
   await mkdir(folder, { recursive: true });
@@ -113,11 +117,12 @@ export async function makeFolder(
   const script = import.meta.url.endsWith('.ts') ? './pki/make-files.ts' : './pki/make-files.js';
   const after = (days: number) => new Date(options.now.getTime() + days * DAY).toISOString();
   const { host, nca, authorityPrefix = SANDBOX_ORGANIZATION, hasRegisters = false } = options;
+  const { serverKeyType = 'ec-p256' } = options;
   const revocationUrl = options.revocationUrl ?? revocationUrlOf(options.ports);
   const [notBefore, notAfter] = [after(-2), after(DAYS_VALID)];
   const content: FolderContent = {
     ...{ folder, revocationUrl, notBefore, notAfter, host },
-    ...{ authorityPrefix, nca, hasRegisters },
+    ...{ authorityPrefix, nca, hasRegisters, serverKeyType },
   };
   await promisify(execFile)(process.execPath, [
     fileURLToPath(new URL(script, import.meta.url)),

@@ -35,6 +35,7 @@ import { lockFolder } from './folder-lock.ts';
 import { bindAddressOf, LOOPBACK, sandboxConfiguration, type SandboxRules } from './sandbox-configuration.ts';
 import { choosePorts } from './ports.ts';
 import { BANK_API } from './sandbox-paths.ts';
+import type { KeyType } from './pki/keys.ts';
 import { openRegisterService } from './registers/register-service.ts';
 import { withoutRefreshes, withRegisters } from './registers/registers-configuration.ts';
 import { openRevocationService } from './revocation/revocation-service.ts';
@@ -48,6 +49,8 @@ export interface SandboxOptions extends SandboxRules {
   readonly ports?: Partial<Ports>;
   /** A name or address in every URL instead of `localhost`; the sandbox then listens on every address. */
   readonly host?: string;
+  /** The key of the server certificate, where the folder is new. Default `ec-p256`. */
+  readonly serverKeyType?: KeyType;
   /** Added to every demo client. */
   readonly redirectUris?: readonly string[];
   /** Changes the configuration of the authorization server before the server validates it. */
@@ -120,7 +123,9 @@ async function openFolder(folder: string, options: SandboxOptions) {
     throw invalidConfig('command line', [{ path: '--host', message }]);
   }
   const ports = await choosePorts({ ...options.ports }, kept?.ports);
-  const notAfter = kept?.notAfter ?? (await makeFolder(folder, { ports, now, host, hasRegisters: true }));
+  const { serverKeyType } = options;
+  const made = { ports, now, host, hasRegisters: true, serverKeyType };
+  const notAfter = kept?.notAfter ?? (await makeFolder(folder, made));
   const redirectUris = [...new Set([...(kept?.redirectUris ?? []), ...(options.redirectUris ?? [])])];
   assertRedirectUris(redirectUris);
   return { description: await describeSandbox(folder, { notAfter, ports, redirectUris, host }), ports };

@@ -2,7 +2,7 @@ import type { Clock } from '../clock.ts';
 import { readRequired, unreadable } from '../configuration/configured-files.ts';
 import type { Log } from '../events.ts';
 import { type FollowedFile, openFollowedFile } from '../files/followed-file.ts';
-import { type KeyPair, parseKeyPair } from '../mutual-tls/key-pair.ts';
+import { type KeyPair, type KeyType, parseKeyPair } from '../mutual-tls/key-pair.ts';
 import type { HealthPart } from './health.ts';
 import { BackgroundLoop } from '../remote/background-loop.ts';
 
@@ -11,6 +11,8 @@ export interface FollowedKeyPairOptions {
   readonly privateKeyFile: string;
   /** PEM of issuers that the certificate file may lack; read once. */
   readonly issuersFile?: string | undefined;
+  /** The type that the key must not have. Default: none. */
+  readonly otherType?: () => KeyType | undefined;
   /** The field of the configuration above the files, such as `tls`. */
   readonly place: string;
   readonly clock: Clock;
@@ -53,7 +55,12 @@ export class FollowedKeyPair {
       log,
       pollSeconds,
       parse: (certificatePem, privateKeyPem) =>
-        parseKeyPair(certificatePem, privateKeyPem, { ...options, issuersPem, at: clock.now() }),
+        parseKeyPair(certificatePem, privateKeyPem, {
+          ...options,
+          issuersPem,
+          at: clock.now(),
+          otherType: options.otherType?.(),
+        }),
       unreadable: (cause) => {
         const field = cause.path === privateKeyFile ? 'privateKeyFile' : 'certificateFile';
         return unreadable(options[field], `${place}.${field}`, cause);
@@ -79,6 +86,15 @@ export class FollowedKeyPair {
       this.#reportExpiry();
       return CHECK_SECONDS;
     });
+  }
+
+  /** The field of the configuration above the files. */
+  get place(): string {
+    return this.#options.place;
+  }
+
+  get certificateFile(): string {
+    return this.#options.certificateFile;
   }
 
   get current(): KeyPair {

@@ -29,7 +29,6 @@ import { allowedConstraints, allowedProfiles, clientProfiles } from '../configur
 import { connectionLimitOptions } from '../configuration/connection-schema.ts';
 import { requestRateOptions } from '../configuration/request-limits-schema.ts';
 import { reloadFiles } from './file-reload.ts';
-import { FollowedKeyPair } from './followed-key-pair.ts';
 import { openPublicListeners } from './public-listeners.ts';
 import { aspspOf } from './bank/opened-aspsp.ts';
 import { openManagement } from './management/opened-management.ts';
@@ -43,6 +42,7 @@ import { measuredStore } from './metrics/measured-store.ts';
 import type { Metrics } from './metrics/metrics.ts';
 import { followServer } from './metrics/server-gauges.ts';
 import { openSecret } from './opened-secret.ts';
+import { byPlace, ListenerCertificates } from './own-certificate/listener-certificates.ts';
 import { openStore } from './opened-store.ts';
 import { failingFast } from '../storage/request-scope.ts';
 import { StoredBlocks } from '../tpp/block-list/stored-blocks.ts';
@@ -86,7 +86,7 @@ export async function openServer(config: Config, parts: ServerParts): Promise<Op
   const common = { opened, consents: bankConsents, consentUses, audit, clock, log };
   const bankApi = await openBankApi(config, { ...common, endpoints, connections, metrics });
   const listeners = [front, mtls, ...(bankApi === undefined ? [] : [bankApi.listener])];
-  const certificates = { tls, 'bankApi.tls': bankApi?.tls };
+  const certificates = byPlace([tls, bankApi?.tls]);
   followServer(metrics, { ...opened, connections, certificates, clock });
   const health = async () => [
     tls.health(),
@@ -155,7 +155,7 @@ async function openParts(
   },
 ) {
   const [tls, secret, signer] = await Promise.all([
-    FollowedKeyPair.open({ ...config.tls, place: 'tls', clock, log }),
+    ListenerCertificates.open({ ...config.tls, place: 'tls', clock, log }),
     openSecret(config.storage.secretFile),
     openKeyring(config, { clock, log }),
   ]);

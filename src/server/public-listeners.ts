@@ -4,11 +4,11 @@ import type { Log } from '../events.ts';
 import { Admission, type RequestHandler } from '../mutual-tls/limits/admission.ts';
 import type { ConnectionLimits } from '../mutual-tls/limits/connection-limits.ts';
 import { createListener, type Listener } from '../mutual-tls/listeners.ts';
-import type { FollowedKeyPair } from './followed-key-pair.ts';
+import type { ListenerCertificates } from './own-certificate/listener-certificates.ts';
 import { openStaple } from './own-certificate/opened-staple.ts';
 
 interface ListenerParts {
-  readonly tls: FollowedKeyPair;
+  readonly tls: ListenerCertificates;
   readonly connections: ConnectionLimits;
   readonly requestClientCertificate: boolean;
   readonly handlers: Readonly<Record<'front' | 'mtls', RequestHandler>>;

@@ -123,18 +123,19 @@ describe('a listener answers for its own host only (RFC 9110 §7.4)', () => {
 });
 
 describe('TLS (FAPI 2.0 §5.2.2, C10)', () => {
-  const ACCEPTED = ['ECDHE-RSA-AES128-GCM-SHA256', 'ECDHE-RSA-AES256-GCM-SHA384'];
+  const ACCEPTED = ['ECDHE-ECDSA-AES128-GCM-SHA256', 'ECDHE-ECDSA-AES256-GCM-SHA384'];
   const REFUSED = [
-    'ECDHE-RSA-CHACHA20-POLY1305',
-    'ECDHE-RSA-AES128-SHA256',
-    'ECDHE-RSA-AES128-SHA',
+    'ECDHE-RSA-AES128-GCM-SHA256',
+    'ECDHE-ECDSA-CHACHA20-POLY1305',
+    'ECDHE-ECDSA-AES128-SHA256',
+    'ECDHE-ECDSA-AES128-SHA',
     'AES128-GCM-SHA256',
     'AES128-SHA',
     'DHE-RSA-AES128-GCM-SHA256',
   ];
 
   it.each(['mtls', 'front'] as const)(
-    'offers 1.3 and, for 1.2, the two ECDHE-RSA-GCM suites: %s',
+    'offers 1.3 and, for 1.2, the two ECDHE-ECDSA-GCM suites: %s',
     async (name) => {
       const newest = await open({ name });
       expect(newest.getProtocol()).toBe('TLSv1.3');

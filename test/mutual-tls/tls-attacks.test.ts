@@ -29,13 +29,18 @@ beforeAll(async () => {
   for (const [at, { certificatePem, privateKeyPem }] of clients.entries()) {
     await writeFile(join(folder, `client-${at}.pem`), certificatePem + privateKeyPem);
   }
-  const server = await root.issue({ profile: 'server', subject: { commonName: 'localhost' }, ...PERIOD });
+  const server = { profile: 'server', subject: { commonName: 'localhost' }, ...PERIOD } as const;
+  const [own, second] = await Promise.all([
+    root.issue(server),
+    root.issue({ ...server, keyType: 'rsa-2048' }),
+  ]);
   const note = (event: string) => events.push(event);
   const open = async (name: Name) => {
     const listener = createListener({
       name,
-      certificatePem: server.certificatePem,
-      privateKeyPem: server.privateKeyPem,
+      certificatePem: own.certificatePem,
+      privateKeyPem: own.privateKeyPem,
+      second,
       requestClientCertificate: name !== 'front',
       log: { emit: note },
     });
@@ -216,11 +221,16 @@ describe('every handshake is that of the strict context', () => {
         taken.push(socket.getCipher().name);
         socket.destroy();
       } catch {
-        // Refused, as all but two must be.
+        // Refused, as all but four must be.
       }
     }
     expect(known.length).toBeGreaterThan(40);
-    expect(taken.sort()).toEqual(['ECDHE-RSA-AES128-GCM-SHA256', 'ECDHE-RSA-AES256-GCM-SHA384']);
+    expect(taken.sort()).toEqual([
+      'ECDHE-ECDSA-AES128-GCM-SHA256',
+      'ECDHE-ECDSA-AES256-GCM-SHA384',
+      'ECDHE-RSA-AES128-GCM-SHA256',
+      'ECDHE-RSA-AES256-GCM-SHA384',
+    ]);
     for (const version of ['-tls1', '-tls1_1']) {
       const output = await openssl([version, '-cipher', 'ALL:@SECLEVEL=0'], '');
       expect(output).toMatch(/alert protocol version|wrong version|no protocols available/i);

@@ -24,7 +24,13 @@ let ec: IssuedCertificate;
 beforeAll(async () => {
   root = await createAuthority({ name: 'Root', ...PERIOD });
   const issue = (change: object = {}) =>
-    root.issue({ profile: 'server', subject: { commonName: 'localhost' }, ...PERIOD, ...change });
+    root.issue({
+      profile: 'server',
+      subject: { commonName: 'localhost' },
+      keyType: 'rsa-2048',
+      ...PERIOD,
+      ...change,
+    });
   [first, second, past, ec] = await Promise.all([
     issue(),
     issue(),

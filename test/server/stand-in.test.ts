@@ -19,7 +19,7 @@ it('a stand-in has the limits of connections of its configuration, for both list
   const server = await root.issue({ profile: 'server', subject: { commonName: 'localhost' }, ...PERIOD });
   const tls = { certificateFile: join(folder, 'server.pem'), privateKeyFile: join(folder, 'server.key') };
   await writeFile(tls.certificateFile, server.certificatePem);
-  await writeFile(tls.privateKeyFile, server.privateKeyPem);
+  await writeFile(tls.privateKeyFile, server.privateKeyPem, { mode: 0o600 });
   const config = {
     tls,
     issuer: 'https://localhost',

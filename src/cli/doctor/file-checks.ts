@@ -4,9 +4,9 @@ import { dirname } from 'node:path';
 import { systemClock } from '../../clock.ts';
 import { assertPrivateFiles, filesIn } from '../../configuration/configured-files.ts';
 import type { Config } from '../../configuration/config.ts';
-import { FollowedKeyPair } from '../../server/followed-key-pair.ts';
 import { openKeyPlace } from '../../server/keys/opened-keyring.ts';
 import { openResourceServers } from '../../server/followed-resource-servers.ts';
+import { ListenerCertificates } from '../../server/own-certificate/listener-certificates.ts';
 import { openTppDecision } from '../../server/tpp-decision.ts';
 import { offlineRegistry } from '../registry/registry-report.ts';
 import { timeText } from '../certificate/shown-text.ts';
@@ -36,10 +36,12 @@ export function fileChecks(config: Config, source: string): readonly Check[] {
         const pairs = { tls, 'bankApi.tls': bankApi?.tls, 'management.tls': management?.tls };
         for (const [place, files] of Object.entries(pairs)) {
           if (files === undefined) continue;
-          const pair = await FollowedKeyPair.open({ ...files, place, clock, log: findings.log });
-          const end = timeText(pair.current.notAfter);
-          findings.ok(`${place}: the certificate fits its key, and is valid until ${end}`);
-          await pair.close();
+          const opened = await ListenerCertificates.open({ ...files, place, clock, log: findings.log });
+          for (const pair of opened.all) {
+            const end = timeText(pair.current.notAfter);
+            findings.ok(`${pair.place}: the certificate fits its key, and is valid until ${end}`);
+          }
+          await opened.close();
         }
       },
     },

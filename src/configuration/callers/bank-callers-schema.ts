@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { subjectFields, subjectsOf } from '../../authorization-server/clients/subject-schema.ts';
 import type { Certificate } from '../../x509/certificate/certificate.ts';
+import { secondPairSchema } from './second-pair-schema.ts';
 
 const file = z.string().min(1);
 const httpsUrl = z.url({ protocol: /^https$/, error: 'must be an https URL' });
@@ -23,6 +24,7 @@ export const ownTlsSchema = z
       description: 'PEM of the certificate of the listener, when it is not that of `tls`.',
     }),
     privateKeyFile: file.meta({ description: 'PEM of its private key.' }),
+    second: secondPairSchema,
   })
   .optional();
 

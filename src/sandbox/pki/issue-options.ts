@@ -47,7 +47,7 @@ export interface IssueOptions extends Validity {
   readonly dnsNames?: readonly string[];
   /** Further names and addresses of a server. */
   readonly hosts?: readonly string[];
-  /** Default `ec-p256`; `rsa-2048` for the server profile. */
+  /** Default `ec-p256`. */
   readonly keyType?: KeyType;
   /** Certifies this key instead of a new one: a reissue. */
   readonly privateKeyPem?: string;

@@ -50,6 +50,7 @@ async function makeFiles(): Promise<void> {
     createAuthority(named('Stranger CA')),
     root.issue({
       profile: 'server',
+      keyType: content.serverKeyType,
       subject: { commonName: 'localhost' },
       hosts: host === undefined ? [] : [host],
       ...period,

@@ -64,7 +64,7 @@ export function authorityOf(own: IssuedCertificate, publishes: Pointers = {}): A
 
 async function issue(authority: Authority, options: IssueOptions): Promise<IssuedCertificate> {
   const { profile, subject, nca, authorizationNumber, deviation = {} } = options;
-  const { keyType = profile === 'server' ? 'rsa-2048' : 'ec-p256', privateKeyPem } = options;
+  const { keyType = 'ec-p256', privateKeyPem } = options;
   const hasIdentifier = nca !== undefined && authorizationNumber !== undefined;
   const identifiers =
     deviation.organizationIdentifiers ?? (hasIdentifier ? [`PSD${nca.id}-${authorizationNumber}`] : []);

@@ -30,7 +30,7 @@ import { openTrustFile } from '../../tpp/trust-files.ts';
 import { parseAnchor } from '../../x509/certificate/certificate.ts';
 import { measuredRequests } from '../metrics/measured-requests.ts';
 import type { Metrics } from '../metrics/metrics.ts';
-import { FollowedKeyPair } from '../followed-key-pair.ts';
+import { ListenerCertificates } from '../own-certificate/listener-certificates.ts';
 
 interface BankApiParts {
   readonly endpoints: Pick<
@@ -58,7 +58,7 @@ const MAX_WEBHOOK_ANSWER_BYTES = 16_384;
 /** The bank API of a server. */
 export interface OpenedBankApi {
   readonly listener: Listener;
-  readonly tls: FollowedKeyPair;
+  readonly tls: ListenerCertificates;
   /** Lets requests in flight end, and closes. */
   stop(drainSeconds: number): Promise<void>;
 }
@@ -73,7 +73,7 @@ export async function openBankApi(config: Config, parts: BankApiParts): Promise<
   if (bankApi === undefined) return undefined;
   const { connections, clock, log } = parts;
   const [tls, anchors] = await Promise.all([
-    FollowedKeyPair.open({ ...(bankApi.tls ?? config.tls), place: 'bankApi.tls', clock, log }),
+    ListenerCertificates.open({ ...(bankApi.tls ?? config.tls), place: 'bankApi.tls', clock, log }),
     openTrustFile({ file: bankApi.anchorsFile, path: 'bankApi.anchorsFile', parse: parseAnchor, log }),
   ]);
   const api = new BankApi({

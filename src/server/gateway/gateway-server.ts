@@ -20,11 +20,12 @@ import { Metrics } from '../metrics/metrics.ts';
 import { traceRefusal } from '../metrics/opened-metrics.ts';
 import { openTracing } from '../tracing/opened-tracing.ts';
 import { FollowedKeyPair } from '../followed-key-pair.ts';
+import { ListenerCertificates } from '../own-certificate/listener-certificates.ts';
 import { type GatewaySignatures, openSignatures } from './gateway-signatures.ts';
 import { type HealthPart, HealthServer, readinessOf } from '../health.ts';
 import { probeListener, probePlainListener } from '../listener-probe.ts';
 import { createLog } from '../../log.ts';
-import type { KeyPair } from '../../mutual-tls/key-pair.ts';
+import { type KeyPair, servedPems } from '../../mutual-tls/key-pair.ts';
 import { createConnectionLimits } from '../../mutual-tls/limits/connection-limits.ts';
 import { HANDSHAKE_TIMEOUT_SECONDS, requestLimits } from '../../mutual-tls/limits/request-limits.ts';
 import { OpenConnections } from '../../mutual-tls/open-connections.ts';
@@ -67,7 +68,8 @@ export async function startGateway(
     config.signatures && (await openSignatures(config.signatures, { source, clock, log, caPem }));
   const upstream = await upstreamOf(config);
   const gateway = openGateway(config, { authorizer, log, source, signatures, upstream });
-  const keyPair = config.tls && (await FollowedKeyPair.open({ ...config.tls, place: 'tls', clock, log }));
+  const keyPair =
+    config.tls && (await ListenerCertificates.open({ ...config.tls, place: 'tls', clock, log }));
   await openTracing(log);
   const measured = measuredRequests(gateway, { listener: 'gateway', routeName: () => undefined }, metrics);
   const server = createGatewayServer(config, measured, keyPair);
@@ -95,7 +97,7 @@ export async function startGateway(
   };
 }
 
-async function healthOf(server: Server, keyPair: FollowedKeyPair | undefined): Promise<HealthPart[]> {
+async function healthOf(server: Server, keyPair: ListenerCertificates | undefined): Promise<HealthPart[]> {
   const { address: host, port } = server.address() as AddressInfo;
   const probe = keyPair === undefined ? probePlainListener : probeListener;
   const listener = { name: 'gateway', problem: await probe({ host, port }) };
@@ -153,13 +155,12 @@ async function upstreamOf({ upstream }: GatewayConfig): Promise<Upstream | undef
 function createGatewayServer(
   config: GatewayConfig,
   gateway: RequestListener,
-  keyPair: FollowedKeyPair | undefined,
+  keyPair: ListenerCertificates | undefined,
 ): Server {
   const limits = requestLimits(config.connections.keepAliveSeconds);
   if (keyPair === undefined) return createServer(limits, gateway);
-  const contextOf = ({ certificatePem, privateKeyPem }: KeyPair): SecureContextOptions => ({
-    cert: certificatePem,
-    key: privateKeyPem,
+  const contextOf = (pair: KeyPair): SecureContextOptions => ({
+    ...servedPems(pair),
     minVersion: 'TLSv1.2',
     secureOptions: constants.SSL_OP_NO_RENEGOTIATION | constants.SSL_OP_NO_TICKET,
   });

@@ -6,9 +6,9 @@ import { ManagementCallers } from '../../management/operators/management-callers
 import { createListener } from '../../mutual-tls/listeners.ts';
 import { openTrustFile } from '../../tpp/trust-files.ts';
 import { parseAnchor } from '../../x509/certificate/certificate.ts';
-import { FollowedKeyPair } from '../followed-key-pair.ts';
 import type { HealthServer } from '../health.ts';
 import { asksForMetrics, type ManagementEdge } from './management-edge.ts';
+import { ListenerCertificates } from '../own-certificate/listener-certificates.ts';
 
 export interface ManagementListenerParts {
   readonly edge: ManagementEdge;
@@ -18,7 +18,7 @@ export interface ManagementListenerParts {
 }
 
 export interface OpenedManagementListener {
-  readonly tls: FollowedKeyPair;
+  readonly tls: ListenerCertificates;
   close(): Promise<void>;
 }
 
@@ -36,7 +36,7 @@ export async function openManagementListener(
   const { management } = config;
   if (management === undefined) return undefined;
   const [tls, anchors] = await Promise.all([
-    FollowedKeyPair.open({ ...(management.tls ?? config.tls), place: 'management.tls', clock, log }),
+    ListenerCertificates.open({ ...(management.tls ?? config.tls), place: 'management.tls', clock, log }),
     openTrustFile({ file: management.anchorsFile, path: 'management.anchorsFile', parse: parseAnchor, log }),
   ]);
   const callers = new ManagementCallers({ callers: managementCallers(management, anchors), anchors, clock });

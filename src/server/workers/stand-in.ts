@@ -7,8 +7,8 @@ import type { Log } from '../../events.ts';
 import { createConnectionLimits } from '../../mutual-tls/limits/connection-limits.ts';
 import { createListener } from '../../mutual-tls/listeners.ts';
 import { reloadFiles } from '../file-reload.ts';
-import { FollowedKeyPair } from '../followed-key-pair.ts';
 import type { Metrics } from '../metrics/metrics.ts';
+import { ListenerCertificates } from '../own-certificate/listener-certificates.ts';
 import type { WorkerServer } from './serve-as-worker.ts';
 
 const PAGE = `<!doctype html>
@@ -35,7 +35,7 @@ export async function openStandIn(
   config: Config,
   { metrics, log }: { readonly metrics: Metrics; readonly log: Log },
 ): Promise<StandIn> {
-  const tls = await FollowedKeyPair.open({ ...config.tls, place: 'tls', clock: systemClock, log });
+  const tls = await ListenerCertificates.open({ ...config.tls, place: 'tls', clock: systemClock, log });
   const connections = createConnectionLimits({ log, ...connectionLimitOptions(config) });
   const listen = { ...tls.current, requestClientCertificate: false, connections, log };
   const front = createListener({ name: 'front', ...listen });

@@ -112,7 +112,7 @@ async function open(kept?: string): Promise<number> {
     ...pair,
     requestClientCertificate: false,
     log: { emit: () => undefined },
-    staple: (der) => staple.answerFor(der),
+    staple: () => staple.answerFor(pair.certificateDer),
   });
   staple.use(pair);
   return listener.listen(0, '127.0.0.1');
