@@ -50,7 +50,7 @@ describe.each(STORAGES)('tallystick client, on %s, while the server runs', (name
     configFile = join(sandbox.folder, 'tallystick.json');
     await writeFile(configFile, JSON.stringify(configuration));
     tpp = new RegisteringTpp(sandbox);
-  }, 60_000);
+  });
   afterAll(async () => {
     await sandbox.stop();
     await opened.close();

@@ -12,7 +12,7 @@ describe('tallystick completion', { timeout: 60_000 }, () => {
   let script: string;
   beforeAll(() => {
     script = run('completion', 'bash');
-  }, 60_000);
+  });
 
   /** The words that a real bash offers behind the line. */
   function completed(line: string): readonly string[] {

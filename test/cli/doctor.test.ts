@@ -29,7 +29,7 @@ beforeAll(async () => {
   bank = await openBank();
   ports = { front: await freePort(), mtls: await freePort(), health: await freePort() };
   writeFileSync(join(bank.folder, 'bank.mjs'), BANK_MODULE);
-}, 60_000);
+});
 afterAll(() => bank?.close());
 
 async function doctor(

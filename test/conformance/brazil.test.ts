@@ -34,7 +34,7 @@ beforeAll(async () => {
   const { cert, key } = members.mtls;
   agent = new Agent({ connect: { ca, cert, key } });
   stranger = new Agent({ connect: { ca } });
-}, 60_000);
+});
 afterAll(async () => {
   await Promise.all([agent.destroy(), stranger.destroy()]);
   await server.close();

@@ -44,7 +44,7 @@ describe.each([
     if (!isThere) return;
     bank = await open();
     arena = await openArena(bank);
-  }, 60_000);
+  });
   afterAll(async () => {
     arena?.tpp.close();
     arena?.berlin.close();

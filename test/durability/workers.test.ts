@@ -68,7 +68,7 @@ describe.each([
         });
       }
       await vi.waitUntil(async () => (await isReady({ ports })) && workersOf(server).length === 2, 20_000);
-    }, 60_000);
+    });
     afterAll(async () => {
       server?.kill('SIGKILL');
       await bank?.close();

@@ -6,7 +6,7 @@ let call: Call;
 beforeAll(async () => {
   server = await startManaged();
   call = await server.local();
-}, 60_000);
+});
 afterAll(() => server?.stop());
 
 const form = (fields: Record<string, string>, cookie: string) => ({

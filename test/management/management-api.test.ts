@@ -11,7 +11,7 @@ import { changing, type ManagedServer, startManaged } from './managed-server.ts'
 let server: ManagedServer;
 beforeAll(async () => {
   server = await startManaged();
-}, 60_000);
+});
 afterAll(() => server?.stop());
 
 const newClient = (clientId: string) => ({

@@ -38,7 +38,7 @@ beforeAll(async () => {
   });
   // Of the CA, and no caller of the configuration.
   call = await server.tls('stranger');
-}, 60_000);
+});
 afterAll(async () => {
   await agent?.close();
   await server?.stop();

@@ -12,7 +12,7 @@ beforeAll(async () => {
   const tpp = server.sandbox.description.tpps.find(({ name }) => name === 'money-one');
   number = tpp?.organizationIdentifier ?? '';
   client = tpp?.clients.tls_client_auth.client_id ?? '';
-}, 60_000);
+});
 afterAll(() => server?.stop());
 
 async function token(): Promise<{ readonly status: number; readonly text: string }> {

@@ -67,7 +67,7 @@ beforeAll(async () => {
       },
     }),
   });
-}, 60_000);
+});
 afterAll(() => server?.stop());
 
 async function expectNothing(

@@ -42,7 +42,7 @@ const calls = new Map<Role, Call>();
 beforeAll(async () => {
   server = await startManaged();
   for (const role of ROLES) calls.set(role, await server.tls(role));
-}, 60_000);
+});
 afterAll(() => server?.stop());
 
 describe('each role', () => {

@@ -31,7 +31,7 @@ beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'tallystick-registers-'));
   freeFolder = await layFolder(folder);
   sandbox = await startSandbox({ folder, ports: free });
-}, 60_000);
+});
 afterAll(async () => {
   await sandbox.close();
   await freeFolder();

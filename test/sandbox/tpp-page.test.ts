@@ -21,14 +21,14 @@ const FREE = { front: 0, mtls: 0, resource: 0, tpp: 0 };
 let sandbox: TestSandbox;
 beforeAll(async () => {
   sandbox = await startTestSandbox();
-}, 60_000);
+});
 afterAll(() => sandbox.stop());
 
 describe.skipIf(isChromiumMissing)(`the page of the demo TPP, in a real browser${chromiumNote}`, () => {
   let browser: Browser;
   beforeAll(async () => {
     browser = await launchChromium(sandbox);
-  }, 30_000);
+  });
   afterAll(() => browser?.close());
 
   it('connects the bank of a customer, shows the accounts that he chose, and disconnects', async () => {

@@ -9,7 +9,7 @@ import { type Bank, freePorts, openBank } from '../durability/bank.ts';
 let bank: Bank;
 beforeAll(async () => {
   bank = await openBank();
-}, 60_000);
+});
 afterAll(() => bank.close());
 
 describe('a server whose own certificate expires', () => {

@@ -14,7 +14,7 @@ const NO_NOTICE = { workers: 2, shutdown: { noticeSeconds: 0, drainSeconds: 2 } 
 let bank: Bank;
 beforeAll(async () => {
   bank = await openBank();
-}, 60_000);
+});
 afterAll(() => bank.close());
 
 let server: ServeProcess | undefined;

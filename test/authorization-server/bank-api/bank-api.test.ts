@@ -18,7 +18,7 @@ beforeAll(async () => {
   programs = await createBankPrograms();
   const { section } = programs;
   sandbox = await startTestSandbox({ amendConfiguration: (own) => ({ ...own, bankApi: section }) });
-}, 60_000);
+});
 afterAll(async () => {
   await Promise.all(callers.map((caller) => caller.close()));
   await sandbox?.stop();

@@ -18,7 +18,7 @@ describe("login and consent in the bank's application", () => {
   let own: BankWithApp;
   beforeAll(async () => {
     own = await startBankWithApp(APP);
-  }, 60_000);
+  });
   afterAll(() => own?.stop());
 
   const open = (handle: string) => own.app('/v1/interactions', { body: { handle } });

@@ -13,7 +13,7 @@ beforeAll(async () => {
   const { section } = programs;
   sandbox = await startTestSandbox({ amendConfiguration: (own) => ({ ...own, bankApi: section }) });
   core = await programs.caller(programs.certificates.core, sandbox.description);
-}, 60_000);
+});
 afterAll(async () => {
   await core?.close();
   await sandbox?.stop();

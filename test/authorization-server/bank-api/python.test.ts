@@ -42,7 +42,7 @@ describe.skipIf(isPythonMissing)(`a bank whose programs are in Python${pythonNot
       serverKeyFile: server.keyFile,
       customers: CUSTOMERS,
     });
-  }, 60_000);
+  });
   afterAll(async () => {
     await app?.close();
     await bank?.stop();

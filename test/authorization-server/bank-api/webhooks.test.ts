@@ -54,7 +54,7 @@ describe('a webhook of the bank', () => {
     const { certificateFile, keyFile } = pathsOf(sandbox.folder).server;
     receiver.setSecureContext({ cert: await readFile(certificateFile), key: await readFile(keyFile) });
     core = await programs.caller(programs.certificates.core, sandbox.description);
-  }, 60_000);
+  });
   afterAll(async () => {
     await core?.close();
     receiver?.closeAllConnections();

@@ -33,7 +33,7 @@ describe.skipIf(!hasRedis)('CIBA of two servers on one Redis', () => {
     const store = await openStore(settings);
     second = await startServer(config, { aspsp: demoAspsp(), log: silentLog, store });
     tpp = await CibaTpp.open(sandbox, 'money-one-mtls-ciba-poll');
-  }, 60_000);
+  });
   afterAll(async () => {
     await tpp.close();
     await second.close();

@@ -57,7 +57,7 @@ beforeAll(async () => {
   await register(POLLS, { profile: 'fapi1-advanced' });
   await register(PROVES, { sender_constraint: 'certificate-and-dpop' });
   tpp = await CibaTpp.open(bank, POLLS);
-}, 60_000);
+});
 afterEach(() => Promise.all(open.splice(0).map((one) => one.close())));
 afterAll(async () => {
   await tpp.close();

@@ -75,7 +75,7 @@ describe('a client in the store', () => {
       clock: systemClock,
       log: silentLog,
     });
-  }, 60_000);
+  });
   afterAll(async () => {
     await store.close();
     await bank.close();

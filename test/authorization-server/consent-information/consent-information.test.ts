@@ -56,7 +56,7 @@ describe.each(['sqlite', 'redis'] as const)('consent information for APIs, on %s
     other = redis === undefined ? server : await start({ host: '127.0.0.1', front: 0, mtls: 0, health: 0 });
     caller = createCaller(bank.description);
     endpoint = `${bank.description.mtlsUrl}/consent-information/`;
-  }, 60_000);
+  });
   afterAll(async () => {
     if (kind === 'redis' && !hasRedis) return;
     await Promise.all(authorizers.map((one) => one.close()));

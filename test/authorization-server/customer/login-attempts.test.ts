@@ -80,7 +80,7 @@ describe('a customer who fails to log in', () => {
   let bench: PagesBench;
   beforeAll(async () => {
     bench = await PagesBench.open();
-  }, 30_000);
+  });
   afterAll(() => bench.close());
   afterEach(() => {
     bench.logged = [];

@@ -40,7 +40,7 @@ describe.skipIf(isChromiumMissing)(`the way back to the TPP, in a real browser${
       'app.example': site((path, response) => html(response, path.startsWith('/popup') ? IN_POPUP : OPENER)),
     });
     browser = await launchChromium(sandbox, sites);
-  }, 60_000);
+  });
   beforeEach(() => {
     visited = [];
   });

@@ -37,7 +37,7 @@ describe.each(['SQLite', ...(hasRedis ? ['Redis'] : [])])(
         }),
       });
       [tpp, other] = await Promise.all([connect('money-one'), connect('money-two')]);
-    }, 60_000);
+    });
     afterAll(async () => {
       await Promise.all([tpp?.close(), other?.close()]);
       await sandbox?.stop();

@@ -62,7 +62,7 @@ beforeAll(async () => {
       by: { kind: 'tpp' },
     });
   }
-}, 60_000);
+});
 afterAll(() => bench.close());
 afterEach(() => {
   bench.current = {};

@@ -53,7 +53,7 @@ beforeAll(async () => {
     }),
   });
   issuer = new NameIssuer(sandbox.folder, sandbox.description);
-}, 60_000);
+});
 afterAll(() => sandbox.stop());
 
 /** The holder of a certificate with these names; rows with the same names share it. */

@@ -38,7 +38,7 @@ describe.each(STORES.filter(([, , isThere]) => isThere))('on %s', (_name, open) 
       [sandbox.description.caFile, tpp.certificateFile, tpp.keyFile].map((file) => readFile(file, 'utf8')),
     );
     agent = new Agent({ connect: { ca, cert, key } });
-  }, 60_000);
+  });
   afterAll(async () => {
     await agent.destroy();
     await sandbox.stop();

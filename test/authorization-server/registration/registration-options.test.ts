@@ -16,7 +16,7 @@ let bank: Pick<TestSandbox, 'send' | 'description'> & {
 };
 beforeAll(async () => {
   sandbox = await startTestSandbox();
-}, 60_000);
+});
 afterAll(() => sandbox.stop());
 afterEach(() => bank.server.close());
 

@@ -71,7 +71,7 @@ beforeAll(async () => {
     },
   });
   tpp = new RegisteringTpp(sandbox);
-}, 60_000);
+});
 afterAll(async () => {
   server.closeAllConnections();
   server.close();

@@ -17,7 +17,7 @@ let tpp: Tpp;
 beforeAll(async () => {
   bank = await openBank();
   tpp = new Tpp(bank);
-}, 60_000);
+});
 afterAll(async () => {
   tpp.close();
   await bank.close();

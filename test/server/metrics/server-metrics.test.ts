@@ -10,7 +10,7 @@ import { type ServeProcess, startServe } from '../serve-process.ts';
 let bank: Bank;
 beforeAll(async () => {
   bank = await openBank();
-}, 60_000);
+});
 afterAll(() => bank.close());
 
 /** The value of each series. */

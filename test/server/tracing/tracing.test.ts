@@ -47,7 +47,7 @@ describe('a server with an SDK', () => {
   let bank: Bank;
   beforeAll(async () => {
     bank = await openBank();
-  }, 60_000);
+  });
   afterAll(() => bank.close());
 
   it('makes spans of requests and store operations, with refusals by code, and names the trace in the log', async () => {

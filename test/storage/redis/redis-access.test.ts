@@ -80,7 +80,7 @@ describe.skipIf(!hasRedis)('the way to Redis', () => {
       server: await ca.issue({ ...own, dnsNames: ['redis.bank.test'] }),
       client: await ca.issue({ ...own, deviation: { extendedKeyUsage: ['1.3.6.1.5.5.7.3.2'] } }),
     };
-  }, 30_000);
+  });
 
   const clientFiles = () => ({
     caFile: inFolder('ca.pem', issued.ca.certificatePem),

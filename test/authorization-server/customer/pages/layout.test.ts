@@ -21,7 +21,7 @@ describe.skipIf(isChromiumMissing)(`each page on a phone, in a real browser${chr
   beforeAll(async () => {
     browser = await launchChromium();
     page = await browser.newPage({ viewport: { width: 320, height: 640 } });
-  }, 60_000);
+  });
   afterAll(() => browser?.close());
 
   const show = (name: string, language = 'en') => page.setContent(htmlOf(name, pages, language));

@@ -21,7 +21,7 @@ beforeAll(async () => {
     withEncryption: true,
   });
   await vi.waitFor(() => bench.encryptionKey('ECDH-ES'), { timeout: 10_000 });
-}, 60_000);
+});
 afterAll(() => bench.close());
 
 describe('an encrypted request object (RFC 9101 §6.1)', () => {

@@ -29,7 +29,7 @@ beforeAll(async () => {
     response.end('{"keys":[]}');
   });
   await new Promise<void>((resolve) => canary.listen(0, '127.0.0.1', resolve));
-}, 60_000);
+});
 afterAll(async () => {
   canary.close();
   await bench.close();
