@@ -33,6 +33,8 @@ const DAY_SECONDS = 86_400;
 const KEPT_DAYS = 90;
 /** More TPP certificates than Europe has. */
 const MAX_REMEMBERED = 10_000;
+/** Certificates, each with its chain, that are read at once: about half a megabyte. */
+const PAGE = 100;
 /** Writes that wait. What does not fit is written at the next use. */
 const MAX_WAITING = 1000;
 /** A certificate that was not used for so long was replaced. */
@@ -89,23 +91,24 @@ export class SeenCertificates {
 
   /** Every certificate of the last 90 days, the one that ends first before the others. @throws ERR_STORAGE_UNAVAILABLE */
   async list(): Promise<readonly SeenCertificate[]> {
-    const records = await this.#options.store.listByIndex(KIND, 'all', ALL.all);
-    return records
-      .flatMap(({ id, value }) => {
+    const all = await Array.fromAsync(this.each());
+    return all.toSorted((a, b) => a.notAfter.getTime() - b.notAfter.getTime());
+  }
+
+  /** Every certificate of the last 90 days, in no order, of which a page is in memory at a time. @throws ERR_STORAGE_UNAVAILABLE */
+  async *each(): AsyncGenerator<SeenCertificate> {
+    let after: string | undefined;
+    do {
+      const page = await this.#options.store.listPage(KIND, 'all', ALL.all, { limit: PAGE, after });
+      for (const { id, value } of page.records) {
         const { data } = record.safeParse(value);
-        if (data === undefined) return [];
-        return [
-          {
-            thumbprint: id,
-            authorizationNumber: data.authorizationNumber,
-            legalName: data.legalName,
-            seenAt: new Date(data.seenAt),
-            notAfter: new Date(data.notAfter),
-            chain: data.chain,
-          },
-        ];
-      })
-      .toSorted((a, b) => a.notAfter.getTime() - b.notAfter.getTime());
+        if (data === undefined) continue;
+        const { authorizationNumber, legalName, chain } = data;
+        const [seenAt, notAfter] = [new Date(data.seenAt), new Date(data.notAfter)];
+        yield { thumbprint: id, authorizationNumber, legalName, seenAt, notAfter, chain };
+      }
+      after = page.next;
+    } while (after !== undefined);
   }
 
   /**
@@ -117,11 +120,10 @@ export class SeenCertificates {
   async announceEnds(): Promise<void> {
     const { clock, log } = this.#options;
     const now = clock.now().getTime();
-    const isInUse = ({ seenAt }: SeenCertificate) =>
-      now - seenAt.getTime() <= IN_USE_DAYS * DAY_SECONDS * 1000;
-    const inUse = (await this.list()).filter(isInUse);
-    this.#endsInUse = inUse.map(({ notAfter }) => notAfter);
-    for (const seen of inUse) {
+    const ends: Date[] = [];
+    for await (const seen of this.each()) {
+      if (now - seen.seenAt.getTime() > IN_USE_DAYS * DAY_SECONDS * 1000) continue;
+      ends.push(seen.notAfter);
       const days = (seen.notAfter.getTime() - now) / (DAY_SECONDS * 1000);
       const due = NOTICE_DAYS.find((one) => days <= one);
       if (days <= 0 || due === undefined || !(await this.#isFirst(seen, due))) continue;
@@ -132,6 +134,7 @@ export class SeenCertificates {
         since: seen.notAfter.toISOString(),
       });
     }
+    this.#endsInUse = ends;
   }
 
   /** The ends of the certificates in use, as they were found at the last search for ends; undefined before the first. */

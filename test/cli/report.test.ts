@@ -19,7 +19,7 @@ import { SeenCertificates } from '../../src/tpp/seen-certificates.ts';
 import { parseCertificate, parsePem } from '../../src/x509/certificate/certificate.ts';
 import { formatName } from '../../src/x509/certificate/distinguished-name.ts';
 import type { RegisteredClient } from '../../src/authorization-server/clients/registered-client.ts';
-import { renewal, reportCertificates } from '../../src/cli/report/certificate-report.ts';
+import { reportCertificates, withRenewals } from '../../src/cli/report/certificate-report.ts';
 import { configurationFrom } from '../../src/cli/certificate/certificate-verify.ts';
 import { layFolder } from '../sandbox/made-folders.ts';
 
@@ -127,7 +127,7 @@ describe('tallystick report certificates', () => {
       certificate('last', 3, ['b']),
       certificate('other', 4, ['c'], 'two'),
     ];
-    expect(all.map((one) => renewal(one, all))).toEqual([
+    expect(withRenewals(all)).toMatchObject([
       { renewedBy: 'last', onlyThis: ['c'] },
       { renewedBy: 'last', onlyThis: ['a'] },
       {},

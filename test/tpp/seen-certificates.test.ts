@@ -54,6 +54,7 @@ async function process(change: (store: Store) => Partial<Store> = () => ({})) {
     put,
     find: store.find.bind(store),
     listByIndex: store.listByIndex.bind(store),
+    listPage: store.listPage.bind(store),
     putIfAbsent: store.putIfAbsent.bind(store),
   };
   const seen = new SeenCertificates({ store: { ...bound, ...change(store) } as Store, clock, log });

@@ -39,6 +39,8 @@ export interface ClientsOptions {
 export type ClientEnder = (clientId: string) => Promise<void>;
 
 const MAX_CACHED = 10_000;
+/** Of JSON: a client has 1 to 2 kB, and one with 20 keys of its own 10 kB or more. */
+const MAX_CACHED_BYTES = 24 * 1024 * 1024;
 /** Status changes that meet are rare: each of them reads the record again. */
 const MAX_ATTEMPTS = 5;
 const RESUMED_PAGE = 100;
@@ -76,6 +78,8 @@ export class Clients {
   /** Clients of the store, by id. `finderOf` reads none of them again within the life of a note of change. */
   readonly #stored = new LRUCache<string, CachedClient>({
     max: MAX_CACHED,
+    maxSize: MAX_CACHED_BYTES,
+    sizeCalculation: ({ text }) => JSON.stringify(text).length,
     ttl: (CHANGE_SECONDS * 1000) / 2,
   });
   readonly #enders: ClientEnder[] = [];

@@ -59,8 +59,9 @@ export async function reportCertificates(config: Config): Promise<readonly Repor
     const decision = await openTppDecision(offline(config), parts);
     try {
       const all: ReportedCertificate[] = [];
-      for (const one of await seen.list()) all.push(await reported(one, { ...decision, upkeep }));
-      return all.map((one) => ({ ...one, ...renewal(one, all) }));
+      for await (const one of seen.each()) all.push(await reported(one, { ...decision, upkeep }));
+      all.sort((a, b) => a.notAfter.getTime() - b.notAfter.getTime());
+      return withRenewals(all);
     } finally {
       await decision.close();
     }
@@ -83,15 +84,16 @@ async function usableClients(tpp: Tpp, { clients, files }: ClientUpkeep): Promis
 }
 
 type Renewable = Pick<ReportedCertificate, 'authorizationNumber' | 'notAfter' | 'clients' | 'fingerprint'>;
+type Renewal = Pick<ReportedCertificate, 'renewedBy' | 'onlyThis'>;
 
-/** The renewal of a certificate, and the clients that the renewal leaves behind. */
-export function renewal(
-  { authorizationNumber, notAfter, clients }: Renewable,
-  all: readonly Renewable[],
-): Pick<ReportedCertificate, 'renewedBy' | 'onlyThis'> {
-  const later = all.filter(
-    (one) => one.authorizationNumber === authorizationNumber && one.notAfter > notAfter,
-  );
+/** Certificates by their ends, each with its renewal, and the clients that the renewal leaves behind. */
+export function withRenewals<T extends Renewable>(all: readonly T[]): readonly (T & Renewal)[] {
+  const ofTpps = Map.groupBy(all, ({ authorizationNumber }) => authorizationNumber);
+  return all.map((one) => ({ ...one, ...renewal(one, ofTpps.get(one.authorizationNumber) ?? []) }));
+}
+
+function renewal({ notAfter, clients }: Renewable, ofTpp: readonly Renewable[]): Renewal {
+  const later = ofTpp.filter((one) => one.notAfter > notAfter);
   const last = later.at(-1);
   if (last === undefined) return {};
   const elsewhere = new Set(later.flatMap((one) => one.clients));
