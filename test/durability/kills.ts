@@ -105,8 +105,8 @@ export function expectOneTokenSetPerGrant(bank: Bank): void {
   const database = new DatabaseSync(join(bank.folder, 'bank.sqlite'), { readOnly: true });
   const doubles = database
     .prepare(
-      `SELECT value FROM record_index WHERE kind = 'RefreshToken' AND name = 'grantId'
-       GROUP BY value HAVING count(*) > 1`,
+      `SELECT i.value FROM record_index i JOIN record r ON r.key = i.key
+       WHERE r.kind = 'RefreshToken' AND i.name = 'grantId' GROUP BY i.value HAVING count(*) > 1`,
     )
     .all();
   database.close();

@@ -2,7 +2,7 @@ import { closeSync, fsyncSync, openSync, rmSync, statfsSync, statSync, writeSync
 import { dirname } from 'node:path';
 
 /**
- * More than the write-ahead log grows to before SQLite moves its pages to the file (16 MB): both the removal and this
+ * More than the write-ahead log grows to before SQLite moves its pages to the file (24 MB): both the removal and this
  * move need room on the disk.
  */
 const RESERVE_BYTES = 32 * 1024 * 1024;

@@ -1,4 +1,5 @@
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
+import { placeOf } from './sqlite-schema.ts';
 
 /** A write, as data for the writing thread. Times are milliseconds since the epoch. */
 export type Operation =
@@ -9,7 +10,8 @@ export type Operation =
   | ({ readonly do: 'deleteByIndex'; readonly until: number } & IndexValue)
   | { readonly do: 'allocate'; readonly counter: string; readonly count: number }
   | { readonly do: 'setBit'; readonly bitmap: string; readonly bit: number; readonly expires: number }
-  | { readonly do: 'purge'; readonly now: number; readonly limit: number };
+  | { readonly do: 'purge'; readonly now: number; readonly limit: number }
+  | { readonly do: 'shrink'; readonly pages: number };
 
 interface RecordToWrite {
   readonly kind: string;
@@ -46,72 +48,38 @@ export interface WriteAnswer {
 /** Bits of one row of a bitmap: the row is read and written for each bit. */
 export const PART_BITS = 4096;
 
+/** A file keeps as many free pages as it uses, or 16 MB, for the next records. */
+const KEPT_FREE_PAGES = 4096;
+const KEPT_FREE_SHARE = 0.5;
+
 const REVOKED: Outcome = Object.freeze({ isRevoked: true });
 const DONE: Outcome = Object.freeze({ value: null });
+const NAMED = 'place = :place AND kind = :kind AND id = :id';
 
 /** Runs writes on a connection, inside the transaction of the caller. */
 export function preparedOperations(database: DatabaseSync): (operation: Operation) => Outcome {
   const statements = prepared(database);
-
-  const hasTombstone = ({ kind, indexes, now }: RecordToWrite) =>
-    indexes.some(([name, value]) => statements.tombstone.get({ kind, name, value, now }) !== undefined);
-  const reindex = ({ kind, id, indexes }: RecordToWrite) => {
-    for (const [name, value] of indexes) statements.index.run({ kind, name, value, id });
-  };
-  const isInserted = ({ kind, id, json, expires, now }: RecordToWrite) => {
-    const insert = () => statements.insert.run({ kind, id, json, expires, now }).changes === 1;
-    // Deleting the expired record also ends its consumption.
-    return insert() || (statements.deleteExpired.run({ kind, id, now }).changes === 1 && insert());
-  };
-  const put = (record: RecordToWrite): Outcome => {
-    if (hasTombstone(record)) return REVOKED;
-    const { kind, id, json, expires, now } = record;
-    if (!isInserted(record)) {
-      statements.put.run({ kind, id, json, expires, now });
-      statements.unindex.run({ kind, id });
-    }
-    reindex(record);
-    return DONE;
-  };
-  const putIfAbsent = (record: RecordToWrite): Outcome => {
-    if (hasTombstone(record)) return REVOKED;
-    const isNew = isInserted(record);
-    if (isNew) reindex(record);
-    return { value: isNew };
-  };
-
-  const replace = (record: RecordToWrite & { readonly readJson: string }): Outcome => {
-    if (hasTombstone(record)) return REVOKED;
-    const { kind, id, json, expires, now, readJson } = record;
-    const isReplaced = statements.replace.run({ kind, id, json, expires, now, readJson }).changes === 1;
-    if (isReplaced) {
-      statements.unindex.run({ kind, id });
-      reindex(record);
-    }
-    return { value: isReplaced };
-  };
-
+  const records = new RecordWrites(statements);
   return (operation) => {
     switch (operation.do) {
       case 'put':
-        return put(operation);
+        return records.put(operation);
       case 'putIfAbsent':
-        return putIfAbsent(operation);
+        return records.putIfAbsent(operation);
       case 'replace':
-        return replace(operation);
+        return records.replace(operation);
       case 'consume': {
-        const { kind, id, now } = operation;
-        return { value: statements.consume.run({ kind, id, now }).changes === 1 };
+        const { now } = operation;
+        return { value: statements.consume.run({ ...recordPlace(operation), now }).changes === 1 };
       }
       case 'delete': {
-        const { kind, id } = operation;
-        statements.delete.run({ kind, id });
+        statements.delete.run(recordPlace(operation));
         return DONE;
       }
       case 'deleteByIndex': {
         const { kind, name, value, until } = operation;
         statements.setTombstone.run({ kind, name, value, until });
-        statements.deleteByIndex.run({ kind, name, value });
+        statements.deleteByIndex.run({ kind, name, value, place: placeOf(kind, name, value) });
         return DONE;
       }
       case 'allocate': {
@@ -123,17 +91,108 @@ export function preparedOperations(database: DatabaseSync): (operation: Operatio
         return DONE;
       case 'purge': {
         const { now, limit } = operation;
-        const records = Number(statements.purge.run({ now, limit }).changes);
+        const removed = Number(statements.purge.run({ now, limit }).changes);
         const tombstones = Number(statements.purgeTombstones.run({ now, limit }).changes);
         statements.purgeBits.run({ now });
-        return { value: Math.max(records, tombstones) };
+        return { value: Math.max(removed, tombstones) };
       }
+      case 'shrink':
+        return { value: shrink(database, operation.pages) };
     }
   };
 }
 
+/** Gives up to `pages` of a file that is mostly free back to the disk; returns how many. */
+function shrink(database: DatabaseSync, pages: number): number {
+  const numberOf = (name: 'page_count' | 'freelist_count') =>
+    Number(database.prepare(`PRAGMA ${name}`).get()?.[name]);
+  const all = numberOf('page_count');
+  if (numberOf('freelist_count') <= Math.max(KEPT_FREE_PAGES, all * KEPT_FREE_SHARE)) return 0;
+  database.exec(`PRAGMA incremental_vacuum(${pages})`);
+  return all - numberOf('page_count');
+}
+
+type Statements = ReturnType<typeof prepared>;
+
+class RecordWrites {
+  readonly #statements: Statements;
+
+  constructor(statements: Statements) {
+    this.#statements = statements;
+  }
+
+  put(record: RecordToWrite): Outcome {
+    if (this.#hasTombstone(record)) return REVOKED;
+    const known = this.#known(record);
+    if (known === undefined) {
+      this.#insert(record);
+      return DONE;
+    }
+    const { json, expires } = record;
+    this.#statements.update.run({ key: known.key, json, expires });
+    this.#reindex(known.key, record);
+    return DONE;
+  }
+
+  putIfAbsent(record: RecordToWrite): Outcome {
+    if (this.#hasTombstone(record)) return REVOKED;
+    const isNew = this.#known(record) === undefined;
+    if (isNew) this.#insert(record);
+    return { value: isNew };
+  }
+
+  replace(record: RecordToWrite & { readonly readJson: string }): Outcome {
+    if (this.#hasTombstone(record)) return REVOKED;
+    const known = this.#known(record);
+    const isReplaced = known?.value === record.readJson;
+    if (isReplaced) {
+      const { json, expires } = record;
+      this.#statements.update.run({ key: known.key, json, expires });
+      this.#reindex(known.key, record);
+    }
+    return { value: isReplaced };
+  }
+
+  /** The live record of the same id. An expired one is removed, which also ends its consumption. */
+  #known(record: RecordToWrite): { readonly key: number; readonly value: string } | undefined {
+    const row = this.#statements.known.get(recordPlace(record));
+    if (row === undefined) return undefined;
+    const { key, value, expires_at: end } = row;
+    if (end === null || Number(end) > record.now) return { key: Number(key), value: String(value) };
+    this.#statements.deleteKey.run({ key: Number(key) });
+    return undefined;
+  }
+
+  #insert(record: RecordToWrite): void {
+    const { json, expires, now } = record;
+    const { lastInsertRowid } = this.#statements.insert.run({ ...recordPlace(record), json, expires, now });
+    this.#index(Number(lastInsertRowid), record);
+  }
+
+  #reindex(key: number, record: RecordToWrite): void {
+    this.#statements.unindex.run({ key });
+    this.#index(key, record);
+  }
+
+  #index(key: number, { kind, indexes }: RecordToWrite): void {
+    for (const [name, value] of indexes) {
+      this.#statements.index.run({ key, name, value, place: placeOf(kind, name, value) });
+    }
+  }
+
+  #hasTombstone({ kind, indexes, now }: RecordToWrite): boolean {
+    return indexes.some(
+      ([name, value]) => this.#statements.tombstone.get({ kind, name, value, now }) !== undefined,
+    );
+  }
+}
+
+function recordPlace({ kind, id }: { readonly kind: string; readonly id: string }) {
+  return { kind, id, place: placeOf(kind, id) };
+}
+
 function setBit(
-  statements: Pick<ReturnType<typeof prepared>, 'bits' | 'setBits'>,
+  statements: Pick<Statements, 'bits' | 'setBits'>,
   { bitmap, bit, expires }: Operation & { readonly do: 'setBit' },
 ): void {
   const part = Math.floor(bit / PART_BITS);
@@ -147,32 +206,23 @@ function setBit(
 function prepared(database: DatabaseSync) {
   const sql = (text: string) => database.prepare(text);
   return {
-    put: sql(
-      `INSERT INTO record (kind, id, value, expires_at, consumed_at, written)
-       VALUES (:kind, :id, :json, :expires, NULL, :now)
-       ON CONFLICT (kind, id) DO UPDATE SET value = excluded.value, expires_at = excluded.expires_at`,
-    ),
-    replace: sql(
-      `UPDATE record SET value = :json, expires_at = :expires WHERE kind = :kind AND id = :id AND value = :readJson
-         AND (expires_at IS NULL OR expires_at > :now)`,
-    ),
-    deleteExpired: sql(
-      'DELETE FROM record WHERE kind = :kind AND id = :id AND expires_at IS NOT NULL AND expires_at <= :now',
-    ),
+    known: sql(`SELECT key, value, expires_at FROM record WHERE ${NAMED}`),
     insert: sql(
-      `INSERT INTO record (kind, id, value, expires_at, consumed_at, written)
-       VALUES (:kind, :id, :json, :expires, NULL, :now) ON CONFLICT DO NOTHING`,
+      `INSERT INTO record (place, kind, id, value, expires_at, consumed_at, written)
+       VALUES (:place, :kind, :id, :json, :expires, NULL, :now)`,
     ),
+    update: sql('UPDATE record SET value = :json, expires_at = :expires WHERE key = :key'),
     consume: sql(
-      `UPDATE record SET consumed_at = :now WHERE kind = :kind AND id = :id AND consumed_at IS NULL
+      `UPDATE record SET consumed_at = :now WHERE ${NAMED} AND consumed_at IS NULL
          AND (expires_at IS NULL OR expires_at > :now)`,
     ),
-    delete: sql('DELETE FROM record WHERE kind = :kind AND id = :id'),
-    unindex: sql('DELETE FROM record_index WHERE kind = :kind AND id = :id'),
-    index: sql('INSERT INTO record_index (kind, name, value, id) VALUES (:kind, :name, :value, :id)'),
+    delete: sql(`DELETE FROM record WHERE ${NAMED}`),
+    deleteKey: sql('DELETE FROM record WHERE key = :key'),
+    unindex: sql('DELETE FROM record_index WHERE key = :key'),
+    index: sql('INSERT INTO record_index (key, name, value, place) VALUES (:key, :name, :value, :place)'),
     deleteByIndex: sql(
-      `DELETE FROM record WHERE kind = :kind AND id IN
-         (SELECT id FROM record_index WHERE kind = :kind AND name = :name AND value = :value)`,
+      `DELETE FROM record WHERE kind = :kind AND key IN
+         (SELECT key FROM record_index WHERE place = :place AND name = :name AND value = :value)`,
     ),
     tombstone: sql(
       'SELECT 1 FROM tombstone WHERE kind = :kind AND name = :name AND value = :value AND until > :now',
@@ -186,8 +236,8 @@ function prepared(database: DatabaseSync) {
        ON CONFLICT (name) DO UPDATE SET next = next + :count RETURNING next - :count AS first`,
     ),
     purge: sql(
-      `DELETE FROM record WHERE rowid IN
-         (SELECT rowid FROM record WHERE expires_at IS NOT NULL AND expires_at <= :now LIMIT :limit)`,
+      `DELETE FROM record WHERE key IN
+         (SELECT key FROM record WHERE expires_at IS NOT NULL AND expires_at <= :now LIMIT :limit)`,
     ),
     bits: sql('SELECT bits FROM bitmap WHERE name = :bitmap AND part = :part'),
     setBits: sql(

@@ -1,6 +1,7 @@
 import { type MessagePort, parentPort, receiveMessageOnPort, workerData } from 'node:worker_threads';
 import { monotonicMilliseconds } from '../../clock.ts';
 import { DiskReserve } from './disk-reserve.ts';
+import { LogCheckpoints } from './log-checkpoints.ts';
 import {
   type Connection,
   type ConnectionOptions,
@@ -33,13 +34,16 @@ type Writer = Connection<(operation: Operation) => Outcome>;
 function serve(port: MessagePort, options: ConnectionOptions): void {
   const connection: Writer = createConnection(options, preparedOperations);
   const reserve = new DiskReserve(options.file);
+  const checkpoints = new LogCheckpoints(options, () => moveLog(connection));
   port.on('message', (first: string) => {
     const requests = queued(port, first);
     const wanted = requests.filter((request) => request !== 'close');
-    if (wanted.length > 0) answer(port, { connection, reserve }, wanted);
+    if (wanted.length > 0) answer(port, { connection, reserve, checkpoints }, wanted);
     if (wanted.length < requests.length) {
-      connection.close();
-      port.close();
+      void checkpoints.close().then(() => {
+        connection.close();
+        port.close();
+      });
     }
   });
 }
@@ -59,6 +63,7 @@ function queued(port: MessagePort, first: string): (WriteRequest | 'close')[] {
 interface Parts {
   readonly connection: Writer;
   readonly reserve: DiskReserve;
+  readonly checkpoints: LogCheckpoints;
 }
 
 function answer(port: MessagePort, parts: Parts, requests: readonly WriteRequest[]): void {
@@ -68,7 +73,9 @@ function answer(port: MessagePort, parts: Parts, requests: readonly WriteRequest
   }
   while (waiting.length > 0) {
     try {
-      for (const done of commit(parts.connection, waiting)) port.postMessage(done);
+      const answers = commit(parts.connection, waiting);
+      for (const done of answers) port.postMessage(done);
+      parts.checkpoints.count(writesOf(waiting, answers));
       if (waiting.some(isPurge)) parts.reserve.grow();
       return;
     } catch (error) {
@@ -84,6 +91,28 @@ function answer(port: MessagePort, parts: Parts, requests: readonly WriteRequest
 
 function isPurge({ operations }: WriteRequest): boolean {
   return operations.every((one) => one.do === 'purge' && one.limit > 0);
+}
+
+/** Records that were written or removed. */
+function writesOf(requests: readonly WriteRequest[], answers: readonly WriteAnswer[]): number {
+  const writes = requests.flatMap(({ operations }, request) =>
+    operations.map((operation, at) => {
+      const outcome = answers[request]?.outcomes?.[at];
+      return operation.do === 'purge' && outcome !== undefined && 'value' in outcome
+        ? Number(outcome.value)
+        : 1;
+    }),
+  );
+  return writes.reduce((sum, one) => sum + one, 0);
+}
+
+/** Moves what the log has left into the file. After a fault the log grows on, and the next write meets that fault too. */
+function moveLog(connection: Writer): void {
+  try {
+    connection.use((_, database) => database.exec('PRAGMA wal_checkpoint(PASSIVE)'));
+  } catch (error) {
+    if (!(error instanceof Error && 'errcode' in error)) throw error;
+  }
 }
 
 /** Removes expired records with the room of the reserve; returns the requests that are still unanswered. */

@@ -74,6 +74,11 @@ export class SqliteWriter {
     });
   }
 
+  /** Whether no write waits for its answer. */
+  get isIdle(): boolean {
+    return this.#groups.size === 0 && this.#gathered.length === 0;
+  }
+
   /** Waits for the pending writes, then closes. */
   async close(): Promise<void> {
     this.#isClosed = true;

@@ -6,6 +6,7 @@ import type { Log } from '../../events.ts';
 import { type Connection, createConnection, isBusy, makeFile } from './sqlite-connection.ts';
 import { followExpiry } from './sqlite-purge.ts';
 import { PART_BITS } from './sqlite-operations.ts';
+import { placeOf } from './sqlite-schema.ts';
 import { SqliteWriter } from './sqlite-writer.ts';
 import { type RecordToStore, replacedJson, type Store, type StoredRecord } from '../store.ts';
 
@@ -20,13 +21,16 @@ export interface SqliteStoreOptions {
   readonly maxPages?: number;
 }
 
-/** Longest wait of a start for other processes that open the same new file. */
-const OPEN_MILLISECONDS = 5000;
+/** Longest wait of a start for other processes that open the same new file, or migrate an old one. */
+const OPEN_MILLISECONDS = 15_000;
 /** Longest wait of a read for a process that recovers the file after a crash. */
 const READ_MILLISECONDS = 1500;
 const RETRY_MILLISECONDS = 5;
 const PURGE_SECONDS = 30;
 const LIVE = '(expires_at IS NULL OR expires_at > :now)';
+const COLUMNS = 'r.key, r.id, r.value, r.consumed_at, r.expires_at';
+const INDEXED = `record_index i JOIN record r ON r.key = i.key
+  WHERE i.place = :place AND i.name = :name AND i.value = :value AND r.kind = :kind`;
 
 /**
  * The embedded store: one SQLite file in WAL mode with `synchronous=FULL`, so that acknowledged writes survive a crash
@@ -66,6 +70,7 @@ export async function openSqliteStore(options: SqliteStoreOptions): Promise<Stor
 }
 
 interface Row {
+  readonly key: number;
   readonly id: string;
   readonly value: string;
   readonly consumed_at: number | null;
@@ -75,22 +80,14 @@ interface Row {
 function preparedReads(database: DatabaseSync) {
   return {
     find: database.prepare(
-      `SELECT id, value, consumed_at, expires_at FROM record WHERE kind = :kind AND id = :id AND ${LIVE}`,
+      `SELECT ${COLUMNS} FROM record r WHERE r.place = :place AND kind = :kind AND id = :id AND ${LIVE}`,
     ),
-    byIndex: database.prepare(
-      `SELECT r.id, r.value, r.consumed_at, r.expires_at FROM record_index i
-       JOIN record r ON r.kind = i.kind AND r.id = i.id
-       WHERE i.kind = :kind AND i.name = :name AND i.value = :value AND ${LIVE} ORDER BY r.written`,
-    ),
+    byIndex: database.prepare(`SELECT ${COLUMNS} FROM ${INDEXED} AND ${LIVE} ORDER BY r.written, r.key`),
     page: database.prepare(
-      `SELECT r.id, r.value, r.consumed_at, r.expires_at FROM record_index i
-       JOIN record r ON r.kind = i.kind AND r.id = i.id
-       WHERE i.kind = :kind AND i.name = :name AND i.value = :value AND i.id > :after AND ${LIVE}
-       ORDER BY i.id LIMIT :limit`,
+      `SELECT ${COLUMNS} FROM ${INDEXED} AND r.key > :after AND ${LIVE} ORDER BY r.key LIMIT :limit`,
     ),
     count: database.prepare(
-      `SELECT count(*) AS count FROM (SELECT 1 FROM record_index i JOIN record r ON r.kind = i.kind AND r.id = i.id
-       WHERE i.kind = :kind AND i.name = :name AND i.value = :value AND ${LIVE} LIMIT :most)`,
+      `SELECT count(*) AS count FROM (SELECT 1 FROM ${INDEXED} AND ${LIVE} LIMIT :most)`,
     ),
     bits: database.prepare(
       'SELECT part, bits FROM bitmap WHERE name = :bitmap AND part BETWEEN :first AND :last',
@@ -161,14 +158,18 @@ type Reads = Pick<
 function readsOver({ reader, now }: Pick<Parts, 'reader' | 'now'>): Reads {
   const read = <T>(work: (statements: ReturnType<typeof preparedReads>) => T) =>
     waiting('find', READ_MILLISECONDS, () => reader.use(work));
+  const indexPlace = (kind: string, name: string, value: string) => ({
+    ...{ kind, name, value, place: placeOf(kind, name, value), now: now() },
+  });
   const rowsByIndex = (kind: string, name: string, value: string) =>
-    read(({ byIndex }) => byIndex.all({ kind, name, value, now: now() }) as unknown as Row[]);
+    read(({ byIndex }) => byIndex.all(indexPlace(kind, name, value)) as unknown as Row[]);
   const bitsOf = (bitmap: string, first: number, last: number) =>
     read(({ bits }) => bits.all({ bitmap, first, last }) as unknown as BitsRow[]);
 
   return {
     find: async (kind, id) => {
-      const row = await read(({ find }) => find.get({ kind, id, now: now() }) as unknown as Row | undefined);
+      const words = { kind, id, place: placeOf(kind, id), now: now() };
+      const row = await read(({ find }) => find.get(words) as unknown as Row | undefined);
       return row === undefined ? undefined : recordOf(row);
     },
     findByIndex: async (kind, name, value) => {
@@ -176,15 +177,15 @@ function readsOver({ reader, now }: Pick<Parts, 'reader' | 'now'>): Reads {
       return row === undefined ? undefined : recordOf(row);
     },
     listByIndex: async (kind, name, value) => (await rowsByIndex(kind, name, value)).map(recordOf),
-    listPage: async (kind, name, value, { after = '', limit }) => {
-      const words = { kind, name, value, after, limit: limit + 1, now: now() };
+    listPage: async (kind, name, value, { after, limit }) => {
+      const words = { ...indexPlace(kind, name, value), after: keyOf(after), limit: limit + 1 };
       const rows = await read(({ page }) => page.all(words) as unknown as Row[]);
       const records = rows.slice(0, limit).map(recordOf);
-      const last = records.at(-1);
-      return rows.length > limit && last !== undefined ? { records, next: last.id } : { records };
+      const last = rows.at(limit - 1);
+      return rows.length > limit && last !== undefined ? { records, next: String(last.key) } : { records };
     },
     count: (kind, name, value, most) =>
-      read(({ count }) => Number(count.get({ kind, name, value, most, now: now() })?.count)),
+      read(({ count }) => Number(count.get({ ...indexPlace(kind, name, value), most })?.count)),
 
     hasBit: async (bitmap, bit) => {
       const part = Math.floor(bit / PART_BITS);
@@ -214,6 +215,12 @@ async function waiting<T>(operation: string, milliseconds: number, work: () => T
       await sleep(RETRY_MILLISECONDS);
     }
   }
+}
+
+/** The position of a page. Any other text is one too: the first. */
+function keyOf(after: string | undefined): number {
+  const key = Number(after ?? 0);
+  return Number.isSafeInteger(key) ? key : 0;
 }
 
 function recordOf(row: Row): StoredRecord {

@@ -93,7 +93,8 @@ describe('the SQLite store in trouble', () => {
     limit.close();
     await store.close();
     const small = await openSqliteStore({ file, clock: systemClock, log: silentLog, maxPages: pages + 2 });
-    const big = 'x'.repeat(20_000);
+    // More than the pages that the first schemas have left free.
+    const big = 'x'.repeat(200_000);
     await expectUnavailable(small.put('Token', 'big', { value: big }));
     expect(await small.find('Token', 'big')).toBeUndefined();
     expect((await small.find('Token', 'before'))?.value).toBe(1);
@@ -249,6 +250,31 @@ describe('the SQLite store in trouble', () => {
     });
     database.close();
     await expectUnavailable(open(file));
+  });
+
+  it('migrates a file of the schema before: records, their indexes, marks of use and ends', async () => {
+    const file = newFile();
+    const database = new DatabaseSync(file);
+    migrate(database, MIGRATIONS.slice(0, 2));
+    const insert = database.prepare('INSERT INTO record VALUES (?, ?, ?, ?, ?, ?)');
+    const index = database.prepare('INSERT INTO record_index VALUES (?, ?, ?, ?)');
+    const end = systemClock.now().getTime() + 60_000;
+    for (let at = 0; at < 50; at += 1) {
+      insert.run('Code', `c${at}`, JSON.stringify(at), at % 2 === 0 ? end : 1, at === 4 ? 7 : null, at);
+      index.run('Code', 'grantId', `g${at % 5}`, `c${at}`);
+    }
+    database.close();
+    const store = await open(file);
+    const found = await store.find('Code', 'c4');
+    expect(found).toEqual({ id: 'c4', value: 4, consumedAt: new Date(7), expiresAt: new Date(end) });
+    expect(await store.consume('Code', 'c4')).toBe(false);
+    expect(await store.find('Code', 'c3')).toBeUndefined();
+    const ofGrant = await store.listByIndex('Code', 'grantId', 'g0');
+    expect(ofGrant.map(({ id }) => id)).toEqual(['c0', 'c10', 'c20', 'c30', 'c40']);
+    await store.deleteByIndex('Code', 'grantId', 'g0', new Date(end));
+    expect(await store.find('Code', 'c10')).toBeUndefined();
+    expect((await store.find('Code', 'c12'))?.value).toBe(12);
+    await store.close();
   });
 
   it('ends its process without being closed, when nothing else is to do', async () => {

@@ -106,6 +106,57 @@ describe('the SQLite store', () => {
     await store.close();
   }, 60_000);
 
+  it('gives the room of a burst back to the disk, and keeps its log short', async () => {
+    const file = newFile();
+    const clock = new TestClock();
+    const store = await openSqliteStore({ file, clock, log: silentLog, purgeSeconds: 0.05 });
+    const until = new Date(clock.now().getTime() + 1000);
+    const put = (id: string, value: string) => store.put('Token', id, { value, expiresAt: until });
+    await store.put('Token', 'kept', { value: 1 });
+    for (let batch = 0; batch < 12; batch += 1) {
+      await Promise.all(Array.from({ length: 100 }, (_, at) => put(`t${batch}-${at}`, 'x'.repeat(20_000))));
+    }
+    // 29 MB at a time: a log that were not moved into the file would have all of them twice.
+    for (let batch = 0; batch < 12; batch += 1) {
+      await Promise.all(Array.from({ length: 100 }, (_, at) => put(`t${batch}-${at}`, 'y'.repeat(20_000))));
+    }
+    expect(statSync(`${file}-wal`).size).toBeLessThan(48 * 1024 * 1024);
+    clock.forward(2);
+    // The pages are in the log until the next checkpoint.
+    const pages = () => {
+      const database = new DatabaseSync(file, { readOnly: true });
+      const count = Number(database.prepare('PRAGMA page_count').get()?.page_count);
+      database.close();
+      return count;
+    };
+    await expect.poll(pages, { timeout: 20_000, interval: 100 }).toBeLessThan(4600);
+    expect((await store.find('Token', 'kept'))?.value).toBe(1);
+    await store.close();
+    expect(statSync(file).size).toBeLessThan(20 * 1024 * 1024);
+  }, 60_000);
+
+  it('finds two texts of one place apart', async () => {
+    const file = newFile();
+    const store = await open(file);
+    await store.put('Token', 'a', { value: 'a', indexes: { grantId: 'g' } });
+    await store.put('Token', 'b', { value: 'b', indexes: { grantId: 'h' } });
+    const database = new DatabaseSync(file, { timeout: 5000 });
+    // As if the hashes of all four texts began alike.
+    const placeOfA = database.prepare("SELECT place FROM record WHERE id = 'a'").get()?.place ?? 0;
+    const placeOfG = database.prepare("SELECT place FROM record_index WHERE value = 'g'").get()?.place ?? 0;
+    database.prepare('UPDATE record SET place = ?').run(placeOfA);
+    database.prepare('UPDATE record_index SET place = ?').run(placeOfG);
+    database.close();
+    expect((await store.find('Token', 'a'))?.value).toBe('a');
+    expect((await store.listByIndex('Token', 'grantId', 'g')).map(({ id }) => id)).toEqual(['a']);
+    await store.deleteByIndex('Token', 'grantId', 'g', inAnHour());
+    expect(await store.find('Token', 'a')).toBeUndefined();
+    const left = new DatabaseSync(file, { readOnly: true });
+    expect(left.prepare('SELECT id FROM record').all()).toEqual([{ id: 'b' }]);
+    left.close();
+    await store.close();
+  });
+
   it('is closed by a signal that comes while expired rows are removed', async () => {
     const file = newFile();
     const stopped = child('stop in purge', file);
