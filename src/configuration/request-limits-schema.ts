@@ -19,7 +19,7 @@ export const requestLimitsSchema = z
     }),
     loopDelayMilliseconds: z.int().min(5).max(5000).default(50).meta({
       description:
-        'How late the event loop of a process may be. While it is later, requests in flight are bounded, and those beyond are answered 503 at once.',
+        'How long requests may wait for others that the process serves, in CPU time. Once some have waited longer, those that would wait longer are answered 503 at once.',
     }),
   })
   .prefault({});

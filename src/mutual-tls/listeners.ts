@@ -9,8 +9,9 @@ import { type ErrorCode, isRefusal, OpenBankingError } from '../errors.ts';
 import type { Log } from '../events.ts';
 import { peerAddress } from './client-certificate.ts';
 import { type ServedPair, servedPems, SUITES } from './key-pair.ts';
-import { type Admission, refuseOverload, type RequestHandler } from './limits/admission.ts';
+import type { Admission, RequestHandler } from './limits/admission.ts';
 import { type ConnectionLimits, createConnectionLimits } from './limits/connection-limits.ts';
+import { refuseOverload } from './limits/overload-answer.ts';
 import { HANDSHAKE_TIMEOUT_SECONDS, requestLimits } from './limits/request-limits.ts';
 import { OpenConnections } from './open-connections.ts';
 

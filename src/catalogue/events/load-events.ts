@@ -3,7 +3,7 @@ import { counted, info, warn } from '../../event-levels.ts';
 /** The events of load. */
 export const LOAD_EVENTS = {
   'server.overloaded': warn(
-    'the event loop is late: requests beyond `count` in flight are answered 503 at once',
+    'more requests come than can be served: those beyond `count` that wait are answered 503 at once',
     ['count'],
     counted('tallystick_overloads_total'),
   ),

@@ -7,29 +7,27 @@ const ABANDONED_MILLISECONDS = 30_000;
 export class AdmittedRequest {
   readonly #request: IncomingMessage;
   readonly #response: ServerResponse;
-  #workingSince: number;
-  #waitingSince: number | undefined;
+  #isWaiting = false;
   #closedAt: number | undefined;
   #isServed = false;
 
-  constructor(request: IncomingMessage, response: ServerResponse, now: number) {
+  constructor(request: IncomingMessage, response: ServerResponse) {
     this.#request = request;
     this.#response = response;
-    this.#workingSince = now;
   }
 
   /** Whether the request takes a place: one that waits for its caller does not. */
   get isWorking(): boolean {
-    return this.#waitingSince === undefined;
+    return !this.#isWaiting;
+  }
+
+  /** Whether the answer is out, or the caller has left. */
+  get isClosed(): boolean {
+    return this.#closedAt !== undefined;
   }
 
   get isOver(): boolean {
-    return this.#isServed && this.#closedAt !== undefined;
-  }
-
-  /** The time since the whole request is there; undefined for a request of which a part is missing. */
-  millisecondsOfWork(now: number): number | undefined {
-    return this.#request.complete ? (this.#waitingSince ?? now) - this.#workingSince : undefined;
+    return this.#isServed && this.isClosed;
   }
 
   /** Called when the handler has ended. */
@@ -47,12 +45,7 @@ export class AdmittedRequest {
     // A pipelined answer that is not due yet gets no `close` when its connection ends.
     if (this.#request.socket.destroyed) this.close(now);
     if (this.#closedAt !== undefined && now - this.#closedAt > ABANDONED_MILLISECONDS) this.serve();
-    const isWaiting = this.#closedAt === undefined && this.#waitsForCaller();
-    if (isWaiting) this.#waitingSince ??= now;
-    else if (this.#waitingSince !== undefined) {
-      this.#waitingSince = undefined;
-      this.#workingSince = now;
-    }
+    this.#isWaiting = !this.isClosed && this.#waitsForCaller();
   }
 
   /** For more of the body, while all that came has been read; or until the caller takes the last bytes of the answer. */

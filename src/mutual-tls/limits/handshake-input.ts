@@ -1,5 +1,6 @@
 import { Socket } from 'node:net';
 import { TLSSocket } from 'node:tls';
+import { cpuMilliseconds } from './cpu-time.ts';
 
 /** The parts of Node's sockets that `HandshakeInput` uses. They are the same in Node 22, 24 and 26. */
 interface Handle {
@@ -178,10 +179,4 @@ function isHandle(value: unknown): value is Handle {
     typeof value.bytesRead === 'number' &&
     'onread' in value
   );
-}
-
-/** Of this thread, where the runtime counts by thread (Node 24), else of the process. */
-function cpuMilliseconds(): number {
-  const { user, system } = (process.threadCpuUsage ?? process.cpuUsage).call(process);
-  return (user + system) / 1000;
 }

@@ -7,9 +7,9 @@ import type { EventName } from '../../../src/events.ts';
 import {
   Admission,
   type AdmissionOptions,
-  refuseOverload,
   type RequestHandler,
 } from '../../../src/mutual-tls/limits/admission.ts';
+import { refuseOverload } from '../../../src/mutual-tls/limits/overload-answer.ts';
 
 interface Answer {
   readonly status: number;
@@ -30,7 +30,7 @@ afterEach(async () => {
   await new Promise((resolve) => server.close(resolve));
 });
 
-async function open(handler: RequestHandler, options: AdmissionOptions = { fewest: 16 }): Promise<void> {
+async function open(handler: RequestHandler, options: AdmissionOptions = {}): Promise<void> {
   events = [];
   sockets = [];
   admission = new Admission({ log: { emit: (name) => void events.push(name) }, ...options });
@@ -102,10 +102,10 @@ async function caller(bytes: string): Promise<Socket> {
 const statusOf = async () => (await ask()).status;
 const GET = 'GET / HTTP/1.1\r\nHost: bank\r\n\r\n';
 
-describe('admission by the delay of the event loop', () => {
+describe('admission by what can be started soon', () => {
   it('refuses requests at once, with Retry-After, while more come than can be served, and none later', async () => {
     let serve = quick;
-    await open((...exchange) => serve(...exchange), { fewest: 16, calmMilliseconds: 200 });
+    await open((...exchange) => serve(...exchange), { calmMilliseconds: 200 });
     // All connections at once: one opens in each turn of a busy loop.
     await Promise.all(Array.from({ length: 300 }, () => ask()));
     serve = busy;
@@ -145,7 +145,7 @@ describe('admission by the delay of the event loop', () => {
       if (!isOver) await work;
       response.end('done');
     };
-    await open(handler, { fewest: 4, most: 4, calmMilliseconds: 60_000 });
+    await open(handler, { most: 4, calmMilliseconds: 60_000 });
     const callers = await Promise.all(Array.from({ length: 4 }, () => caller(GET)));
     await expect.poll(() => begun).toBe(4);
     for (const socket of callers) socket.destroy();
@@ -167,7 +167,7 @@ describe('admission by the delay of the event loop', () => {
       }
       response.end('done');
     };
-    await open(handler, { fewest: 4, most: 4 });
+    await open(handler, { most: 4 });
     const head = 'POST / HTTP/1.1\r\nHost: bank\r\nContent-Length: 4\r\n\r\nab';
     const callers = await Promise.all(Array.from({ length: 4 }, () => caller(head)));
     await expect.poll(statusOf).toBe(200);
@@ -182,7 +182,7 @@ describe('admission by the delay of the event loop', () => {
     let isLong = true;
     const handler: RequestHandler = (_incoming, response) =>
       void response.end(isLong ? Buffer.alloc(8_000_000) : 'done');
-    await open(handler, { fewest: 4, most: 4 });
+    await open(handler, { most: 4 });
     await Promise.all(Array.from({ length: 4 }, async () => (await caller(GET)).pause()));
     await expect.poll(() => connectionCount()).toBe(4);
     isLong = false;
@@ -196,7 +196,7 @@ describe('admission by the delay of the event loop', () => {
       begun += 1;
       if (isOver) response.end('done');
     };
-    await open(handler, { fewest: 4, most: 4 });
+    await open(handler, { most: 4 });
     const socket = await caller(GET.repeat(4));
     await expect.poll(() => begun).toBe(4);
     expect(await statusOf()).toBe(503);
