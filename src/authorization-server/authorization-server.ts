@@ -89,7 +89,7 @@ import { selfCheck, type SelfCheckOptions } from './self-check/self-check.ts';
 import type { FollowedSigner } from './signing/signer.ts';
 import { serveStatusLists } from './token-status/status-lists.ts';
 import type { TokenStatus } from './token-status/token-status.ts';
-import { type RequestRateOptions, RequestRates } from './request/request-rates.ts';
+import type { RequestRates } from './request/request-rates.ts';
 import { tppGate } from './request/tpp-gate.ts';
 
 export interface AuthorizationServerOptions
@@ -104,7 +104,7 @@ export interface AuthorizationServerOptions
   readonly decrypter: Decrypter;
   readonly store: Store;
   readonly clientLimits: ClientLimits;
-  readonly requestRates: RequestRateOptions;
+  readonly requestRates: RequestRates;
   readonly consents: ConsentRecords;
   readonly detailTypes: DetailTypes;
   readonly consentUses: ConsentUses;
@@ -211,7 +211,7 @@ function stepsOf(
   parts: StepParts,
 ): Record<ListenerName, readonly Middleware[]> {
   const { provider, aspsp, strong, pages, consents, tokenStatus, releasedClaims } = parts;
-  const { issuer, clientCertificate, authenticator, log, audit = OPEN_GATE } = options;
+  const { issuer, clientCertificate, authenticator, requestRates: rates, log, audit = OPEN_GATE } = options;
   const sources = {
     provider,
     tokenStatus,
@@ -226,7 +226,6 @@ function stepsOf(
   const metadata = discoveryOnBothListeners({ ...options, uiLocales: pages.languages.offered });
   const statusLists = serveStatusLists(tokenStatus.lists);
   const registration = openRegistration(options);
-  const rates = new RequestRates(options.requestRates, clientCertificate);
   const selfSigned = openSelfSigned(options, (ctx) => namedClient(ctx, sources));
   return {
     front: [

@@ -4,6 +4,7 @@ import {
   createAuthorizationServer,
 } from '../authorization-server/authorization-server.ts';
 import { routeName } from '../authorization-server/request/routes.ts';
+import { RequestRates } from '../authorization-server/request/request-rates.ts';
 import { Clients } from '../authorization-server/clients/clients.ts';
 import { KeysByAddress } from '../authorization-server/clients/keys-by-address.ts';
 import { clientKeysOptions } from '../configuration/registration/client-keys-schema.ts';
@@ -62,7 +63,6 @@ export async function openServer(config: Config, parts: ServerParts): Promise<Op
   const aspsp = aspspOf(config, parts.aspsp);
   const clock = parts.clock ?? systemClock;
   const { metrics, logLevel, audit, activity, log } = await openLog(config, parts, clock);
-  const clientLimits = { ...config.clientLimits };
   await assertPrivateFiles(config, 'configuration', log);
   const opened = await openParts(config, parts, { audit, clock, log, metrics });
   const { decision, clients, store, clientCertificate, tls } = opened;
@@ -71,7 +71,7 @@ export async function openServer(config: Config, parts: ServerParts): Promise<Op
   const consents = new ConsentRecords({ store, clock, secret: opened.secret });
   const consentUses = new ConsentUses({ store, clock, log, consentSeconds: config.consent.lifetimeSeconds });
   const ofCustomers = { aspsp, consents, consentUses };
-  const endpoints = createEndpoints(config, opened, { ...ofCustomers, clientLimits, audit, clock, log });
+  const endpoints = createEndpoints(config, opened, { ...ofCustomers, audit, clock, log });
   const requestClientCertificate = clientCertificate.isTlsCertificateNeeded;
   const connections = createConnectionLimits({ log, ...connectionLimitOptions(config) });
   const measured = (listener: 'front' | 'mtls') =>
@@ -79,7 +79,7 @@ export async function openServer(config: Config, parts: ServerParts): Promise<Op
   const handlers = { front: measured('front'), mtls: measured('mtls') };
   const ofListeners = { tls, connections, requestClientCertificate, handlers, clock, log };
   const publicListeners = openPublicListeners(config, ofListeners);
-  const { front, mtls } = publicListeners;
+  const { front, mtls, admission } = publicListeners;
   if (requestClientCertificate) await reportClientChain(log);
   const bankConsents = new Consents(consents, endpoints);
   await endWithConsents(clients, bankConsents, log);
@@ -115,7 +115,7 @@ export async function openServer(config: Config, parts: ServerParts): Promise<Op
     metrics,
     manage: management.endpoint,
     reload: () => reloadFiles(log),
-    change: (settings) => changeSettings(settings, { config, logLevel, clientLimits, connections }),
+    change: (settings) => changeSettings(settings, { ...opened, config, logLevel, connections, admission }),
     started: () => log.emit('server.started', { issuer: config.issuer, count: config.clients.length }),
     health,
     drain: () => {
@@ -219,20 +219,20 @@ async function openParts(
     seen,
     blocks,
     clientCertificate,
+    requestRates: new RequestRates(requestRateOptions(config), clientCertificate),
+    clientLimits: { ...config.clientLimits },
   };
 }
 
 function createEndpoints(
   config: Config,
   opened: Awaited<ReturnType<typeof openParts>>,
-  parts: Pick<
-    AuthorizationServerOptions,
-    'aspsp' | 'audit' | 'consents' | 'consentUses' | 'clientLimits' | 'clock' | 'log'
-  >,
+  parts: Pick<AuthorizationServerOptions, 'aspsp' | 'audit' | 'consents' | 'consentUses' | 'clock' | 'log'>,
 ): AuthorizationServer {
   const { store, signer, secret, clients, resourceServers, clientCertificate, keysByAddress } = opened;
+  const { requestRates, clientLimits } = opened;
   const { authorisationStatus, revocation, authenticator } = opened.decision;
-  const { aspsp, audit, consents, consentUses, clientLimits, clock, log } = parts;
+  const { aspsp, audit, consents, consentUses, clock, log } = parts;
   const revokedCertificates = new RevokedCertificates({
     store,
     clock,
@@ -266,7 +266,7 @@ function createEndpoints(
     secret,
     store,
     clientLimits,
-    requestRates: requestRateOptions(config),
+    requestRates,
     consents,
     consentUses,
     authorisationStatus,

@@ -20,6 +20,7 @@ interface ListenerParts {
 export interface PublicListeners {
   readonly front: Listener;
   readonly mtls: Listener;
+  readonly admission: Admission;
   /** Lets requests in flight end, and closes. */
   close(drainSeconds: number): Promise<void>;
 }
@@ -41,6 +42,7 @@ export function openPublicListeners(config: Config, parts: ListenerParts): Publi
   return {
     front,
     mtls,
+    admission,
     close: async (drainSeconds) => {
       await Promise.all([front, mtls].map((listener) => listener.close(drainSeconds)));
       admission.close();

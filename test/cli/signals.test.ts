@@ -140,12 +140,15 @@ describe.skipIf(process.platform === 'win32')('tallystick serve with two workers
       issuer: 'https://other.bank.example',
       clientLimits: { ...before.clientLimits, pushedRequestsPerMinute: 1 },
       connections: { ...before.connections, unreadSeconds: 5, keepAliveSeconds: 66 },
+      requestLimits: { perAddress: 1, loopDelayMilliseconds: 60 },
     };
     writeFileSync(config, JSON.stringify(changed));
     server.kill('SIGHUP');
     expect((await lastOf('configuration.reloaded', 7))?.settings?.toSorted()).toEqual([
       'clientLimits.pushedRequestsPerMinute',
       'connections.unreadSeconds',
+      'requestLimits.loopDelayMilliseconds',
+      'requestLimits.perAddress',
     ]);
     expect((await lastOf('configuration.restart_needed', 1))?.problems).toEqual([
       { path: 'issuer', message: 'needs a restart' },

@@ -27,7 +27,7 @@ const MINUTE_SECONDS = 60;
  */
 export class RequestRates {
   readonly #source: ClientCertificateSource;
-  readonly #exempt = new BlockList();
+  #exempt: BlockList;
   readonly #tpps: RateLimiterMemory;
   readonly #addresses: RateLimiterMemory;
   readonly #refused: RateLimiterMemory;
@@ -38,7 +38,15 @@ export class RequestRates {
     this.#tpps = limiter(options.perTpp);
     this.#addresses = limiter(options.perAddress);
     this.#refused = limiter(options.refusedPerAddress);
-    for (const text of options.exemptAddresses) addAddressRange(this.#exempt, text, 'exemptAddresses');
+    this.#exempt = exemptFrom(options);
+  }
+
+  /** Replaces the limits. What was counted in this minute is held against the new ones. */
+  change(options: RequestRateOptions): void {
+    this.#tpps.points = options.perTpp;
+    this.#addresses.points = options.perAddress;
+    this.#refused.points = options.refusedPerAddress;
+    this.#exempt = exemptFrom(options);
   }
 
   /** A step of the front channel. @throws ERR_ADDRESS_LIMIT */
@@ -81,6 +89,12 @@ export class RequestRates {
     if (this.#exempt.check(address, isIPv6(address) ? 'ipv6' : 'ipv4')) return undefined;
     return networkOf(address);
   }
+}
+
+function exemptFrom({ exemptAddresses }: RequestRateOptions): BlockList {
+  const exempt = new BlockList();
+  for (const text of exemptAddresses) addAddressRange(exempt, text, 'exemptAddresses');
+  return exempt;
 }
 
 function overAddress({ points }: RateLimiterMemory) {

@@ -70,6 +70,11 @@ export class Admission {
     return true;
   }
 
+  /** Changes the CPU time that requests wait for others before those beyond are refused. */
+  change(targetMilliseconds: number): void {
+    this.#turns.change(targetMilliseconds);
+  }
+
   close(): void {
     clearInterval(this.#timer);
   }

@@ -30,7 +30,8 @@ export interface StartedInTurnsOptions {
  * @see Nichols and Jacobson, Controlling queue delay (ACM Queue 2012): a burst is good, a standing queue is not
  */
 export class StartedInTurns {
-  readonly #options: StartedInTurnsOptions;
+  #targetMilliseconds: number;
+  readonly #calmMilliseconds: number;
   readonly #waiting: (() => void)[] = [];
   /** Requests of a turn, by the CPU time of turns. */
   #perTurn = FIRST;
@@ -46,12 +47,18 @@ export class StartedInTurns {
   #boundedUntil = 0;
 
   constructor(options: StartedInTurnsOptions) {
-    this.#options = options;
+    this.#targetMilliseconds = options.targetMilliseconds;
+    this.#calmMilliseconds = options.calmMilliseconds;
+  }
+
+  /** Changes the CPU time that requests may wait for others. */
+  change(targetMilliseconds: number): void {
+    this.#targetMilliseconds = targetMilliseconds;
   }
 
   /** The requests that may wait, where the queue lasts. */
   get bound(): number {
-    return Math.ceil((this.#ofTurn * this.#options.targetMilliseconds) / TURN_MILLISECONDS);
+    return Math.ceil((this.#ofTurn * this.#targetMilliseconds) / TURN_MILLISECONDS);
   }
 
   /** Whether one request more would wait too long. */
@@ -93,9 +100,8 @@ export class StartedInTurns {
     if (this.#queuedSince === undefined) this.#queuedSince = now;
     else this.#follow(now - this.#turnAt);
     this.#turnAt = now;
-    const { targetMilliseconds, calmMilliseconds } = this.#options;
-    if (now - this.#queuedSince > targetMilliseconds)
-      this.#boundedUntil = performance.now() + calmMilliseconds;
+    const isLong = now - this.#queuedSince > this.#targetMilliseconds;
+    if (isLong) this.#boundedUntil = performance.now() + this.#calmMilliseconds;
     this.#awaitTurn();
     this.#ofTurn = Math.max(this.#perTurn, Math.floor(refused / REFUSED_FOR_ONE));
     const next = this.#waiting.splice(0, this.#ofTurn);

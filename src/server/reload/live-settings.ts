@@ -1,16 +1,19 @@
 import type { Config } from '../../configuration/config.ts';
+import type { RequestRates } from '../../authorization-server/request/request-rates.ts';
 import { connectionLimitOptions } from '../../configuration/connection-schema.ts';
+import { requestRateOptions } from '../../configuration/request-limits-schema.ts';
 import { invalidConfig, isRefusal } from '../../errors.ts';
 import type { Log } from '../../events.ts';
 import type { LogLevel } from '../../logging/log-level.ts';
+import type { Admission } from '../../mutual-tls/limits/admission.ts';
 import type { ConnectionLimits } from '../../mutual-tls/limits/connection-limits.ts';
 import { SingleFlight } from '../../remote/single-flight.ts';
 
 /** The settings that a running server takes from a changed configuration. */
-export type LiveSettings = Pick<Config, 'logLevel' | 'clientLimits' | 'connections'>;
+export type LiveSettings = Pick<Config, 'logLevel' | 'clientLimits' | 'connections' | 'requestLimits'>;
 
 /** `connections.keepAliveSeconds` belongs to listeners, which are made at the start. */
-const LIVE = /^(logLevel$|clientLimits\.|connections\.(?!keepAliveSeconds))/;
+const LIVE = /^(logLevel$|clientLimits\.|requestLimits\.|connections\.(?!keepAliveSeconds))/;
 /** The only one of a gateway. */
 const LIVE_OF_GATEWAY = /^logLevel$/;
 
@@ -18,8 +21,8 @@ const LIVE_OF_GATEWAY = /^logLevel$/;
 const LEVELS: readonly Config['logLevel'][] = ['error', 'warn', 'info'];
 
 /** The live settings of a configuration. */
-export function liveSettings({ logLevel, clientLimits, connections }: Config): LiveSettings {
-  return { logLevel, clientLimits, connections };
+export function liveSettings({ logLevel, clientLimits, connections, requestLimits }: Config): LiveSettings {
+  return { logLevel, clientLimits, connections, requestLimits };
 }
 
 /** Takes changed settings into use in the parts that are made from them. */
@@ -30,12 +33,16 @@ export function changeSettings(
     readonly logLevel: LogLevel;
     readonly clientLimits: Config['clientLimits'];
     readonly connections: ConnectionLimits;
+    readonly requestRates: RequestRates;
+    readonly admission: Admission;
   },
 ): void {
-  const { config, logLevel, clientLimits, connections } = parts;
+  const { config, logLevel, clientLimits, connections, requestRates, admission } = parts;
   logLevel.current = settings.logLevel;
   Object.assign(clientLimits, settings.clientLimits);
   connections.change(connectionLimitOptions({ ...config, connections: settings.connections }));
+  requestRates.change(requestRateOptions(settings));
+  admission.change(settings.requestLimits.loopDelayMilliseconds);
 }
 
 /** A configuration that is read again while it is in use. */
