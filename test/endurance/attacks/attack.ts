@@ -24,6 +24,8 @@ export interface Attack {
   readonly name: string;
   /** Added to the configuration of the server. */
   readonly configuration?: object;
+  /** Flags of the runtime for the server. */
+  readonly nodeFlags?: readonly string[];
   /** `ulimit -n` of the server. */
   readonly descriptors?: number;
   /** Where the server writes its log. Default: a file. */

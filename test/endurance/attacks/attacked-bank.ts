@@ -32,12 +32,13 @@ interface Usage {
 export interface AttackedServer {
   readonly ports: Ports;
   readonly gatewayPort: number;
+  readonly pid: number;
   /** Starts the attack; resolves to its report. */
   attack(seconds: number): Promise<string>;
   /** CPU seconds, resident megabytes and open descriptors of all processes of the server. */
   usage(): Usage;
-  /** The log so far. */
-  log(): string;
+  /** Lines of the log about faults of the program. */
+  unexpected(): readonly string[];
   /** Lines of the log, and megabytes of the store with its write-ahead log. */
   left(): { readonly lines: number; readonly storeMegabytes: number };
   stop(): Promise<void>;
@@ -69,9 +70,13 @@ export const createAspsp = async () => demoAspsp();`,
       return {
         ports,
         gatewayPort,
+        pid: server.pid ?? 0,
         attack: (seconds) => run(attack, targetOf(bank, { ports, gatewayPort, server, seconds })),
         usage: () => usageOf(server.pid ?? 0),
-        log: () => readFileSync(logOf(bank), 'utf8'),
+        unexpected: () =>
+          readFileSync(logOf(bank), 'utf8')
+            .split('\n')
+            .filter((line) => line.includes('server.unexpected')),
         left: () => ({
           lines: readFileSync(logOf(bank), 'utf8').split('\n').length - 1,
           storeMegabytes: Math.ceil((bytesOf(store) + bytesOf(`${store}-wal`)) / 1e6),
@@ -117,7 +122,8 @@ function serve(
   writeFileSync(file, JSON.stringify(bank.configuration(ports, more)));
   const out = attack.log === 'full' ? openSync('/dev/full', 'w') : openSync(logOf(bank), 'w');
   const limit = attack.descriptors === undefined ? '' : `ulimit -n ${attack.descriptors}; `;
-  return spawn('bash', ['-c', `${limit}exec "$0" "$@"`, process.execPath, MAIN, 'serve', '--config', file], {
+  const program = [process.execPath, ...(attack.nodeFlags ?? []), MAIN];
+  return spawn('bash', ['-c', `${limit}exec "$0" "$@"`, ...program, 'serve', '--config', file], {
     stdio: ['ignore', attack.log === 'not read' ? 'pipe' : out, 'ignore'],
   });
 }
