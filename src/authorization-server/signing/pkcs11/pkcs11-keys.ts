@@ -132,7 +132,8 @@ export class Pkcs11Keys implements KeyPlace {
     const hasKeys = kept.some(({ alg }) => alg === 'ES256');
     const useFrom = order.isCompromised ? now : hasKeys ? now + order.delaySeconds : now - MAX_CLOCK_SECONDS;
     const label = `${keyLabel}@${new Date(useFrom * 1000).toISOString().replace('.000', '')}`;
-    for (const alg of ['ES256', 'PS256'] satisfies readonly TokenAlgorithm[]) {
+    // A rotation that broke off is begun anew as long as there is no new ES256 key: that one is made last.
+    for (const alg of ['PS256', 'ES256'] satisfies readonly TokenAlgorithm[]) {
       await this.#call({ generate: label, alg }, GENERATE_MILLISECONDS);
     }
     const present = new Set(presentKeys(kept, now, retainSeconds).map(({ kid }) => kid));
