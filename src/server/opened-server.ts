@@ -67,7 +67,7 @@ export async function openServer(config: Config, parts: ServerParts): Promise<Op
   const opened = await openParts(config, parts, { audit, clock, log, metrics });
   const { decision, clients, store, clientCertificate, tls } = opened;
   audit?.start({ log, store });
-  activity.start({ log, store });
+  activity.start({ log, store, registry: decision.registry });
   const consents = new ConsentRecords({ store, clock, secret: opened.secret });
   const consentUses = new ConsentUses({ store, clock, log, consentSeconds: config.consent.lifetimeSeconds });
   const ofCustomers = { aspsp, consents, consentUses };

@@ -1,10 +1,10 @@
 import { writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { Agent, fetch } from 'undici';
+import { Agent } from 'undici';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { freePort } from '../../src/sandbox/ports.ts';
 import { type Call, type ManagedServer, startManaged } from './managed-server.ts';
-import { type OperatorsProvider, startProvider } from './openid-provider.ts';
+import { atProvider, cookiesOf, type OperatorsProvider, startProvider } from './openid-provider.ts';
 
 const SECRET = 'a secret of the console that is long enough';
 let provider: OperatorsProvider;
@@ -45,33 +45,11 @@ afterAll(async () => {
   await provider?.close();
 });
 
-const cookiesOf = (headers: Headers) =>
-  headers
-    .getSetCookie()
-    .map((text) => text.split(';')[0] ?? '')
-    .filter((text) => !text.endsWith('='));
-
-/** Follows the provider as a browser does, up to the address of the console that it leads back to. */
-async function atProvider(start: string): Promise<URL> {
-  const jar = new Map<string, string>();
-  for (let url = start, steps = 0; steps < 10; steps += 1) {
-    if (!url.startsWith(provider.issuer)) return new URL(url);
-    const cookie = [...jar].map(([name, value]) => `${name}=${value}`).join('; ');
-    const answer = await fetch(url, { redirect: 'manual', dispatcher: agent, headers: { cookie } });
-    for (const text of cookiesOf(answer.headers as Headers)) {
-      const at = text.indexOf('=');
-      jar.set(text.slice(0, at), text.slice(at + 1));
-    }
-    url = new URL(answer.headers.get('location') ?? '', url).href;
-  }
-  throw new Error('the provider leads nowhere');
-}
-
 async function loggedIn(account: string, path = '/console/tpps?query=x') {
   provider.account = account;
   const begun = await call(path);
   const [cookie = ''] = cookiesOf(begun.headers);
-  const back = await atProvider(begun.headers.get('location') ?? '');
+  const back = await atProvider(provider, agent, begun.headers.get('location') ?? '');
   return { begun, cookie, back: `${back.pathname}${back.search}` };
 }
 

@@ -1,7 +1,9 @@
 import { once } from 'node:events';
 import { createServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
+import type { JWK } from 'jose';
 import Provider from 'oidc-provider';
+import { type Agent, fetch } from 'undici';
 import { systemClock } from '../../src/clock.ts';
 import { createAuthority } from '../../src/sandbox/pki/pki.ts';
 import { freePort } from '../../src/sandbox/ports.ts';
@@ -17,7 +19,9 @@ export interface OperatorsProvider {
 /** A real OpenID provider on loopback TLS, which logs in without a form. */
 export async function startProvider(client: {
   readonly id: string;
-  readonly secret: string;
+  /** A secret, or the public keys for `private_key_jwt`. */
+  readonly secret?: string;
+  readonly keys?: readonly JWK[];
   readonly redirectUri: string;
 }): Promise<OperatorsProvider> {
   const now = systemClock.now().getTime();
@@ -36,7 +40,12 @@ export async function startProvider(client: {
     clients: [
       {
         client_id: client.id,
-        client_secret: client.secret,
+        ...(client.keys === undefined
+          ? { client_secret: client.secret ?? '' }
+          : {
+              token_endpoint_auth_method: 'private_key_jwt' as const,
+              jwks: { keys: [...client.keys] as JWK[] },
+            }),
         redirect_uris: [client.redirectUri],
         response_types: ['code'],
         grant_types: ['authorization_code'],
@@ -79,4 +88,30 @@ export async function startProvider(client: {
     },
   };
   return found;
+}
+
+export const cookiesOf = (headers: Headers) =>
+  headers
+    .getSetCookie()
+    .map((text) => text.split(';')[0] ?? '')
+    .filter((text) => !text.endsWith('='));
+
+/** Follows the provider as a browser does, up to the address of the console that it leads back to. */
+export async function atProvider(
+  provider: Pick<OperatorsProvider, 'issuer'>,
+  agent: Agent,
+  start: string,
+): Promise<URL> {
+  const jar = new Map<string, string>();
+  for (let url = start, steps = 0; steps < 10; steps += 1) {
+    if (!url.startsWith(provider.issuer)) return new URL(url);
+    const cookie = [...jar].map(([name, value]) => `${name}=${value}`).join('; ');
+    const answer = await fetch(url, { redirect: 'manual', dispatcher: agent, headers: { cookie } });
+    for (const text of cookiesOf(answer.headers as Headers)) {
+      const at = text.indexOf('=');
+      jar.set(text.slice(0, at), text.slice(at + 1));
+    }
+    url = new URL(answer.headers.get('location') ?? '', url).href;
+  }
+  throw new Error('the provider leads nowhere');
 }

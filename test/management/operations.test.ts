@@ -1,4 +1,7 @@
+import { readFileSync, writeFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { parse, stringify } from 'yaml';
+import { reloadFollowedFiles } from '../../src/files/followed-file.ts';
 import { type Call, changing, type ManagedServer, startManaged } from './managed-server.ts';
 
 let server: ManagedServer;
@@ -6,8 +9,14 @@ let call: Call;
 let number: string;
 /** The client of the file. */
 let client: string;
+let registryFile: string;
 beforeAll(async () => {
-  server = await startManaged();
+  server = await startManaged({
+    amend: (own) => {
+      registryFile = (own.registry as { readonly file: string }).file;
+      return own;
+    },
+  });
   call = await server.local(['support', 'operator', 'security']);
   const tpp = server.sandbox.description.tpps.find(({ name }) => name === 'money-one');
   number = tpp?.organizationIdentifier ?? '';
@@ -227,5 +236,40 @@ describe('keys and registers', () => {
     expect(json.trust[0]).toMatchObject({ profile: 'eu-qualified', anchors: 1, lists: [] });
     const { lists } = json.trust[1];
     expect(lists).toContainEqual(expect.objectContaining({ territory: 'DE', isOverdue: false }));
+  });
+
+  it('show what the last import changed, and why a copy was refused', async () => {
+    expect((await call('/v1/registers')).json).toMatchObject({ differences: [], refusals: [] });
+    const before = readFileSync(registryFile, 'utf8');
+    const registry = parse(before) as { tpps: Record<string, unknown>[] };
+    const [gone, changed] = registry.tpps;
+    const tpps = [
+      { ...changed, roles: ['PSP_PI'], status: 'suspended', passportedCountries: ['IE'] },
+      ...registry.tpps.slice(2),
+      { ...gone, authorizationNumber: 'PSDGB-FCA-700001', legalName: 'New Ltd' },
+    ];
+    writeFileSync(registryFile, stringify({ tpps }));
+    await reloadFollowedFiles();
+    const { json } = await call('/v1/registers');
+    expect(json.differences).toMatchObject([{ source: 'own list', added: 1, removed: 1, changed: 1 }]);
+    const [{ tpps: shown }] = json.differences;
+    expect(shown).toMatchObject([
+      { authorizationNumber: gone?.authorizationNumber, before: { status: 'active' } },
+      {
+        authorizationNumber: changed?.authorizationNumber,
+        before: { status: 'active', countries: ['GB'] },
+        after: { status: 'suspended', roles: ['PSP_PI'], countries: ['GB', 'IE'] },
+      },
+      { authorizationNumber: 'PSDGB-FCA-700001', legalName: 'New Ltd' },
+    ]);
+    expect([shown[0].after, shown[2].before]).toEqual([undefined, undefined]);
+    writeFileSync(registryFile, 'tpps: none');
+    await reloadFollowedFiles();
+    const refused = (await call('/v1/registers')).json;
+    expect(refused.refusals).toMatchObject([{ source: 'own list', code: 'ERR_REGISTRY_INVALID' }]);
+    expect(refused.refusals[0].problem).toContain(`${registryFile}: tpps`);
+    expect(refused.differences).toEqual(json.differences);
+    writeFileSync(registryFile, before);
+    await reloadFollowedFiles();
   });
 });

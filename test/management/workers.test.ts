@@ -1,13 +1,20 @@
+import { execFile, spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { Agent, fetch as request } from 'undici';
 import { afterAll, beforeAll, expect, it, vi } from 'vitest';
 import { systemClock } from '../../src/clock.ts';
 import { LocalTickets } from '../../src/management/operators/local-tickets.ts';
+import { RegisteringTpp } from '../authorization-server/registration/registering.ts';
+import type { TestSandbox } from '../authorization-server/running-sandbox.ts';
+import { blocksOf, fileOf, readPage } from '../docs/pages.ts';
 import { type Bank, freePorts, openBank, type Ports } from '../durability/bank.ts';
 import { Tpp } from '../durability/tpp.ts';
 import { type ServeProcess, startServe } from '../server/serve-process.ts';
 import { changing } from './managed-server.ts';
 
+const MAIN = fileOf('src/cli/main.ts');
 let bank: Bank;
 let server: ServeProcess;
 let ports: Ports;
@@ -17,7 +24,11 @@ beforeAll(async () => {
     Number(new URL(url).port),
   );
   ports = { front, mtls, health: (await freePorts()).health };
-  server = startServe(bank, ports, { workers: 2, shutdown: { noticeSeconds: 0, drainSeconds: 2 } });
+  server = startServe(bank, ports, {
+    workers: 2,
+    shutdown: { noticeSeconds: 0, drainSeconds: 2 },
+    registration: { profiles: [{ profile: 'certificate' }], approval: 'manual' },
+  });
   const isReady = async () => {
     const { status, text } = await server.health('ready');
     return status === 200 && !text.includes('starting') && text.includes('worker 2');
@@ -41,22 +52,91 @@ async function tokenStatuses(): Promise<ReadonlySet<number>> {
   return statuses;
 }
 
-it('with two workers a block counts in both within a second, and the public ports have none of it (O5)', async () => {
+async function call(path: string, { method, body, headers }: ReturnType<typeof changing> = {}) {
   const secret = Buffer.from(readFileSync(join(bank.folder, 'bank.secret'), 'utf8').trim(), 'base64url');
   const tickets = new LocalTickets({ secret, clock: systemClock });
   const token = tickets.create('bearer', { name: 'ops', roles: ['operator'] });
-  const call = async (path: string, { method, body, headers }: ReturnType<typeof changing> = {}) => {
-    const answer = await fetch(`http://127.0.0.1:${ports.health}${path}`, {
-      method: method ?? 'GET',
-      headers: { authorization: `Bearer ${token}`, 'content-type': 'application/json', ...headers },
-      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
-    });
-    return {
-      status: answer.status,
-      etag: answer.headers.get('etag') ?? '',
-      json: (await answer.json()) as { readonly blockId?: string },
-    };
+  const answer = await fetch(`http://127.0.0.1:${ports.health}${path}`, {
+    method: method ?? 'GET',
+    headers: { authorization: `Bearer ${token}`, 'content-type': 'application/json', ...headers },
+    ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+  });
+  return {
+    status: answer.status,
+    etag: answer.headers.get('etag') ?? '',
+    json: (await answer.json()) as { readonly blockId?: string },
   };
+}
+
+/** A TPP at the registration endpoint, with a connection of its own for each request: the workers have them in turn. */
+function registeringTpp(): RegisteringTpp {
+  const send: TestSandbox['send'] = async (url, { certificate, ...init } = {}) => {
+    const [ca, cert, key] = [
+      bank.description.caFile,
+      certificate?.certificateFile ?? '',
+      certificate?.keyFile ?? '',
+    ].map((file) => readFileSync(file));
+    const dispatcher = new Agent({ connect: { ca, cert, key } });
+    const answer = await request(url, { ...init, dispatcher });
+    const text = await answer.text();
+    await dispatcher.destroy();
+    return { status: answer.status, headers: answer.headers as Headers, text, json: JSON.parse(text) };
+  };
+  return new RegisteringTpp({ send, description: bank.description });
+}
+
+it('with two workers a client that is approved, disabled, enabled or deleted is that in both within a second', async () => {
+  const tpp = registeringTpp();
+  const registered = await tpp.register();
+  expect([registered.status, registered.json.registration_status]).toEqual([201, 'awaiting-approval']);
+  const path = `/v1/clients/${String(registered.json.client_id)}`;
+  const statuses = async () => {
+    const answers = await Promise.all(
+      Array.from({ length: 6 }, () => tpp.token(registered.json.client_id, 'accounts')),
+    );
+    return new Set(answers.map(({ status }) => status));
+  };
+  const change = async (word: string) => {
+    const { etag } = await call(path);
+    expect([word, (await call(`${path}/${word}`, changing({}, etag))).status]).toEqual([word, 200]);
+    await new Promise((resolve) => setTimeout(resolve, 1000));
+  };
+  expect(await statuses()).toEqual(new Set([400]));
+  await change('approve');
+  expect(await statuses()).toEqual(new Set([200]));
+  await change('disable');
+  expect(await statuses()).toEqual(new Set([400]));
+  await change('enable');
+  expect(await statuses()).toEqual(new Set([200]));
+  await change('delete');
+  expect(await statuses()).toEqual(new Set([400]));
+  expect((await call(path)).status).toBe(404);
+}, 60_000);
+
+const hasCurl = spawnSync('curl', ['--version']).status === 0;
+it.skipIf(!hasCurl)(
+  'answers the lines of docs/management.md as they stand',
+  async () => {
+    const lines = blocksOf(readPage('docs/management.md')).filter(({ language }) => language === 'sh');
+    expect(lines).toHaveLength(2);
+    for (const { code } of lines) {
+      const script = code
+        .replaceAll('127.0.0.1:9000', `127.0.0.1:${ports.health}`)
+        .replaceAll('tallystick.yaml', join(bank.folder, `serve-${ports.front}-${ports.health}.json`))
+        .replaceAll(/\btallystick console/g, `${process.execPath} ${MAIN} console`)
+        .replaceAll('curl ', 'curl --fail-with-body ');
+      const { stdout } = await promisify(execFile)('bash', ['-euo', 'pipefail', '-c', script]);
+      expect(JSON.parse(stdout)).toEqual(
+        code.includes('/lift')
+          ? { blockId: expect.any(String), status: 'lifted' }
+          : expect.objectContaining({ tpps: expect.any(Array) }),
+      );
+    }
+  },
+  60_000,
+);
+
+it('with two workers a block counts in both within a second, and the public ports have none of it (O5)', async () => {
   expect((await call('/v1/operator')).json).toMatchObject({ name: 'ops', by: 'local' });
   expect(await tokenStatuses()).toEqual(new Set([200]));
   const number = bank.description.tpps.find(({ name }) => name === 'money-one')?.organizationIdentifier;

@@ -4,6 +4,8 @@ import { isRefusal } from '../../errors.ts';
 import type { EventFields, EventName, EventSink, Log } from '../../events.ts';
 import { BackgroundLoop } from '../../remote/background-loop.ts';
 import type { Store } from '../../storage/store.ts';
+import type { TppRegistry } from '../../../tpp-registry/index.ts';
+import { RegisterHistory } from './register-history.ts';
 
 /** A refusal of a TPP's request, as the console shows it. */
 export interface RecentRefusal {
@@ -42,6 +44,12 @@ export interface ActivityOptions {
   readonly clock: Clock;
 }
 
+interface ActivityParts {
+  readonly store: Store;
+  readonly registry: TppRegistry;
+  readonly log: Log;
+}
+
 const KIND = 'ManagementActivity';
 const INDEX = 'all';
 const MINUTE_MILLISECONDS = 60_000;
@@ -70,6 +78,7 @@ const REFUSED: ReadonlySet<EventName> = new Set([
 export class Activity {
   /** The use of events that counts. */
   readonly sink: EventSink;
+  readonly registers: RegisterHistory;
   readonly #clock: Clock;
   readonly #process = randomBytes(9).toString('base64url');
   #current: Minute;
@@ -79,13 +88,18 @@ export class Activity {
 
   constructor({ clock }: ActivityOptions) {
     this.#clock = clock;
+    this.registers = new RegisterHistory(clock);
     this.#current = emptyMinute(minuteOf(clock));
-    this.sink = (name, _definition, fields) => this.#note(name, fields);
+    this.sink = (name, _definition, fields) => {
+      this.#note(name, fields);
+      this.registers.note(name, fields);
+    };
   }
 
   /** Begins to share the figures. */
-  start({ store, log }: { readonly store: Store; readonly log: Log }): void {
+  start({ store, log, registry }: ActivityParts): void {
     this.#store = store;
+    this.registers.start({ registry, store, log });
     this.#loop = new BackgroundLoop(WRITE_SECONDS, async () => {
       try {
         await this.#write();
@@ -124,7 +138,7 @@ export class Activity {
   }
 
   async close(): Promise<void> {
-    await this.#loop?.close();
+    await Promise.all([this.#loop?.close(), this.registers.close()]);
   }
 
   #note(name: EventName, fields: EventFields): void {

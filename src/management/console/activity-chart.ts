@@ -37,7 +37,7 @@ export function activityChart(minutes: readonly MinuteCounts[]): string {
   return (
     `<svg class="chart" viewBox="0 -6 ${width} ${BASE + LABELS + 6}" role="img" aria-label="${label}">` +
     `${bars.join('')}<line class="axis" x1="0" y1="${BASE}" x2="${width}" y2="${BASE}"/>` +
-    `<text x="0" y="${BASE + LABELS - 4}">${first?.at.slice(11, 16) ?? ''}</text>` +
-    `<text class="end" x="${width}" y="${BASE + LABELS - 4}">${last?.at.slice(11, 16) ?? ''}</text></svg>`
+    `<text x="0" y="${BASE + 4}">${first?.at.slice(11, 16) ?? ''}</text>` +
+    `<text class="end" x="${width}" y="${BASE + 4}">${last?.at.slice(11, 16) ?? ''}</text></svg>`
   );
 }

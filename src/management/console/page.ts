@@ -4,7 +4,7 @@ import { stateOf } from '../management-state.ts';
 import { mayDo, type Right } from '../operators/operator.ts';
 import type { ConsoleTemplates } from './console-templates.ts';
 import { sessionOf } from './entrance.ts';
-import { count, day, duration, expiryChip, instant, roleText, statusChip } from './shown.ts';
+import { changeText, count, day, duration, expiryChip, instant, roleText, statusChip } from './shown.ts';
 
 const NAVIGATION = [
   ['/console', 'Overview'],
@@ -17,7 +17,7 @@ const NAVIGATION = [
   ['/console/audit', 'Audit'],
 ] as const;
 
-const FORMS = { count, day, duration, expiryChip, instant, roleText, statusChip };
+const FORMS = { changeText, count, day, duration, expiryChip, instant, roleText, statusChip };
 
 /** Renders a page of the console around the operator. */
 export function showPage(

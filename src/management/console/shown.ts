@@ -66,3 +66,13 @@ export function statusChip(status: string): Chip {
 export function roleText(role: string): string {
   return role.replace(/^PSP_/, '');
 }
+
+/** `AI PI → AI`: a list before a change and after it; one list where both are equal, or one is absent. */
+export function changeText(
+  before: readonly string[] | undefined,
+  after: readonly string[] | undefined,
+): string {
+  const [was, is] = [before, after].map((list) => list && (list.join(' ') || 'none'));
+  if (was === undefined || is === undefined || was === is) return was ?? is ?? '';
+  return `${was} → ${is}`;
+}

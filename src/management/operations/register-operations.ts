@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import type { TppRegistry } from '../../../tpp-registry/index.ts';
 import type { Clock } from '../../clock.ts';
+import type { RegisterHistory } from '../activity/register-history.ts';
 import type { FollowedTrustProfile } from '../../tpp/trust-files.ts';
 import type { Revocation } from '../../x509/revocation/revocation.ts';
 import { none, reading } from './contract.ts';
@@ -10,8 +11,34 @@ export interface RegisterParts {
   readonly registry: TppRegistry;
   readonly trust: readonly Pick<FollowedTrustProfile, 'current'>[];
   readonly revocation: Pick<Revocation, 'crls'>;
+  /** The changes of the last imports, and refused copies. */
+  readonly registers: Pick<RegisterHistory, 'report'>;
   readonly clock: Clock;
 }
+
+const factsSchema = z
+  .object({ status: z.string(), roles: z.array(z.string()), countries: z.array(z.string()) })
+  .meta({ id: 'TppFacts' });
+const differenceSchema = z
+  .object({
+    source: z.string(),
+    before: instantField,
+    after: instantField,
+    added: z.int(),
+    removed: z.int(),
+    changed: z.int(),
+    tpps: z
+      .array(
+        z.object({
+          authorizationNumber: z.string(),
+          legalName: z.string(),
+          before: factsSchema.optional(),
+          after: factsSchema.optional(),
+        }),
+      )
+      .meta({ description: 'The first 100: without `before` a new TPP, without `after` one that is gone.' }),
+  })
+  .meta({ id: 'ImportDifference' });
 
 const age = z.int().meta({ description: 'Seconds since the copy was fetched or read.' });
 const registersSchema = z
@@ -38,6 +65,13 @@ const registersSchema = z
         }),
       )
       .meta({ description: 'The trust profiles, with their trusted lists.' }),
+    differences: z.array(differenceSchema).meta({
+      description:
+        'For each source of up to 10,000 entries, the last import that changed status, roles or countries of a TPP.',
+    }),
+    refusals: z
+      .array(z.object({ source: z.string(), at: instantField, code: z.string(), problem: z.string() }))
+      .meta({ description: 'The last ten copies of two weeks that could not be fetched, or were bad.' }),
     crls: z
       .array(
         z.object({
@@ -50,7 +84,7 @@ const registersSchema = z
       .meta({ description: 'Certificate revocation lists in the memory of the process that answers.' }),
   })
   .meta({ id: 'Registers' });
-export type RegistersView = z.infer<typeof registersSchema>;
+type RegistersView = Omit<z.infer<typeof registersSchema>, 'differences' | 'refusals'>;
 
 /** The registers and lists that decisions are made by. */
 export function registerOperations(parts: RegisterParts) {
@@ -65,7 +99,7 @@ export function registerOperations(parts: RegisterParts) {
         params: none,
         answer: registersSchema,
       },
-      async () => stateOf(parts),
+      async () => ({ ...stateOf(parts), ...(await parts.registers.report()) }),
     ),
   };
 }

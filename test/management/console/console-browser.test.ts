@@ -1,10 +1,12 @@
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { mkdir, readFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Browser, BrowserContext, Page } from 'playwright-core';
+import { parse, stringify } from 'yaml';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { reloadFollowedFiles } from '../../../src/files/followed-file.ts';
 import type { Role } from '../../../src/management/operators/operator.ts';
 import { tppNamed } from '../../../src/sandbox/curl-lines.ts';
 import {
@@ -27,12 +29,17 @@ describe.skipIf(isChromiumMissing)(`the console in a real browser, without scrip
   let browser: Browser;
   let open: BrowserContext | undefined;
   beforeAll(async () => {
+    let registryFile = '';
     server = await startManaged({
-      amend: (own) => ({
-        ...own,
-        audit: { folder: join(auditFolder, 'record'), signingKeyFile: join(auditFolder, 'audit-key.json') },
-      }),
+      amend: (own) => {
+        registryFile = (own.registry as { readonly file: string }).file;
+        return {
+          ...own,
+          audit: { folder: join(auditFolder, 'record'), signingKeyFile: join(auditFolder, 'audit-key.json') },
+        };
+      },
     });
+    await importTwice(registryFile);
     browser = await launchChromium();
     await token('money-one');
     await token('money-two');
@@ -100,6 +107,17 @@ describe.skipIf(isChromiumMissing)(`the console in a real browser, without scrip
     );
     await page.locator('section', { hasText: 'Certificates' }).locator('a').first().click();
     expect(await bodyOf(page)).toMatch(/accepted[\s\S]*The decision now, rule by rule[\s\S]*passed/);
+  });
+
+  it('shows what the last import of a register changed, and which copy was refused', async () => {
+    const page = await enter(['viewer']);
+    await page.getByRole('link', { name: 'Registers' }).click();
+    const changes = page.getByRole('region', { name: 'Changes of own list' });
+    expect(await changes.textContent()).toMatch(/New Ltd\s*PSDGB-FCA-700001\s*added/);
+    expect(await changes.textContent()).toMatch(/changed\s*withdrawn → active/);
+    expect(await bodyOf(page)).toMatch(/1 added, 0 removed, 1 changed: copy of/);
+    const refused = page.getByRole('region', { name: 'Refused copies' });
+    expect(await refused.textContent()).toMatch(/own list\s*ERR_REGISTRY_INVALID[\s\S]*tpps/);
   });
 
   it('blocks a TPP by its number and a reason, at once, and lifts the block', async () => {
@@ -262,5 +280,18 @@ describe.skipIf(isChromiumMissing)(`the console in a real browser, without scrip
         }
       }
     },
+    // Thirteen pages, each with axe.
+    120_000,
   );
 });
+
+/** A copy of the bank's own list with a new TPP and another status, and a bad one. */
+async function importTwice(registryFile: string): Promise<void> {
+  const { tpps } = parse(readFileSync(registryFile, 'utf8')) as { readonly tpps: Record<string, unknown>[] };
+  const changed = tpps.map((one) => (one.status === 'withdrawn' ? { ...one, status: 'active' } : one));
+  const added = { ...tpps[0], authorizationNumber: 'PSDGB-FCA-700001', legalName: 'New Ltd' };
+  writeFileSync(registryFile, stringify({ tpps: [...changed, added] }, { aliasDuplicateObjects: false }));
+  await reloadFollowedFiles();
+  writeFileSync(registryFile, 'tpps: none');
+  await reloadFollowedFiles();
+}
