@@ -31,6 +31,15 @@ declare module 'oidc-provider/lib/helpers/validate_dpop.js' {
   // biome-ignore lint/style/noDefaultExport: the library's own
   export { validateDpop as default };
 }
+declare module 'oidc-provider/lib/shared/jwt_client_auth.js' {
+  function jwtClientAuth(
+    ctx: import('oidc-provider').KoaContextWithOIDC,
+    keys: object,
+    isAlgorithm: (alg: string) => boolean,
+  ): Promise<void>;
+  // biome-ignore lint/style/noDefaultExport: the library's own
+  export { jwtClientAuth as default };
+}
 declare module 'oidc-provider/lib/actions/introspection.js' {
   const steps: readonly ((ctx: import('oidc-provider').KoaContextWithOIDC) => Promise<void>)[];
   // biome-ignore lint/style/noDefaultExport: the library's own

@@ -1,3 +1,4 @@
+import type { Context } from 'koa';
 import type { Adapter, AdapterPayload } from 'oidc-provider';
 import { type Clock, epochSeconds } from '../../clock.ts';
 import { isRefusal } from '../../errors.ts';
@@ -190,12 +191,28 @@ function revocationReason(): GrantEnd {
 }
 
 /**
+ * Notes that this request has used up the `jti` of its assertion: the provider may verify the assertion once more in the
+ * same request.
+ */
+export function noteVerifiedAssertion(ctx: Pick<Context, 'state'>, jti: string): void {
+  ctx.state.verifiedAssertion = jti;
+}
+
+/** True once. */
+function isVerifiedAssertion(ctx: Pick<Context, 'state'> | undefined, jti: string): boolean {
+  if (ctx?.state.verifiedAssertion !== jti) return false;
+  ctx.state.verifiedAssertion = undefined;
+  return true;
+}
+
+/**
  * Replaces the provider's `ReplayDetection.unique`, which reads and then writes: this function returns true to exactly
  * one of any number of callers with the same `jti`. The parts are separated, so that ("ab", "c") is not ("a", "bc").
  */
 export function replayDetectionUnique(options: Pick<AdapterOptions, 'store' | 'secret' | 'limits'>) {
   const hash = identifierHash(options.secret);
   return async (issuer: string, jti: string, exp: number): Promise<boolean> => {
+    if (isVerifiedAssertion(Provider.ctx, jti)) return true;
     await options.limits.count('ReplayDetection');
     const id = hash('ReplayDetection', JSON.stringify([issuer, jti]));
     return options.store.putIfAbsent('ReplayDetection', id, { value: null, expiresAt: new Date(exp * 1000) });

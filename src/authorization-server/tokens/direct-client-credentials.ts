@@ -1,8 +1,16 @@
 import type { IncomingMessage } from 'node:http';
 import type { Middleware } from 'koa';
-import type { Client, KoaContextWithOIDC } from 'oidc-provider';
-import { errors, grantHandlerOf, type Provider, runInContext } from '../provider-internals.ts';
-import { DIRECT_HEADERS, directContext, leaveToProvider, plainForm } from './direct-request.ts';
+import type { Client } from 'oidc-provider';
+import { grantHandlerOf, type Provider } from '../provider-internals.ts';
+import {
+  DIRECT_HEADERS,
+  directContext,
+  leaveToProvider,
+  type PlainAssertion,
+  plainAssertion,
+  plainForm,
+  runsUnrefused,
+} from './direct-request.ts';
 
 const GRANT = 'client_credentials';
 /** RFC 6749 §3.3. */
@@ -10,8 +18,9 @@ const SCOPE = /^[\x21\x23-\x5b\x5d-\x7e]+(?: [\x21\x23-\x5b\x5d-\x7e]+)*$/;
 
 /**
  * A short way to the provider's own handler of the client credentials grant (RFC 6749 §4.4), for the request that
- * nearly every client sends: a small form of `grant_type`, `client_id` and `scope`, once each, from a client that
- * authenticates by its certificate. The router, the reader of the body and the ways of authentication are passed by.
+ * nearly every client sends: a small form of `grant_type`, `client_id`, `scope` and perhaps `resource`, once each, from a
+ * client that authenticates by its certificate, or with an assertion (`private_key_jwt`). The router, the reader of the
+ * body and the other ways of authentication are passed by.
  * Without this file the server issues 0.73 to 0.78 of the tokens (`npm run bench -- tokens`).
  *
  * The short way only issues tokens. Every other request, and every request that must be refused, goes on to the
@@ -22,12 +31,14 @@ const SCOPE = /^[\x21\x23-\x5b\x5d-\x7e]+(?: [\x21\x23-\x5b\x5d-\x7e]+)*$/;
 export function directClientCredentials(provider: Provider): Middleware {
   const grant = grantHandlerOf(provider, GRANT);
   return async (ctx, next) => {
-    const params = plainParams(ctx.req);
-    const client = params === undefined ? undefined : await provider.Client.find(params.client_id);
-    if (params === undefined || !mayComeDirectly(client)) return next();
-    const context = directContext(provider, ctx, { route: 'token', params, client });
+    const request = plainRequest(ctx.req);
+    if (request === undefined) return next();
+    const { params, assertion } = request;
+    const client = await provider.Client.find(assertion?.sub ?? params.client_id ?? '');
+    if (!mayComeDirectly(client, assertion)) return next();
+    const context = await directContext(provider, ctx, { route: 'token', params, client, assertion });
     if (context === undefined) return next();
-    if (await isGranted(context, grant)) {
+    if (await runsUnrefused(context, () => grant(context))) {
       provider.emit('grant.success', context);
       ctx.set(DIRECT_HEADERS);
       return;
@@ -37,34 +48,32 @@ export function directClientCredentials(provider: Provider): Middleware {
   };
 }
 
-type PlainParams = Record<'grant_type' | 'client_id' | 'scope', string>;
+interface PlainRequest {
+  readonly params: Readonly<Record<string, string>>;
+  readonly assertion: PlainAssertion | undefined;
+}
 
-function plainParams(request: IncomingMessage): PlainParams | undefined {
-  const params = plainForm(request) ?? {};
-  const { grant_type: grantType, client_id: clientId, scope } = params;
+/** Undefined for a request with any other parameter, or with an assertion that cannot be read. */
+function plainRequest(request: IncomingMessage): PlainRequest | undefined {
+  const form = plainForm(request);
+  if (form === undefined) return undefined;
+  const { client_assertion: signed, client_assertion_type: type, ...others } = form;
+  const { grant_type: grantType, client_id: clientId, scope, resource, ...more } = others;
+  const assertion = signed === undefined && type === undefined ? undefined : plainAssertion(form);
   const isPlain =
-    Object.keys(params).length === 3 &&
     grantType === GRANT &&
-    typeof clientId === 'string' &&
-    typeof scope === 'string' &&
-    SCOPE.test(scope);
-  return isPlain ? { grant_type: GRANT, client_id: clientId, scope } : undefined;
+    SCOPE.test(String(scope ?? '')) &&
+    resource !== '' &&
+    clientId !== '' &&
+    Object.keys(more).length === 0 &&
+    (signed === undefined && type === undefined ? clientId !== undefined : assertion !== undefined);
+  return isPlain ? { params: form as Record<string, string>, assertion } : undefined;
 }
 
-function mayComeDirectly(client: Client | undefined): client is Client {
-  return client?.clientAuthMethod === 'tls_client_auth' && client.grantTypeAllowed(GRANT);
-}
-
-/** False where the provider refuses the request. Every other error is thrown. */
-async function isGranted(
-  context: KoaContextWithOIDC,
-  grant: (context: KoaContextWithOIDC) => Promise<void>,
-): Promise<boolean> {
-  try {
-    await runInContext(context, () => grant(context));
-    return true;
-  } catch (error) {
-    if (error instanceof errors.OIDCProviderError) return false;
-    throw error;
-  }
+function mayComeDirectly(
+  client: Client | undefined,
+  assertion: PlainAssertion | undefined,
+): client is Client {
+  const method = assertion === undefined ? 'tls_client_auth' : 'private_key_jwt';
+  return client?.clientAuthMethod === method && client.grantTypeAllowed(GRANT);
 }

@@ -23,7 +23,7 @@ export function directIntrospection(provider: Provider): Middleware {
     if (params === undefined || !isPlain || !mayComeDirectly(client)) return next();
     // The hint spares a look for a refresh token of this value, and decides nothing (RFC 7662 §2.1).
     const hinted = { ...params, token_type_hint: 'access_token' };
-    const context = directContext(provider, ctx, { route: 'introspection', params: hinted, client });
+    const context = await directContext(provider, ctx, { route: 'introspection', params: hinted, client });
     if (context === undefined) return next();
     ctx.set(DIRECT_HEADERS);
     await runInContext(context, () => introspectionHandler(context));

@@ -1,9 +1,17 @@
 import { once } from 'node:events';
 import { createServer, request, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { X509Certificate } from 'node:crypto';
+import { randomUUID, X509Certificate } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { decodeJwt, decodeProtectedHeader, type JWTPayload } from 'jose';
+import {
+  decodeJwt,
+  decodeProtectedHeader,
+  exportJWK,
+  type GenerateKeyPairResult,
+  generateKeyPair,
+  type JWTPayload,
+  SignJWT,
+} from 'jose';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { certificateSubjectMatches } from '../../../src/authorization-server/clients/client-authentication.ts';
 import {
@@ -52,10 +60,12 @@ async function send(port: number, { headers = {}, parts }: Sent) {
 describe('the short way of client_credentials', () => {
   let server: Server;
   let passedOn = 0;
+  let keys: GenerateKeyPairResult;
   let answerOf: (sent: Sent) => Promise<{ status: number; json: Record<string, unknown>; isDirect: boolean }>;
 
   beforeAll(async () => {
     const certificate = new X509Certificate(issue('end entity', 'tpp').der);
+    keys = await generateKeyPair('ES256');
     const provider = new Provider('https://bank.example', {
       jwks: { keys: [...(await createSigningKeys()).keys] } as never,
       clients: [
@@ -65,13 +75,23 @@ describe('the short way of client_credentials', () => {
           redirect_uris: ['https://tpp.example/'],
         }),
         client('money-two-mtls', { authorization_number: 'PSDGB-FCA-2' }),
+        client('money-one-jwt', {
+          token_endpoint_auth_method: 'private_key_jwt',
+          jwks: { keys: [{ ...(await exportJWK(keys.publicKey)), kid: 'own', use: 'sig', alg: 'ES256' }] },
+        }),
       ],
-      clientAuthMethods: ['tls_client_auth'],
+      clientAuthMethods: ['tls_client_auth', 'private_key_jwt'],
+      enabledJWA: { clientAuthSigningAlgValues: ['ES256'] },
       clientDefaults: { id_token_signed_response_alg: 'ES256' },
       extraClientMetadata: { properties: [...EXTRA_CLIENT_METADATA] },
       features: {
         devInteractions: { enabled: false },
         clientCredentials: { enabled: true },
+        resourceIndicators: {
+          enabled: true,
+          defaultResource: async () => [],
+          getResourceServerInfo: () => ({ scope: 'accounts payments', audience: 'https://api.bank.example' }),
+        },
         mTLS: {
           enabled: true,
           tlsClientAuth: true,
@@ -112,15 +132,35 @@ describe('the short way of client_credentials', () => {
       {},
       'scope=accounts+payments&client_id=money-one-mtls&grant_type=client_credentials',
     ],
+    ['with a resource', {}, `${PLAIN}&resource=https%3A%2F%2Fapi.bank.example`],
   ])('is taken by a request %s', async (_title, headers, body) => {
     const answer = await answerOf({ headers, parts: [body] });
     expect(answer).toMatchObject({ status: 200, isDirect: true, json: { token_type: 'Bearer' } });
+  });
+
+  it.each(['&client_id=money-one-jwt', ''])('is taken by a request with an assertion%s', async (named) => {
+    const assertion = await new SignJWT({ jti: randomUUID() })
+      .setProtectedHeader({ alg: 'ES256', kid: 'own' })
+      .setIssuer('money-one-jwt')
+      .setSubject('money-one-jwt')
+      .setAudience('https://bank.example')
+      .setExpirationTime('1m')
+      .sign(keys.privateKey);
+    const type = encodeURIComponent('urn:ietf:params:oauth:client-assertion-type:jwt-bearer');
+    const body = `grant_type=client_credentials&scope=accounts&client_assertion=${assertion}&client_assertion_type=${type}${named}`;
+    expect(await answerOf({ parts: [body] })).toMatchObject({ status: 200, isDirect: true });
+    // A replay is for the provider to refuse.
+    expect(await answerOf({ parts: [body] })).toMatchObject({ status: 401, isDirect: false });
   });
 
   it.each([
     ['in two pieces', {}, [PLAIN.slice(0, 20), PLAIN.slice(20)], 200],
     ['in chunks', { 'transfer-encoding': 'chunked' }, [PLAIN], 200],
     ['of more than 4 kB', {}, [PLAIN + '+accounts'.repeat(500)], 200],
+    ['with a longer value than the form may have', {}, [PLAIN + '+accounts'.repeat(250)], 200],
+    ['with an empty resource', {}, [`${PLAIN}&resource=`], 200],
+    ['with two resources', {}, [`${PLAIN}&resource=https://a.example&resource=https://b.example`], 400],
+    ['with an assertion that is none', {}, [`${PLAIN}&client_assertion=x&client_assertion_type=x`], 400],
     ['with a parameter more', {}, [`${PLAIN}&x=1`], 200],
     ['without a scope', {}, ['grant_type=client_credentials&client_id=money-one-mtls'], 200],
     ['with a scope of two spaces', {}, [`${PLAIN}++payments`], 400],
