@@ -12,14 +12,20 @@ import { runInNewContext } from 'node:vm';
 import { createLocalJWKSet, jwtVerify } from 'jose';
 import { createAuthorizer } from '../../src/resource-server/index.ts';
 import { AUDIENCE, createTestCertificates, createTestIssuer, ISSUER } from '../resource-server/issuer.ts';
-import type { BenchMaterial } from './resource/server.ts';
+import { type BenchMaterial, FRAMEWORKS, PEER } from './resource/server.ts';
 
-// What the protection of an API costs: a JSON endpoint over mutual TLS, bare and protected, in the same rounds, with the
-// load from another process on another core; the first sight of a token beside jose; the memory of 100,000 tokens.
+/*
+ * What the protection of an API costs: a JSON endpoint of a plain API over mutual TLS, of node:https and of each framework,
+ * alone and protected, each in a process of its own on one core, in the same rounds, with the load on the other core; the
+ * first sight of a token beside jose; the memory of 100,000 tokens. Words after the name: rounds, and one framework,
+ * which leaves the rest out.
+ */
+const [, , , rounds = '31', only] = process.argv;
 const CONNECTIONS = 16;
 /** Many and short: each is compared with its neighbours, while the machine is as fast as it is at that moment. */
-const ROUNDS = 41;
+const ROUNDS = Number(rounds);
 const ROUND_MILLISECONDS = 400;
+const WARM_MILLISECONDS = 3000;
 const TOKENS = 100_000;
 
 setFlagsFromString('--expose-gc');
@@ -42,7 +48,17 @@ const makeToken = (at: number) =>
   issuer.token(certificate.thumbprint, { claims: { jti: `token-${at}`, ...life() } });
 
 await overTheWire();
-await inProcess();
+if (only === undefined) await inProcess();
+
+/** One server in a process of its own. */
+interface Measured {
+  readonly name: string;
+  /** The name of the server that it is held against. */
+  readonly beside: string;
+  readonly child: ChildProcess;
+  readonly port: number;
+  readonly rounds: RoundResult[];
+}
 
 async function overTheWire(): Promise<void> {
   const folder = mkdtempSync(join(tmpdir(), 'tallystick-bench-'));
@@ -52,29 +68,40 @@ async function overTheWire(): Promise<void> {
     audience: AUDIENCE,
     serverPem: certificates.server.certificatePem,
     serverKeyPem: certificates.server.privateKeyPem,
+    clientCaPem: certificates.authority.certificatePem,
     jwks: issuer.jwks as BenchMaterial['jwks'],
     statusList,
   };
   writeFileSync(file, JSON.stringify(material), { mode: 0o600 });
-  const server = fork(fileURLToPath(new URL('./resource/server.ts', import.meta.url)), [file]);
-  const [ports] = (await once(server, 'message')) as [Record<string, number>];
-  pin(server.pid ?? 0, 0);
+  const start = async (framework: string, isProtected: boolean, beside: string): Promise<Measured> => {
+    const words = [file, framework, isProtected ? 'protected' : 'plain'];
+    const child = fork(fileURLToPath(new URL('./resource/server.ts', import.meta.url)), words);
+    const [port] = (await once(child, 'message')) as [number];
+    pin(child.pid ?? 0, 0);
+    const name = isProtected ? `${framework}, protected` : framework;
+    return { name, beside, child, port, rounds: [] };
+  };
   pin(process.pid, 1);
   const tokens = await Promise.all(Array.from({ length: CONNECTIONS }, (_, at) => makeToken(at)));
-  const names = Object.keys(ports);
-  const results = new Map(names.map((name) => [name, [] as RoundResult[]]));
-  for (const name of names) await loadFor(ports[name] ?? 0, tokens, 500);
+  const wanted = FRAMEWORKS.filter((name) => only === undefined || name === only);
+  const servers: Measured[] = [];
+  for (const name of wanted) {
+    servers.push(await start(name, false, name), await start(name, true, name));
+    if (name === 'express') servers.push(await start(PEER, false, name));
+  }
+  for (const { port } of servers) await loadFor(port, tokens, WARM_MILLISECONDS);
   for (let round = 0; round < ROUNDS; round += 1) {
     // Each round begins with another one, so that none always runs first.
-    for (const name of [...names.slice(round % names.length), ...names.slice(0, round % names.length)]) {
-      const before = await cpuOf(server);
-      const requests = await loadFor(ports[name] ?? 0, tokens, ROUND_MILLISECONDS);
-      const cpu = (await cpuOf(server)) - before;
-      results.get(name)?.push({ requests, cpuMicroseconds: cpu / requests });
+    const first = round % servers.length;
+    for (const { port, child, rounds } of [...servers.slice(first), ...servers.slice(0, first)]) {
+      const before = await cpuOf(child);
+      const requests = await loadFor(port, tokens, ROUND_MILLISECONDS);
+      const cpu = (await cpuOf(child)) - before;
+      rounds.push({ requests, cpuMicroseconds: cpu / requests });
     }
   }
-  report(results);
-  server.disconnect();
+  report(servers);
+  for (const { child } of servers) child.disconnect();
   rmSync(folder, { recursive: true });
 }
 
@@ -83,23 +110,21 @@ interface RoundResult {
   readonly cpuMicroseconds: number;
 }
 
-function report(results: ReadonlyMap<string, readonly RoundResult[]>): void {
-  const paired = (name: string, base: string, take: (one: RoundResult, other: RoundResult) => number) =>
-    median(
-      (results.get(name) ?? []).flatMap((one, at) => {
-        const other = results.get(base)?.[at];
-        return other === undefined ? [] : [take(one, other)];
-      }),
-    );
-  for (const [name, rounds] of results) {
-    const base = name.startsWith('express-') ? 'express alone' : 'unprotected';
+function report(servers: readonly Measured[]): void {
+  for (const { name, beside, rounds } of servers) {
+    const base = servers.find((one) => one.name === beside)?.rounds ?? [];
+    const paired = (take: (one: RoundResult, other: RoundResult) => number) =>
+      median(rounds.flatMap((one, at) => (base[at] === undefined ? [] : [take(one, base[at])])));
     const requests = median(rounds.map((one) => one.requests)) / (ROUND_MILLISECONDS / 1000);
     const cpu = median(rounds.map((one) => one.cpuMicroseconds));
-    const ratio = paired(name, base, (one, other) => one.requests / other.requests);
-    const added = paired(name, base, (one, other) => one.cpuMicroseconds - other.cpuMicroseconds);
+    const ratio = paired((one, other) => one.requests / other.requests);
+    const added = paired((one, other) => one.cpuMicroseconds - other.cpuMicroseconds);
+    const difference =
+      name === beside
+        ? ''
+        : `; beside ${beside}: ${ratio.toFixed(3)} of the throughput, ${added.toFixed(1)} us more`;
     console.log(
-      `${name}: ${Math.round(requests)} requests/s, ${cpu.toFixed(1)} us of CPU a request; beside ${base}: ` +
-        `${ratio.toFixed(3)} of the throughput, ${added.toFixed(1)} us more`,
+      `${name}: ${Math.round(requests)} requests/s, ${cpu.toFixed(1)} us of CPU a request${difference}`,
     );
   }
 }
