@@ -12,7 +12,7 @@ import type { Authorization } from '../token/access-token.ts';
 import type { Authorizer } from './authorize.ts';
 import { type RefusalAnswer, refusalAnswer } from './challenge.ts';
 import type { ConsentInformation } from '../consent/consent-information.ts';
-import { fieldsNamed, type RequestFacts } from '../token/presented-token.ts';
+import { fieldsNamed, type RequestFacts, type RequestWithCertificate } from '../token/presented-token.ts';
 import { MAX_BODY_BYTES, verifyCoverage } from './coverage.ts';
 import { noteAuthorization, noteSignature } from './proven-request.ts';
 import { type AcceptedTokens, ResourceMetadata, type ResourceMetadataOptions } from './resource-metadata.ts';
@@ -105,36 +105,44 @@ export class Protection {
   ): Verdict | Promise<Verdict> {
     const { method = '', url = '' } = asked.original;
     const headers = fapiHeaders(request);
-    const { scopes, signatures, covers } = requirement;
     let certificate: ClientCertificate['certificate'];
     try {
       ({ certificate } = this.#certificates.read(request));
       const facts = { method, url, rawHeaders: request.rawHeaders, certificate };
-      const proved = (authorization: Authorization, consent?: ConsentInformation): Verdict => {
-        noteAuthorization(request, authorization);
-        return consent === undefined ? { authorization, headers } : { authorization, headers, consent };
-      };
-      const refused = { ...facts, request, headers, scopes };
-      const examined = async (authorization: Authorization): Promise<Verdict> => {
-        try {
-          const { source } = asked;
-          return proved(
-            authorization,
-            await this.#examine({ request, facts, source }, requirement, authorization),
-          );
-        } catch (error) {
-          const { clientId, consentId } = authorization;
-          return this.#refusal(error, { ...refused, clientId, consentId, signatures });
-        }
-      };
-      const authorization = this.#authorizer.authorizeNow(facts, requirement);
-      const accepted = signatures === undefined && covers === undefined ? proved : examined;
-      if (authorization !== undefined) return accepted(authorization);
-      return this.#authorizer
-        .authorize(facts, requirement)
-        .then(accepted, (error) => this.#refusal(error, refused));
+      const known = this.#authorizer.authorizeNow(facts, requirement);
+      const isDecided = requirement.signatures === undefined && requirement.covers === undefined;
+      if (known === undefined || !isDecided) {
+        return this.#decideLater({ request, facts, headers, source: asked.source }, requirement, known);
+      }
+      noteAuthorization(request, known);
+      return { authorization: known, headers };
     } catch (error) {
-      return this.#refusal(error, { request, headers, method, url, certificate, scopes });
+      return this.#refusal(error, { request, headers, method, url, certificate, scopes: requirement.scopes });
+    }
+  }
+
+  /** The same where the token is not known, or where the route asks for more than a token. */
+  async #decideLater<Source>(
+    { request, facts, headers, source }: PendingRequest<Source>,
+    requirement: RouteRequirement<Source>,
+    known: Authorization | undefined,
+  ): Promise<Verdict> {
+    const { scopes, signatures, covers } = requirement;
+    let authorization = known;
+    try {
+      authorization ??= await this.#authorizer.authorize(facts, requirement);
+      const consent =
+        signatures === undefined && covers === undefined
+          ? undefined
+          : await this.#examine({ request, facts, source }, requirement, authorization);
+      noteAuthorization(request, authorization);
+      return consent === undefined ? { authorization, headers } : { authorization, headers, consent };
+    } catch (error) {
+      const { clientId, consentId } = authorization ?? {};
+      const { method, url, certificate } = facts;
+      const refused = { request, headers, method, url, certificate, scopes };
+      const accepted = clientId === undefined ? {} : { clientId, consentId, signatures };
+      return this.#refusal(error, { ...refused, ...accepted });
     }
   }
 
@@ -218,6 +226,13 @@ export class Protection {
     }
     return { refusal: { ...answer, headers: { ...answer.headers, ...headers } } };
   }
+}
+
+interface PendingRequest<Source> {
+  readonly request: IncomingMessage;
+  readonly facts: RequestWithCertificate;
+  readonly headers: FapiHeaders;
+  readonly source: Source;
 }
 
 interface RefusedRequest {

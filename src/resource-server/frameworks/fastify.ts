@@ -1,7 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { signAnswer } from './answer-signing.ts';
 import { metadataOf } from './node.ts';
-import type { Protection } from '../decision/protection.ts';
+import type { Protection, Verdict } from '../decision/protection.ts';
 import { assertRequirement, type RouteRequirement } from '../decision/route-requirement.ts';
 
 /** The parts of fastify that are used: fastify itself is not needed, not even for its types. */
@@ -12,6 +12,7 @@ interface FastifyRequest {
 interface FastifyReply {
   readonly raw: ServerResponse;
   code(status: number): unknown;
+  header(name: string, value: string): unknown;
   headers(values: { [name: string]: string }): unknown;
   send(body: unknown): unknown;
 }
@@ -24,21 +25,27 @@ interface FastifyReply {
 export function fastifyProtection<Request extends FastifyRequest = FastifyRequest>(
   protection: Protection,
   requirement: RouteRequirement<Request>,
-): (request: NoInfer<Request>, reply: FastifyReply) => Promise<unknown> {
+): (request: NoInfer<Request>, reply: FastifyReply, done: (error?: Error) => void) => void {
   assertRequirement(requirement, protection);
-  return async (request, reply) => {
-    const original = { method: request.raw.method ?? '', url: request.originalUrl };
-    const verdict = await protection.decide(request.raw, requirement, { original, source: request });
-    if ('authorization' in verdict) {
-      signAnswer(protection, { request: request.raw, response: reply.raw, original }, requirement);
-      reply.headers({ ...verdict.headers });
-      return undefined;
-    }
-    reply.code(verdict.refusal.status);
-    reply.headers({ ...verdict.refusal.headers });
-    reply.send(verdict.refusal.body);
-    // Fastify goes on to the handler unless the hook answers with the reply.
-    return reply;
+  return (request, reply, done) => {
+    const { raw } = request;
+    const original = { method: raw.method ?? '', url: request.originalUrl };
+    const carryOut = (verdict: Verdict) => {
+      if ('authorization' in verdict) {
+        signAnswer(protection, { request: raw, response: reply.raw, original }, requirement);
+        reply.header('x-fapi-interaction-id', verdict.headers['x-fapi-interaction-id']);
+        reply.header('cache-control', verdict.headers['cache-control']);
+        done();
+        return;
+      }
+      // Without `done` Fastify does not go on to the handler.
+      reply.code(verdict.refusal.status);
+      reply.headers({ ...verdict.refusal.headers });
+      reply.send(verdict.refusal.body);
+    };
+    const verdict = protection.decide(raw, requirement, { original, source: request });
+    if (verdict instanceof Promise) verdict.then(carryOut).catch(done);
+    else carryOut(verdict);
   };
 }
 

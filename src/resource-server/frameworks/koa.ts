@@ -1,7 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { signAnswer } from './answer-signing.ts';
-import { metadataOf } from './node.ts';
-import type { Protection } from '../decision/protection.ts';
+import { metadataOf, setHeaders } from './node.ts';
+import type { Protection, Verdict } from '../decision/protection.ts';
 import { assertRequirement, type RouteRequirement } from '../decision/route-requirement.ts';
 
 /** The part of koa's context that is used: koa itself is not needed, not even for its types. */
@@ -24,21 +24,25 @@ interface KoaContext {
 export function koaProtection<Context extends KoaContext = KoaContext>(
   protection: Protection,
   requirement: RouteRequirement<Context>,
-): (ctx: NoInfer<Context>, next: () => Promise<unknown>) => Promise<void> {
+): (ctx: NoInfer<Context>, next: () => Promise<unknown>) => Promise<unknown> {
   assertRequirement(requirement, protection);
-  return async (ctx, next) => {
-    const original = { method: ctx.req.method ?? '', url: ctx.originalUrl };
-    const verdict = await protection.decide(ctx.req, requirement, { original, source: ctx });
-    if ('refusal' in verdict) {
-      ctx.status = verdict.refusal.status;
-      ctx.set({ ...verdict.refusal.headers });
-      ctx.body = verdict.refusal.body;
-      return;
-    }
-    signAnswer(protection, { request: ctx.req, response: ctx.res, original }, requirement);
-    ctx.set({ ...verdict.headers });
-    ctx.state.authorization = verdict.authorization;
-    await next();
+  return (ctx, next) => {
+    const { req: request, res: response } = ctx;
+    const original = { method: request.method ?? '', url: ctx.originalUrl };
+    const carryOut = (verdict: Verdict): Promise<unknown> => {
+      if ('refusal' in verdict) {
+        ctx.status = verdict.refusal.status;
+        ctx.set({ ...verdict.refusal.headers });
+        ctx.body = verdict.refusal.body;
+        return Promise.resolve();
+      }
+      signAnswer(protection, { request, response, original }, requirement);
+      setHeaders(response, verdict.headers);
+      ctx.state.authorization = verdict.authorization;
+      return next();
+    };
+    const verdict = protection.decide(request, requirement, { original, source: ctx });
+    return verdict instanceof Promise ? verdict.then(carryOut) : carryOut(verdict);
   };
 }
 
