@@ -4,6 +4,7 @@ import { silentLog } from '../../src/events.ts';
 import { openRedisStore } from '../../src/storage/redis/redis.ts';
 import type { Store } from '../../src/storage/store.ts';
 import { startRedis } from '../storage/redis/redis-servers.ts';
+import { DURABLE } from './durable-redis.ts';
 
 // The Redis store, 64 operations at once from one process, each beside the plain command of ioredis that comes nearest
 // to it, on the same server in the same round: what indexes, tombstones, deadlines and WAIT cost.
@@ -12,8 +13,8 @@ const ROUND_MILLISECONDS = 500;
 const AT_ONCE = 64;
 const value = { sealed: 'x'.repeat(1000) };
 
-const primary = await startRedis();
-const replica = await startRedis({ lines: [`replicaof 127.0.0.1 ${primary.port}`] });
+const primary = await startRedis(DURABLE);
+const replica = await startRedis({ lines: [...DURABLE.lines, `replicaof 127.0.0.1 ${primary.port}`] });
 while (!(await replica.admin.info('replication')).includes('master_link_status:up'));
 const url = `redis://127.0.0.1:${primary.port}`;
 const open = (waitReplicas: number): Promise<Store> =>

@@ -1,9 +1,11 @@
 import { hasRedis, startRedis } from '../storage/redis/redis-servers.ts';
+import { DURABLE } from './durable-redis.ts';
 import { openBank } from '../durability/bank.ts';
 import {
   type Contender,
   cpuSecondsOf,
   median,
+  pin,
   startBare,
   startGenerator,
   startOwn,
@@ -11,20 +13,24 @@ import {
 
 /*
  * client_credentials tokens over mTLS on 16 kept connections, with every check on and the token in a durable store,
- * beside bare oidc-provider with its in-memory adapter. The contenders take turns in each round; a ratio compares two
+ * beside bare oidc-provider with its in-memory adapter. Redis writes each token to its disk before it answers
+ * (`appendfsync always`), and its CPU counts. Every server has one core, the load and Redis the other. The contenders take turns in each round; a ratio compares two
  * that ran one after the other, and the median of the rounds is told. Words after the name: rounds and seconds, and
  * `audit` for the cost of the audit record alone.
  */
 const [, , , rounds = '7', seconds = '2', only] = process.argv;
 const WARM_TOKENS = 8000;
+/** On a busy machine. */
+const WARM_SECONDS = 8;
+const [SERVERS, LOAD] = [0, 1];
 const bank = await openBank();
 const isOfAudit = only === 'audit';
-const redis = hasRedis && !isOfAudit ? await startRedis() : undefined;
+const redis = hasRedis && !isOfAudit ? await startRedis(DURABLE) : undefined;
 const onRedis = { secretFile: 'bank.secret', redis: { url: `redis://127.0.0.1:${redis?.port}` } };
 const format = (name: string) => ({ accessToken: { format: name } });
 
 const started: Contender[] = [];
-const add = async (contender: Promise<Contender>) => {
+const add = async (contender: Contender | Promise<Contender>) => {
   started.push(await contender);
   return started.length - 1;
 };
@@ -41,19 +47,24 @@ for (const name of ['opaque', 'jwt'] as const) {
   const sqlite = await add(startOwn(bank, `ours, SQLite, ${name}`, format(name)));
   pairs.push([sqlite, bare]);
   if (redis !== undefined) {
-    const own = await add(startOwn(bank, `ours, Redis, ${name}`, { ...format(name), storage: onRedis }));
-    pairs.push([own, bare]);
+    const own = await startOwn(bank, `ours, Redis, ${name}`, { ...format(name), storage: onRedis });
+    pairs.push([await add({ ...own, besides: [redis.process.pid ?? 0] }), bare]);
   }
 }
 
 const generator = startGenerator(bank);
+for (const { child } of started) pin(SERVERS, child.pid);
+pin(LOAD, process.pid, generator.pid, ...(redis === undefined ? [] : [redis.process.pid]));
+process.once('exit', () => {
+  for (const { child } of started) child.kill('SIGKILL');
+});
 const rates = started.map((): number[] => []);
 const costs = started.map((): number[] => []);
 const slow = started.map((): number[] => []);
 let errors = 0;
 // The compiler of the engine takes thousands of requests to be done.
 for (const contender of started) {
-  for (let count = 0; count < WARM_TOKENS; )
+  for (let count = 0, time = 0; count < WARM_TOKENS && time < WARM_SECONDS; time += 1)
     count += (await generator.burst(contender, 1, { connections: 32 })).count;
 }
 for (let round = 0; round < Number(rounds); round += 1) {
@@ -85,7 +96,6 @@ for (const [at, measure] of pairs) {
 }
 console.log(`${errors} errors`);
 generator.close();
-for (const { child } of started) child.kill('SIGKILL');
 await redis?.kill();
 await bank.close();
 process.exit();

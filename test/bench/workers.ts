@@ -1,6 +1,7 @@
 import { spawn } from 'node:child_process';
 import { hasRedis, startRedis } from '../storage/redis/redis-servers.ts';
 import { openBank } from '../durability/bank.ts';
+import { DURABLE } from './durable-redis.ts';
 import { median, startGenerator } from './tokens/contenders.ts';
 import { openCpuQuota } from './workers/cpu-quota.ts';
 import { type Load, type Measured, measureBurst, type Server } from './workers/measure-burst.ts';
@@ -25,7 +26,7 @@ const LEAST_SHARE = 0.35;
 
 const hasQuotas = canLimit();
 const bank = await openBank();
-const redis = hasRedis ? await startRedis() : undefined;
+const redis = hasRedis ? await startRedis(DURABLE) : undefined;
 const generator = startGenerator(bank);
 const around = { generator, redis: redis?.process.pid };
 const stores = {
