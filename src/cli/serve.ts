@@ -4,7 +4,7 @@ import type { Config } from '../index.ts';
 import { liveSettings, ReloadedConfig } from '../server/reload/live-settings.ts';
 import type { ToWorker, WorkerRole } from '../server/workers/worker-messages.ts';
 import { loadAspsp } from './aspsp-module.ts';
-import { readConfig } from './environment.ts';
+import { readConfig, settingOption } from './environment.ts';
 import { endWithin, refuseUnsafeEnvironment, reloadOnSignal, stopOnSignal } from './process.ts';
 
 /** For closing stores and files after the last connection. */
@@ -14,7 +14,14 @@ const WATCH_MARGIN_SECONDS = 2 * STOP_MARGIN_SECONDS;
 
 interface Flags {
   readonly config: string;
+  readonly set: readonly string[];
   readonly as?: WorkerRole;
+}
+
+/** Where the configuration comes from, and how it is read again. */
+interface ConfigSource {
+  readonly source: string;
+  readonly read: () => Promise<Config>;
 }
 
 /** `tallystick serve`: the authorization server of a bank. */
@@ -22,6 +29,7 @@ export function serveCommand(): Command {
   return new Command('serve')
     .description('start the authorization server')
     .requiredOption('--config <file>', 'the configuration, YAML or JSON')
+    .addOption(settingOption())
     .addOption(
       new Option('--as <role>', 'for processes that this command starts')
         .choices(['worker', 'stand-in'])
@@ -33,20 +41,22 @@ export function serveCommand(): Command {
         await serveAs(flags.as, flags.config);
         return;
       }
-      const config = await readConfig(flags.config);
-      if (config.workers > 1) await watchWorkers(config, flags.config);
-      else await serve(config, flags.config);
+      const read = () => readConfig(flags.config, flags.set);
+      const config = await read();
+      const from = { source: flags.config, read };
+      if (config.workers > 1) await watchWorkers(config, from);
+      else await serve(config, from);
     });
 }
 
-async function serve(config: Config, source: string): Promise<void> {
+async function serve(config: Config, { source, read }: ConfigSource): Promise<void> {
   const [{ startServer }, { openMetrics }] = await Promise.all([
     import('../server/server.ts'),
     import('../server/metrics/opened-metrics.ts'),
   ]);
   const opened = openMetrics(config);
   const server = await startServer(config, { aspsp: await loadAspsp(config, { source }), ...opened });
-  const reloaded = new ReloadedConfig(config, { file: source, read: () => readConfig(source), of: 'server' });
+  const reloaded = new ReloadedConfig(config, { file: source, read, of: 'server' });
   reloadOnSignal(async () => {
     await reloaded.reload(opened.log, (next) => server.change(liveSettings(next)));
     await server.reload();
@@ -93,7 +103,7 @@ async function serveAs(role: WorkerRole, source: string): Promise<void> {
   process.exit(0);
 }
 
-async function watchWorkers(config: Config, source: string): Promise<void> {
+async function watchWorkers(config: Config, { source, read }: ConfigSource): Promise<void> {
   const [{ openMetrics }, { Workers }] = await Promise.all([
     import('../server/metrics/opened-metrics.ts'),
     import('../server/workers/workers.ts'),
@@ -114,7 +124,7 @@ async function watchWorkers(config: Config, source: string): Promise<void> {
   });
   const exitCode = await workers.start();
   if (exitCode !== undefined) process.exit(exitCode);
-  const reloaded = new ReloadedConfig(config, { file: source, read: () => readConfig(source), of: 'server' });
+  const reloaded = new ReloadedConfig(config, { file: source, read, of: 'server' });
   reloadOnSignal(async () => {
     await reloaded.reload(opened.log, (next) => {
       const settings = liveSettings(next);

@@ -32,7 +32,7 @@ describe('tallystick completion', { timeout: 60_000 }, () => {
     expect(completed('tallystick keys rotate --config a.yaml --comp')).toEqual(['--compromised']);
     expect(completed('tallystick completion ')).toEqual(['bash', 'zsh', 'fish', '--help']);
     // Flags for processes that the command starts are no flags of a person.
-    expect(completed('tallystick serve --')).toEqual(['--config', '--help']);
+    expect(completed('tallystick serve --')).toEqual(['--config', '--set', '--help']);
   });
 
   it('is there for zsh and fish', () => {

@@ -16,6 +16,7 @@ interface ProgramFlags {
 
 export interface ConfigFlags extends ProgramFlags {
   readonly config: string;
+  readonly set: readonly string[];
 }
 
 export interface PrintFlags extends ConfigFlags {
@@ -65,8 +66,8 @@ export function printVariables({ gateway, json }: ProgramFlags): void {
   else for (const { variable, key } of rows) console.log(`${variable}  ${key}`);
 }
 
-function open({ config, gateway }: ConfigFlags) {
-  const layers = { environment: process.env };
+function open({ config, gateway, set: settings }: ConfigFlags) {
+  const layers = { environment: process.env, settings };
   return gateway === true ? openGatewayConfig(config, layers) : openConfig(config, layers);
 }
 

@@ -1,4 +1,5 @@
 import { Command } from 'commander';
+import { settingOption } from '../environment.ts';
 import type { ConfigFlags, PrintFlags } from './config-commands.ts';
 
 /** `tallystick config`: the configuration of a server or gateway, without starting one. */
@@ -32,7 +33,9 @@ export function configCommand(): Command {
 }
 
 function configured(name: string): Command {
-  return ofProgram(name).requiredOption('--config <file>', 'the configuration, YAML or JSON');
+  return ofProgram(name)
+    .requiredOption('--config <file>', 'the configuration, YAML or JSON')
+    .addOption(settingOption());
 }
 
 function ofProgram(name: string): Command {

@@ -3,6 +3,7 @@ import type { z } from 'zod';
 import { readRequired } from '../configured-files.ts';
 import { parseYaml } from '../yaml-document.ts';
 import { type Environment, type Override, readEnvironment } from './environment.ts';
+import { readFlagSettings } from './flag-settings.ts';
 import { LayeredValue } from './layered-value.ts';
 import type { ValueToParse } from './parsed-value.ts';
 import { inputSchema, PREFIX } from './schema-keys.ts';
@@ -14,6 +15,8 @@ export interface ConfigLayers {
    * none.
    */
   readonly environment?: Environment;
+  /** Values of flags, over those of the environment: `listen.front=8443`. Default: none. */
+  readonly settings?: readonly string[];
 }
 
 /** A configuration, and where each of its values comes from. */
@@ -33,7 +36,7 @@ export type FurtherOverrides = (value: unknown, environment: Environment) => rea
 export async function readLayers(
   schema: z.ZodType,
   path: string,
-  { environment = {} }: ConfigLayers,
+  { environment = {}, settings = [] }: ConfigLayers,
   further: FurtherOverrides = () => [],
 ): Promise<{ readonly layered: LayeredValue; readonly toParse: ValueToParse; readonly folder: string }> {
   const file = parseYaml(await readRequired(path, ''), path);
@@ -44,11 +47,16 @@ export async function readLayers(
     : { overrides: [], problems: [] };
   const named = new LayeredValue(file, path, overrides);
   const more = further(named.value, environment);
-  const layered = more.length === 0 ? named : new LayeredValue(file, path, [...overrides, ...more]);
+  const flags =
+    settings.length === 0
+      ? { overrides: [], problems: [] }
+      : await readFlagSettings(inputSchema(schema), settings, folder);
+  const above = [...more, ...flags.overrides];
+  const layered = above.length === 0 ? named : new LayeredValue(file, path, [...overrides, ...above]);
   const nearestOrigin = (place: readonly PropertyKey[]) => layered.nearestOrigin(place);
   return {
     layered,
-    toParse: { value: layered.value, source: path, earlier: problems, nearestOrigin },
+    toParse: { value: layered.value, source: path, earlier: [...problems, ...flags.problems], nearestOrigin },
     folder,
   };
 }

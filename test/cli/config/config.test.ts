@@ -39,15 +39,63 @@ interface Ended {
 }
 
 function config(words: readonly string[], environment: NodeJS.ProcessEnv = {}): Promise<Ended> {
+  return run(['config', ...words], environment);
+}
+
+function run(words: readonly string[], environment: NodeJS.ProcessEnv = {}): Promise<Ended> {
   const env = { PATH: process.env.PATH, ...environment };
   return new Promise((resolve) => {
-    execFile(process.execPath, [MAIN, 'config', ...words], { env }, (error, stdout, stderr) =>
+    execFile(process.execPath, [MAIN, ...words], { env }, (error, stdout, stderr) =>
       resolve({ code: Number(error?.code ?? 0), stdout, stderr }),
     );
   });
 }
 
 describe('tallystick config', { timeout: 60_000 }, () => {
+  it('takes the values of --set over variables over the file, and names each (rows 11 and 12)', async () => {
+    const set = [
+      '--set',
+      'listen.health=9003',
+      '--set',
+      'trust[0].anchorsFile=other.pem',
+      '--set',
+      'logLevel=debug',
+    ];
+    const [printed, wrong, serve] = await Promise.all([
+      config(['print', '--config', file, '--origin', '--json', ...set, '--set', 'logLevel=warn'], {
+        TALLYSTICK_LISTEN__HEALTH: '9002',
+        TALLYSTICK_LISTEN__FRONT: '9010',
+      }),
+      config([
+        'validate',
+        '--config',
+        file,
+        '--set',
+        'listen.helth=a-secret',
+        '--set',
+        'workers',
+        '--set',
+        'workers=x',
+      ]),
+      run(['serve', '--config', file, '--set', 'isuer=x']),
+    ]);
+    const values = JSON.parse(printed.stdout) as { path: string; value: unknown; origin: string }[];
+    const shown = (path: string) => values.filter((one) => one.path.startsWith(path));
+    expect(shown('listen.health').map(({ origin }) => origin)).toContain('--set listen.health');
+    expect(JSON.stringify(shown('listen.health'))).toContain('9003');
+    expect(shown('listen.front')).toMatchObject([{ value: 9010, origin: 'TALLYSTICK_LISTEN__FRONT' }]);
+    expect(shown('logLevel')).toMatchObject([{ value: 'warn', origin: '--set logLevel' }]);
+    expect(shown('trust[0].anchorsFile')).toMatchObject([{ origin: '--set trust[0].anchorsFile' }]);
+    expect(shown('resource')[0]).toMatchObject({ origin: `${file}:7` });
+    expect(wrong.code).toBe(2);
+    expect(wrong.stderr).toContain('--set listen.helth');
+    expect(wrong.stderr).toContain('The nearest is listen.health');
+    expect(wrong.stderr).toContain('must be of the form section.key=value');
+    expect(wrong.stderr).toContain('--set workers');
+    expect(wrong.stderr).not.toContain('a-secret');
+    expect([serve.code, serve.stderr]).toEqual([2, expect.stringContaining('The nearest is issuer')]);
+  });
+
   it('validates: 0 for a good file, 2 with every problem, its line or its variable (row 13)', async () => {
     const bad = join(folder, 'bad.yaml');
     await writeFile(bad, `${FILE}workers: many\naccesToken: {}\n`);
