@@ -88,8 +88,8 @@ describe.each([1, 2])('a server with every feature on, at half of its rate, with
       console.log(
         `workers ${workers}, ${MINUTES} min: ${capacity.toFixed(0)} actions/s, then ${rate.toFixed(0)}/s; ` +
           `resident ${warm[0]?.megabytes.toFixed(0)} to ${warm.at(-1)?.megabytes.toFixed(0)} MB, slope ${slopeOf(warm).toFixed(2)} MB in 10 min; ` +
-          `after collections ${heaps.map((one) => `${one[0]?.megabytes.toFixed(1)} to ${one.at(-1)?.megabytes.toFixed(1)}`).join(', ')} MB, ` +
-          `slopes ${heapSlopes.map((slope) => slope.toFixed(2)).join(', ')}; ` +
+          `after collections ${heaps.map((one) => `${one[0]?.megabytes.toFixed(1)} to ${one.at(-1)?.megabytes.toFixed(1)}`).join(', ')} MB without code, ` +
+          `code to ${heaps.map((one) => one.at(-1)?.codeMegabytes.toFixed(1)).join(', ')} MB, slopes ${heapSlopes.map((slope) => slope.toFixed(2)).join(', ')}; ` +
           `descriptors ${descriptors.join(' to ')}, handles ${handles.map((one) => one.join(' to ')).join(', ')}; ` +
           `loop delay p99 at most ${(Math.max(...warm.map(({ loopSeconds }) => loopSeconds)) * 1000).toFixed(0)} ms; ` +
           `${JSON.stringify(Object.fromEntries(seen.counts))}; ${faults.length} unexpected`,

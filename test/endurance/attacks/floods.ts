@@ -21,6 +21,8 @@ const CLIENT_HELLO = Buffer.from('16030140000100', 'hex');
 const DRIP_MILLISECONDS = 1000;
 /** Of events a second: 5 of one address, 50 of one TPP, and the lines that sum up the rest. */
 const LINES_A_SECOND = 150;
+/** Requests of nobody, on both listeners together. */
+const UNAUTHENTICATED = 100_000;
 
 /** Connections that send a little each second. */
 async function slowly(
@@ -43,6 +45,62 @@ async function slowly(
   await sleep(target.seconds * 1000);
   clearInterval(drip);
   return `${served} began a request, ${openOf(sockets)} open at the end`;
+}
+
+/** Every route, once without what it asks for; and a path that is no route. */
+const FRONT_PATHS = [
+  '/.well-known/openid-configuration',
+  '/.well-known/oauth-authorization-server',
+  '/jwks',
+  '/status-lists/1',
+  '/authorize?client_id=nobody&request_uri=urn:ietf:params:oauth:request_uri:none',
+  '/authorize/none',
+  '/interaction/none',
+  '/assets/bank.css',
+  '/favicon.ico',
+  '/consents',
+  '/consents/login',
+  '/consents/end',
+  '/consents/logout',
+  '/nothing',
+];
+const MTLS_PATHS = [
+  '/token',
+  '/par',
+  '/backchannel',
+  '/introspect',
+  '/revoke',
+  '/register',
+  '/register/nobody',
+  '/userinfo',
+  '/grants/none',
+  '/client-keys/nobody',
+  '/consent-information/none',
+  '/tpp/self-check',
+  '/nothing',
+];
+
+/** Requests of every route, by each method, on kept connections of one address. */
+async function everyRoute(
+  target: Target,
+  listener: 'front' | 'mtls',
+  seen: ReturnType<typeof statuses>,
+): Promise<void> {
+  const host = target.hosts[listener];
+  const form = { username: 'u', password: 'p', csrf: 'c', client_id: 'nobody' };
+  const requests = (listener === 'front' ? FRONT_PATHS : MTLS_PATHS).flatMap((path) => [
+    `GET ${path} HTTP/1.1\r\nHost: ${host}\r\n\r\n`,
+    formRequest(path, host, form, 'keep-alive'),
+  ]);
+  const most = Math.ceil(UNAUTHENTICATED / 2 / requests.length);
+  await Promise.all(
+    requests.map((request) =>
+      askAgain(
+        { loops: 1, seconds: target.seconds, most },
+        { open: () => tlsSocket(target.ports[listener]), request, onStatus: seen.count },
+      ),
+    ),
+  );
 }
 
 /** Floods that a stranger or one TPP can make, each with bounds for the store and the log (threats.md N and P). */
@@ -117,6 +175,42 @@ export const FLOODS: readonly Attack[] = [
       await inLoops({ loops: 16, seconds: target.seconds, most: 20_000 }, async () => {
         seen.count(await statusOf(tlsSocket(target.ports.mtls, identity), request));
       });
+      return seen.text();
+    },
+  },
+  {
+    name: '100,000 unauthenticated requests of every route from one address (N9, N10, P2)',
+    seconds: 60,
+    most: { linesASecond: LINES_A_SECOND, storeMegabytes: 4 },
+    run: async (target) => {
+      const seen = statuses();
+      await Promise.all([everyRoute(target, 'front', seen), everyRoute(target, 'mtls', seen)]);
+      return seen.text();
+    },
+  },
+  {
+    name: '10,000 registrations from one TPP (N9, P6)',
+    seconds: 60,
+    configuration: { registration: { profiles: [{ profile: 'certificate' }] } },
+    // The quota of one TPP: 10 clients, 60 requests an hour.
+    most: { linesASecond: LINES_A_SECOND, storeMegabytes: 4 },
+    run: async (target) => {
+      const identity = identityOf(target);
+      const body = JSON.stringify({
+        redirect_uris: [target.redirectUri],
+        token_endpoint_auth_method: 'tls_client_auth',
+        grant_types: ['authorization_code', 'client_credentials', 'refresh_token'],
+        response_types: ['code'],
+        scope: 'openid accounts',
+      });
+      const request =
+        `POST /register HTTP/1.1\r\nHost: ${target.hosts.mtls}\r\nContent-Type: application/json\r\n` +
+        `Content-Length: ${Buffer.byteLength(body)}\r\n\r\n${body}`;
+      const seen = statuses();
+      await askAgain(
+        { loops: 8, seconds: target.seconds, most: 10_000 },
+        { open: () => tlsSocket(target.ports.mtls, identity), request, onStatus: seen.count },
+      );
       return seen.text();
     },
   },

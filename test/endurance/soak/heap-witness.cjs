@@ -4,9 +4,16 @@
  */
 const { appendFileSync } = require('node:fs');
 const { dirname, join } = require('node:path');
+const { getHeapSpaceStatistics } = require('node:v8');
 
 const config = process.argv[process.argv.indexOf('--config') + 1];
 const file = join(dirname(config ?? '.'), 'heap-witness.jsonl');
+
+/** Compiled code grows for many minutes, while rare ways are taken for the first time; it is bounded by the program. */
+const codeBytes = () =>
+  getHeapSpaceStatistics()
+    .filter(({ space_name: name }) => /code|trusted/.test(name))
+    .reduce((sum, { space_used_size: bytes }) => sum + bytes, 0);
 
 setInterval(() => {
   globalThis.gc();
@@ -19,6 +26,7 @@ setInterval(() => {
     at: performance.now() + performance.timeOrigin,
     bytes: heapUsed + external,
     rss,
+    code: codeBytes(),
   };
   appendFileSync(file, `${JSON.stringify({ ...line, handles: handles.length })}\n`);
 }, 10_000).unref();

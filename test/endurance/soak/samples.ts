@@ -15,6 +15,7 @@ export function slopeOf(samples: readonly Sample[]): number {
 
 /** What one process wrote about itself after collections of garbage. */
 export interface HeapSample extends Sample {
+  readonly codeMegabytes: number;
   readonly handles: number;
 }
 
@@ -22,13 +23,18 @@ export interface HeapSample extends Sample {
 export function heapSamples(text: string, from: number): readonly (readonly HeapSample[])[] {
   const byProcess = new Map<number, HeapSample[]>();
   for (const line of text.split('\n').filter(Boolean)) {
-    const { pid, at, bytes, handles } = JSON.parse(line) as Record<
-      'pid' | 'at' | 'bytes' | 'handles',
+    const { pid, at, bytes, code, handles } = JSON.parse(line) as Record<
+      'pid' | 'at' | 'bytes' | 'code' | 'handles',
       number
     >;
     const samples = byProcess.get(pid) ?? [];
     byProcess.set(pid, samples);
-    samples.push({ seconds: (at - from) / 1000, megabytes: bytes / 1e6, handles });
+    samples.push({
+      seconds: (at - from) / 1000,
+      megabytes: (bytes - code) / 1e6,
+      codeMegabytes: code / 1e6,
+      handles,
+    });
   }
   return [...byProcess.values()];
 }
