@@ -4,7 +4,7 @@ import { silentLog } from '../../src/events.ts';
 import { openRedisStore } from '../../src/storage/redis/redis.ts';
 import type { Store } from '../../src/storage/store.ts';
 import { startRedis } from '../storage/redis/redis-servers.ts';
-import { DURABLE } from './durable-redis.ts';
+import { DURABLE } from './tokens/durable-redis.ts';
 
 // The Redis store, 64 operations at once from one process, each beside the plain command of ioredis that comes nearest
 // to it, on the same server in the same round: what indexes, tombstones, deadlines and WAIT cost.

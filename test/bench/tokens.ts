@@ -1,5 +1,5 @@
 import { hasRedis, startRedis } from '../storage/redis/redis-servers.ts';
-import { DURABLE } from './durable-redis.ts';
+import { DURABLE } from './tokens/durable-redis.ts';
 import { openBank } from '../durability/bank.ts';
 import {
   type Contender,

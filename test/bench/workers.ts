@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process';
 import { hasRedis, startRedis } from '../storage/redis/redis-servers.ts';
 import { openBank } from '../durability/bank.ts';
-import { DURABLE } from './durable-redis.ts';
+import { DURABLE } from './tokens/durable-redis.ts';
 import { median, startGenerator } from './tokens/contenders.ts';
 import { openCpuQuota } from './workers/cpu-quota.ts';
 import { type Load, type Measured, measureBurst, type Server } from './workers/measure-burst.ts';
