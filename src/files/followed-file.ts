@@ -15,6 +15,8 @@ export interface FollowedSourceOptions<T> {
   readonly file: string;
   /** Read together with the file; a change of either replaces the content. */
   readonly secondFile?: string;
+  /** The one of the files that holds a secret: a changed copy that every user of the machine may read is bad. */
+  readonly privateFile?: PrivateFile;
   /**
    * Reads the file; throws a refusal when the content is bad, with a cause when the file cannot be read. Called for every changed
    * copy; the result replaces the last one as a whole.
@@ -36,8 +38,6 @@ export interface FollowedFileOptions<T> extends Omit<FollowedSourceOptions<T>, '
   readonly parse: (content: string, second: string) => T | Promise<T>;
   /** The refusal for a file that is missing or may not be read. */
   readonly unreadable: (cause: NodeJS.ErrnoException) => OpenBankingError;
-  /** The one of the files that holds a secret: a copy that every user of the machine may read is bad. */
-  readonly privateFile?: PrivateFile;
 }
 
 /** The content of a file that is read again when it changes. */
@@ -157,9 +157,10 @@ class PolledFile<T> implements FollowedFile<T>, CheckedFile {
   }
 
   async #replace(version: string): Promise<boolean> {
-    const { file, log, name, load, onChange } = this.#options;
+    const { file, log, name, load, onChange, privateFile } = this.#options;
     const { signal } = this.#closing;
     try {
+      if (privateFile !== undefined) assertUnexposed(privateFile);
       const next = await load(signal);
       if (signal.aborted) return false;
       this.current = next;
@@ -186,8 +187,7 @@ class PolledFile<T> implements FollowedFile<T>, CheckedFile {
 }
 
 async function read<T>(options: FollowedFileOptions<T>): Promise<T> {
-  const { parse, unreadable, privateFile } = options;
-  if (privateFile !== undefined) assertUnexposed(privateFile);
+  const { parse, unreadable } = options;
   const contents = filesOf(options).map((file) => readFile(file, 'utf8'));
   const [content = '', second = ''] = await Promise.all(contents).catch((cause: NodeJS.ErrnoException) => {
     throw unreadable(cause);
