@@ -3,6 +3,8 @@ import type { Server as HttpsServer } from 'node:https';
 import type { Socket } from 'node:net';
 
 const SWEEP_MILLISECONDS = 50;
+/** Of the end of one answer. */
+const MAX_LISTENERS = 20;
 
 /** The connections and answers of an HTTP server, so that the server stops without an error for its callers. */
 export class OpenConnections {
@@ -19,6 +21,8 @@ export class OpenConnections {
     // Prepended, so that an answer ends its connection before the handler writes the head of the answer.
     server.prependListener('request', (_request: IncomingMessage, response: ServerResponse) => {
       this.#inFlight.add(response);
+      // Limits, metrics, traces and the gateway follow the end of an answer too, one listener each.
+      response.setMaxListeners(MAX_LISTENERS);
       response.once('close', () => this.#inFlight.delete(response));
       if (this.#isDraining) response.shouldKeepAlive = false;
     });
