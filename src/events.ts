@@ -63,23 +63,21 @@ export const EVENTS = Object.freeze({
     ['count', 'problems'],
     audited,
   ),
-  'worker.died': error(
-    'a worker ended by `outcome`, and is started again after `seconds`',
-    WORKER_ENDED,
-    counted('tallystick_worker_ends_total'),
-  ),
-  'worker.stuck': error('a worker did not answer for three seconds and is killed', ['worker']),
+  'worker.died': error('a worker ended by `outcome`, and is started again after `seconds`', WORKER_ENDED, {
+    ...counted('tallystick_worker_ends_total'),
+    ...audited,
+  }),
+  'worker.stuck': error('a worker did not answer for three seconds and is killed', ['worker'], audited),
   'worker.not_started': error(
     'a worker or stand-in (`outcome`) could not start',
     ['outcome', 'error'],
     audited,
   ),
-  'workers.away': error(
-    'no worker serves: a stand-in answers 503 until one does',
-    [],
-    counted('tallystick_workers_away_total'),
-  ),
-  'workers.back': info('a worker serves again, and the stand-in ends'),
+  'workers.away': error('no worker serves: a stand-in answers 503 until one does', [], {
+    ...counted('tallystick_workers_away_total'),
+    ...audited,
+  }),
+  'workers.back': info('a worker serves again, and the stand-in ends', [], audited),
   'connections.lost': warn('`count` connections were closed before a worker had them', ['count']),
   'gateway.started': info('the gateway accepts requests', ['issuer', 'count']),
   'gateway.stopped': info('the gateway has closed'),
@@ -94,23 +92,25 @@ export const EVENTS = Object.freeze({
     'count',
   ]),
 
-  'http.misdirected': warn('a request names another host or no host', ['listener', 'address', 'error']),
-  'http.malformed': warn('bytes on a connection are no HTTP request', [
-    'listener',
-    'address',
-    'status',
-    'error',
-  ]),
-  'http.refused': warn('a request breaks a rule of HTTP', REFUSED, refusals),
-  'tls.refused': info(
-    'a TLS handshake failed',
+  'http.misdirected': warn(
+    'a request names another host or no host',
     ['listener', 'address', 'error'],
-    counted('tallystick_tls_refusals_total'),
+    audited,
   ),
+  'http.malformed': warn(
+    'bytes on a connection are no HTTP request',
+    ['listener', 'address', 'status', 'error'],
+    audited,
+  ),
+  'http.refused': warn('a request breaks a rule of HTTP', REFUSED, auditedRefusals),
+  'tls.refused': info('a TLS handshake failed', ['listener', 'address', 'error'], {
+    ...counted('tallystick_tls_refusals_total'),
+    ...audited,
+  }),
   'connection.refused': warn(
     'a new connection is over a limit of its address or of the process',
     ['listener', 'address', 'error'],
-    counted('tallystick_connection_refusals_total', 'listener', 'error'),
+    { ...counted('tallystick_connection_refusals_total', 'listener', 'error'), ...audited },
   ),
   'connection.cut': warn(
     'a connection was closed: it left answers unread, or made room for a newer one',
@@ -129,10 +129,19 @@ export const EVENTS = Object.freeze({
     auditedRefusals,
   ),
 
-  'token.issued': info('the token endpoint answered with tokens', [...REQUEST, 'grantType', 'scope'], {
-    ...counted('tallystick_tokens_issued_total', 'grantType'),
-    ...recorded,
-  }),
+  'token.issued': info(
+    'the token endpoint answered with tokens',
+    [...REQUEST, 'grantType', 'scope', 'consentId'],
+    {
+      ...counted('tallystick_tokens_issued_total', 'grantType'),
+      ...recorded,
+    },
+  ),
+  'token.revoked': info(
+    'a client revoked a token of its own (`kind`); with a refresh token or an opaque access token its grant ended too, that of the consent',
+    [...REQUEST, 'consentId', 'psu', 'kind'],
+    recorded,
+  ),
   'client.auth.refused': warn('a client, its TPP or its certificate was refused', REFUSED, auditedRefusals),
   'client.limited': warn('a client sent more requests than it may in a minute', REFUSED, auditedRefusals),
   'grant.refused': warn('a code or a refresh token was refused', REFUSED, auditedRefusals),
@@ -232,10 +241,11 @@ export const EVENTS = Object.freeze({
   ...MANAGEMENT_EVENTS,
   'registration.refused': warn('a registration of a TPP was refused', REFUSED, auditedRefusals),
   'trust.loaded': info('a copy of a trust file is in use', LOADED, audited),
-  'trust.certificate.unreadable': warn('certificates of a trust file cannot be read, and are left out', [
-    'file',
-    'problems',
-  ]),
+  'trust.certificate.unreadable': warn(
+    'certificates of a trust file cannot be read, and are left out',
+    ['file', 'problems'],
+    audited,
+  ),
   'trust.anchor.unusable': warn('an anchor refuses every certificate below it', ['file', 'error'], audited),
   'trust.refused': error('a copy of a trust file is bad; the last good one stays', NOT_LOADED, COPY_REFUSED),
 

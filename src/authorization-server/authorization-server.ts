@@ -58,7 +58,7 @@ import { signedIntrospection } from './tokens/signed-introspection.ts';
 import { Dashboard, type DashboardOptions } from './dashboard/dashboard.ts';
 import { nameGrant } from './grant-management/grant-id.ts';
 import { grantsEndpoint } from './grant-management/grants-endpoint.ts';
-import { revokeStructuredTokens } from './tokens/revocation.ts';
+import { revokeTokens } from './tokens/revocation.ts';
 import { serveClientKeys } from './tokens/client-keys.ts';
 import { openSelfSigned } from './clients/self-signed/self-signed-clients.ts';
 import { namedClient } from './tokens/presented-token.ts';
@@ -276,7 +276,7 @@ function stepsOf(
       from('anyone', metadata),
       at(STATUS_LIST_ROUTE, statusLists),
       at(ENDPOINTS.backchannel_authentication, tellInterval),
-      at(ENDPOINTS.revocation, revokeStructuredTokens(sources)),
+      at(ENDPOINTS.revocation, revokeTokens(sources, options)),
       at(ENDPOINTS.userinfo, userinfo(options, userinfoSources)),
       at(ENDPOINTS.token, nameGrant(options.grantManagement)),
       at(GRANTS_ROUTE, grantsEndpoint(options, { ...sources, consents })),

@@ -1,6 +1,6 @@
 import { fork } from 'node:child_process';
 import { Command, Option } from 'commander';
-import type { Config } from '../index.ts';
+import type { Config, Log } from '../index.ts';
 import { liveSettings, ReloadedConfig } from '../server/reload/live-settings.ts';
 import type { ToWorker, WorkerRole } from '../server/workers/worker-messages.ts';
 import { loadAspsp } from './aspsp-module.ts';
@@ -50,12 +50,13 @@ export function serveCommand(): Command {
 }
 
 async function serve(config: Config, { source, read }: ConfigSource): Promise<void> {
-  const [{ startServer }, { openMetrics }] = await Promise.all([
+  const [{ startServer }, { openLog }] = await Promise.all([
     import('../server/server.ts'),
-    import('../server/metrics/opened-metrics.ts'),
+    import('../server/log/opened-log.ts'),
   ]);
-  const opened = openMetrics(config);
-  const server = await startServer(config, { aspsp: await loadAspsp(config, { source }), ...opened });
+  const aspsp = await loadAspsp(config, { source });
+  const opened = await openLog(config, {});
+  const server = await startServer(config, { aspsp }, opened);
   const reloaded = new ReloadedConfig(config, { file: source, read, of: 'server' });
   reloadOnSignal(async () => {
     await reloaded.reload(opened.log, (next) => server.change(liveSettings(next)));
@@ -66,34 +67,11 @@ async function serve(config: Config, { source, read }: ConfigSource): Promise<vo
 
 /** A process that `watchWorkers` has started. */
 async function serveAs(role: WorkerRole, source: string): Promise<void> {
-  const [{ openMetrics }, { receivedConfig, sendLastMetrics, serveAsWorker }] = await Promise.all([
-    import('../server/metrics/opened-metrics.ts'),
-    import('../server/workers/serve-as-worker.ts'),
-  ]);
+  const { receivedConfig, sendLastMetrics, serveAsWorker } = await import(
+    '../server/workers/serve-as-worker.ts'
+  );
   const config = await receivedConfig();
-  const { metrics, log, logLevel } = openMetrics(config);
-  const open = async () => {
-    if (role === 'stand-in')
-      return (await import('../server/workers/stand-in.ts')).openStandIn(config, { metrics, log });
-    const [{ openServer }, { ReceivedLists }] = await Promise.all([
-      import('../server/opened-server.ts'),
-      import('../server/workers/shared-lists.ts'),
-    ]);
-    const aspsp = await loadAspsp(config, { source });
-    const opened = await openServer(config, {
-      aspsp,
-      log,
-      logLevel,
-      metrics,
-      openList: new ReceivedLists().open,
-    });
-    opened.started();
-    return opened;
-  };
-  const server = await open().catch((error: unknown) => {
-    log.emit('worker.not_started', { outcome: role, error });
-    throw error;
-  });
+  const server = await (role === 'stand-in' ? openStandIn(config) : openWorker(config, source));
   reloadOnSignal(() => server.reload());
   await serveAsWorker(server);
   endWithin(config.shutdown.drainSeconds + STOP_MARGIN_SECONDS);
@@ -103,12 +81,53 @@ async function serveAs(role: WorkerRole, source: string): Promise<void> {
   process.exit(0);
 }
 
-async function watchWorkers(config: Config, { source, read }: ConfigSource): Promise<void> {
-  const [{ openMetrics }, { Workers }] = await Promise.all([
+async function openWorker(config: Config, source: string) {
+  const [{ openLog }, { openMetrics }, { openServer }, { ReceivedLists }] = await Promise.all([
+    import('../server/log/opened-log.ts'),
     import('../server/metrics/opened-metrics.ts'),
+    import('../server/opened-server.ts'),
+    import('../server/workers/shared-lists.ts'),
+  ]);
+  const opened = await openLog(config, {}).catch((error: unknown) =>
+    failWith(openMetrics(config).log, { outcome: 'worker', error }),
+  );
+  try {
+    const aspsp = await loadAspsp(config, { source });
+    const server = await openServer(config, { aspsp, openList: new ReceivedLists().open }, opened);
+    server.started();
+    return server;
+  } catch (error) {
+    return failWith(opened.log, { outcome: 'worker', error }).finally(() => opened.audit?.close());
+  }
+}
+
+/** Without an audit record: a stand-in answers when its folder is missing too. */
+async function openStandIn(config: Config) {
+  const [{ openMetrics }, standIn] = await Promise.all([
+    import('../server/metrics/opened-metrics.ts'),
+    import('../server/workers/stand-in.ts'),
+  ]);
+  const { metrics, log } = openMetrics(config);
+  return standIn
+    .openStandIn(config, { metrics, log })
+    .catch((error: unknown) => failWith(log, { outcome: 'stand-in', error }));
+}
+
+/** Reports that this process cannot start, and why. @throws the error */
+async function failWith(
+  log: Log,
+  { outcome, error }: { readonly outcome: WorkerRole; readonly error: unknown },
+): Promise<never> {
+  log.emit('worker.not_started', { outcome, error });
+  throw error;
+}
+
+async function watchWorkers(config: Config, { source, read }: ConfigSource): Promise<void> {
+  const [{ openOwnerLog }, { Workers }] = await Promise.all([
+    import('../server/owner-log.ts'),
     import('../server/workers/workers.ts'),
   ]);
-  const opened = openMetrics(config);
+  const opened = await openOwnerLog(config);
   let running = config;
   const [, program = '', ...words] = process.argv;
   const workers = new Workers({
@@ -123,7 +142,10 @@ async function watchWorkers(config: Config, { source, read }: ConfigSource): Pro
     ...opened,
   });
   const exitCode = await workers.start();
-  if (exitCode !== undefined) process.exit(exitCode);
+  if (exitCode !== undefined) {
+    await opened.close();
+    process.exit(exitCode);
+  }
   const reloaded = new ReloadedConfig(config, { file: source, read, of: 'server' });
   reloadOnSignal(async () => {
     await reloaded.reload(opened.log, (next) => {
@@ -134,7 +156,11 @@ async function watchWorkers(config: Config, { source, read }: ConfigSource): Pro
     });
     workers.reload();
   });
-  await stopOnSignal(() => workers.close(), { withinSeconds: stopSeconds(config) + WATCH_MARGIN_SECONDS });
+  const close = async () => {
+    await workers.close();
+    await opened.close();
+  };
+  await stopOnSignal(close, { withinSeconds: stopSeconds(config) + WATCH_MARGIN_SECONDS });
 }
 
 function stopSeconds({ shutdown }: Config): number {

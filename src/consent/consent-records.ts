@@ -1,5 +1,7 @@
 import type { Clock } from '../clock.ts';
 import { isRefusal, OpenBankingError } from '../errors.ts';
+import { type Log, silentLog } from '../events.ts';
+import { psuField } from './psu-name.ts';
 import { identifierHash, PayloadEncryption } from '../storage/record-protection.ts';
 import type { RecordToStore, Store, StoredRecord } from '../storage/store.ts';
 import { ChangeFeed, type FeedPage } from './change-feed.ts';
@@ -23,6 +25,8 @@ export interface ConsentRecordsOptions {
   readonly clock: Clock;
   /** Keys are derived from it, of the encryption and of the hashes of identifiers; 32 bytes. */
   readonly secret: Buffer;
+  /** Has one event for each change. */
+  readonly log?: Log | undefined;
 }
 
 /** Some consents of an index, in an order of the store's own. */
@@ -58,13 +62,19 @@ export class ConsentRecords {
   readonly #encryption: PayloadEncryption;
   readonly #hash: (kind: string, id: string) => string;
   readonly #feed: ChangeFeed;
+  readonly #report: (consent: Consent) => void;
 
-  constructor({ store, clock, secret }: ConsentRecordsOptions) {
+  constructor({ store, clock, secret, log = silentLog }: ConsentRecordsOptions) {
     this.#store = store;
     this.#clock = clock;
     this.#encryption = new PayloadEncryption(secret);
     this.#hash = identifierHash(secret);
     this.#feed = new ChangeFeed({ store, clock, encryption: this.#encryption });
+    this.#report = ({ clientId, authorizationNumber, consentId, psuId, status, history }) => {
+      const named = { clientId, authorizationNumber, consentId, ...psuField(secret, psuId) };
+      const kind = history.at(-1)?.by.kind;
+      log.emit('consent.changed', { ...named, ...(kind === undefined ? {} : { kind }), outcome: status });
+    };
   }
 
   /**
@@ -135,7 +145,10 @@ export class ConsentRecords {
     const { consentId } = read.consent;
     const moment = await this.#moment(consentId);
     const consent = revoked(read.consent, by, moment);
-    if (await this.#store.replace(KIND, read.record, this.#recordOf(consent))) return consent;
+    if (await this.#store.replace(KIND, read.record, this.#recordOf(consent))) {
+      this.#report(consent);
+      return consent;
+    }
     await this.#feed.withdraw(moment.number, consentId);
     return undefined;
   }
@@ -191,8 +204,10 @@ export class ConsentRecords {
     }
     const moment = await this.#moment(consentId);
     const consent = make(moment);
-    if (await this.#store.putIfAbsent(KIND, consentId, this.#recordOf(consent)))
+    if (await this.#store.putIfAbsent(KIND, consentId, this.#recordOf(consent))) {
+      this.#report(consent);
       return { consent, isNew: true };
+    }
     await this.#feed.withdraw(moment.number, consentId);
     return { consent: (await this.find(consentId)) ?? consent, isNew: false };
   }
@@ -207,8 +222,10 @@ export class ConsentRecords {
         return { consent: before, isFirst: false };
       const moment = await this.#moment(consentId);
       const consent = make(before, moment);
-      if (await this.#store.replace(KIND, record, this.#recordOf(consent)))
+      if (await this.#store.replace(KIND, record, this.#recordOf(consent))) {
+        this.#report(consent);
         return { consent, before, isFirst: true };
+      }
       await this.#feed.withdraw(moment.number, consentId);
     }
     throw new OpenBankingError('ERR_STORAGE_UNAVAILABLE', { operation: 'replace a consent' });

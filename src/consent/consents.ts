@@ -108,6 +108,15 @@ export class Consents {
     return this.#records.readChanges(page);
   }
 
+  /**
+   * Ends the grants of a consent with every token, and leaves the consent as it is: a TPP that revokes its refresh token does the
+   * same. @throws ERR_STORAGE_UNAVAILABLE
+   */
+  async endGrantsOf(consentId: string): Promise<void> {
+    const consent = await this.#records.find(consentId);
+    if (consent !== undefined) await this.#endGrants(consent);
+  }
+
   async #endGrants({ grantId, replacedGrantId }: Consent): Promise<void> {
     const grants = [grantId, replacedGrantId].filter((one) => one !== undefined);
     await Promise.all(grants.map((one) => this.#grants.endGrant(one)));

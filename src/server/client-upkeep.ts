@@ -27,7 +27,7 @@ export interface ClientUpkeep {
   /** Rules of the configuration for every client. */
   readonly rules: ClientRules;
   /** Every consent; ending one ends its grant and tokens too. */
-  readonly consents: Pick<Consents, 'find' | 'revoke'>;
+  readonly consents: Pick<Consents, 'endGrantsOf' | 'find' | 'revoke'>;
   /** Ends a client with every grant, token and consent. @throws ERR_CLIENT_REGISTRATION */
   end(clientId: string): Promise<void>;
   close(): Promise<void>;

@@ -51,24 +51,28 @@ import { SeenCertificates } from '../tpp/seen-certificates.ts';
 import { changeSettings } from './reload/live-settings.ts';
 import type { OpenedServer, ServerParts } from './running-server.ts';
 import type { Audit } from '../audit/audit.ts';
-import { openLog } from './log/opened-log.ts';
+import type { OpenedLog } from './log/opened-log.ts';
 import { openTppDecision } from './tpp-decision.ts';
 
 /**
- * The composition root: opens the files of the configuration, builds every object.
+ * The composition root: opens the files of the configuration, builds every object. The audit record of `opened` is closed
+ * with the server.
  *
  * @throws ERR_CONFIG_INVALID, ERR_REGISTRY_INVALID, ERR_STORAGE_UNAVAILABLE
  */
-export async function openServer(config: Config, parts: ServerParts): Promise<OpenedServer> {
+export async function openServer(
+  config: Config,
+  parts: Omit<ServerParts, 'log'>,
+  { metrics, logLevel, audit, activity, log }: OpenedLog,
+): Promise<OpenedServer> {
   const aspsp = aspspOf(config, parts.aspsp);
   const clock = parts.clock ?? systemClock;
-  const { metrics, logLevel, audit, activity, log } = await openLog(config, parts, clock);
   await assertPrivateFiles(config, 'configuration', log);
   const opened = await openParts(config, parts, { audit, clock, log, metrics });
   const { decision, clients, store, clientCertificate, tls } = opened;
   audit?.start({ log, store });
   activity.start({ log, store, registry: decision.registry });
-  const consents = new ConsentRecords({ store, clock, secret: opened.secret });
+  const consents = new ConsentRecords({ store, clock, secret: opened.secret, log });
   const consentUses = new ConsentUses({ store, clock, log, consentSeconds: config.consent.lifetimeSeconds });
   const ofCustomers = { aspsp, consents, consentUses };
   const endpoints = createEndpoints(config, opened, { ...ofCustomers, audit, clock, log });
@@ -133,7 +137,6 @@ export async function openServer(config: Config, parts: ServerParts): Promise<Op
       log.emit('server.stopped');
       await audit?.close();
       await store.close();
-      if (parts.metrics === undefined) metrics.close();
     },
   };
 }
@@ -141,7 +144,7 @@ export async function openServer(config: Config, parts: ServerParts): Promise<Op
 /** Opens everything that is read from the files and stores that the configuration names. */
 async function openParts(
   config: Config,
-  parts: ServerParts,
+  parts: Pick<ServerParts, 'openList' | 'store'>,
   {
     audit,
     clock,

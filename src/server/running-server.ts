@@ -8,7 +8,6 @@ import type { Log } from '../events.ts';
 import type { OpenList } from '../files/followed-list.ts';
 import type { ManagementEndpoint } from '../management/managed-request.ts';
 import type { Listener } from '../mutual-tls/listeners.ts';
-import type { LogLevel } from '../logging/log-level.ts';
 import type { LiveSettings } from './reload/live-settings.ts';
 import type { Store } from '../storage/store.ts';
 import type { TppRegistry } from '../../tpp-registry/index.ts';
@@ -21,10 +20,6 @@ export interface ServerParts {
   /** Absent: the application of the bank (`bankApp`) asks customers. */
   readonly aspsp?: Aspsp | undefined;
   readonly log?: Log;
-  /** The metrics of this process, whose sink is one of `log` already. Default: new ones, which count the events of `log`. */
-  readonly metrics?: Metrics;
-  /** Of `log`, for a change while the server runs. Default: that of a log of its own. */
-  readonly logLevel?: LogLevel;
   readonly clock?: Clock;
   /** Used instead of the store that the configuration names, and closed with the server. */
   readonly store?: Store;

@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { systemClock } from '../clock.ts';
 import type { Config } from '../configuration/config.ts';
 import { serverCertificateGauges } from './metrics/server-gauges.ts';
-import { openMetrics } from './metrics/opened-metrics.ts';
+import { type OpenedLog, openLog } from './log/opened-log.ts';
 import { HealthServer, readinessOf } from './health.ts';
 import { ManagementEdge } from './management/management-edge.ts';
 import { type OpenedManagementListener, openManagementListener } from './management/management-listener.ts';
@@ -12,14 +12,19 @@ import { openServer } from './opened-server.ts';
 import type { OpenedServer, RunningServer, ServerParts } from './running-server.ts';
 
 /**
- * Opens a server, serves its health, and listens.
+ * Opens a server, serves its health, and listens. `given` has the log of a caller who reports to it too.
  *
  * @throws ERR_CONFIG_INVALID, ERR_REGISTRY_INVALID, ERR_STORAGE_UNAVAILABLE
  */
-export async function startServer(config: Config, parts: ServerParts): Promise<RunningServer> {
+export async function startServer(
+  config: Config,
+  parts: ServerParts,
+  given?: OpenedLog,
+): Promise<RunningServer> {
   const { listen, shutdown, bankApi } = config;
   let server: OpenedServer | undefined;
-  const { metrics, log } = openMetrics(config, parts);
+  const opened = given ?? (await openLog(config, parts));
+  const { metrics, log, audit } = opened;
   const clock = parts.clock ?? systemClock;
   const edge = new ManagementEdge({ endpoint: () => server?.manage, metrics: () => metrics.text(), log });
   const health = new HealthServer(async () => {
@@ -37,7 +42,7 @@ export async function startServer(config: Config, parts: ServerParts): Promise<R
   await health.listen(listen.health);
   let management: OpenedManagementListener | undefined;
   try {
-    server = await openServer(config, { ...parts, clock, log, metrics });
+    server = await openServer(config, parts, opened);
     ports.front = await server.front.listen(listen.front, host);
     ports.mtls = await server.mtls.listen(listen.mtls, host);
     if (bankApi !== undefined && server.bank !== undefined) {
@@ -47,7 +52,7 @@ export async function startServer(config: Config, parts: ServerParts): Promise<R
     const certificates = { 'management.tls': management?.tls };
     metrics.follow(() => serverCertificateGauges({ certificates }));
   } catch (error) {
-    await Promise.all([health.close(), server?.stop()]);
+    await Promise.all([health.close(), server === undefined ? audit?.close() : server.stop()]);
     throw error;
   }
   server.started();
@@ -62,7 +67,7 @@ export async function startServer(config: Config, parts: ServerParts): Promise<R
     await management?.close();
     await stop();
     await health.close();
-    if (parts.metrics === undefined) metrics.close();
+    if (given === undefined) metrics.close();
   };
   return {
     ...running,

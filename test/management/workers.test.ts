@@ -1,14 +1,23 @@
 import { execFile, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
+import { type IncomingMessage, request as plainRequest } from 'node:http';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { Agent, fetch as request } from 'undici';
 import { afterAll, beforeAll, expect, it, vi } from 'vitest';
+import { LastCheckpoint } from '../../src/audit/last-checkpoint.ts';
+import { openAuditKey } from '../../src/audit/line/signing-key.ts';
+import { AuditSearch } from '../../src/audit/reading/audit-search.ts';
+import { FolderSource } from '../../src/audit/reading/folder-source.ts';
+import { verifyAudit } from '../../src/audit/verification/verification.ts';
 import { systemClock } from '../../src/clock.ts';
+import { silentLog } from '../../src/events.ts';
 import { LocalTickets } from '../../src/management/operators/local-tickets.ts';
 import { RegisteringTpp } from '../authorization-server/registration/registering.ts';
 import type { TestSandbox } from '../authorization-server/running-sandbox.ts';
 import { blocksOf, fileOf, readPage } from '../docs/pages.ts';
+import { openSqliteStore } from '../../src/storage/sqlite/sqlite.ts';
 import { type Bank, freePorts, openBank, type Ports } from '../durability/bank.ts';
 import { Tpp } from '../durability/tpp.ts';
 import { type ServeProcess, startServe } from '../server/serve-process.ts';
@@ -28,6 +37,7 @@ beforeAll(async () => {
     workers: 2,
     shutdown: { noticeSeconds: 0, drainSeconds: 2 },
     registration: { profiles: [{ profile: 'certificate' }], approval: 'manual' },
+    audit: { folder: 'audit', signingKeyFile: 'audit.key' },
   });
   const isReady = async () => {
     const { status, text } = await server.health('ready');
@@ -161,4 +171,38 @@ it('with two workers a block counts in both within a second, and the public port
     expect([404, 405], path).toContain(answer.status);
   }
   tpp.close();
+}, 60_000);
+
+it('with two workers the process that owns the ports has a chain of its own in the audit record', async () => {
+  const { port } = new URL(`http://127.0.0.1:${ports.health}`);
+  const misdirected = plainRequest({ port, path: '/console', headers: { host: 'rebound.example' } }).end();
+  const [answer] = (await once(misdirected, 'response')) as [IncomingMessage];
+  answer.resume();
+  expect(answer.statusCode).toBe(421);
+  process.kill(server.children()[0] ?? 0, 'SIGKILL');
+  server.child.kill('SIGHUP');
+  const record = new AuditSearch(new FolderSource(join(bank.folder, 'audit')));
+  const names = async () => {
+    const query = { from: new Date(0), to: new Date(Date.now() + 60_000), limit: 1000 };
+    const { entries } = await record.find(query);
+    const opened = entries.find(({ members }) => members.pid === server.child.pid);
+    return entries.filter(({ process }) => process === opened?.process).map(({ event }) => event);
+  };
+  const expected = ['management.refused', 'worker.died', 'configuration.reloaded', 'clients.loaded'];
+  await expect.poll(names, { timeout: 20_000 }).toEqual(expect.arrayContaining(expected));
+  server.child.kill('SIGTERM');
+  expect(await server.ended).toMatchObject({ code: 0 });
+
+  const [key, store] = await Promise.all([
+    openAuditKey(join(bank.folder, 'audit.key')),
+    openSqliteStore({ file: join(bank.folder, 'bank.sqlite'), clock: systemClock, log: silentLog }),
+  ]);
+  const verified = await verifyAudit({
+    source: new FolderSource(join(bank.folder, 'audit')),
+    keys: new Map([[key.id, key.publicKey]]),
+    stored: await new LastCheckpoint(store).find(),
+  });
+  await store.close();
+  expect(verified.faults).toEqual([]);
+  expect((await names())[0]).toBe('audit.checkpoint');
 }, 60_000);

@@ -8,6 +8,7 @@ import type {
 } from 'oidc-provider';
 import { type Clock, epochSeconds } from '../../clock.ts';
 import { OpenBankingError } from '../../errors.ts';
+import { psuField } from '../../consent/psu-name.ts';
 import type { Log } from '../../events.ts';
 import type { AuthorisationStatus } from '../../tpp/authorisation-status.ts';
 import { tppOf } from '../clients/registered-client.ts';
@@ -40,6 +41,8 @@ export interface BackchannelRequestsOptions extends ApprovalRules {
   readonly rules: CibaRules;
   readonly authorisationStatus: AuthorisationStatus;
   readonly clock: Clock;
+  /** Names customers in events. */
+  readonly secret: Buffer;
   readonly log: Log;
 }
 
@@ -162,12 +165,13 @@ export class BackchannelRequests {
     record: ApprovalRecord,
     { client, requestId }: { readonly client: Client; readonly requestId: string },
   ): Promise<void> {
-    const { log, authorisationStatus } = this.#options;
+    const { log, authorisationStatus, secret } = this.#options;
     const { calls, fail, accesses } = this.#parts;
     const { approvalId, psuId, clientId, params } = record;
     if (psuId === undefined) return;
     const { authorizationNumber } = tppOf(client);
-    const fields = { requestId, clientId, authorizationNumber, scope: params.scope ?? '' };
+    const named = { requestId, clientId, authorizationNumber, ...psuField(secret, psuId) };
+    const fields = { ...named, scope: params.scope ?? '' };
     try {
       const tpp = authorisationStatus.verify(tppOf(client));
       const asked = await accesses.of({ params, client });

@@ -1,8 +1,8 @@
-import { psuName } from '../customer/psu-name.ts';
 import type { BackchannelAuthenticationRequest, Client, Provider } from 'oidc-provider';
 import { z } from 'zod';
 import { type Clock, epochSeconds } from '../../clock.ts';
 import { isRefusal, OpenBankingError } from '../../errors.ts';
+import { psuField } from '../../consent/psu-name.ts';
 import type { Log } from '../../events.ts';
 import type { AuthorisationStatus } from '../../tpp/authorisation-status.ts';
 import { profileOf } from '../profiles/profiles.ts';
@@ -223,7 +223,8 @@ export class CustomerApprovals implements Approvals {
     { error, description }: Extract<Decision, { answer: 'ended' }>,
   ): void {
     Object.assign(request, { error, errorDescription: description });
-    this.#options.log.emit('consent.denied', eventFields(record));
+    const { log, secret } = this.#options;
+    log.emit('consent.denied', { ...eventFields(record), ...psuField(secret, record.psuId) });
   }
 
   async #allow(
@@ -245,7 +246,7 @@ export class CustomerApprovals implements Approvals {
       const { consentId } = created;
       this.#options.log.emit('consent.granted', {
         ...{ ...eventFields(record), authorizationNumber, consentId },
-        psu: psuName(this.#options.secret)(psuId),
+        ...psuField(this.#options.secret, psuId),
       });
     }
     const { amr = [], acr, authTime } = login ?? {};

@@ -62,11 +62,12 @@ export function interactions(
   const { profiles } = options;
   const { acrValues } = options.acr;
   const login = new Authentication({ aspsp, acrValues, attempts, pages, strong, secret, clock, log });
-  const occasions = new InteractionOccasions({ acrValues, profiles, pages, forms, issuer, log });
+  const occasions = new InteractionOccasions({ acrValues, profiles, pages, forms, issuer, secret, log });
   const decisions = new Decisions({ store, clock, secret });
   const consent = new ConsentDecision(options, { granted, aspsp, pages, forms, decisions });
   const bankApp =
-    options.bankApp && new BankApp({ ...options.bankApp, log }, { visits: bankVisits, consent, pages });
+    options.bankApp &&
+    new BankApp({ ...options.bankApp, secret, log }, { visits: bankVisits, consent, pages });
   const lastSeenElsewhere = bankApp && ((uid: string) => bankVisits.lastSeen(uid));
   const visits = new Visits(options, {
     ...{ provider, pages, forms, decisions, consent, accesses, lastSeenElsewhere },

@@ -2,6 +2,7 @@ import type { Context } from 'koa';
 import type { Consents } from '../../consent/consents.ts';
 import type { ConsentUses } from '../../consent/consent-uses.ts';
 import { isRefusal } from '../../errors.ts';
+import { psuField } from '../../consent/psu-name.ts';
 import type { Log } from '../../events.ts';
 import type { AccountChoice } from '../customer/bank/aspsp.ts';
 import type { AspspCalls } from '../customer/bank/aspsp-calls.ts';
@@ -26,6 +27,8 @@ export interface AccessPagesOptions {
   readonly consentUses: Pick<ConsentUses, 'lastUseOf'>;
   readonly aspsp: Pick<AspspCalls, 'listAccounts'>;
   readonly pages: Pages;
+  /** Names customers in events. */
+  readonly secret: Buffer;
   readonly log: Log;
   /** Where the customer's passkeys are; absent where the server asks for none. */
   readonly passkeysPath: string | undefined;
@@ -111,10 +114,12 @@ export class AccessPages {
   }
 
   async #end(ctx: Context, { consent }: Access): Promise<void> {
-    const { consentId, clientId, authorizationNumber } = consent;
+    const { consentId, clientId, authorizationNumber, psuId } = consent;
     await this.#options.consents.revoke(consentId, { by: { kind: 'customer' } });
     const requestId = String(ctx.state.requestId);
-    this.#options.log.emit('dashboard.access.ended', { requestId, clientId, authorizationNumber, consentId });
+    const { log, secret } = this.#options;
+    const named = { requestId, clientId, authorizationNumber, consentId };
+    log.emit('dashboard.access.ended', { ...named, ...psuField(secret, psuId) });
   }
 
   async #allOf(psuId: string): Promise<readonly Access[]> {

@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import type { Context } from 'koa';
 import type { Clock } from '../../clock.ts';
+import { psuField } from '../../consent/psu-name.ts';
 import type { Log } from '../../events.ts';
 import { identifierHash, PayloadEncryption } from '../../storage/record-protection.ts';
 import type { Store } from '../../storage/store.ts';
@@ -78,7 +79,7 @@ export class DashboardLogins {
 
   /** The login as an occasion to authenticate. @throws ERR_STORAGE_UNAVAILABLE */
   async occasionOf(ctx: Context, loginId: string, ends: LoginEnds): Promise<Occasion> {
-    const { forms, log, issuer } = this.#options;
+    const { forms, log, issuer, secret } = this.#options;
     const found = await this.#find(loginId);
     const occasionId = found?.occasionId ?? this.#hash(KIND, loginId);
     const events = { requestId: String(ctx.state.requestId) };
@@ -118,7 +119,7 @@ export class DashboardLogins {
         await ends.finish(koa, login);
       },
       end: async (koa, reason) => {
-        log.emit(END_EVENTS[reason], events);
+        log.emit(END_EVENTS[reason], { ...events, ...psuField(secret, progress?.proved?.psuId) });
         await this.#end(koa, id);
         ends.stop(koa, reason);
       },

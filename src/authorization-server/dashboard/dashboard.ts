@@ -4,6 +4,7 @@ import type { Consents } from '../../consent/consents.ts';
 import type { ConsentUses } from '../../consent/consent-uses.ts';
 import type { Log } from '../../events.ts';
 import type { ClientCertificateSource } from '../../mutual-tls/client-certificate.ts';
+import { psuField } from '../../consent/psu-name.ts';
 import type { Store } from '../../storage/store.ts';
 import { Authentication } from '../customer/authentication/authentication.ts';
 import { PasskeyPages } from '../customer/authentication/passkeys/passkey-pages.ts';
@@ -49,6 +50,7 @@ export interface DashboardParts {
 export class Dashboard {
   readonly #isOpen: boolean;
   readonly #log: Log;
+  readonly #secret: Buffer;
   readonly #authentication: Authentication;
   readonly #pages: Pages;
   readonly #forms: DashboardForms;
@@ -63,6 +65,7 @@ export class Dashboard {
     const { acrValues } = options.acr;
     this.#isOpen = options.hasDashboard;
     this.#log = log;
+    this.#secret = secret;
     this.#authentication = new Authentication({
       ...options,
       ...parts,
@@ -76,7 +79,7 @@ export class Dashboard {
     this.#limits = new LoginLimits((request) => clientCertificate.findAddress(request));
     const passkeys = this.#passkeyRoutes(parts);
     const passkeysPath = passkeys.length === 0 ? undefined : PASSKEYS_PATH;
-    this.#accesses = new AccessPages({ ...parts, consentUses, log, passkeysPath });
+    this.#accesses = new AccessPages({ ...parts, consentUses, secret, log, passkeysPath });
     this.#routes = new Map([
       [`GET ${DASHBOARD_PATH}`, (ctx) => this.#seen(ctx, (visitor) => this.#accesses.list(ctx, visitor))],
       [`GET ${DASHBOARD_PATH}/end`, (ctx) => this.#seen(ctx, (visitor) => this.#accesses.ask(ctx, visitor))],
@@ -94,7 +97,7 @@ export class Dashboard {
   /** Passkeys are added and removed where this server asks for them. */
   #passkeyRoutes({ strong, pages }: DashboardParts): readonly [string, (ctx: Context) => Promise<void>][] {
     if (strong?.factors.some(({ name }) => name === 'passkey') !== true) return [];
-    const passkeys = new PasskeyPages({ ...strong, pages, log: this.#log });
+    const passkeys = new PasskeyPages({ ...strong, pages, secret: this.#secret, log: this.#log });
     return [
       [`GET ${PASSKEYS_PATH}`, (ctx) => this.#seen(ctx, (visitor) => passkeys.list(ctx, visitor))],
       [
@@ -172,7 +175,9 @@ export class Dashboard {
     finish: async (ctx, { psuId, amr }) => {
       await this.#sessions.end(cookieOf(ctx, 'session'));
       setCookie(ctx, 'session', await this.#sessions.begin(psuId));
-      this.#log.emit('dashboard.login', { requestId: String(ctx.state.requestId), outcome: amr.join(' ') });
+      const psu = psuField(this.#secret, psuId);
+      const requestId = String(ctx.state.requestId);
+      this.#log.emit('dashboard.login', { requestId, ...psu, outcome: amr.join(' ') });
       redirect(ctx, DASHBOARD_PATH);
     },
     stop: (ctx, reason) => showNotice(ctx, this.#pages, { reason, status: 403 }),

@@ -1,6 +1,7 @@
 import type { Context, Middleware } from 'koa';
 import { type Clock, epochSeconds } from '../../clock.ts';
 import type { Consents } from '../../consent/consents.ts';
+import { psuField } from '../../consent/psu-name.ts';
 import type { Consent } from '../../consent/consent.ts';
 import { isRefusal, OpenBankingError } from '../../errors.ts';
 import type { Log } from '../../events.ts';
@@ -18,6 +19,8 @@ export interface GrantsEndpointOptions {
   readonly resource: string;
   readonly mtlsUrl: URL;
   readonly clock: Clock;
+  /** Names customers in events. */
+  readonly secret: Buffer;
   readonly log: Log;
 }
 
@@ -68,7 +71,7 @@ async function ownGrant(ctx: Context, clientId: string, { consents }: Sources): 
 /** §6.5: the grant, its refresh tokens and its access tokens are over when this is answered. */
 async function revoke(
   ctx: Context,
-  { consentId, clientId, authorizationNumber }: Consent,
+  { consentId, clientId, authorizationNumber, psuId }: Consent,
   { options, sources }: { readonly options: GrantsEndpointOptions; readonly sources: Sources },
 ): Promise<void> {
   await sources.consents.revoke(consentId, { by: { kind: 'tpp', id: clientId } });
@@ -77,6 +80,7 @@ async function revoke(
     clientId,
     authorizationNumber,
     consentId,
+    ...psuField(options.secret, psuId),
   });
   ctx.status = 204;
 }

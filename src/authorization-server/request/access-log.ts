@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import type { Context, Middleware } from 'koa';
 import type { KoaContextWithOIDC } from 'oidc-provider';
+import { consentIdOf } from '../../consent/consent.ts';
 import { type EventFields, hexPrefix, type Log } from '../../events.ts';
 import type { ClientCertificateSource } from '../../mutual-tls/client-certificate.ts';
 import { findRefusal, protocolRefusal, refusalEvent } from './oauth-error.ts';
@@ -37,12 +38,15 @@ function record(ctx: Context, log: Log, source: ClientCertificateSource): void {
 }
 
 function tokenFields(ctx: Context): EventFields {
-  const { grant_type: grantType } = (ctx as Partial<KoaContextWithOIDC>).oidc?.params ?? {};
+  const { oidc } = ctx as Partial<KoaContextWithOIDC>;
+  const { grant_type: grantType } = oidc?.params ?? {};
+  const grantId = oidc?.entities?.Grant?.jti;
   const { scope } = ctx.body as { readonly scope?: string };
   return {
     ...requestFields(ctx),
     grantType: String(grantType),
     ...(scope === undefined ? {} : { scope }),
+    ...(grantId === undefined ? {} : { consentId: consentIdOf(grantId) }),
   };
 }
 

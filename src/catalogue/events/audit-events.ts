@@ -1,15 +1,17 @@
-import { counted, debug, error, info, recorded, warn } from '../../event-levels.ts';
+import { audited, counted, debug, error, info, recorded, warn } from '../../event-levels.ts';
 
 /** The events of the audit record. */
 export const AUDIT_EVENTS = {
   'audit.unavailable': error(
     'the audit record cannot be written: requests that need their line get 503 until it can',
     ['error'],
-    counted('tallystick_audit_write_failures_total'),
+    { ...counted('tallystick_audit_write_failures_total'), ...audited },
   ),
-  'audit.available': info('the audit record can be written again, for the first time since `since`', [
-    'since',
-  ]),
+  'audit.available': info(
+    'the audit record can be written again, for the first time since `since`',
+    ['since'],
+    audited,
+  ),
   'audit.gap': error(
     'the audit record could not be written: `count` lines since `since` are missing in it',
     ['count', 'since'],
@@ -59,9 +61,11 @@ export const AUDIT_EVENTS = {
   'tpp.decision.unexplained': warn(
     'the decision about a certificate could not be made again for the audit record',
     ['fingerprint', 'error'],
+    audited,
   ),
-  'audit.certificate.unkept': warn('a certificate cannot be kept beside the audit record', [
-    'certificate',
-    'error',
-  ]),
+  'audit.certificate.unkept': warn(
+    'a certificate cannot be kept beside the audit record',
+    ['certificate', 'error'],
+    audited,
+  ),
 };

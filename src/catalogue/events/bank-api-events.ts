@@ -18,7 +18,7 @@ export const BANK_API_EVENTS = {
   ]),
   'bank_app.returned': info(
     'a customer came back from the application of the bank (`outcome`)',
-    [...CUSTOMER, 'outcome'],
+    [...CUSTOMER, 'psu', 'outcome'],
     audited,
   ),
   'bank.webhook.failed': warn(

@@ -1,12 +1,13 @@
 import { audited, counted, debug, info, recorded, warn } from '../../event-levels.ts';
 
-const CUSTOMER = ['requestId', 'clientId', 'authorizationNumber', 'scope'] as const;
+/** `psu` is absent until the customer has proved the first element. */
+const CUSTOMER = ['requestId', 'clientId', 'authorizationNumber', 'scope', 'psu'] as const;
 
 /** The events of a customer's authentication and decision. */
 export const CUSTOMER_EVENTS = {
   'psu.authenticated': info(
     'a customer has authenticated; `outcome` has the methods',
-    [...CUSTOMER, 'psu', 'outcome'],
+    [...CUSTOMER, 'outcome'],
     { ...counted('tallystick_customer_authentications_total'), ...recorded },
   ),
   'psu.login.refused': warn('a customer sent wrong credentials', CUSTOMER, {
@@ -24,7 +25,7 @@ export const CUSTOMER_EVENTS = {
   ),
   'psu.passkey.changed': info(
     'a customer has added or removed a passkey (`outcome`)',
-    ['requestId', 'outcome'],
+    ['requestId', 'psu', 'outcome'],
     audited,
   ),
   'psu.claims.missing': warn(
@@ -45,7 +46,7 @@ export const CUSTOMER_EVENTS = {
     CUSTOMER,
     audited,
   ),
-  'consent.granted': info('a customer consented', [...CUSTOMER, 'psu', 'consentId'], {
+  'consent.granted': info('a customer consented', [...CUSTOMER, 'consentId'], {
     ...counted('tallystick_consents_granted_total'),
     ...recorded,
   }),

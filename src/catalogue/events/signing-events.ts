@@ -9,7 +9,11 @@ export const SIGNING_EVENTS = {
     NOT_LOADED,
     COPY_REFUSED,
   ),
-  'signing-keys.unfit': warn('keys of the token or KMS cannot be used, and are left out', ['problems']),
+  'signing-keys.unfit': warn(
+    'keys of the token or KMS cannot be used, and are left out',
+    ['problems'],
+    audited,
+  ),
   'signing-keys.away': error(
     'the module or service that keeps the signing keys is away (`outcome`): no signature, 503 until it is back',
     ['outcome', 'error'],

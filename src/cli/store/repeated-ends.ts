@@ -17,16 +17,20 @@ export interface RepeatFlags {
 /** Events whose `consentId` is a consent that has ended, whatever else they say. */
 const CONSENT_ENDS = ['dashboard.access.ended', 'grant.revoked'];
 const ENDED_STATUSES = ['revoked', 'rejected', 'consumed'];
-const EVENTS = [...CONSENT_ENDS, 'consent.changed', 'client.status', 'registration.deleted'];
+const EVENTS = [...CONSENT_ENDS, 'consent.changed', 'token.revoked', 'client.status', 'registration.deleted'];
+/** A JWT that was revoked alone: every JWT of before a restore ends with the change of the signing keys. */
+const ALONE = 'JWT';
 const PAGE = 1000;
 const BY_REPETITION = Object.freeze({
   by: { kind: 'server' },
   reason: 'ended before, and alive again after a restore of the store',
 } as const);
 
-/** Consents and clients that a record names as ended. */
+/** Consents, grants and clients that a record names as ended. */
 interface Ends {
   readonly consents: readonly string[];
+  /** When the TPP ended the grant of a consent, by the id of the consent. */
+  readonly grants: ReadonlyMap<string, Date>;
   readonly disabledClients: readonly string[];
   readonly deletedClients: readonly string[];
 }
@@ -34,7 +38,7 @@ interface Ends {
 type Outcome = 'ended' | 'over' | 'absent';
 
 interface Repeated {
-  readonly kind: 'consent' | 'client';
+  readonly kind: 'consent' | 'grant' | 'client';
   readonly id: string;
   readonly outcome: Outcome;
 }
@@ -63,17 +67,25 @@ async function readEnds(search: AuditSearch, since: Date): Promise<Ends> {
   // The last status of a client counts.
   entries.sort((a, b) => (a.at < b.at ? -1 : 1));
   const consents = new Set<string>();
+  const grants = new Map<string, Date>();
   const clients = new Map<string, string>();
-  for (const { event, members } of entries) {
+  for (const { at, event, members } of entries) {
     const { consentId, clientId, outcome } = members;
     if (isConsentEnd(event, outcome) && typeof consentId === 'string') consents.add(consentId);
+    const endsGrant = event === 'token.revoked' && members.kind !== ALONE;
+    if (endsGrant && typeof consentId === 'string') grants.set(consentId, new Date(at));
     if (typeof clientId !== 'string') continue;
     if (event === 'registration.deleted') clients.set(clientId, 'ending');
     if (event === 'client.status' && clients.get(clientId) !== 'ending')
       clients.set(clientId, String(outcome));
   }
   const named = (status: string) => [...clients].flatMap(([id, own]) => (own === status ? [id] : []));
-  return { consents: [...consents], disabledClients: named('disabled'), deletedClients: named('ending') };
+  return {
+    consents: [...consents],
+    grants,
+    disabledClients: named('disabled'),
+    deletedClients: named('ending'),
+  };
 }
 
 function isConsentEnd(event: string, outcome: unknown): boolean {
@@ -105,9 +117,11 @@ class Repetition {
     this.#isDryRun = isDryRun;
   }
 
-  async repeat({ consents, disabledClients, deletedClients }: Ends): Promise<readonly Repeated[]> {
+  async repeat({ consents, grants, disabledClients, deletedClients }: Ends): Promise<readonly Repeated[]> {
     const repeated: Repeated[] = [];
     for (const id of consents) repeated.push({ kind: 'consent', id, outcome: await this.#endConsent(id) });
+    for (const [id, at] of grants)
+      repeated.push({ kind: 'grant', id, outcome: await this.#endGrant(id, at) });
     for (const id of disabledClients) {
       const disable = () => this.#upkeep.clients.disable(id);
       repeated.push({ kind: 'client', id, outcome: await this.#endClient(id, 'disabled', disable) });
@@ -127,6 +141,18 @@ class Repetition {
     // The grant of a consent that is over may be alive all the same.
     if (!this.#isDryRun) await consents.revoke(id, BY_REPETITION);
     return isOpen ? 'ended' : 'over';
+  }
+
+  /** The grant of a consent that its customer has authorised anew since is another one. */
+  async #endGrant(consentId: string, at: Date): Promise<Outcome> {
+    const { consents } = this.#upkeep;
+    const consent = await consents.find(consentId);
+    if (consent === undefined) return 'absent';
+    const authorisedAt = consent.history.findLast(({ to }) => to === 'authorised')?.at;
+    if (consent.status !== 'authorised' || authorisedAt === undefined || new Date(authorisedAt) > at)
+      return 'over';
+    if (!this.#isDryRun) await consents.endGrantsOf(consentId);
+    return 'ended';
   }
 
   async #endClient(id: string, status: string, end: () => Promise<void>): Promise<Outcome> {

@@ -14,18 +14,14 @@ export interface OpenedMetrics {
   readonly logLevel: LogLevel;
 }
 
-/** Metrics count the events of `log`; where the caller has metrics already, their sink is one of that log. */
-export function openMetrics(
-  config: Pick<Config, 'logLevel' | 'metrics'>,
-  given: Partial<OpenedMetrics> = {},
-): OpenedMetrics {
-  const metrics = given.metrics ?? new Metrics({ hasTppLabel: config.metrics.tppLabel });
-  const logLevel = given.logLevel ?? new LogLevel(config.logLevel);
-  if (given.log === undefined) {
+/** New metrics, which count the events of the log that is given, or of a new one. */
+export function openMetrics(config: Pick<Config, 'logLevel' | 'metrics'>, given?: Log): OpenedMetrics {
+  const metrics = new Metrics({ hasTppLabel: config.metrics.tppLabel });
+  const logLevel = new LogLevel(config.logLevel);
+  if (given === undefined) {
     return { metrics, logLevel, log: createLog({ level: logLevel, sinks: [metrics.sink, traceRefusal] }) };
   }
-  if (given.metrics !== undefined) return { metrics, logLevel, log: given.log };
-  return { metrics, logLevel, log: alsoTo(alsoTo(given.log, metrics.sink), traceRefusal) };
+  return { metrics, logLevel, log: alsoTo(alsoTo(given, metrics.sink), traceRefusal) };
 }
 
 /** The code of a refusal, at the span of its request. */

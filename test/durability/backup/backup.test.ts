@@ -73,7 +73,7 @@ async function record(events: (log: Awaited<ReturnType<typeof openAudit>>['log']
 describe('backup and restore, as docs/backup.md has them', () => {
   it('bring back the store of the backup, and end again what was ended since', async () => {
     const server = await bank.start(AUDIT);
-    const [kept, ended] = [await consented(server), await consented(server)];
+    const [kept, ended, left] = [await consented(server), await consented(server), await consented(server)];
     const backup = inFolder('backup.sqlite');
     const since = systemClock.now().toISOString();
     expect(await tallystick('store', 'backup', '--out', backup)).toMatchObject({ status: 0, stderr: '' });
@@ -82,8 +82,9 @@ describe('backup and restore, as docs/backup.md has them', () => {
     const checked = await tallystick('store', 'check', backup, '--json');
     expect(JSON.parse(checked.stdout)).toMatchObject({ file: backup, schema: 2, secret: 'fits' });
 
-    expect((await tpp.revoke(server, ended.refresh_token)).status).toBe(200);
-    expect((await tpp.refresh(server, ended.refresh_token)).status).toBe(400);
+    expect((await tpp.revoke(server, left.refresh_token)).status).toBe(200);
+    expect((await tpp.refresh(server, left.refresh_token)).status).toBe(400);
+    const leftId = String(decodeJwt(String(left.access_token)).consent_id);
     const consentId = String(decodeJwt(String(ended.access_token)).consent_id);
     await record((log) => {
       log.emit('dashboard.access.ended', { clientId: tpp.clientId, consentId });
@@ -105,6 +106,7 @@ describe('backup and restore, as docs/backup.md has them', () => {
         .repeated;
     const found = [
       { kind: 'consent', id: consentId, outcome: 'ended' },
+      { kind: 'grant', id: leftId, outcome: 'ended' },
       { kind: 'client', id: 'made-since', outcome: 'absent' },
     ];
     // The danger of every restore: a consent that was ended after the backup is there again.
@@ -116,6 +118,7 @@ describe('backup and restore, as docs/backup.md has them', () => {
     const alive = await tpp.refresh(after, kept.refresh_token);
     expect(alive.status).toBe(200);
     expect((await tpp.refresh(after, ended.refresh_token)).json.error).toBe('invalid_grant');
+    expect((await tpp.refresh(after, left.refresh_token)).json.error).toBe('invalid_grant');
     expect((await tpp.refresh(after, later.refresh_token)).json.error).toBe('invalid_grant');
     // The JWTs of before have lost their key, whatever was revoked; those since have the new one.
     expect(await isPublished(after, ended.access_token)).toBe(false);

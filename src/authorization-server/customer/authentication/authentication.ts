@@ -1,6 +1,7 @@
 import type { Context } from 'koa';
 import { type Clock, epochSeconds } from '../../../clock.ts';
 import { isRefusal } from '../../../errors.ts';
+import { psuField } from '../../../consent/psu-name.ts';
 import type { Log } from '../../../events.ts';
 import type { AspspCalls } from '../bank/aspsp-calls.ts';
 import type { StrongAuthenticationCalls } from '../bank/strong-authentication-calls.ts';
@@ -13,7 +14,6 @@ import { FactorSteps } from './factor-steps.ts';
 import type { Factor } from './factors/factor.ts';
 import type { LoginAttempts } from './login-attempts.ts';
 import type { Occasion, Progress, Proved } from './occasion.ts';
-import { psuName } from '../psu-name.ts';
 import { acrOf, type Level, ScaPolicy } from './sca-policy.ts';
 import type { StrongAuthentications } from './strong-authentications.ts';
 
@@ -49,12 +49,10 @@ export class Authentication {
   readonly #bank: BankSteps;
   readonly #policy: ScaPolicy | undefined;
   readonly #factors: FactorSteps | undefined;
-  readonly #nameOf: (psuId: string) => string;
 
   constructor(options: AuthenticationOptions) {
     const { strong, clock } = options;
     this.#options = options;
-    this.#nameOf = psuName(options.secret);
     this.#attempts = new AttemptCounts(options.attempts);
     this.#bank = new BankSteps({ ...options, attempts: this.#attempts });
     this.#policy = strong && new ScaPolicy({ ...strong, clock });
@@ -120,21 +118,22 @@ export class Authentication {
       readonly isStrong: boolean;
     },
   ): Promise<void> {
-    const { clock, log } = this.#options;
+    const { clock, log, secret } = this.#options;
     const { progress, proved, acr } = login;
     const { psuId, kinds } = proved;
     const authTime = new Date((proved.authTime ?? epochSeconds(clock.now())) * 1000);
     await this.#attempts.forget(progress);
+    const events = { ...occasion.events, ...psuField(secret, psuId) };
     try {
       assertMet(occasion.requirements, { psuId, acr, authTime }, clock.now());
     } catch (error) {
       if (!isRefusal(error)) throw error;
-      log.emit('psu.login.unmet', { ...occasion.events, error });
+      log.emit('psu.login.unmet', { ...events, error });
       return occasion.refuse(ctx, error);
     }
     const { linkHash } = progress;
     const amr = isStrong(kinds) ? [...new Set([...proved.amr, 'mfa'])] : proved.amr;
-    log.emit('psu.authenticated', { ...occasion.events, psu: this.#nameOf(psuId), outcome: amr.join(' ') });
+    log.emit('psu.authenticated', { ...events, outcome: amr.join(' ') });
     return occasion.finish(ctx, { psuId, amr, acr, authTime, linkHash, isStrong: login.isStrong });
   }
 }

@@ -1,5 +1,6 @@
 import type { Context } from 'koa';
 import { isRefusal } from '../../../errors.ts';
+import { psuField } from '../../../consent/psu-name.ts';
 import type { Log } from '../../../events.ts';
 import type { StrongAuthenticationCalls } from '../bank/strong-authentication-calls.ts';
 import type { CustomerFactors } from '../bank/strong-authentication.ts';
@@ -17,6 +18,8 @@ interface FactorStepsOptions {
   readonly calls: Pick<StrongAuthenticationCalls, 'findFactors'>;
   readonly attempts: AttemptCounts;
   readonly pages: Pages;
+  /** Names customers in events. */
+  readonly secret: Buffer;
   readonly log: Log;
 }
 
@@ -133,7 +136,7 @@ export class FactorSteps {
       return undefined;
     }
     if (counted === 'blocked') {
-      log.emit('psu.login.blocked', occasion.events);
+      log.emit('psu.login.blocked', this.#eventsOf(occasion, asked));
       await this.#show(ctx, occasion, asked, 'blocked');
       return undefined;
     }
@@ -145,11 +148,15 @@ export class FactorSteps {
       });
     if (outcome.type !== 'refused') await attempts.takeBack(counted);
     else if (counted.ofOccasion.isLast) {
-      log.emit('psu.login.refused', occasion.events);
+      log.emit('psu.login.refused', this.#eventsOf(occasion, asked));
       await occasion.end(ctx, 'attempts');
       return undefined;
     }
     return this.#after(ctx, occasion, { asked, outcome });
+  }
+
+  #eventsOf({ events }: Occasion, { progress }: Asked) {
+    return { ...events, ...psuField(this.#options.secret, progress.proved.psuId) };
   }
 
   async #after(
@@ -171,7 +178,7 @@ export class FactorSteps {
           },
         };
       case 'refused':
-        log.emit('psu.login.refused', occasion.events);
+        log.emit('psu.login.refused', this.#eventsOf(occasion, asked));
         await this.#show(ctx, occasion, asked, 'wrong');
         return undefined;
       case 'rejected':

@@ -1,5 +1,6 @@
 import type { Context } from 'koa';
 import { epochSeconds } from '../../../clock.ts';
+import { psuField } from '../../../consent/psu-name.ts';
 import type { OpenBankingError } from '../../../errors.ts';
 import type { Log } from '../../../events.ts';
 import { profileOf, type Profiles } from '../../profiles/profiles.ts';
@@ -26,6 +27,8 @@ interface InteractionOccasionsOptions {
   readonly pages: Pages;
   readonly forms: OwnForms;
   readonly issuer: string;
+  /** Names customers in events. */
+  readonly secret: Buffer;
   readonly log: Log;
 }
 
@@ -52,10 +55,11 @@ export class InteractionOccasions {
   }
 
   of(ctx: Context, open: OpenInteraction): Occasion {
-    const { pages, forms, log } = this.#options;
+    const { pages, forms, log, secret } = this.#options;
     const { interaction, asked } = open;
     const requirements = this.#requirementsOf(open);
     const events = interactionFields(ctx, open);
+    const progressOf = () => interaction.result?.authentication as Progress | undefined;
     return {
       id: interaction.uid,
       csrf: forms.tokenOf(open),
@@ -64,11 +68,11 @@ export class InteractionOccasions {
       context: this.#contextOf(open, requirements),
       isPayment: asked.isPayment,
       events,
-      progress: interaction.result?.authentication as Progress | undefined,
+      progress: progressOf(),
       keep: (progress) => keep(open, progress),
       finish: (koa, login) => finishInteraction(koa, open, { pages, result: resultOf(login) }),
       end: (koa, reason) => {
-        log.emit(EVENTS[reason], events);
+        log.emit(EVENTS[reason], { ...events, ...psuField(secret, progressOf()?.proved?.psuId) });
         const result = { error: 'access_denied', error_description: DESCRIPTIONS[reason] };
         return stopInteraction(koa, open, { pages, reason, status: 403, result });
       },

@@ -1,5 +1,6 @@
 import type { Context } from 'koa';
 import { OpenBankingError } from '../../../errors.ts';
+import { psuField } from '../../../consent/psu-name.ts';
 import type { Log } from '../../../events.ts';
 import type { ConsentDecision } from '../consent/consent-decision.ts';
 import {
@@ -15,6 +16,8 @@ import type { BankVisits, VisitLogin } from './bank-visits.ts';
 interface BankAppOptions {
   /** Address of the application. */
   readonly url: string;
+  /** Names customers in events. */
+  readonly secret: Buffer;
   readonly log: Log;
 }
 
@@ -81,7 +84,9 @@ export class BankApp {
     if (visit === undefined || !isDecided || !visits.isReturnCode(visit, code)) {
       throw new OpenBankingError('ERR_BANK_RETURN', {});
     }
-    this.#options.log.emit('bank_app.returned', { ...interactionFields(ctx, open), outcome: visit.stage });
+    const { log, secret } = this.#options;
+    const events = { ...interactionFields(ctx, open), ...psuField(secret, visit.login?.psuId) };
+    log.emit('bank_app.returned', { ...events, outcome: visit.stage });
     if (visit.stage === 'rejected') return consent.end(ctx, open, 'cancel');
     const { login, accountIds } = visit;
     if (login === undefined) throw new OpenBankingError('ERR_BANK_RETURN', {});

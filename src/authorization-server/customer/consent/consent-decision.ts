@@ -6,6 +6,7 @@ import {
   newGrantId,
 } from '../../../consent/consent.ts';
 import { isRefusal, OpenBankingError } from '../../../errors.ts';
+import { psuField } from '../../../consent/psu-name.ts';
 import type { Log } from '../../../events.ts';
 import type { AspspCalls } from '../bank/aspsp-calls.ts';
 import type { AccountChoice } from '../bank/aspsp.ts';
@@ -25,7 +26,6 @@ import {
 import { requesterOfAccess, serviceOf } from './requester.ts';
 import type { OwnForms } from '../own-forms.ts';
 import type { Pages } from '../pages/pages.ts';
-import { psuName } from '../psu-name.ts';
 import type { PageText } from '../pages/words/words.ts';
 import { claimNames, claimsOf } from '../../request/authorization-request/claims-parameter.ts';
 import type { CustomerClaimRules } from '../claims/requested-claims.ts';
@@ -149,7 +149,13 @@ export class ConsentDecision {
       ...(rejects ? { rejects: consent.consentId } : {}),
     } as const;
     const { decision, isFirst } = await this.#parts.decisions.settle(open.interaction.uid, ended);
-    if (isFirst) this.#options.log.emit('consent.denied', interactionFields(ctx, open));
+    if (isFirst) {
+      const { log, secret } = this.#options;
+      // At the login the session of the browser may be that of another customer.
+      const psuId = open.prompt === 'consent' ? open.interaction.session?.accountId : undefined;
+      const psu = psuField(secret, psuId);
+      log.emit('consent.denied', { ...interactionFields(ctx, open), ...psu });
+    }
     return this.carryOut(ctx, open, decision);
   }
 
@@ -196,7 +202,7 @@ export class ConsentDecision {
     if (created === undefined) return;
     this.#options.log.emit('consent.granted', {
       ...interactionFields(ctx, open),
-      psu: psuName(this.#options.secret)(access.psuId),
+      ...psuField(this.#options.secret, access.psuId),
       consentId: created.consentId,
     });
   }

@@ -1,4 +1,5 @@
 import type { Context } from 'koa';
+import { psuField } from '../../../../consent/psu-name.ts';
 import type { Log } from '../../../../events.ts';
 import type { Pages } from '../../pages/pages.ts';
 import type { Enrolment } from './enrolment.ts';
@@ -8,6 +9,8 @@ interface PasskeyPagesOptions {
   readonly passkeys: Pick<Passkeys, 'listOf' | 'remove'>;
   readonly enrolment: Pick<Enrolment, 'offer' | 'add'>;
   readonly pages: Pages;
+  /** Names customers in events. */
+  readonly secret: Buffer;
   readonly log: Log;
 }
 
@@ -31,14 +34,14 @@ export class PasskeyPages {
 
   async add(ctx: Context, owner: PasskeyOwner, form: URLSearchParams): Promise<void> {
     const isAdded = await this.#options.enrolment.add(owner.psuId, form);
-    if (isAdded) this.#note(ctx, 'added');
+    if (isAdded) this.#note(ctx, owner, 'added');
     else ctx.status = 422;
     await this.#show(ctx, owner, isAdded ? 'added' : 'failed');
   }
 
   async remove(ctx: Context, owner: PasskeyOwner, form: URLSearchParams): Promise<void> {
     const isRemoved = await this.#options.passkeys.remove(owner.psuId, form.get('passkey') ?? '');
-    if (isRemoved) this.#note(ctx, 'removed');
+    if (isRemoved) this.#note(ctx, owner, 'removed');
     await this.#show(ctx, owner, 'removed');
   }
 
@@ -53,7 +56,9 @@ export class PasskeyPages {
     pages.passkeys(ctx, { csrf, passkeys: all, offer, done });
   }
 
-  #note(ctx: Context, outcome: 'added' | 'removed'): void {
-    this.#options.log.emit('psu.passkey.changed', { requestId: String(ctx.state.requestId), outcome });
+  #note(ctx: Context, { psuId }: PasskeyOwner, outcome: 'added' | 'removed'): void {
+    const { log, secret } = this.#options;
+    const requestId = String(ctx.state.requestId);
+    log.emit('psu.passkey.changed', { requestId, ...psuField(secret, psuId), outcome });
   }
 }
