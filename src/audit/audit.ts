@@ -10,7 +10,7 @@ import { AuditChain } from './audit-chain.ts';
 import type { AuditGate } from './audit-gate.ts';
 import { CHAIN_LINES } from './line/audit-line.ts';
 import type { AuditOutput } from './audit-output.ts';
-import { signedCheckpoint } from './line/checkpoint.ts';
+import { type CheckpointLink, signedCheckpoint } from './line/checkpoint.ts';
 import type { EndedChains } from './ended-chains.ts';
 import { LastCheckpoint } from './last-checkpoint.ts';
 import { chainName } from './line/segment-name.ts';
@@ -30,6 +30,8 @@ export interface AuditOptions {
   readonly clock: Clock;
   /** Chains of processes that ended without an end of theirs, where the output can show them. */
   readonly endedChains?: EndedChains | undefined;
+  /** Finds the newest checkpoint of the record: the store may have been restored from an older copy. */
+  readonly findNewest?: (() => Promise<CheckpointLink | undefined>) | undefined;
 }
 
 /**
@@ -78,7 +80,7 @@ export class Audit implements AuditGate {
   /** Begins to write checkpoints, and to report to a log of which `sink` is a part. */
   start({ log, store }: { readonly log: Log; readonly store: Store }): void {
     this.#log = log;
-    this.#last = new LastCheckpoint(store);
+    this.#last = new LastCheckpoint(store, this.#options.findNewest);
     this.#checkpoints = new BackgroundLoop(FIRST_CHECKPOINT_SECONDS, async () => {
       await this.#minute();
       return CHECKPOINT_SECONDS;
@@ -107,10 +109,10 @@ export class Audit implements AuditGate {
     if (this.#chain.isFailing) throw this.#chain.unavailable();
     const { key } = this.#options;
     const process = this.#process;
-    const link = await this.#last?.advance(async (after) => {
+    const link = await this.#last?.advance(async (before) => {
       let number = 0;
       const written = this.#chain.appendCheckpoint((covers, place) => {
-        const facts = { at: this.#now(), place: { ...place, process }, covers, after, isFinal };
+        const facts = { at: this.#now(), place: { ...place, process }, covers, ...before, isFinal };
         const content = signedCheckpoint(facts, key);
         number = content.number;
         return content;

@@ -128,14 +128,14 @@ export class EndedChains {
       };
       const placeNow = () => ({ process, sequence: chain.sequence + 1, previous: chain.previous });
       await append(lineText(content, placeNow()), torn.length > 0 || lacksLineBreak ? '\n' : '');
-      await last.advance(async (after) => {
+      await last.advance(async (before) => {
         const covers = {
           first: chain.sequence - uncovered.length + 1,
           last: chain.sequence,
           root: rootOf(uncovered),
         };
         const place = placeNow();
-        const signed = signedCheckpoint({ at, place, covers, after, isFinal: true }, key);
+        const signed = signedCheckpoint({ at, place, covers, ...before, isFinal: true }, key);
         uncovered.length = 0;
         await append(lineText(signed, place));
         return { number: signed.number, process, sequence: place.sequence, hash: chain.previous };

@@ -5,6 +5,7 @@ import { afterAll } from 'vitest';
 import { Audit } from '../../src/audit/audit.ts';
 import { EndedChains } from '../../src/audit/ended-chains.ts';
 import { FolderOutput } from '../../src/audit/folder-output.ts';
+import { newestOfFolder } from '../../src/audit/newest-checkpoint.ts';
 import { openAuditKey } from '../../src/audit/line/signing-key.ts';
 import { type Clock, systemClock } from '../../src/clock.ts';
 import { type Log, logTo } from '../../src/events.ts';
@@ -59,6 +60,7 @@ export async function startRecord(
     isRequired,
     clock,
     endedChains: new EndedChains(folder, clock),
+    findNewest: () => newestOfFolder(folder),
     openOutput: (process) => FolderOutput.open({ folder, process, rotateBytes, rotateSeconds: 3600, clock }),
   });
   const log = logTo((name) => void events.push(name), audit.sink);

@@ -30,7 +30,9 @@ describe('a server with an audit record', () => {
         }
       });
       void Promise.allSettled(asking);
-      await sleep(400 + round * 37);
+      const before = issued.length;
+      await expect.poll(() => issued.length, { timeout: 30_000 }).toBeGreaterThan(before + 4);
+      await sleep(round * 37);
       await server.kill();
       await Promise.allSettled(asking);
       // A turn to end chains that a killed process has left is over after two minutes only.

@@ -24,6 +24,8 @@ const content = z.looseObject({
   number: z.int().positive(),
   /** The checkpoint before, of whichever process; absent in the first. */
   after: link.optional(),
+  /** A later one that the record has, when the store was restored from a copy: `after` is then that of the copy. */
+  seen: link.optional(),
   covers: z.strictObject({ first: z.int(), last: z.int(), root: z.string() }),
   key: z.string(),
   /** Whether the chain ends here. */
@@ -47,16 +49,21 @@ export interface CheckpointFacts {
   readonly place: LinePlace;
   readonly covers: Covered;
   readonly after: CheckpointLink | undefined;
+  readonly seen?: CheckpointLink | undefined;
   readonly isFinal: boolean;
 }
 
 /** The content of a checkpoint's line. The signature is over the whole line without it, its place in the chain included. */
-export function signedCheckpoint({ at, place, covers, after, isFinal }: CheckpointFacts, key: AuditKey) {
+export function signedCheckpoint(
+  { at, place, covers, after, seen, isFinal }: CheckpointFacts,
+  key: AuditKey,
+) {
   const unsigned = {
     at,
     event: CHAIN_LINES.checkpoint,
-    number: (after?.number ?? 0) + 1,
+    number: Math.max(after?.number ?? 0, seen?.number ?? 0) + 1,
     ...(after === undefined ? {} : { after }),
+    ...(seen === undefined ? {} : { seen }),
     covers,
     key: key.id,
     ...(isFinal ? { isFinal: true } : {}),

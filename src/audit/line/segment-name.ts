@@ -21,3 +21,10 @@ export function parseSegmentName(
 
 /** The folder in the folder of the record that keeps certificates. */
 export const CERTIFICATES_FOLDER = 'certificates';
+
+/** The start of a chain, to the second before. */
+export function startOf(process: string): Date {
+  const [, day = '', time = ''] = /^(\d{8})T(\d{6})Z/.exec(process) ?? [];
+  const parts = [day.slice(0, 4), day.slice(4, 6), day.slice(6)];
+  return new Date(`${parts.join('-')}T${time.replace(/(..)(..)(..)/, '$1:$2:$3')}Z`);
+}

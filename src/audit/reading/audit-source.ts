@@ -1,3 +1,5 @@
+import type { TimeRange } from './time-range.ts';
+
 /** A part of the chain of one process: a file, or a stream. */
 export interface AuditSegment {
   /** The name of the chain. */
@@ -7,10 +9,14 @@ export interface AuditSegment {
   /** The name of the file or stream. */
   readonly name: string;
   readonly bytes: number;
+  /** No line of the part is older. */
+  readonly firstAt: Date;
   /** No line of the part is newer. */
   readonly lastAt: Date;
   /** The octets of the lines in their order, in pieces of any size. */
   chunks(): AsyncIterable<Buffer>;
+  /** The same, without most lines of other times; the first and the last line may be cut. */
+  chunksOf(range: TimeRange): AsyncIterable<Buffer>;
 }
 
 /** An audit record that is read. */

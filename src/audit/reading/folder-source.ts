@@ -1,12 +1,15 @@
 import { createReadStream } from 'node:fs';
-import { readdir, readFile, stat } from 'node:fs/promises';
+import { open, readdir, readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { invalidConfig } from '../../errors.ts';
-import { CERTIFICATES_FOLDER, parseSegmentName } from '../line/segment-name.ts';
+import { CERTIFICATES_FOLDER, parseSegmentName, startOf } from '../line/segment-name.ts';
 import type { AuditSegment, AuditSource } from './audit-source.ts';
+import { placesOf, timeOf, type TimeRange } from './time-range.ts';
 
 const CLOCK_MARGIN_MILLISECONDS = 60_000;
 const CHUNK_BYTES = 1024 * 1024;
+/** Some lines: no event has more than 5,000 octets. */
+const PROBE_BYTES = 16_384;
 
 /** A record in a folder. */
 export class FolderSource implements AuditSource {
@@ -32,7 +35,13 @@ export class FolderSource implements AuditSource {
       const { size: bytes, mtimeMs } = await stat(file);
       // A clock of the file system may be behind that of the lines.
       const lastAt = new Date(mtimeMs + CLOCK_MARGIN_MILLISECONDS);
-      return [{ ...parsed, name, bytes, lastAt, chunks: () => chunksOf(file, bytes) }];
+      return [
+        {
+          ...{ ...parsed, name, bytes, lastAt, firstAt: startOf(parsed.process) },
+          chunks: () => chunksOf(file, { start: 0, end: bytes }),
+          chunksOf: (range) => chunksWithin(file, bytes, range),
+        },
+      ];
     });
     return (await Promise.all(segments)).flat();
   }
@@ -49,6 +58,25 @@ export class FolderSource implements AuditSource {
 }
 
 /** Up to the size at the start: the file may still grow. */
-function chunksOf(file: string, bytes: number): AsyncIterable<Buffer> {
-  return createReadStream(file, { highWaterMark: CHUNK_BYTES, start: 0, end: Math.max(bytes - 1, 0) });
+function chunksOf(
+  file: string,
+  { start, end }: { readonly start: number; readonly end: number },
+): AsyncIterable<Buffer> {
+  return createReadStream(file, { highWaterMark: CHUNK_BYTES, start, end: Math.max(end - 1, start) });
+}
+
+async function* chunksWithin(file: string, bytes: number, range: TimeRange): AsyncGenerator<Buffer> {
+  const handle = await open(file, 'r');
+  const timeAt = async (place: number) => {
+    const { buffer, bytesRead } = await handle.read(Buffer.alloc(PROBE_BYTES), { position: place });
+    const lines = buffer.toString('latin1', 0, bytesRead).split('\n');
+    // The first of them may be cut, and so may the last.
+    return lines
+      .slice(place === 0 ? 0 : 1, -1)
+      .map(timeOf)
+      .find((time) => time !== undefined);
+  };
+  const places = { end: bytes, grain: PROBE_BYTES, timeAt };
+  const found = await placesOf(places, range).finally(() => handle.close());
+  if (found.end > found.start) yield* chunksOf(file, found);
 }

@@ -9,7 +9,7 @@ export type LineVisitor = (line: Buffer) => void;
 
 /** Passes each line of a part to `visit`. Returns the octets behind the last line break. */
 export async function visitLines(
-  segment: AuditSegment,
+  segment: Pick<AuditSegment, 'chunks'>,
   visit: LineVisitor,
   onRead: (bytes: number) => void = () => undefined,
 ): Promise<Buffer> {

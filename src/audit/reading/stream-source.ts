@@ -1,5 +1,7 @@
 import type { RedisStreams } from '../../storage/redis/redis-streams.ts';
+import { startOf } from '../line/segment-name.ts';
 import type { AuditSegment, AuditSource } from './audit-source.ts';
+import { placesOf, timeOf, type TimeRange } from './time-range.ts';
 
 /** Entries of one read; each holds the lines of one write. */
 const PAGE = 100;
@@ -22,8 +24,10 @@ export class StreamSource implements AuditSource {
       number: 1,
       name,
       bytes: 0,
+      firstAt: startOf(name),
       lastAt: FAR,
-      chunks: () => this.#chunks(name),
+      chunks: () => this.#chunks(name, { start: 0, end: Number.MAX_SAFE_INTEGER }),
+      chunksOf: (range) => this.#chunksWithin(name, range),
     }));
   }
 
@@ -35,12 +39,25 @@ export class StreamSource implements AuditSource {
     this.#streams.close();
   }
 
-  async *#chunks(name: string): AsyncGenerator<Buffer> {
-    for (let from = 0; ; ) {
+  async *#chunksWithin(name: string, range: TimeRange): AsyncGenerator<Buffer> {
+    const [newest] = await this.#streams.readBack(name, undefined, 1);
+    if (newest === undefined) return;
+    const timeAt = async (place: number) => {
+      const [entry] = await this.#streams.read(name, place, 1);
+      return entry && timeOf(entry.text.split('\n', 1)[0] ?? '');
+    };
+    yield* this.#chunks(name, await placesOf({ end: newest.id + 1, grain: PAGE, timeAt }, range));
+  }
+
+  async *#chunks(
+    name: string,
+    { start, end }: { readonly start: number; readonly end: number },
+  ): AsyncGenerator<Buffer> {
+    for (let from = start; ; ) {
       const entries = await this.#streams.read(name, from, PAGE);
       for (const { text } of entries) yield Buffer.from(text);
       const last = entries.at(-1);
-      if (last === undefined || entries.length < PAGE) return;
+      if (last === undefined || last.id >= end || entries.length < PAGE) return;
       from = last.id + 1;
     }
   }

@@ -33,20 +33,22 @@ export function checkCheckpoints({
   const faults: Fault[] = [];
   const newest = byNumber.at(-1);
   const seen = new Set<string>();
-  for (const head of [stored, newest === undefined ? undefined : linkTo(newest)]) {
-    let link = head;
-    while (link !== undefined && link.number >= since && !seen.has(link.hash)) {
-      seen.add(link.hash);
-      const one = byHash.get(link.hash);
-      if (one !== undefined) {
-        link = one.checkpoint.after;
-        continue;
-      }
-      const { number }: CheckpointLink = link;
-      faults.push(faultOf(link, chains.get(link.process)));
-      const before = byNumber.findLast(({ checkpoint }) => checkpoint.number < number);
-      link = before === undefined ? undefined : linkTo(before);
+  const links = [stored, newest === undefined ? undefined : linkTo(newest)].filter(
+    (one) => one !== undefined,
+  );
+  for (let link = links.pop(); link !== undefined; link = links.pop()) {
+    const { number, hash, process } = link;
+    if (number < since || seen.has(hash)) continue;
+    seen.add(hash);
+    const one = byHash.get(hash);
+    if (one !== undefined) {
+      const { after, seen: later } = one.checkpoint;
+      links.push(...[after, later].filter((before) => before !== undefined));
+      continue;
     }
+    faults.push(faultOf(link, chains.get(process)));
+    const before = byNumber.findLast(({ checkpoint }) => checkpoint.number < number);
+    if (before !== undefined) links.push(linkTo(before));
   }
   return faults;
 }

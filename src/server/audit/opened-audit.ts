@@ -2,6 +2,7 @@ import { Audit } from '../../audit/audit.ts';
 import { EndedChains } from '../../audit/ended-chains.ts';
 import { FolderOutput } from '../../audit/folder-output.ts';
 import { openAuditKey } from '../../audit/line/signing-key.ts';
+import { newestOfFolder, newestOfStreams } from '../../audit/newest-checkpoint.ts';
 import type { AuditSource } from '../../audit/reading/audit-source.ts';
 import { FolderSource } from '../../audit/reading/folder-source.ts';
 import { StreamSource } from '../../audit/reading/stream-source.ts';
@@ -30,13 +31,15 @@ export async function openAudit(
   if (config === undefined) return { log, audit: undefined };
   const { folder, redis } = config;
   const key = await openAuditKey(config.signingKeyFile);
+  const streams = redis && (await RedisStreams.open(redis, log));
   const audit = await Audit.open({
     key,
+    findNewest: () => (streams === undefined ? newestOfFolder(folder ?? '') : newestOfStreams(streams)),
     isRequired: config.required,
     clock,
     endedChains: folder === undefined ? undefined : new EndedChains(folder, clock),
     openOutput: async (process) => {
-      if (redis !== undefined) return StreamOutput.open(await RedisStreams.open(redis, log), process);
+      if (streams !== undefined) return StreamOutput.open(streams, process);
       const rotateBytes = config.rotateMegabytes * 1024 * 1024;
       const rotateSeconds = config.rotateHours * 3600;
       return FolderOutput.open({ folder: folder ?? '', process, rotateBytes, rotateSeconds, clock });
