@@ -9,8 +9,8 @@ import { endWithin, refuseUnsafeEnvironment, reloadOnSignal, stopOnSignal } from
 
 /** For closing stores and files after the last connection. */
 const STOP_MARGIN_SECONDS = 3;
-/** For workers, which are stopped by this process and killed after the margin. */
-const WATCH_MARGIN_SECONDS = 2 * STOP_MARGIN_SECONDS;
+/** For workers, which are stopped by this process and killed after the margin, and for the record of this process. */
+const WATCH_MARGIN_SECONDS = 3 * STOP_MARGIN_SECONDS;
 
 interface Flags {
   readonly config: string;

@@ -35,7 +35,7 @@ beforeAll(async () => {
   ports = { front, mtls, health: (await freePorts()).health };
   server = startServe(bank, ports, {
     workers: 2,
-    shutdown: { noticeSeconds: 0, drainSeconds: 2 },
+    shutdown: { noticeSeconds: 0, drainSeconds: 10 },
     registration: { profiles: [{ profile: 'certificate' }], approval: 'manual' },
     audit: { folder: 'audit', signingKeyFile: 'audit.key' },
   });
