@@ -2,6 +2,7 @@ import { X509Certificate } from 'node:crypto';
 import { type ChildProcess, execFileSync, fork, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { openSync, readFileSync, writeFileSync } from 'node:fs';
+import { connect } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
@@ -50,12 +51,22 @@ export async function startBare(
     // Its warnings about what is for developers only.
     stdio: ['ignore', 'ignore', openSync(join(bank.folder, `bare-${port}.err`), 'w')],
   });
+  while (!(await isListening(port))) await sleep(50);
   await sleep(SETTLING_MILLISECONDS);
   const ports = { front: port, mtls: port, health: 0 };
   return {
     ...{ name: `bare, memory, ${format}`, port, ports, child },
     host: new URL(bank.description.issuer).host,
   };
+}
+
+async function isListening(port: number): Promise<boolean> {
+  const socket = connect(port, '127.0.0.1');
+  const isOpen = await new Promise<boolean>((resolve) => {
+    socket.once('connect', () => resolve(true)).once('error', () => resolve(false));
+  });
+  socket.destroy();
+  return isOpen;
 }
 
 /** The two clients of the TPP that sends the requests, as our server has them. */
