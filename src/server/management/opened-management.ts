@@ -71,7 +71,12 @@ export async function openManagement(
   const operations = managementOperations({
     ...decision,
     ...{ clients, rules, consents, consentUses, seen, blocks, clock },
-    ...{ activity: parts.activity, registers: parts.activity.registers, health: parts.health, ownCertificates: parts.ownCertificates },
+    ...{
+      activity: parts.activity,
+      registers: parts.activity.registers,
+      health: parts.health,
+      ownCertificates: parts.ownCertificates,
+    },
     keys: signer,
     auditSearch: source && new AuditSearch(source),
   });
