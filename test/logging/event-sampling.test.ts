@@ -83,6 +83,7 @@ describe('sampling of events', () => {
       'connection.failed',
       'management.changed',
       'token.issued',
+      'token.revoked',
     ]);
   });
 
@@ -98,6 +99,7 @@ describe('sampling of events', () => {
       'bank.called',
       'client.first_sight',
       'client.status',
+      'consent.changed',
       'consent.denied',
       'consent.granted',
       'dashboard.access.ended',
@@ -112,6 +114,7 @@ describe('sampling of events', () => {
       'revocation.revoked',
       'revocation.unknown.accepted',
       'token.issued',
+      'token.revoked',
       'tpp.decision.changed',
     ]);
     repeat(1000, () => log.emit('token.issued', { authorizationNumber: 'PSDGB-FCA-1' }));

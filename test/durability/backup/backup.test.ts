@@ -80,7 +80,7 @@ describe('backup and restore, as docs/backup.md has them', () => {
     const again = await tallystick('store', 'backup', '--out', backup);
     expect([again.status, again.stderr]).toEqual([2, expect.stringContaining('is there already')]);
     const checked = await tallystick('store', 'check', backup, '--json');
-    expect(JSON.parse(checked.stdout)).toMatchObject({ file: backup, schema: 2, secret: 'fits' });
+    expect(JSON.parse(checked.stdout)).toMatchObject({ file: backup, schema: 3, secret: 'fits' });
 
     expect((await tpp.revoke(server, left.refresh_token)).status).toBe(200);
     expect((await tpp.refresh(server, left.refresh_token)).status).toBe(400);

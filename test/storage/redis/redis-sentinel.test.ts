@@ -16,7 +16,7 @@ const address = () => ({ sentinels: group.addresses, sentinelName: SENTINEL_NAME
 
 describe.skipIf(!hasRedis)('on a primary under Sentinel', () => {
   beforeAll(async () => {
-    writeFileSync(user, 'bank');
+    writeFileSync(user, 'bank', { mode: 0o600 });
     group = await startSentinelGroup();
   });
   afterAll(async () => {
