@@ -9,13 +9,13 @@ const UTF8_FLAG = 0x0800;
 /** 1980-01-01, the first date of the format: the files say themselves when they were made. */
 const DATE = 0x21;
 
-/** A ZIP archive (APPNOTE 6.3) of texts, not compressed. */
-export function zipArchive(files: ReadonlyMap<string, string>): Buffer {
+/** A ZIP archive (APPNOTE 6.3) of files, not compressed. */
+export function zipArchive(files: ReadonlyMap<string, string | Buffer>): Buffer {
   const parts: Buffer[] = [];
   const entries: Buffer[] = [];
   let offset = 0;
-  for (const [name, text] of files) {
-    const [path, content] = [Buffer.from(name), Buffer.from(text)];
+  for (const [name, data] of files) {
+    const [path, content] = [Buffer.from(name), typeof data === 'string' ? Buffer.from(data) : data];
     const facts = factsOf(content, path);
     const local = Buffer.concat([numbers([LOCAL_HEADER, 4]), facts, path, content]);
     const rest = numbers([0, 2], [0, 2], [0, 2], [0, 4], [offset, 4]);

@@ -78,9 +78,13 @@ export function parseCheckpoint(members: Readonly<Record<string, unknown>>): Che
 
 /** Whether one of the keys has signed the checkpoint. */
 export function isSigned(checkpoint: Checkpoint, keys: ReadonlyMap<string, KeyObject>): boolean {
-  const { signature, ...unsigned } = checkpoint;
   const key = keys.get(checkpoint.key);
-  return key !== undefined && isSignedBy(key, stableText(unsigned), signature);
+  return key !== undefined && isSignedBy(key, signedText(checkpoint), checkpoint.signature);
+}
+
+/** The text that is signed: every member but the signature. */
+export function signedText({ signature: _, ...unsigned }: Checkpoint): string {
+  return stableText(unsigned);
 }
 
 /** The checkpoint that the store has as the last one; undefined for another value. */

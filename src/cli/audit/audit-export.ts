@@ -1,7 +1,7 @@
 import { mkdir, readdir, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { gatherEvidence } from '../../audit/evidence/evidence.ts';
-import { evidenceFiles } from '../../audit/evidence/evidence-files.ts';
+import { type EvidenceFiles, evidenceFiles } from '../../audit/evidence/evidence-files.ts';
 import { zipArchive } from '../../audit/evidence/zip-archive.ts';
 import { systemClock } from '../../clock.ts';
 import { invalidConfig } from '../../errors.ts';
@@ -19,25 +19,25 @@ export async function exportEvidence({ tpp, from, to, out, ...flags }: ExportFla
   const { source, keys } = await openRecord(flags);
   const query = { tpp, from, to };
   const evidence = await gatherEvidence(source, query).finally(() => source.close());
-  const publicKeys = [...keys.values()].map((key) => key.export({ type: 'spki', format: 'pem' }).toString());
+  const publicKeys = [...keys.values()];
   const files = evidenceFiles({ query, evidence, publicKeys, exportedAt: systemClock.now() });
   await (out.endsWith('.zip') ? writeArchive(out, files) : writeFolder(out, files));
   console.log(`${evidence.lines.length} lines, ${evidence.certificates.size} certificates: ${out}`);
 }
 
-function writeArchive(out: string, files: ReadonlyMap<string, string>): Promise<void> {
+function writeArchive(out: string, files: EvidenceFiles): Promise<void> {
   return writeFile(out, zipArchive(files), { flag: 'wx', mode: 0o600 }).catch((error: unknown) => {
     throw unusable(out, error);
   });
 }
 
-async function writeFolder(out: string, files: ReadonlyMap<string, string>): Promise<void> {
+async function writeFolder(out: string, files: EvidenceFiles): Promise<void> {
   await mkdir(out, { recursive: true, mode: 0o700 });
   if ((await readdir(out)).length > 0) throw unusable(out, { code: 'the folder is not empty' });
-  for (const [name, text] of files) {
+  for (const [name, content] of files) {
     const file = join(out, name);
     await mkdir(dirname(file), { recursive: true, mode: 0o700 });
-    await writeFile(file, text, { flag: 'wx', mode: 0o600 });
+    await writeFile(file, content, { flag: 'wx', mode: 0o600 });
   }
 }
 
