@@ -13,6 +13,10 @@ import {
 } from './direct-request.ts';
 
 const GRANT = 'client_credentials';
+const PARAMETERS: ReadonlySet<string> = new Set([
+  ...['grant_type', 'client_id', 'scope', 'resource'],
+  ...['client_assertion', 'client_assertion_type'],
+]);
 /** RFC 6749 §3.3. */
 const SCOPE = /^[\x21\x23-\x5b\x5d-\x7e]+(?: [\x21\x23-\x5b\x5d-\x7e]+)*$/;
 
@@ -57,16 +61,16 @@ interface PlainRequest {
 function plainRequest(request: IncomingMessage): PlainRequest | undefined {
   const form = plainForm(request);
   if (form === undefined) return undefined;
-  const { client_assertion: signed, client_assertion_type: type, ...others } = form;
-  const { grant_type: grantType, client_id: clientId, scope, resource, ...more } = others;
-  const assertion = signed === undefined && type === undefined ? undefined : plainAssertion(form);
+  const { grant_type: grantType, client_id: clientId, scope, resource } = form;
+  const isSigned = form.client_assertion !== undefined || form.client_assertion_type !== undefined;
+  const assertion = isSigned ? plainAssertion(form) : undefined;
   const isPlain =
     grantType === GRANT &&
     SCOPE.test(String(scope ?? '')) &&
     resource !== '' &&
     clientId !== '' &&
-    Object.keys(more).length === 0 &&
-    (signed === undefined && type === undefined ? clientId !== undefined : assertion !== undefined);
+    Object.keys(form).every((name) => PARAMETERS.has(name)) &&
+    (isSigned ? assertion !== undefined : clientId !== undefined);
   return isPlain ? { params: form as Record<string, string>, assertion } : undefined;
 }
 

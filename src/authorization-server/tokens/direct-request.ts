@@ -41,11 +41,11 @@ export function plainForm(request: IncomingMessage): ParsedUrlQuery | undefined 
   const body: Buffer = request.read();
   request.unshift(body);
   const form = parse(body.toString());
-  return Object.entries(form).every(isShort) ? form : undefined;
+  return Object.keys(form).every((name) => isShort(name, form[name])) ? form : undefined;
 }
 
 /** As `assertParameters` has it. */
-function isShort([name, value]: [string, unknown]): boolean {
+function isShort(name: string, value: unknown): boolean {
   return typeof value === 'string' && (name === 'client_assertion' || value.length <= MAX_PARAMETER_LENGTH);
 }
 
