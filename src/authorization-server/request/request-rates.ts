@@ -1,4 +1,5 @@
-import { BlockList, isIPv6 } from 'node:net';
+import type { IncomingMessage } from 'node:http';
+import { BlockList, isIPv6, type Socket } from 'node:net';
 import type { Context, Middleware } from 'koa';
 import { type RateLimiterRes, RateLimiterMemory } from 'rate-limiter-flexible';
 import { OpenBankingError } from '../../errors.ts';
@@ -28,6 +29,8 @@ const MINUTE_SECONDS = 60;
 export class RequestRates {
   readonly #source: ClientCertificateSource;
   #exempt: BlockList;
+  /** By connection, whose peer does not change. Null: without limits by address. */
+  #networks = new WeakMap<Socket, string | null>();
   readonly #tpps: RateLimiterMemory;
   readonly #addresses: RateLimiterMemory;
   readonly #refused: RateLimiterMemory;
@@ -47,25 +50,26 @@ export class RequestRates {
     this.#addresses.points = options.perAddress;
     this.#refused.points = options.refusedPerAddress;
     this.#exempt = exemptFrom(options);
+    this.#networks = new WeakMap();
   }
 
   /** A step of the front channel. @throws ERR_ADDRESS_LIMIT */
   readonly ofAddress: Middleware = async (ctx, next) => {
     const network = this.#networkOf(ctx);
-    if (network !== undefined) await this.#addresses.consume(network).catch(overAddress(this.#addresses));
+    if (network !== null) await this.#addresses.consume(network).catch(overAddress(this.#addresses));
     await next();
   };
 
   /** A step of the mTLS listener, before the certificate is judged. @throws ERR_ADDRESS_LIMIT */
   readonly ofStrangers: Middleware = async (ctx, next) => {
     const network = this.#networkOf(ctx);
-    const spent = network === undefined ? null : await this.#refused.get(network);
+    const spent = network === null ? null : await this.#refused.get(network);
     if (spent !== null && spent.remainingPoints <= 0) overAddress(this.#refused)(spent);
     try {
       await next();
     } catch (error) {
       const isStranger = actingTpp(ctx) === undefined;
-      if (network !== undefined && isStranger) await this.#refused.penalty(network);
+      if (network !== null && isStranger) await this.#refused.penalty(network);
       throw error;
     }
   };
@@ -83,11 +87,18 @@ export class RequestRates {
     await next();
   };
 
-  #networkOf(ctx: Context): string | undefined {
-    const address = this.#source.findAddress(ctx.req);
-    if (address === undefined) return undefined;
-    if (this.#exempt.check(address, isIPv6(address) ? 'ipv6' : 'ipv4')) return undefined;
-    return networkOf(address);
+  #networkOf({ req }: Context): string | null {
+    const known = this.#networks.get(req.socket);
+    if (known !== undefined) return known;
+    const network = this.#limitedNetworkOf(req);
+    this.#networks.set(req.socket, network);
+    return network;
+  }
+
+  #limitedNetworkOf(request: IncomingMessage): string | null {
+    const address = this.#source.findAddress(request);
+    if (address === undefined) return null;
+    return this.#exempt.check(address, isIPv6(address) ? 'ipv6' : 'ipv4') ? null : networkOf(address);
   }
 }
 

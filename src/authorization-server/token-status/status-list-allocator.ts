@@ -105,10 +105,25 @@ export class StatusListAllocator {
   }
 }
 
+const keys = new WeakMap<TokenHolder, string>();
+
 /** Equal for holders that are equal in every part. */
-export function keyOf({ clientId, authorizationNumber, nca, roles, certificate }: TokenHolder): string {
+export function keyOf(holder: TokenHolder): string {
+  const known = keys.get(holder);
+  if (known !== undefined) return known;
+  const { clientId, authorizationNumber, nca, roles, certificate } = holder;
   const { issuer, issuerKeyHash, serialNumber } = certificate ?? {};
-  return JSON.stringify([clientId, authorizationNumber, nca, roles, issuer, issuerKeyHash, serialNumber]);
+  const key = JSON.stringify([
+    clientId,
+    authorizationNumber,
+    nca,
+    roles,
+    issuer,
+    issuerKeyHash,
+    serialNumber,
+  ]);
+  keys.set(holder, key);
+  return key;
 }
 
 export function listOf(index: number): string {

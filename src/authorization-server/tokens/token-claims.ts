@@ -85,15 +85,22 @@ export function withinGrant(clock: Clock, ctx: KoaContextWithOIDC | undefined, s
   return Math.max(1, Math.min(seconds, exp - epochSeconds(clock.now())));
 }
 
+/** By TPP, which is frozen: the holder of its last token. */
+const holders = new WeakMap<Tpp | TppRecord, TokenHolder>();
+
 /** The holder of the tokens that a client of this TPP gets now. Frozen. */
 function holderOf(tpp: Tpp | TppRecord, clientId: string): TokenHolder {
-  return Object.freeze({
+  const known = holders.get(tpp);
+  if (known?.clientId === clientId) return known;
+  const holder = Object.freeze({
     clientId,
     authorizationNumber: tpp.authorizationNumber,
     nca: tpp.nca.id,
-    roles: [...tpp.roles].sort(),
+    roles: Object.freeze([...tpp.roles].sort()),
     ...('certificate' in tpp ? { certificate: holderCertificate(tpp) } : {}),
   });
+  holders.set(tpp, holder);
+  return holder;
 }
 
 function holderCertificate({ certificate }: Tpp): HolderCertificate {
