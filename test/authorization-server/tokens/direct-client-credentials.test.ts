@@ -20,7 +20,7 @@ import {
 } from '../../../src/authorization-server/clients/client-metadata.ts';
 import { PROFILES } from '../../../src/authorization-server/profiles/profiles.ts';
 import type { RegisteredClient } from '../../../src/authorization-server/clients/registered-client.ts';
-import { directClientCredentials } from '../../../src/authorization-server/tokens/direct-client-credentials.ts';
+import { directClientCredentials } from '../../../src/authorization-server/tokens/direct/direct-client-credentials.ts';
 import { Provider } from '../../../src/authorization-server/provider-internals.ts';
 import { createSigningKeys } from '../../../src/authorization-server/signing/kept-keys.ts';
 import { issue } from '../../x509/certificate-factory.ts';

@@ -1,9 +1,9 @@
 import type { IncomingMessage } from 'node:http';
 import type { Middleware } from 'koa';
 import type { Client } from 'oidc-provider';
-import { introspectionHandler, type Provider, runInContext } from '../provider-internals.ts';
+import { introspectionHandler, type Provider, runInContext } from '../../provider-internals.ts';
 import { DIRECT_HEADERS, directContext, plainForm } from './direct-request.ts';
-import { SIGNED_TYPE } from './introspection.ts';
+import { SIGNED_TYPE } from '../introspection.ts';
 
 /** An opaque token of ours; a JWT goes on to the provider. */
 const OPAQUE = /^[\w-]{1,64}$/;

@@ -2,11 +2,11 @@ import type { IncomingMessage } from 'node:http';
 import { type ParsedUrlQuery, parse } from 'node:querystring';
 import type { Context } from 'koa';
 import type { Client, KoaContextWithOIDC } from 'oidc-provider';
-import { certificateSubjectMatches } from '../clients/client-authentication.ts';
-import { noteVerifiedAssertion } from '../models/adapter.ts';
-import { errors, type Provider, runInContext, verifyClientAssertion } from '../provider-internals.ts';
-import { isDeepJwt } from '../request/nesting.ts';
-import { MAX_PARAMETER_LENGTH } from '../request/parameters.ts';
+import { certificateSubjectMatches } from '../../clients/client-authentication.ts';
+import { noteVerifiedAssertion } from '../../models/adapter.ts';
+import { errors, type Provider, runInContext, verifyClientAssertion } from '../../provider-internals.ts';
+import { isDeepJwt } from '../../request/nesting.ts';
+import { MAX_PARAMETER_LENGTH } from '../../request/parameters.ts';
 
 const FORM = /^application\/x-www-form-urlencoded(?:; ?charset=utf-8)?$/i;
 const MAX_BODY_BYTES = 4096;

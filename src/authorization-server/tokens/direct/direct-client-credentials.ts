@@ -1,7 +1,7 @@
 import type { IncomingMessage } from 'node:http';
 import type { Middleware } from 'koa';
 import type { Client } from 'oidc-provider';
-import { grantHandlerOf, type Provider } from '../provider-internals.ts';
+import { grantHandlerOf, type Provider } from '../../provider-internals.ts';
 import {
   DIRECT_HEADERS,
   directContext,
