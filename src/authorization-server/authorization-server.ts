@@ -16,8 +16,6 @@ import { Ciba, tellInterval } from './ciba/ciba.ts';
 import type { Approvals } from './customer/bank/decoupled-approval.ts';
 import type { Clients } from './clients/clients.ts';
 import { serveConsentInformation } from './consent-information/consent-information.ts';
-import { directIntrospection } from './tokens/direct/direct-introspection.ts';
-import { directClientCredentials } from './tokens/direct/direct-client-credentials.ts';
 import { discoveryOnBothListeners } from './discovery.ts';
 import { accessLog } from './request/access-log.ts';
 import { auditedAnswers, refuseUnaudited } from './request/audited-answers.ts';
@@ -58,6 +56,7 @@ import { signedIntrospection } from './tokens/signed-introspection.ts';
 import { Dashboard, type DashboardOptions } from './dashboard/dashboard.ts';
 import { nameGrant } from './grant-management/grant-id.ts';
 import { grantsEndpoint } from './grant-management/grants-endpoint.ts';
+import { directWays } from './tokens/direct/direct-ways.ts';
 import { revokeTokens } from './tokens/revocation.ts';
 import { serveClientKeys } from './tokens/client-keys.ts';
 import { openSelfSigned } from './clients/self-signed/self-signed-clients.ts';
@@ -266,19 +265,17 @@ function stepsOf(
       ...registrationSteps(registration),
       // An opaque access token needs no signature, and may come without an ID token.
       ...(options.accessTokenFormat === 'jwt' ? [at(ENDPOINTS.token, ableToSign(options.signer))] : []),
-      // The short ways take only forms that `checkForm` passes.
-      at(ENDPOINTS.token, directClientCredentials(provider)),
+      at(ENDPOINTS.token, nameGrant(options.grantManagement)),
       at(ENDPOINTS.introspection, signedIntrospection(provider)),
-      at(ENDPOINTS.introspection, directIntrospection(provider)),
+      at(ENDPOINTS.revocation, revokeTokens(sources, options)),
+      ...directWays(provider),
       checkForm,
       at(ENDPOINTS.pushed_authorization_request, decrypting),
       at(ENDPOINTS.pushed_authorization_request, refuseNesting),
       from('anyone', metadata),
       at(STATUS_LIST_ROUTE, statusLists),
       at(ENDPOINTS.backchannel_authentication, tellInterval),
-      at(ENDPOINTS.revocation, revokeTokens(sources, options)),
       at(ENDPOINTS.userinfo, userinfo(options, userinfoSources)),
-      at(ENDPOINTS.token, nameGrant(options.grantManagement)),
       at(GRANTS_ROUTE, grantsEndpoint(options, { ...sources, consents })),
     ],
   };

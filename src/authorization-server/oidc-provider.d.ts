@@ -45,6 +45,18 @@ declare module 'oidc-provider/lib/actions/introspection.js' {
   // biome-ignore lint/style/noDefaultExport: the library's own
   export default steps;
 }
+declare module 'oidc-provider/lib/actions/revocation.js' {
+  const steps: readonly ((ctx: import('oidc-provider').KoaContextWithOIDC) => Promise<void>)[];
+  // biome-ignore lint/style/noDefaultExport: the library's own
+  export default steps;
+}
+declare module 'oidc-provider/lib/shared/error_handler.js' {
+  function errorHandlerOf(
+    event: string,
+  ): (ctx: import('oidc-provider').KoaContextWithOIDC, step: () => Promise<void>) => Promise<void>;
+  // biome-ignore lint/style/noDefaultExport: the library's own
+  export { errorHandlerOf as default };
+}
 declare module 'oidc-provider/lib/helpers/als.js' {
   const contexts: import('node:async_hooks').AsyncLocalStorage<import('oidc-provider').KoaContextWithOIDC>;
   // biome-ignore lint/style/noDefaultExport: the library's own

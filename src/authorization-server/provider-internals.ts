@@ -1,7 +1,9 @@
 import type * as typed from 'oidc-provider';
 import introspectionSteps from 'oidc-provider/lib/actions/introspection.js';
+import revocationSteps from 'oidc-provider/lib/actions/revocation.js';
 import requestContexts from 'oidc-provider/lib/helpers/als.js';
 import * as providerErrors from 'oidc-provider/lib/helpers/errors.js';
+import errorHandlerOf from 'oidc-provider/lib/shared/error_handler.js';
 import jwtClientAuth from 'oidc-provider/lib/shared/jwt_client_auth.js';
 import validateDpop from 'oidc-provider/lib/helpers/validate_dpop.js';
 import initializeKeystore from 'oidc-provider/lib/helpers/initialize_keystore.js';
@@ -138,6 +140,19 @@ export function keepResponseModes(provider: typed.Provider, kept: readonly strin
 export async function introspectionHandler(ctx: typed.KoaContextWithOIDC): Promise<void> {
   await introspectionSteps.at(-1)?.(ctx);
 }
+
+/**
+ * The last step of the provider's revocation endpoint, which ends the token of the parameters. Internal for the same
+ * reason.
+ */
+export async function revocationHandler(ctx: typed.KoaContextWithOIDC): Promise<void> {
+  await revocationSteps.at(-1)?.(ctx);
+}
+
+/** The provider's answer to what a step throws, with the event of its endpoint. Internal for the same reason. */
+export const answerErrors: (
+  event: 'grant.error' | 'revocation.error',
+) => (ctx: typed.KoaContextWithOIDC, step: () => Promise<void>) => Promise<void> = errorHandlerOf;
 
 /**
  * Calls `prepare` with each access token before its value is made, in every grant: a throw refuses the token. Internal: no

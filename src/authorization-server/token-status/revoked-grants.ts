@@ -1,5 +1,5 @@
-import { createHmac } from 'node:crypto';
 import type { Clock } from '../../clock.ts';
+import { keyedHash } from '../../storage/record-protection.ts';
 import type { Store } from '../../storage/store.ts';
 import { LIST_SIZE, listOf, SLACK_SECONDS } from './status-list-allocator.ts';
 
@@ -29,7 +29,8 @@ export interface RevokedGrantsOptions {
 
 /** Hides identifiers of grants in the store, by the secret of the store. */
 export function statusIdHash(secret: Buffer): (id: string) => string {
-  return (id) => createHmac('sha256', secret).update(`status\0${id}`).digest('base64url');
+  const hashOf = keyedHash(secret);
+  return (id) => hashOf(`status\0${id}`);
 }
 
 /** Ends the access tokens of grants by their bits in the store: of a server, and of a command that serves nothing. */

@@ -2,11 +2,8 @@ import type { IncomingMessage } from 'node:http';
 import type { Middleware } from 'koa';
 import type { Client } from 'oidc-provider';
 import { introspectionHandler, type Provider, runInContext } from '../../provider-internals.ts';
-import { DIRECT_HEADERS, directContext, plainForm } from './direct-request.ts';
+import { DIRECT_HEADERS, directContext, OPAQUE, plainForm } from './direct-request.ts';
 import { SIGNED_TYPE } from '../introspection.ts';
-
-/** An opaque token of ours; a JWT goes on to the provider. */
-const OPAQUE = /^[\w-]{1,64}$/;
 
 /**
  * A short way to the provider's own answer about a token (RFC 7662), for the request that nearly every TPP sends: a small

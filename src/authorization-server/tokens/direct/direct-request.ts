@@ -4,12 +4,22 @@ import type { Context } from 'koa';
 import type { Client, KoaContextWithOIDC } from 'oidc-provider';
 import { certificateSubjectMatches } from '../../clients/client-authentication.ts';
 import { noteVerifiedAssertion } from '../../models/adapter.ts';
-import { errors, type Provider, runInContext, verifyClientAssertion } from '../../provider-internals.ts';
+import {
+  answerErrors,
+  errors,
+  type Provider,
+  runInContext,
+  verifyClientAssertion,
+} from '../../provider-internals.ts';
 import { isDeepJwt } from '../../request/nesting.ts';
 import { MAX_PARAMETER_LENGTH } from '../../request/parameters.ts';
 
 const FORM = /^application\/x-www-form-urlencoded(?:; ?charset=utf-8)?$/i;
 const MAX_BODY_BYTES = 4096;
+/** RFC 6749 §3.3. */
+export const SCOPE = /^[\x21\x23-\x5b\x5d-\x7e]+(?: [\x21\x23-\x5b\x5d-\x7e]+)*$/;
+/** An opaque token of ours; a JWT goes on to the provider. */
+export const OPAQUE = /^[\w-]{1,64}$/;
 /** Headers of ways to authenticate and to ask that the provider alone knows. */
 const OTHER_WAYS = [
   'authorization',
@@ -49,16 +59,17 @@ function isShort(name: string, value: unknown): boolean {
   return typeof value === 'string' && (name === 'client_assertion' || value.length <= MAX_PARAMETER_LENGTH);
 }
 
+const OF_CLIENTS: ReadonlySet<string> = new Set(['client_id', 'client_assertion', 'client_assertion_type']);
 const ASSERTION_TYPE = 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer';
 
 /** An assertion as the provider reads it before its client is known. */
-export interface PlainAssertion {
+interface PlainAssertion {
   readonly sub: string;
   readonly jti: string;
 }
 
 /** The assertion of a form (RFC 7523), unverified; undefined where the provider must judge it. */
-export function plainAssertion(form: ParsedUrlQuery): PlainAssertion | undefined {
+function plainAssertion(form: ParsedUrlQuery): PlainAssertion | undefined {
   const { client_assertion: assertion, client_assertion_type: type, client_id: clientId } = form;
   if (typeof assertion !== 'string' || type !== ASSERTION_TYPE || isDeepJwt(assertion)) return undefined;
   try {
@@ -71,8 +82,42 @@ export function plainAssertion(form: ParsedUrlQuery): PlainAssertion | undefined
   }
 }
 
+/** A form of few parameters, from a client that authenticates by its certificate or with an assertion. */
+export interface PlainRequest {
+  readonly params: Readonly<Record<string, string>>;
+  readonly assertion: PlainAssertion | undefined;
+}
+
+/**
+ * The form of a request with these parameters, or some of them, each with a value, beside those of the client. Undefined for
+ * every other form, and for an assertion that cannot be read.
+ */
+export function plainRequest(request: IncomingMessage, names: readonly string[]): PlainRequest | undefined {
+  const form = plainForm(request);
+  if (form === undefined) return undefined;
+  const { client_assertion: signed, client_assertion_type: type, client_id: clientId } = form;
+  const isKnown = (name: string) => OF_CLIENTS.has(name) || (names.includes(name) && form[name] !== '');
+  if (clientId === '' || !Object.keys(form).every(isKnown)) return undefined;
+  const params = form as Record<string, string>;
+  if (signed === undefined && type === undefined) {
+    return clientId === undefined ? undefined : { params, assertion: undefined };
+  }
+  const assertion = plainAssertion(form);
+  return assertion === undefined ? undefined : { params, assertion };
+}
+
+/** The client of a request, if it is registered for the way in which the request authenticates. */
+export async function plainClient(
+  provider: Provider,
+  { params, assertion }: PlainRequest,
+): Promise<Client | undefined> {
+  const client = await provider.Client.find(assertion?.sub ?? params.client_id ?? '');
+  const method = assertion === undefined ? 'tls_client_auth' : 'private_key_jwt';
+  return client?.clientAuthMethod === method ? client : undefined;
+}
+
 export interface DirectRequest {
-  readonly route: 'token' | 'introspection';
+  readonly route: 'token' | 'introspection' | 'revocation';
   readonly params: Readonly<Record<string, string>>;
   readonly client: Client;
   /** Of a client that authenticates by its key. */
@@ -117,6 +162,18 @@ export async function runsUnrefused(
     if (error instanceof errors.OIDCProviderError) return false;
     throw error;
   }
+}
+
+/**
+ * Runs the last step of an endpoint, and answers as the provider does, refusals too: they cannot be left to the provider
+ * once the step may have changed something.
+ */
+export async function answerDirectly(
+  context: KoaContextWithOIDC,
+  errorEvent: 'grant.error' | 'revocation.error',
+  step: () => Promise<void>,
+): Promise<void> {
+  await runInContext(context, () => answerErrors(errorEvent)(context, step));
 }
 
 /** Takes the context away again: the provider makes its own. */
