@@ -14,6 +14,7 @@ import { clientMetadata, EXTRA_CLIENT_METADATA } from './clients/client-metadata
 import { addressedKeys, type KeysByAddress } from './clients/keys-by-address.ts';
 import type { Clients } from './clients/clients.ts';
 import { OPENID_SCOPES } from './clients/registered-client.ts';
+import { CookieSignatures } from './cookie-signatures.ts';
 import { discoveryExtras, type OpenGrantManagement } from './discovery.ts';
 import { errorMode } from './profiles/error-mode.ts';
 import { marketAcrValues, profileOf, type Profiles, responseModes } from './profiles/profiles.ts';
@@ -267,10 +268,10 @@ function isOwnToken(
 }
 
 function cookies(secret: Buffer): NonNullable<Configuration['cookies']> {
-  const key = Buffer.from(hkdfSync('sha256', secret, '', 'tallystick cookies', 32)).toString('base64url');
+  const key = Buffer.from(hkdfSync('sha256', secret, '', 'tallystick cookies', 32));
   const attributes = { signed: true, httpOnly: true, secure: true, sameSite: 'lax' } as const;
   return {
-    keys: [key],
+    keys: new CookieSignatures(key),
     names: { session: '__Host-session', interaction: '__Secure-interaction', resume: '__Secure-resume' },
     long: { ...attributes },
     short: { ...attributes },

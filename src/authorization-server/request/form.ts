@@ -96,17 +96,22 @@ function hasBody(ctx: Context): boolean {
 }
 
 /**
- * The form of a request, whose bytes stay for the next reader.
+ * The form of a request, whose bytes stay for the provider. Read once: every further caller gets the same one.
  *
  * @throws ERR_HTTP_CONTENT, ERR_HTTP_TRANSFER_CODING, ERR_HTTP_TOO_LARGE, ERR_HTTP_MALFORMED
  */
 export async function readForm(ctx: Context): Promise<URLSearchParams> {
+  const known = ctx.state.form as URLSearchParams | undefined;
+  if (known !== undefined) return known;
   assertPlainBody(ctx);
-  return new URLSearchParams((await peekBody(ctx)).toString('utf8'));
+  const form = new URLSearchParams((await peekBody(ctx)).toString('utf8'));
+  ctx.state.form = form;
+  return form;
 }
 
 /** Puts another form in the place of one that `readForm` has read. */
 export function replaceForm(ctx: Context, form: URLSearchParams): void {
+  ctx.state.form = form;
   const body = Buffer.from(form.toString());
   // In one turn, as in `peekBody`.
   while (read(ctx.req) !== null);
