@@ -83,7 +83,11 @@ it.skipIf(!hasRedis)(
     const repeated = await new Promise<string>((resolve) =>
       execFile(process.execPath, [MAIN, ...words], (_error, stdout, stderr) => resolve(stdout || stderr)),
     );
-    expect(JSON.parse(repeated).repeated).toEqual([{ kind: 'consent', id: consentId, outcome: 'ended' }]);
+    expect(JSON.parse(repeated).repeated).toEqual([
+      { kind: 'consent', id: consentId, outcome: 'ended' },
+      // The grant of the revoked token is that of the consent.
+      { kind: 'grant', id: consentId, outcome: 'over' },
+    ]);
     const after = await server.again();
     expect((await tpp.refresh(after, kept.refresh_token)).status).toBe(200);
     expect((await tpp.refresh(after, ended.refresh_token)).json.error).toBe('invalid_grant');
