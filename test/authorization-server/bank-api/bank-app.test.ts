@@ -322,8 +322,8 @@ describe("login and consent in the bank's application", () => {
     await change(changed);
     const now = await own.app(`/v1/interactions/${shown.json.interactionId}`);
     expect(now.json.linkHash).not.toBe(shown.json.linkHash);
-    for (const of of [shown, now]) {
-      expect((await at(shown, 'decision', approval(of))).json.code).toBe('ERR_CONSENT_CHANGED');
+    for (const other of [shown, now]) {
+      expect((await at(shown, 'decision', approval(other))).json.code).toBe('ERR_CONSENT_CHANGED');
     }
     const late = await make();
     const third = await own.beginNamed(`PIS:${late}`);
