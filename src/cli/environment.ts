@@ -20,7 +20,10 @@ export async function readConfig(file: string, settings: readonly string[] = [])
 }
 
 /** The configuration of a gateway. @throws ERR_CONFIG_INVALID */
-export async function readGatewayConfig(file: string): Promise<GatewayConfig> {
+export async function readGatewayConfig(
+  file: string,
+  settings: readonly string[] = [],
+): Promise<GatewayConfig> {
   const { loadGatewayConfig } = await import('../configuration/gateway-config.ts');
-  return loadGatewayConfig(file, { environment: process.env });
+  return loadGatewayConfig(file, { environment: process.env, settings });
 }

@@ -1,7 +1,7 @@
 import { Command } from 'commander';
 import { LogLevel } from '../logging/log-level.ts';
 import { ReloadedConfig } from '../server/reload/live-settings.ts';
-import { readGatewayConfig } from './environment.ts';
+import { readGatewayConfig, settingOption } from './environment.ts';
 import { refuseUnsafeEnvironment, reloadOnSignal, stopOnSignal } from './process.ts';
 
 /** For closing files after the last connection. */
@@ -12,20 +12,20 @@ export function gatewayCommand(): Command {
   return new Command('gateway')
     .description('decide for nginx (auth_request) or Envoy (ext_authz) in front of your APIs')
     .requiredOption('--config <file>', 'the configuration, YAML or JSON')
-    .action(async (flags: { readonly config: string }) => {
+    .addOption(settingOption())
+    .action(async ({ config: file, set }: { readonly config: string; readonly set: readonly string[] }) => {
       refuseUnsafeEnvironment();
       const [config, { startGateway }, { createLog }] = await Promise.all([
-        readGatewayConfig(flags.config),
+        readGatewayConfig(file, set),
         import('../server/gateway/gateway-server.ts'),
         import('../log.ts'),
       ]);
-      const file = flags.config;
       const logLevel = new LogLevel(config.logLevel);
       const log = createLog({ level: logLevel });
       const gateway = await startGateway(config, { source: file, log });
       const reloaded = new ReloadedConfig(config, {
         file,
-        read: () => readGatewayConfig(file),
+        read: () => readGatewayConfig(file, set),
         of: 'gateway',
       });
       reloadOnSignal(async () => {

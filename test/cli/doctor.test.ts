@@ -123,10 +123,23 @@ describe('tallystick doctor', { timeout: 120_000 }, () => {
     for (const pattern of wanted)
       expect(problems, String(pattern)).toContainEqual(expect.stringMatching(pattern));
     expect(examined.findings).toContainEqual(expect.objectContaining({ level: 'warning', check: 'workers' }));
+    for (const { level, advice = '' } of examined.findings) {
+      if (level !== 'ok') expect(advice).toMatch(/\w{3,}/);
+    }
+  });
+
+  it('examines the file of a gateway, with the values of --set', async () => {
+    const words = ['--json', '--gateway', '--set', 'listen.port=70000'];
+    const examined = await doctor({}, {}, words);
+    expect(examined.code).toBe(1);
+    const problems = problemsOf(examined);
+    expect(problems).toContainEqual(expect.stringMatching(/listen\.port: .*--set listen\.port.* → mend it/));
+    expect(problems).toContainEqual(expect.stringMatching(/audience: /));
   });
 
   it('names every problem of a configuration that is bad', async () => {
     const examined = await doctor({ workers: 0, issuer: 'x' });
+    expect(examined.findings.every(({ advice }) => advice !== undefined)).toBe(true);
     expect([examined.code, problemsOf(examined)]).toEqual([
       1,
       [

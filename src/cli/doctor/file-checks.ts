@@ -21,32 +21,24 @@ const NO_ROOM_BYTES = 100 * 1024 ** 2;
 export function fileChecks(config: Config, source: string): readonly Check[] {
   const clock = systemClock;
   return [
-    { name: 'files', run: (findings) => checkFiles(config, findings) },
-    {
-      name: 'private-files',
-      run: async (findings) => {
-        await assertPrivateFiles(config, source, findings.log);
-        findings.ok('keys and secrets are closed to other users');
-      },
-    },
+    ...namedFileChecks(config, source),
     {
       name: 'tls',
+      advice: 'put a certificate with its chain and its key there, as the issuer gave them',
       run: async (findings) => {
         const { tls, bankApi, management } = config;
         const pairs = { tls, 'bankApi.tls': bankApi?.tls, 'management.tls': management?.tls };
         for (const [place, files] of Object.entries(pairs)) {
           if (files === undefined) continue;
           const opened = await ListenerCertificates.open({ ...files, place, clock, log: findings.log });
-          for (const pair of opened.all) {
-            const end = timeText(pair.current.notAfter);
-            findings.ok(`${pair.place}: the certificate fits its key, and is valid until ${end}`);
-          }
+          reportPairs(opened, findings);
           await opened.close();
         }
       },
     },
     {
       name: 'trust',
+      advice: 'mend the file that is named: it is one that the server reads at its start',
       run: async (findings) => {
         const decision = await openTppDecision(offline(config), { clock, log: findings.log });
         await decision.close();
@@ -55,6 +47,7 @@ export function fileChecks(config: Config, source: string): readonly Check[] {
     },
     {
       name: 'resource-servers',
+      advice: 'put the PEM of the CA there',
       run: async (findings) => {
         if (config.resourceServers.length === 0) return;
         const opened = await openResourceServers(config.resourceServers, findings.log);
@@ -62,11 +55,40 @@ export function fileChecks(config: Config, source: string): readonly Check[] {
         findings.ok('the CAs of resource servers can be read');
       },
     },
-    { name: 'signing-keys', run: (findings) => checkSigningKeys(config, findings) },
+    {
+      name: 'signing-keys',
+      advice: 'mend the file or the key module that is named (docs/keys.md)',
+      run: (findings) => checkSigningKeys(config, findings),
+    },
   ];
 }
 
-async function checkFiles(config: Config, findings: Findings): Promise<void> {
+/** The checks of every file that a configuration names, of a server or a gateway. */
+export function namedFileChecks(config: object, source: string): readonly Check[] {
+  return [
+    {
+      name: 'files',
+      advice: 'put the file there, or change the name',
+      run: (findings) => checkFiles(config, findings),
+    },
+    {
+      name: 'private-files',
+      advice: 'chmod 600 the file, and let the user of the server own it',
+      run: async (findings) => {
+        await assertPrivateFiles(config, source, findings.log);
+        findings.ok('keys and secrets are closed to other users');
+      },
+    },
+  ];
+}
+
+export function reportPairs({ all }: ListenerCertificates, findings: Findings): void {
+  for (const { place, current } of all) {
+    findings.ok(`${place}: the certificate fits its key, and is valid until ${timeText(current.notAfter)}`);
+  }
+}
+
+async function checkFiles(config: object, findings: Findings): Promise<void> {
   const files = filesIn(config);
   await Promise.all(files.map((one) => checkFile(one, findings)));
   if (findings.all.length === 0) findings.ok(`${files.length} files and folders are there, and may be used`);
@@ -91,7 +113,7 @@ async function checkFile(
   const found = await stat(file).catch(() => undefined);
   if (found === undefined) {
     if (!MADE.test(path)) {
-      findings.problem(`${path}: ${file} is missing`, 'put the file there, or change the name');
+      findings.problem(`${path}: ${file} is missing`);
       return;
     }
     const isWritable = await access(dirname(file), constants.W_OK).then(

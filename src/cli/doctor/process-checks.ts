@@ -10,50 +10,56 @@ import type { Check } from './findings.ts';
 const FEW_DESCRIPTORS = 4096;
 const MODULE_SECONDS = 8;
 
-/** The checks of this machine and of the process that a server would be. */
-export function processChecks(config: Config, source: string): readonly Check[] {
+/** The checks of this machine, for servers and gateways. */
+export function machineChecks(): readonly Check[] {
   return [
     {
       name: 'environment',
+      advice: 'start without it: unset the variable, or take the flag away',
       run: (findings) => {
         refuseUnsafeEnvironment();
         findings.ok('no variable or flag of Node weakens TLS or opens a debugger');
       },
     },
     {
-      name: 'node',
-      run: async (findings) => {
-        if (await isClientChainKept()) findings.ok(`Node ${process.version} shows the chains of clients`);
-        else {
-          findings.warning(
-            `Node ${process.version} hides the intermediate certificates that a TPP sends`,
-            'name them in intermediatesFile, or run another release of Node',
-          );
-        }
-      },
-    },
-    {
       name: 'descriptors',
+      advice: 'raise `ulimit -n`: LimitNOFILE of systemd, --ulimit nofile of a container',
       run: (findings) => {
         const limit = descriptorLimit();
         if (limit >= FEW_DESCRIPTORS) findings.ok(`${limit} files and connections may be open`);
+        else findings.warning(`only ${limit} files and connections may be open at a time`);
+      },
+    },
+  ];
+}
+
+/** The checks of the process that a server would be. */
+export function processChecks(config: Config, source: string): readonly Check[] {
+  return [
+    ...machineChecks(),
+    {
+      name: 'node',
+      advice: 'name them in intermediatesFile, or run another release of Node',
+      run: async (findings) => {
+        if (await isClientChainKept()) findings.ok(`Node ${process.version} shows the chains of clients`);
         else {
-          const advice = 'raise `ulimit -n`: LimitNOFILE of systemd, --ulimit nofile of a container';
-          findings.warning(`only ${limit} files and connections may be open at a time`, advice);
+          findings.warning(`Node ${process.version} hides the intermediate certificates that a TPP sends`);
         }
       },
     },
     {
       name: 'workers',
+      advice: 'lower workers',
       run: (findings) => {
         const cores = availableParallelism();
         const shown = `workers: ${config.workers}, cores: ${cores}`;
         if (config.workers <= cores) findings.ok(shown);
-        else findings.warning(`${shown}: the processes wait for each other`, 'lower workers');
+        else findings.warning(`${shown}: the processes wait for each other`);
       },
     },
     {
       name: 'module',
+      advice: 'mend the module (docs/bank-module.md), or aspspModule',
       run: async (findings) => {
         const aspsp = await loadAspsp(config, { source, seconds: MODULE_SECONDS });
         findings.ok(

@@ -56,20 +56,10 @@ export async function startGateway(
   config: GatewayConfig,
   parts: { readonly source: string; readonly log?: Log },
 ): Promise<RunningGateway> {
-  const metrics = new Metrics();
   const given = parts.log ?? createLog({ level: config.logLevel });
-  const log = alsoTo(alsoTo(given, metrics.sink), traceRefusal);
-  const clock = systemClock;
   const { listen, shutdown } = config;
-  const { source } = parts;
-  await assertPrivateFiles(config, source, log);
-  const { authorizer, files, caPem } = await openAuthorizer(config, { clock, log, source, metrics });
-  const signatures =
-    config.signatures && (await openSignatures(config.signatures, { source, clock, log, caPem }));
-  const upstream = await upstreamOf(config);
-  const gateway = openGateway(config, { authorizer, log, source, signatures, upstream });
-  const keyPair =
-    config.tls && (await ListenerCertificates.open({ ...config.tls, place: 'tls', clock, log }));
+  const opened = await openGatewayParts(config, { source: parts.source, log: given });
+  const { gateway, keyPair, metrics, log } = opened;
   await openTracing(log);
   const measured = measuredRequests(gateway, { listener: 'gateway', routeName: () => undefined }, metrics);
   const server = createGatewayServer(config, measured, keyPair);
@@ -90,11 +80,47 @@ export async function startGateway(
       connections.drain();
       await sleep(shutdown.noticeSeconds * 1000);
       await connections.close(shutdown.drainSeconds);
-      await Promise.all([authorizer, keyPair, health, signatures, ...files].map((part) => part?.close()));
-      metrics.close();
+      await Promise.all([health.close(), opened.close()]);
       log.emit('gateway.stopped');
     },
   };
+}
+
+/** The parts of a gateway, without its listener. */
+interface GatewayParts {
+  readonly gateway: RequestListener;
+  readonly keyPair: ListenerCertificates | undefined;
+  readonly metrics: Metrics;
+  /** The log of the parts, whose events are counted and traced. */
+  readonly log: Log;
+  close(): Promise<void>;
+}
+
+/**
+ * Opens the files of the configuration and builds every object. Nothing listens, and no request is sent.
+ *
+ * @throws ERR_CONFIG_INVALID
+ */
+export async function openGatewayParts(
+  config: GatewayConfig,
+  { source, log: given }: { readonly source: string; readonly log: Log },
+): Promise<GatewayParts> {
+  const metrics = new Metrics();
+  const log = alsoTo(alsoTo(given, metrics.sink), traceRefusal);
+  const clock = systemClock;
+  await assertPrivateFiles(config, source, log);
+  const { authorizer, files, caPem } = await openAuthorizer(config, { clock, log, source, metrics });
+  const signatures =
+    config.signatures && (await openSignatures(config.signatures, { source, clock, log, caPem }));
+  const upstream = await upstreamOf(config);
+  const gateway = openGateway(config, { authorizer, log, source, signatures, upstream });
+  const keyPair =
+    config.tls && (await ListenerCertificates.open({ ...config.tls, place: 'tls', clock, log }));
+  const close = async () => {
+    await Promise.all([authorizer, keyPair, signatures, ...files].map((part) => part?.close()));
+    metrics.close();
+  };
+  return { gateway, keyPair, metrics, log, close };
 }
 
 async function healthOf(server: Server, keyPair: ListenerCertificates | undefined): Promise<HealthPart[]> {

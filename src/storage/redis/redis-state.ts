@@ -6,7 +6,13 @@ import type { RedisSettings } from './redis-settings.ts';
 export interface RedisState {
   readonly version: string | undefined;
   readonly replicas: number | undefined;
-  /** Its clock, and the time of the answer by the monotonic clock of this process. */
+  /** `appendfsync`, where a file is appended to. */
+  readonly flush: string | undefined;
+  /** Whether the last write to that file failed. */
+  readonly hasFailedWrite: boolean;
+  /** Undefined without `maxmemory`, too. */
+  readonly memory: { readonly usedBytes: number; readonly limitBytes: number } | undefined;
+  /** Its clock. */
   readonly time: Date | undefined;
 }
 
@@ -18,18 +24,36 @@ export interface RedisState {
 export async function readRedisState(settings: RedisSettings, log: Log): Promise<RedisState> {
   const { reader, close } = await connectRedis(settings, log);
   try {
-    const [info, time] = await Promise.allSettled([reader.info(), reader.time()]);
+    const [info, time, flush] = await Promise.allSettled([
+      reader.info(),
+      reader.time(),
+      reader.config('GET', 'appendfsync'),
+    ]);
     const text = info.status === 'fulfilled' ? info.value : '';
-    const replicas = /^connected_slaves:(\d+)/m.exec(text)?.[1];
-    const [seconds = Number.NaN, microseconds = 0] =
-      time.status === 'fulfilled' ? time.value.map(Number) : [];
-    const milliseconds = seconds * 1000 + microseconds / 1000;
+    const field = (name: string) => new RegExp(`^${name}:(\\S+)`, 'm').exec(text)?.[1];
+    const number = (name: string) => Number(field(name) ?? Number.NaN);
+    const replicas = number('connected_slaves');
+    const [usedBytes, limitBytes] = [number('used_memory'), number('maxmemory')];
     return {
-      version: /^redis_version:(\S+)/m.exec(text)?.[1],
-      replicas: replicas === undefined ? undefined : Number(replicas),
-      time: Number.isNaN(milliseconds) ? undefined : new Date(milliseconds),
+      version: field('redis_version'),
+      replicas: Number.isNaN(replicas) ? undefined : replicas,
+      flush: field('aof_enabled') === '1' && flush.status === 'fulfilled' ? secondOf(flush.value) : undefined,
+      hasFailedWrite: field('aof_last_write_status') === 'err',
+      memory: limitBytes > 0 && usedBytes > 0 ? { usedBytes, limitBytes } : undefined,
+      time: time.status === 'fulfilled' ? dateOf(time.value) : undefined,
     };
   } finally {
     close();
   }
+}
+
+/** The value of a reply of one name and its value. */
+function secondOf(reply: unknown): string | undefined {
+  return Array.isArray(reply) && typeof reply[1] === 'string' ? reply[1] : undefined;
+}
+
+/** Of seconds and microseconds. */
+function dateOf(reply: readonly (number | string)[]): Date | undefined {
+  const [seconds = Number.NaN, microseconds = 0] = reply.map(Number);
+  return Number.isNaN(seconds) ? undefined : new Date(seconds * 1000 + microseconds / 1000);
 }

@@ -63,6 +63,11 @@ export function namedOcspUrls({ authorityInformationAccess }: Certificate): read
   return own.filter(isHttp).slice(0, MAX_URLS);
 }
 
+/** The addresses of lists that a certificate names itself. */
+export function namedCrlUrls({ crlDistributionPoints }: Certificate): readonly string[] {
+  return urlsOf(crlDistributionPoints).flat();
+}
+
 /** The alternative addresses of the list of each distribution point (RFC 5280 §4.2.1.13), LDAP left out. */
 export function crlUrls(
   { certificate, issuer }: CheckedCertificate,
