@@ -48,7 +48,7 @@ async function isStatusSet(token: string, dispatcher: Agent): Promise<boolean> {
 }
 
 describe('tallystick serve', () => {
-  it('runs from a configuration file and a module of the bank, and stops on SIGTERM', async () => {
+  it('runs from a file, --set and a module of the bank, and stops on SIGTERM', async () => {
     const { description } = sandbox;
     const paths = pathsOf(folder);
     const health = await freePort();
@@ -60,7 +60,8 @@ describe('tallystick serve', () => {
         host: '127.0.0.1',
         front: Number(new URL(description.issuer).port),
         mtls: Number(new URL(description.mtlsUrl).port),
-        health,
+        // A port that no user may bind: the one of --set takes its place.
+        health: 1,
       },
       tls: { certificateFile: 'pki/server.pem', privateKeyFile: 'pki/server.key' },
       storage: { file: 'bank.sqlite', secretFile: 'bank.secret' },
@@ -104,7 +105,8 @@ describe('tallystick serve', () => {
     await writeFile(join(folder, 'tallystick.yaml'), stringify(config));
     await writeFile(join(folder, 'bank.mjs'), BANK);
     await writeFile(join(folder, 'blocked.yaml'), 'blocked: []');
-    const server = spawn(process.execPath, [MAIN, 'serve', '--config', join(folder, 'tallystick.yaml')]);
+    const words = ['--config', join(folder, 'tallystick.yaml'), '--set', `listen.health=${health}`];
+    const server = spawn(process.execPath, [MAIN, 'serve', ...words]);
     let output = '';
     server.stdout.on('data', (chunk) => {
       output += chunk.toString();

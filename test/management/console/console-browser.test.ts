@@ -14,6 +14,7 @@ import {
   isChromiumMissing,
   launchChromium,
 } from '../../authorization-server/customer/chromium.ts';
+import { RegisteringTpp } from '../../authorization-server/registration/registering.ts';
 import { type ManagedServer, startManaged } from '../managed-server.ts';
 
 /** A folder, which no run commits. */
@@ -35,6 +36,7 @@ describe.skipIf(isChromiumMissing)(`the console in a real browser, without scrip
         registryFile = (own.registry as { readonly file: string }).file;
         return {
           ...own,
+          registration: { ...(own.registration as object), approval: 'manual' },
           audit: { folder: join(auditFolder, 'record'), signingKeyFile: join(auditFolder, 'audit-key.json') },
         };
       },
@@ -168,6 +170,22 @@ describe.skipIf(isChromiumMissing)(`the console in a real browser, without scrip
     await confirm(page, 'Of the <b>console</b>', 'asked by the TPP');
     expect(page.url()).toBe(at('/console/clients'));
     expect((await call('/v1/clients/of-the-console')).status).toBe(404);
+  });
+
+  it('approves a client that waits, by a reason, so that its TPP gets a token', async () => {
+    const registering = new RegisteringTpp(server.sandbox);
+    const { status, json } = await registering.register();
+    expect([status, json.registration_status]).toEqual([201, 'awaiting-approval']);
+    expect((await registering.token(json.client_id)).status).toBe(400);
+    const page = await enter(['operator']);
+    await page.goto(at(`/console/clients/${String(json.client_id)}`));
+    expect(await page.locator('.chips').textContent()).toMatch(/awaiting/);
+    await page.getByRole('link', { name: 'Approve' }).click();
+    await confirm(page, '', 'checked with the register');
+    expect(await page.locator('.chips').textContent()).toMatch(/active/);
+    await expect.poll(async () => (await registering.token(json.client_id)).status).toBe(200);
+    const [event] = await server.sandbox.events({ event: 'management.changed', outcome: 'approveClient' });
+    expect(event).toMatchObject({ operator: 'ana', reason: 'checked with the register' });
   });
 
   it('finds in the audit record who changed what', async () => {
