@@ -11,6 +11,16 @@ export interface Gate {
   readonly what: 'park' | 'die' | 'fail';
 }
 
+/** Written after a request, which does not wait for it, or read and written in the background. */
+const BESIDE_REQUESTS = [
+  'ConsentUse',
+  'BlocksVersion',
+  'Block',
+  'ManagementActivity',
+  'ManagementRegister',
+  'AuditCheckpoint',
+];
+
 /** A store that does what another does, and may stop at an operation. */
 export interface GatedStore {
   readonly store: Store;
@@ -44,8 +54,7 @@ export function gatedStore(inner: Store, onParked: (operation: string) => void):
     <A extends readonly unknown[], R>(verb: string, work: (...words: A) => Promise<R>) =>
     async (...words: A): Promise<R> => {
       const operation = `${verb} ${String(words[0])}`;
-      // Written after a request, which does not wait for it.
-      if (words[0] === 'ConsentUse') return work(...words);
+      if (BESIDE_REQUESTS.includes(String(words[0]))) return work(...words);
       operations.push(operation);
       assertThere(operation);
       if (armed !== undefined) armed.left -= 1;
