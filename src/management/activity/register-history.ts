@@ -89,6 +89,8 @@ export class RegisterHistory {
   readonly #clock: Clock;
   readonly #process = randomBytes(9).toString('base64url');
   readonly #copies = new Map<string, Copy>();
+  /** By source: what the store does not have yet. */
+  readonly #unshared = new Map<string, ImportDifference>();
   #refusals: readonly RegisterRefusal[] = [];
   #registry: TppRegistry | undefined;
   #store: Store | undefined;
@@ -163,8 +165,10 @@ export class RegisterHistory {
 
   /** Compares copies that have come into use. */
   async #look(): Promise<void> {
-    for (const difference of this.#differences()) {
-      await this.#share(`difference ${difference.source}`, { difference }, DIFFERENCE_DAYS);
+    for (const difference of this.#differences()) this.#unshared.set(difference.source, difference);
+    for (const [source, difference] of this.#unshared) {
+      await this.#share(`difference ${source}`, { difference }, DIFFERENCE_DAYS);
+      if (this.#unshared.get(source) === difference) this.#unshared.delete(source);
     }
   }
 
