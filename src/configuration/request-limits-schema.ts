@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import type { RequestRateOptions } from '../authorization-server/request/request-rates.ts';
+import type { RequestRateOptions } from '../mutual-tls/limits/request-rate-options.ts';
 
 const count = z.int().min(1);
 

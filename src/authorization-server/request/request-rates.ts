@@ -6,19 +6,8 @@ import { OpenBankingError } from '../../errors.ts';
 import { addAddressRange } from '../../mutual-tls/address-ranges.ts';
 import type { ClientCertificateSource } from '../../mutual-tls/client-certificate.ts';
 import { networkOf } from '../../network-of.ts';
+import type { ChangeableRates, RequestRateOptions } from '../../mutual-tls/limits/request-rate-options.ts';
 import { actingTpp } from './tpp-gate.ts';
-
-/** Requests in a minute, in each process. */
-export interface RequestRateOptions {
-  /** Of one TPP whose certificate has been accepted. */
-  readonly perTpp: number;
-  /** Of one address on the front channel (IPv6: of one /64). */
-  readonly perAddress: number;
-  /** Of one address on the mTLS listener that are refused before their TPP is known. */
-  readonly refusedPerAddress: number;
-  /** Addresses and CIDR ranges without limits by address. */
-  readonly exemptAddresses: readonly string[];
-}
 
 const MINUTE_SECONDS = 60;
 
@@ -26,7 +15,7 @@ const MINUTE_SECONDS = 60;
  * Limits the requests of one address and of one TPP. The address of a request is the peer of its connection, or what a
  * trusted proxy says. TPPs are counted by themselves: many may share an address.
  */
-export class RequestRates {
+export class RequestRates implements ChangeableRates {
   readonly #source: ClientCertificateSource;
   #exempt: BlockList;
   /** By connection, whose peer does not change. Null: without limits by address. */

@@ -1,5 +1,5 @@
 import type { Config } from '../../configuration/config.ts';
-import type { RequestRates } from '../../authorization-server/request/request-rates.ts';
+import type { ChangeableRates } from '../../mutual-tls/limits/request-rate-options.ts';
 import { connectionLimitOptions } from '../../configuration/connection-schema.ts';
 import { requestRateOptions } from '../../configuration/request-limits-schema.ts';
 import { invalidConfig, isRefusal } from '../../errors.ts';
@@ -33,7 +33,7 @@ export function changeSettings(
     readonly logLevel: LogLevel;
     readonly clientLimits: Config['clientLimits'];
     readonly connections: ConnectionLimits;
-    readonly requestRates: RequestRates;
+    readonly requestRates: ChangeableRates;
     readonly admission: Admission;
   },
 ): void {

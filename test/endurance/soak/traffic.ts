@@ -70,8 +70,12 @@ export async function drive(
         turn += 1;
         const due = rate === 0 ? 0 : from + (turn / ofRate) * 1000 - performance.now();
         if (due > 0) await sleep(due);
-        await act();
-        done += 1;
+        try {
+          await act();
+          done += 1;
+        } catch (error) {
+          driven.seen.wrong.push(String(error).slice(0, 80));
+        }
       }
     };
     await Promise.all(Array.from({ length: loops }, one));
