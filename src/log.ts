@@ -21,7 +21,7 @@ const MAX_TEXT = 512;
 /** Longest chain of causes in a line. */
 const MAX_CAUSES = 4;
 
-/** Text that JSON writes as it is, an octet for each character. */
+/** Text in which JSON escapes nothing, and each character is one octet. */
 const PLAIN = /^[\x20\x21\x23-\x5b\x5d-\x7e]*$/;
 
 /** Longest text of all fields of a line, in bytes as written: strangers fill whole lists. */
@@ -94,11 +94,17 @@ function openOutput(file: string | undefined, onGap: (gap: Gap) => void): LineOu
 }
 
 /** The line of the latest event: the log and the audit record ask for it one after the other. */
-let latest: { readonly of: EventFields; readonly line: Readonly<Record<string, unknown>> } | undefined;
+let latest:
+  | { readonly definition: EventDefinition; readonly fields: EventFields; readonly line: Line }
+  | undefined;
+
+type Line = Readonly<Record<string, unknown>>;
 
 /** The members of a line: the fields of the definition and no other, each within its bound. */
-export function lineOf(definition: EventDefinition, fields: EventFields): Readonly<Record<string, unknown>> {
-  if (latest?.of !== fields) latest = { of: fields, line: boundedLine(definition, fields) };
+export function lineOf(definition: EventDefinition, fields: EventFields): Line {
+  if (latest?.definition !== definition || latest.fields !== fields) {
+    latest = { definition, fields, line: boundedLine(definition, fields) };
+  }
   return latest.line;
 }
 

@@ -102,6 +102,16 @@ describe('the log', () => {
     expect(JSON.stringify(line)).not.toContain('secret');
   });
 
+  it('writes the fields of each event, also where two of them are given the same facts', () => {
+    const lines: string[] = [];
+    const log = createLog({ destination: { write: (line) => void lines.push(line) } });
+    const facts = { clientId: 'c', consentId: 'k' };
+    log.emit('client.auth.refused', facts);
+    log.emit('consent.granted', facts);
+    const [refused, granted] = lines.map((line) => JSON.parse(line));
+    expect([refused.consentId, granted.consentId]).toEqual([undefined, 'k']);
+  });
+
   it('writes code, details and causes of a refusal', () => {
     const cause = new OpenBankingError(
       'ERR_OUTBOUND_FAILED',

@@ -11,7 +11,7 @@ const MAX_WAITING_CHARACTERS = 4 * 1024 * 1024;
 const GATHERED_MILLISECONDS = 100;
 /** Turns of the event loop in which lines for which requests wait are gathered. */
 const MAX_TURNS = 4;
-/** Lines that wait for their text and hash: made together, they cost half as much. */
+/** Most lines without text and hash. Lines that are hashed together cost about half as much as one by one. */
 const MAX_UNHASHED = 256;
 /** A write that has not ended by then counts as failed, although it may still succeed. */
 const WRITE_MILLISECONDS = 2000;

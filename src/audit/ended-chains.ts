@@ -9,6 +9,7 @@ import type { LastCheckpoint } from './last-checkpoint.ts';
 import { MerkleTree } from './line/merkle-tree.ts';
 import { parseSegmentName, segmentName } from './line/segment-name.ts';
 import type { AuditKey } from './line/signing-key.ts';
+import { readPart } from './reading/file-part.ts';
 
 /** A process of another host has ended when its file shows no life for so long; it shows some once a minute. */
 const SILENT_SECONDS = 180;
@@ -16,8 +17,6 @@ const SILENT_SECONDS = 180;
 const LONG_SILENT_SECONDS = 86_400;
 /** Files in which the last checkpoint of a chain is looked for. */
 const MAX_FILES = 4;
-/** More than one line. */
-const PART_BYTES = 65_536;
 const LINE_BREAK = 10;
 const TURN = 'turn.lock';
 
@@ -164,18 +163,6 @@ async function patienceFor(firstFile: string): Promise<number> {
 async function isFinished(file: string): Promise<boolean> {
   const line = (await readPart(file, 'end')).split('\n').at(-2) ?? '';
   return parseCheckpoint(parseLine(line)?.members ?? {})?.isFinal === true;
-}
-
-async function readPart(file: string, from: 'start' | 'end'): Promise<string> {
-  const handle = await open(file, 'r');
-  try {
-    const { size } = await handle.stat();
-    const position = from === 'start' ? 0 : Math.max(size - PART_BYTES, 0);
-    const { bytesRead, buffer } = await handle.read(Buffer.alloc(PART_BYTES), { position });
-    return buffer.toString('utf8', 0, bytesRead);
-  } finally {
-    await handle.close();
-  }
 }
 
 async function readEnd(process: string, files: readonly string[]): Promise<ChainEnd | undefined> {

@@ -15,7 +15,7 @@ export interface FolderOutputOptions {
   readonly clock: Clock;
 }
 
-/** Every write returns when its octets are on the disk, which costs one call instead of two. */
+/** With O_DSYNC a write returns when its octets are on the disk: one call takes the place of a write and a sync. */
 const NEW_DURABLE =
   constants.O_WRONLY | constants.O_APPEND | constants.O_CREAT | constants.O_EXCL | constants.O_DSYNC;
 
@@ -37,7 +37,7 @@ export class FolderOutput implements AuditOutput {
   /** Octets of the batch under way, and how many of them are written. */
   #bytes: Buffer | undefined;
   #written = 0;
-  /** A write that failed after the system took its octets: it may have dropped them, and would not say so again. */
+  /** Whether a write failed after the system had taken its octets. The system may drop these, and reports that once only. */
   #isLost = false;
 
   private constructor(options: FolderOutputOptions, file: OpenFile) {

@@ -1,14 +1,13 @@
-import { open, readdir, stat } from 'node:fs/promises';
+import { readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { lineHash, parseLine } from './line/audit-line.ts';
 import { type CheckpointLink, parseCheckpoint } from './line/checkpoint.ts';
 import { parseSegmentName } from './line/segment-name.ts';
+import { readPart } from './reading/file-part.ts';
 import type { RedisStreams } from '../storage/redis/redis-streams.ts';
 
 /** Files or streams that are looked at: those of the processes that wrote last. */
 const MAX_PARTS = 100;
-/** More than the last lines of a chain that was ended. */
-const PART_BYTES = 65_536;
 
 /** The checkpoint with the highest number at the ends of the newest files; undefined when there is none. */
 export async function newestOfFolder(folder: string): Promise<CheckpointLink | undefined> {
@@ -17,7 +16,7 @@ export async function newestOfFolder(folder: string): Promise<CheckpointLink | u
     names.map(async (name) => ({ file: join(folder, name), at: (await stat(join(folder, name))).mtimeMs })),
   );
   const newest = files.toSorted((a, b) => b.at - a.at).slice(0, MAX_PARTS);
-  return highest(await Promise.all(newest.map(({ file }) => endOf(file))));
+  return highest(await Promise.all(newest.map(({ file }) => readPart(file, 'end'))));
 }
 
 /** The checkpoint with the highest number at the ends of the newest streams. @throws ERR_STORAGE_UNAVAILABLE */
@@ -36,16 +35,4 @@ function highest(texts: readonly string[]): CheckpointLink | undefined {
     found = { number, process, sequence, hash: lineHash(line) };
   }
   return found;
-}
-
-async function endOf(file: string): Promise<string> {
-  const handle = await open(file, 'r');
-  try {
-    const { size } = await handle.stat();
-    const position = Math.max(size - PART_BYTES, 0);
-    const { bytesRead, buffer } = await handle.read(Buffer.alloc(PART_BYTES), { position });
-    return buffer.toString('utf8', 0, bytesRead);
-  } finally {
-    await handle.close();
-  }
 }

@@ -11,9 +11,9 @@ export interface OpenedOwnerLog extends OpenedMetrics {
 }
 
 /**
- * Opens the log of the process that owns the ports. Where the configuration has an audit record, this process has a chain
- * of its own there: lists that it reads for the workers, workers that ended, the configuration that was read again, and
- * requests that the management listener refused. The store is opened for the checkpoints only.
+ * Opens the log of the process that owns the ports. Where the configuration has an audit record, this process writes a
+ * chain there. The chain reports the lists that the process reads for the workers, the ends of workers, changes of the
+ * configuration, and requests that the management listener refuses. The store is opened for the checkpoints only.
  *
  * @throws ERR_CONFIG_INVALID, ERR_STORAGE_UNAVAILABLE
  */

@@ -1,14 +1,13 @@
-import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
 import type { PreparedFolder } from '../../src/certificate-conformance/folder/prepared-folder.ts';
 import type { CertificateFiles } from '../../src/sandbox/folder.ts';
 import { freePort } from '../../src/sandbox/ports.ts';
 import type { TestedServer } from './bare-provider.ts';
+import { untilItListens } from '../listening.ts';
 
 const ENVIRONMENT = { PATH: `${process.env.PATH}:/usr/sbin` };
 
@@ -63,19 +62,4 @@ http {
       await rm(folder, { recursive: true, force: true });
     },
   };
-}
-
-async function untilItListens(port: number, child: ChildProcess): Promise<void> {
-  for (let time = 0; time < 100; time += 1) {
-    if (child.exitCode !== null) throw new Error(`nginx ended with ${child.exitCode}`);
-    const socket = connect(port, '127.0.0.1');
-    const isOpen = await once(socket, 'connect').then(
-      () => true,
-      () => false,
-    );
-    socket.destroy();
-    if (isOpen) return;
-    await sleep(100);
-  }
-  throw new Error('nginx does not listen');
 }

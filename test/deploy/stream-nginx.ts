@@ -1,13 +1,12 @@
-import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
-import { connect } from 'node:net';
 import { freePort } from '../../src/sandbox/ports.ts';
 import { fileOf } from '../docs/pages.ts';
 import type { Ports } from '../durability/bank.ts';
+import { untilItListens } from '../listening.ts';
 
 /** Debian has the module of TCP in a package of its own, which the official image has built in. */
 const MODULE = '/usr/lib/nginx/modules/ngx_stream_module.so';
@@ -38,7 +37,7 @@ export async function startStreamNginx(servers: readonly [Ports, Ports]): Promis
     env,
     stdio: ['ignore', 'ignore', 'inherit'],
   });
-  await accepting(ports.mtls, child);
+  await untilItListens(ports.mtls, child);
   return {
     ports,
     log: () => readFileSync(join(folder, 'access.log'), 'utf8'),
@@ -69,18 +68,4 @@ function onLoopback(servers: readonly [Ports, Ports], ports: StreamNginx['ports'
     return last.replace(from, to);
   }, text);
   return existsSync(MODULE) ? `load_module ${MODULE};\n${changed}` : changed;
-}
-
-async function accepting(port: number, child: ChildProcess): Promise<void> {
-  for (;;) {
-    if (child.exitCode !== null) throw new Error(`nginx ended with ${child.exitCode}`);
-    const socket = connect(port, '127.0.0.1');
-    const isOpen = await once(socket, 'connect').then(
-      () => true,
-      () => false,
-    );
-    socket.destroy();
-    if (isOpen) return;
-    await sleep(50);
-  }
 }

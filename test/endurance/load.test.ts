@@ -8,8 +8,8 @@ import type { Offer, Outcome, Spread } from './load/open-loop.ts';
 const DRIVER = fileURLToPath(new URL('./load/open-loop.ts', import.meta.url));
 /** A minute, as issue and README say; a shorter one to try the test itself. */
 const SECONDS = Number(process.env.LOAD_SECONDS ?? 60);
-/** A refusal costs a fifth of a token, so that what is refused takes its part of the core (docs/measured.md). */
-const LEAST_GOODPUT = 0.4;
+/** The aim. One process misses it: docs/measured.md has the figures and the reason. */
+const LEAST_GOODPUT = 0.8;
 const MOST_REFUSAL_MILLISECONDS = 100;
 
 let attacked: AttackedBank;

@@ -39,7 +39,7 @@ export interface ClientsOptions {
 export type ClientEnder = (clientId: string) => Promise<void>;
 
 const MAX_CACHED = 10_000;
-/** Of JSON: a client has 1 to 2 kB, and one with 20 keys of its own 10 kB or more. */
+/** Octets of JSON. The JSON of a client has 1 to 2 kB; with 20 keys in its metadata it has 10 kB or more. */
 const MAX_CACHED_BYTES = 24 * 1024 * 1024;
 /** Status changes that meet are rare: each of them reads the record again. */
 const MAX_ATTEMPTS = 5;

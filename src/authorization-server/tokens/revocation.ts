@@ -15,9 +15,9 @@ interface RevokedToken {
 }
 
 /**
- * Reports each token that a client revokes, and lets a client revoke an access token that is a JWT (RFC 7009 §2.1). The provider authenticates the client and
- * then refuses every JWT. A live token of that client which is refused so is revoked in the status list. Tokens of the
- * same grant that share its index end with it; the grant goes on.
+ * Reports each token that a client revokes, and lets a client revoke an access token that is a JWT (RFC 7009 §2.1). The
+ * provider authenticates the client and then refuses every JWT. A live token of that client which is refused so is
+ * revoked in the status list. Tokens of the same grant that share its index end with it; the grant goes on.
  */
 export function revokeTokens(
   { issuedTokens, tokenStatus }: TokenSources,

@@ -12,7 +12,7 @@ export type Finding = { readonly check: string; readonly message: string } & (
 export class Findings {
   readonly all: Finding[] = [];
   readonly #check: string;
-  /** The remedy where a finding has none of its own. */
+  /** The remedy of a finding that states no other. */
   readonly #advice: string;
   /** For the checks of the start: their warnings and errors become findings. */
   readonly log: Log;

@@ -1,7 +1,7 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { cpuMilliseconds } from './cpu-time.ts';
 
-/** CPU time of one turn of the loop: what a request that is refused waits for at most, twice. */
+/** CPU time of one turn of the loop. A request that is refused waits for two turns at most. */
 const TURN_MILLISECONDS = 20;
 const FIRST = 64;
 const FEWEST = 8;
@@ -9,7 +9,7 @@ const MOST = 1024;
 const GROWTH = 1.1;
 /** The number falls to this share at most in one turn. */
 const DEEPEST_CUT = 0.7;
-/** For so many that are refused at least one is started: their refusals cost half of its work. */
+/** A turn starts at least one request for so many refusals of the last one: they cost about as much as one token. */
 const REFUSED_FOR_ONE = 5;
 
 export interface StartedInTurnsOptions {
@@ -35,7 +35,7 @@ export class StartedInTurns {
   readonly #waiting: (() => void)[] = [];
   /** Requests of a turn, by the CPU time of turns. */
   #perTurn = FIRST;
-  /** Requests of this turn, by those that the last one refused as well. */
+  /** Requests that this turn starts: as many as `#perTurn`, or more where the last turn refused many. */
   #ofTurn = FIRST;
   #started = 0;
   #refused = 0;

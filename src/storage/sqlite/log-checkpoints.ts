@@ -6,7 +6,6 @@ export interface CheckpointAnswer {
   readonly pages: number;
   /** Those that were not moved into the file. */
   readonly left: number;
-  readonly fault?: string;
 }
 
 /** Writes between two checkpoints: about 1,500 pages. */
@@ -19,8 +18,8 @@ const FEW_PAGES = 400;
 const WORKER = new URL(`./sqlite-checkpoint-worker.${import.meta.url.split('.').at(-1)}`, import.meta.url);
 
 /**
- * Keeps the write-ahead log short. A thread of its own moves the pages, since a write that waits for it would wait
- * for tens of milliseconds in a large file. The thread starts when the first pages are to be moved.
+ * Keeps the write-ahead log short. A separate thread moves the pages into the file: in a large file that takes tens of
+ * milliseconds, for which writes would have to wait. The thread starts when the first pages are to be moved.
  */
 export class LogCheckpoints {
   readonly #options: ConnectionOptions;

@@ -3,8 +3,8 @@ import type { CheckpointAnswer } from './log-checkpoints.ts';
 import { type ConnectionOptions, createConnection } from './sqlite-connection.ts';
 
 /*
- * The thread that moves pages of the write-ahead log into the file, on a connection of its own, while the writing thread goes
- * on to write. Each pass moves what the log had at its beginning; the last one leaves little.
+ * The thread that moves pages of the write-ahead log into the file. It has a separate connection, so that the writing
+ * thread need not wait. Each pass moves the pages that the log had at its beginning; the last pass leaves few.
  */
 
 const MAX_PASSES = 4;
@@ -35,9 +35,8 @@ parentPort?.on('message', (message: 'checkpoint' | 'close') => {
   }
   try {
     parentPort?.postMessage(checkpoint());
-  } catch (error) {
-    // The writing thread meets a lasting fault of the file itself, and answers with it.
-    const fault = error instanceof Error ? error.message : String(error);
-    parentPort?.postMessage({ pages: 0, left: 0, fault } satisfies CheckpointAnswer);
+  } catch {
+    // A lasting fault of the file reaches the writing thread too, whose requests answer with it.
+    parentPort?.postMessage({ pages: 0, left: 0 } satisfies CheckpointAnswer);
   }
 });

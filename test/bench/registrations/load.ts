@@ -2,6 +2,7 @@ import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { connect, type TLSSocket } from 'node:tls';
 import { cpuSecondsOfProcess } from '../tokens/contenders.ts';
+import { exchanged } from '../tokens/exchange.ts';
 
 /** Requests of one connection, which are sent in turns. */
 export interface Line {
@@ -36,8 +37,6 @@ export interface LoadTally {
   readonly p50: number;
   readonly p99: number;
 }
-
-const END_OF_HEADERS = Buffer.from('\r\n\r\n');
 
 async function load(order: LoadOrder): Promise<LoadTally> {
   const { lines, atOnce, expected } = order;
@@ -83,31 +82,17 @@ async function load(order: LoadOrder): Promise<LoadTally> {
       const socket = sockets[line];
       if (socket === undefined) throw new Error('no connection');
       const sentAt = performance.now();
-      const answer = await exchanged(socket, bodies[next % bodies.length] ?? '');
+      const answer = await exchanged(socket, requestOf(bodies[next % bodies.length] ?? ''));
       if (answer.startsWith(`HTTP/1.1 ${expected}`)) times.push(performance.now() - sentAt);
       else errors.push(answer.slice(0, 1500));
     }
   }
 
-  function exchanged(socket: TLSSocket, body: string): Promise<string> {
-    return new Promise((resolve, reject) => {
-      let received: Buffer = Buffer.alloc(0);
-      const onEnd = () => reject(new Error('the connection has ended'));
-      const onData = (chunk: Buffer) => {
-        received = received.length === 0 ? chunk : Buffer.concat([received, chunk]);
-        const head = received.indexOf(END_OF_HEADERS);
-        if (head < 0) return;
-        const length = Number(/content-length: (\d+)/i.exec(received.toString('latin1', 0, head))?.[1]);
-        if (received.length < head + END_OF_HEADERS.length + length) return;
-        socket.off('data', onData).off('close', onEnd);
-        resolve(received.toString('latin1'));
-      };
-      socket.on('data', onData).once('close', onEnd);
-      socket.write(
-        `POST ${order.path} HTTP/1.1\r\nhost: ${order.host}\r\ncontent-type: ${order.contentType}\r\n` +
-          `content-length: ${Buffer.byteLength(body)}\r\n\r\n${body}`,
-      );
-    });
+  function requestOf(body: string): string {
+    return (
+      `POST ${order.path} HTTP/1.1\r\nhost: ${order.host}\r\ncontent-type: ${order.contentType}\r\n` +
+      `content-length: ${Buffer.byteLength(body)}\r\n\r\n${body}`
+    );
   }
 }
 

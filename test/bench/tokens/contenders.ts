@@ -2,7 +2,6 @@ import { X509Certificate } from 'node:crypto';
 import { type ChildProcess, execFileSync, fork, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { openSync, readFileSync, writeFileSync } from 'node:fs';
-import { connect } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
@@ -12,6 +11,7 @@ import { BANK_MODULE, type Bank, freePorts, isReady, type Ports } from '../../du
 import { freePort } from '../../../src/sandbox/ports.ts';
 import type { BareOptions } from './bare-server.ts';
 import type { Burst, Tally } from './generator.ts';
+import { isListening } from '../../listening.ts';
 
 /** A server that is measured. */
 export interface Contender {
@@ -58,15 +58,6 @@ export async function startBare(
     ...{ name: `bare, memory, ${format}`, port, ports, child },
     host: new URL(bank.description.issuer).host,
   };
-}
-
-async function isListening(port: number): Promise<boolean> {
-  const socket = connect(port, '127.0.0.1');
-  const isOpen = await new Promise<boolean>((resolve) => {
-    socket.once('connect', () => resolve(true)).once('error', () => resolve(false));
-  });
-  socket.destroy();
-  return isOpen;
 }
 
 /** The two clients of the TPP that sends the requests, as our server has them. */

@@ -1,6 +1,7 @@
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { connect, type ConnectionOptions, type TLSSocket } from 'node:tls';
+import { END_OF_HEADERS, exchanged } from './exchange.ts';
 
 /** A certificate and its key, as PEM. */
 export interface Identity {
@@ -47,8 +48,6 @@ export interface Tally {
   readonly answers: readonly string[];
 }
 
-const END_OF_HEADERS = Buffer.from('\r\n\r\n');
-
 async function burst(options: Burst): Promise<Tally> {
   const { bodies = [options.body], identities, keepsAnswers = false } = options;
   const isFresh = options.isFresh === true || identities !== undefined;
@@ -93,7 +92,7 @@ async function burst(options: Burst): Promise<Tally> {
         errors += 1;
         firstError ??= answer;
       }
-      if (keepsAnswers) answers.push(answer.slice(answer.indexOf('\r\n\r\n') + END_OF_HEADERS.length));
+      if (keepsAnswers) answers.push(answer.slice(answer.indexOf(END_OF_HEADERS) + END_OF_HEADERS.length));
     }
   }
 }
@@ -112,25 +111,6 @@ async function connected(options: ConnectionOptions): Promise<TLSSocket> {
   const socket = connect(options);
   await once(socket, 'secureConnect');
   return socket.setNoDelay(true);
-}
-
-/** The answer, whose length its header has. */
-function exchanged(socket: TLSSocket, request: Buffer): Promise<string> {
-  return new Promise((resolve, reject) => {
-    let received: Buffer = Buffer.alloc(0);
-    const onEnd = () => reject(new Error('the connection has ended'));
-    const onData = (chunk: Buffer) => {
-      received = received.length === 0 ? chunk : Buffer.concat([received, chunk]);
-      const head = received.indexOf(END_OF_HEADERS);
-      if (head < 0) return;
-      const length = Number(/content-length: (\d+)/i.exec(received.toString('latin1', 0, head))?.[1] ?? 0);
-      if (received.length < head + END_OF_HEADERS.length + length) return;
-      socket.off('data', onData).off('close', onEnd).off('error', reject);
-      resolve(received.toString('latin1'));
-    };
-    socket.on('data', onData).once('close', onEnd).once('error', reject);
-    socket.write(request);
-  });
 }
 
 process.on('message', (options: Burst) => {

@@ -1,11 +1,11 @@
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { freePort } from '../../../src/sandbox/ports.ts';
 import { rawExchange, rawRequest } from '../raw-exchange.ts';
 import { adapted, documentedSnippet } from './documented-snippet.ts';
+import { untilItListens } from '../../listening.ts';
 
 export type ProxyName = 'nginx' | 'haproxy' | 'apache' | 'caddy' | 'envoy' | 'traefik';
 
@@ -192,21 +192,6 @@ ${snippet}`,
     Listen 127.0.0.1:${port}
     ${snippet}`,
 };
-
-async function untilItListens(port: number, child: ChildProcess): Promise<void> {
-  for (let tries = 0; tries < 200; tries += 1) {
-    if (child.exitCode !== null) throw new Error(`it ended with ${child.exitCode}`);
-    const isOpen = await new Promise<boolean>((resolve) => {
-      const socket = connect(port, '127.0.0.1');
-      socket.once('connect', () => resolve(true));
-      socket.once('error', () => resolve(false));
-      socket.once('connect', () => socket.destroy());
-    });
-    if (isOpen) return;
-    await new Promise((resolve) => setTimeout(resolve, 50));
-  }
-  throw new Error('it does not listen');
-}
 
 /** It listens before it has read what it routes to. */
 async function untilItRoutes(port: number, caPem: string): Promise<void> {
