@@ -31,6 +31,7 @@ export function failingFast(store: Store): Store {
     replace: bounded('replace', store.replace),
     consume: bounded('consume', store.consume),
     delete: bounded('delete', store.delete),
+    deleteAll: bounded('delete', store.deleteAll),
     deleteByIndex: bounded('deleteByIndex', store.deleteByIndex),
     allocate: bounded('allocate', store.allocate),
     setBit: bounded('setBit', store.setBit),

@@ -48,6 +48,9 @@ export interface Store {
   /** Removes a record. Removing an absent record is no error. */
   delete(kind: string, id: string): Promise<void>;
 
+  /** Removes a few records in one message to the store, each for itself: after a failure some of them may be gone. */
+  deleteAll(kind: string, ids: readonly string[]): Promise<void>;
+
   /**
    * Removes every record of `kind` with that index value and leaves a tombstone until `tombstoneUntil`: until
    * then `put` and `putIfAbsent` of that kind with that index value throw `ERR_STORAGE_REVOKED`.

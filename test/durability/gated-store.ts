@@ -77,6 +77,7 @@ export function gatedStore(inner: Store, onParked: (operation: string) => void):
       replace: gated('replace', inner.replace),
       consume: gated('consume', inner.consume),
       delete: gated('delete', inner.delete),
+      deleteAll: gated('deleteAll', inner.deleteAll),
       deleteByIndex: gated('deleteByIndex', inner.deleteByIndex),
       allocate: gated('allocate', inner.allocate),
       setBit: gated('setBit', inner.setBit),

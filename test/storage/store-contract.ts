@@ -291,6 +291,20 @@ export function describeStore(name: string, open: (clock: Clock) => Promise<Stor
       expect(await store.allocate('other', 1)).toBe(0);
     });
 
+    it('deletes several at once with their indexes, the absent ones too, and no other kind', async () => {
+      const ids = Array.from({ length: 17 }, (_, at) => `a.${at}`);
+      const record = { value: 1, expiresAt: inSeconds(10), indexes: { grant: 'g' } };
+      for (const id of ids.slice(0, 9)) await store.put('Token', id, record);
+      await store.put('Token', 'kept', record);
+      await store.put('Refresh', 'a.0', record);
+      await store.deleteAll('Token', [...ids, 'a.0']);
+      await store.deleteAll('Token', []);
+      expect((await store.listByIndex('Token', 'grant', 'g')).map(({ id }) => id)).toEqual(['kept']);
+      expect(await Promise.all(ids.map((id) => store.find('Token', id)))).toEqual(ids.map(() => undefined));
+      expect(await store.find('Refresh', 'a.0')).toBeDefined();
+      expect(await store.putIfAbsent('Token', 'a.1', record)).toBe(true);
+    });
+
     it('lists the oldest first, deletes one, and is healthy', async () => {
       for (const id of ['a', 'b', 'c']) {
         await store.put('Consent', id, { value: id, indexes: { psu: 'p' } });

@@ -34,6 +34,7 @@ export function measuredStore(store: Store, metrics: Pick<Metrics, 'observe'>): 
     replace: timed('replace', store.replace),
     consume: timed('consume', store.consume),
     delete: timed('delete', store.delete),
+    deleteAll: timed('deleteAll', store.deleteAll),
     deleteByIndex: timed('deleteByIndex', store.deleteByIndex),
     allocate: timed('allocate', store.allocate),
     setBit: timed('setBit', store.setBit),

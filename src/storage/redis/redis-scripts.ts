@@ -148,14 +148,30 @@ if r[3] then return r[4] == ARGV[2] and 1 or 0 end
 redis.call('HSET', KEYS[1], 'c', ARGV[1], 't', ARGV[2])
 return 1`);
 
-/** KEYS: record. ARGV: now, id, prefix of indexes. Answers with nonce and indexes of the removed write. Write tombstones stay. */
-export const DELETE = script(`
-local old = redis.call('HMGET', KEYS[1], 'n', 'i')
-if not old[1] then return { '', '' } end
-removeRecord(KEYS[1])
-settleRecord(KEYS[1], tonumber(ARGV[1]))
-forget(ARGV[3], old[2], { member = old[1] .. ARGV[2], now = tonumber(ARGV[1]) })
-return { old[1], old[2] }`);
+/** Arguments of a call of DELETE. */
+const DELETE_ARGUMENTS = 3;
+
+/**
+ * For each call, KEYS: record. ARGV: now, id, prefix of indexes. Answers with nonce and indexes of the removed write. Write
+ * tombstones stay.
+ */
+export const DELETE = Object.freeze({
+  ...script(`
+local answers = {}
+for at, key in ipairs(KEYS) do
+  local last = at * ${DELETE_ARGUMENTS}
+  local now = tonumber(ARGV[last - 2])
+  local old = redis.call('HMGET', key, 'n', 'i')
+  answers[at] = { old[1] or '', old[2] or '' }
+  if old[1] then
+    removeRecord(key)
+    settleRecord(key, now)
+    forget(ARGV[last], old[2], { member = old[1] .. ARGV[last - 1], now = now })
+  end
+end
+return answers`),
+  takesSeveral: true,
+});
 
 /**
  * KEYS: index. ARGV: now, end of the tombstone, limit, name of the index, prefix of indexes, prefix of records. Sets

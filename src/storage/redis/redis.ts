@@ -99,6 +99,10 @@ function storeOver(parts: RedisParts, within: Within): Store {
         return (await group.run(call, budget)) === 1;
       }),
     delete: (kind, id) => within('delete', (budget) => deleteRecord(parts, { kind, id }, budget)),
+    deleteAll: (kind, ids) =>
+      within('delete', async (budget) => {
+        await Promise.all(ids.map((id) => deleteRecord(parts, { kind, id }, budget)));
+      }),
     deleteByIndex: (kind, name, value, until) =>
       within('deleteByIndex', (budget) => deleteByIndex(parts, { kind, name, value, until }, budget)),
     allocate: (counter, count) =>

@@ -6,7 +6,7 @@ export type Operation =
   | ({ readonly do: 'put' | 'putIfAbsent' } & RecordToWrite)
   | ({ readonly do: 'replace'; readonly readJson: string } & RecordToWrite)
   | { readonly do: 'consume'; readonly kind: string; readonly id: string; readonly now: number }
-  | { readonly do: 'delete'; readonly kind: string; readonly id: string }
+  | { readonly do: 'delete'; readonly kind: string; readonly ids: readonly string[] }
   | ({ readonly do: 'deleteByIndex'; readonly until: number } & IndexValue)
   | { readonly do: 'allocate'; readonly counter: string; readonly count: number }
   | { readonly do: 'setBit'; readonly bitmap: string; readonly bit: number; readonly expires: number }
@@ -73,7 +73,8 @@ export function preparedOperations(database: DatabaseSync): (operation: Operatio
         return { value: statements.consume.run({ ...recordPlace(operation), now }).changes === 1 };
       }
       case 'delete': {
-        statements.delete.run(recordPlace(operation));
+        const { kind, ids } = operation;
+        for (const id of ids) statements.delete.run(recordPlace({ kind, id }));
         return DONE;
       }
       case 'deleteByIndex': {

@@ -130,7 +130,10 @@ function storeOver({ reader, writer, now, close }: Parts): Store {
     },
     consume: async (kind, id) => (await writer.write({ do: 'consume', kind, id, now: now() })) === true,
     delete: async (kind, id) => {
-      await writer.write({ do: 'delete', kind, id });
+      await writer.write({ do: 'delete', kind, ids: [id] });
+    },
+    deleteAll: async (kind, ids) => {
+      if (ids.length > 0) await writer.write({ do: 'delete', kind, ids });
     },
     deleteByIndex: async (kind, name, value, tombstoneUntil) => {
       await writer.write({ do: 'deleteByIndex', kind, name, value, until: tombstoneUntil.getTime() });

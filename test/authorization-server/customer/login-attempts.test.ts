@@ -51,7 +51,7 @@ describe('attempts to log in (RTS article 4(3)(b))', () => {
     const attempts = await begun('dan', 5);
     await two().takeBack(attempts.flatMap((attempt) => (attempt === undefined ? [] : [attempt])));
     expect((await begun('dan', 9)).filter((attempt) => attempt !== undefined)).toHaveLength(5);
-    await one().forget('customer', 'dan');
+    await one().forget([{ subject: 'customer', name: 'dan' }]);
     expect(await two().begin('customer', 'dan')).toEqual(expect.objectContaining({ isLast: false }));
   });
 
@@ -69,7 +69,7 @@ describe('attempts to log in (RTS article 4(3)(b))', () => {
         expect(record.expiresAt?.getTime()).toBe(clock.now().getTime() + 15 * 60_000);
         return true;
       },
-      delete: async () => undefined,
+      deleteAll: async () => undefined,
     };
     await new LoginAttempts({ store, clock, secret }).begin('customer', 'margarethe');
     expect(kept).toEqual([expect.stringMatching(/^[\w-]{43}\.0$/)]);

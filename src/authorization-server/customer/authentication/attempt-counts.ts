@@ -45,11 +45,8 @@ export class AttemptCounts {
 
   /** Ends the counts of a customer who has logged in, also of messages. */
   async forget({ customerName, proved }: Pick<Progress, 'customerName' | 'proved'>): Promise<void> {
-    await Promise.all([
-      customerName === undefined ? undefined : this.#attempts.forget('customer', customerName),
-      proved === undefined ? undefined : this.#attempts.forget('psu', proved.psuId),
-      proved === undefined ? undefined : this.#attempts.forget('message', proved.psuId),
-    ]);
+    const ofPsu = (['psu', 'message'] as const).map((subject) => ({ subject, name: proved?.psuId }));
+    await this.#attempts.forget([{ subject: 'customer', name: customerName }, ...ofPsu]);
   }
 
   /** Whether this customer may be sent one more message; every message counts, whatever becomes of it. */

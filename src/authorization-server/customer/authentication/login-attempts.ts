@@ -3,7 +3,7 @@ import { identifierHash } from '../../../storage/record-protection.ts';
 import type { Store } from '../../../storage/store.ts';
 
 export interface LoginAttemptsOptions {
-  readonly store: Pick<Store, 'putIfAbsent' | 'delete'>;
+  readonly store: Pick<Store, 'putIfAbsent' | 'deleteAll'>;
   readonly clock: Clock;
   /** Keys the hashes of names; 32 bytes. */
   readonly secret: Buffer;
@@ -61,12 +61,18 @@ export class LoginAttempts {
 
   /** The attempt has not failed: the bank did not answer, or asks for the next step. */
   async takeBack(attempts: readonly LoginAttempt[]): Promise<void> {
-    await Promise.all(attempts.map(({ id }) => this.#options.store.delete(KIND, id)));
+    const ids = attempts.map(({ id }) => id);
+    await this.#options.store.deleteAll(KIND, ids);
   }
 
-  /** Ends the count of a customer who has logged in. */
-  async forget(subject: Subject, name: string): Promise<void> {
-    await Promise.all(this.#placesOf(subject, name).map((id) => this.#options.store.delete(KIND, id)));
+  /** Ends the counts of a customer who has logged in, as far as each name is known. */
+  async forget(
+    counted: readonly { readonly subject: Subject; readonly name: string | undefined }[],
+  ): Promise<void> {
+    const ids = counted.flatMap(({ subject, name }) =>
+      name === undefined ? [] : this.#placesOf(subject, name),
+    );
+    await this.#options.store.deleteAll(KIND, ids);
   }
 
   #placesOf(subject: Subject, name: string): readonly string[] {

@@ -110,7 +110,7 @@ export class BankInteractions {
     if (!(await visits.change({ visit, record }, change)))
       throw step('the customer is authenticated already');
     await attempts.takeBack(visit.attempts.map((id) => ({ id, isLast: false })));
-    if (visit.customerName !== undefined) await attempts.forget('customer', visit.customerName);
+    await attempts.forget([{ subject: 'customer', name: visit.customerName }]);
     await logins.remember(login, request);
     return { ...found, stage: 'authenticated' };
   }
