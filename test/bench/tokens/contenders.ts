@@ -94,7 +94,7 @@ export function tppOf(bank: Bank): SandboxTpp {
   return tpp;
 }
 
-/** `tallystick serve`, with every check on, and its log in a file. */
+/** `tallystick serve`, with every check on, and its log in a file. One TPP stands for many, so that its limit is a high one. */
 export async function startOwn(
   bank: Bank,
   name: string,
@@ -103,7 +103,11 @@ export async function startOwn(
   const ports = await freePorts();
   const file = join(bank.folder, name.replaceAll(/\W+/g, '-'));
   writeFileSync(`${file}.mjs`, bankModule);
-  const configuration = bank.configuration(ports, { aspspModule: `${file}.mjs`, ...more });
+  const configuration = bank.configuration(ports, {
+    aspspModule: `${file}.mjs`,
+    requestLimits: { perTpp: 100_000_000 },
+    ...more,
+  });
   writeFileSync(`${file}.json`, JSON.stringify(configuration));
   const child = spawn(process.execPath, [MAIN, 'serve', '--config', `${file}.json`], {
     stdio: ['ignore', openSync(`${file}.log`, 'w'), 'inherit'],
