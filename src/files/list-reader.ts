@@ -64,8 +64,10 @@ export function answerInThread(reader: ListReader): void {
 
 function answerOf(reader: ListReader, source: ListSource): Answer {
   try {
-    const packer = new RecordPacker();
-    reader.read(contentOf(reader, source), source, (key, record) => packer.add(key, record));
+    const content = contentOf(reader, source);
+    // The records as JSON, each with its key: a fifth more than compact JSON, and less than a file for people.
+    const packer = new RecordPacker(Math.ceil(content.length * 1.25));
+    reader.read(content, source, (key, record) => packer.add(key, record));
     return { packed: packer.pack() };
   } catch (error) {
     if (!isRefusal(error)) throw error;

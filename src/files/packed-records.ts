@@ -15,8 +15,13 @@ const FIRST_BYTES = 65_536;
 export class RecordPacker {
   readonly #hashes: number[] = [];
   readonly #ends: number[] = [];
-  #bytes = Buffer.allocUnsafe(FIRST_BYTES);
+  #bytes: Buffer;
   #length = 0;
+
+  /** @param expectedBytes of all records: room from the start spares copies */
+  constructor(expectedBytes: number = FIRST_BYTES) {
+    this.#bytes = Buffer.allocUnsafeSlow(expectedBytes);
+  }
 
   /** Adds a record, a value of JSON. Several records may have one key; they keep their order. */
   add(key: string, record: unknown): void {
@@ -50,7 +55,7 @@ export class RecordPacker {
 
   #reserve(length: number): void {
     if (length <= this.#bytes.length) return;
-    const larger = Buffer.allocUnsafe(Math.max(length, 2 * this.#bytes.length));
+    const larger = Buffer.allocUnsafeSlow(Math.max(length, 2 * this.#bytes.length));
     this.#bytes.copy(larger, 0, 0, this.#length);
     this.#bytes = larger;
   }

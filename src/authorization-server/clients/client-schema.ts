@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { canonicalNca } from '../../../tpp-registry/index.ts';
+import { canonicalNca } from '../../../tpp-registry/nca.ts';
 import { type DeliveryMode, findCibaProblems } from './ciba-registration.ts';
 import { clientEntry } from './client-entry.ts';
 import { findCertificateProblems } from './self-signed/registered-certificates.ts';
@@ -11,7 +11,7 @@ import { CIBA_GRANT, OPENID_SCOPES, type RegisteredClient } from './registered-c
 import { algorithmOf, findRegistrationProblems } from '../profiles/client-rules.ts';
 import { findProfile, PROFILE_NAMES, PROFILES, type Profiles } from '../profiles/profiles.ts';
 import { CONTENT_ENCRYPTIONS, ENCRYPTION_ALGORITHMS } from '../signing/decrypter.ts';
-import { CLIENT_AUTH_METHODS } from '../profiles/profile.ts';
+import { CLIENT_AUTH_METHODS, type RegistrationProblem } from '../profiles/profile.ts';
 import { SENDER_CONSTRAINTS } from '../profiles/sender-constraint.ts';
 import { isRefusal, type Problem } from '../../errors.ts';
 import { parseOrganizationIdentifier } from '../../tpp/organization-identifier.ts';
@@ -30,15 +30,23 @@ const contentEncryption = z.enum(CONTENT_ENCRYPTIONS).optional();
 const responseType = z.enum(['code', 'code id_token']);
 const responseMode = z.enum(['query', 'fragment', 'jwt', 'query.jwt', 'fragment.jwt']);
 
-const publicJwk = z
-  .looseObject({ kty: z.enum(['RSA', 'EC', 'OKP']), kid: z.string().min(1).max(256) })
-  .superRefine((jwk, context) => {
-    const problem = findMemberProblem(jwk) ?? findJwkProblem(jwk) ?? findAlgorithmProblem(jwk);
-    if (problem !== undefined) context.addIssue({ code: 'custom', message: problem });
+const publicJwk = sound(
+  z.looseObject({ kty: z.enum(['RSA', 'EC', 'OKP']), kid: z.string().min(1).max(256) }),
+  (jwk) => findJwkMemberProblem(jwk) ?? findJwkProblem(jwk) ?? findAlgorithmProblem(jwk),
+);
+
+/** Values without a problem of this kind. As a context of zod (`superRefine`) each would take 0.4 µs more. */
+function sound<Schema extends z.ZodType>(
+  schema: Schema,
+  findProblem: (value: z.output<Schema>) => string | undefined,
+) {
+  return schema.refine((value) => findProblem(value) === undefined, {
+    error: ({ input }) => findProblem(input as z.output<Schema>),
   });
+}
 
 /** Which optional member is not of its type (RFC 7517 §4). */
-function findMemberProblem(jwk: Readonly<Record<string, unknown>>): string | undefined {
+function findJwkMemberProblem(jwk: Readonly<Record<string, unknown>>): string | undefined {
   const isText = (value: unknown) => typeof value === 'string' && value !== '';
   const wrong = ['alg', 'use'].find((name) => jwk[name] !== undefined && !isText(jwk[name]));
   if (wrong !== undefined) return `must have a text as "${wrong}"`;
@@ -58,102 +66,111 @@ function findAlgorithmProblem(jwk: Readonly<Record<string, unknown>>): string | 
   return `has an alg that clients may not sign with, or that is not of its type: ${fitting} is`;
 }
 
-const identifier = z.string().superRefine((text, context) => {
+const identifier = sound(z.string(), (text) => {
   try {
     parseOrganizationIdentifier(text);
+    return undefined;
   } catch (error) {
     if (!isRefusal(error, 'ERR_TPP_IDENTIFIER_INVALID')) throw error;
-    context.addIssue({ code: 'custom', message: error.details.problem });
+    return error.details.problem;
   }
 });
 
-const redirectUri = z.string().superRefine((text, context) => {
-  const message = findRedirectUriProblem(text);
-  if (message !== undefined) context.addIssue({ code: 'custom', message });
-});
-
-const keysAddress = z.string().superRefine((text, context) => {
-  const message = findKeysAddressProblem(text);
-  if (message !== undefined) context.addIssue({ code: 'custom', message });
-});
+const redirectUri = sound(z.string(), findRedirectUriProblem);
+const keysAddress = sound(z.string(), findKeysAddressProblem);
 
 const authority = z
   .string()
   .refine((text) => canonicalNca(text) !== undefined, { error: 'is no known competent authority' });
 
+/** The members of a client, each by itself. */
+const clientMembers = z.strictObject({
+  client_id: z.string().regex(/^[\x20-\x7e]{1,128}$/, 'must be 1 to 128 printable ASCII characters'),
+  client_name: shownText(256),
+  software_on_behalf_of_org: shownText(140).optional(),
+  authorization_number: identifier,
+  nca: authority.optional(),
+  token_endpoint_auth_method: z.enum(CLIENT_AUTH_METHODS),
+  jwks: z.strictObject({ keys: z.array(publicJwk).min(1).max(20) }).optional(),
+  jwks_uri: keysAddress.optional(),
+  redirect_uris: z.array(redirectUri).default([]),
+  grant_types: z.array(z.enum(['client_credentials', CODE_GRANT, 'refresh_token', CIBA_GRANT])).min(1),
+  scope: z.string(),
+  profile: z.enum(PROFILE_NAMES).optional(),
+  sender_constraint: z.enum(SENDER_CONSTRAINTS).optional(),
+  response_types: z.array(responseType).min(1).optional(),
+  response_modes: z.array(responseMode).min(1).optional(),
+  require_pushed_authorization_requests: z.boolean().optional(),
+  require_signed_request_object: z.boolean().optional(),
+  request_object_signing_alg: z.enum(ALGORITHMS).optional(),
+  id_token_signed_response_alg: serverAlgorithm,
+  authorization_signed_response_alg: serverAlgorithm,
+  introspection_signed_response_alg: serverAlgorithm,
+  id_token_encrypted_response_alg: encryptionAlgorithm,
+  id_token_encrypted_response_enc: contentEncryption,
+  request_object_encryption_alg: encryptionAlgorithm,
+  request_object_encryption_enc: contentEncryption,
+  consent_references: z
+    .array(z.enum(CONSENT_REFERENCES))
+    .min(1)
+    .refine((list) => new Set(list).size === list.length, { error: 'must name each way once' })
+    .optional(),
+  authorization_details_types: z.array(z.string().min(1).max(128)).min(1).max(50).optional(),
+  default_acr_values: z.array(z.string().min(1).max(200)).min(1).max(10).optional(),
+  backchannel_token_delivery_mode: z.enum(['poll', 'ping']).optional(),
+  backchannel_client_notification_endpoint: z.string().optional(),
+  backchannel_authentication_request_signing_alg: z.enum(['PS256', 'ES256', 'EdDSA']).optional(),
+  backchannel_user_code_parameter: z.boolean().optional(),
+  ...subjectFields(SUBJECT, 'The same.'),
+});
+
+/** Rules between the members of one client. */
+function findMemberProblems(value: z.infer<typeof clientMembers>): readonly RegistrationProblem[] {
+  const problems: RegistrationProblem[] = [];
+  const fault = (path: string, message: string) => void problems.push({ path, message });
+  const [first, second] = subjectsOf(value);
+  if (
+    value.token_endpoint_auth_method === 'private_key_jwt' &&
+    value.jwks === undefined &&
+    value.jwks_uri === undefined
+  ) {
+    fault('jwks', 'or jwks_uri is required for private_key_jwt');
+  }
+  if (value.jwks !== undefined && value.jwks_uri !== undefined) {
+    fault('jwks_uri', 'must not be beside jwks (RFC 7591 §2)');
+  }
+  if (value.grant_types.includes(CODE_GRANT) && value.redirect_uris.length === 0) {
+    fault('redirect_uris', 'at least one is required for authorization_code');
+  }
+  if (value.nca === undefined && !/^PSD[A-Z]{2}-/.test(value.authorization_number)) {
+    fault('nca', 'is required: the authorization_number does not name its authority');
+  }
+  for (const { path, message } of findCertificateProblems(value)) fault(path, message);
+  if (value.token_endpoint_auth_method !== 'tls_client_auth' && first !== undefined) {
+    fault(first.property, 'is for tls_client_auth, and compared for no other method (RFC 8705 §2.1.2)');
+  }
+  const kids = value.jwks?.keys.map(({ kid }) => kid) ?? [];
+  if (new Set(kids).size !== kids.length) fault('jwks', 'has two keys of one kid (FAPI 2.0 §5.4.3)');
+  if (second !== undefined) fault(second.property, 'only one tls_client_auth_* may be set (RFC 8705 §2.1.2)');
+  return problems;
+}
+
 /**
  * A registered client, in the names of RFC 7591: an entry of `clients`, in the configuration or in a file. The provider accepts
  * the metadata of every client that this schema accepts: it sees a client when the client is used first.
  */
-export const clientSchema = z
-  .strictObject({
-    client_id: z.string().regex(/^[\x20-\x7e]{1,128}$/, 'must be 1 to 128 printable ASCII characters'),
-    client_name: shownText(256),
-    software_on_behalf_of_org: shownText(140).optional(),
-    authorization_number: identifier,
-    nca: authority.optional(),
-    token_endpoint_auth_method: z.enum(CLIENT_AUTH_METHODS),
-    jwks: z.strictObject({ keys: z.array(publicJwk).min(1).max(20) }).optional(),
-    jwks_uri: keysAddress.optional(),
-    redirect_uris: z.array(redirectUri).default([]),
-    grant_types: z.array(z.enum(['client_credentials', CODE_GRANT, 'refresh_token', CIBA_GRANT])).min(1),
-    scope: z.string(),
-    profile: z.enum(PROFILE_NAMES).optional(),
-    sender_constraint: z.enum(SENDER_CONSTRAINTS).optional(),
-    response_types: z.array(responseType).min(1).optional(),
-    response_modes: z.array(responseMode).min(1).optional(),
-    require_pushed_authorization_requests: z.boolean().optional(),
-    require_signed_request_object: z.boolean().optional(),
-    request_object_signing_alg: z.enum(ALGORITHMS).optional(),
-    id_token_signed_response_alg: serverAlgorithm,
-    authorization_signed_response_alg: serverAlgorithm,
-    introspection_signed_response_alg: serverAlgorithm,
-    id_token_encrypted_response_alg: encryptionAlgorithm,
-    id_token_encrypted_response_enc: contentEncryption,
-    request_object_encryption_alg: encryptionAlgorithm,
-    request_object_encryption_enc: contentEncryption,
-    consent_references: z
-      .array(z.enum(CONSENT_REFERENCES))
-      .min(1)
-      .refine((list) => new Set(list).size === list.length, { error: 'must name each way once' })
-      .optional(),
-    authorization_details_types: z.array(z.string().min(1).max(128)).min(1).max(50).optional(),
-    default_acr_values: z.array(z.string().min(1).max(200)).min(1).max(10).optional(),
-    backchannel_token_delivery_mode: z.enum(['poll', 'ping']).optional(),
-    backchannel_client_notification_endpoint: z.string().optional(),
-    backchannel_authentication_request_signing_alg: z.enum(['PS256', 'ES256', 'EdDSA']).optional(),
-    backchannel_user_code_parameter: z.boolean().optional(),
-    ...subjectFields(SUBJECT, 'The same.'),
-  })
-  .superRefine((value, context) => {
-    const fault = (path: string, message: string) =>
-      context.addIssue({ code: 'custom', path: [path], message });
-    const [first, second] = subjectsOf(value);
-    if (
-      value.token_endpoint_auth_method === 'private_key_jwt' &&
-      value.jwks === undefined &&
-      value.jwks_uri === undefined
-    ) {
-      fault('jwks', 'or jwks_uri is required for private_key_jwt');
-    }
-    if (value.jwks !== undefined && value.jwks_uri !== undefined) {
-      fault('jwks_uri', 'must not be beside jwks (RFC 7591 §2)');
-    }
-    if (value.grant_types.includes(CODE_GRANT) && value.redirect_uris.length === 0) {
-      fault('redirect_uris', 'at least one is required for authorization_code');
-    }
-    if (value.nca === undefined && !/^PSD[A-Z]{2}-/.test(value.authorization_number)) {
-      fault('nca', 'is required: the authorization_number does not name its authority');
-    }
-    for (const { path, message } of findCertificateProblems(value)) fault(path, message);
-    if (value.token_endpoint_auth_method !== 'tls_client_auth' && first !== undefined) {
-      fault(first.property, 'is for tls_client_auth, and compared for no other method (RFC 8705 §2.1.2)');
-    }
-    const kids = value.jwks?.keys.map(({ kid }) => kid) ?? [];
-    if (new Set(kids).size !== kids.length) fault('jwks', 'has two keys of one kid (FAPI 2.0 §5.4.3)');
-    if (second !== undefined)
-      fault(second.property, 'only one tls_client_auth_* may be set (RFC 8705 §2.1.2)');
-  });
+export const clientSchema = clientMembers.superRefine((value, context) => {
+  for (const { path, message } of findMemberProblems(value)) {
+    context.addIssue({ code: 'custom', path: [path], message });
+  }
+});
+
+/** The result of `clientSchema.safeParse`. A sound entry takes less time with its rules beside the schema: 0.85 of a list of clients. */
+export function readClientEntry(entry: unknown): z.ZodSafeParseResult<ClientEntry> {
+  const members = clientMembers.safeParse(entry);
+  const isSound = members.success && findMemberProblems(members.data).length === 0;
+  return isSound ? members : clientSchema.safeParse(entry);
+}
 
 /** A client as the file has it. */
 export type ClientEntry = z.infer<typeof clientSchema>;

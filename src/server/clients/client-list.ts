@@ -3,8 +3,8 @@ import { z } from 'zod';
 import { isDeliveryMode } from '../../authorization-server/clients/ciba-registration.ts';
 import { profilesNamed } from '../../authorization-server/profiles/profiles.ts';
 import {
-  clientSchema,
   findRuleProblems,
+  readClientEntry,
   registeredClient,
 } from '../../authorization-server/clients/client-schema.ts';
 import { withClientName } from '../../configuration/yaml-document.ts';
@@ -48,7 +48,7 @@ export const clientListReader: ListReader = {
       at += 1;
       const note = (path: readonly PropertyKey[], message: string) =>
         document.note(['clients', at, ...path], withClientName(message, entry));
-      const { data, error } = clientSchema.safeParse(entry);
+      const { data, error } = readClientEntry(entry);
       for (const { path, message } of error?.issues ?? []) note(path, message);
       if (data === undefined) continue;
       const place = places.get(data.client_id);

@@ -32,7 +32,7 @@ export function findKeyProblem(
     }
     case 'rsa':
     case 'rsa-pss':
-      return findRsaProblem(octets, kind);
+      return findRsaProblem(readRsaKey(octets), kind);
     default:
       return unsupported(`${key.asymmetricKeyType ?? 'unknown'} key`);
   }
@@ -43,8 +43,11 @@ export function keyProblemText({ kind, key }: KeyProblem): string {
   return `${kind === 'weak' ? 'too weak' : 'not supported'}: ${key}`;
 }
 
-function findRsaProblem(octets: Buffer, kind: CertificateKind): KeyProblem | undefined {
-  const { modulus, exponent } = readRsaKey(octets);
+/** The problem of an RSA key with these numbers. */
+export function findRsaProblem(
+  { modulus, exponent }: { readonly modulus: bigint; readonly exponent: bigint },
+  kind: CertificateKind,
+): KeyProblem | undefined {
   const bits = modulus.toString(2).length;
   if (bits < RSA_BITS.minimum) return weak(`RSA ${bits} bits`);
   if (bits > RSA_BITS.maximum || bits % 8 !== 0) return unsupported(`RSA ${bits} bits`);

@@ -2,6 +2,7 @@ import { createPublicKey, type KeyObject } from 'node:crypto';
 import { DerError, DerReader } from '../der/der.ts';
 import { findKeyProblem, keyProblemText } from './key-strength.ts';
 import { parsePublicKey } from './public-key.ts';
+import { isSoundJwk } from './sound-jwk.ts';
 
 /** Members that only private or symmetric keys have (RFC 7518 §6). */
 export const PRIVATE_MEMBERS: readonly string[] = ['d', 'p', 'q', 'dp', 'dq', 'qi', 'oth', 'k'];
@@ -17,6 +18,7 @@ const NONE = Buffer.alloc(0);
 export function findJwkProblem(jwk: Readonly<Record<string, unknown>>): string | undefined {
   const secret = PRIVATE_MEMBERS.find((name) => name in jwk);
   if (secret !== undefined) return `must be a public key: it holds "${secret}"`;
+  if (isSoundJwk(jwk)) return undefined;
   try {
     const key = createPublicKey({ key: jwk, format: 'jwk' });
     const problem = findKeyProblem(key, key.asymmetricKeyType === 'rsa' ? octetsOf(key) : NONE);

@@ -10,6 +10,7 @@ import { createSigningKeys } from '../../../src/authorization-server/signing/kep
 import {
   clientSchema,
   findRuleProblems,
+  readClientEntry,
   registeredClient,
 } from '../../../src/authorization-server/clients/client-schema.ts';
 import { systemClock } from '../../../src/clock.ts';
@@ -145,6 +146,8 @@ describe('a client', () => {
     await fc.assert(
       fc.asyncProperty(entries, async (entry) => {
         const parsed = clientSchema.safeParse(entry);
+        const { data, error } = readClientEntry(entry);
+        expect({ data, issues: error?.issues }).toEqual({ data: parsed.data, issues: parsed.error?.issues });
         if (!parsed.success || findRuleProblems(parsed.data, RULES).length > 0) return;
         accepted += 1;
         provideClients(
