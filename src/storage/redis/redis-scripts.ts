@@ -148,25 +148,18 @@ if r[3] then return r[4] == ARGV[2] and 1 or 0 end
 redis.call('HSET', KEYS[1], 'c', ARGV[1], 't', ARGV[2])
 return 1`);
 
-/** Arguments of a call of DELETE. */
-const DELETE_ARGUMENTS = 3;
-
-/**
- * For each call, KEYS: record. ARGV: now, id, prefix of indexes. Answers with nonce and indexes of the removed write. Write
- * tombstones stay.
- */
+/** For each call, KEYS: record. ARGV: now, id, prefix of indexes. Answers with nonce and indexes of the removed write. Write tombstones stay. */
 export const DELETE = Object.freeze({
   ...script(`
 local answers = {}
 for at, key in ipairs(KEYS) do
-  local last = at * ${DELETE_ARGUMENTS}
-  local now = tonumber(ARGV[last - 2])
+  local now, id, prefix = unpack(ARGV, at * 3 - 2, at * 3)
   local old = redis.call('HMGET', key, 'n', 'i')
   answers[at] = { old[1] or '', old[2] or '' }
   if old[1] then
     removeRecord(key)
-    settleRecord(key, now)
-    forget(ARGV[last], old[2], { member = old[1] .. ARGV[last - 1], now = now })
+    settleRecord(key, tonumber(now))
+    forget(prefix, old[2], { member = old[1] .. id, now = tonumber(now) })
   end
 end
 return answers`),
