@@ -40,6 +40,15 @@ declare module 'oidc-provider/lib/shared/jwt_client_auth.js' {
   // biome-ignore lint/style/noDefaultExport: the library's own
   export { jwtClientAuth as default };
 }
+declare module 'oidc-provider/lib/actions/authorization/index.js' {
+  type Step = (
+    ctx: import('oidc-provider').KoaContextWithOIDC,
+    next: () => undefined,
+  ) => Promise<undefined> | undefined;
+  function authorizationSteps(endpoint: 'pushed_authorization_request'): readonly Step[];
+  // biome-ignore lint/style/noDefaultExport: the library's own
+  export { authorizationSteps as default };
+}
 declare module 'oidc-provider/lib/actions/introspection.js' {
   const steps: readonly ((ctx: import('oidc-provider').KoaContextWithOIDC) => Promise<void>)[];
   // biome-ignore lint/style/noDefaultExport: the library's own

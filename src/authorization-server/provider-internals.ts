@@ -1,4 +1,5 @@
 import type * as typed from 'oidc-provider';
+import authorizationSteps from 'oidc-provider/lib/actions/authorization/index.js';
 import introspectionSteps from 'oidc-provider/lib/actions/introspection.js';
 import revocationSteps from 'oidc-provider/lib/actions/revocation.js';
 import requestContexts from 'oidc-provider/lib/helpers/als.js';
@@ -147,6 +148,23 @@ export async function introspectionHandler(ctx: typed.KoaContextWithOIDC): Promi
  */
 export async function revocationHandler(ctx: typed.KoaContextWithOIDC): Promise<void> {
   await revocationSteps.at(-1)?.(ctx);
+}
+
+/** A step of one of the provider's routes; the step calls `next` when the request passes. */
+export type ProviderStep = (
+  ctx: typed.KoaContextWithOIDC,
+  next: () => undefined,
+) => Promise<undefined> | undefined;
+
+/**
+ * The steps of the provider's endpoint for pushed authorization requests that follow the authentication of the client and the
+ * reading of the parameters: each check, and the step that stores the request and answers. Internal for the same reason.
+ */
+export function pushedRequestSteps(): readonly ProviderStep[] {
+  const all = authorizationSteps('pushed_authorization_request');
+  const first = all.findIndex(({ name }) => name === 'processRequestObject');
+  if (first === -1) throw new TypeError('the provider has no step that reads request objects');
+  return all.slice(first);
 }
 
 /** The provider's answer to what a step throws, with the event of its endpoint. Internal for the same reason. */

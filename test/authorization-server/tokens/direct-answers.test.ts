@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { tppNamed } from '../../../src/sandbox/curl-lines.ts';
 import { authorize } from '../../../src/sandbox/demo/authorization-request.ts';
@@ -5,7 +6,7 @@ import { connectTpp, type DemoTpp } from '../../../src/sandbox/demo/demo-tpp.ts'
 import { startTestSandbox, type TestSandbox } from '../running-sandbox.ts';
 
 /*
- * The short ways of refresh and revocation beside the provider's own ways: the same answer, headers and events. A
+ * The short ways of code, refresh and revocation beside the provider's own ways: the same answer, headers and events. A
  * parameter that the provider ignores makes a request take the provider's way.
  */
 
@@ -84,6 +85,46 @@ describe('the short way of a refresh and the way of the provider', () => {
       if (which === 'used') outcomes.push(await outcomeOf('/token', { ...refresh(token), ...way }, by));
     }
     expect(outcomes.slice(0, outcomes.length / 2)).toEqual(outcomes.slice(outcomes.length / 2));
+    expect(outcomes[0]).toMatchObject({ status });
+  });
+});
+
+const VERIFIER = 'a-verifier-of-more-than-forty-three-characters-x';
+
+/** The form of a new code's exchange. */
+async function exchangeForm(): Promise<Record<string, string>> {
+  const code_challenge = createHash('sha256').update(VERIFIER).digest('base64url');
+  const { caFile } = sandbox.description;
+  const { callback } = await authorize(tpp, { caFile, answer: ALICE, parameters: { code_challenge } });
+  const [redirect_uri = ''] = tppNamed(sandbox.description, 'money-one').clients.tls_client_auth
+    .redirect_uris;
+  const code = callback.searchParams.get('code') ?? '';
+  return {
+    ...clientOf('money-one'),
+    ...{ grant_type: 'authorization_code', code, redirect_uri, code_verifier: VERIFIER },
+  };
+}
+
+describe('the short way of a code and the way of the provider', () => {
+  it.each([
+    ['a live code', 'money-one', {}, 200],
+    ['a code that was used before', 'money-one', {}, 400],
+    ['another verifier', 'money-one', { code_verifier: VERIFIER.toUpperCase() }, 400],
+    ['no verifier', 'money-one', { code_verifier: '' }, 400],
+    ['another redirect URI', 'money-one', { redirect_uri: 'https://other.example/' }, 400],
+    ['an unknown code', 'money-one', { code: 'unknown' }, 400],
+    ['a scope, which has no meaning here', 'money-one', { scope: 'payments' }, 200],
+    ["another TPP's code", 'money-two', clientOf('money-two'), 400],
+    ["a request as another TPP's client", 'money-two', {}, 400],
+    ['a client that authenticates by its key', 'money-one', { client_id: 'money-one-jwt' }, 400],
+  ] as const)('are the same: %s', async (title, by, more, status) => {
+    const outcomes: unknown[] = [];
+    for (const way of [{}, { unknown: 'x' }]) {
+      const form = { ...(await exchangeForm()), ...more };
+      if (title.includes('used before')) await sandbox.post(by, '/token', form);
+      outcomes.push(await outcomeOf('/token', { ...form, ...way }, by));
+    }
+    expect(outcomes[0]).toEqual(outcomes[1]);
     expect(outcomes[0]).toMatchObject({ status });
   });
 });

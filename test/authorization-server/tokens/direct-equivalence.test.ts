@@ -1,16 +1,14 @@
-import { randomUUID } from 'node:crypto';
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
-import { importJWK, type JWK, SignJWT } from 'jose';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { systemClock } from '../../../src/clock.ts';
 import { silentLog } from '../../../src/events.ts';
-import { tppNamed } from '../../../src/sandbox/curl-lines.ts';
 import { openSqliteStore } from '../../../src/storage/sqlite/sqlite.ts';
-import type { RecordToStore, Store } from '../../../src/storage/store.ts';
+import type { RecordToStore } from '../../../src/storage/store.ts';
 import { startTestSandbox, type TestSandbox } from '../running-sandbox.ts';
+import { ASSERTIONS, type AssertionKind, recordingStore, signedAssertion } from './generated-requests.ts';
 
 /*
  * The short way of `client_credentials` and the provider's own way, over generated requests: the same answer, the same
@@ -32,7 +30,7 @@ beforeAll(async () => {
     log: silentLog,
   });
   sandbox = await startTestSandbox({
-    store: recording(store),
+    store: recordingStore(store, (kind, _id, record) => noteRow(kind, record)),
     amendConfiguration: (configuration) => ({ ...configuration, accessToken: { format: 'opaque' } }),
   });
 });
@@ -41,27 +39,11 @@ afterAll(async () => {
   rmSync(folder, { recursive: true });
 });
 
-function recording(store: Store): Store {
-  const note = (kind: string, { value, expiresAt }: RecordToStore) => {
-    if (!KINDS.includes(kind)) return;
-    // Two requests of one case may lie in two seconds.
-    const lives = Math.round((Number(expiresAt) - Date.now()) / 10_000);
-    rows.push({ kind, lives, value: readable(value) });
-  };
-  return new Proxy(store, {
-    get: (target, name: keyof Store) => {
-      const method: unknown = target[name];
-      if (typeof method !== 'function') return method;
-      return (...args: unknown[]) => {
-        const done: unknown = method.apply(target, args);
-        if (name !== 'put' && name !== 'putIfAbsent') return done;
-        return Promise.resolve(done).then((isWritten) => {
-          if (isWritten !== false) note(args[0] as string, args[2] as RecordToStore);
-          return isWritten;
-        });
-      };
-    },
-  });
+function noteRow(kind: string, { value, expiresAt }: RecordToStore): void {
+  if (!KINDS.includes(kind)) return;
+  // Two requests of one case may lie in two seconds.
+  const lives = Math.round((Number(expiresAt) - Date.now()) / 10_000);
+  rows.push({ kind, lives, value: readable(value) });
 }
 
 /** The claims of a stored token without those that are new in each. */
@@ -78,22 +60,9 @@ interface Case {
   readonly clientId: string | undefined;
   readonly scope: string | undefined;
   readonly resource: string | undefined;
-  readonly assertion: (typeof ASSERTIONS)[number];
+  readonly assertion: AssertionKind;
   readonly isReversed: boolean;
 }
-
-const ASSERTIONS = [
-  'none',
-  'good',
-  'of another key',
-  'for another server',
-  'expired',
-  'without a jti',
-  'of another client',
-  'used before',
-  'no JWT',
-  'without its type',
-] as const;
 
 const CASE: fc.Arbitrary<Case> = fc.record({
   tpp: fc.oneof({ weight: 6, arbitrary: fc.constant('money-one') }, fc.constant('accounts-app')),
@@ -125,39 +94,10 @@ async function formOf({ assertion, ...one }: Case): Promise<Record<string, strin
     client_id: one.clientId,
     scope: one.scope,
     resource,
-    ...(assertion === 'none' ? {} : await signed(assertion)),
+    ...(assertion === 'none' ? {} : await signedAssertion(sandbox, assertion)),
   };
   const entries = Object.entries(form).filter(([, value]) => value !== undefined) as [string, string][];
   return Object.fromEntries(one.isReversed ? entries.toReversed() : entries);
-}
-
-async function signed(kind: Exclude<Case['assertion'], 'none'>): Promise<Record<string, string>> {
-  const tpp = kind === 'of another key' ? 'accounts-app' : 'money-one';
-  const { description } = sandbox;
-  const jwk: JWK = JSON.parse(readFileSync(tppNamed(description, tpp).signingKeyFile, 'utf8'));
-  const clientId = kind === 'of another client' ? 'accounts-app-jwt' : 'money-one-jwt';
-  const jti = kind === 'without a jti' ? {} : { jti: randomUUID() };
-  const text = await new SignJWT(jti)
-    .setProtectedHeader({ alg: 'ES256', kid: String(jwk.kid) })
-    .setIssuer(clientId)
-    .setSubject(clientId)
-    .setAudience(kind === 'for another server' ? 'https://other.example' : description.issuer)
-    .setExpirationTime(kind === 'expired' ? '-1h' : '1m')
-    .sign(await importJWK(jwk, 'ES256'));
-  const form = {
-    client_assertion: kind === 'no JWT' ? 'e30.e30' : text,
-    ...(kind === 'without its type'
-      ? {}
-      : { client_assertion_type: 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer' }),
-  };
-  if (kind === 'used before') {
-    await sandbox.post('money-one', '/token', {
-      ...form,
-      grant_type: 'client_credentials',
-      scope: 'accounts',
-    });
-  }
-  return form;
 }
 
 /** All that a request leads to, but for what is new each time. */

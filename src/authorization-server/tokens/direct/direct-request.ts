@@ -46,13 +46,20 @@ export function plainForm(request: IncomingMessage): ParsedUrlQuery | undefined 
   if (!FORM.test(headers['content-type'] ?? '') || OTHER_WAYS.some((name) => headers[name] !== undefined)) {
     return undefined;
   }
+  const known = forms.get(request);
+  if (known !== undefined) return known;
   const length = Number(headers['content-length']);
   if (!(length > 0 && length <= MAX_BODY_BYTES) || request.readableLength !== length) return undefined;
   const body: Buffer = request.read();
   request.unshift(body);
   const form = parse(body.toString());
-  return Object.keys(form).every((name) => isShort(name, form[name])) ? form : undefined;
+  if (!Object.keys(form).every((name) => isShort(name, form[name]))) return undefined;
+  forms.set(request, form);
+  return form;
 }
+
+/** Several ways look at a token request. */
+const forms = new WeakMap<IncomingMessage, ParsedUrlQuery>();
 
 /** As `assertParameters` has it. */
 function isShort(name: string, value: unknown): boolean {
@@ -117,7 +124,7 @@ export async function plainClient(
 }
 
 export interface DirectRequest {
-  readonly route: 'token' | 'introspection' | 'revocation';
+  readonly route: 'token' | 'introspection' | 'revocation' | 'pushed_authorization_request';
   readonly params: Readonly<Record<string, string>>;
   readonly client: Client;
   /** Of a client that authenticates by its key. */
