@@ -29,7 +29,8 @@ for (const name of KNOWN) INITIALS[name.length] = (INITIALS[name.length] ?? 0) |
 
 /** Names that much software treats as equal: case does not count, and `_` becomes `-` in CGI. */
 export function foldedName(name: string): string {
-  return name.toLowerCase().replaceAll(/[^a-z0-9]/g, '-');
+  // A hyphen stays: to replace it by itself makes this ten times as slow.
+  return name.toLowerCase().replaceAll(/[^a-z0-9-]/g, '-');
 }
 
 /** False only for a name that folds to none of the known ones: names are ASCII, so folding keeps length and letters. */

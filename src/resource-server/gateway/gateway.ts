@@ -144,10 +144,14 @@ function originalByTarget(prefix: string): (request: IncomingMessage) => Origina
 
 /** `X_Tallystick_Client_Id` would not be overwritten, and many APIs could not distinguish it from ours. */
 function assertNoLookAlike(rawHeaders: readonly string[]): void {
-  const isTwin = (name: string) =>
-    foldedName(name).startsWith(IDENTITY_PREFIX) && foldedName(name) !== name.toLowerCase();
-  if (rawHeaders.some((name, at) => at % 2 === 0 && isTwin(name))) {
-    throw malformedHeader('a field has a name like one of ours');
+  for (let at = 0; at < rawHeaders.length; at += 2) {
+    const name = rawHeaders[at] ?? '';
+    // Folding keeps the length and the letters.
+    if (name.length < IDENTITY_PREFIX.length || (name[0] !== 'x' && name[0] !== 'X')) continue;
+    const folded = foldedName(name);
+    if (folded.startsWith(IDENTITY_PREFIX) && folded !== name.toLowerCase()) {
+      throw malformedHeader('a field has a name like one of ours');
+    }
   }
 }
 
@@ -159,7 +163,8 @@ function answerVerdict(request: IncomingMessage, response: ServerResponse, verdi
     return;
   }
   request.resume();
-  response.writeHead(200, { ...verdict.headers, ...identityHeaders(verdict) });
+  // Without a length the answer would be chunked, and nginx would close its connection after each question.
+  response.writeHead(200, { ...verdict.headers, ...identityHeaders(verdict), 'content-length': '0' });
   response.end();
 }
 
