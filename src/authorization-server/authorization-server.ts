@@ -158,7 +158,7 @@ export function createAuthorizationServer(options: AuthorizationServerOptions): 
   const ciba = options.ciba && new Ciba({ ...options, ...options.ciba, calls: aspsp, accesses, languages });
   const provider = createProvider(options, {
     ciba,
-    judge: (request) => accesses.of(request),
+    judge: (request) => accesses.judge(request),
     adapter: adapters,
     tokenStatus,
     releasedClaims,

@@ -39,6 +39,9 @@ export interface AskedAccess {
   readonly customer?: string | undefined;
 }
 
+/** An access that is allowed to be asked for. */
+type JudgedAccess = Omit<AskedAccess, 'contentHash' | 'linkHash'>;
+
 /** An access as it is approved: the part that a decision keeps, as JSON. */
 export interface AskedContent
   extends Pick<AskedAccess, 'reference' | 'details' | 'scopes' | 'claims' | 'contentHash'> {
@@ -99,15 +102,27 @@ export class AskedAccesses {
     this.#options = options;
   }
 
+  /** The access that a request asks for, with the hashes by which an approval recognises it. @throws as `judge` */
+  async of(request: AskingRequest): Promise<AskedAccess> {
+    const judged = await this.judge(request);
+    const { clientId } = request.client;
+    const { consent, earlier, details, scopes, claims } = judged;
+    const contentHash = consent?.contentHash ?? contentHashOf({ clientId, details });
+    const consentId = consent?.consentId;
+    const changes = earlier && [earlier.action, earlier.consent.consentId, earlier.consent.contentHash];
+    const linkHash = canonicalHash({ clientId, consentId, changes, details, contentHash, scopes, claims });
+    return Object.freeze({ ...judged, contentHash, linkHash });
+  }
+
   /**
-   * The access that a request asks for. A consent of another client is refused like one that does not exist (K1).
+   * The access that a request asks for. A consent of another client is refused like one that does not exist (K1). No
+   * customer sees it yet, so it has no hashes: they were 4 % of the profile of a pushed request.
    *
    * Does not check the roles of the TPP, nor whether the client has the scopes.
    *
    * @throws ERR_AUTHORIZATION_DETAILS, ERR_GRANT_ACTION, ERR_GRANT_ID, ERR_CONSENT_REFERENCE, ERR_CONSENT_UNKNOWN, ERR_CONSENT_STATUS, ERR_CLAIMS_INVALID
    */
-  async of({ params, client }: AskingRequest): Promise<AskedAccess> {
-    const { clientId } = client;
+  async judge({ params, client }: AskingRequest): Promise<JudgedAccess> {
     const named = namedAccessOf(params);
     assertRegistered(named, client);
     const consent = 'consentId' in named ? await this.#consentOf(named, client) : undefined;
@@ -133,23 +148,18 @@ export class AskedAccesses {
     if (isPayment && details.length === 0 && !this.#options.allowsPaymentsByScope) throw unnamedPayment();
     const isRenewal = consent?.status === 'authorised';
     if (consent !== undefined) assertOpen(consent, types);
-    const contentHash = consent?.contentHash ?? contentHashOf({ clientId, details });
-    const consentId = consent?.consentId;
-    const changes = earlier && [earlier.action, earlier.consent.consentId, earlier.consent.contentHash];
-    return Object.freeze({
+    return {
       consent,
       earlier,
       reference: named.reference,
       details,
       scopes,
       claims,
-      contentHash,
-      linkHash: canonicalHash({ clientId, consentId, changes, details, contentHash, scopes, claims }),
       expiresAt: this.#endOf(details),
       isPayment,
       isRenewal,
       customer: (consent ?? earlier?.consent)?.psuId,
-    });
+    };
   }
 
   async #consentOf(
