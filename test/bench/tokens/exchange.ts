@@ -1,10 +1,10 @@
-import type { TLSSocket } from 'node:tls';
+import type { Socket } from 'node:net';
 
 /** Between the head of an HTTP/1.1 answer and its body. */
 export const END_OF_HEADERS = '\r\n\r\n';
 
 /** The answer, whose length its header has. */
-export function exchanged(socket: TLSSocket, request: Buffer | string): Promise<string> {
+export function exchanged(socket: Socket, request: Buffer | string): Promise<string> {
   return new Promise((resolve, reject) => {
     let received: Buffer = Buffer.alloc(0);
     const onEnd = () => reject(new Error('the connection has ended'));

@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { type RedisProcess, startRedis } from './redis-servers.ts';
+import { type RedisProcess, type RedisProcessOptions, startRedis } from './redis-servers.ts';
 
 export interface SentinelGroup {
   /** A primary and its replicas, as they started. */
@@ -118,8 +118,13 @@ export interface RedisCluster {
 const SLOTS = 16_384;
 
 /** A Cluster of six nodes that gives a primary a second. */
-export async function startRedisCluster(): Promise<RedisCluster> {
-  const lines = ['cluster-enabled yes', 'cluster-node-timeout 1000', 'cluster-replica-validity-factor 0'];
+export async function startRedisCluster({
+  lines: more = [],
+}: Pick<RedisProcessOptions, 'lines'> = {}): Promise<RedisCluster> {
+  const lines = [
+    ...['cluster-enabled yes', 'cluster-node-timeout 1000', 'cluster-replica-validity-factor 0'],
+    ...more,
+  ];
   const nodes = await Promise.all(Array.from({ length: 6 }, () => startRedis({ lines })));
   const [first, ...others] = nodes;
   if (first === undefined) throw new Error('there are no nodes');
