@@ -1,6 +1,6 @@
 import { execFileSync, spawn } from 'node:child_process';
 import { X509Certificate } from 'node:crypto';
-import { mkdirSync, openSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, openSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { request } from 'node:https';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -13,7 +13,7 @@ const VERSION = '26.7.3';
 const ARTIFACT = `org.keycloak:keycloak-quarkus-dist:${VERSION}:zip`;
 const OLDEST_JAVA = 21;
 /** Its first start builds the server, which takes minutes on a busy machine. */
-const START_SECONDS = 300;
+const START_SECONDS = 600;
 const PASSPHRASE = 'changeit';
 const REALM = 'bank';
 export const KEYCLOAK_TOKEN_PATH = `/realms/${REALM}/protocol/openid-connect/token`;
@@ -68,11 +68,12 @@ export async function startKeycloak(bank: Bank): Promise<Contender> {
 function unpacked(folder: string): string {
   const target = join(folder, 'keycloak');
   const quiet = { stdio: 'ignore' } as const;
-  execFileSync(
-    'mvn',
-    ['-q', '-B', 'dependency:copy', `-Dartifact=${ARTIFACT}`, `-DoutputDirectory=${target}`],
-    quiet,
-  );
+  const copy = ['dependency:copy', `-Dartifact=${ARTIFACT}`, `-DoutputDirectory=${target}`];
+  try {
+    execFileSync('mvn', ['-q', '-B', ...copy], quiet);
+  } catch (cause) {
+    throw new Error(`Maven does not have ${ARTIFACT} here`, { cause });
+  }
   execFileSync('unzip', ['-q', join(target, `keycloak-quarkus-dist-${VERSION}.zip`), '-d', target], quiet);
   return join(target, `keycloak-${VERSION}`);
 }
@@ -80,7 +81,7 @@ function unpacked(folder: string): string {
 /** The newest Java of the machine. */
 function javaHome(): string {
   const parent = '/usr/lib/jvm';
-  const versions = readdirSync(parent)
+  const versions = (existsSync(parent) ? readdirSync(parent) : [])
     .map((name) => ({ home: join(parent, name), version: Number(/-(\d+)-/.exec(name)?.[1] ?? 0) }))
     .toSorted((one, other) => other.version - one.version);
   const [newest] = versions;
