@@ -54,7 +54,7 @@ const KEPT_FREE_SHARE = 0.5;
 
 const REVOKED: Outcome = Object.freeze({ isRevoked: true });
 const DONE: Outcome = Object.freeze({ value: null });
-const NAMED = 'place = :place AND kind = :kind AND id = :id';
+const NAMED = 'place = ?1 AND kind = ?2 AND id = ?3';
 
 /** Runs writes on a connection, inside the transaction of the caller. */
 export function preparedOperations(database: DatabaseSync): (operation: Operation) => Outcome {
@@ -69,12 +69,12 @@ export function preparedOperations(database: DatabaseSync): (operation: Operatio
       case 'replace':
         return records.replace(operation);
       case 'consume': {
-        const { now } = operation;
-        return { value: statements.consume.run({ ...recordPlace(operation), now }).changes === 1 };
+        const { kind, id, now } = operation;
+        return { value: statements.consume.run(placeOf(kind, id), kind, id, now).changes === 1 };
       }
       case 'delete': {
         const { kind, ids } = operation;
-        for (const id of ids) statements.delete.run(recordPlace({ kind, id }));
+        for (const id of ids) statements.delete.run(placeOf(kind, id), kind, id);
         return DONE;
       }
       case 'deleteByIndex': {
@@ -114,6 +114,8 @@ function shrink(database: DatabaseSync, pages: number): number {
 }
 
 type Statements = ReturnType<typeof prepared>;
+/** `known` answers with an array. */
+type KnownRow = readonly [key: number, value: string, expiresAt: number | null];
 
 class RecordWrites {
   readonly #statements: Statements;
@@ -124,9 +126,10 @@ class RecordWrites {
 
   put(record: RecordToWrite): Outcome {
     if (this.#hasTombstone(record)) return REVOKED;
-    const known = this.#known(record);
+    const place = placeOf(record.kind, record.id);
+    const known = this.#known(record, place);
     if (known === undefined) {
-      this.#insert(record);
+      this.#insert(record, place);
       return DONE;
     }
     const { json, expires } = record;
@@ -137,14 +140,15 @@ class RecordWrites {
 
   putIfAbsent(record: RecordToWrite): Outcome {
     if (this.#hasTombstone(record)) return REVOKED;
-    const isNew = this.#known(record) === undefined;
-    if (isNew) this.#insert(record);
+    const place = placeOf(record.kind, record.id);
+    const isNew = this.#known(record, place) === undefined;
+    if (isNew) this.#insert(record, place);
     return { value: isNew };
   }
 
   replace(record: RecordToWrite & { readonly readJson: string }): Outcome {
     if (this.#hasTombstone(record)) return REVOKED;
-    const known = this.#known(record);
+    const known = this.#known(record, placeOf(record.kind, record.id));
     const isReplaced = known?.value === record.readJson;
     if (isReplaced) {
       const { json, expires } = record;
@@ -155,18 +159,18 @@ class RecordWrites {
   }
 
   /** The live record of the same id. An expired one is removed, which also ends its consumption. */
-  #known(record: RecordToWrite): { readonly key: number; readonly value: string } | undefined {
-    const row = this.#statements.known.get(recordPlace(record));
+  #known(record: RecordToWrite, place: number): { readonly key: number; readonly value: string } | undefined {
+    const row = this.#statements.known.get(place, record.kind, record.id) as KnownRow | undefined;
     if (row === undefined) return undefined;
-    const { key, value, expires_at: end } = row;
-    if (end === null || Number(end) > record.now) return { key: Number(key), value: String(value) };
-    this.#statements.deleteKey.run({ key: Number(key) });
+    const [key, value, end] = row;
+    if (end === null || end > record.now) return { key, value };
+    this.#statements.deleteKey.run({ key });
     return undefined;
   }
 
-  #insert(record: RecordToWrite): void {
-    const { json, expires, now } = record;
-    const { lastInsertRowid } = this.#statements.insert.run({ ...recordPlace(record), json, expires, now });
+  #insert(record: RecordToWrite, place: number): void {
+    const { kind, id, json, expires, now } = record;
+    const { lastInsertRowid } = this.#statements.insert.run(place, kind, id, json, expires, now);
     this.#index(Number(lastInsertRowid), record);
   }
 
@@ -177,19 +181,15 @@ class RecordWrites {
 
   #index(key: number, { kind, indexes }: RecordToWrite): void {
     for (const [name, value] of indexes) {
-      this.#statements.index.run({ key, name, value, place: placeOf(kind, name, value) });
+      this.#statements.index.run(key, name, value, placeOf(kind, name, value));
     }
   }
 
   #hasTombstone({ kind, indexes, now }: RecordToWrite): boolean {
     return indexes.some(
-      ([name, value]) => this.#statements.tombstone.get({ kind, name, value, now }) !== undefined,
+      ([name, value]) => this.#statements.tombstone.get(kind, name, value, now) !== undefined,
     );
   }
-}
-
-function recordPlace({ kind, id }: { readonly kind: string; readonly id: string }) {
-  return { kind, id, place: placeOf(kind, id) };
 }
 
 function setBit(
@@ -204,30 +204,34 @@ function setBit(
   statements.setBits.run({ bitmap, part, bits, expires });
 }
 
+/**
+ * The statements of each write take arguments by position. With names in their place, a hash of the identifier for each
+ * statement, and groups as JSON, the writing thread needs 1.4 × the CPU for an opaque token (in a loop).
+ */
 function prepared(database: DatabaseSync) {
   const sql = (text: string) => database.prepare(text);
+  const known = sql(`SELECT key, value, expires_at FROM record WHERE ${NAMED}`);
+  known.setReturnArrays(true);
   return {
-    known: sql(`SELECT key, value, expires_at FROM record WHERE ${NAMED}`),
+    known,
     insert: sql(
       `INSERT INTO record (place, kind, id, value, expires_at, consumed_at, written)
-       VALUES (:place, :kind, :id, :json, :expires, NULL, :now)`,
+       VALUES (?, ?, ?, ?, ?, NULL, ?)`,
     ),
     update: sql('UPDATE record SET value = :json, expires_at = :expires WHERE key = :key'),
     consume: sql(
-      `UPDATE record SET consumed_at = :now WHERE ${NAMED} AND consumed_at IS NULL
-         AND (expires_at IS NULL OR expires_at > :now)`,
+      `UPDATE record SET consumed_at = ?4 WHERE ${NAMED} AND consumed_at IS NULL
+         AND (expires_at IS NULL OR expires_at > ?4)`,
     ),
     delete: sql(`DELETE FROM record WHERE ${NAMED}`),
     deleteKey: sql('DELETE FROM record WHERE key = :key'),
     unindex: sql('DELETE FROM record_index WHERE key = :key'),
-    index: sql('INSERT INTO record_index (key, name, value, place) VALUES (:key, :name, :value, :place)'),
+    index: sql('INSERT INTO record_index (key, name, value, place) VALUES (?, ?, ?, ?)'),
     deleteByIndex: sql(
       `DELETE FROM record WHERE kind = :kind AND key IN
          (SELECT key FROM record_index WHERE place = :place AND name = :name AND value = :value)`,
     ),
-    tombstone: sql(
-      'SELECT 1 FROM tombstone WHERE kind = :kind AND name = :name AND value = :value AND until > :now',
-    ),
+    tombstone: sql('SELECT 1 FROM tombstone WHERE kind = ? AND name = ? AND value = ? AND until > ?'),
     setTombstone: sql(
       `INSERT INTO tombstone (kind, name, value, until) VALUES (:kind, :name, :value, :until)
        ON CONFLICT (kind, name, value) DO UPDATE SET until = max(until, excluded.until)`,

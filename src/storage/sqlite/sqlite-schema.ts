@@ -70,14 +70,15 @@ export const MIGRATIONS: readonly string[] = [
    CREATE INDEX record_index_place ON record_index (place);`,
 ];
 
-const PLACE_BYTES = 6;
+/** Of the hash: 48 bits, which a number holds. */
+const PLACE_DIGITS = 12;
 
 /**
  * The number under which the indexes of the file have a text. Random texts of 43 letters make an index five times as large, and
  * each write and removal of a record changes one page of it. Two texts may have one place: a statement compares the texts too.
  */
 export function placeOf(...texts: readonly string[]): number {
-  return hash('sha256', texts.join('\0'), 'buffer').readUIntBE(0, PLACE_BYTES);
+  return Number.parseInt(hash('sha256', texts.join('\0'), 'hex').slice(0, PLACE_DIGITS), 16);
 }
 
 /**

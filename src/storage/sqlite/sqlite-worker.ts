@@ -35,7 +35,7 @@ function serve(port: MessagePort, options: ConnectionOptions): void {
   const connection: Writer = createConnection(options, preparedOperations);
   const reserve = new DiskReserve(options.file);
   const checkpoints = new LogCheckpoints(options, () => moveLog(connection));
-  port.on('message', (first: string) => {
+  port.on('message', (first: WriteRequest | 'close') => {
     const requests = queued(port, first);
     const wanted = requests.filter((request) => request !== 'close');
     if (wanted.length > 0) answer(port, { connection, reserve, checkpoints }, wanted);
@@ -48,14 +48,13 @@ function serve(port: MessagePort, options: ConnectionOptions): void {
   });
 }
 
-function queued(port: MessagePort, first: string): (WriteRequest | 'close')[] {
+function queued(port: MessagePort, first: WriteRequest | 'close'): (WriteRequest | 'close')[] {
   const requests: (WriteRequest | 'close')[] = [];
   let count = 0;
-  for (let text: string | undefined = first; text !== undefined; ) {
-    const request = JSON.parse(text) as WriteRequest | 'close';
+  for (let request: WriteRequest | 'close' | undefined = first; request !== undefined; ) {
     requests.push(request);
     count += request === 'close' ? 0 : request.operations.length;
-    text = count < MAX_GROUP ? (receiveMessageOnPort(port)?.message as string | undefined) : undefined;
+    request = count < MAX_GROUP ? receiveMessageOnPort(port)?.message : undefined;
   }
   return requests;
 }

@@ -87,7 +87,7 @@ export class SqliteWriter {
     if (thread === undefined) return;
     const ended = new Promise((resolve) => thread.once('exit', resolve));
     thread.ref();
-    thread.postMessage(JSON.stringify('close'));
+    thread.postMessage('close');
     const timer = setTimeout(() => void thread.terminate(), CLOSE_MILLISECONDS);
     await ended;
     clearTimeout(timer);
@@ -109,7 +109,7 @@ export class SqliteWriter {
     const operations = waiting.map(({ operation }) => operation);
     try {
       const request: WriteRequest = { id, deadline: monotonicMilliseconds() + lockMilliseconds, operations };
-      this.#startedWorker().postMessage(JSON.stringify(request));
+      this.#startedWorker().postMessage(request);
     } catch (cause) {
       this.#fail(id, cause);
     }

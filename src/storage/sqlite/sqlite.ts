@@ -1,14 +1,12 @@
-import type { DatabaseSync } from 'node:sqlite';
-import { setTimeout as sleep } from 'node:timers/promises';
 import type { Clock } from '../../clock.ts';
-import { isRefusal, OpenBankingError } from '../../errors.ts';
+import { OpenBankingError } from '../../errors.ts';
 import type { Log } from '../../events.ts';
-import { type Connection, createConnection, isBusy, makeFile } from './sqlite-connection.ts';
+import { type Connection, createConnection, makeFile } from './sqlite-connection.ts';
 import { followExpiry } from './sqlite-purge.ts';
-import { PART_BITS } from './sqlite-operations.ts';
-import { placeOf } from './sqlite-schema.ts';
+import { preparedReads, readsOver } from './sqlite-reads.ts';
+import { waiting } from './sqlite-waiting.ts';
 import { SqliteWriter } from './sqlite-writer.ts';
-import { type RecordToStore, replacedJson, type Store, type StoredRecord } from '../store.ts';
+import { type RecordToStore, replacedJson, type Store } from '../store.ts';
 
 export interface SqliteStoreOptions {
   /** Created when absent, readable by its owner only. */
@@ -23,14 +21,7 @@ export interface SqliteStoreOptions {
 
 /** Longest wait of a start for other processes that open the same new file, or migrate an old one. */
 const OPEN_MILLISECONDS = 15_000;
-/** Longest wait of a read for a process that recovers the file after a crash. */
-const READ_MILLISECONDS = 1500;
-const RETRY_MILLISECONDS = 5;
 const PURGE_SECONDS = 30;
-const LIVE = '(expires_at IS NULL OR expires_at > :now)';
-const COLUMNS = 'r.key, r.id, r.value, r.consumed_at, r.expires_at';
-const INDEXED = `record_index i JOIN record r ON r.key = i.key
-  WHERE i.place = :place AND i.name = :name AND i.value = :value AND r.kind = :kind`;
 
 /**
  * The embedded store: one SQLite file in WAL mode with `synchronous=FULL`, so that acknowledged writes survive a crash
@@ -67,37 +58,6 @@ export async function openSqliteStore(options: SqliteStoreOptions): Promise<Stor
       reader.close();
     },
   });
-}
-
-interface Row {
-  readonly key: number;
-  readonly id: string;
-  readonly value: string;
-  readonly consumed_at: number | null;
-  readonly expires_at: number | null;
-}
-
-function preparedReads(database: DatabaseSync) {
-  return {
-    find: database.prepare(
-      `SELECT ${COLUMNS} FROM record r WHERE r.place = :place AND kind = :kind AND id = :id AND ${LIVE}`,
-    ),
-    byIndex: database.prepare(`SELECT ${COLUMNS} FROM ${INDEXED} AND ${LIVE} ORDER BY r.written, r.key`),
-    page: database.prepare(
-      `SELECT ${COLUMNS} FROM ${INDEXED} AND r.key > :after AND ${LIVE} ORDER BY r.key LIMIT :limit`,
-    ),
-    count: database.prepare(
-      `SELECT count(*) AS count FROM (SELECT 1 FROM ${INDEXED} AND ${LIVE} LIMIT :most)`,
-    ),
-    bits: database.prepare(
-      'SELECT part, bits FROM bitmap WHERE name = :bitmap AND part BETWEEN :first AND :last',
-    ),
-  };
-}
-
-interface BitsRow {
-  readonly part: number;
-  readonly bits: Uint8Array;
 }
 
 interface Parts {
@@ -150,87 +110,5 @@ function storeOver({ reader, writer, now, close }: Parts): Store {
         () => false,
       ),
     close,
-  };
-}
-
-type Reads = Pick<
-  Store,
-  'find' | 'findByIndex' | 'listByIndex' | 'listPage' | 'count' | 'hasBit' | 'findBits'
->;
-
-function readsOver({ reader, now }: Pick<Parts, 'reader' | 'now'>): Reads {
-  const read = <T>(work: (statements: ReturnType<typeof preparedReads>) => T) =>
-    waiting('find', READ_MILLISECONDS, () => reader.use(work));
-  const indexPlace = (kind: string, name: string, value: string) => ({
-    ...{ kind, name, value, place: placeOf(kind, name, value), now: now() },
-  });
-  const rowsByIndex = (kind: string, name: string, value: string) =>
-    read(({ byIndex }) => byIndex.all(indexPlace(kind, name, value)) as unknown as Row[]);
-  const bitsOf = (bitmap: string, first: number, last: number) =>
-    read(({ bits }) => bits.all({ bitmap, first, last }) as unknown as BitsRow[]);
-
-  return {
-    find: async (kind, id) => {
-      const words = { kind, id, place: placeOf(kind, id), now: now() };
-      const row = await read(({ find }) => find.get(words) as unknown as Row | undefined);
-      return row === undefined ? undefined : recordOf(row);
-    },
-    findByIndex: async (kind, name, value) => {
-      const row = (await rowsByIndex(kind, name, value)).at(-1);
-      return row === undefined ? undefined : recordOf(row);
-    },
-    listByIndex: async (kind, name, value) => (await rowsByIndex(kind, name, value)).map(recordOf),
-    listPage: async (kind, name, value, { after, limit }) => {
-      const words = { ...indexPlace(kind, name, value), after: keyOf(after), limit: limit + 1 };
-      const rows = await read(({ page }) => page.all(words) as unknown as Row[]);
-      const records = rows.slice(0, limit).map(recordOf);
-      const last = rows.at(limit - 1);
-      return rows.length > limit && last !== undefined ? { records, next: String(last.key) } : { records };
-    },
-    count: (kind, name, value, most) =>
-      read(({ count }) => Number(count.get({ ...indexPlace(kind, name, value), most })?.count)),
-
-    hasBit: async (bitmap, bit) => {
-      const part = Math.floor(bit / PART_BITS);
-      const [row] = await bitsOf(bitmap, part, part);
-      return row !== undefined && ((row.bits[(bit % PART_BITS) >> 3] ?? 0) & (1 << (bit & 7))) !== 0;
-    },
-    findBits: async (bitmap) => {
-      const rows = await bitsOf(bitmap, 0, Number.MAX_SAFE_INTEGER);
-      const bits = Buffer.alloc((Math.max(-1, ...rows.map(({ part }) => part)) + 1) * (PART_BITS / 8));
-      for (const row of rows) bits.set(row.bits, row.part * (PART_BITS / 8));
-      return bits;
-    },
-  };
-}
-
-/** Runs the work, and repeats it while another process holds the file. Other work of this process goes on. */
-async function waiting<T>(operation: string, milliseconds: number, work: () => T): Promise<T> {
-  const deadline = performance.now() + milliseconds;
-  for (;;) {
-    try {
-      return work();
-    } catch (cause) {
-      if (isRefusal(cause)) throw cause;
-      if (!isBusy(cause) || performance.now() > deadline) {
-        throw new OpenBankingError('ERR_STORAGE_UNAVAILABLE', { operation }, { cause });
-      }
-      await sleep(RETRY_MILLISECONDS);
-    }
-  }
-}
-
-/** The position of a page. Any other text is one too: the first. */
-function keyOf(after: string | undefined): number {
-  const key = Number(after ?? 0);
-  return Number.isSafeInteger(key) ? key : 0;
-}
-
-function recordOf(row: Row): StoredRecord {
-  return {
-    id: row.id,
-    value: JSON.parse(row.value),
-    ...(row.consumed_at === null ? {} : { consumedAt: new Date(row.consumed_at) }),
-    ...(row.expires_at === null ? {} : { expiresAt: new Date(row.expires_at) }),
   };
 }
