@@ -56,6 +56,7 @@ import { signedIntrospection } from './tokens/signed-introspection.ts';
 import { Dashboard, type DashboardOptions } from './dashboard/dashboard.ts';
 import { nameGrant } from './grant-management/grant-id.ts';
 import { grantsEndpoint } from './grant-management/grants-endpoint.ts';
+import { ClientTokens } from './tokens/direct/client-tokens.ts';
 import { directWays } from './tokens/direct/direct-ways.ts';
 import { revokeTokens } from './tokens/revocation.ts';
 import { serveClientKeys } from './tokens/client-keys.ts';
@@ -172,7 +173,8 @@ export function createAuthorizationServer(options: AuthorizationServerOptions): 
   const consents = new Consents(options.consents, { endGrant });
   const bankApp = openBankApp(options, { provider, accesses, calls: aspsp });
   const ofPages = { provider, aspsp, bankApp, strong, pages, consents, granted, accesses };
-  provider.use(inOrder(stepsOf(options, { ...ofPages, tokenStatus, releasedClaims })));
+  const clientTokens = new ClientTokens(options, { tokenStatus, adapter: adapters('ClientCredentials') });
+  provider.use(inOrder(stepsOf(options, { ...ofPages, tokenStatus, releasedClaims, clientTokens })));
   const callback = provider.callback();
   const handlerOf =
     (name: ListenerName): RequestHandler =>
@@ -202,6 +204,7 @@ interface StepParts {
   readonly granted: GrantedConsents;
   readonly accesses: AskedAccesses;
   readonly tokenStatus: TokenStatus;
+  readonly clientTokens: ClientTokens;
 }
 
 /** The steps of each listener, in the order in which they run. The provider's endpoint comes last. */
@@ -268,7 +271,7 @@ function stepsOf(
       at(ENDPOINTS.token, nameGrant(options.grantManagement)),
       at(ENDPOINTS.introspection, signedIntrospection(provider)),
       at(ENDPOINTS.revocation, revokeTokens(sources, options)),
-      ...directWays(provider),
+      ...directWays(provider, parts.clientTokens),
       checkForm,
       at(ENDPOINTS.pushed_authorization_request, decrypting),
       at(ENDPOINTS.pushed_authorization_request, refuseNesting),

@@ -66,6 +66,12 @@ declare module 'oidc-provider/lib/shared/error_handler.js' {
   // biome-ignore lint/style/noDefaultExport: the library's own
   export { errorHandlerOf as default };
 }
+declare module 'oidc-provider/lib/helpers/nanoid.js' {
+  /** Random characters of an alphabet of 64. */
+  const nanoid: (size?: number) => string;
+  // biome-ignore lint/style/noDefaultExport: the library's own
+  export { nanoid as default };
+}
 declare module 'oidc-provider/lib/helpers/als.js' {
   const contexts: import('node:async_hooks').AsyncLocalStorage<import('oidc-provider').KoaContextWithOIDC>;
   // biome-ignore lint/style/noDefaultExport: the library's own

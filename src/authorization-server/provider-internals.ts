@@ -7,6 +7,7 @@ import * as providerErrors from 'oidc-provider/lib/helpers/errors.js';
 import errorHandlerOf from 'oidc-provider/lib/shared/error_handler.js';
 import jwtClientAuth from 'oidc-provider/lib/shared/jwt_client_auth.js';
 import validateDpop from 'oidc-provider/lib/helpers/validate_dpop.js';
+import nanoid from 'oidc-provider/lib/helpers/nanoid.js';
 import initializeKeystore from 'oidc-provider/lib/helpers/initialize_keystore.js';
 import * as providerPolicy from 'oidc-provider/lib/helpers/interaction_policy/index.js';
 import { get as stateOf } from 'oidc-provider/lib/helpers/weak_cache.js';
@@ -105,6 +106,9 @@ interface KeyStore {
   clear(): void;
   add(key: typed.JWK): void;
 }
+
+/** A random identifier of 43 characters, 256 bits, as the provider gives its tokens. Internal, because it exports none. */
+export const newIdentifier: () => string = nanoid;
 
 /**
  * The provider's handler of a grant, which runs once the client is known. The handler answers in `ctx.body` and throws

@@ -15,6 +15,9 @@ export class PresentedKeys implements Pick<FollowedSigner, 'keys' | 'follow'> {
   #signer: Pick<Signer, 'sign'>;
   #turn: NodeJS.Timeout | undefined;
   #isClosed = false;
+  #latest:
+    | { readonly second: number; readonly kept: readonly KeptKey[]; readonly keys: readonly PublishedKey[] }
+    | undefined;
 
   constructor(
     { clock, retainSeconds }: { readonly clock: Clock; readonly retainSeconds: number },
@@ -28,8 +31,14 @@ export class PresentedKeys implements Pick<FollowedSigner, 'keys' | 'follow'> {
     this.#notify();
   }
 
+  /** Found anew when the second or the keys have changed: each signature asks for them. */
   get keys(): readonly PublishedKey[] {
-    return presentKeys(signatureKeys(this.#kept), this.#now(), this.#retainSeconds).map(publishedKey);
+    const second = this.#now();
+    if (this.#latest?.second !== second || this.#latest.kept !== this.#kept) {
+      const keys = presentKeys(signatureKeys(this.#kept), second, this.#retainSeconds).map(publishedKey);
+      this.#latest = { second, kept: this.#kept, keys };
+    }
+    return this.#latest.keys;
   }
 
   follow(use: Parameters<FollowedSigner['follow']>[0]): void {

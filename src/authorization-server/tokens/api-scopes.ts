@@ -91,11 +91,8 @@ export function apiScopes(options: ApiScopesOptions, judge: AccessJudge) {
       // The browser of the PSU brings no certificate.
       const holder =
         actingTpp(ctx) ?? asProviderError(() => options.authorisationStatus.verify(tppOf(client)));
-      const own = clientScopes(client);
       const isForNobody = ctx.oidc.params?.grant_type === 'client_credentials';
-      const ofApis = options.apiScopes.filter((scope) => own.includes(scope));
-      const isManaging = isForNobody && options.grantManagement !== undefined;
-      const known = isManaging ? [...ofApis, ...GRANT_MANAGEMENT_SCOPES] : ofApis;
+      const known = isForNobody ? scopesWithoutCustomer(options, client) : scopesOfApis(options, client);
       if (!EARLIER_GRANTS.includes(ctx.oidc.params?.grant_type)) {
         const asked = await askedScopes(ctx, client);
         const allowed = isForNobody ? known : [...OPENID_SCOPES, ...known, ...referencesOf(asked)];
@@ -113,6 +110,32 @@ export function apiScopes(options: ApiScopesOptions, judge: AccessJudge) {
       };
     },
   };
+}
+
+type OfferedScopes = Pick<ApiScopesOptions, 'apiScopes' | 'grantManagement'>;
+
+/** The scopes of the bank's APIs that a client is registered for. */
+function scopesOfApis({ apiScopes: offered }: OfferedScopes, client: Client): readonly string[] {
+  const own = clientScopes(client);
+  return offered.filter((scope) => own.includes(scope));
+}
+
+/** The scopes that a client may ask for without a customer. */
+function scopesWithoutCustomer(options: OfferedScopes, client: Client): readonly string[] {
+  const ofApis = scopesOfApis(options, client);
+  return options.grantManagement === undefined ? ofApis : [...ofApis, ...GRANT_MANAGEMENT_SCOPES];
+}
+
+/**
+ * Judges the scopes that a client asks for without a customer (RFC 6749 §4.4), as `getResourceServerInfo` does.
+ *
+ * @throws ERR_SCOPE_MISSING, ERR_SCOPE_UNKNOWN, ERR_TPP_ROLE_MISSING
+ */
+export function assertScopesWithoutCustomer(
+  options: OfferedScopes,
+  { client, holder, asked }: { client: Client; holder: RoleHolder; asked: readonly string[] },
+): void {
+  assertScopes(asked, scopesWithoutCustomer(options, client), holder);
 }
 
 /** References to consents among the scopes of a request, or of the code or token of an earlier grant, whose service is allowed. */

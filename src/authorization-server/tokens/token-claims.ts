@@ -9,7 +9,7 @@ import { providerError } from '../request/oauth-error.ts';
 import type { HolderCertificate, TokenHolder } from '../token-status/token-holder.ts';
 import type { TokenStatus } from '../token-status/token-status.ts';
 
-interface TokenClaimsOptions {
+export interface TokenClaimsOptions {
   readonly tokenStatus: Pick<TokenStatus, 'reference'>;
   readonly consentUses: Pick<ConsentUses, 'note'>;
 }

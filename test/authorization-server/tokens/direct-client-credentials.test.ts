@@ -108,7 +108,16 @@ describe('the short way of client_credentials', () => {
       ctx.state.tpp = { authorizationNumber: 'PSDGB-FCA-1', nca: { id: 'GB-FCA' } };
       await next();
     });
-    provider.use(directClientCredentials(provider));
+    provider.use(
+      directClientCredentials(provider, {
+        issue: async (_ctx, { scope }) => ({
+          access_token: 'x',
+          expires_in: 60,
+          scope,
+          token_type: 'Bearer',
+        }),
+      }),
+    );
     provider.use((_ctx, next) => {
       passedOn += 1;
       return next();
@@ -205,8 +214,13 @@ describe('a token of the short way', () => {
 
   const credentials = { grant_type: 'client_credentials', client_id: 'money-one-mtls', scope: 'accounts' };
   /** All that a request leads to, but for what is new each time. */
-  const outcomeOf = async (tpp: string, form: Record<string, string>) => {
-    const { status, headers, json } = await sandbox.post(tpp, '/token', form);
+  const outcomeOf = async (tpp: string, { resource, ...form }: Record<string, string>) => {
+    const { status, headers, json } = await sandbox.post(tpp, '/token', {
+      ...form,
+      ...(resource === undefined
+        ? {}
+        : { resource: resource.replace('THE API', sandbox.description.resourceUrl) }),
+    });
     const requestId = headers.get('x-request-id');
     const events = await sandbox.events({ requestId });
     const { access_token: token, ...answer } = json;
@@ -229,6 +243,9 @@ describe('a token of the short way', () => {
   it.each([
     ['a token', 'money-one', credentials, 200],
     ['a token of several scopes', 'money-one', { ...credentials, scope: 'accounts payments' }, 200],
+    ['a scope twice', 'money-one', { ...credentials, scope: 'accounts accounts' }, 200],
+    ['a resource', 'money-one', { ...credentials, resource: 'THE API' }, 200],
+    ['another resource', 'money-one', { ...credentials, resource: 'https://other.example/' }, 400],
     ['a scope that nobody knows', 'money-one', { ...credentials, scope: 'everything' }, 400],
     [
       'a role that is missing',
