@@ -138,7 +138,7 @@ function tableOf(rows: readonly Row[]): string {
       of(({ three }) => sum(values(three).slice(from, to)) / three.count);
     const nodes = { primaries: [0, PRIMARIES], replicas: [PRIMARIES, 2 * PRIMARIES] } as const;
     const redis = (kind: keyof typeof nodes) =>
-      `${(each(({ redis }) => redis.cpuSeconds, nodes[kind]) * 1e6).toFixed(0)} µs`;
+      `${Math.max(0, each(({ redis }) => redis.cpuSeconds, nodes[kind]) * 1e6).toFixed(0)} µs`;
     return [
       NAMES[work],
       work in MODEL ? `${MODEL[work as keyof typeof MODEL]} ms` : '',
