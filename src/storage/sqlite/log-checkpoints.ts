@@ -8,8 +8,8 @@ export interface CheckpointAnswer {
   readonly left: number;
 }
 
-/** Writes between two checkpoints: about 1,500 pages. */
-const WRITES = 500;
+/** Writes between two checkpoints: about 3,000 pages in a large file. */
+const WRITES = 1000;
 /** A log of so many pages starts again from its beginning, once all of them are in the file. */
 const RESTART_PAGES = 3000;
 /** The writing thread moves so many by itself, which takes a few milliseconds. */

@@ -1,86 +1,26 @@
-import { mkdtempSync, rmSync, statSync } from 'node:fs';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { randomBytes } from 'node:crypto';
-import { DatabaseSync } from 'node:sqlite';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { silentLog } from '../../../src/events.ts';
-import { openSqliteStore } from '../../../src/storage/sqlite/sqlite.ts';
-import type { Store } from '../../../src/storage/store.ts';
+import { diskFloor } from './disk-floor.ts';
+import { Growing } from './growing.ts';
+import { shareOf } from './shares.ts';
 
 /*
  * The embedded store as it grows: inserts of 16 writers into a file of 10,000 to 1,000,000 live records; then all of
  * them expire, and are removed beside the same writers, and without them; then the size of a file over cycles of
- * inserts and removals. Every other record has an index, as the token of a grant has.
- * Words after the name: the numbers of records, with commas.
+ * inserts and removals. Beside the inserts stands what the disk takes in the same minute for writes of their size.
+ * Words after the name: the numbers of records, with commas; `inserts` for these alone.
  */
-const [, , , counts = '10000,100000,1000000'] = process.argv;
+const [, , , counts = '10000,100000,1000000', ...words] = process.argv;
+const isShort = words.includes('inserts');
 const WRITERS = 16;
 const SECONDS = 8;
-const FILL_AT_ONCE = 2000;
+const FLOOR_SECONDS = 2;
 const CYCLES = 6;
 const CYCLE_RECORDS = 40_000;
-const LIFE_SECONDS = 3600;
-/** The size of an encrypted token. */
-const VALUE = randomBytes(600).toString('base64url');
+const PUT_AT_ONCE = 2000;
 const folder = mkdtempSync(join(tmpdir(), 'tallystick-bench-sqlite-'));
-
-/** A store whose time is moved by hand, and the number of records in its file. */
-class Growing {
-  readonly file: string;
-  readonly store: Store;
-  readonly #clock: { at: number };
-  readonly #counter: DatabaseSync;
-
-  private constructor(file: string, store: Store, clock: { at: number }) {
-    this.file = file;
-    this.store = store;
-    this.#clock = clock;
-    this.#counter = new DatabaseSync(file, { readOnly: true });
-  }
-
-  static async open(name: string): Promise<Growing> {
-    const clock = { at: Date.now() };
-    const file = join(folder, `${name}.sqlite`);
-    const store = await openSqliteStore({
-      ...{ file, clock: { now: () => new Date(clock.at) }, log: silentLog, purgeSeconds: 0.5 },
-    });
-    return new Growing(file, store, clock);
-  }
-
-  put(): Promise<boolean> {
-    const id = randomBytes(32).toString('base64url');
-    const indexes = id < 'V' ? { grantId: randomBytes(32).toString('base64url') } : {};
-    const expiresAt = new Date(this.#clock.at + LIFE_SECONDS * 1000);
-    return this.store.putIfAbsent('AccessToken', id, { value: VALUE, expiresAt, indexes });
-  }
-
-  async fill(count: number): Promise<void> {
-    for (let at = 0; at < count; at += FILL_AT_ONCE) {
-      await Promise.all(Array.from({ length: Math.min(FILL_AT_ONCE, count - at) }, () => this.put()));
-    }
-  }
-
-  expireAll(): void {
-    this.#clock.at += (LIFE_SECONDS + 1) * 1000;
-  }
-
-  expired(): number {
-    const sql = 'SELECT count(*) AS count FROM record WHERE expires_at <= ?';
-    return Number(this.#counter.prepare(sql).get(this.#clock.at)?.count);
-  }
-
-  megabytes(): readonly [file: number, log: number] {
-    const sizeOf = (file: string) => (statSync(file, { throwIfNoEntry: false })?.size ?? 0) / 1e6;
-    return [sizeOf(this.file), sizeOf(`${this.file}-wal`)];
-  }
-
-  async close(): Promise<void> {
-    this.#counter.close();
-    await this.store.close();
-    for (const end of ['', '-wal', '-shm', '-reserve']) rmSync(`${this.file}${end}`, { force: true });
-  }
-}
 
 interface Inserts {
   readonly perSecond: number;
@@ -103,10 +43,9 @@ async function insertFor(seconds: number, growing: Growing): Promise<Inserts> {
   await Promise.all(Array.from({ length: WRITERS }, writer));
   const { user, system } = process.cpuUsage(cpu);
   const perSecond = times.length / ((performance.now() - startedAt) / 1000);
-  times.sort((a, b) => a - b);
-  const at = (share: number) => (times[Math.floor(share * (times.length - 1))] ?? 0).toFixed(1);
+  const share = shareOf(times);
   const each = ((user + system) / times.length).toFixed(0);
-  const delays = `p50 ${at(0.5)} ms, p99 ${at(0.99)} ms, max ${at(1)} ms`;
+  const delays = `p50 ${share(0.5)} ms, p99 ${share(0.99)} ms, max ${share(1)} ms`;
   return { perSecond, text: `${perSecond.toFixed(0)} inserts/s, ${delays}, ${each} us of CPU each` };
 }
 
@@ -129,36 +68,44 @@ async function removalRate(growing: Growing, fewest: number, during?: Promise<un
 }
 
 for (const count of counts.split(',').map(Number)) {
-  const growing = await Growing.open(`rows-${count}`);
   const startedAt = performance.now();
-  await growing.fill(count);
-  const filled = count / ((performance.now() - startedAt) / 1000);
+  const growing = await Growing.open(join(folder, `rows-${count}.sqlite`), count);
+  const seconds = (performance.now() - startedAt) / 1000;
+  const floors = [diskFloor(join(folder, 'floor'), FLOOR_SECONDS)];
   const inserts = await insertFor(SECONDS, growing);
-  console.log(`${count} records (filled at ${filled.toFixed(0)}/s): ${inserts.text}`);
-  growing.expireAll();
-  const alone = await removalRate(growing, count / 2);
-  const inserting = insertFor(SECONDS, growing);
-  const beside = await removalRate(growing, count / 20, inserting);
-  const { text, perSecond } = await inserting;
-  const ratioOf = (removed: number, inserted: number) =>
-    `${removed.toFixed(0)} removed/s, ${(removed / inserted).toFixed(2)} x`;
-  console.log(`  expired, without inserts: ${ratioOf(alone, inserts.perSecond)} the inserts before`);
-  console.log(`  beside inserts: ${ratioOf(beside, perSecond)} these: ${text}`);
+  floors.push(diskFloor(join(folder, 'floor'), FLOOR_SECONDS));
+  console.log(`${count} records (filled in ${seconds.toFixed(0)} s): ${inserts.text}`);
+  console.log(`  the disk alone for one transaction, before and after: ${floors.join('; ')}`);
+  if (!isShort) {
+    growing.expireAll();
+    const alone = await removalRate(growing, count / 2);
+    const inserting = insertFor(SECONDS, growing);
+    const beside = await removalRate(growing, count / 20, inserting);
+    const { text, perSecond } = await inserting;
+    const ratioOf = (removed: number, inserted: number) =>
+      `${removed.toFixed(0)} removed/s, ${(removed / inserted).toFixed(2)} x`;
+    console.log(`  expired, without inserts: ${ratioOf(alone, inserts.perSecond)} the inserts before`);
+    console.log(`  beside inserts: ${ratioOf(beside, perSecond)} these: ${text}`);
+  }
   console.log(`  file and log, MB: ${growing.megabytes().map(Math.round).join(' and ')}`);
   await growing.close();
 }
 
-const cycled = await Growing.open('cycles');
-const sizes: string[] = [];
-for (let cycle = 0; cycle < CYCLES; cycle += 1) {
-  await cycled.fill(CYCLE_RECORDS);
-  const [full] = cycled.megabytes();
-  cycled.expireAll();
-  while (cycled.expired() > 0) await sleep(100);
-  await sleep(1000);
-  const [empty, log] = cycled.megabytes();
-  sizes.push(`${full.toFixed(0)} → ${empty.toFixed(0)} (log ${log.toFixed(0)})`);
+if (!isShort) {
+  const cycled = await Growing.open(join(folder, 'cycles.sqlite'), 0);
+  const sizes: string[] = [];
+  for (let cycle = 0; cycle < CYCLES; cycle += 1) {
+    for (let at = 0; at < CYCLE_RECORDS; at += PUT_AT_ONCE) {
+      await Promise.all(Array.from({ length: PUT_AT_ONCE }, () => cycled.put()));
+    }
+    const [full] = cycled.megabytes();
+    cycled.expireAll();
+    while (cycled.expired() > 0) await sleep(100);
+    await sleep(1000);
+    const [empty, log] = cycled.megabytes();
+    sizes.push(`${full.toFixed(0)} → ${empty.toFixed(0)} (log ${log.toFixed(0)})`);
+  }
+  console.log(`file after ${CYCLE_RECORDS} inserts, and after their removal, MB: ${sizes.join(', ')}`);
+  await cycled.close();
 }
-console.log(`file after ${CYCLE_RECORDS} inserts, and after their removal, MB: ${sizes.join(', ')}`);
-await cycled.close();
 rmSync(folder, { recursive: true });
