@@ -34,6 +34,11 @@ export class LogCheckpoints {
     this.#moveRest = moveRest;
   }
 
+  /** Whether as many writes came since the last checkpoint began, and that one still goes on: the disk is slow. */
+  get isBehind(): boolean {
+    return this.#isUnderWay && this.#writes >= WRITES;
+  }
+
   /** Called after each commit. */
   count(writes: number): void {
     this.#writes += writes;

@@ -15,6 +15,8 @@ const SYNCS = 2;
 /** A pass that takes longer than this for its pages has synced the file. */
 const PASS_MILLISECONDS = 2.5;
 const PAGE_MILLISECONDS = 0.003;
+/** A log of so many pages starts again before it is synced twice, so that it stays short. */
+const MOST_PAGES = 5000;
 
 const connection = createConnection(workerData as ConnectionOptions, (database) =>
   database.prepare('PRAGMA wal_checkpoint(PASSIVE)'),
@@ -32,7 +34,7 @@ function checkpoint(): CheckpointAnswer {
     const moved = Math.max(0, pages - answer.pages);
     answer = { pages, left: pages - Number(row?.checkpointed) };
     // Another process moves the pages, or all are moved and synced.
-    if (row?.busy !== 0 || isUnchanged) break;
+    if (row?.busy !== 0 || isUnchanged || pages >= MOST_PAGES) break;
     if (milliseconds > PASS_MILLISECONDS + moved * PAGE_MILLISECONDS) syncs += 1;
   }
   return answer;

@@ -72,7 +72,8 @@ function answer(port: MessagePort, parts: Parts, requests: readonly WriteRequest
   }
   while (waiting.length > 0) {
     try {
-      const answers = commit(parts.connection, waiting);
+      const isSynced = parts.checkpoints.isBehind || !waiting.every(isPurge);
+      const answers = commit(parts.connection, waiting, isSynced);
       for (const done of answers) port.postMessage(done);
       parts.checkpoints.count(writesOf(waiting, answers));
       if (waiting.some(isPurge)) parts.reserve.grow();
@@ -124,7 +125,7 @@ function purgeOnFullDisk(
   if (purges.length === 0) return [...requests];
   reserve.release();
   try {
-    const answers = commit(connection, purges);
+    const answers = commit(connection, purges, true);
     connection.use((_, database) => database.exec('PRAGMA wal_checkpoint(TRUNCATE)'));
     for (const done of answers) port.postMessage(done);
     return requests.filter((request) => !isPurge(request));
@@ -134,11 +135,15 @@ function purgeOnFullDisk(
   }
 }
 
-/** Returns the answers only after COMMIT has reached the disk. */
-function commit(connection: Writer, requests: readonly WriteRequest[]): WriteAnswer[] {
+/**
+ * Returns the answers only after COMMIT has reached the disk. A transaction of removals alone need not be synced: a removal that
+ * a power cut undoes is of records that have expired, and is repeated. The next write makes it durable with itself.
+ */
+function commit(connection: Writer, requests: readonly WriteRequest[], isSynced: boolean): WriteAnswer[] {
   return connection.use((perform, database) => {
     try {
-      database.exec('BEGIN IMMEDIATE');
+      // Named by each transaction, so that no write depends on the one before.
+      database.exec(`PRAGMA synchronous = ${isSynced ? 'FULL' : 'NORMAL'}; BEGIN IMMEDIATE`);
       const answers = requests.map(({ id, operations }) => ({ id, outcomes: operations.map(perform) }));
       database.exec('COMMIT');
       return answers;

@@ -49,22 +49,22 @@ async function insertFor(seconds: number, growing: Growing): Promise<Inserts> {
   return { perSecond, text: `${perSecond.toFixed(0)} inserts/s, ${delays}, ${each} us of CPU each` };
 }
 
-/** Records removed each second, until so few are left or `during` has ended. */
-async function removalRate(growing: Growing, fewest: number, during?: Promise<unknown>): Promise<number> {
+/** Records removed each second, until the record of this number is removed or `during` has ended. */
+async function removalRate(growing: Growing, until: number, during?: Promise<unknown>): Promise<number> {
   let isOver = false;
   void during?.then(() => {
     isOver = true;
   });
-  const before = growing.expired();
+  const before = growing.records().first;
   const startedAt = performance.now();
-  let left = before;
+  let { first } = growing.records();
   let seconds = 0;
-  while (!isOver && left > fewest && seconds < SECONDS) {
-    await sleep(100);
-    left = growing.expired();
+  while (!isOver && first < until && seconds < SECONDS) {
+    await sleep(20);
+    first = Math.min(growing.records().first, until);
     seconds = (performance.now() - startedAt) / 1000;
   }
-  return (before - left) / seconds;
+  return (first - before) / seconds;
 }
 
 for (const count of counts.split(',').map(Number)) {
@@ -77,10 +77,11 @@ for (const count of counts.split(',').map(Number)) {
   console.log(`${count} records (filled in ${seconds.toFixed(0)} s): ${inserts.text}`);
   console.log(`  the disk alone for one transaction, before and after: ${floors.join('; ')}`);
   if (!isShort) {
+    const { last } = growing.records();
     growing.expireAll();
-    const alone = await removalRate(growing, count / 2);
+    const alone = await removalRate(growing, last / 2);
     const inserting = insertFor(SECONDS, growing);
-    const beside = await removalRate(growing, count / 20, inserting);
+    const beside = await removalRate(growing, last, inserting);
     const { text, perSecond } = await inserting;
     const ratioOf = (removed: number, inserted: number) =>
       `${removed.toFixed(0)} removed/s, ${(removed / inserted).toFixed(2)} x`;
@@ -100,7 +101,7 @@ if (!isShort) {
     }
     const [full] = cycled.megabytes();
     cycled.expireAll();
-    while (cycled.expired() > 0) await sleep(100);
+    while (cycled.records().last > 0) await sleep(100);
     await sleep(1000);
     const [empty, log] = cycled.megabytes();
     sizes.push(`${full.toFixed(0)} → ${empty.toFixed(0)} (log ${log.toFixed(0)})`);

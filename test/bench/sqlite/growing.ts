@@ -49,9 +49,12 @@ export class Growing {
     this.#clock.at += (LIFE_SECONDS + 1) * 1000;
   }
 
-  expired(): number {
-    const sql = 'SELECT count(*) AS count FROM record WHERE expires_at <= ?';
-    return Number(this.#counter.prepare(sql).get(this.#clock.at)?.count);
+  /** Records of the file, live and expired. Records expire and are removed in the order of their numbers. */
+  records(): { readonly first: number; readonly last: number } {
+    // Each from the end of the tree. A scan, or a count, would keep the log from its start.
+    const sql = 'SELECT (SELECT min(key) FROM record) AS first, (SELECT max(key) FROM record) AS last';
+    const row = this.#counter.prepare(sql).get();
+    return { first: Number(row?.first ?? 0), last: Number(row?.last ?? 0) };
   }
 
   megabytes(): readonly [file: number, log: number] {
