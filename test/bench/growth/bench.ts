@@ -1,141 +1,69 @@
 import { once } from 'node:events';
 import { writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { loadavg } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { openBank } from '../../durability/bank.ts';
-import { type Contender, childrenOf, startGenerator, startOwn } from '../tokens/contenders.ts';
-import { openCpuQuota } from '../workers/cpu-quota.ts';
-import {
-  type Fill,
-  fillClients,
-  fillConsents,
-  fillRevocations,
-  fillTokens,
-  writeRegistry,
-} from './filled-files.ts';
-import { measure, type Row } from './measure.ts';
+import { startGenerator } from '../tokens/contenders.ts';
+import { measureInTurns, type Row } from './measure.ts';
+import { type Part, PARTS } from './parts.ts';
 import { plotOf } from './plot.ts';
+import { linesOf, replaceLines, tableOf } from './section.ts';
+import { probeLoops } from './server-figures.ts';
 
 /*
- * client_credentials over mTLS, opaque (JWT beside revocations) on SQLite with every check on, as one thing grows. Words after the name: the part, and
- * the sizes with commas (default: those of the docs). Each part writes docs/images/growth-PART.svg, and prints its table.
+ * Tokens over mTLS with every check on, as one thing grows. Words after the name: a part or `all`, and sizes with commas. A part
+ * with the sizes of the docs writes its plot and its rows of docs/measured.md; with others it only prints.
  */
-const [, , , part = '', sizes] = process.argv;
-const IMAGES = fileURLToPath(new URL('../../../docs/images/', import.meta.url));
-/** Of a core, for each worker: four of them leave the other core to the load. */
-const SHARE = 0.25;
+const [, , , wanted = '', sizes] = process.argv;
+const DOCS = new URL('../../../docs/', import.meta.url);
 
-const bank = await openBank();
-const generator = startGenerator(bank);
-
-async function ended({ child }: Contender): Promise<void> {
-  const exited = once(child, 'exit');
-  child.kill('SIGTERM');
-  await exited;
-}
-
-async function inStore(at: readonly number[], fill: Fill, format: string): Promise<Row[]> {
-  const start = (name: string) =>
-    startOwn(bank, name, {
-      ...{ accessToken: { format }, storage: { secretFile: 'bank.secret', file: 'grown.sqlite' } },
-    });
-  // The first start makes the secret.
-  await ended(await start('first'));
-  const rows: Row[] = [];
-  let filled = 0;
-  for (const count of at) {
-    await fill(join(bank.folder, 'grown.sqlite'), filled, count, bank);
-    filled = count;
-    const server = await start(`grown ${count}`);
-    rows.push(await measure(server, generator, { at: count }));
-    await ended(server);
-  }
-  return rows;
-}
-
-async function ofTpps(at: readonly number[]): Promise<Row[]> {
-  const rows: Row[] = [];
-  for (const count of at) {
-    const registry = { file: writeRegistry(bank, count), pollSeconds: 1 };
-    const server = await startOwn(bank, `tpps ${count}`, { registry, accessToken: { format: 'opaque' } });
-    rows.push(await measure(server, generator, { at: count }));
-    await ended(server);
-  }
-  return rows;
-}
-
-async function ofConnections(at: readonly number[]): Promise<Row[]> {
-  const server = await startOwn(bank, 'connections', { accessToken: { format: 'opaque' } });
-  const rows: Row[] = [];
-  for (const connections of at) rows.push(await measure(server, generator, { at: connections, connections }));
-  await ended(server);
-  return rows;
-}
-
-async function ofWorkers(at: readonly number[]): Promise<Row[]> {
-  const rows: Row[] = [];
-  for (const count of at) {
-    const server = await startOwn(bank, `workers ${count}`, {
-      ...{ workers: count, accessToken: { format: 'jwt' } },
-    });
-    const pid = server.child.pid ?? 0;
-    const quotas = (count === 1 ? [pid] : childrenOf(pid)).map((one) => openCpuQuota(one));
-    for (const quota of quotas) quota.limit(SHARE);
-    rows.push(
-      await measure(server, generator, { at: count, connections: 16 * count, warmTokens: 8000 * count }),
-    );
-    for (const quota of quotas) quota.limit(undefined);
+async function measurePart(part: Part, at: readonly number[]): Promise<readonly Row[]> {
+  const bank = await openBank();
+  const generator = startGenerator(bank);
+  probeLoops(bank.folder);
+  const cases = await part.open(bank, at);
+  const rows = await measureInTurns(cases, generator, bank.folder);
+  for (const { server, close } of cases) {
+    const exited = once(server.child, 'exit');
     server.child.kill('SIGKILL');
-    for (const quota of quotas) quota.close();
+    close?.();
+    await exited;
   }
+  delete process.env.NODE_OPTIONS;
+  generator.close();
+  await bank.close();
   return rows;
 }
 
-const MILLION = [10_000, 100_000, 1_000_000];
-const PARTS: Readonly<
-  Record<
-    string,
-    {
-      readonly axis: string;
-      readonly at: readonly number[];
-      readonly run: (at: readonly number[]) => Promise<Row[]>;
-    }
-  >
-> = {
-  tokens: { axis: 'live tokens in the store', at: MILLION, run: (at) => inStore(at, fillTokens, 'opaque') },
-  revocations: { axis: 'revoked tokens', at: MILLION, run: (at) => inStore(at, fillRevocations, 'jwt') },
-  clients: { axis: 'clients in the store', at: MILLION, run: (at) => inStore(at, fillClients, 'opaque') },
-  consents: { axis: 'consents in the store', at: MILLION, run: (at) => inStore(at, fillConsents, 'opaque') },
-  tpps: { axis: 'TPPs in the registry', at: [200, 2000, 10_000, 50_000], run: ofTpps },
-  connections: { axis: 'connections', at: [1, 10, 100, 1000], run: ofConnections },
-  workers: { axis: `workers, each with ${SHARE} of a core`, at: [1, 2, 4], run: ofWorkers },
-};
-
-const chosen = PARTS[part];
-if (chosen === undefined) {
-  console.log(`npm run bench -- growth PART, where PART is one of: ${Object.keys(PARTS).join(', ')}`);
-} else {
-  const { axis, at, run } = chosen;
-  const rows = await run(sizes === undefined ? at : sizes.split(',').map(Number));
+function write(name: string, { axis }: Part, rows: readonly Row[]): void {
+  const steady = rows.filter(({ note }) => note === undefined);
+  const panel = (title: string, value: (row: Row) => number) => ({ title, values: steady.map(value) });
   const plot = plotOf(
     axis,
-    rows.map((row) => row.at),
+    steady.map((row) => row.at),
     [
-      { title: 'tokens a second', values: rows.map(({ tokensPerSecond }) => tokensPerSecond) },
-      { title: 'p99 of an answer, ms', values: rows.map(({ p99 }) => p99) },
-      { title: 'p99 of the loop delay, ms', values: rows.map(({ loopDelay }) => loopDelay) },
-      { title: 'resident memory, MB', values: rows.map(({ megabytes }) => megabytes) },
+      panel('tokens a second', (row) => row.tokensPerSecond),
+      panel('CPU of a token, µs', (row) => row.microseconds),
+      panel('p99 of an answer, ms', (row) => row.p99),
+      panel('p99 of the loop delay, ms', (row) => row.loopP99),
+      panel('resident memory, MB', (row) => row.megabytes),
     ],
   );
-  writeFileSync(join(IMAGES, `growth-${part}.svg`), plot);
-  console.log(`| ${axis} | tokens/s | CPU each | p99 | loop delay p99 | memory |\n|---|---|---|---|---|---|`);
-  for (const row of rows) {
-    const { tokensPerSecond, microseconds, p99, loopDelay, megabytes } = row;
-    console.log(
-      `| ${row.at.toLocaleString('en')} | ${tokensPerSecond} | ${microseconds} µs | ${p99} ms | ${loopDelay} ms | ${megabytes} MB |`,
-    );
-  }
+  writeFileSync(new URL(`images/growth-${name}.svg`, DOCS), plot);
+  const axes = Object.values(PARTS).map((part) => part.axis);
+  replaceLines(fileURLToPath(new URL('measured.md', DOCS)), { axis, lines: linesOf(axis, rows), axes });
 }
-generator.close();
-await bank.close();
+
+const chosen = Object.entries(PARTS).filter(([name]) => name === wanted || wanted === 'all');
+if (chosen.length === 0) {
+  console.log(`npm run bench -- growth PART, where PART is one of: all, ${Object.keys(PARTS).join(', ')}`);
+}
+for (const [name, part] of chosen) {
+  const startedAt = performance.now();
+  const rows = await measurePart(part, sizes === undefined ? part.sizes : sizes.split(',').map(Number));
+  if (sizes === undefined) write(name, part, rows);
+  console.log(tableOf(linesOf(part.axis, rows)));
+  const seconds = Math.round((performance.now() - startedAt) / 1000);
+  console.log(`${name}: ${seconds} s, load average ${loadavg()[0]?.toFixed(1)}\n`);
+}
 process.exit();

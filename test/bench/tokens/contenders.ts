@@ -1,6 +1,5 @@
 import { X509Certificate } from 'node:crypto';
 import { type ChildProcess, execFileSync, fork, spawn } from 'node:child_process';
-import { once } from 'node:events';
 import { openSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -21,6 +20,8 @@ export interface Contender {
   readonly child: ChildProcess;
   /** Of our server, and of bare oidc-provider, which has one port for all. */
   readonly ports: Ports;
+  /** From the start of the process until it is ready; of our server. */
+  readonly startSeconds?: number;
   /** Other processes whose work is the contender's too: its Redis. */
   readonly besides?: readonly number[];
 }
@@ -109,12 +110,15 @@ export async function startOwn(
     ...more,
   });
   writeFileSync(`${file}.json`, JSON.stringify(configuration));
+  const startedAt = performance.now();
   const child = spawn(process.execPath, [MAIN, 'serve', '--config', `${file}.json`], {
     stdio: ['ignore', openSync(`${file}.log`, 'w'), 'inherit'],
   });
   while (!(await isReady({ ports }))) await sleep(50);
+  const startSeconds = (performance.now() - startedAt) / 1000;
   await sleep(SETTLING_MILLISECONDS);
-  return { name, ports, port: ports.mtls, host: new URL(bank.description.mtlsUrl).host, child };
+  const { host } = new URL(bank.description.mtlsUrl);
+  return { name, ports, port: ports.mtls, host, child, startSeconds };
 }
 
 /** A generator in a process of its own. */
@@ -123,12 +127,26 @@ export function startLoad() {
   return {
     pid: child.pid ?? 0,
     close: () => void child.kill(),
-    send: async (burst: Burst): Promise<Tally> => {
-      const answer = once(child, 'message');
-      child.send(burst);
-      const [tally] = await answer;
-      return tally as Tally;
-    },
+    /**
+     * `onConnected` is called when all connections are open, just before the first request.
+     *
+     * @throws when a connection ends, or the generator does
+     */
+    send: (burst: Burst, onConnected?: () => void): Promise<Tally> =>
+      new Promise((resolve, reject) => {
+        const onExit = () => reject(new Error('the generator has ended'));
+        const onMessage = (answer: Tally | { readonly fault: string } | 'connected') => {
+          if (answer === 'connected') {
+            onConnected?.();
+            return;
+          }
+          child.off('exit', onExit).off('message', onMessage);
+          if ('fault' in answer) reject(new Error(answer.fault));
+          else resolve(answer);
+        };
+        child.once('exit', onExit).on('message', onMessage);
+        child.send(burst);
+      }),
   };
 }
 
@@ -140,13 +158,20 @@ export function startGenerator(bank: Bank) {
   const tpp = tppOf(bank);
   return {
     ...load,
-    burst: ({ port, host }: Contender, seconds: number, more: Partial<Burst> = {}): Promise<Tally> =>
-      load.send({
+    burst: (
+      { port, host }: Contender,
+      seconds: number,
+      more: Partial<Burst> = {},
+      onConnected?: () => void,
+    ): Promise<Tally> => {
+      const burst = {
         ...{ port, host, seconds, connections: 16, caFile: bank.description.caFile },
         ...{ certificateFile: tpp.certificateFile, keyFile: tpp.keyFile },
         body: `grant_type=client_credentials&scope=accounts&client_id=${tpp.clients.tls_client_auth.client_id}`,
         ...more,
-      }),
+      };
+      return load.send(burst, onConnected);
+    },
   };
 }
 

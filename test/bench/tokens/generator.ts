@@ -66,6 +66,7 @@ async function burst(options: Burst): Promise<Tally> {
   const sockets = isFresh
     ? []
     : await Promise.all(Array.from({ length: options.connections }, () => connected({ ...tls, ...own })));
+  process.send?.('connected');
   const startedAt = performance.now();
   const until = startedAt + options.seconds * 1000;
   await Promise.all(Array.from({ length: options.connections }, (_, at) => loop(sockets[at])));
@@ -114,5 +115,6 @@ async function connected(options: ConnectionOptions): Promise<TLSSocket> {
 }
 
 process.on('message', (options: Burst) => {
-  void burst(options).then((tally) => process.send?.(tally));
+  const onFault = (error: unknown) => process.send?.({ fault: String(error) });
+  void burst(options).then((tally) => process.send?.(tally), onFault);
 });
