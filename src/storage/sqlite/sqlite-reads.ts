@@ -48,7 +48,8 @@ export function preparedReads(database: DatabaseSync) {
        WHERE r.place = ? AND kind = ? AND id = ? AND (expires_at IS NULL OR expires_at > ?)`,
     ),
     byIndex: sql(`SELECT ${COLUMNS} FROM ${INDEXED} AND ${LIVE} ORDER BY r.written, r.key`),
-    page: sql(`SELECT ${COLUMNS} FROM ${INDEXED} AND r.key > :after AND ${LIVE} ORDER BY r.key LIMIT :limit`),
+    // In the order of the index: by `r.key`, which is equal, SQLite sorts all records of the index for each page.
+    page: sql(`SELECT ${COLUMNS} FROM ${INDEXED} AND i.key > :after AND ${LIVE} ORDER BY i.key LIMIT :limit`),
     count: sql(`SELECT count(*) FROM (SELECT 1 FROM ${INDEXED} AND ${LIVE} LIMIT :most)`),
     bits: sql('SELECT part, bits FROM bitmap WHERE name = :bitmap AND part BETWEEN :first AND :last'),
     bitsOfPart: sql('SELECT part, bits FROM bitmap WHERE name = ? AND part = ?'),
