@@ -1,5 +1,6 @@
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 
+/** Node's histogram is of the time from one turn to the next, this pause included: an idle loop has 20 ms in it. */
 const RESOLUTION_MILLISECONDS = 20;
 const WINDOW_MILLISECONDS = 15_000;
 const QUANTILES = [
@@ -40,6 +41,10 @@ export class EventLoopDelay {
 
   #now(): readonly number[] {
     if (this.#histogram.count === 0) return [];
-    return QUANTILES.map(({ percentile }) => this.#histogram.percentile(percentile) / 1e9);
+    return QUANTILES.map(({ percentile }) => lateness(this.#histogram.percentile(percentile)));
   }
+}
+
+function lateness(nanoseconds: number): number {
+  return Math.max(0, nanoseconds / 1e9 - RESOLUTION_MILLISECONDS / 1000);
 }
