@@ -1,10 +1,9 @@
-import { once } from 'node:events';
 import { writeFileSync } from 'node:fs';
 import { loadavg } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { openBank } from '../../durability/bank.ts';
 import { startGenerator } from '../tokens/contenders.ts';
-import { measureInTurns, type Row } from './measure.ts';
+import { type Case, measureInTurns, type Row } from './measure.ts';
 import { type Part, PARTS } from './parts.ts';
 import { plotOf } from './plot.ts';
 import { linesOf, replaceLines, tableOf } from './section.ts';
@@ -20,35 +19,43 @@ const DOCS = new URL('../../../docs/', import.meta.url);
 async function measurePart(part: Part, at: readonly number[]): Promise<readonly Row[]> {
   const bank = await openBank();
   const generator = startGenerator(bank);
+  const cases: Case[] = [];
   probeLoops(bank.folder);
-  const cases = await part.open(bank, at);
-  const rows = await measureInTurns(cases, generator, bank.folder);
-  for (const { server, close } of cases) {
-    const exited = once(server.child, 'exit');
-    server.child.kill('SIGKILL');
-    close?.();
-    await exited;
+  try {
+    for await (const one of part.open(bank, at)) cases.push(one);
+    return await measureInTurns(cases, generator, bank.folder);
+  } finally {
+    delete process.env.NODE_OPTIONS;
+    for (const { server, close } of cases) {
+      server.child.kill('SIGKILL');
+      close?.();
+    }
+    generator.close();
+    await bank.close();
   }
-  delete process.env.NODE_OPTIONS;
-  generator.close();
-  await bank.close();
-  return rows;
 }
 
 function write(name: string, { axis }: Part, rows: readonly Row[]): void {
-  const steady = rows.filter(({ note }) => note === undefined);
-  const panel = (title: string, value: (row: Row) => number) => ({ title, values: steady.map(value) });
-  const plot = plotOf(
-    axis,
-    steady.map((row) => row.at),
-    [
+  const names = [...new Set(rows.map(({ note }) => note ?? ''))];
+  const linesFor = (value: (row: Row) => number) =>
+    names.map((one) => rows.filter(({ note = '' }) => note === one).map(value));
+  const panel = (title: string, value: (row: Row) => number) => ({ title, lines: linesFor(value) });
+  const plot = plotOf({
+    ...{
+      title: `Growth: ${axis}`,
+      axis: axis.split(',')[0] ?? axis,
+      names: names.map((one) => one || 'steady'),
+    },
+    at: [...new Set(rows.map((row) => row.at))],
+    panels: [
       panel('tokens a second', (row) => row.tokensPerSecond),
       panel('CPU of a token, µs', (row) => row.microseconds),
       panel('p99 of an answer, ms', (row) => row.p99),
       panel('p99 of the loop delay, ms', (row) => row.loopP99),
       panel('resident memory, MB', (row) => row.megabytes),
+      panel('CPU of the start, s', (row) => row.startCpuSeconds),
     ],
-  );
+  });
   writeFileSync(new URL(`images/growth-${name}.svg`, DOCS), plot);
   const axes = Object.values(PARTS).map((part) => part.axis);
   replaceLines(fileURLToPath(new URL('measured.md', DOCS)), { axis, lines: linesOf(axis, rows), axes });

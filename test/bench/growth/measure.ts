@@ -37,6 +37,7 @@ export interface Row {
   /** Resident, of all processes of the server. */
   readonly megabytes: number;
   readonly startSeconds: number;
+  readonly startCpuSeconds: number;
   readonly load: number;
 }
 
@@ -62,7 +63,8 @@ export async function measureInTurns(
     return {
       ...{ at, note, tokensPerSecond: of('tokensPerSecond'), microseconds: of('microseconds') },
       ...{ p99: of('p99'), loopP99: of('loopP99'), loopMax: of('loopMax'), megabytes: of('megabytes') },
-      ...{ startSeconds: server.startSeconds ?? 0, load: of('load') },
+      ...{ startSeconds: server.start?.seconds ?? 0, startCpuSeconds: server.start?.cpuSeconds ?? 0 },
+      load: of('load'),
     };
   });
 }
@@ -77,7 +79,7 @@ async function warm({ server, burst, warmTimes = 1, onWarm }: Case, generator: G
   await generator.burst(server, 1, burst);
 }
 
-type Measured = Omit<Row, 'at' | 'note' | 'startSeconds'>;
+type Measured = Omit<Row, 'at' | 'note' | 'startSeconds' | 'startCpuSeconds'>;
 
 async function measured(
   { server, burst, seconds = SECONDS, during, loops }: Case & { readonly loops: Loops },

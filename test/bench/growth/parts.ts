@@ -10,7 +10,7 @@ export interface Part {
   readonly axis: string;
   readonly sizes: readonly number[];
   /** Warm servers, one for each size at least. */
-  open(bank: Bank, sizes: readonly number[]): Promise<Case[]>;
+  open(bank: Bank, sizes: readonly number[]): AsyncIterable<Case>;
 }
 
 const MILLION = [10_000, 100_000, 1_000_000];
@@ -33,8 +33,7 @@ export const PARTS: Readonly<Record<string, Part>> = {
 };
 
 /** Opaque tokens of one TPP; and the same while a changed registry comes into use. */
-async function tppsPart(bank: Bank, sizes: readonly number[]): Promise<Case[]> {
-  const cases: Case[] = [];
+async function* tppsPart(bank: Bank, sizes: readonly number[]): AsyncIterable<Case> {
   for (const isChanging of [false, true]) {
     for (const count of sizes) {
       const name = isChanging ? 'changing' : 'steady';
@@ -46,34 +45,30 @@ async function tppsPart(bank: Bank, sizes: readonly number[]): Promise<Case[]> {
         writeRegistry(bank, count, { name, edition });
         return { end: async () => {} };
       };
-      cases.push({
+      yield {
         ...{ at: count, server },
         ...(isChanging ? { note: 'as a changed copy comes', seconds: CHANGE_SECONDS, during } : {}),
-      });
+      };
     }
   }
-  return cases;
 }
 
-async function connectionsPart(bank: Bank, sizes: readonly number[]): Promise<Case[]> {
-  const cases: Case[] = [];
+async function* connectionsPart(bank: Bank, sizes: readonly number[]): AsyncIterable<Case> {
   for (const connections of sizes) {
     const server = await startOwn(bank, `connections ${connections}`, OPAQUE);
-    cases.push({ at: connections, server, burst: { connections } });
+    yield { at: connections, server, burst: { connections } };
   }
-  return cases;
 }
 
 /** JWTs, which need no store: the workers share the signing keys and the ports only. */
-async function workersPart(bank: Bank, sizes: readonly number[]): Promise<Case[]> {
-  const cases: Case[] = [];
+async function* workersPart(bank: Bank, sizes: readonly number[]): AsyncIterable<Case> {
   for (const count of sizes) {
     const server = await startOwn(bank, `workers ${count}`, {
       ...{ workers: count, accessToken: { format: 'jwt' } },
     });
     const pid = server.child.pid ?? 0;
     const quotas = (count === 1 ? [pid] : childrenOf(pid)).map((one) => openCpuQuota(one));
-    cases.push({
+    yield {
       ...{ at: count, server, burst: { connections: CONNECTIONS_EACH * count } },
       warmTimes: count,
       // The compiler of the engine has done its work.
@@ -83,7 +78,6 @@ async function workersPart(bank: Bank, sizes: readonly number[]): Promise<Case[]
       close: () => {
         for (const quota of quotas) quota.close();
       },
-    });
+    };
   }
-  return cases;
 }

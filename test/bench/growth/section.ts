@@ -5,11 +5,11 @@ const HEAD = [
   'what grows',
   'tokens/s',
   'CPU of a token',
-  'beside the least',
+  'beside the first',
   'p99',
   'loop delay p99, longest',
   'memory',
-  'start',
+  'start (its CPU)',
   'load',
 ];
 const [BEGIN, END] = ['<!-- growth -->', '<!-- /growth -->'];
@@ -27,7 +27,7 @@ export function linesOf(axis: string, rows: readonly Row[]): readonly string[] {
       `${row.p99.toFixed(1)} ms`,
       `${row.loopP99.toFixed(1)}, ${row.loopMax.toFixed(0)} ms`,
       `${Math.round(row.megabytes)} MB`,
-      `${row.startSeconds.toFixed(1)} s`,
+      `${row.startSeconds.toFixed(1)} s (${row.startCpuSeconds.toFixed(1)} s)`,
       row.load.toFixed(0),
     ];
     return lineOf(cells);

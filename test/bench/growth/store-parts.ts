@@ -1,4 +1,4 @@
-import { constants, copyFileSync } from 'node:fs';
+import { closeSync, constants, copyFileSync, fsyncSync, openSync } from 'node:fs';
 import { once } from 'node:events';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -31,11 +31,11 @@ const start = (bank: Bank, name: string, format: string) =>
   });
 
 /** Live opaque tokens: each token that is asked for is one more. */
-export const tokensPart = (bank: Bank, sizes: readonly number[]): Promise<Case[]> =>
+export const tokensPart = (bank: Bank, sizes: readonly number[]): AsyncIterable<Case> =>
   inStore(bank, sizes, { format: 'opaque', fill: fillTokens, caseOf: () => ({}) });
 
 /** Clients of the store: as many as 1,000 of them, in all parts of the file, ask for tokens in turns. */
-export const clientsPart = (bank: Bank, sizes: readonly number[]): Promise<Case[]> =>
+export const clientsPart = (bank: Bank, sizes: readonly number[]): AsyncIterable<Case> =>
   inStore(bank, sizes, {
     ...{ format: 'opaque', fill: fillClients },
     caseOf: (_server, count) => {
@@ -45,7 +45,7 @@ export const clientsPart = (bank: Bank, sizes: readonly number[]): Promise<Case[
   });
 
 /** Consents with grants and refresh tokens: tokens by refresh of grants in all parts of the file. */
-export async function consentsPart(bank: Bank, sizes: readonly number[]): Promise<Case[]> {
+export function consentsPart(bank: Bank, sizes: readonly number[]): AsyncIterable<Case> {
   const clientId = tppOf(bank).clients.tls_client_auth.client_id;
   let tokens: readonly string[] = [];
   return inStore(bank, sizes, {
@@ -66,7 +66,7 @@ export async function consentsPart(bank: Bank, sizes: readonly number[]): Promis
 }
 
 /** Revoked JWTs: JWTs are asked for while an API reads every list once a second, and a TPP revokes ten JWTs. */
-export const revocationsPart = (bank: Bank, sizes: readonly number[]): Promise<Case[]> =>
+export const revocationsPart = (bank: Bank, sizes: readonly number[]): AsyncIterable<Case> =>
   inStore(bank, sizes, {
     ...{ format: 'jwt', fill: fillRevocations },
     prepare: async (server) => {
@@ -86,7 +86,7 @@ interface StorePart {
 }
 
 /** A server for each size, with a copy of one growing file. */
-async function inStore(bank: Bank, sizes: readonly number[], part: StorePart): Promise<Case[]> {
+async function* inStore(bank: Bank, sizes: readonly number[], part: StorePart): AsyncIterable<Case> {
   const { format, fill, prepare, caseOf } = part;
   const first = await start(bank, 'growing', format);
   await prepare?.(first);
@@ -94,7 +94,6 @@ async function inStore(bank: Bank, sizes: readonly number[], part: StorePart): P
   const own = FilledFile.open(join(bank.folder, GROWING));
   const ownRecords = own.last;
   own.close();
-  const cases: Case[] = [];
   let filled = 0;
   for (const count of sizes) {
     const growing = FilledFile.open(join(bank.folder, GROWING), { isFilled: true });
@@ -107,10 +106,17 @@ async function inStore(bank: Bank, sizes: readonly number[], part: StorePart): P
     const spread = FilledFile.open(copy);
     spread.spread(ownRecords);
     spread.close();
+    writeThrough(copy);
     const server = await start(bank, name, format);
-    cases.push({ at: count, server, ...caseOf(server, count) });
+    yield { at: count, server, ...caseOf(server, count) };
   }
-  return cases;
+}
+
+/** Waits for the disk: otherwise the start of the server does. */
+function writeThrough(file: string): void {
+  const descriptor = openSync(file, 'r+');
+  fsyncSync(descriptor);
+  closeSync(descriptor);
 }
 
 async function ended({ child }: Contender): Promise<void> {

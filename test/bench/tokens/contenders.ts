@@ -20,8 +20,8 @@ export interface Contender {
   readonly child: ChildProcess;
   /** Of our server, and of bare oidc-provider, which has one port for all. */
   readonly ports: Ports;
-  /** From the start of the process until it is ready; of our server. */
-  readonly startSeconds?: number;
+  /** From the start of the process until it is ready, and its CPU; of our server. */
+  readonly start?: { readonly seconds: number; readonly cpuSeconds: number };
   /** Other processes whose work is the contender's too: its Redis. */
   readonly besides?: readonly number[];
 }
@@ -115,10 +115,10 @@ export async function startOwn(
     stdio: ['ignore', openSync(`${file}.log`, 'w'), 'inherit'],
   });
   while (!(await isReady({ ports }))) await sleep(50);
-  const startSeconds = (performance.now() - startedAt) / 1000;
+  const start = { seconds: (performance.now() - startedAt) / 1000, cpuSeconds: cpuSecondsOf({ child }) };
   await sleep(SETTLING_MILLISECONDS);
   const { host } = new URL(bank.description.mtlsUrl);
-  return { name, ports, port: ports.mtls, host, child, startSeconds };
+  return { name, ports, port: ports.mtls, host, child, start };
 }
 
 /** A generator in a process of its own. */
