@@ -66,6 +66,9 @@ async function burst(options: Burst): Promise<Tally> {
   const sockets = isFresh
     ? []
     : await Promise.all(Array.from({ length: options.connections }, () => connected({ ...tls, ...own })));
+  // A server ends connections that wait for their first request while the others are made, on a busy machine.
+  for (const [at, { readyState }] of sockets.entries())
+    if (readyState !== 'open') sockets[at] = await connected({ ...tls, ...own });
   process.send?.('connected');
   const startedAt = performance.now();
   const until = startedAt + options.seconds * 1000;
