@@ -26,8 +26,8 @@ const HOUR_MILLISECONDS = 3_600_000;
 const CONSENT_MILLISECONDS = 180 * 24 * HOUR_MILLISECONDS;
 /** The size of an opaque token of a grant, encrypted. */
 const TOKEN = randomBytes(450).toString('base64');
-/** A consent, a grant and a refresh token, likewise. */
-const [CONSENT, GRANT, REFRESH_TOKEN] = [750, 450, 450].map((size) => randomBytes(size).toString('base64'));
+/** That of a consent. */
+const CONSENT = randomBytes(750).toString('base64');
 /** Of the texts by which the program finds a record: keyed hashes. */
 const named = (text: string) => hash('sha256', text, 'base64url');
 const inMilliseconds = (milliseconds: number) => new Date(systemClock.now().getTime() + milliseconds);
@@ -42,21 +42,16 @@ export const fillTokens: Fill = (file, { from, to }) => {
   }
 };
 
-/** Consents with their grants and refresh tokens: 20 of a customer, of 200 clients. */
+/** Consents, 20 of a customer, of 200 clients. Most of them have ended, and are kept for the history of the customer. */
 export const fillConsents: Fill = (file, { from, to }) => {
   const expiresAt = inMilliseconds(CONSENT_MILLISECONDS);
   for (let at = from; at < to; at += 1) {
-    const [psu, client, grantId] = [
-      named(`psu ${Math.floor(at / 20)}`),
-      named(`client ${at % 200}`),
-      named(`grant ${at}`),
-    ];
-    const indexes = { authorizationNumber: named(`tpp ${at % 100}`), client, psu };
+    const indexes = {
+      authorizationNumber: named(`tpp ${at % 100}`),
+      client: named(`client ${at % 200}`),
+      psu: named(`psu ${Math.floor(at / 20)}`),
+    };
     file.add('Consent', `consent-${at}`, { value: CONSENT, expiresAt, indexes });
-    file.add('Grant', grantId, { value: GRANT, expiresAt, indexes: { clientId: client, accountId: psu } });
-    file.add('RefreshToken', named(`refresh ${at}`), {
-      ...{ value: REFRESH_TOKEN, expiresAt, indexes: { grantId } },
-    });
   }
 };
 

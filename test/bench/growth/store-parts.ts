@@ -44,7 +44,7 @@ export const clientsPart = (bank: Bank, sizes: readonly number[]): AsyncIterable
     },
   });
 
-/** Consents with grants and refresh tokens: tokens by refresh of grants in all parts of the file. */
+/** Consents: tokens by refresh, of grants in all parts of the file. */
 export function consentsPart(bank: Bank, sizes: readonly number[]): AsyncIterable<Case> {
   const clientId = tppOf(bank).clients.tls_client_auth.client_id;
   let tokens: readonly string[] = [];

@@ -63,12 +63,14 @@ async function burst(options: Burst): Promise<Tally> {
   let [sent, errors] = [0, 0];
   let firstError: string | undefined;
 
-  const sockets = isFresh
-    ? []
-    : await Promise.all(Array.from({ length: options.connections }, () => connected({ ...tls, ...own })));
-  // A server ends connections that wait for their first request while the others are made, on a busy machine.
-  for (const [at, { readyState }] of sockets.entries())
-    if (readyState !== 'open') sockets[at] = await connected({ ...tls, ...own });
+  const open = (count: number) =>
+    Promise.all(Array.from({ length: count }, () => connected({ ...tls, ...own })));
+  let sockets: TLSSocket[] = [];
+  // On a busy machine a server ends connections that wait too long while the others are made.
+  while (!isFresh && sockets.length < options.connections) {
+    const more = await open(options.connections - sockets.length);
+    sockets = [...sockets, ...more].filter(({ readyState }) => readyState === 'open');
+  }
   process.send?.('connected');
   const startedAt = performance.now();
   const until = startedAt + options.seconds * 1000;
@@ -114,7 +116,8 @@ function requestOf({ path = '/token', method = 'POST', host, headers = {} }: Bur
 async function connected(options: ConnectionOptions): Promise<TLSSocket> {
   const socket = connect(options);
   await once(socket, 'secureConnect');
-  return socket.setNoDelay(true);
+  // An exchange reports it, and between exchanges the state of the socket.
+  return socket.setNoDelay(true).on('error', () => {});
 }
 
 process.on('message', (options: Burst) => {
