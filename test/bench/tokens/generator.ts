@@ -69,7 +69,7 @@ async function burst(options: Burst): Promise<Tally> {
   // On a busy machine a server ends connections that wait too long while the others are made.
   while (!isFresh && sockets.length < options.connections) {
     const more = await open(options.connections - sockets.length);
-    sockets = [...sockets, ...more].filter(({ readyState }) => readyState === 'open');
+    sockets = [...sockets, ...more].filter(isOpen);
   }
   process.send?.('connected');
   const startedAt = performance.now();
@@ -81,7 +81,8 @@ async function burst(options: Burst): Promise<Tally> {
   const at = (share: number) => times[Math.floor(share * (times.length - 1))] ?? 0;
   return { count: times.length, errors, firstError, seconds, p50: at(0.5), p99: at(0.99), answers };
 
-  async function loop(kept: TLSSocket | undefined): Promise<void> {
+  async function loop(first: TLSSocket | undefined): Promise<void> {
+    let kept = first;
     while (performance.now() < until) {
       const number = sent;
       const identity = identities?.[number];
@@ -90,6 +91,7 @@ async function burst(options: Burst): Promise<Tally> {
       sent += 1;
       const sentAt = performance.now();
       const as = identity === undefined ? own : { cert: identity.certificatePem, key: identity.keyPem };
+      if (kept !== undefined && !isOpen(kept)) kept = await connected({ ...tls, ...own });
       const socket = kept ?? (await connected({ ...tls, ...as }));
       const answer = await exchanged(socket, requests[number % requests.length] ?? Buffer.alloc(0));
       if (kept === undefined) socket.destroy();
@@ -111,6 +113,11 @@ function requestOf({ path = '/token', method = 'POST', host, headers = {} }: Bur
   });
   const head = fields.map(([name, value]) => `${name}: ${value}\r\n`).join('');
   return Buffer.from(`${method} ${path} HTTP/1.1\r\n${head}\r\n${body}`);
+}
+
+/** A server ends a connection that is idle for too long. */
+function isOpen({ readableEnded, destroyed }: TLSSocket): boolean {
+  return !readableEnded && !destroyed;
 }
 
 async function connected(options: ConnectionOptions): Promise<TLSSocket> {
