@@ -1,10 +1,16 @@
 import { readFileSync } from 'node:fs';
-import { createServer as createHttpServer, type RequestListener, type Server } from 'node:http';
+import {
+  createServer as createHttpServer,
+  type IncomingMessage,
+  type RequestListener,
+  type Server,
+  type ServerResponse,
+} from 'node:http';
 import { createServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import express from 'express';
 import { auth } from 'express-oauth2-jwt-bearer';
-import { fastify } from 'fastify';
+import { fastify, type onRequestHookHandler } from 'fastify';
 import Koa from 'koa';
 import {
   createAuthorizer,
@@ -32,24 +38,30 @@ export const FRAMEWORKS = ['node', 'koa', 'express', 'fastify'] as const;
 /** A well-known middleware that verifies tokens without their status and without their sender. */
 export const PEER = 'express-oauth2-jwt-bearer';
 type Framework = (typeof FRAMEWORKS)[number];
+/**
+ * An API without a middleware; with one that does nothing, which shows what a step of the framework costs; with one that
+ * sets the two headers that every answer must have; with the protection. node:https has no steps.
+ */
+export const GUARDS = ['plain', 'empty', 'headers', 'protected'] as const;
+export type Guard = (typeof GUARDS)[number];
 
 const JSON_TYPE = 'application/json';
 const BODY = JSON.stringify({ accounts: [{ accountId: 'acc-1', currency: 'GBP', balance: '1234.56' }] });
 const NEEDED = { scopes: ['accounts'], roles: [] };
 
 // A process of its own: one JSON endpoint, in a plain API of a framework, with mutual TLS as such an API has it, and with
-// or without the protection.
+// one of the guards.
 if (process.argv[2] !== undefined && process.send !== undefined) {
-  const [, , file = '', name = '', isProtected] = process.argv;
+  const [, , file = '', name = '', guard] = process.argv;
   const material = JSON.parse(readFileSync(file, 'utf8')) as BenchMaterial;
-  const server = await serverOf(name, isProtected === 'protected', material);
+  const server = await serverOf(name, guard as Guard, material);
   server.listen(0, '127.0.0.1');
   server.once('listening', () => process.send?.((server.address() as AddressInfo).port));
   process.on('message', () => process.send?.(process.cpuUsage()));
   process.once('disconnect', () => process.exit());
 }
 
-async function serverOf(name: string, isProtected: boolean, material: BenchMaterial): Promise<Server> {
+async function serverOf(name: string, guard: Guard, material: BenchMaterial): Promise<Server> {
   const tls = {
     cert: material.serverPem,
     key: material.serverKeyPem,
@@ -57,28 +69,52 @@ async function serverOf(name: string, isProtected: boolean, material: BenchMater
     requestCert: true,
     rejectUnauthorized: true,
   };
-  const protection = isProtected ? protectionOf(material) : undefined;
   if (name === 'fastify') {
     const app = fastify({ https: tls });
-    if (protection !== undefined) app.addHook('onRequest', fastifyProtection(protection, NEEDED));
+    const hook = {
+      plain: undefined,
+      empty: (_request, _reply, done) => done(),
+      headers: (request, reply, done) => {
+        reply.header(INTERACTION_ID, request.headers[INTERACTION_ID]);
+        reply.header('cache-control', 'no-store');
+        done();
+      },
+      protected: fastifyProtection(protectionOf(material), NEEDED),
+    } satisfies Record<Guard, onRequestHookHandler | undefined>;
+    if (hook[guard] !== undefined) app.addHook('onRequest', hook[guard]);
     app.get('/accounts', (_request, reply) => {
       reply.type(JSON_TYPE).send(BODY);
     });
     await app.ready();
     return app.server;
   }
-  return createServer(tls, name === PEER ? await peer(material) : listenerOf(name as Framework, protection));
+  return createServer(
+    tls,
+    name === PEER ? await peer(material) : listenerOf(name as Framework, guard, material),
+  );
 }
 
-type Guard = ReturnType<typeof protectionOf>;
+const INTERACTION_ID = 'x-fapi-interaction-id';
 
-function listenerOf(
-  name: Exclude<Framework, 'fastify'> | Framework,
-  protection: Guard | undefined,
-): RequestListener {
+function setTwoHeaders({ headers }: IncomingMessage, response: ServerResponse): void {
+  response.setHeader(INTERACTION_ID, headers[INTERACTION_ID] ?? '');
+  response.setHeader('cache-control', 'no-store');
+}
+
+function listenerOf(name: Framework, guard: Guard, material: BenchMaterial): RequestListener {
+  const protection = protectionOf(material);
   if (name === 'koa') {
+    const step = {
+      plain: undefined,
+      empty: (_ctx, next) => next(),
+      headers: (ctx, next) => {
+        setTwoHeaders(ctx.req, ctx.res);
+        return next();
+      },
+      protected: koaProtection(protection, NEEDED),
+    } satisfies Record<Guard, Koa.Middleware | undefined>;
     const app = new Koa();
-    if (protection !== undefined) app.use(koaProtection(protection, NEEDED));
+    if (step[guard] !== undefined) app.use(step[guard]);
     app.use((ctx) => {
       ctx.type = JSON_TYPE;
       ctx.body = BODY;
@@ -86,15 +122,29 @@ function listenerOf(
     return app.callback();
   }
   if (name === 'express') {
+    const step = {
+      plain: undefined,
+      empty: (_request, _response, next) => next(),
+      headers: (request, response, next) => {
+        setTwoHeaders(request, response);
+        next();
+      },
+      protected: expressProtection(protection, NEEDED),
+    } satisfies Record<Guard, express.RequestHandler | undefined>;
     const app = plainExpress();
-    if (protection !== undefined) app.use(expressProtection(protection, NEEDED));
+    if (step[guard] !== undefined) app.use(step[guard]);
     return withEndpoint(app);
   }
   const answer: RequestListener = (_request, response) => {
     response.setHeader('content-type', JSON_TYPE);
     response.end(BODY);
   };
-  return protection === undefined ? answer : nodeProtection(protection, NEEDED, answer);
+  if (guard === 'protected') return nodeProtection(protection, NEEDED, answer);
+  if (guard !== 'headers') return answer;
+  return (request, response) => {
+    setTwoHeaders(request, response);
+    answer(request, response);
+  };
 }
 
 function plainExpress(): express.Express {
