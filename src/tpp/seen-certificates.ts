@@ -20,6 +20,13 @@ export interface SeenCertificate {
   readonly chain: readonly string[];
 }
 
+/** A certificate that waits to be written. */
+interface Accepted {
+  readonly credential: TppCredential;
+  readonly legalName: string;
+  readonly at: Date;
+}
+
 export interface SeenCertificatesOptions {
   readonly store: Store;
   readonly clock: Clock;
@@ -35,8 +42,15 @@ const KEPT_DAYS = 90;
 const MAX_REMEMBERED = 10_000;
 /** Certificates, each with its chain, that are read at once: about half a megabyte. */
 const PAGE = 100;
-/** Writes that wait. What does not fit is written at the next use. */
+/** Certificates that wait to be written. What does not fit is written at the next use. */
 const MAX_WAITING = 1000;
+/**
+ * So long the first one waits for others, which the store then writes together: 106 µs of CPU for each in place of 455 µs,
+ * with SQLite and 300 new certificates a second.
+ */
+const GATHERING_MILLISECONDS = 100;
+/** Of those that are written together: the serving thread reads the record of each before. */
+const GATHERED = 32;
 /** A certificate that was not used for so long was replaced. */
 const IN_USE_DAYS = 30;
 /** Days before the end at which an event is due, the last first. */
@@ -61,8 +75,10 @@ export class SeenCertificates {
   readonly #options: SeenCertificatesOptions;
   /** Thumbprint → the day that is written, or being written. */
   readonly #days = new LRUCache<string, number>({ max: MAX_REMEMBERED });
-  #waiting = 0;
-  #writing: Promise<void> = Promise.resolve();
+  readonly #waiting: Accepted[] = [];
+  #writing: Promise<void> | undefined;
+  #isClosed = false;
+  #endPause: (() => void) | undefined;
   #isFailing = false;
   readonly #notices: BackgroundLoop;
   #endsInUse: readonly Date[] | undefined;
@@ -80,13 +96,10 @@ export class SeenCertificates {
     const { thumbprint } = credential.certificate;
     const now = this.#options.clock.now();
     const day = dayOf(now);
-    if (this.#days.get(thumbprint) === day || this.#waiting >= MAX_WAITING) return;
+    if (this.#days.get(thumbprint) === day || this.#waiting.length >= MAX_WAITING) return;
     this.#days.set(thumbprint, day);
-    this.#waiting += 1;
-    this.#writing = this.#writing.then(async () => {
-      await this.#write(credential, legalName, now);
-      this.#waiting -= 1;
-    });
+    this.#waiting.push({ credential, legalName, at: now });
+    this.#writing ??= this.#writeWaiting();
   }
 
   /** Every certificate of the last 90 days, the one that ends first before the others. @throws ERR_STORAGE_UNAVAILABLE */
@@ -144,6 +157,8 @@ export class SeenCertificates {
 
   /** Waits for the writes that are under way, for two seconds at most: the next use of a certificate makes up for one. */
   async close(): Promise<void> {
+    this.#isClosed = true;
+    this.#endPause?.();
     const { promise: late, resolve } = Promise.withResolvers<void>();
     // Keeps the process alive: without it, a process whose store stands still would end during the wait.
     const timer = setTimeout(resolve, CLOSE_SECONDS * 1000);
@@ -159,7 +174,25 @@ export class SeenCertificates {
     });
   }
 
-  async #write({ certificate, path, authorizationNumber }: TppCredential, legalName: string, now: Date) {
+  async #writeWaiting(): Promise<void> {
+    while (this.#waiting.length > 0) {
+      if (this.#waiting.length < GATHERED) await this.#pause();
+      await Promise.all(this.#waiting.splice(0, GATHERED).map((one) => this.#write(one)));
+    }
+    this.#writing = undefined;
+  }
+
+  async #pause(): Promise<void> {
+    if (this.#isClosed) return;
+    const { promise, resolve } = Promise.withResolvers<void>();
+    const timer = setTimeout(resolve, GATHERING_MILLISECONDS).unref();
+    this.#endPause = resolve;
+    await promise;
+    clearTimeout(timer);
+  }
+
+  async #write({ credential, legalName, at: now }: Accepted): Promise<void> {
+    const { certificate, path, authorizationNumber } = credential;
     const { store } = this.#options;
     const { thumbprint } = certificate;
     try {

@@ -1,6 +1,7 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setImmediate } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { type EventFields, logTo, silentLog } from '../../src/events.ts';
 import { createAuthority } from '../../src/sandbox/pki/pki.ts';
@@ -126,6 +127,23 @@ describe('the certificates seen', () => {
     await show(two.seen);
     expect((await flushed(two.seen)).map(({ seenAt }) => seenAt)).toEqual([inDays(1)]);
     expect(writes).toBe(2);
+  });
+
+  it('are written together when many come, without a use that gets lost', async () => {
+    const shows = await Promise.all(Array.from({ length: 5 }, () => issued(inDays(400))));
+    let [reading, most] = [0, 0];
+    const { seen } = await process((store) => ({
+      find: async (...key) => {
+        reading += 1;
+        most = Math.max(most, reading);
+        await setImmediate();
+        reading -= 1;
+        return store.find(...key);
+      },
+    }));
+    for (const show of shows) await show(seen);
+    expect(await flushed(seen)).toHaveLength(5);
+    expect(most).toBe(5);
   });
 
   it('are forgotten 90 days after the last use', async () => {

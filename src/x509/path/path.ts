@@ -1,6 +1,7 @@
 import { isRefusal, OpenBankingError } from '../../errors.ts';
 import type { Certificate } from '../certificate/certificate.ts';
 import { shownName, namesEqual } from '../certificate/distinguished-name.ts';
+import { isCaSignedBy } from './ca-signatures.ts';
 import { isSelfIssued, type Position } from './issuance-rules.ts';
 import { PathBudget } from './path-budget.ts';
 import { findKeyRefusal, PATH_RULES, type PathPolicy, PathState, type PathStep } from './path-rules.ts';
@@ -124,7 +125,7 @@ class PathSearch {
     }
     let isSigned = false;
     for (const issuer of candidates) {
-      if (!this.#isSignedBy(child, issuer)) continue;
+      if (!this.#isSignedBy(child, issuer, path.length > 1)) continue;
       isSigned = true;
       const whole = [...path, issuer];
       const found = this.#options.anchors.includes(issuer) ? this.#applyRules(whole) : this.extend(whole);
@@ -161,7 +162,7 @@ class PathSearch {
   }
 
   /** A weak key or algorithm proves nothing, so it is noted and not even tried. */
-  #isSignedBy(child: Certificate, issuer: Certificate): boolean {
+  #isSignedBy(child: Certificate, issuer: Certificate, isChildCa: boolean): boolean {
     this.#budget.spend('candidates');
     const { scheme, name, isWeak } = child.signatureAlgorithm;
     if (scheme === undefined) {
@@ -179,7 +180,7 @@ class PathSearch {
     const known = this.#verdicts.get(pair);
     if (known !== undefined) return known;
     this.#budget.spend('signatures');
-    const isSigned = isSignedBy(child, issuer.publicKey);
+    const isSigned = isChildCa ? isCaSignedBy(child, issuer) : isSignedBy(child, issuer.publicKey);
     this.#verdicts.set(pair, isSigned);
     return isSigned;
   }

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { parseCertificate } from '../../../src/x509/certificate/certificate.ts';
 import { PathBudget } from '../../../src/x509/path/path-budget.ts';
 import { TLS_CLIENT_POLICY, verifyPath } from '../../../src/x509/path/path.ts';
 import { authorityKeyId, ecKeys, issue, NOW, type Party, subjectKeyId } from '../certificate-factory.ts';
@@ -88,6 +89,24 @@ describe('the search for a path', () => {
     const claimed = issue('end entity', 'tpp', { issuer: thief, without: ['2.5.29.35'] });
     expect(verdict(forged, [root], [issuing])).toBe('ERR_CERT_UNTRUSTED');
     expect(verdict(claimed, [root], [issuing])).toBe('ERR_CERT_SIGNATURE_INVALID');
+  });
+
+  it('remembers a signature of a CA for that pair of certificates alone, and nothing but the signature', () => {
+    expect([verdict(leaf, [root], [issuing]), verdict(leaf, [root], [issuing])]).toEqual([
+      'accepted',
+      'accepted',
+    ]);
+    const identifier = root.certificate.subjectKeyIdentifier ?? Buffer.alloc(0);
+    const impostor = issue('authority', 'root', { extra: [subjectKeyId(identifier)] });
+    expect(verdict(leaf, [impostor], [issuing])).toBe('ERR_CERT_SIGNATURE_INVALID');
+    const changed = Buffer.from(issuing.der);
+    // The last octet of the signature's second integer.
+    changed.writeUInt8(changed.readUInt8(changed.length - 1) ^ 1, changed.length - 1);
+    const forged = { ...issuing, certificate: parseCertificate(changed) };
+    expect(verdict(leaf, [root], [forged])).toBe('ERR_CERT_SIGNATURE_INVALID');
+    const late = { at: new Date('2028-01-01'), policy: TLS_CLIENT_POLICY };
+    const trusted = { anchors: [root.certificate], intermediates: [issuing.certificate] };
+    expect(outcomeOf(() => verifyPath(leaf.certificate, { ...trusted, ...late }))).toBe('ERR_CERT_EXPIRED');
   });
 
   it.each([2, 3])('D14: ends in a cycle of %i cross-signed authorities', (size) => {
