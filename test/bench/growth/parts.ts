@@ -18,6 +18,8 @@ const OPAQUE = { accessToken: { format: 'opaque' } };
 /** Of a core, for each worker: four of them leave the other core to the load. */
 const SHARE = 0.25;
 const CONNECTIONS_EACH = 16;
+/** Requests at once on any number of connections: a server refuses a thousand at once, as it should. */
+const AT_ONCE = 30;
 /** A changed registry comes into use within such a burst. */
 const CHANGE_SECONDS = 6;
 
@@ -56,7 +58,7 @@ async function* tppsPart(bank: Bank, sizes: readonly number[]): AsyncIterable<Ca
 async function* connectionsPart(bank: Bank, sizes: readonly number[]): AsyncIterable<Case> {
   for (const connections of sizes) {
     const server = await startOwn(bank, `connections ${connections}`, OPAQUE);
-    yield { at: connections, server, burst: { connections } };
+    yield { at: connections, server, burst: { connections, atOnce: AT_ONCE } };
   }
 }
 

@@ -27,6 +27,8 @@ export interface Burst {
   readonly expected?: number;
   readonly seconds: number;
   readonly connections: number;
+  /** Requests that are under way at most, over the connections in turns. Default: one on each. */
+  readonly atOnce?: number;
   readonly caFile: string;
   readonly certificateFile: string;
   readonly keyFile: string;
@@ -51,7 +53,7 @@ export interface Tally {
 async function burst(options: Burst): Promise<Tally> {
   const { bodies = [options.body], identities, keepsAnswers = false } = options;
   const isFresh = options.isFresh === true || identities !== undefined;
-  const own = { cert: readFileSync(options.certificateFile), key: readFileSync(options.keyFile) };
+  const identityOfAll = { cert: readFileSync(options.certificateFile), key: readFileSync(options.keyFile) };
   const tls = {
     ...{ host: '127.0.0.1', port: options.port, servername: 'localhost', ALPNProtocols: ['http/1.1'] },
     ca: readFileSync(options.caFile),
@@ -64,7 +66,7 @@ async function burst(options: Burst): Promise<Tally> {
   let firstError: string | undefined;
 
   const open = (count: number) =>
-    Promise.all(Array.from({ length: count }, () => connected({ ...tls, ...own })));
+    Promise.all(Array.from({ length: count }, () => connected({ ...tls, ...identityOfAll })));
   let sockets: TLSSocket[] = [];
   // On a busy machine a server ends connections that wait too long while the others are made.
   while (!isFresh && sockets.length < options.connections) {
@@ -74,24 +76,31 @@ async function burst(options: Burst): Promise<Tally> {
   process.send?.('connected');
   const startedAt = performance.now();
   const until = startedAt + options.seconds * 1000;
-  await Promise.all(Array.from({ length: options.connections }, (_, at) => loop(sockets[at])));
+  const loops = Math.min(options.connections, options.atOnce ?? options.connections);
+  await Promise.all(
+    Array.from({ length: loops }, (_, at) => loop(sockets.filter((_socket, of) => of % loops === at))),
+  );
   const seconds = (performance.now() - startedAt) / 1000;
   for (const socket of sockets) socket.destroy();
   times.sort((a, b) => a - b);
   const at = (share: number) => times[Math.floor(share * (times.length - 1))] ?? 0;
   return { count: times.length, errors, firstError, seconds, p50: at(0.5), p99: at(0.99), answers };
 
-  async function loop(first: TLSSocket | undefined): Promise<void> {
-    let kept = first;
-    while (performance.now() < until) {
+  async function loop(own: TLSSocket[]): Promise<void> {
+    for (let turn = 0; performance.now() < until; turn += 1) {
+      let kept = own[turn % own.length];
       const number = sent;
       const identity = identities?.[number];
       const isOver = options.isOnce === true && number >= bodies.length;
       if (isOver || (identities !== undefined && identity === undefined)) return;
       sent += 1;
       const sentAt = performance.now();
-      const as = identity === undefined ? own : { cert: identity.certificatePem, key: identity.keyPem };
-      if (kept !== undefined && !isOpen(kept)) kept = await connected({ ...tls, ...own });
+      const as =
+        identity === undefined ? identityOfAll : { cert: identity.certificatePem, key: identity.keyPem };
+      if (kept !== undefined && !isOpen(kept)) {
+        kept = await connected({ ...tls, ...identityOfAll });
+        own[turn % own.length] = kept;
+      }
       const socket = kept ?? (await connected({ ...tls, ...as }));
       const answer = await exchanged(socket, requests[number % requests.length] ?? Buffer.alloc(0));
       if (kept === undefined) socket.destroy();
