@@ -19,9 +19,9 @@ import {
  * `audit` for the cost of the audit record alone.
  */
 const [, , , rounds = '7', seconds = '2', only] = process.argv;
-const WARM_TOKENS = 8000;
+const WARM_TOKENS = 20_000;
 /** On a busy machine. */
-const WARM_SECONDS = 8;
+const WARM_SECONDS = 10;
 const [SERVERS, LOAD] = [0, 1];
 const bank = await openBank();
 const isOfAudit = only === 'audit';

@@ -43,7 +43,7 @@ export function requestFlows(
   });
   const { jwt, opaque } = pairs;
   const token = async (to: Contender) =>
-    (await generator.burst(to, 0.01, { connections: 1, keepsAnswers: true })).answers.map(tokenIn)[0] ?? '';
+    (await generator.burst(to, 0.1, { connections: 1, keepsAnswers: true })).answers.map(tokenIn)[0] ?? '';
   const issueCertificates = certificateSource(bank, tpp);
   const refreshTokens = new Map<Contender, Promise<string[]>>();
 
