@@ -31,7 +31,7 @@ export class PresentedKeys implements Pick<FollowedSigner, 'keys' | 'follow'> {
     this.#notify();
   }
 
-  /** Found anew when the second or the keys have changed: each signature asks for them. */
+  /** The keys of this second, found once for all of its signatures. */
   get keys(): readonly PublishedKey[] {
     const second = this.#now();
     if (this.#latest?.second !== second || this.#latest.kept !== this.#kept) {

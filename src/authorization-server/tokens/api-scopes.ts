@@ -1,6 +1,6 @@
 import type { Client, KoaContextWithOIDC, ResourceServer } from 'oidc-provider';
 import type { Clock } from '../../clock.ts';
-import { OpenBankingError } from '../../errors.ts';
+import { isRefusal, OpenBankingError } from '../../errors.ts';
 import {
   type AuthorisationStatus,
   assertScopesAllowed,
@@ -126,16 +126,18 @@ function scopesWithoutCustomer(options: OfferedScopes, client: Client): readonly
   return options.grantManagement === undefined ? ofApis : [...ofApis, ...GRANT_MANAGEMENT_SCOPES];
 }
 
-/**
- * Judges the scopes that a client asks for without a customer (RFC 6749 §4.4), as `getResourceServerInfo` does.
- *
- * @throws ERR_SCOPE_MISSING, ERR_SCOPE_UNKNOWN, ERR_TPP_ROLE_MISSING
- */
-export function assertScopesWithoutCustomer(
+/** Whether `getResourceServerInfo` refuses none of the scopes that a client asks for without a customer (RFC 6749 §4.4). */
+export function mayAskWithoutCustomer(
   options: OfferedScopes,
   { client, holder, asked }: { client: Client; holder: RoleHolder; asked: readonly string[] },
-): void {
-  assertScopes(asked, scopesWithoutCustomer(options, client), holder);
+): boolean {
+  try {
+    assertScopes(asked, scopesWithoutCustomer(options, client), holder);
+    return true;
+  } catch (error) {
+    if (isRefusal(error)) return false;
+    throw error;
+  }
 }
 
 /** References to consents among the scopes of a request, or of the code or token of an earlier grant, whose service is allowed. */

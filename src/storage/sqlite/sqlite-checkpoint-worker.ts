@@ -10,7 +10,7 @@ import { type ConnectionOptions, createConnection } from './sqlite-connection.ts
  */
 
 const MAX_PASSES = 16;
-/** The second one is short, since few pages came during the first. */
+/** Syncs of one checkpoint. The second one is short, since few pages came during the first. */
 const SYNCS = 2;
 /** A pass that takes longer than this for its pages has synced the file. */
 const PASS_MILLISECONDS = 2.5;

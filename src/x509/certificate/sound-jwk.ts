@@ -28,7 +28,7 @@ function isStrongRsa(nText: unknown, eText: unknown): boolean {
   return findRsaProblem({ modulus: numberOf(n), exponent: numberOf(e) }, 'certificate') === undefined;
 }
 
-/** Of the one base64url text that octets have (RFC 7518 §2); undefined for every other text. */
+/** The octets of a base64url text (RFC 7518 §2); undefined where another text stands for them. */
 function octetsOf(text: unknown): Buffer | undefined {
   if (typeof text !== 'string' || text === '') return undefined;
   const octets = Buffer.from(text, 'base64url');

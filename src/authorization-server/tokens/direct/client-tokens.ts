@@ -1,11 +1,10 @@
 import type { Adapter, AdapterPayload, Client, KoaContextWithOIDC } from 'oidc-provider';
 import { epochSeconds } from '../../../clock.ts';
-import { isRefusal } from '../../../errors.ts';
 import { senderConstraintOf } from '../../profiles/sender-constraint.ts';
 import { newIdentifier, runInContext } from '../../provider-internals.ts';
 import { actingTpp, gateCertificate } from '../../request/tpp-gate.ts';
 import { type FollowedSigner, signJwt } from '../../signing/signer.ts';
-import { type ApiScopesOptions, assertScopesWithoutCustomer } from '../api-scopes.ts';
+import { type ApiScopesOptions, mayAskWithoutCustomer } from '../api-scopes.ts';
 import { tokenClaims, type TokenClaimsOptions } from '../token-claims.ts';
 
 export interface ClientTokensOptions
@@ -18,7 +17,7 @@ export interface ClientTokensOptions
 /** A request for a token. */
 export interface AskedToken {
   readonly client: Client;
-  /** A list of RFC 6749 §3.3. */
+  /** Scopes with one space between (RFC 6749 §3.3). */
   readonly scope: string;
   readonly resource: string | undefined;
 }
@@ -69,7 +68,7 @@ export class ClientTokens {
     if (holder === undefined || certificate === undefined) return undefined;
     if (senderConstraintOf(client) !== 'certificate' || !this.#isForApis(resource)) return undefined;
     const scopes = [...new Set(asked.split(' '))];
-    if (!this.#mayHave(scopes, { client, holder })) return undefined;
+    if (!mayAskWithoutCustomer(this.#options, { client, holder, asked: scopes })) return undefined;
     const scope = scopes.join(' ');
     const { clientId } = client;
     const extra = await tokenClaims(this.#options, holder, { clientId, scope });
@@ -83,20 +82,7 @@ export class ClientTokens {
     return resource === undefined || resource === this.#options.resource;
   }
 
-  #mayHave(
-    asked: readonly string[],
-    by: Pick<Parameters<typeof assertScopesWithoutCustomer>[1], 'client' | 'holder'>,
-  ) {
-    try {
-      assertScopesWithoutCustomer(this.#options, { ...by, asked });
-      return true;
-    } catch (error) {
-      if (isRefusal(error)) return false;
-      throw error;
-    }
-  }
-
-  /** RFC 9068. */
+  /** A JWT access token (RFC 9068). */
   #signed({ clientId, scope, iat, exp, thumbprint, extra }: ClientToken): Promise<string> {
     const { issuer, resource, signer } = this.#options;
     return signJwt(signer, {
@@ -116,7 +102,7 @@ export class ClientTokens {
     });
   }
 
-  /** The adapter reads the client of the request. */
+  /** An opaque token. The adapter counts it for the client of the request. */
   async #kept(
     ctx: KoaContextWithOIDC,
     { clientId, scope, iat, exp, thumbprint, extra }: ClientToken,

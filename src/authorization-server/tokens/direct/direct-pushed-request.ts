@@ -11,7 +11,7 @@ import {
   runsUnrefused,
 } from './direct-request.ts';
 
-/** Those of an authorization request that is not signed, in the order of the provider. */
+/** Parameters of an authorization request that is not signed, in the order of the provider. */
 const PARAMETERS = [
   ...['acr_values', 'client_id', 'code_challenge_method', 'code_challenge', 'login_hint', 'max_age', 'nonce'],
   ...['prompt', 'redirect_uri', 'response_mode', 'response_type', 'scope', 'state', 'ui_locales', 'claims'],
@@ -66,7 +66,7 @@ function isJudgedAlike({ scope, claims = '', authorization_details: details = ''
 
 type Parameters = Readonly<Record<string, string>>;
 
-/** Without those of the client's authentication, as the provider keeps them. */
+/** The parameters that the provider keeps: those of the client's authentication are not among them. */
 function askedIn(body: Parameters): Record<string, string> {
   const params: Record<string, string> = {};
   for (const name of PARAMETERS) {

@@ -58,7 +58,7 @@ export function plainForm(request: IncomingMessage): ParsedUrlQuery | undefined 
   return form;
 }
 
-/** Several ways look at a token request. */
+/** Parsed forms by request: several ways look at a token request. */
 const forms = new WeakMap<IncomingMessage, ParsedUrlQuery>();
 
 /** As `assertParameters` has it. */
