@@ -241,6 +241,15 @@ describe('the plan of the house', () => {
     expect(overrides.map(({ includes }: { readonly includes: unknown }) => includes)).toEqual([['test/**']]);
   });
 
+  it('has one place in the tests that opens the file of a store, and waits for its lock', () => {
+    const wrong = foldersOf('test')
+      .filter((folder) => !isIn(folder, 'test/bench'))
+      .flatMap((folder) => filesOf(folder).map((name) => `${folder}/${name}`))
+      .filter((path) => path.endsWith('.ts') && !path.endsWith('/sqlite-plans.test.ts'))
+      .filter((path) => readFileSync(join(root, path), 'utf8').includes("from 'node:sqlite'"));
+    expect(wrong).toEqual(['test/storage/sqlite/second-connection.ts']);
+  });
+
   it('keeps in src/ itself only what every room knows, and the entry of the package', () => {
     expect(filesOf('src').toSorted()).toEqual([...KNOWN_TO_ALL, 'index.ts'].toSorted());
   });

@@ -1,10 +1,10 @@
 import { join } from 'node:path';
-import { DatabaseSync } from 'node:sqlite';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { expect } from 'vitest';
 import type { RedisProcess } from '../storage/redis/redis-servers.ts';
 import { type Bank, type BankProcess, restarted } from './bank.ts';
 import { type Answer, Tpp } from './tpp.ts';
+import { secondConnection } from '../storage/sqlite/second-connection.ts';
 
 /** Where a server dies again and again, and what its clients were told before: the store must agree. */
 export interface Theatre {
@@ -102,7 +102,7 @@ export async function expectLedger(theatre: Theatre, count: number): Promise<voi
 
 /** No grant has two refresh tokens: nobody has redeemed its code twice, whatever the client saw. SQLite only. */
 export function expectOneTokenSetPerGrant(bank: Bank): void {
-  const database = new DatabaseSync(join(bank.folder, 'bank.sqlite'), { readOnly: true });
+  const database = secondConnection(join(bank.folder, 'bank.sqlite'), { readOnly: true });
   const doubles = database
     .prepare(
       `SELECT i.value FROM record_index i JOIN record r ON r.key = i.key

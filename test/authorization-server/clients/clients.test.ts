@@ -1,7 +1,6 @@
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { DatabaseSync } from 'node:sqlite';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import type { ClientChange } from '../../../src/authorization-server/clients/client-source.ts';
 import { Clients } from '../../../src/authorization-server/clients/clients.ts';
@@ -15,6 +14,7 @@ import { openSqliteStore } from '../../../src/storage/sqlite/sqlite.ts';
 import type { Store } from '../../../src/storage/store.ts';
 import { type Bank, type BankProcess, openBank } from '../../durability/bank.ts';
 import { Tpp } from '../../durability/tpp.ts';
+import { secondConnection } from '../../storage/sqlite/second-connection.ts';
 
 const POLL = { timeout: 10_000, interval: 100 };
 
@@ -150,7 +150,7 @@ describe('a client in the store', () => {
 
   it('is refused when somebody else has written or changed its record', async () => {
     await clients.register(client('stored-3', own()));
-    const database = new DatabaseSync(join(bank.folder, 'bank.sqlite'));
+    const database = secondConnection(join(bank.folder, 'bank.sqlite'));
     const changed = database
       .prepare(
         "UPDATE record SET value = replace(value, 'stored-3', 'stored-4') WHERE kind = 'RegisteredClient' AND id = 'stored-3'",

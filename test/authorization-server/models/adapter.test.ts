@@ -1,7 +1,6 @@
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { DatabaseSync } from 'node:sqlite';
 import * as models from 'oidc-provider/lib/models/index.js';
 import type { Adapter } from 'oidc-provider';
 import { afterAll, afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -17,6 +16,7 @@ import { silentLog } from '../../../src/events.ts';
 import { openSqliteStore } from '../../../src/storage/sqlite/sqlite.ts';
 import type { Store } from '../../../src/storage/store.ts';
 import { TestClock } from '../../storage/store-contract.ts';
+import { secondConnection } from '../../storage/sqlite/second-connection.ts';
 
 /** What ends with a grant, and what is used once. */
 const GRANTABLE = [
@@ -258,7 +258,7 @@ describe('the adapter', () => {
 
   it('takes a damaged or foreign record for a store in trouble, never for "not found" (M11)', async () => {
     await adapter('RefreshToken').upsert('r', { jti: 'r' }, 60);
-    const database = new DatabaseSync(file);
+    const database = secondConnection(file);
     database.exec(`UPDATE record SET value = '"' || 'AAAA' || substr(value, 6)`);
     database.close();
     expect(
@@ -279,7 +279,7 @@ describe('the adapter', () => {
       'x5t#S256': 'thumbprint',
     };
     const change = (sql: string) => {
-      const database = new DatabaseSync(file);
+      const database = secondConnection(file);
       database.exec(sql);
       database.close();
     };

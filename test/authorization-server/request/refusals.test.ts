@@ -1,10 +1,10 @@
 import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { DatabaseSync } from 'node:sqlite';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { tppNamed } from '../../../src/sandbox/curl-lines.ts';
 import { startTestSandbox, type TestSandbox } from '../running-sandbox.ts';
+import { secondConnection } from '../../storage/sqlite/second-connection.ts';
 
 let sandbox: TestSandbox;
 beforeAll(async () => {
@@ -264,7 +264,7 @@ describe('a store that is held by another process', () => {
       });
     const pushed = await push();
     const authorize = `${sandbox.description.issuer}/authorize?client_id=money-one-mtls&request_uri=${pushed.json.request_uri}`;
-    const other = new DatabaseSync(join(sandbox.folder, 'tallystick.sqlite'));
+    const other = secondConnection(join(sandbox.folder, 'tallystick.sqlite'));
     other.exec('BEGIN IMMEDIATE');
     const refused = await push();
     const page = await sandbox.send(authorize, { headers: { accept: 'text/html' } });

@@ -2,7 +2,6 @@ import { execFileSync } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { DatabaseSync } from 'node:sqlite';
 import { fileURLToPath } from 'node:url';
 import { afterEach, describe, expect, it } from 'vitest';
 import { systemClock } from '../../../src/clock.ts';
@@ -17,6 +16,7 @@ import { until } from '../../storage/redis/redis-groups.ts';
 import { hasRedis, startRedis } from '../../storage/redis/redis-servers.ts';
 import type { FullDiskReport } from './full-disk-child.ts';
 import { startTestSandbox } from '../running-sandbox.ts';
+import { secondConnection } from '../../storage/sqlite/second-connection.ts';
 
 /** Issue 4: an answer in 2 s. Two operations that wait for their whole time take longer than this. */
 const ANSWER_MILLISECONDS = 1900;
@@ -84,7 +84,7 @@ describe('a request whose store stops to answer in the middle', () => {
     const file = join(folder, 'store.sqlite');
     const { tpp, to } = await startBank(await openSqliteStore({ file, clock: systemClock, log: silentLog }));
     const walk = await tpp.walk(to, (await tpp.pushed(to)).requestUri);
-    const other = new DatabaseSync(file);
+    const other = secondConnection(file);
     other.exec('BEGIN IMMEDIATE');
     expect(await judged(() => walk.end())).toEqual([503, true, true]);
     other.exec('ROLLBACK');

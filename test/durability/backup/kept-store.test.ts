@@ -1,7 +1,6 @@
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { DatabaseSync } from 'node:sqlite';
 import { fileURLToPath } from 'node:url';
 import { decodeJwt } from 'jose';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -22,6 +21,7 @@ import { MIGRATIONS, migrate } from '../../../src/storage/sqlite/sqlite-schema.t
 import type { Store } from '../../../src/storage/store.ts';
 import { openBank } from '../bank.ts';
 import { Tpp } from '../tpp.ts';
+import { secondConnection } from '../../storage/sqlite/second-connection.ts';
 
 /*
  * A store that an earlier build wrote for real, with one customer, one consent and its tokens. `KEEP_STORE=1` writes another
@@ -54,7 +54,7 @@ describeMade('a store to keep', () => {
     const server = await bank.start();
     const { json } = await tpp.exchange(server, await tpp.code(server));
     await server.stop();
-    const database = new DatabaseSync(join(bank.folder, 'bank.sqlite'), { readOnly: true });
+    const database = secondConnection(join(bank.folder, 'bank.sqlite'), { readOnly: true });
     const kinds = KINDS.map((kind) => `'${kind}'`).join(', ');
     const rows = (table: string) =>
       database
@@ -96,7 +96,7 @@ describe.each([
   let store: Store;
 
   beforeAll(async () => {
-    const database = new DatabaseSync(file);
+    const database = secondConnection(file);
     migrate(database, MIGRATIONS.slice(0, kept.schemas.sqlite));
     for (const [table, rows] of Object.entries(kept.tables)) {
       for (const row of rows) {

@@ -1,7 +1,6 @@
 import { copyFileSync, existsSync, mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { DatabaseSync } from 'node:sqlite';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { systemClock } from '../../../src/clock.ts';
 import { isRefusal } from '../../../src/errors.ts';
@@ -9,6 +8,7 @@ import { silentLog } from '../../../src/events.ts';
 import { openSqliteStore } from '../../../src/storage/sqlite/sqlite.ts';
 import { checkStoreFile, copyStore, restoreStore } from '../../../src/storage/sqlite/sqlite-copies.ts';
 import { MIGRATIONS } from '../../../src/storage/sqlite/sqlite-schema.ts';
+import { secondConnection } from './second-connection.ts';
 
 let folder: string;
 beforeEach(() => {
@@ -134,7 +134,7 @@ describe('a restore of the SQLite store', () => {
 });
 
 function change(file: string, statements: string): void {
-  const database = new DatabaseSync(file);
+  const database = secondConnection(file);
   database.exec(statements);
   database.close();
 }

@@ -13,7 +13,6 @@ import {
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { DatabaseSync } from 'node:sqlite';
 import { fileURLToPath } from 'node:url';
 import { afterAll, describe, expect, it } from 'vitest';
 import { systemClock } from '../../../src/clock.ts';
@@ -22,6 +21,7 @@ import { silentLog } from '../../../src/events.ts';
 import { openSqliteStore } from '../../../src/storage/sqlite/sqlite.ts';
 import { MIGRATIONS, migrate } from '../../../src/storage/sqlite/sqlite-schema.ts';
 import type { Store } from '../../../src/storage/store.ts';
+import { secondConnection } from './second-connection.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'tallystick-sqlite-faults-'));
 afterAll(() => rmSync(folder, { recursive: true }));
@@ -63,7 +63,7 @@ describe('the SQLite store in trouble', () => {
   it('says so while another process holds the file, lets others run meanwhile, and recovers (M8)', async () => {
     const file = newFile();
     const store = await open(file);
-    const other = new DatabaseSync(file);
+    const other = secondConnection(file);
     other.exec('BEGIN IMMEDIATE');
     let ticks = 0;
     const ticker = setInterval(() => {
@@ -88,7 +88,7 @@ describe('the SQLite store in trouble', () => {
     const file = newFile();
     const store = await open(file);
     await store.put('Token', 'before', { value: 1 });
-    const limit = new DatabaseSync(file);
+    const limit = secondConnection(file);
     const pages = Number(limit.prepare('PRAGMA page_count').get()?.page_count);
     limit.close();
     await store.close();
@@ -151,7 +151,7 @@ describe('the SQLite store in trouble', () => {
     [
       'a newer version of ours',
       (file: string) => {
-        const database = new DatabaseSync(file);
+        const database = secondConnection(file);
         database.exec('PRAGMA user_version = 99');
         database.close();
       },
@@ -237,7 +237,7 @@ describe('the SQLite store in trouble', () => {
   it('migrates in one step or not at all, and keeps what there was', async () => {
     const file = newFile();
     await filled(file, 3);
-    const database = new DatabaseSync(file);
+    const database = secondConnection(file);
     const version = () => database.prepare('PRAGMA user_version').get()?.user_version;
     const steps = [...MIGRATIONS, 'ALTER TABLE record ADD COLUMN extra TEXT'];
     expect(() => migrate(database, [...steps, 'ALTER TABLE none ADD COLUMN x TEXT'])).toThrow('none');
@@ -254,7 +254,7 @@ describe('the SQLite store in trouble', () => {
 
   it('migrates a file of the schema before: records, their indexes, marks of use and ends', async () => {
     const file = newFile();
-    const database = new DatabaseSync(file);
+    const database = secondConnection(file);
     migrate(database, MIGRATIONS.slice(0, 2));
     const insert = database.prepare('INSERT INTO record VALUES (?, ?, ?, ?, ?, ?)');
     const index = database.prepare('INSERT INTO record_index VALUES (?, ?, ?, ?)');

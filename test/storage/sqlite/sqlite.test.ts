@@ -2,13 +2,13 @@ import { type ChildProcess, fork } from 'node:child_process';
 import { existsSync, mkdtempSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { DatabaseSync } from 'node:sqlite';
 import { fileURLToPath } from 'node:url';
 import { afterAll, describe, expect, it } from 'vitest';
 import { systemClock } from '../../../src/clock.ts';
 import { silentLog } from '../../../src/events.ts';
 import { openSqliteStore } from '../../../src/storage/sqlite/sqlite.ts';
 import { describeStore, TestClock } from '../store-contract.ts';
+import { secondConnection } from './second-connection.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'tallystick-sqlite-'));
 afterAll(() => rmSync(folder, { recursive: true }));
@@ -45,7 +45,7 @@ describe('the SQLite store', () => {
     await store.put('Token', 'a', { value: 'kept' });
     expect(statSync(file).mode & 0o077).toBe(0);
     await store.close();
-    const database = new DatabaseSync(file, { readOnly: true });
+    const database = secondConnection(file, { readOnly: true });
     expect(database.prepare('PRAGMA journal_mode').get()).toEqual({ journal_mode: 'wal' });
     database.close();
     const again = await open(file);
@@ -64,7 +64,7 @@ describe('the SQLite store', () => {
     await store.deleteByIndex('Code', 'g', 'other', until);
     await store.setBit('bits', 5000, until);
     clock.forward(2);
-    const database = new DatabaseSync(file, { readOnly: true });
+    const database = secondConnection(file, { readOnly: true });
     const rows = () =>
       ['record', 'record_index', 'tombstone', 'bitmap'].map(
         (table) => database.prepare(`SELECT count(*) AS n FROM ${table}`).get()?.n,
@@ -95,7 +95,7 @@ describe('the SQLite store', () => {
       );
     }
     clock.forward(2);
-    const database = new DatabaseSync(join(folder, `store-${files}.sqlite`), { readOnly: true });
+    const database = secondConnection(join(folder, `store-${files}.sqlite`), { readOnly: true });
     const left = () => database.prepare('SELECT count(*) AS n FROM record').get()?.n;
     await expect.poll(left, { timeout: 10_000, interval: 20 }).not.toBe(10_000);
     // A write that comes while the purge is at work does not wait for its end.
@@ -124,7 +124,7 @@ describe('the SQLite store', () => {
     clock.forward(2);
     // The pages are in the log until the next checkpoint.
     const pages = () => {
-      const database = new DatabaseSync(file, { readOnly: true });
+      const database = secondConnection(file, { readOnly: true });
       const count = Number(database.prepare('PRAGMA page_count').get()?.page_count);
       database.close();
       return count;
@@ -140,7 +140,7 @@ describe('the SQLite store', () => {
     const store = await open(file);
     await store.put('Token', 'a', { value: 'a', indexes: { grantId: 'g' } });
     await store.put('Token', 'b', { value: 'b', indexes: { grantId: 'h' } });
-    const database = new DatabaseSync(file, { timeout: 5000 });
+    const database = secondConnection(file);
     // As if the hashes of all four texts began alike.
     const placeOfA = database.prepare("SELECT place FROM record WHERE id = 'a'").get()?.place ?? 0;
     const placeOfG = database.prepare("SELECT place FROM record_index WHERE value = 'g'").get()?.place ?? 0;
@@ -151,7 +151,7 @@ describe('the SQLite store', () => {
     expect((await store.listByIndex('Token', 'grantId', 'g')).map(({ id }) => id)).toEqual(['a']);
     await store.deleteByIndex('Token', 'grantId', 'g', inAnHour());
     expect(await store.find('Token', 'a')).toBeUndefined();
-    const left = new DatabaseSync(file, { readOnly: true });
+    const left = secondConnection(file, { readOnly: true });
     expect(left.prepare('SELECT id FROM record').all()).toEqual([{ id: 'b' }]);
     left.close();
     await store.close();
