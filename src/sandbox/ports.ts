@@ -7,9 +7,10 @@ const DEFAULTS = { front: 8443, mtls: 8444, resource: 8445, tpp: 8446, app: 8447
 
 /**
  * The range of free ports. It lies below the range of outgoing connections, so that a port that is written into
- * certificates is still free at the next start.
+ * certificates is still free at the next start, and above the ports of other protocols (fetch.spec.whatwg.org, "bad port":
+ * the highest is 10080), to which browsers and this program send no request.
  */
-const RANGE = { from: 10_000, to: 20_000 };
+const RANGE = { from: 11_000, to: 20_000 };
 
 /**
  * A port that is not chosen is the one of the last run, so that tokens and clients survive a restart. A port of 0 is the
