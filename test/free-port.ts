@@ -1,6 +1,7 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { freePort as anyFreePort, type Ports } from '../src/sandbox/ports.ts';
+import type { Ports } from '../src/sandbox/folder.ts';
+import { freePort as anyFreePort } from '../src/sandbox/ports.ts';
 
 const RUN = process.env.SANDBOX_FOLDERS_OF_RUN;
 const given = new Set<number>();
@@ -12,7 +13,7 @@ const given = new Set<number>();
 export async function freePort(): Promise<number> {
   for (;;) {
     const port = await anyFreePort();
-    if (isClaimed(port)) return port;
+    if (claim(port)) return port;
   }
 }
 
@@ -28,8 +29,8 @@ export async function freeSandboxPorts(): Promise<Omit<Ports, 'revocation'>> {
   };
 }
 
-/** Claims a port: with a file where the tests of a run share a folder, or else for this process. */
-function isClaimed(port: number): boolean {
+/** Whether the port is the caller's now: by a file where the tests of a run share a folder, or else in this process. */
+function claim(port: number): boolean {
   if (given.has(port)) return false;
   given.add(port);
   if (RUN === undefined) return true;

@@ -6,6 +6,7 @@ import { vi } from 'vitest';
 import { tppNamed } from '../../src/sandbox/curl-lines.ts';
 import type { CertificateFiles, SandboxDescription } from '../../src/sandbox/folder.ts';
 import { type RunningSandbox, type SandboxOptions, startSandbox } from '../../src/sandbox/sandbox.ts';
+import { freeSandboxPorts } from '../free-port.ts';
 import { layFolder } from '../sandbox/made-folders.ts';
 
 /** A sandbox in a folder of its own, on free ports, with the means to talk to it. */
@@ -44,7 +45,7 @@ export async function startTestSandbox(
   const freeFolder = await layFolder(folder);
   const sandbox = await startSandbox({
     folder,
-    ports: { front: 0, mtls: 0, resource: 0, tpp: 0 },
+    ports: await freeSandboxPorts(),
     isAudited: false,
     ...options,
   }).catch(async (error: unknown) => {

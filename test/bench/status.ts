@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { tppNamed } from '../../src/sandbox/curl-lines.ts';
 import { pathsOf } from '../../src/sandbox/folder.ts';
-import { freePort } from '../../src/sandbox/ports.ts';
+import { freePort } from '../free-port.ts';
 import type { ApiOptions } from '../resource-server/decision/api-child.ts';
 import { createCaller, createTestBank } from '../resource-server/test-bank.ts';
 import { cpuSecondsOf, median } from './tokens/contenders.ts';

@@ -9,7 +9,7 @@ import { join } from 'node:path';
 import { createSigningKeys } from '../../src/authorization-server/signing/kept-keys.ts';
 import { Provider } from '../../src/authorization-server/provider-internals.ts';
 import type { PreparedFolder } from '../../src/certificate-conformance/folder/prepared-folder.ts';
-import { freePort } from '../../src/sandbox/ports.ts';
+import { freePort } from '../free-port.ts';
 import type { CertificateFiles } from '../../src/sandbox/folder.ts';
 
 /** A server under test. */

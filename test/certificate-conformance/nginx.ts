@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { PreparedFolder } from '../../src/certificate-conformance/folder/prepared-folder.ts';
 import type { CertificateFiles } from '../../src/sandbox/folder.ts';
-import { freePort } from '../../src/sandbox/ports.ts';
+import { freePort } from '../free-port.ts';
 import type { TestedServer } from './bare-provider.ts';
 import { untilItListens } from '../listening.ts';
 

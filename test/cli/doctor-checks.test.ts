@@ -15,7 +15,7 @@ import { responderCheck } from '../../src/cli/doctor/responder-check.ts';
 import { type Config, loadConfig } from '../../src/configuration/config.ts';
 import { pathsOf } from '../../src/sandbox/folder.ts';
 import { createAuthority } from '../../src/sandbox/pki/pki.ts';
-import { freePort } from '../../src/sandbox/ports.ts';
+import { freePort } from '../free-port.ts';
 import { tppNamed } from '../../src/sandbox/curl-lines.ts';
 import { type Bank, openBank } from '../durability/bank.ts';
 import { redisSettings } from '../storage/redis/redis-contract.ts';

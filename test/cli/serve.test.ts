@@ -12,7 +12,7 @@ import { stringify } from 'yaml';
 import { tppNamed } from '../../src/sandbox/curl-lines.ts';
 import { connectTpp } from '../../src/sandbox/demo/demo-tpp.ts';
 import { pathsOf } from '../../src/sandbox/folder.ts';
-import { freePort } from '../../src/sandbox/ports.ts';
+import { freePort } from '../free-port.ts';
 import { type RunningSandbox, startSandbox } from '../../src/sandbox/sandbox.ts';
 import { layFolder } from '../sandbox/made-folders.ts';
 

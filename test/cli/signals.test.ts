@@ -9,7 +9,7 @@ import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { tppNamed } from '../../src/sandbox/curl-lines.ts';
 import { pathsOf } from '../../src/sandbox/folder.ts';
 import { createAuthority } from '../../src/sandbox/pki/pki.ts';
-import { freePort } from '../../src/sandbox/ports.ts';
+import { freePort } from '../free-port.ts';
 import { BANK_MODULE, type Bank, isReady, openBank, type Ports } from '../durability/bank.ts';
 import { Tpp } from '../durability/tpp.ts';
 

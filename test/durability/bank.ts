@@ -10,7 +10,7 @@ import type { SandboxDescription } from '../../src/sandbox/folder.ts';
 import { openRevocationService } from '../../src/sandbox/revocation/revocation-service.ts';
 import { sandboxConfiguration } from '../../src/sandbox/sandbox-configuration.ts';
 import { startSandbox } from '../../src/sandbox/sandbox.ts';
-import { freePort } from '../../src/sandbox/ports.ts';
+import { freePort, freeSandboxPorts } from '../free-port.ts';
 import { layFolder } from '../sandbox/made-folders.ts';
 import type { Command, Report } from './server-child.ts';
 
@@ -60,9 +60,8 @@ export const BANK_MODULE = `export const createAspsp = async () => ({
 export async function openBank(storage: object = { file: 'bank.sqlite' }): Promise<Bank> {
   const folder = mkdtempSync(join(tmpdir(), 'tallystick-bank-'));
   // Only for its certificates, registry and ports.
-  const ports = { front: 0, mtls: 0, resource: 0, tpp: 0 };
   const freeFolder = await layFolder(folder);
-  const sandbox = await startSandbox({ folder, ports, isAudited: false });
+  const sandbox = await startSandbox({ folder, ports: await freeSandboxPorts(), isAudited: false });
   await sandbox.close();
   const { description } = sandbox;
   const revocation = await openRevocationService(folder, {

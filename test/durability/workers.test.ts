@@ -7,7 +7,7 @@ import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { parse } from 'yaml';
 import { tppNamed } from '../../src/sandbox/curl-lines.ts';
 import { hasRedis, type RedisProcess, startRedis } from '../storage/redis/redis-servers.ts';
-import { freePort } from '../../src/sandbox/ports.ts';
+import { freePort } from '../free-port.ts';
 import { BANK_MODULE, type Bank, isReady, openBank, type Ports } from './bank.ts';
 import { Tpp } from './tpp.ts';
 

@@ -7,7 +7,7 @@ import { systemClock } from '../../src/clock.ts';
 import { LocalTickets } from '../../src/management/operators/local-tickets.ts';
 import { ROLES, type Role } from '../../src/management/operators/operator.ts';
 import { type Authority, createAuthority } from '../../src/sandbox/pki/pki.ts';
-import { freePort } from '../../src/sandbox/ports.ts';
+import { freePort } from '../free-port.ts';
 import type { SandboxOptions } from '../../src/sandbox/sandbox.ts';
 import { startTestSandbox, type TestSandbox } from '../authorization-server/running-sandbox.ts';
 import { CLIENT_AUTH } from '../resource-server/test-bank.ts';

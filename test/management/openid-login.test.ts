@@ -2,7 +2,7 @@ import { writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { Agent } from 'undici';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { freePort } from '../../src/sandbox/ports.ts';
+import { freePort } from '../free-port.ts';
 import { type Call, type ManagedServer, startManaged } from './managed-server.ts';
 import { atProvider, cookiesOf, type OperatorsProvider, startProvider } from './openid-provider.ts';
 

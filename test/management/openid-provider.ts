@@ -6,7 +6,7 @@ import Provider from 'oidc-provider';
 import { type Agent, fetch } from 'undici';
 import { systemClock } from '../../src/clock.ts';
 import { createAuthority } from '../../src/sandbox/pki/pki.ts';
-import { freePort } from '../../src/sandbox/ports.ts';
+import { freePort } from '../free-port.ts';
 
 export interface OperatorsProvider {
   readonly issuer: string;

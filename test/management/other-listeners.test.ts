@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { Agent, request } from 'node:https';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { tppNamed } from '../../src/sandbox/curl-lines.ts';
-import { freePort } from '../../src/sandbox/ports.ts';
+import { freePort } from '../free-port.ts';
 import { fileOf } from '../docs/pages.ts';
 import { type Call, type ManagedServer, startManaged } from './managed-server.ts';
 

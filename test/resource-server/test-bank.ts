@@ -12,7 +12,7 @@ import {
   pathsOf,
   type SandboxDescription,
 } from '../../src/sandbox/folder.ts';
-import { freePort } from '../../src/sandbox/ports.ts';
+import { freePort } from '../free-port.ts';
 import { replaceFile } from '../../src/files/created-file.ts';
 import { createAuthority } from '../../src/sandbox/pki/pki.ts';
 import { systemClock } from '../../src/clock.ts';

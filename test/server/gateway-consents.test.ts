@@ -11,7 +11,7 @@ import { loadGatewayConfig } from '../../src/configuration/gateway-config.ts';
 import { silentLog } from '../../src/events.ts';
 import { demoAspsp } from '../../src/sandbox/bank/customers.ts';
 import { tppNamed } from '../../src/sandbox/curl-lines.ts';
-import { freePort } from '../../src/sandbox/ports.ts';
+import { freePort } from '../free-port.ts';
 import { startGateway } from '../../src/server/gateway/gateway-server.ts';
 import { type RunningServer, startServer } from '../../src/server/server.ts';
 import { allowAccess } from '../authorization-server/consent-information/allowed-access.ts';

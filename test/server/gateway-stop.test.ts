@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { loadGatewayConfig } from '../../src/configuration/gateway-config.ts';
 import { silentLog } from '../../src/events.ts';
-import { freePort } from '../../src/sandbox/ports.ts';
+import { freePort } from '../free-port.ts';
 import { startGateway } from '../../src/server/gateway/gateway-server.ts';
 import { documentedSnippet } from '../mutual-tls/proxies/documented-snippet.ts';
 import { createTestCertificates } from '../resource-server/issuer.ts';

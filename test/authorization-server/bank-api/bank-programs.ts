@@ -5,7 +5,7 @@ import { Agent, fetch } from 'undici';
 import { systemClock } from '../../../src/clock.ts';
 import type { CertificateFiles, SandboxDescription } from '../../../src/sandbox/folder.ts';
 import { createAuthority } from '../../../src/sandbox/pki/pki.ts';
-import { freePort } from '../../../src/sandbox/ports.ts';
+import { freePort } from '../../free-port.ts';
 import { CLIENT_AUTH } from '../../resource-server/test-bank.ts';
 
 export interface BankRequest {

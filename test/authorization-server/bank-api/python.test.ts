@@ -2,7 +2,7 @@ import type { Browser as Chromium } from 'playwright-core';
 import { decodeJwt } from 'jose';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { pathsOf } from '../../../src/sandbox/folder.ts';
-import { freePort } from '../../../src/sandbox/ports.ts';
+import { freePort } from '../../free-port.ts';
 import { chromiumNote, isChromiumMissing, launchChromium, openSites } from '../customer/chromium.ts';
 import { type BankWithApp, startBankWithApp } from './bank-with-app.ts';
 import { hour, PAYMENT, paymentOf } from './details.ts';

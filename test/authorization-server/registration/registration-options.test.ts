@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import type { EventFields } from '../../../src/events.ts';
 import { parseConfig, type RunningServer, startServer } from '../../../src/index.ts';
 import { demoAspsp } from '../../../src/sandbox/bank/customers.ts';
-import { freePort } from '../../../src/sandbox/ports.ts';
+import { freePort } from '../../free-port.ts';
 import { sandboxConfiguration } from '../../../src/sandbox/sandbox-configuration.ts';
 import { startTestSandbox, type TestSandbox } from '../running-sandbox.ts';
 import { changeable, GOOD, RegisteringTpp } from './registering.ts';

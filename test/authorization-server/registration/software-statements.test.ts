@@ -10,7 +10,7 @@ import type { RegistrationRequest } from '../../../src/authorization-server/regi
 import { systemClock } from '../../../src/clock.ts';
 import { isRefusal } from '../../../src/errors.ts';
 import { silentLog } from '../../../src/events.ts';
-import { freePort } from '../../../src/sandbox/ports.ts';
+import { freePort } from '../../free-port.ts';
 import { createAuthority } from '../../../src/sandbox/pki/pki.ts';
 import {
   type ListedSoftware,

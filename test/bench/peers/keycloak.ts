@@ -4,7 +4,7 @@ import { existsSync, mkdirSync, openSync, readdirSync, readFileSync, writeFileSy
 import { request } from 'node:https';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { freePort } from '../../../src/sandbox/ports.ts';
+import { freePort } from '../../free-port.ts';
 import { pathsOf } from '../../../src/sandbox/sandbox-paths.ts';
 import type { Bank } from '../../durability/bank.ts';
 import { type Contender, tppOf } from '../tokens/contenders.ts';

@@ -4,7 +4,7 @@ import { createServer } from 'node:https';
 import { once } from 'node:events';
 import { exportJWK, generateKeyPair, SignJWT } from 'jose';
 import { epochSeconds, systemClock } from '../../../src/clock.ts';
-import { freePort } from '../../../src/sandbox/ports.ts';
+import { freePort } from '../../free-port.ts';
 import { SoftwareDirectory } from '../../../src/sandbox/registers/software-directory.ts';
 import { pathsOf } from '../../../src/sandbox/sandbox-paths.ts';
 import type { Bank } from '../../durability/bank.ts';

@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { freePort } from '../../../src/sandbox/ports.ts';
+import { freePort } from '../../free-port.ts';
 import { untilItListens } from '../../listening.ts';
 
 /** The workers of nginx would otherwise be of a user who may not write here. */

@@ -7,7 +7,7 @@ import { fileURLToPath } from 'node:url';
 import { pathsOf } from '../../../src/sandbox/folder.ts';
 import type { SandboxTpp } from '../../../src/sandbox/sandbox-description.ts';
 import { BANK_MODULE, type Bank, freePorts, isReady, type Ports } from '../../durability/bank.ts';
-import { freePort } from '../../../src/sandbox/ports.ts';
+import { freePort } from '../../free-port.ts';
 import type { BareOptions } from './bare-server.ts';
 import type { Burst, Tally } from './generator.ts';
 import { isListening } from '../../listening.ts';

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { createServer } from 'node:https';
 import { exportJWK, generateKeyPair, SignJWT } from 'jose';
-import { freePort } from '../../../src/sandbox/ports.ts';
+import { freePort } from '../../free-port.ts';
 import { SoftwareDirectory } from '../../../src/sandbox/registers/software-directory.ts';
 import { type Bank, openBank } from '../bank.ts';
 

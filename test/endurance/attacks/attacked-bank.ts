@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { type Authority, createAuthority } from '../../../src/sandbox/pki/pki.ts';
-import { freePort } from '../../../src/sandbox/ports.ts';
+import { freePort } from '../../free-port.ts';
 import { type Bank, isReady, openBank, type Ports } from '../../durability/bank.ts';
 import type { Attack, Target } from './attack.ts';
 import { childrenOf } from './process-attacks.ts';

@@ -18,7 +18,7 @@ import { TPP_PLANS } from '../../../src/sandbox/pki/tpps.ts';
 import { FORWARDERS } from '../forwarders.ts';
 import { type Front, ON_TO_TLS } from './on-to-tls.ts';
 import { type RawAnswer, rawExchange, rawRequest } from '../raw-exchange.ts';
-import { freePort } from '../../../src/sandbox/ports.ts';
+import { freePort } from '../../free-port.ts';
 import { absence, isInstalled, type RunningProxy, startProxy } from './real-proxy.ts';
 import { thumbprintOf } from '../thumbprint.ts';
 

@@ -2,7 +2,7 @@ import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { freePort } from '../../../src/sandbox/ports.ts';
+import { freePort } from '../../free-port.ts';
 import { rawExchange, rawRequest } from '../raw-exchange.ts';
 import { adapted, documentedSnippet } from './documented-snippet.ts';
 import { untilItListens } from '../../listening.ts';

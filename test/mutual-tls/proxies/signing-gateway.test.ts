@@ -7,7 +7,7 @@ import { Agent, fetch } from 'undici';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { loadGatewayConfig } from '../../../src/configuration/gateway-config.ts';
 import { silentLog } from '../../../src/events.ts';
-import { freePort } from '../../../src/sandbox/ports.ts';
+import { freePort } from '../../free-port.ts';
 import { startGateway } from '../../../src/server/gateway/gateway-server.ts';
 import { snippet } from '../../docs/pages.ts';
 import {

@@ -1,7 +1,5 @@
 import { spawn, spawnSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { createServer } from 'node:net';
-import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -13,6 +11,7 @@ import {
   writeOcspRequest,
 } from '../../../src/x509/ocsp/ocsp.ts';
 import { RevocationIo } from '../../../src/x509/revocation/revocation-io.ts';
+import { freePort } from '../../free-port.ts';
 import * as factory from '../certificate-factory.ts';
 import { issue, type Party } from '../certificate-factory.ts';
 import * as der from '../der-writer.ts';
@@ -145,15 +144,6 @@ describe.skipIf(isMissing)('a request that is answered by the openssl command', 
     }
   });
 });
-
-function freePort(): Promise<number> {
-  return new Promise((resolve) => {
-    const probe = createServer().listen(0, '127.0.0.1', () => {
-      const { port } = probe.address() as AddressInfo;
-      probe.close(() => resolve(port));
-    });
-  });
-}
 
 /** What the command says of an answer about `good`: the status only when it has verified the answer. */
 function opensslVerdict(bytes: Buffer, hash = 'sha1'): string {
