@@ -89,7 +89,8 @@ export class Registration {
     if (statement.metadata.client_id !== undefined) {
       throw memberRefusal('client_id', 'is chosen by the server, and must not be sent');
     }
-    const clientId = randomBytes(CLIENT_ID_BYTES).toString('base64url');
+    // As hexadecimal digits: a command line takes an identifier that begins with a hyphen for an option.
+    const clientId = randomBytes(CLIENT_ID_BYTES).toString('hex');
     const { unknownMembers, allowsSelfSigned } = profile;
     const client = judgedClient({ clientId, tpp, statement, unknownMembers, allowsSelfSigned }, rules);
     await this.#used.use(statement.singleUse);

@@ -11,7 +11,7 @@ export function clientCommand(): Command {
     .addCommand(
       configured('show')
         .description('one client of the store or of the files; exit code 1 when there is none')
-        .argument('<client_id>')
+        .argument('<client_id>', 'after --, when it begins with a hyphen')
         .action(async (clientId: string, flags: ClientFlags) => {
           const { showClient } = await import('./client-changes.ts');
           await showClient(clientId, flags);
@@ -58,7 +58,7 @@ function listCommand(): Command {
 function changeCommand(name: 'approve' | 'disable' | 'enable' | 'delete', description: string): Command {
   return configured(name)
     .description(description)
-    .argument('<client_id>')
+    .argument('<client_id>', 'after --, when it begins with a hyphen')
     .action(async (clientId: string, flags: ClientFlags) => {
       const { changeClient } = await import('./client-changes.ts');
       await changeClient(name, clientId, flags);

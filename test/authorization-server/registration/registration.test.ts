@@ -28,6 +28,7 @@ describe('a TPP', () => {
     expect(registered.headers.get('cache-control')).toBe('no-store');
     expect(registered.json).toMatchObject({
       ...GOOD,
+      client_id: expect.stringMatching(/^[0-9a-f]{32}$/),
       client_name: expect.any(String),
       response_types: ['code'],
       require_pushed_authorization_requests: true,
