@@ -147,6 +147,9 @@ export const CATALOGUE = {
   ERR_ASPSP_ANSWER: bank<{ operation: string; place: string }>(
     'the systems of the bank gave an answer that cannot be used',
   ),
+  ERR_PAGE_TEMPLATE: bank<{ template: string; line?: number }>(
+    'the page cannot be shown: a template of the bank fails',
+  ),
 
   ...APPROVAL_REFUSALS,
 

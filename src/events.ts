@@ -148,6 +148,11 @@ export const EVENTS = Object.freeze({
   'dpop.refused': warn('a DPoP proof was refused', REFUSED, auditedRefusals),
   'request.refused': warn('a request breaks a rule of OAuth', REFUSED, auditedRefusals),
   'dependency.unavailable': warn('a part that a decision needs did not answer', REFUSED, auditedRefusals),
+  'page.template.failed': error(
+    'a template of the bank threw: `error` names its file and line',
+    REFUSED,
+    auditedRefusals,
+  ),
 
   ...CUSTOMER_EVENTS,
   'ciba.polled': debug(

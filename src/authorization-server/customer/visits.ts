@@ -191,5 +191,5 @@ function beginOf(interaction: Interaction): number {
 }
 
 function isOfBank(error: unknown): error is OpenBankingError {
-  return isRefusal(error, 'ERR_ASPSP_UNAVAILABLE') || isRefusal(error, 'ERR_ASPSP_ANSWER');
+  return isRefusal(error, 'ERR_ASPSP_UNAVAILABLE', 'ERR_ASPSP_ANSWER', 'ERR_PAGE_TEMPLATE');
 }

@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import type { Context, Middleware } from 'koa';
 import type { KoaContextWithOIDC } from 'oidc-provider';
 import { consentIdOf } from '../../consent/consent.ts';
+import { isRefusal } from '../../errors.ts';
 import { type EventFields, hexPrefix, type Log } from '../../events.ts';
 import type { ClientCertificateSource } from '../../mutual-tls/client-certificate.ts';
 import { findRefusal, protocolRefusal, refusalEvent } from './oauth-error.ts';
@@ -22,6 +23,11 @@ export function accessLog(log: Log, source: ClientCertificateSource): Middleware
 
 function record(ctx: Context, log: Log, source: ClientCertificateSource): void {
   const fault: unknown = ctx.state.refusal ?? ctx.state.fault;
+  const { templateFault } = ctx.state;
+  // The page of that fault may have failed by the same template.
+  if (templateFault !== undefined && !isRefusal(fault, 'ERR_PAGE_TEMPLATE')) {
+    log.emit('page.template.failed', { ...requestFields(ctx), error: templateFault });
+  }
   if (fault === undefined) {
     if (ctx.path === ENDPOINTS.token) log.emit('token.issued', tokenFields(ctx));
     return;

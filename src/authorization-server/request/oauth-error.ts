@@ -71,6 +71,7 @@ const EXCEPTIONS: Readonly<Partial<Record<ErrorCode, Row>>> = {
   ERR_APPROVAL_DENIED: { ...GRANT, error: 'access_denied', event: 'ciba.ended' },
   ERR_GRANT_ID: { ...INVALID_REQUEST, error: 'invalid_grant_id' },
   ERR_GRANT_UNKNOWN: { ...INVALID_REQUEST, status: 404 },
+  ERR_PAGE_TEMPLATE: { ...FAULT, event: 'page.template.failed' },
   ERR_DASHBOARD_FORM: { ...INVALID_REQUEST, status: 403, error: 'access_denied' },
   ERR_REGISTRATION_METADATA: { ...REGISTRATION, error: 'invalid_client_metadata' },
   ERR_REGISTRATION_REDIRECT_URI: { ...REGISTRATION, error: 'invalid_redirect_uri' },

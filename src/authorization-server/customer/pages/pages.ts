@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import type { Context } from 'koa';
+import { isRefusal } from '../../../errors.ts';
 import type { Decision } from '../consent/decisions.ts';
 import { Branding } from './branding/branding.ts';
 import type { AskedDetail } from './consent-view/asked-members.ts';
@@ -42,10 +43,10 @@ export class Pages {
     const { factor } = view.challenge;
     prepareForm(ctx, { ...view, scriptHash: factor === 'passkey' ? PASSKEY_HASH : undefined });
     const isPolling = factor === 'app' && !(STILL in ctx.query);
-    // A field of the answer, which no template can forget. The customer can stop it (WCAG 2.2 §2.2.1, §2.2.2).
-    if (isPolling) ctx.set('refresh', `${POLL_SECONDS}; url=${ctx.path}?${POLL}=1`);
     const asked = this.#detailsIn(ctx, view.details);
     this.show(ctx, 'factor', { ...view, asked, isPolling, still: `?${STILL}=1`, script: PASSKEY_SCRIPT });
+    // A field of the answer, which no template can forget. The customer can stop it (WCAG 2.2 §2.2.1, §2.2.2).
+    if (isPolling) ctx.set('refresh', `${POLL_SECONDS}; url=${ctx.path}?${POLL}=1`);
   }
 
   passkeys(ctx: Context, view: PasskeysPage): void {
@@ -76,14 +77,14 @@ export class Pages {
   onward(ctx: Context, url: string): void {
     ctx.status = 200;
     preparePage(ctx, { hasForm: false });
-    this.show(ctx, 'onward', { url });
+    this.#showEnd(ctx, 'onward', { url });
   }
 
   /** The request cannot go on, and nothing was decided. */
   stopped(ctx: Context, { status, ...view }: StoppedPage): void {
     preparePage(ctx, { hasForm: true });
     ctx.status = status;
-    this.show(ctx, 'stopped', { ...view, requestId: ctx.state.requestId });
+    this.#showEnd(ctx, 'stopped', { ...view, requestId: ctx.state.requestId });
   }
 
   /** The request is over: the decision of the customer. */
@@ -92,13 +93,13 @@ export class Pages {
     const allowed = decision.answer === 'allowed' ? decision : undefined;
     const isPayment = allowed !== undefined && isPaid(allowed.asked.details);
     const until = allowed && !isPayment ? this.wordsOf(ctx).date(new Date(allowed.until)) : undefined;
-    this.show(ctx, 'decided', { service: decision.service, until, isPayment });
+    this.#showEnd(ctx, 'decided', { service: decision.service, until, isPayment });
   }
 
   /** The request is unknown, or something failed. Says nothing about what was shared: it is not known here. */
   error(ctx: Context, view: { readonly status: number; readonly rule?: string | undefined }): void {
     ctx.status = view.status;
-    this.show(ctx, 'error', {
+    this.#showEnd(ctx, 'error', {
       requestId: ctx.state.requestId,
       rule: view.rule,
       isOurs: view.status >= 500,
@@ -112,14 +113,36 @@ export class Pages {
     return this.languages.preferred({ uiLocales, acceptLanguage: ctx.get('accept-language') });
   }
 
-  /** Renders a template in the language of the customer. Headers are `preparePage`'s. */
+  /**
+   * Renders a template in the language of the customer. Headers are `preparePage`'s.
+   *
+   * @throws ERR_PAGE_TEMPLATE when a template of the bank throws
+   */
   show(ctx: Context, template: string, view: object): void {
+    ctx.body = this.branding.templates.render(template, this.#prepared(ctx, view));
+  }
+
+  /**
+   * A page on which the customer has nothing to decide. Where a template of the bank throws, the built-in page names the way
+   * on, and the access log reports the template.
+   */
+  #showEnd(ctx: Context, template: string, view: object): void {
+    try {
+      this.show(ctx, template, view);
+    } catch (error) {
+      if (!isRefusal(error, 'ERR_PAGE_TEMPLATE')) throw error;
+      ctx.state.templateFault = error;
+      ctx.body = this.branding.templates.renderBuiltIn(template, this.#prepared(ctx, view));
+    }
+  }
+
+  #prepared(ctx: Context, view: object): object {
     const words = this.wordsOf(ctx);
     ctx.type = 'html';
     ctx.set('content-language', words.tag);
-    const { templates, bankName: bank, version, logo, logoDark } = this.branding;
+    const { bankName: bank, version, logo, logoDark } = this.branding;
     const look = { bank, version, hasLogo: logo !== undefined, hasLogoDark: logoDark !== undefined };
-    ctx.body = templates.render(template, { ...pageWords(words), ...look, ...view });
+    return { ...pageWords(words), ...look, ...view };
   }
 
   #detailsIn(ctx: Context, details: readonly AskedDetail[]) {

@@ -60,7 +60,7 @@ function templatesOf({ templates }: BankFolder, folder: string | undefined): Pag
   try {
     return new PageTemplates(templates);
   } catch (cause) {
-    const message = cause instanceof Error ? (cause.message.split('\n')[0] ?? '') : String(cause);
+    const message = cause instanceof Error ? cause.message : String(cause);
     throw invalidConfig(folder ?? '', [{ path: 'pages.folder', message }], cause);
   }
 }
