@@ -1,6 +1,6 @@
 import { pathToFileURL } from 'node:url';
 import { invalidConfig } from '../errors.ts';
-import type { Aspsp, Config, DecoupledApproval } from '../index.ts';
+import type { Aspsp, Config, DecoupledApproval, StrongAuthentication } from '../index.ts';
 
 /** For a module that connects to the bank's core before it answers. */
 const LOAD_SECONDS = 60;
@@ -38,17 +38,43 @@ export async function loadAspsp(
   };
   try {
     const aspsp: Partial<Aspsp> = Object(await Promise.race([made(), late]));
-    const isWhole =
-      'name' in aspsp &&
-      [aspsp.answerAuthentication, aspsp.listAccounts].every((one) => typeof one === 'function');
-    if (!isWhole) throw invalid('createAspsp must answer with name, answerAuthentication and listAccounts');
-    const asks: Partial<DecoupledApproval> | undefined = aspsp.decoupled && Object(aspsp.decoupled);
-    const members = [asks?.connect, asks?.findCustomer, asks?.startApproval];
-    if (asks !== undefined && !members.every((one) => typeof one === 'function')) {
-      throw invalid('decoupled must have connect, findCustomer and startApproval');
-    }
+    const problem = problemOf(aspsp);
+    if (problem !== undefined) throw invalid(problem);
     return aspsp as Aspsp;
   } finally {
     clearTimeout(timer);
   }
+}
+
+/** Each function of the contract is there, and each optional one is a function: the first customer would find the fault else. */
+function problemOf(aspsp: Partial<Aspsp>): string | undefined {
+  const { name, answerAuthentication, listAccounts, beginAuthentication, findClaims } = aspsp;
+  if (!isName(name) || !areFunctions([answerAuthentication, listAccounts])) {
+    return 'createAspsp must answer with name, answerAuthentication and listAccounts';
+  }
+  if (!areFunctions([beginAuthentication, findClaims].filter(isThere))) {
+    return 'beginAuthentication and findClaims must be functions where they are there';
+  }
+  const asks: Partial<DecoupledApproval> | undefined = aspsp.decoupled && Object(aspsp.decoupled);
+  if (asks && !areFunctions([asks.connect, asks.findCustomer, asks.startApproval])) {
+    return 'decoupled must have connect, findCustomer and startApproval';
+  }
+  const strong: Partial<StrongAuthentication> | undefined = aspsp.strong && Object(aspsp.strong);
+  const ofStrong = [strong?.connect, strong?.sendCode, strong?.askInApp, strong?.exempts].filter(isThere);
+  if (strong && !areFunctions([strong.findFactors, ...ofStrong])) {
+    return 'strong must have findFactors; connect, sendCode, askInApp and exempts must be functions where they are there';
+  }
+  return undefined;
+}
+
+function isName(value: unknown): boolean {
+  return typeof value === 'string' && value.trim() !== '';
+}
+
+function isThere(value: unknown): boolean {
+  return value !== undefined;
+}
+
+function areFunctions(values: readonly unknown[]): boolean {
+  return values.every((value) => typeof value === 'function');
 }

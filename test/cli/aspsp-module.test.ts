@@ -47,6 +47,26 @@ describe("the bank's module", () => {
       `export const createAspsp = () => ({ ...(${BANK}), decoupled: { connect: () => {} } });`,
       'decoupled must have connect, findCustomer and startApproval',
     ],
+    [
+      'of a number as name',
+      `export const createAspsp = () => ({ ...(${BANK}), name: 1 });`,
+      'must answer with name',
+    ],
+    [
+      'with an object as optional function',
+      `export const createAspsp = () => ({ ...(${BANK}), beginAuthentication: {} });`,
+      'beginAuthentication and findClaims must be functions',
+    ],
+    [
+      'strong without factors',
+      `export const createAspsp = () => ({ ...(${BANK}), strong: { connect: () => {} } });`,
+      'strong must have findFactors',
+    ],
+    [
+      'strong with a text as function',
+      `export const createAspsp = () => ({ ...(${BANK}), strong: { findFactors: () => {}, askInApp: 'x' } });`,
+      'strong must have findFactors; connect',
+    ],
     ['without the function', 'export const aspsp = 1;', 'does not export a function createAspsp'],
     ['not a module', 'export const = 1;', 'cannot be loaded'],
   ])('ends the start with one readable problem when it is %s', async (name, text, message) => {

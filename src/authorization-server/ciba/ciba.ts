@@ -5,6 +5,7 @@ import type { Aspsp } from '../customer/bank/aspsp.ts';
 import { Decisions } from '../customer/consent/decisions.ts';
 import type { AskedAccesses } from '../customer/consent/asked-access.ts';
 import type { Approvals } from '../customer/bank/decoupled-approval.ts';
+import { connectBank } from '../customer/bank/timed-calls.ts';
 import type { GrantedConsents, GrantedConsentsOptions } from '../customer/consent/granted-consent.ts';
 import type { Store } from '../../storage/store.ts';
 import { ApprovalRecords } from './approval-records.ts';
@@ -73,7 +74,7 @@ export class Ciba {
       notifications: this.#notifications,
     });
     this.#approvals = approvals;
-    aspsp.decoupled?.connect(approvals);
+    connectBank('decoupled', () => aspsp.decoupled?.connect(approvals));
     return approvals;
   }
 

@@ -211,6 +211,13 @@ describe('a bank that fails', () => {
     expect(customer.page.text).toContain('Allow access?');
   });
 
+  const throwing = {
+    get accountId(): string {
+      throw new Error('the connection of this record is closed');
+    },
+    name: 'Current account',
+    identification: '1',
+  };
   const result = { type: 'authenticated', psuId: 'psu-1', amr: ['pwd'] };
   const form = { ...CODE_STEP, state: 1 };
   it.each<[string, keyof Aspsp, unknown]>([
@@ -234,6 +241,7 @@ describe('a bank that fails', () => {
     ['a plain http address', 'beginAuthentication', { type: 'redirect', url: 'http://bank.example' }],
     ['a result before a step', 'beginAuthentication', result],
     ['no list of accounts', 'listAccounts', { accounts: [] }],
+    ['an account whose member throws', 'listAccounts', [throwing]],
     ['an account twice', 'listAccounts', [...accounts(), ...accounts()]],
   ])('by the shape of its answer is refused: %s', async (_what, operation, value) => {
     bench.current = { [operation]: async () => value };

@@ -8,7 +8,7 @@ import type {
   ExemptibleAccess,
   StrongAuthentication,
 } from './strong-authentication.ts';
-import { TimedCalls } from './timed-calls.ts';
+import { connectBank, TimedCalls } from './timed-calls.ts';
 
 interface StrongAuthenticationCallsOptions {
   readonly aspsp: Pick<Aspsp, 'strong'>;
@@ -48,7 +48,7 @@ export class StrongAuthenticationCalls {
   }
 
   connect(confirmations: Confirmations): void {
-    this.#bank?.connect?.(confirmations);
+    connectBank('strong', () => this.#bank?.connect?.(confirmations));
   }
 
   findFactors(psuId: string): Promise<CustomerFactors> {

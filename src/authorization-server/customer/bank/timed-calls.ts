@@ -1,5 +1,5 @@
 import type { z } from 'zod';
-import { OpenBankingError } from '../../../errors.ts';
+import { invalidConfig, OpenBankingError } from '../../../errors.ts';
 import type { AspspCall } from './decoupled-approval.ts';
 
 /**
@@ -32,10 +32,7 @@ export class TimedCalls {
       throw new OpenBankingError('ERR_ASPSP_UNAVAILABLE', { operation, problem: 'it throws' }, { cause });
     };
     try {
-      const parsed = schema.safeParse(await Promise.race([called().catch(thrown), ended]));
-      if (parsed.success) return parsed.data;
-      // Never the value, which may hold a password.
-      throw malformedAnswer(operation, parsed.error.issues[0]?.path.join('.') ?? '');
+      return parseAnswer(operation, schema, await Promise.race([called().catch(thrown), ended]));
     } finally {
       clearTimeout(timer);
     }
@@ -43,6 +40,33 @@ export class TimedCalls {
 }
 
 /** An answer of the bank that is not of its contract. */
-export function malformedAnswer(operation: string, place: string): OpenBankingError<'ERR_ASPSP_ANSWER'> {
-  return new OpenBankingError('ERR_ASPSP_ANSWER', { operation, place });
+export function malformedAnswer(
+  operation: string,
+  place: string,
+  cause?: unknown,
+): OpenBankingError<'ERR_ASPSP_ANSWER'> {
+  return new OpenBankingError('ERR_ASPSP_ANSWER', { operation, place }, { cause });
+}
+
+/** Calls `connect` of a module at the start. @throws ERR_CONFIG_INVALID when it throws */
+export function connectBank(part: 'decoupled' | 'strong', connect: () => void): void {
+  try {
+    connect();
+  } catch (cause) {
+    const problem = { path: `${part}.connect`, message: 'throws' };
+    throw invalidConfig('the module of the bank', [problem], cause);
+  }
+}
+
+function parseAnswer<T>(operation: string, schema: z.ZodType<T>, answered: unknown): T {
+  let parsed: z.ZodSafeParseResult<T>;
+  try {
+    parsed = schema.safeParse(answered);
+  } catch (cause) {
+    // A getter of a record of the bank's core system, for example, whose connection has been closed.
+    throw malformedAnswer(operation, 'a member that throws when it is read', cause);
+  }
+  if (parsed.success) return parsed.data;
+  // Never the value, which may hold a password.
+  throw malformedAnswer(operation, parsed.error.issues[0]?.path.join('.') ?? '');
 }
