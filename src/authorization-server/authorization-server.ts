@@ -57,7 +57,8 @@ import { Dashboard, type DashboardOptions } from './dashboard/dashboard.ts';
 import { nameGrant } from './grant-management/grant-id.ts';
 import { grantsEndpoint } from './grant-management/grants-endpoint.ts';
 import { ClientTokens } from './tokens/direct/client-tokens.ts';
-import { directWays } from './tokens/direct/direct-ways.ts';
+import { type DirectParts, directWays } from './tokens/direct/direct-ways.ts';
+import { TokenIntrospection } from './tokens/direct/token-introspection.ts';
 import { revokeTokens } from './tokens/revocation.ts';
 import { serveClientKeys } from './tokens/client-keys.ts';
 import { openSelfSigned } from './clients/self-signed/self-signed-clients.ts';
@@ -173,8 +174,11 @@ export function createAuthorizationServer(options: AuthorizationServerOptions): 
   const consents = new Consents(options.consents, { endGrant });
   const bankApp = openBankApp(options, { provider, accesses, calls: aspsp });
   const ofPages = { provider, aspsp, bankApp, strong, pages, consents, granted, accesses };
-  const clientTokens = new ClientTokens(options, { tokenStatus, adapter: adapters('ClientCredentials') });
-  provider.use(inOrder(stepsOf(options, { ...ofPages, tokenStatus, releasedClaims, clientTokens })));
+  const direct = {
+    clientTokens: new ClientTokens(options, { tokenStatus, adapter: adapters('ClientCredentials') }),
+    tokenIntrospection: new TokenIntrospection(options, adapters),
+  };
+  provider.use(inOrder(stepsOf(options, { ...ofPages, tokenStatus, releasedClaims, direct })));
   const callback = provider.callback();
   const handlerOf =
     (name: ListenerName): RequestHandler =>
@@ -204,7 +208,7 @@ interface StepParts {
   readonly granted: GrantedConsents;
   readonly accesses: AskedAccesses;
   readonly tokenStatus: TokenStatus;
-  readonly clientTokens: ClientTokens;
+  readonly direct: DirectParts;
 }
 
 /** The steps of each listener, in the order in which they run. The provider's endpoint comes last. */
@@ -271,7 +275,7 @@ function stepsOf(
       at(ENDPOINTS.token, nameGrant(options.grantManagement)),
       at(ENDPOINTS.introspection, signedIntrospection(provider)),
       at(ENDPOINTS.revocation, revokeTokens(sources, options)),
-      ...directWays(provider, parts.clientTokens),
+      ...directWays(provider, parts.direct),
       checkForm,
       at(ENDPOINTS.pushed_authorization_request, decrypting),
       at(ENDPOINTS.pushed_authorization_request, refuseNesting),

@@ -49,12 +49,17 @@ const INDEXED: Readonly<Record<string, readonly (keyof AdapterPayload & string)[
   DeviceCode: ['userCode'],
 };
 
+/** The records of one model. */
+export interface ModelRecords extends Adapter {
+  find(id: string): Promise<AdapterPayload | undefined>;
+}
+
 /**
  * Storage for the provider's models (their list: oidc-provider's `Adapter`). Identifiers, which are the opaque
  * tokens themselves, are stored as keyed hashes only; payloads are encrypted, since they hold identifiers too, or only
  * authenticated where nothing is secret but the token.
  */
-export function createAdapterFactory(options: AdapterOptions): (model: string) => Adapter {
+export function createAdapterFactory(options: AdapterOptions): (model: string) => ModelRecords {
   const { secret } = options;
   const parts = { ...options, hash: identifierHash(secret), encryption: new PayloadEncryption(secret) };
   return (model) => new ModelAdapter(model, parts);
@@ -65,7 +70,7 @@ interface Parts extends AdapterOptions {
   readonly encryption: PayloadEncryption;
 }
 
-class ModelAdapter implements Adapter {
+class ModelAdapter implements ModelRecords {
   readonly #model: string;
   readonly #parts: Parts;
   /** A client's own token: written once, under a new identifier, and of no customer. */

@@ -2,8 +2,9 @@ import type { IncomingMessage } from 'node:http';
 import type { Middleware } from 'koa';
 import type { Client } from 'oidc-provider';
 import { introspectionHandler, type Provider, runInContext } from '../../provider-internals.ts';
-import { DIRECT_HEADERS, directContext, OPAQUE, plainForm } from './direct-request.ts';
 import { SIGNED_TYPE } from '../introspection.ts';
+import { DIRECT_HEADERS, directContext, OPAQUE, plainForm } from './direct-request.ts';
+import type { TokenIntrospection } from './token-introspection.ts';
 
 /**
  * A short way to the provider's own answer about a token (RFC 7662), for the request that nearly every TPP sends: a small
@@ -12,7 +13,10 @@ import { SIGNED_TYPE } from '../introspection.ts';
  *
  * Every other request, and every request that must be refused, goes on to the provider, which finds the body unread.
  */
-export function directIntrospection(provider: Provider): Middleware {
+export function directIntrospection(
+  provider: Provider,
+  introspection: Pick<TokenIntrospection, 'find'>,
+): Middleware {
   return async (ctx, next) => {
     const params = plainParams(ctx.req);
     const client = params === undefined ? undefined : await provider.Client.find(params.client_id);
@@ -23,6 +27,11 @@ export function directIntrospection(provider: Provider): Middleware {
     const context = await directContext(provider, ctx, { route: 'introspection', params: hinted, client });
     if (context === undefined) return next();
     ctx.set(DIRECT_HEADERS);
+    const answer = await introspection.find(params.token, client);
+    if (answer !== undefined) {
+      ctx.body = answer;
+      return;
+    }
     await runInContext(context, () => introspectionHandler(context));
   };
 }

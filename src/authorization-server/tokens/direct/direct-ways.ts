@@ -7,15 +7,24 @@ import { directGrant } from './direct-grant.ts';
 import { directIntrospection } from './direct-introspection.ts';
 import { directPushedRequest } from './direct-pushed-request.ts';
 import { directRevocation } from './direct-revocation.ts';
+import type { TokenIntrospection } from './token-introspection.ts';
 
-/** The short ways to the provider's own handlers. They take only forms that `checkForm` passes. */
-export function directWays(provider: Provider, tokens: ClientTokens): readonly Middleware[] {
+export interface DirectParts {
+  readonly clientTokens: ClientTokens;
+  readonly tokenIntrospection: TokenIntrospection;
+}
+
+/** The short ways past the provider's own routes. They take only forms that `checkForm` passes. */
+export function directWays(
+  provider: Provider,
+  { clientTokens, tokenIntrospection }: DirectParts,
+): readonly Middleware[] {
   return [
-    at(ENDPOINTS.token, directClientCredentials(provider, tokens)),
+    at(ENDPOINTS.token, directClientCredentials(provider, clientTokens)),
     at(ENDPOINTS.token, directGrant(provider, 'refresh_token')),
     at(ENDPOINTS.token, directGrant(provider, 'authorization_code')),
     at(ENDPOINTS.pushed_authorization_request, directPushedRequest(provider)),
-    at(ENDPOINTS.introspection, directIntrospection(provider)),
+    at(ENDPOINTS.introspection, directIntrospection(provider, tokenIntrospection)),
     at(ENDPOINTS.revocation, directRevocation(provider)),
   ];
 }
