@@ -56,9 +56,7 @@ import { signedIntrospection } from './tokens/signed-introspection.ts';
 import { Dashboard, type DashboardOptions } from './dashboard/dashboard.ts';
 import { nameGrant } from './grant-management/grant-id.ts';
 import { grantsEndpoint } from './grant-management/grants-endpoint.ts';
-import { ClientTokens } from './tokens/direct/client-tokens.ts';
-import { type DirectParts, directWays } from './tokens/direct/direct-ways.ts';
-import { TokenIntrospection } from './tokens/direct/token-introspection.ts';
+import { type DirectParts, directParts, directWays } from './tokens/direct/direct-ways.ts';
 import { revokeTokens } from './tokens/revocation.ts';
 import { serveClientKeys } from './tokens/client-keys.ts';
 import { openSelfSigned } from './clients/self-signed/self-signed-clients.ts';
@@ -174,10 +172,7 @@ export function createAuthorizationServer(options: AuthorizationServerOptions): 
   const consents = new Consents(options.consents, { endGrant });
   const bankApp = openBankApp(options, { provider, accesses, calls: aspsp });
   const ofPages = { provider, aspsp, bankApp, strong, pages, consents, granted, accesses };
-  const direct = {
-    clientTokens: new ClientTokens(options, { tokenStatus, adapter: adapters('ClientCredentials') }),
-    tokenIntrospection: new TokenIntrospection(options, adapters),
-  };
+  const direct = directParts(options, { tokenStatus, adapters });
   provider.use(inOrder(stepsOf(options, { ...ofPages, tokenStatus, releasedClaims, direct })));
   const callback = provider.callback();
   const handlerOf =

@@ -162,3 +162,39 @@ describe('the short way of a revocation and the way of the provider', () => {
     expect(outcomes[0]).toEqual(outcomes[1]);
   });
 });
+
+describe('the short way of a revocation of a token without a customer', () => {
+  const tokenOf = async (name: string) => {
+    const form = { ...clientOf(name), grant_type: 'client_credentials', scope: 'accounts' };
+    return String((await sandbox.post(name, '/token', form)).json.access_token);
+  };
+  const isLive = async (name: string, token: string) =>
+    (await sandbox.post(name, '/introspect', { ...clientOf(name), token })).json.active;
+
+  it.each(['as the first one', 'after another one', 'after one of a customer'])(
+    'and the way of the provider are the same: %s',
+    async (title) => {
+      if (title === 'after another one') await isLive('money-one', await tokenOf('money-one'));
+      if (title === 'after one of a customer') await isLive('money-one', (await granted()).access);
+      const outcomes: unknown[] = [];
+      for (const way of [{}, { unknown: 'x' }]) {
+        const token = await tokenOf('money-one');
+        outcomes.push(await outcomeOf('/revoke', { ...clientOf('money-one'), token, ...way }, 'money-one'));
+        expect(await isLive('money-one', token)).toBe(false);
+      }
+      expect(outcomes[0]).toEqual(outcomes[1]);
+      expect(outcomes[0]).toMatchObject({
+        ...{ status: 200, isEmpty: true },
+        events: [{ event: 'token.revoked', kind: 'ClientCredentials', clientId: 'money-one-mtls' }],
+      });
+    },
+  );
+
+  it("leaves another TPP's token alive", async () => {
+    await isLive('money-two', await tokenOf('money-two'));
+    const token = await tokenOf('money-one');
+    const { status, text } = await sandbox.post('money-two', '/revoke', { ...clientOf('money-two'), token });
+    expect([status, text]).toEqual([200, '']);
+    expect(await isLive('money-one', token)).toBe(true);
+  });
+});

@@ -1,11 +1,7 @@
 import type { AdapterPayload, Client } from 'oidc-provider';
 import { type Clock, epochSeconds } from '../../../clock.ts';
 import type { ModelRecords } from '../../models/adapter.ts';
-
-/** The kinds of access tokens: of a customer's consent, and of a client alone. */
-const KINDS = ['AccessToken', 'ClientCredentials'] as const;
-type Kind = (typeof KINDS)[number];
-type Records = Pick<ModelRecords, 'find'>;
+import type { OpaqueTokens } from './opaque-tokens.ts';
 
 /** An answer about a token (RFC 7662 §2.2). */
 export type TokenInformation = Readonly<Record<string, unknown>> & { readonly active: boolean };
@@ -18,22 +14,24 @@ export interface TokenIntrospectionOptions {
 }
 
 /**
- * Answers a TPP about its opaque access tokens (RFC 7662), with the members of the provider's last step. The kind of
- * which the client's token was last is looked for first, so that most answers read one record.
+ * Answers a TPP about its opaque access tokens (RFC 7662), with the members of the provider's last step.
  * test/authorization-server/tokens compares both.
  */
 export class TokenIntrospection {
   readonly #options: TokenIntrospectionOptions;
-  readonly #records: Readonly<Record<Kind | 'Grant', Records>>;
-  readonly #lastKinds = new WeakMap<Client, Kind>();
+  readonly #tokens: Pick<OpaqueTokens, 'find'>;
+  readonly #grants: Pick<ModelRecords, 'find'>;
 
-  constructor(options: TokenIntrospectionOptions, recordsOf: (model: string) => Records) {
+  constructor(
+    options: TokenIntrospectionOptions,
+    {
+      tokens,
+      grants,
+    }: { readonly tokens: Pick<OpaqueTokens, 'find'>; readonly grants: Pick<ModelRecords, 'find'> },
+  ) {
     this.#options = options;
-    this.#records = {
-      AccessToken: recordsOf('AccessToken'),
-      ClientCredentials: recordsOf('ClientCredentials'),
-      Grant: recordsOf('Grant'),
-    };
+    this.#tokens = tokens;
+    this.#grants = grants;
   }
 
   /**
@@ -43,26 +41,16 @@ export class TokenIntrospection {
    * @throws what the adapter throws
    */
   async find(value: string, client: Client): Promise<TokenInformation | undefined> {
-    const token = await this.#findToken(value, client);
+    const token = await this.#tokens.find(value, client);
     if (token === undefined || token.rar !== undefined) return undefined;
     const isLive = token.clientId === client.clientId && !this.#isOver(token);
     return isLive && (await this.#isGranted(token)) ? this.#informationOf(token) : INACTIVE;
   }
 
-  async #findToken(value: string, client: Client): Promise<AdapterPayload | undefined> {
-    const first = this.#lastKinds.get(client) ?? KINDS[0];
-    const found = await this.#records[first].find(value);
-    if (found !== undefined) return found;
-    const other = first === KINDS[0] ? KINDS[1] : KINDS[0];
-    const token = await this.#records[other].find(value);
-    if (token !== undefined) this.#lastKinds.set(client, other);
-    return token;
-  }
-
   /** Whether the grant of a customer's token is there, and of the same client and customer. */
   async #isGranted({ grantId, clientId, accountId }: AdapterPayload): Promise<boolean> {
     if (grantId === undefined) return true;
-    const grant = await this.#records.Grant.find(grantId);
+    const grant = await this.#grants.find(grantId);
     if (grant === undefined || this.#isOver(grant)) return false;
     return grant.clientId === clientId && grant.accountId === accountId;
   }
