@@ -17,7 +17,13 @@ import { OPENID_SCOPES } from './clients/registered-client.ts';
 import { CookieSignatures } from './cookie-signatures.ts';
 import { discoveryExtras, type OpenGrantManagement } from './discovery.ts';
 import { errorMode } from './profiles/error-mode.ts';
-import { marketAcrValues, profileOf, type Profiles, responseModes } from './profiles/profiles.ts';
+import {
+  marketAcrValues,
+  profileOf,
+  type Profiles,
+  responseModes,
+  rotatesRefreshTokens,
+} from './profiles/profiles.ts';
 import { profileConfiguration } from './profiles/provider-configuration.ts';
 import { providerKeys } from './signing/provider-keys.ts';
 import type { AcrOptions } from './customer/bank/aspsp-calls.ts';
@@ -177,9 +183,7 @@ function configuration(options: ProviderOptions, parts: ProviderParts): Configur
       return Promise.resolve(grantId === undefined ? undefined : ctx.oidc.provider.Grant.find(grantId));
     },
     issueRefreshToken: (_ctx, client) => Promise.resolve(client.grantTypeAllowed('refresh_token')),
-    rotateRefreshToken: (ctx) =>
-      profileOf(ctx.oidc.client, options.profiles).market?.keepsRefreshTokens !== true &&
-      (options.rotatesRefreshTokens || profiled.rotateRefreshToken(ctx)),
+    rotateRefreshToken: (ctx) => rotatesRefreshTokens(options, ctx.oidc.client),
     expiresWithSession: () => Promise.resolve(false),
     revokeGrantPolicy: () => true,
     extraTokenClaims: async (ctx, token) => ({

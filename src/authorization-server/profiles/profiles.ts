@@ -74,6 +74,18 @@ export function profileOf(
   return profiles.find(({ name }) => name === client?.profile) ?? profiles[0];
 }
 
+/** Whether a refresh gives the client another refresh token. */
+export function rotatesRefreshTokens(
+  {
+    profiles,
+    rotatesRefreshTokens: always,
+  }: { readonly profiles: Profiles; readonly rotatesRefreshTokens: boolean },
+  client: Readonly<Record<string, unknown>> | undefined,
+): boolean {
+  const { market, rotatesRefreshTokens: rotates } = profileOf(client, profiles);
+  return market?.keepsRefreshTokens !== true && (always || rotates);
+}
+
 /** Authentication contexts of markets. */
 export function marketAcrValues(profiles: Profiles): readonly string[] {
   return union(profiles, ({ market }) => market?.acrValues ?? []);

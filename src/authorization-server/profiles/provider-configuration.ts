@@ -62,8 +62,6 @@ export function profileConfiguration(profiles: Profiles) {
       encryption: { enabled: profiles.some((one) => one.encryption !== 'never') },
       jwtResponseModes: { enabled: responseModes(profiles).some(isSigned) },
     },
-    rotateRefreshToken: (ctx: { readonly oidc: { readonly client?: Client | undefined } }) =>
-      profileOf(ctx.oidc.client, profiles).rotatesRefreshTokens,
     ttl: {
       AuthorizationCode: (_ctx: unknown, _code: unknown, client: Client) =>
         profileOf(client, profiles).codeSeconds,

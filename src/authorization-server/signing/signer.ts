@@ -40,7 +40,7 @@ export interface FollowedSigner extends Signer {
  */
 export async function signJwt(
   signer: Signer,
-  { typ, claims }: { readonly typ: string; readonly claims: Readonly<Record<string, unknown>> },
+  { typ, claims }: { readonly typ?: string; readonly claims: Readonly<Record<string, unknown>> },
 ): Promise<string> {
   const key = signer.keys.find(({ alg }) => alg === 'ES256');
   if (key === undefined) throw new TypeError('there is no ES256 key');

@@ -99,10 +99,8 @@ export function apiScopes(options: ApiScopesOptions, judge: AccessJudge) {
         asProviderError(() => assertScopes(asked, allowed, holder));
         if (OF_BROWSER_OR_DEVICE.includes(ctx.oidc.route)) setScopes(ctx, asked);
       }
-      const scopes = scopesAllowed(holder.roles, known);
       return {
-        // A token for the APIs opens userinfo too, when the customer agreed to it.
-        scope: ['openid', ...scopes, ...openReferences(ctx, scopes)].join(' '),
+        scope: openedScopes(ctx, holder, known).join(' '),
         audience: options.resource,
         accessTokenTTL: withinGrant(options.clock, ctx, options.accessTokenSeconds),
         accessTokenFormat: options.accessTokenFormat,
@@ -138,6 +136,29 @@ export function mayAskWithoutCustomer(
     if (isRefusal(error)) return false;
     throw error;
   }
+}
+
+/**
+ * The scopes that the roles of the holder allow today for the earlier grant of a request, whose code or token is among the
+ * entities of the request.
+ */
+export function scopesOfEarlierGrant(
+  options: OfferedScopes,
+  ctx: KoaContextWithOIDC,
+  { client, holder }: { readonly client: Client; readonly holder: RoleHolder },
+): readonly string[] {
+  return openedScopes(ctx, holder, scopesOfApis(options, client));
+}
+
+/** Those of the known scopes that a token may have. */
+function openedScopes(
+  ctx: KoaContextWithOIDC,
+  holder: RoleHolder,
+  known: readonly string[],
+): readonly string[] {
+  const scopes = scopesAllowed(holder.roles, known);
+  // A token for the APIs opens userinfo too, when the customer agreed to it.
+  return ['openid', ...scopes, ...openReferences(ctx, scopes)];
 }
 
 /** References to consents among the scopes of a request, or of the code or token of an earlier grant, whose service is allowed. */

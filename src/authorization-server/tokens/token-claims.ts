@@ -14,6 +14,9 @@ export interface TokenClaimsOptions {
   readonly consentUses: Pick<ConsentUses, 'note'>;
 }
 
+/** The TPP that tokens are issued to. */
+export type TokenTpp = Tpp | TppRecord;
+
 /** An access token of the provider, as far as its claims depend on it. */
 interface IssuedToken {
   readonly clientId?: string | undefined;
@@ -53,7 +56,7 @@ export function authenticationClaims(ctx: KoaContextWithOIDC): Record<string, un
  */
 export async function tokenClaims(
   { tokenStatus, consentUses }: TokenClaimsOptions,
-  tpp: Tpp | TppRecord | undefined,
+  tpp: TokenTpp | undefined,
   { clientId, grantId, scope }: IssuedToken,
 ): Promise<Record<string, unknown>> {
   if (tpp === undefined || clientId === undefined) {
@@ -86,10 +89,10 @@ export function withinGrant(clock: Clock, ctx: KoaContextWithOIDC | undefined, s
 }
 
 /** By TPP, which is frozen: the holder of its last token. */
-const holders = new WeakMap<Tpp | TppRecord, TokenHolder>();
+const holders = new WeakMap<TokenTpp, TokenHolder>();
 
 /** The holder of the tokens that a client of this TPP gets now. Frozen. */
-function holderOf(tpp: Tpp | TppRecord, clientId: string): TokenHolder {
+function holderOf(tpp: TokenTpp, clientId: string): TokenHolder {
   const known = holders.get(tpp);
   if (known?.clientId === clientId) return known;
   const holder = Object.freeze({

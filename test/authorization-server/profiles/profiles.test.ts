@@ -11,6 +11,7 @@ import {
   profileOf,
   profilesNamed,
   type Profiles,
+  rotatesRefreshTokens,
 } from '../../../src/authorization-server/profiles/profiles.ts';
 import { profileConfiguration } from '../../../src/authorization-server/profiles/provider-configuration.ts';
 
@@ -43,8 +44,7 @@ const CLIENTS = [undefined, { profile: 'fapi2-security' }, { profile: 'other' }]
 
 /** All that follows from the profiles, with the functions applied to a client of each. */
 function followed(profiles: Profiles) {
-  const { features, ttl, rotateRefreshToken, enabledJWA, clientDefaults, ...plain } =
-    profileConfiguration(profiles);
+  const { features, ttl, enabledJWA, clientDefaults, ...plain } = profileConfiguration(profiles);
   const forEach = <T>(of: (client: never) => T) => CLIENTS.map((client) => of(client as never));
   return {
     ...plain,
@@ -65,7 +65,7 @@ function followed(profiles: Profiles) {
     pushed: features.pushedAuthorizationRequests.requirePushedAuthorizationRequests,
     signed: [features.requestObjects.enabled, features.requestObjects.requireSignedRequestObject],
     jarm: features.jwtResponseModes.enabled,
-    rotates: forEach((client) => rotateRefreshToken({ oidc: { client } })),
+    rotates: forEach((client) => rotatesRefreshTokens({ profiles, rotatesRefreshTokens: false }, client)),
     codeSeconds: forEach((client) => ttl.AuthorizationCode({}, {}, client)),
     idTokenSeconds: forEach((client) => ttl.IdToken({}, {}, client)),
   };

@@ -8,6 +8,7 @@ import {
   plainRequest,
   SCOPE,
 } from './direct-request.ts';
+import type { RefreshedTokens } from './refreshed-tokens.ts';
 
 /** The parameters of a plain request of each grant; the second one must be there. */
 const PARAMETERS = {
@@ -21,9 +22,14 @@ const PARAMETERS = {
  * file a refresh costs 1.1 to 1.25 × the CPU (`npm run bench -- flows`).
  *
  * A request whose client is refused goes on to the provider, which finds the body unread. Once the client is known, the
- * handler runs once, whatever its answer: it may use up the code or the token.
+ * handler runs once, whatever its answer: it may use up the code or the token. A refresh that changes no record is answered by
+ * `refreshed` where that knows the kind of token.
  */
-export function directGrant(provider: Provider, grantType: keyof typeof PARAMETERS): Middleware {
+export function directGrant(
+  provider: Provider,
+  grantType: keyof typeof PARAMETERS,
+  refreshed?: Pick<RefreshedTokens, 'issue'>,
+): Middleware {
   const grant = grantHandlerOf(provider, grantType);
   const parameters = PARAMETERS[grantType];
   return async (ctx, next) => {
@@ -40,7 +46,10 @@ export function directGrant(provider: Provider, grantType: keyof typeof PARAMETE
     if (context === undefined) return next();
     ctx.set(DIRECT_HEADERS);
     await answerDirectly(context, 'grant.error', async () => {
-      await grant(context);
+      const token = scope === undefined ? params.refresh_token : undefined;
+      const answer = token === undefined ? undefined : await refreshed?.issue(context, client, token);
+      if (answer === undefined) await grant(context);
+      else context.body = answer;
       provider.emit('grant.success', context);
     });
   };

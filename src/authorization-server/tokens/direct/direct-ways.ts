@@ -3,24 +3,26 @@ import type { Provider } from '../../provider-internals.ts';
 import { at, ENDPOINTS } from '../../request/routes.ts';
 import type { ModelRecords } from '../../models/adapter.ts';
 import type { TokenStatus } from '../../token-status/token-status.ts';
-import { ClientTokens, type ClientTokensOptions } from './client-tokens.ts';
+import { ClientTokens } from './client-tokens.ts';
 import { directClientCredentials } from './direct-client-credentials.ts';
 import { directGrant } from './direct-grant.ts';
 import { directIntrospection } from './direct-introspection.ts';
 import { directPushedRequest } from './direct-pushed-request.ts';
 import { directRevocation } from './direct-revocation.ts';
 import { OpaqueTokens } from './opaque-tokens.ts';
+import { RefreshedTokens, type RefreshedTokensOptions } from './refreshed-tokens.ts';
 import { TokenIntrospection } from './token-introspection.ts';
 
 export interface DirectParts {
   readonly clientTokens: ClientTokens;
   readonly opaqueTokens: OpaqueTokens;
+  readonly refreshedTokens: RefreshedTokens;
   readonly tokenIntrospection: TokenIntrospection;
 }
 
 /** The parts of the short ways, over the records of each model. */
 export function directParts(
-  options: ClientTokensOptions,
+  options: RefreshedTokensOptions,
   {
     tokenStatus,
     adapters,
@@ -30,6 +32,7 @@ export function directParts(
   return {
     clientTokens: new ClientTokens(options, { tokenStatus, adapter: adapters('ClientCredentials') }),
     opaqueTokens,
+    refreshedTokens: new RefreshedTokens(options, { tokenStatus, adapters }),
     tokenIntrospection: new TokenIntrospection(options, { tokens: opaqueTokens, grants: adapters('Grant') }),
   };
 }
@@ -37,11 +40,11 @@ export function directParts(
 /** The short ways past the provider's own routes. They take only forms that `checkForm` passes. */
 export function directWays(
   provider: Provider,
-  { clientTokens, opaqueTokens, tokenIntrospection }: DirectParts,
+  { clientTokens, opaqueTokens, refreshedTokens, tokenIntrospection }: DirectParts,
 ): readonly Middleware[] {
   return [
     at(ENDPOINTS.token, directClientCredentials(provider, clientTokens)),
-    at(ENDPOINTS.token, directGrant(provider, 'refresh_token')),
+    at(ENDPOINTS.token, directGrant(provider, 'refresh_token', refreshedTokens)),
     at(ENDPOINTS.token, directGrant(provider, 'authorization_code')),
     at(ENDPOINTS.pushed_authorization_request, directPushedRequest(provider)),
     at(ENDPOINTS.introspection, directIntrospection(provider, tokenIntrospection)),
