@@ -31,9 +31,10 @@ interface IndexValue {
 /** The answer to a write: a value, or that one of its index values has a tombstone. */
 export type Outcome = { readonly value: boolean | number | null } | { readonly isRevoked: true };
 
-/** A group of writes. `deadline` is on the clock of `monotonicMilliseconds`. */
+/** A group of writes. Times are on the clock of `monotonicMilliseconds`. */
 export interface WriteRequest {
   readonly id: number;
+  readonly sentAt: number;
   readonly deadline: number;
   readonly operations: readonly Operation[];
 }

@@ -16,6 +16,7 @@ import {
   type WriteAnswer,
   type WriteRequest,
 } from './sqlite-operations.ts';
+import { WritingSteps } from './writing-steps.ts';
 
 /*
  * The writing thread. All waiting writes share one transaction and one fsync. Waits for locks and for the disk block
@@ -31,14 +32,25 @@ const sleeper = new Int32Array(new SharedArrayBuffer(4));
 
 type Writer = Connection<(operation: Operation) => Outcome>;
 
-function serve(port: MessagePort, options: ConnectionOptions): void {
+/** Given to the thread at its start. */
+export interface WriterData {
+  readonly options: ConnectionOptions;
+  readonly steps: SharedArrayBuffer;
+}
+
+function serve(port: MessagePort, { options, steps: memory }: WriterData): void {
+  const steps = new WritingSteps(memory);
   const connection: Writer = createConnection(options, preparedOperations);
   const reserve = new DiskReserve(options.file);
-  const checkpoints = new LogCheckpoints(options, () => moveLog(connection));
+  const checkpoints = new LogCheckpoints(options, () => moveLog(connection, steps));
+  steps.enter('free');
   port.on('message', (first: WriteRequest | 'close') => {
     const requests = queued(port, first);
     const wanted = requests.filter((request) => request !== 'close');
-    if (wanted.length > 0) answer(port, { connection, reserve, checkpoints }, wanted);
+    if (wanted.length > 0) {
+      answer(port, { connection, reserve, checkpoints, steps }, wanted);
+      steps.enter('free');
+    }
     if (wanted.length < requests.length) {
       void checkpoints.close().then(() => {
         connection.close();
@@ -63,17 +75,18 @@ interface Parts {
   readonly connection: Writer;
   readonly reserve: DiskReserve;
   readonly checkpoints: LogCheckpoints;
+  readonly steps: WritingSteps;
 }
 
 function answer(port: MessagePort, parts: Parts, requests: readonly WriteRequest[]): void {
   let waiting = requests.filter((request) => request.deadline + GRACE_MILLISECONDS > monotonicMilliseconds());
-  for (const { id } of requests.filter((request) => !waiting.includes(request))) {
-    port.postMessage({ id, fault: 'the write came too late' } satisfies WriteAnswer);
+  for (const request of requests.filter((one) => !waiting.includes(one))) {
+    port.postMessage({ id: request.id, fault: parts.steps.lateness(request) } satisfies WriteAnswer);
   }
   while (waiting.length > 0) {
     try {
       const isSynced = parts.checkpoints.isBehind || !waiting.every(isPurge);
-      const answers = commit(parts.connection, waiting, isSynced);
+      const answers = commit(parts, waiting, isSynced);
       for (const done of answers) port.postMessage(done);
       parts.checkpoints.count(writesOf(waiting, answers));
       if (waiting.some(isPurge)) parts.reserve.grow();
@@ -107,26 +120,25 @@ function writesOf(requests: readonly WriteRequest[], answers: readonly WriteAnsw
 }
 
 /** Moves what the log has left into the file. After a fault the log grows on, and the next write meets that fault too. */
-function moveLog(connection: Writer): void {
+function moveLog(connection: Writer, steps: WritingSteps): void {
+  steps.enter('checkpointing');
   try {
     connection.use((_, database) => database.exec('PRAGMA wal_checkpoint(PASSIVE)'));
   } catch (error) {
     if (!(error instanceof Error && 'errcode' in error)) throw error;
+  } finally {
+    steps.enter('free');
   }
 }
 
 /** Removes expired records with the room of the reserve; returns the requests that are still unanswered. */
-function purgeOnFullDisk(
-  port: MessagePort,
-  { connection, reserve }: Parts,
-  requests: readonly WriteRequest[],
-): WriteRequest[] {
+function purgeOnFullDisk(port: MessagePort, parts: Parts, requests: readonly WriteRequest[]): WriteRequest[] {
   const purges = requests.filter(isPurge);
   if (purges.length === 0) return [...requests];
-  reserve.release();
+  parts.reserve.release();
   try {
-    const answers = commit(connection, purges, true);
-    connection.use((_, database) => database.exec('PRAGMA wal_checkpoint(TRUNCATE)'));
+    const answers = commit(parts, purges, true);
+    parts.connection.use((_, database) => database.exec('PRAGMA wal_checkpoint(TRUNCATE)'));
     for (const done of answers) port.postMessage(done);
     return requests.filter((request) => !isPurge(request));
   } catch {
@@ -139,12 +151,19 @@ function purgeOnFullDisk(
  * Returns the answers only after COMMIT has reached the disk. A transaction of removals alone need not be synced: a removal that
  * a power cut undoes is of records that have expired, and is repeated. The next write makes it durable with itself.
  */
-function commit(connection: Writer, requests: readonly WriteRequest[], isSynced: boolean): WriteAnswer[] {
+function commit(
+  { connection, steps }: Parts,
+  requests: readonly WriteRequest[],
+  isSynced: boolean,
+): WriteAnswer[] {
   return connection.use((perform, database) => {
     try {
       // Named by each transaction, so that no write depends on the one before.
+      steps.enter('locking');
       database.exec(`PRAGMA synchronous = ${isSynced ? 'FULL' : 'NORMAL'}; BEGIN IMMEDIATE`);
+      steps.enter('writing');
       const answers = requests.map(({ id, operations }) => ({ id, outcomes: operations.map(perform) }));
+      steps.enter('committing');
       database.exec('COMMIT');
       return answers;
     } catch (error) {
@@ -154,4 +173,4 @@ function commit(connection: Writer, requests: readonly WriteRequest[], isSynced:
   });
 }
 
-if (parentPort !== null) serve(parentPort, workerData as ConnectionOptions);
+if (parentPort !== null) serve(parentPort, workerData as WriterData);

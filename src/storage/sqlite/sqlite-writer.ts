@@ -3,11 +3,16 @@ import { monotonicMilliseconds } from '../../clock.ts';
 import { OpenBankingError } from '../../errors.ts';
 import type { ConnectionOptions } from './sqlite-connection.ts';
 import type { Operation, Outcome, WriteAnswer, WriteRequest } from './sqlite-operations.ts';
+import type { WriterData } from './sqlite-worker.ts';
+import { WritingSteps } from './writing-steps.ts';
 
 /** Longest wait of a write for another process that holds the file. */
 const LOCK_MILLISECONDS = 1500;
 /** After this the disk counts as not answering. Callers expect an answer within two seconds. */
 const ANSWER_MILLISECONDS = 1900;
+/** A timer that fires later than this shows that this thread stood still. Then the answer may be there, unread, or comes at once. */
+const LATE_MILLISECONDS = 50;
+const UNREAD_MILLISECONDS = 300;
 const CLOSE_MILLISECONDS = 5000;
 /** Pause between the death of the thread and the start of another. */
 const RESTART_MILLISECONDS = 200;
@@ -24,7 +29,8 @@ interface Waiting {
 
 interface Group {
   readonly waiting: readonly Waiting[];
-  readonly timer: NodeJS.Timeout;
+  readonly sentAt: number;
+  timer: NodeJS.Timeout;
 }
 
 /** Passes writes to the writing thread. */
@@ -32,6 +38,7 @@ export class SqliteWriter {
   readonly #options: ConnectionOptions;
   /** Groups that were sent to the thread, by number. */
   readonly #groups = new Map<number, Group>();
+  #steps = new WritingSteps();
   #lastId = 0;
   /** Writes of this turn of the event loop. */
   #gathered: Waiting[] = [];
@@ -103,16 +110,35 @@ export class SqliteWriter {
   #send(waiting: readonly Waiting[], lockMilliseconds: number): void {
     this.#lastId += 1;
     const id = this.#lastId;
-    const onTimeout = () => this.#fail(id, new Error('the disk does not answer'));
-    const timer = setTimeout(onTimeout, lockMilliseconds + (ANSWER_MILLISECONDS - LOCK_MILLISECONDS));
-    this.#groups.set(id, { waiting, timer });
+    const sentAt = monotonicMilliseconds();
+    const answerMilliseconds = lockMilliseconds + (ANSWER_MILLISECONDS - LOCK_MILLISECONDS);
+    const timer = setTimeout(() => this.#onTimeout(id, sentAt + answerMilliseconds), answerMilliseconds);
+    this.#groups.set(id, { waiting, sentAt, timer });
     const operations = waiting.map(({ operation }) => operation);
     try {
-      const request: WriteRequest = { id, deadline: monotonicMilliseconds() + lockMilliseconds, operations };
+      const request: WriteRequest = { id, sentAt, deadline: sentAt + lockMilliseconds, operations };
       this.#startedWorker().postMessage(request);
     } catch (cause) {
       this.#fail(id, cause);
     }
+  }
+
+  /**
+   * Timers run before messages: after a stall of this thread, a write that was made long ago would be refused. So an answer gets
+   * another turn of the event loop, and a short time after a stall, in which the writing thread may have stood still too.
+   */
+  #onTimeout(id: number, due: number): void {
+    const group = this.#groups.get(id);
+    if (group === undefined) return;
+    const late = monotonicMilliseconds() - due;
+    const { text } = this.#steps;
+    const onSecond = () => {
+      const waited = Math.round(monotonicMilliseconds() - group.sentAt);
+      const own = `the thread that serves is ${Math.max(0, Math.round(late))} ms late`;
+      this.#fail(id, new Error(`no answer in ${waited} ms: ${text}; ${own}`));
+    };
+    if (late > LATE_MILLISECONDS) group.timer = setTimeout(onSecond, UNREAD_MILLISECONDS);
+    else setImmediate(onSecond);
   }
 
   #startedWorker(): Worker {
@@ -120,7 +146,9 @@ export class SqliteWriter {
     if (performance.now() - this.#diedAt < RESTART_MILLISECONDS) {
       throw new Error('the writing thread has ended');
     }
-    const thread = new Worker(WORKER, { workerData: this.#options, execArgv: [], name: 'sqlite-writer' });
+    this.#steps = new WritingSteps();
+    const workerData: WriterData = { options: this.#options, steps: this.#steps.memory };
+    const thread = new Worker(WORKER, { workerData, execArgv: [], name: 'sqlite-writer' });
     const onEnd = (cause: unknown) => {
       if (this.#worker !== thread) return;
       this.#worker = undefined;
