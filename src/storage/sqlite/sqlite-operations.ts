@@ -10,7 +10,7 @@ export type Operation =
   | ({ readonly do: 'deleteByIndex'; readonly until: number } & IndexValue)
   | { readonly do: 'allocate'; readonly counter: string; readonly count: number }
   | { readonly do: 'setBit'; readonly bitmap: string; readonly bit: number; readonly expires: number }
-  | { readonly do: 'purge'; readonly now: number; readonly limit: number }
+  | { readonly do: 'purge'; readonly now: number; readonly limit: number; readonly alsoBits: boolean }
   | { readonly do: 'shrink'; readonly pages: number };
 
 interface RecordToWrite {
@@ -92,10 +92,10 @@ export function preparedOperations(database: DatabaseSync): (operation: Operatio
         setBit(statements, operation);
         return DONE;
       case 'purge': {
-        const { now, limit } = operation;
+        const { now, limit, alsoBits } = operation;
         const removed = Number(statements.purge.run({ now, limit }).changes);
         const tombstones = Number(statements.purgeTombstones.run({ now, limit }).changes);
-        statements.purgeBits.run({ now });
+        if (alsoBits) statements.purgeBits.run({ now });
         return { value: Math.max(removed, tombstones) };
       }
       case 'shrink':

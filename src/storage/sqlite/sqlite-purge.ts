@@ -3,7 +3,7 @@ import { BackgroundLoop } from '../../remote/background-loop.ts';
 import type { SqliteWriter } from './sqlite-writer.ts';
 
 export interface ExpiryOptions {
-  readonly writer: SqliteWriter;
+  readonly writer: Pick<SqliteWriter, 'write' | 'isIdle'>;
   /** Milliseconds since the epoch. */
   readonly now: () => number;
   readonly log: Log;
@@ -20,15 +20,18 @@ const SHORT_PAUSE_SECONDS = 0.002;
 /**
  * Removes expired records every `seconds`, until none is left. Between two batches the purge pauses as long as the last
  * batch took, so that it uses at most half of the writing thread, and shortly where no write waits. Then a file of mostly
- * free pages is made shorter. `close` waits for the batch that is under way.
+ * free pages is made shorter. Bitmaps are looked through once, with the first batch: they have no index of their ends (4 ms of CPU
+ * for the bits of 100 million tokens). `close` waits for the batch that is under way.
  */
 export function followExpiry({ writer, now, log, seconds }: ExpiryOptions): BackgroundLoop {
+  let isFirst = true;
   return new BackgroundLoop(seconds, async () => {
     const startedAt = performance.now();
     try {
-      const removed = Number(await writer.write({ do: 'purge', now: now(), limit: BATCH }));
-      const isDone = removed < BATCH && (await writer.write({ do: 'shrink', pages: SHRUNK_PAGES })) === 0;
-      if (isDone) return seconds;
+      const batch = { do: 'purge', now: now(), limit: BATCH, alsoBits: isFirst } as const;
+      const removed = Number(await writer.write(batch));
+      isFirst = removed < BATCH && (await writer.write({ do: 'shrink', pages: SHRUNK_PAGES })) === 0;
+      if (isFirst) return seconds;
       return writer.isIdle ? SHORT_PAUSE_SECONDS : (performance.now() - startedAt) / 1000;
     } catch (error) {
       log.emit('storage.purge.failed', { error });

@@ -58,7 +58,7 @@ export class SqliteWriter {
    */
   async open(milliseconds: number): Promise<void> {
     await new Promise((resolve, reject) => {
-      const operation = { do: 'purge', now: 0, limit: 0 } as const;
+      const operation = { do: 'purge', now: 0, limit: 0, alsoBits: false } as const;
       this.#send([{ operation, resolve, reject }], milliseconds);
     });
   }
