@@ -162,13 +162,17 @@ export type ProviderStep = (
 
 /**
  * The steps of the provider's endpoint for pushed authorization requests that follow the authentication of the client and the
- * reading of the parameters: each check, and the step that stores the request and answers. Internal for the same reason.
+ * reading of the parameters: each check, without the last step, which stores the request and answers. Internal for the same
+ * reason.
  */
 export function pushedRequestSteps(): readonly ProviderStep[] {
   const all = authorizationSteps('pushed_authorization_request');
   const first = all.findIndex(({ name }) => name === 'processRequestObject');
   if (first === -1) throw new TypeError('the provider has no step that reads request objects');
-  return all.slice(first);
+  if (all.at(-1)?.name !== 'pushedAuthorizationRequestResponse') {
+    throw new TypeError('the last step of the provider does not store pushed requests');
+  }
+  return all.slice(first, -1);
 }
 
 /** The provider's answer to what a step throws, with the event of its endpoint. Internal for the same reason. */

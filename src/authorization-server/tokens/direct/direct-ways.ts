@@ -10,12 +10,14 @@ import { directIntrospection } from './direct-introspection.ts';
 import { directPushedRequest } from './direct-pushed-request.ts';
 import { directRevocation } from './direct-revocation.ts';
 import { OpaqueTokens } from './opaque-tokens.ts';
+import { PushedRequests } from './pushed-requests.ts';
 import { RefreshedTokens, type RefreshedTokensOptions } from './refreshed-tokens.ts';
 import { TokenIntrospection } from './token-introspection.ts';
 
 export interface DirectParts {
   readonly clientTokens: ClientTokens;
   readonly opaqueTokens: OpaqueTokens;
+  readonly pushedRequests: PushedRequests;
   readonly refreshedTokens: RefreshedTokens;
   readonly tokenIntrospection: TokenIntrospection;
 }
@@ -32,6 +34,7 @@ export function directParts(
   return {
     clientTokens: new ClientTokens(options, { tokenStatus, adapter: adapters('ClientCredentials') }),
     opaqueTokens,
+    pushedRequests: new PushedRequests(options, adapters),
     refreshedTokens: new RefreshedTokens(options, { tokenStatus, adapters }),
     tokenIntrospection: new TokenIntrospection(options, { tokens: opaqueTokens, grants: adapters('Grant') }),
   };
@@ -40,13 +43,13 @@ export function directParts(
 /** The short ways past the provider's own routes. They take only forms that `checkForm` passes. */
 export function directWays(
   provider: Provider,
-  { clientTokens, opaqueTokens, refreshedTokens, tokenIntrospection }: DirectParts,
+  { clientTokens, opaqueTokens, pushedRequests, refreshedTokens, tokenIntrospection }: DirectParts,
 ): readonly Middleware[] {
   return [
     at(ENDPOINTS.token, directClientCredentials(provider, clientTokens)),
     at(ENDPOINTS.token, directGrant(provider, 'refresh_token', refreshedTokens)),
     at(ENDPOINTS.token, directGrant(provider, 'authorization_code')),
-    at(ENDPOINTS.pushed_authorization_request, directPushedRequest(provider)),
+    at(ENDPOINTS.pushed_authorization_request, directPushedRequest(provider, pushedRequests)),
     at(ENDPOINTS.introspection, directIntrospection(provider, tokenIntrospection)),
     at(ENDPOINTS.revocation, directRevocation(provider, opaqueTokens)),
   ];
