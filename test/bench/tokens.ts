@@ -16,9 +16,9 @@ import {
  * beside bare oidc-provider with its in-memory adapter. Redis writes each token to its disk before it answers
  * (`appendfsync always`), and its CPU counts. Every server has one core, the load and Redis the other. The contenders take turns in each round; a ratio compares two
  * that ran one after the other, and the median of the rounds is told. Words after the name: rounds and seconds, and
- * `audit` for the cost of the audit record alone.
+ * `audit` for the cost of the audit record alone, with another number of connections behind it if wanted.
  */
-const [, , , rounds = '7', seconds = '2', only] = process.argv;
+const [, , , rounds = '7', seconds = '2', only, connections = '16'] = process.argv;
 const WARM_TOKENS = 20_000;
 /** On a busy machine. */
 const WARM_SECONDS = 10;
@@ -70,7 +70,7 @@ for (const contender of started) {
 for (let round = 0; round < Number(rounds); round += 1) {
   for (const [at, contender] of started.entries()) {
     const before = cpuSecondsOf(contender);
-    const tally = await generator.burst(contender, Number(seconds));
+    const tally = await generator.burst(contender, Number(seconds), { connections: Number(connections) });
     const used = cpuSecondsOf(contender) - before;
     errors += tally.errors;
     rates[at]?.push(tally.count / tally.seconds);
