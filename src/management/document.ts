@@ -8,6 +8,10 @@ const IF_MATCH = z.string().meta({
   description:
     'The ETag of the answer in which you saw what you change. Without it 428; of another version 412.',
 });
+const VERSIONED = {
+  requestHeaders: { 'If-Match': IF_MATCH },
+  refusals: ['ERR_MANAGEMENT_VERSION_MISSING', 'ERR_MANAGEMENT_VERSION'],
+} as const;
 
 const DESCRIPTION: Description = {
   info: {
@@ -42,7 +46,7 @@ const DESCRIPTION: Description = {
     const { right, kind, isVersioned } = contract as ManagementContract;
     return {
       description: `Roles: ${rolesWith(right).join(', ')}.`,
-      ...(kind === 'change' ? { requestHeaders: { 'If-Match': IF_MATCH } } : {}),
+      ...(kind === 'change' ? VERSIONED : {}),
       ...(isVersioned ? { answerHeaders: { ETag: ETAG } } : {}),
     };
   },

@@ -30,6 +30,8 @@ export interface Extension {
   readonly requestHeaders?: Readonly<Record<string, z.ZodType>>;
   /** Fields of the answer's head. */
   readonly answerHeaders?: Readonly<Record<string, z.ZodType>>;
+  /** Beside those of the contract. */
+  readonly refusals?: readonly ErrorCode[];
 }
 
 const IDEMPOTENCY_KEY = z
@@ -60,7 +62,8 @@ export function openApiDocument(contracts: readonly Contract[], described: Descr
 
 function operationObject(contract: Contract, described: Description): ZodOpenApiOperationObject {
   const { operationId, part, summary, method, body, answer, status, isIdempotent } = contract;
-  const { description, requestHeaders = {}, answerHeaders } = described.extend?.(contract) ?? {};
+  const extension: Partial<Extension> = described.extend?.(contract) ?? {};
+  const { description, requestHeaders = {}, answerHeaders, refusals = [] } = extension;
   const asked = { ...(isIdempotent ? { 'Idempotency-Key': IDEMPOTENCY_KEY } : {}), ...requestHeaders };
   const header = Object.keys(asked).length === 0 ? {} : { header: z.object(asked) };
   return {
@@ -81,6 +84,7 @@ function operationObject(contract: Contract, described: Description): ZodOpenApi
       ...refusalObjects([
         ...described.refusals,
         ...contract.refusals,
+        ...refusals,
         ...(isIdempotent ? [described.refusalOfRepetition] : []),
       ]),
     },
