@@ -1,9 +1,12 @@
 import { execFile } from 'node:child_process';
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { chown, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { AuditSearch } from '../../src/audit/reading/audit-search.ts';
+import { FolderSource } from '../../src/audit/reading/folder-source.ts';
 import { tppNamed } from '../../src/sandbox/curl-lines.ts';
 import { GOOD, RegisteringTpp } from '../authorization-server/registration/registering.ts';
 import { startTestSandbox, type TestSandbox } from '../authorization-server/running-sandbox.ts';
@@ -43,6 +46,7 @@ describe.each(STORAGES)('tallystick client, on %s, while the server runs', (name
           ...value,
           storage: { ...Object(value.storage), ...opened.storage },
           registration: { profiles: [{ profile: 'certificate' }], approval: 'manual' },
+          audit: { folder: join(folder, 'audit'), signingKeyFile: join(folder, 'audit.key') },
         };
         return configuration;
       },
@@ -172,6 +176,41 @@ describe.each(STORAGES)('tallystick client, on %s, while the server runs', (name
       ).toEqual(['imported-1', 'imported-2']);
     },
     120_000,
+  );
+
+  it('writes each change into the audit record, in a chain of its own that has an end', async () => {
+    const id = String((await tpp.register()).json.client_id);
+    expect((await client('approve', id)).status).toBe(0);
+    const source = new FolderSource(join(folder, 'audit'));
+    const query = { event: 'client.status', from: new Date(0), to: new Date(Date.now() + 60_000) };
+    const { entries } = await new AuditSearch(source).find({ ...query, limit: 100 });
+    const [entry] = entries.filter(({ members }) => members.clientId === id);
+    expect(entry?.members).toMatchObject({ outcome: 'active', caller: expect.stringMatching(/^.+@.+$/) });
+    const verified = await promisify(execFile)(process.execPath, [
+      ...[MAIN, 'audit', 'verify', '--config', configFile, '--json'],
+    ]);
+    expect(JSON.parse(verified.stdout).faults).toEqual([]);
+  }, 60_000);
+
+  // Only root can make a file of another user.
+  it.skipIf(name !== 'SQLite' || process.getuid?.() !== 0)(
+    'is refused to another user than that of the record, whose lines no server could read',
+    async () => {
+      const id = String((await tpp.register()).json.client_id);
+      const newest = (await readdir(join(folder, 'audit')))
+        .filter((one) => one.endsWith('.jsonl'))
+        .toSorted();
+      const file = join(folder, 'audit', newest.at(-1) ?? '');
+      await chown(file, 4711, 4711);
+      const refused = await client('approve', id);
+      expect([refused.status, refused.stderr]).toEqual([
+        2,
+        expect.stringContaining('audit.folder: belongs to the user 4711'),
+      ]);
+      expect(await json('show', id)).toMatchObject({ status: 'awaiting-approval' });
+      await chown(file, 0, 0);
+    },
+    60_000,
   );
 
   it.skipIf(name !== 'SQLite')(

@@ -3,9 +3,11 @@ import { clientEntry } from '../../authorization-server/clients/client-entry.ts'
 import type { ClientRecord, ClientStatus } from '../../authorization-server/clients/client-records.ts';
 import { systemClock } from '../../clock.ts';
 import { OpenBankingError } from '../../errors.ts';
-import type { EventName, Log } from '../../events.ts';
+import { type EventName, type Log, silentLog } from '../../events.ts';
 import { createLog } from '../../log.ts';
+import { type CommandRecord, recorded } from '../../server/audit/command-audit.ts';
 import { type ClientUpkeep, openClientUpkeep } from '../../server/client-upkeep.ts';
+import { openStore } from '../../server/opened-store.ts';
 import { mark, shown } from '../certificate/shown-text.ts';
 import { registryConfiguration, type RegistryFlags } from '../registry/registry-report.ts';
 
@@ -18,13 +20,30 @@ export interface ListFlags extends ClientFlags {
   readonly after?: string;
 }
 
-/** Works with the clients of the configuration that the flags name. */
+/** Reads the clients of the configuration that the flags name. */
 export async function withClients<T>(
   flags: ClientFlags,
   work: (upkeep: ClientUpkeep) => Promise<T>,
 ): Promise<T> {
-  const parts = { clock: systemClock, log: commandLog() };
-  const upkeep = await openClientUpkeep(await registryConfiguration(flags), parts);
+  const config = await registryConfiguration(flags);
+  return withUpkeep(await openClientUpkeep(config, { clock: systemClock, log: silentLog }), work);
+}
+
+/** Changes clients of the store. Each event is a line of the audit record too, with the user and host of the command. */
+export async function changingClients<T>(
+  flags: ClientFlags,
+  work: (upkeep: ClientUpkeep, record: CommandRecord) => Promise<T>,
+): Promise<T> {
+  const config = await registryConfiguration(flags);
+  const parts = { clock: systemClock, log: commandLog(), openStore };
+  return recorded(config, parts, async ({ log: recording, gate }) => {
+    const log = ofCaller(recording);
+    const upkeep = await openClientUpkeep(config, { clock: systemClock, log });
+    return withUpkeep(upkeep, () => work(upkeep, { log, gate }));
+  });
+}
+
+async function withUpkeep<T>(upkeep: ClientUpkeep, work: (upkeep: ClientUpkeep) => Promise<T>): Promise<T> {
   try {
     return await work(upkeep);
   } finally {
@@ -32,18 +51,27 @@ export async function withClients<T>(
   }
 }
 
-/** The events that a running server has for the same change, on standard error, with the user and host of the command. */
+/** The events that a running server has for the same change, on standard error. */
 function commandLog(): Log {
   const log = createLog({ destination: process.stderr });
-  const caller = `${userInfo().username}@${hostname()}`;
   return {
     emit: (event, fields) => {
-      if (OF_CHANGES.has(event)) log.emit(event, { ...fields, caller } as typeof fields);
+      if (OF_CHANGES.has(event)) log.emit(event, fields);
     },
   };
 }
 
-const OF_CHANGES: ReadonlySet<EventName> = new Set(['client.status', 'clients.end.unfinished']);
+function ofCaller(log: Log): Log {
+  const caller = `${userInfo().username}@${hostname()}`;
+  return { emit: (event, fields) => log.emit(event, { ...fields, caller } as typeof fields) };
+}
+
+const OF_CHANGES: ReadonlySet<EventName> = new Set([
+  'client.status',
+  'clients.end.unfinished',
+  'audit.unavailable',
+  'audit.checkpoint.failed',
+]);
 
 /** Prints a page of the clients of the store. @throws ERR_CONFIG_INVALID, ERR_STORAGE_UNAVAILABLE */
 export async function listClients(flags: ListFlags): Promise<void> {
@@ -117,7 +145,7 @@ export async function changeClient(
   clientId: string,
   flags: ClientFlags,
 ): Promise<void> {
-  await withClients(flags, async ({ clients, files, end }) => {
+  await changingClients(flags, async ({ clients, files, end }) => {
     if (files.has(clientId)) {
       throw refusal(clientId, 'a file names the client: change the file');
     }

@@ -10,7 +10,7 @@ import {
 import type { RegisteredClient } from '../../authorization-server/clients/registered-client.ts';
 import { invalidConfig, type Problem } from '../../errors.ts';
 import type { ClientUpkeep } from '../../server/client-upkeep.ts';
-import { type ClientFlags, withClients } from './client-changes.ts';
+import { changingClients, type ClientFlags, withClients } from './client-changes.ts';
 
 const PAGE = 500;
 const MAX_LINE = 65_536;
@@ -49,7 +49,7 @@ interface Judged {
  */
 export async function importClients(file: string, flags: ClientFlags): Promise<void> {
   const source = file === '-' ? 'standard input' : file;
-  await withClients(flags, async (upkeep) => {
+  await changingClients(flags, async (upkeep, { log, gate }) => {
     const { added, known, problems } = await judgedLines(linesOf(file), upkeep);
     if (problems.length > 0) throw invalidConfig(source, [...problems, NOTHING]);
     let count = 0;
@@ -57,6 +57,9 @@ export async function importClients(file: string, flags: ClientFlags): Promise<v
       for (const client of added) {
         await upkeep.clients.register(client);
         count += 1;
+        const { client_id: clientId, authorization_number: authorizationNumber } = client;
+        log.emit('client.status', { clientId, authorizationNumber, outcome: 'active' });
+        await gate.durable();
       }
     } catch (error) {
       console.error(`${count} of ${added.length} clients were added before the import broke off.`);

@@ -1,9 +1,12 @@
+import { type AuditGate, OPEN_GATE } from '../../audit/audit-gate.ts';
 import { type AuditEntry, AuditSearch } from '../../audit/reading/audit-search.ts';
 import { systemClock } from '../../clock.ts';
 import { invalidConfig, OpenBankingError } from '../../errors.ts';
 import { silentLog } from '../../events.ts';
+import { type CommandRecord, recorded } from '../../server/audit/command-audit.ts';
 import { type ClientUpkeep, openClientUpkeep } from '../../server/client-upkeep.ts';
 import { openAuditSource } from '../../server/audit/opened-audit.ts';
+import { openStore } from '../../server/opened-store.ts';
 import { mark, shown } from '../certificate/shown-text.ts';
 import { readConfig } from '../environment.ts';
 
@@ -53,9 +56,15 @@ export async function repeatEnds({ config: source, since, dryRun, json }: Repeat
   }
   const record = await openAuditSource(audit, silentLog);
   const ends = await readEnds(new AuditSearch(record), since).finally(() => record.close());
-  const upkeep = await openClientUpkeep(config, { clock: systemClock, log: silentLog });
-  const work = new Repetition(upkeep, dryRun === true);
-  const repeated = await work.repeat(ends).finally(() => upkeep.close());
+  const repeat = async ({ log, gate }: CommandRecord) => {
+    const upkeep = await openClientUpkeep(config, { clock: systemClock, log });
+    return new Repetition(upkeep, { isDryRun: dryRun === true, gate })
+      .repeat(ends)
+      .finally(() => upkeep.close());
+  };
+  const repeated = await (dryRun === true
+    ? repeat({ log: silentLog, gate: OPEN_GATE })
+    : recorded(config, { clock: systemClock, log: silentLog, openStore }, repeat));
   if (json === true) console.log(JSON.stringify({ isDryRun: dryRun === true, repeated }, undefined, 2));
   else for (const line of linesOf(repeated, dryRun === true)) console.log(line);
 }
@@ -111,10 +120,15 @@ async function allOf(search: AuditSearch, event: string, from: Date): Promise<re
 class Repetition {
   readonly #upkeep: ClientUpkeep;
   readonly #isDryRun: boolean;
+  readonly #gate: AuditGate;
 
-  constructor(upkeep: ClientUpkeep, isDryRun: boolean) {
+  constructor(
+    upkeep: ClientUpkeep,
+    { isDryRun, gate }: { readonly isDryRun: boolean; readonly gate: AuditGate },
+  ) {
     this.#upkeep = upkeep;
     this.#isDryRun = isDryRun;
+    this.#gate = gate;
   }
 
   async repeat({ consents, grants, disabledClients, deletedClients }: Ends): Promise<readonly Repeated[]> {
@@ -139,7 +153,7 @@ class Repetition {
     if (consent === undefined) return 'absent';
     const isOpen = consent.status === 'authorised' || consent.status === 'awaiting-authorisation';
     // The grant of a consent that is over may be alive all the same.
-    if (!this.#isDryRun) await consents.revoke(id, BY_REPETITION);
+    if (!this.#isDryRun) await this.#carryOut(() => consents.revoke(id, BY_REPETITION));
     return isOpen ? 'ended' : 'over';
   }
 
@@ -151,7 +165,7 @@ class Repetition {
     const authorisedAt = consent.history.findLast(({ to }) => to === 'authorised')?.at;
     if (consent.status !== 'authorised' || authorisedAt === undefined || new Date(authorisedAt) > at)
       return 'over';
-    if (!this.#isDryRun) await consents.endGrantsOf(consentId);
+    if (!this.#isDryRun) await this.#carryOut(() => consents.endGrantsOf(consentId));
     return 'ended';
   }
 
@@ -160,8 +174,14 @@ class Repetition {
     if (record === undefined) return 'absent';
     // Only an active client can be disabled.
     if (status === 'disabled' && record.status !== 'active') return 'over';
-    if (!this.#isDryRun) await end();
+    if (!this.#isDryRun) await this.#carryOut(end);
     return 'ended';
+  }
+
+  /** With its lines in the record, so that no more of them wait in memory than one end has. */
+  async #carryOut(end: () => Promise<unknown>): Promise<void> {
+    await end();
+    await this.#gate.durable();
   }
 }
 
