@@ -38,7 +38,7 @@ export interface RefreshAnswer {
 
 /**
  * Access tokens and ID tokens for a refresh token that stays the same (RFC 6749 §6): claims, records and answer are those of
- * the provider's handler of the grant. With that handler a refresh takes 1.5 × the CPU (JWT) or 1.19 × (opaque) (`npm run bench -- flows`).
+ * the provider's handler of the grant. With that handler a refresh takes 1.35 to 1.5 × the CPU (JWT) or 1.19 × (opaque) (`npm run bench -- flows`).
  * test/authorization-server/tokens compares both.
  *
  * Only tokens that are bound to the certificate of the request (RFC 8705 §3.1), for the bank's APIs, of a grant without
