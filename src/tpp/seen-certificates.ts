@@ -20,6 +20,9 @@ export interface SeenCertificate {
   readonly chain: readonly string[];
 }
 
+/** Without the chain, which is nearly all of a record. */
+export type SeenFacts = Omit<SeenCertificate, 'chain'>;
+
 /** A certificate that waits to be written. */
 interface Accepted {
   readonly credential: TppCredential;
@@ -102,10 +105,21 @@ export class SeenCertificates {
     this.#writing ??= this.#writeWaiting();
   }
 
-  /** Every certificate of the last 90 days, the one that ends first before the others. @throws ERR_STORAGE_UNAVAILABLE */
-  async list(): Promise<readonly SeenCertificate[]> {
-    const all = await Array.fromAsync(this.each());
-    return all.toSorted((a, b) => a.notAfter.getTime() - b.notAfter.getTime());
+  /**
+   * The facts of each wanted certificate of the last 90 days, the one that ends first before the others. Chains are in memory for
+   * one page of the store at a time.
+   *
+   * @throws ERR_STORAGE_UNAVAILABLE
+   */
+  async list(isWanted: (seen: SeenFacts) => boolean = () => true): Promise<readonly SeenFacts[]> {
+    const wanted: SeenFacts[] = [];
+    for await (const { chain: _chain, ...facts } of this.each()) if (isWanted(facts)) wanted.push(facts);
+    return wanted.toSorted((a, b) => a.notAfter.getTime() - b.notAfter.getTime());
+  }
+
+  /** One certificate of the last 90 days. @throws ERR_STORAGE_UNAVAILABLE */
+  async find(thumbprint: string): Promise<SeenCertificate | undefined> {
+    return seenOf(thumbprint, (await this.#options.store.find(KIND, thumbprint))?.value);
   }
 
   /** Every certificate of the last 90 days, in no order, of which a page is in memory at a time. @throws ERR_STORAGE_UNAVAILABLE */
@@ -114,11 +128,8 @@ export class SeenCertificates {
     do {
       const page = await this.#options.store.listPage(KIND, 'all', ALL.all, { limit: PAGE, after });
       for (const { id, value } of page.records) {
-        const { data } = record.safeParse(value);
-        if (data === undefined) continue;
-        const { authorizationNumber, legalName, chain } = data;
-        const [seenAt, notAfter] = [new Date(data.seenAt), new Date(data.notAfter)];
-        yield { thumbprint: id, authorizationNumber, legalName, seenAt, notAfter, chain };
+        const seen = seenOf(id, value);
+        if (seen !== undefined) yield seen;
       }
       after = page.next;
     } while (after !== undefined);
@@ -221,6 +232,14 @@ export class SeenCertificates {
     if (!this.#isFailing) this.#options.log.emit('tpp.certificate.unrecorded', { error });
     this.#isFailing = true;
   }
+}
+
+function seenOf(thumbprint: string, value: unknown): SeenCertificate | undefined {
+  const { data } = record.safeParse(value);
+  if (data === undefined) return undefined;
+  const { authorizationNumber, legalName, seenAt, notAfter, chain } = data;
+  const times = { seenAt: new Date(seenAt), notAfter: new Date(notAfter) };
+  return { thumbprint, authorizationNumber, legalName, ...times, chain };
 }
 
 function dayOf(at: Date): number {

@@ -110,16 +110,19 @@ describe('the certificates seen', () => {
     const [one, two] = [await process(), await process()];
     let der = Buffer.alloc(0);
     for (let times = 0; times < 3; times += 1) der = Buffer.from(await show(one.seen));
-    expect(await flushed(one.seen)).toEqual([
+    const listed = await flushed(one.seen);
+    expect(listed).toEqual([
       {
         thumbprint: expect.stringMatching(/^[\w-]{43}$/),
         authorizationNumber: 'PSDGB-FCA-123456',
         legalName: 'Acme Ltd',
         seenAt: NOW,
         notAfter: inDays(400),
-        chain: [der.toString('base64'), expect.any(String)],
       },
     ]);
+    const chain = [der.toString('base64'), expect.any(String)];
+    expect(await one.seen.find(listed[0]?.thumbprint ?? '')).toEqual({ ...listed[0], chain });
+    expect(await one.seen.find('A'.repeat(43))).toBeUndefined();
     await show(two.seen);
     await flushed(two.seen);
     expect(writes).toBe(1);
@@ -142,8 +145,10 @@ describe('the certificates seen', () => {
       },
     }));
     for (const show of shows) await show(seen);
-    expect(await flushed(seen)).toHaveLength(5);
+    const [first, ...others] = await flushed(seen);
+    expect(others).toHaveLength(4);
     expect(most).toBe(5);
+    expect(await seen.list(({ thumbprint }) => thumbprint === first?.thumbprint)).toEqual([first]);
   });
 
   it('are forgotten 90 days after the last use', async () => {

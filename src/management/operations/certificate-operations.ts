@@ -3,14 +3,14 @@ import type { Clock } from '../../clock.ts';
 import { OpenBankingError } from '../../errors.ts';
 import type { TppAuthenticator } from '../../tpp/authenticate.ts';
 import { decisionJson } from '../../tpp/decision-groups.ts';
-import type { SeenCertificate, SeenCertificates } from '../../tpp/seen-certificates.ts';
+import type { SeenCertificates, SeenFacts } from '../../tpp/seen-certificates.ts';
 import { parseCertificate } from '../../x509/certificate/certificate.ts';
 import { formatName, shownName } from '../../x509/certificate/distinguished-name.ts';
 import { none, reading } from './contract.ts';
 import { daysUntil, instantField, nextField, pageFields, tppField } from './fields.ts';
 
 export interface CertificateParts {
-  readonly seen: Pick<SeenCertificates, 'list'>;
+  readonly seen: Pick<SeenCertificates, 'find' | 'list'>;
   readonly authenticator: Pick<TppAuthenticator, 'evaluate'>;
   readonly clock: Clock;
 }
@@ -84,16 +84,17 @@ export function certificateOperations(parts: CertificateParts) {
         answer: z.object({ certificates: z.array(certificateSchema), total: z.int(), next: nextField }),
       },
       async ({ query: { tpp, endsWithinDays, after, limit } }) => {
-        const views = (await parts.seen.list()).map((one) => viewOf(one, parts.clock));
-        const found = views.filter(
-          (one) =>
-            (tpp === undefined || one.authorizationNumber === tpp) &&
-            (endsWithinDays === undefined || one.daysLeft <= endsWithinDays),
+        const now = parts.clock.now();
+        const found = await parts.seen.list(
+          ({ authorizationNumber, notAfter }) =>
+            (tpp === undefined || authorizationNumber === tpp) &&
+            (endsWithinDays === undefined || daysUntil(notAfter, now) <= endsWithinDays),
         );
         const start = after === undefined ? 0 : found.findIndex(({ thumbprint }) => thumbprint === after) + 1;
         const page = found.slice(start, start + limit);
         const next = start + limit < found.length ? page.at(-1)?.thumbprint : undefined;
-        return { certificates: page, total: found.length, ...(next === undefined ? {} : { next }) };
+        const certificates = page.map((one) => viewOf(one, parts.clock));
+        return { certificates, total: found.length, ...(next === undefined ? {} : { next }) };
       },
     ),
     readCertificate: reading(
@@ -116,28 +117,29 @@ async function detailed(
   { seen, authenticator, clock }: CertificateParts,
   thumbprint: string,
 ): Promise<CertificateDetailView> {
-  const found = (await seen.list()).find((one) => one.thumbprint === thumbprint);
+  const found = await seen.find(thumbprint);
   if (found === undefined) {
     throw new OpenBankingError('ERR_MANAGEMENT_NOT_FOUND', { kind: 'certificate', id: thumbprint });
   }
-  const [der = Buffer.alloc(0), ...intermediates] = found.chain.map((text) => Buffer.from(text, 'base64'));
+  const { chain, ...facts } = found;
+  const [der = Buffer.alloc(0), ...intermediates] = chain.map((text) => Buffer.from(text, 'base64'));
   const certificate = parseCertificate(der);
   const now = clock.now();
   const evaluation = await authenticator.evaluate({ der, intermediates });
   // As JSON has it: dates and sets in the evidence of refusals are texts and lists.
   const decision = JSON.parse(JSON.stringify(decisionJson(evaluation, now)));
   return {
-    ...viewOf(found, clock),
+    ...viewOf(facts, clock),
     subject: shownName(certificate.subject),
     issuer: formatName(certificate.issuer),
     serialNumber: certificate.serialNumber,
     notBefore: certificate.notBefore.toISOString(),
-    pem: found.chain.map(pemOf).join(''),
+    pem: chain.map(pemOf).join(''),
     decision,
   };
 }
 
-function viewOf({ chain: _chain, seenAt, notAfter, ...seen }: SeenCertificate, clock: Clock) {
+function viewOf({ seenAt, notAfter, ...seen }: SeenFacts, clock: Clock) {
   return {
     ...seen,
     seenAt: seenAt.toISOString(),

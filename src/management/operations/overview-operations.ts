@@ -105,7 +105,7 @@ async function overviewOf({ activity, seen, health, ownCertificates, clock }: Ov
   const now = clock.now();
   const [{ minutes, codes, recent }, certificates, all] = await Promise.all([
     activity.report(),
-    seen.list(),
+    seen.list(({ notAfter }) => daysUntil(notAfter, now) <= ENDING_DAYS),
     health(),
   ]);
   const ending = certificates
@@ -114,7 +114,6 @@ async function overviewOf({ activity, seen, health, ownCertificates, clock }: Ov
       notAfter: notAfter.toISOString(),
       daysLeft: daysUntil(notAfter, now),
     }))
-    .filter(({ daysLeft }) => daysLeft <= ENDING_DAYS)
     .slice(0, MAX_ENDING);
   return {
     tokens: minutes.reduce((sum, { tokens }) => sum + tokens, 0),

@@ -4,7 +4,7 @@ import type { Clients } from '../../authorization-server/clients/clients.ts';
 import type { Clock } from '../../clock.ts';
 import { isRefusal, OpenBankingError } from '../../errors.ts';
 import type { AuthorisationStatus } from '../../tpp/authorisation-status.ts';
-import type { SeenCertificate, SeenCertificates } from '../../tpp/seen-certificates.ts';
+import type { SeenCertificates, SeenFacts } from '../../tpp/seen-certificates.ts';
 import { type BlockParts, blockViewSchema, viewOfStored } from './block-operations.ts';
 import { clientViewSchema, viewOf, viewOfNamed } from './client-views.ts';
 import { none, reading } from './contract.ts';
@@ -142,7 +142,7 @@ async function listed(
 
 async function detailed(parts: TppParts, number: string, nca: string | undefined): Promise<TppDetailView> {
   const { registry, clients, blocks, clock } = parts;
-  const seen = (await parts.seen.list()).filter((one) => one.authorizationNumber === number);
+  const seen = await parts.seen.list(({ authorizationNumber }) => authorizationNumber === number);
   const record = findRecord(parts, number, nca);
   const ofStore = await clients.page({ authorizationNumber: number }, { limit: MAX_CLIENTS });
   const ofFiles = clients.namedOfTpp(number, MAX_CLIENTS);
@@ -172,7 +172,7 @@ async function detailed(parts: TppParts, number: string, nca: string | undefined
 function viewOfTpp(
   parts: TppParts,
   { number, nca }: { readonly number: string; readonly nca?: string | undefined },
-  seen: readonly SeenCertificate[],
+  seen: readonly SeenFacts[],
 ): TppView {
   const record = findRecord(parts, number, nca);
   const decided = parts.authorisationStatus.decide({ authorizationNumber: number, nca });
