@@ -39,6 +39,7 @@ type Case = readonly [
 ];
 const CASES: readonly Case[] = [
   ['a live token', 'openid accounts', {}, {}, 200, true],
+  ['a grant of two services', 'payments openid accounts', {}, {}, 200, true],
   ['a grant without an ID token', 'accounts', { nonce: '' }, {}, 200, true],
   ['claims for userinfo alone', 'openid accounts', { claims: '{"userinfo":{"name":null}}' }, {}, 200, true],
   ['claims for the ID token', 'openid accounts', { claims: '{"id_token":{"name":null}}' }, {}, 200, false],
