@@ -1,5 +1,5 @@
 import type { KoaContextWithOIDC } from 'oidc-provider';
-import { type Clock, epochSeconds } from '../../../clock.ts';
+import { epochSeconds, systemClock } from '../../../clock.ts';
 import type { ModelRecords } from '../../models/adapter.ts';
 import { newIdentifier } from '../../provider-internals.ts';
 
@@ -11,7 +11,6 @@ const UNSIGNED_HEAD = Buffer.from('{"alg":"none"}').toString('base64url');
 
 export interface PushedRequestsOptions {
   readonly issuer: string;
-  readonly clock: Clock;
 }
 
 /**
@@ -33,7 +32,8 @@ export class PushedRequests {
   /** @throws the refusals of the adapter */
   async store(ctx: KoaContextWithOIDC): Promise<void> {
     const { oidc } = ctx;
-    const iat = epochSeconds(this.#options.clock.now());
+    // The provider judges them at /authorize, by the time of the system.
+    const iat = epochSeconds(systemClock.now());
     const exp = iat + LIFE_SECONDS;
     const { claims, authorization_details: details, ...params } = oidc.params ?? {};
     const request = unsigned({
