@@ -13,6 +13,7 @@ const AUDITED = {
     ...['proxy.untrusted_header', 'proxy.malformed_header', 'client.auth.refused', 'client.limited'],
     ...['grant.refused', 'dpop.refused', 'request.refused', 'registration.refused', 'dependency.unavailable'],
     ...['bank.refused', 'management.refused', 'ciba.not_asked', 'ciba.unknown_customer', 'ciba.ended'],
+    'page.template.failed',
   ],
   consents: ['consent.granted', 'consent.denied', 'consent.changed', 'dashboard.access.ended', 'ciba.asked'],
   'SCA results': [

