@@ -19,6 +19,8 @@ const BESIDE_REQUESTS = [
   'ManagementActivity',
   'ManagementRegister',
   'AuditCheckpoint',
+  'SeenCertificate',
+  'SigningKeyRotation',
 ];
 
 /** A store that does what another does, and may stop at an operation. */

@@ -49,9 +49,6 @@ describe('a server that is told to stop', () => {
 
   it('cuts what does not end in time', async () => {
     const server = await bank.start({ shutdown: { noticeSeconds: 0, drainSeconds: 1 } });
-    // The first request of a certificate makes a note of it in the store.
-    await tpp.pushed(server);
-    await sleep(500);
     server.command({ at: 1, when: 'before', what: 'park' });
     const hanging = tpp.pushed(server).catch(({ code }) => code);
     await server.report((report) =>
