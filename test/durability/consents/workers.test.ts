@@ -34,7 +34,7 @@ const TOKEN = 'n'.repeat(43);
 /** Connections at once, which the workers have in turn. */
 const CONNECTIONS = 6;
 /** Of rounds until a question and its answer were at two workers. */
-const MAX_ROUNDS = 8;
+const MAX_ROUNDS = 20;
 /** For a test machine that does other things too. */
 const SLACK_MILLISECONDS = 5000;
 const IS_LINUX = process.platform === 'linux';
