@@ -25,8 +25,8 @@ export interface CommandRecord {
 }
 
 /**
- * Runs a command that changes the store. Where the configuration has an audit record, the command has a chain of its own
- * there, which ends with the command. The store is opened for the checkpoints only.
+ * Runs a command that changes the store. With an audit record in the configuration, the command writes a separate chain of
+ * lines, and closes the chain at its end. The store is opened for the checkpoints only.
  *
  * @throws ERR_CONFIG_INVALID when the user of the command could write files that the servers cannot read
  * @throws ERR_AUDIT_UNAVAILABLE when the change was made, and its lines could not be written

@@ -3,12 +3,14 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { systemClock } from '../../../src/clock.ts';
-import { silentLog } from '../../../src/events.ts';
-import { openSqliteStore } from '../../../src/storage/sqlite/sqlite.ts';
 import type { RecordToStore } from '../../../src/storage/store.ts';
-import { startTestSandbox, type TestSandbox } from '../running-sandbox.ts';
-import { ASSERTIONS, type AssertionKind, recordingStore, signedAssertion } from './generated-requests.ts';
+import type { TestSandbox } from '../running-sandbox.ts';
+import {
+  ASSERTIONS,
+  type AssertionKind,
+  signedAssertion,
+  startRecordingSandbox,
+} from './generated-requests.ts';
 
 /*
  * The short way of `client_credentials` and the provider's own way, over generated requests: the same answer, the same
@@ -24,13 +26,9 @@ let sandbox: TestSandbox;
 let rows: { readonly kind: string; readonly lives: number; readonly value: unknown }[] = [];
 
 beforeAll(async () => {
-  const store = await openSqliteStore({
-    file: join(folder, 'bank.sqlite'),
-    clock: systemClock,
-    log: silentLog,
-  });
-  sandbox = await startTestSandbox({
-    store: recordingStore(store, (kind, _id, record) => noteRow(kind, record)),
+  sandbox = await startRecordingSandbox({
+    folder,
+    note: (kind, _id, record) => noteRow(kind, record),
     amendConfiguration: (configuration) => ({ ...configuration, accessToken: { format: 'opaque' } }),
   });
 });

@@ -4,15 +4,17 @@ import { join } from 'node:path';
 import fc from 'fast-check';
 import { decodeJwt } from 'jose';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { systemClock } from '../../../src/clock.ts';
-import { silentLog } from '../../../src/events.ts';
 import { tppNamed } from '../../../src/sandbox/curl-lines.ts';
 import { pathsOf } from '../../../src/sandbox/sandbox-paths.ts';
 import { PayloadEncryption } from '../../../src/storage/record-protection.ts';
-import { openSqliteStore } from '../../../src/storage/sqlite/sqlite.ts';
 import type { RecordToStore } from '../../../src/storage/store.ts';
-import { startTestSandbox, type TestSandbox } from '../running-sandbox.ts';
-import { ASSERTIONS, type AssertionKind, recordingStore, signedAssertion } from './generated-requests.ts';
+import type { TestSandbox } from '../running-sandbox.ts';
+import {
+  ASSERTIONS,
+  type AssertionKind,
+  signedAssertion,
+  startRecordingSandbox,
+} from './generated-requests.ts';
 
 /*
  * The short way of a pushed authorization request and the provider's own way, over generated requests: the same answer,
@@ -31,15 +33,11 @@ const stored: string[] = [];
 let written: { readonly kind: string; readonly id: string; readonly record: RecordToStore }[] = [];
 
 beforeAll(async () => {
-  const store = await openSqliteStore({
-    file: join(folder, 'bank.sqlite'),
-    clock: systemClock,
-    log: silentLog,
-  });
-  sandbox = await startTestSandbox({
-    store: recordingStore(store, (kind, id, record) => {
+  sandbox = await startRecordingSandbox({
+    folder,
+    note: (kind, id, record) => {
       if (KINDS.includes(kind)) written.push({ kind, id, record });
-    }),
+    },
     amendConfiguration: (own) => ({
       ...own,
       grantManagement: { enabled: true },

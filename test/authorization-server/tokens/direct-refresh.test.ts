@@ -5,17 +5,14 @@ import { join } from 'node:path';
 import { decodeJwt, decodeProtectedHeader } from 'jose';
 import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import { RefreshedTokens } from '../../../src/authorization-server/tokens/direct/refreshed-tokens.ts';
-import { systemClock } from '../../../src/clock.ts';
-import { silentLog } from '../../../src/events.ts';
 import { tppNamed } from '../../../src/sandbox/curl-lines.ts';
 import { authorize } from '../../../src/sandbox/demo/authorization-request.ts';
 import { connectTpp, type DemoTpp } from '../../../src/sandbox/demo/demo-tpp.ts';
 import { pathsOf } from '../../../src/sandbox/sandbox-paths.ts';
 import { PayloadEncryption } from '../../../src/storage/record-protection.ts';
-import { openSqliteStore } from '../../../src/storage/sqlite/sqlite.ts';
 import type { RecordToStore } from '../../../src/storage/store.ts';
-import { startTestSandbox, type TestSandbox } from '../running-sandbox.ts';
-import { recordingStore } from './generated-requests.ts';
+import type { TestSandbox } from '../running-sandbox.ts';
+import { startRecordingSandbox } from './generated-requests.ts';
 
 /*
  * The short way of a refresh whose token stays the same, and the provider's own way: the same answer, claims, record,
@@ -66,15 +63,11 @@ describe.each(['jwt', 'opaque'] as const)(
     let written: { readonly id: string; readonly record: RecordToStore }[] = [];
 
     beforeAll(async () => {
-      const store = await openSqliteStore({
-        file: join(folder, 'bank.sqlite'),
-        clock: systemClock,
-        log: silentLog,
-      });
-      sandbox = await startTestSandbox({
-        store: recordingStore(store, (kind, id, record) => {
+      sandbox = await startRecordingSandbox({
+        folder,
+        note: (kind, id, record) => {
           if (kind === 'AccessToken') written.push({ id, record });
-        }),
+        },
         amendConfiguration: (own) => ({
           ...own,
           accessToken: { format },

@@ -1,16 +1,41 @@
 import { randomUUID } from 'node:crypto';
 import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { importJWK, type JWK, SignJWT } from 'jose';
+import { systemClock } from '../../../src/clock.ts';
+import { silentLog } from '../../../src/events.ts';
 import { tppNamed } from '../../../src/sandbox/curl-lines.ts';
+import { openSqliteStore } from '../../../src/storage/sqlite/sqlite.ts';
 import type { RecordToStore, Store } from '../../../src/storage/store.ts';
-import type { TestSandbox } from '../running-sandbox.ts';
+import { startTestSandbox, type TestSandbox } from '../running-sandbox.ts';
 
 /*
  * What the tests of equal answers share: the writes of a store, and client assertions, good and broken.
  */
 
+interface RecordingOptions
+  extends Pick<NonNullable<Parameters<typeof startTestSandbox>[0]>, 'amendConfiguration'> {
+  /** For the file of the store. */
+  readonly folder: string;
+  readonly note: (kind: string, id: string, record: RecordToStore) => void;
+}
+
+/** A sandbox on SQLite, with a note of each record that it has written. */
+export async function startRecordingSandbox({
+  folder,
+  note,
+  amendConfiguration,
+}: RecordingOptions): Promise<TestSandbox> {
+  const file = join(folder, 'bank.sqlite');
+  const store = await openSqliteStore({ file, clock: systemClock, log: silentLog });
+  return startTestSandbox({
+    store: recordingStore(store, note),
+    ...(amendConfiguration === undefined ? {} : { amendConfiguration }),
+  });
+}
+
 /** The same store, which notes each record that it has written. */
-export function recordingStore(
+function recordingStore(
   store: Store,
   note: (kind: string, id: string, record: RecordToStore) => void,
 ): Store {

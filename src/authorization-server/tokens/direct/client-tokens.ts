@@ -3,9 +3,10 @@ import { epochSeconds } from '../../../clock.ts';
 import { senderConstraintOf } from '../../profiles/sender-constraint.ts';
 import { newIdentifier, runInContext } from '../../provider-internals.ts';
 import { actingTpp, gateCertificate } from '../../request/tpp-gate.ts';
-import { type FollowedSigner, signJwt } from '../../signing/signer.ts';
+import type { FollowedSigner } from '../../signing/signer.ts';
 import { type ApiScopesOptions, mayAskWithoutCustomer } from '../api-scopes.ts';
 import { tokenClaims, type TokenClaimsOptions } from '../token-claims.ts';
+import { type AccessTokenFacts, signAccessToken } from './access-jwt.ts';
 
 export interface ClientTokensOptions
   extends Omit<ApiScopesOptions, 'authorisationStatus'>,
@@ -73,8 +74,11 @@ export class ClientTokens {
     const { clientId } = client;
     const extra = await tokenClaims(this.#options, holder, { clientId, scope });
     const iat = epochSeconds(clock.now());
-    const token = { clientId, scope, iat, exp: iat + seconds, thumbprint: certificate.thumbprint, extra };
-    const value = await (accessTokenFormat === 'jwt' ? this.#signed(token) : this.#kept(ctx, token));
+    const { thumbprint } = certificate;
+    const token = { subject: clientId, clientId, scope, iat, exp: iat + seconds, thumbprint, extra };
+    const value = await (accessTokenFormat === 'jwt'
+      ? signAccessToken(this.#options, token)
+      : this.#kept(ctx, token));
     return { access_token: value, expires_in: seconds, scope, token_type: 'Bearer' };
   }
 
@@ -82,30 +86,10 @@ export class ClientTokens {
     return resource === undefined || resource === this.#options.resource;
   }
 
-  /** A JWT access token (RFC 9068). */
-  #signed({ clientId, scope, iat, exp, thumbprint, extra }: ClientToken): Promise<string> {
-    const { issuer, resource, signer } = this.#options;
-    return signJwt(signer, {
-      typ: 'at+jwt',
-      claims: {
-        ...extra,
-        jti: newIdentifier(),
-        sub: clientId,
-        iat,
-        exp,
-        scope,
-        client_id: clientId,
-        iss: issuer,
-        aud: resource,
-        cnf: { 'x5t#S256': thumbprint },
-      },
-    });
-  }
-
   /** An opaque token. The adapter counts it for the client of the request. */
   async #kept(
     ctx: KoaContextWithOIDC,
-    { clientId, scope, iat, exp, thumbprint, extra }: ClientToken,
+    { clientId, scope, iat, exp, thumbprint, extra }: AccessTokenFacts,
   ): Promise<string> {
     const jti = newIdentifier();
     const { resource: aud } = this.#options;
@@ -114,15 +98,4 @@ export class ClientTokens {
     await runInContext(ctx, () => this.#adapter.upsert(jti, payload, exp - iat));
     return jti;
   }
-}
-
-interface ClientToken {
-  readonly clientId: string;
-  readonly scope: string;
-  /** Epoch seconds. */
-  readonly iat: number;
-  readonly exp: number;
-  /** Of the certificate (RFC 8705 §3.1). */
-  readonly thumbprint: string;
-  readonly extra: Record<string, unknown>;
 }

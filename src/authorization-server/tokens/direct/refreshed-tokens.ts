@@ -14,7 +14,8 @@ import {
   type TokenTpp,
   withinGrant,
 } from '../token-claims.ts';
-import type { ClientTokensOptions } from './client-tokens.ts';
+import { signAccessToken } from './access-jwt.ts';
+import type { ClientTokensOptions, TokenAnswer } from './client-tokens.ts';
 
 export interface RefreshedTokensOptions extends ClientTokensOptions {
   readonly profiles: Profiles;
@@ -26,19 +27,16 @@ export interface RefreshedTokensParts extends Pick<TokenClaimsOptions, 'tokenSta
   readonly adapters: (model: string) => ModelRecords;
 }
 
-/** A successful answer of the token endpoint (RFC 6749 §5.1). */
-export interface RefreshAnswer {
-  readonly access_token: string;
-  readonly expires_in: number;
+/** A successful answer to a refresh (RFC 6749 §6). */
+export interface RefreshAnswer extends TokenAnswer {
   readonly id_token?: string;
   readonly refresh_token: string;
-  readonly scope: string;
-  readonly token_type: 'Bearer';
 }
 
 /**
  * Access tokens and ID tokens for a refresh token that stays the same (RFC 6749 §6): claims, records and answer are those of
- * the provider's handler of the grant. With that handler a refresh takes 1.35 to 1.5 × the CPU (JWT) or 1.19 × (opaque) (`npm run bench -- flows`).
+ * the provider's handler of the grant. With that handler a refresh takes 1.35 to 1.5 × the CPU (JWT) or 1.19 × (opaque)
+ * (`npm run bench -- flows`).
  * test/authorization-server/tokens compares both.
  *
  * Only tokens that are bound to the certificate of the request (RFC 8705 §3.1), for the bank's APIs, of a grant without
@@ -165,25 +163,10 @@ export class RefreshedTokens {
     return epochSeconds(this.#options.clock.now());
   }
 
-  /** A JWT access token (RFC 9068). */
   #signed({ client, source, thumbprint, scope, extra, seconds }: RefreshedToken): Promise<string> {
-    const { issuer, resource, signer } = this.#options;
     const iat = this.#now();
-    return signJwt(signer, {
-      typ: 'at+jwt',
-      claims: {
-        ...extra,
-        jti: newIdentifier(),
-        sub: source.accountId,
-        iat,
-        exp: iat + seconds,
-        scope,
-        client_id: client.clientId,
-        iss: issuer,
-        aud: resource,
-        cnf: { 'x5t#S256': thumbprint },
-      },
-    });
+    const of = { subject: source.accountId, clientId: client.clientId };
+    return signAccessToken(this.#options, { ...of, scope, iat, exp: iat + seconds, thumbprint, extra });
   }
 
   /** An opaque access token. A grant that ends now refuses its record. */
